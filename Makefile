@@ -1,0 +1,75 @@
+# `make help` lists what there is. Everything runs in .venv, which the first target makes.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+JOBS ?= 2
+EXTRAS := train
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+STAMP := $(VENV)/.installed
+
+# Tests that need real scans find them here; where there are none they say so and are skipped.
+ifneq ($(wildcard ../shared/data/.),)
+export SCANTRIAL_DATA ?= $(abspath ../shared/data)
+endif
+
+.PHONY: help env demo test slow sim coverage lint format size bench replicate clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+env: $(STAMP) ## .venv with scantrial, PyTorch and every tool, in the versions of constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(PY) || "$(PYTHON)" -m venv $(VENV)
+	@$(PY) -c 'import sys; sys.exit("scantrial needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip
+	$(PY) -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt \
+	  --group dev --editable ".[$(EXTRAS)]"
+	@touch $@
+
+demo: env ## a small trial on embedded scans, with its report, in ./demo
+	$(BIN)/scantrial demo --out demo
+
+test: env ## every test that belongs to a commit
+	@$(PY) -m pytest -n $(JOBS) -m "not slow and not sim" 2>&1
+
+slow: env ## the tests that take minutes
+	@$(PY) -m pytest -m slow || [ $$? -eq 5 ]
+
+sim: env ## simulations under a known truth: coverage and false-positive rates
+	@$(PY) -m pytest -n $(JOBS) -m sim || [ $$? -eq 5 ]
+
+coverage: env ## which lines and branches the tests of a commit reach
+	@$(PY) -m coverage erase
+	@$(PY) -m coverage run -m pytest -n $(JOBS) -m "not slow and not sim"
+	@$(PY) -m coverage combine --quiet
+	@$(PY) -m coverage report
+
+lint: env ## style, format, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: env ## mend what can be mended without a thought
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+size: env ## how big the code is, and whether it keeps its budget
+	@$(PY) scripts/size.py
+
+bench: env ## every benchmark, one after the other
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) "$$script"; done
+
+replicate: env ## both reports of the course, trained again and set beside their numbers
+	$(PY) scripts/replicate.py
+
+clean: ## remove caches and build products; .venv and study folders stay
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
+	find src tests scripts benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,26 @@
+"""Controlled trials for biomedical image classifiers.
+
+The public functions live in `scantrial.api`; they are loaded when first used, so that
+``import scantrial`` is quick and needs no PyTorch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = ("load_scans", "load_study", "predict", "report", "results", "run", "show", "status")
+
+__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the names are resolved by __getattr__
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module("scantrial.api"), name)
+    raise AttributeError(f"module 'scantrial' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,116 @@
+"""Aggregates of a run's learning curve: means without the first epochs, values at the end of each round.
+
+A mean over epochs averages many half-trained networks; no single network has that accuracy. Epochs of one run
+are no replicates of each other, nor are rounds: only runs of different seeds are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from scantrial.core.errors import InputError
+from scantrial.core.records import EpochRecord
+
+SKIPPED_EPOCHS = 3
+"""Epochs left out of a mean unless another number is given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """Loss and accuracy on training and validation cases; accuracies are proportions, NaN where there is none."""
+
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Return plain data."""
+        return asdict(self)
+
+
+QUANTITIES: tuple[str, ...] = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StretchAggregates:
+    """Aggregates over a stretch of epochs: one round, or the whole run.
+
+    Parameters
+    ----------
+    round : which round, or None for the whole run
+    first_epoch, last_epoch : counting from 1 through all rounds
+    skipped : epochs left out at the stretch's beginning
+    mean : over the other epochs; NaN where none is left
+    at_end : of the last epoch
+    """
+
+    round: int | None
+    first_epoch: int
+    last_epoch: int
+    skipped: int
+    mean: CurvePoint
+    at_end: CurvePoint
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurveAggregates:
+    """A run's learning curve in a few numbers.
+
+    Parameters
+    ----------
+    whole : the whole run; the first epochs are left out once
+    rounds : each round by itself; the first epochs are left out in each
+    """
+
+    whole: StretchAggregates
+    rounds: tuple[StretchAggregates, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+def curve_aggregates(history: Sequence[EpochRecord], *, skip: int = SKIPPED_EPOCHS) -> CurveAggregates:
+    """Compute the means without the first `skip` epochs and the values at the end, per round and in all.
+
+    Raises
+    ------
+    InputError
+        If there is no epoch, or `skip` is negative.
+    """
+    if not history:
+        raise InputError("a learning curve without an epoch", expected="at least one epoch")
+    if skip < 0:
+        raise InputError(f"skip = {skip}", expected="0 or more epochs")
+    rounds = [(number, list(epochs)) for number, epochs in groupby(history, key=lambda epoch: epoch.round)]
+    return CurveAggregates(
+        whole=_stretch(history, skip=skip, number=None),
+        rounds=tuple(_stretch(epochs, skip=skip, number=number) for number, epochs in rounds),
+    )
+
+
+def _stretch(epochs: Sequence[EpochRecord], *, skip: int, number: int | None) -> StretchAggregates:
+    return StretchAggregates(
+        round=number,
+        first_epoch=epochs[0].epoch,
+        last_epoch=epochs[-1].epoch,
+        skipped=skip,
+        mean=_mean(epochs[skip:]),
+        at_end=_mean(epochs[-1:]),
+    )
+
+
+def _mean(epochs: Sequence[EpochRecord]) -> CurvePoint:
+    if not epochs:
+        return CurvePoint(**dict.fromkeys(QUANTITIES, float("nan")))
+    return CurvePoint(**{name: float(np.mean([getattr(epoch, name) for epoch in epochs])) for name in QUANTITIES})

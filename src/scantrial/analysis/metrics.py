@@ -1,0 +1,365 @@
+"""Metrics: how good one run's predictions are on one split.
+
+Arrays in, records out. A value that the cases cannot give (a class is absent) is NaN with a reason;
+arrays that do not belong together are refused, never broadcast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scantrial.core.errors import InputError, ShapeError
+from scantrial.core.registry import Registry
+
+Labels = NDArray[np.int64]
+Probabilities = NDArray[np.float64]
+
+CLIP = 1e-7
+"""Log loss takes probabilities of the true class no nearer to 0 and 1 than this."""
+
+SUM_TOLERANCE = 1e-4
+"""How far a row of probabilities may be from summing to 1."""
+
+POSITIVE = 1
+"""Index of the positive class where there are two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricValue:
+    """One metric of one set of predictions.
+
+    Parameters
+    ----------
+    name : the metric's name in `METRICS`
+    value : NaN where it is undefined
+    n : cases it was computed from
+    reason : why it is undefined, or None
+    n_clipped : cases whose probability was clipped (log loss only)
+    """
+
+    name: str
+    value: float
+    n: int
+    reason: str | None = None
+    n_clipped: int = 0
+
+    @property
+    def is_defined(self) -> bool:
+        """Whether there is a value."""
+        return self.reason is None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON; an undefined value is None."""
+        value = self.value if self.is_defined else None
+        return {"name": self.name, "value": value, "n": self.n, "reason": self.reason, "n_clipped": self.n_clipped}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cases:
+    """Checked arrays that every metric is computed from.
+
+    Parameters
+    ----------
+    y_true, y_pred : shape (n,), class indices
+    y_prob : shape (n, n_classes), rows summing to 1
+    """
+
+    y_true: Labels
+    y_pred: Labels
+    y_prob: Probabilities
+
+    @property
+    def n(self) -> int:
+        """Number of cases."""
+        return len(self.y_true)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, by the columns of `y_prob`."""
+        return int(self.y_prob.shape[1])
+
+
+class Undefined(Exception):
+    """Raised inside a metric that these cases cannot give; `measure` turns it into NaN with the reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """What a metric is.
+
+    Parameters
+    ----------
+    unit : ``proportion`` (of cases, shown in per cent), ``area``, ``nats`` or ``squared error``
+    needs : whether it looks at decisions (``labels``) or at ``probabilities``
+    reference : where its definition stands
+    compute : from checked cases to the value and the number of clipped cases
+    bounds : smallest and largest possible value
+    binary_only : defined for two classes only; the positive class has index 1
+    multiclass : what it becomes beyond two classes
+    """
+
+    name: str
+    title: str
+    unit: Literal["proportion", "area", "nats", "squared error"]
+    needs: Literal["labels", "probabilities"]
+    reference: str
+    compute: Callable[[Cases], tuple[float, int]]
+    higher_is_better: bool = True
+    bounds: tuple[float, float] = (0.0, 1.0)
+    binary_only: bool = False
+    multiclass: str = "the same"
+
+
+def check_labels(labels: NDArray[Any], *, n_classes: int, name: str) -> Labels:
+    """Return class indices as int64, shape (n,); refuse another shape, fractions, or an index out of range."""
+    array = np.asarray(labels)
+    if array.ndim != 1:
+        raise ShapeError(f"{name} of shape {array.shape}", expected="(n,): one class index for each case")
+    if array.size and not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"{name} of type {array.dtype}", expected="whole numbers: class indices")
+    if array.size and (array.min() < 0 or array.max() >= n_classes):
+        raise InputError(f"{name} from {array.min()} to {array.max()}", expected=f"class indices 0 to {n_classes - 1}")
+    return array.astype(np.int64)
+
+
+def check_probabilities(y_prob: NDArray[Any], *, n: int) -> Probabilities:
+    """Return probabilities as float64, shape (n, n_classes); refuse another shape or rows that do not sum to 1."""
+    array = np.asarray(y_prob, dtype=np.float64)
+    if array.ndim != 2 or array.shape[0] != n or array.shape[1] < 2:
+        raise ShapeError(f"y_prob of shape {array.shape} for {n} cases", expected=f"({n}, n_classes)")
+    good = (array >= 0).all(axis=1) & (np.abs(array.sum(axis=1) - 1) <= SUM_TOLERANCE)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise InputError(
+            f"y_prob row {row} is {array[row].tolist()}", expected="probabilities that sum to 1; not logits"
+        )
+    return array
+
+
+def checked(y_true: NDArray[Any], y_prob: NDArray[Any], *, y_pred: NDArray[Any] | None = None) -> Cases:
+    """Check arrays once, for any number of metrics.
+
+    `y_true` has shape (n,), class indices; `y_prob` (n, n_classes), rows summing to 1 within 1e-4; `y_pred` (n,),
+    decisions, by default the most probable class (the lower index where two are equal).
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not belong together; nothing is broadcast.
+    InputError
+        If there are values that are no class indices or no probabilities.
+    """
+    probabilities = check_probabilities(y_prob, n=len(np.atleast_1d(y_true)))
+    n_classes = probabilities.shape[1]
+    truth = check_labels(y_true, n_classes=n_classes, name="y_true")
+    decisions = probabilities.argmax(axis=1) if y_pred is None else y_pred
+    decided = check_labels(decisions, n_classes=n_classes, name="y_pred")
+    if decided.shape != truth.shape:
+        raise ShapeError(f"y_true of shape {truth.shape}, y_pred of shape {decided.shape}", expected="the same shape")
+    return Cases(y_true=truth, y_pred=decided, y_prob=probabilities)
+
+
+def measure(
+    metric: str, y_true: NDArray[Any], y_prob: NDArray[Any], *, y_pred: NDArray[Any] | None = None
+) -> MetricValue:
+    """Compute one metric by its name; arrays as in `checked`."""
+    return measure_cases(metric, checked(y_true, y_prob, y_pred=y_pred))
+
+
+def measure_cases(metric: str, cases: Cases) -> MetricValue:
+    """Compute one metric by its name from arrays that are checked already."""
+    entry = METRICS[metric]
+    try:
+        if cases.n == 0:
+            raise Undefined("there are no cases")
+        if entry.binary_only and cases.n_classes != 2:
+            raise Undefined(f"it is for two classes, and there are {cases.n_classes}")
+        value, n_clipped = entry.compute(cases)
+    except Undefined as why:
+        return MetricValue(name=metric, value=float("nan"), n=cases.n, reason=str(why))
+    return MetricValue(name=metric, value=value, n=cases.n, n_clipped=n_clipped)
+
+
+def measure_all(y_true: NDArray[Any], y_prob: NDArray[Any]) -> tuple[MetricValue, ...]:
+    """Compute every metric that applies to this number of classes, in the order of `METRICS`."""
+    cases = checked(y_true, y_prob)
+    return tuple(measure_cases(name, cases) for name in metrics_for(cases.n_classes))
+
+
+def metrics_for(n_classes: int) -> tuple[str, ...]:
+    """Name the metrics that apply to this number of classes."""
+    return tuple(name for name, metric in METRICS.items() if n_classes == 2 or not metric.binary_only)
+
+
+def confusion_matrix(y_true: NDArray[Any], y_pred: NDArray[Any], *, n_classes: int) -> NDArray[np.int64]:
+    """Count cases by true class (rows) and decision (columns): shape (n_classes, n_classes)."""
+    truth = check_labels(y_true, n_classes=n_classes, name="y_true")
+    decided = check_labels(y_pred, n_classes=n_classes, name="y_pred")
+    if truth.shape != decided.shape:
+        raise ShapeError(f"y_true of shape {truth.shape}, y_pred of shape {decided.shape}", expected="the same shape")
+    counts = np.bincount(truth * n_classes + decided, minlength=n_classes * n_classes)
+    return counts.reshape(n_classes, n_classes).astype(np.int64)
+
+
+def _recalls(cases: Cases) -> NDArray[np.float64]:
+    matrix = confusion_matrix(cases.y_true, cases.y_pred, n_classes=cases.n_classes)
+    _need_classes(cases)
+    return np.asarray(matrix.diagonal() / matrix.sum(axis=1), dtype=np.float64)
+
+
+def _need_classes(cases: Cases, wanted: tuple[int, ...] | None = None) -> None:
+    needed = range(cases.n_classes) if wanted is None else wanted
+    absent = [str(index) for index in needed if not (cases.y_true == index).any()]
+    if absent:
+        raise Undefined(f"no case is of class {' or '.join(absent)}")
+
+
+def _one_vs_rest(score: Callable[..., Any], cases: Cases) -> float:
+    """Score the positive class of two; average over classes, each against the rest, beyond."""
+    indices = (POSITIVE,) if cases.n_classes == 2 else range(cases.n_classes)
+    return float(np.mean([score(cases.y_true == index, _log_odds(cases.y_prob, index)) for index in indices]))
+
+
+def _log_odds(y_prob: Probabilities, index: int) -> NDArray[np.float64]:
+    """Return log p - log (1 - p) of one class: the order of p, kept where p itself rounds to 1."""
+    smallest = np.finfo(np.float64).tiny
+    rest = np.delete(y_prob, index, axis=1).sum(axis=1)
+    return np.asarray(np.log(np.maximum(y_prob[:, index], smallest)) - np.log(np.maximum(rest, smallest)))
+
+
+def _accuracy(cases: Cases) -> tuple[float, int]:
+    return float((cases.y_true == cases.y_pred).mean()), 0
+
+
+def _balanced_accuracy(cases: Cases) -> tuple[float, int]:
+    return float(_recalls(cases).mean()), 0
+
+
+def _recall_of(cases: Cases, index: int) -> float:
+    _need_classes(cases, (index,))
+    return float((cases.y_pred[cases.y_true == index] == index).mean())
+
+
+def _sensitivity(cases: Cases) -> tuple[float, int]:
+    return _recall_of(cases, POSITIVE), 0
+
+
+def _specificity(cases: Cases) -> tuple[float, int]:
+    return _recall_of(cases, 1 - POSITIVE), 0
+
+
+def _auroc(cases: Cases) -> tuple[float, int]:
+    from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - a second to load, and most commands need none
+
+    _need_classes(cases)
+    return _one_vs_rest(roc_auc_score, cases), 0
+
+
+def _average_precision(cases: Cases) -> tuple[float, int]:
+    from sklearn.metrics import average_precision_score  # noqa: PLC0415 - as above
+
+    _need_classes(cases, (POSITIVE,) if cases.n_classes == 2 else None)
+    return _one_vs_rest(average_precision_score, cases), 0
+
+
+def _log_loss(cases: Cases) -> tuple[float, int]:
+    of_true = cases.y_prob[np.arange(cases.n), cases.y_true]
+    clipped = np.clip(of_true, CLIP, 1 - CLIP)
+    return float(-np.log(clipped).mean()), int((clipped != of_true).sum())
+
+
+def _brier(cases: Cases) -> tuple[float, int]:
+    target = np.eye(cases.n_classes)[cases.y_true]
+    squares = (cases.y_prob - target) ** 2
+    per_case = squares[:, POSITIVE] if cases.n_classes == 2 else squares.sum(axis=1)
+    return float(per_case.mean()), 0
+
+
+_MACRO = "mean over the classes, each against the rest"
+
+_TABLE = (
+    Metric(
+        name="accuracy",
+        title="Accuracy",
+        unit="proportion",
+        needs="labels",
+        reference="share of cases decided rightly",
+        compute=_accuracy,
+    ),
+    Metric(
+        name="balanced_accuracy",
+        title="Balanced accuracy",
+        unit="proportion",
+        needs="labels",
+        multiclass="mean of the recalls of all classes",
+        reference="Brodersen et al. (2010), The balanced accuracy and its posterior distribution",
+        compute=_balanced_accuracy,
+    ),
+    Metric(
+        name="sensitivity",
+        title="Sensitivity",
+        unit="proportion",
+        needs="labels",
+        binary_only=True,
+        multiclass="not defined",
+        reference="share of the positive cases (class index 1) that are decided positive",
+        compute=_sensitivity,
+    ),
+    Metric(
+        name="specificity",
+        title="Specificity",
+        unit="proportion",
+        needs="labels",
+        binary_only=True,
+        multiclass="not defined",
+        reference="share of the negative cases (class index 0) that are decided negative",
+        compute=_specificity,
+    ),
+    Metric(
+        name="auroc",
+        title="AUROC",
+        unit="area",
+        needs="probabilities",
+        multiclass=_MACRO,
+        reference="Hanley and McNeil (1982); ties count one half; scikit-learn roc_auc_score",
+        compute=_auroc,
+    ),
+    Metric(
+        name="average_precision",
+        title="Average precision",
+        unit="area",
+        needs="probabilities",
+        multiclass=_MACRO,
+        reference="step sum without interpolation; scikit-learn average_precision_score",
+        compute=_average_precision,
+    ),
+    Metric(
+        name="log_loss",
+        title="Log loss",
+        unit="nats",
+        needs="probabilities",
+        higher_is_better=False,
+        bounds=(float(-np.log(1 - CLIP)), float(-np.log(CLIP))),
+        reference=f"Good (1952), Rational decisions; p of the true class is clipped to [{CLIP:g}, 1 - {CLIP:g}]",
+        compute=_log_loss,
+    ),
+    Metric(
+        name="brier",
+        title="Brier score",
+        unit="squared error",
+        needs="probabilities",
+        higher_is_better=False,
+        bounds=(0.0, 2.0),
+        multiclass="summed over the classes, from 0 to 2; for two classes it is that of class 1 alone, from 0 to 1",
+        reference="Brier (1950), Verification of forecasts expressed in terms of probability",
+        compute=_brier,
+    ),
+)
+
+METRICS: Registry[Metric] = Registry("metric", {metric.name: metric for metric in _TABLE})
+"""Every metric by name, in the order in which a report shows them."""

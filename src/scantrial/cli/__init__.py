@@ -1,0 +1,1 @@
+"""The commands in a terminal: results on standard output, progress on standard error."""

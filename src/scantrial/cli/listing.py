@@ -1,0 +1,113 @@
+"""``studies``, ``schema``, ``data``, ``env``: what there is."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from rich.table import Table
+
+from scantrial.cli.output import err, out, print_json, print_table, progress_bar
+from scantrial.core.errors import DataError
+from scantrial.data import catalogue
+from scantrial.study import builtin
+from scantrial.study.schema import schema as study_schema
+
+
+def studies(*, as_json: bool) -> None:
+    """List the built-in studies with their questions."""
+    found = {name: builtin.describe(name) for name in builtin.names()}
+    if as_json:
+        print_json({"studies": [{"name": name, "question": question} for name, question in found.items()]})
+        return
+    _print_pairs(found)
+
+
+def schema() -> None:
+    """Print the JSON Schema of study files."""
+    print_json(study_schema())
+
+
+def data_sets(*, as_json: bool) -> None:
+    """List the catalogue, and where each set is."""
+    rows = [_data_set(name) for name in catalogue.names()]
+    if as_json:
+        print_json({"data_sets": rows})
+        return
+    table = Table("name", "what", "licence", "here", box=None, padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(row["name"], row["title"], row["licence"], row["path"] or "no")
+    print_table(table)
+
+
+def _data_set(name: str) -> dict[str, Any]:
+    entry = catalogue.entry(name)
+    try:
+        path = str(catalogue.locate(name))
+    except DataError:
+        path = None
+    return {
+        "name": name,
+        "title": entry.title,
+        "licence": entry.licence,
+        "citation": entry.citation,
+        "homepage": entry.homepage,
+        "path": path,
+    }
+
+
+def fetch(name: str, *, as_json: bool) -> None:
+    """Download one data set into the cache, and say under which licence it may be used."""
+    with progress_bar() as progress:
+        path = catalogue.fetch(name, progress)
+    licence = catalogue.entry(name).licence
+    if as_json:
+        print_json({"name": name, "path": str(path), "licence": licence})
+        return
+    out.print(str(path))
+    err.print(f"licence: {licence}")
+
+
+def env(*, as_json: bool) -> None:
+    """Print versions, cores, devices and engines."""
+    facts = {
+        "scantrial": version("scantrial"),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "packages": {name: _version(name) for name in ("numpy", "scipy", "scikit-learn", "pyarrow", "altair", "torch")},
+        **_torch_facts(),
+    }
+    if as_json:
+        print_json(facts)
+        return
+    packages = ", ".join(f"{name} {found or 'not installed'}" for name, found in facts.pop("packages").items())
+    engines = {f"engine {name}": state for name, state in facts.pop("engines").items()}
+    _print_pairs({**{key: str(value) for key, value in facts.items()}, "packages": packages, **engines})
+
+
+def _torch_facts() -> dict[str, Any]:
+    fused = "not available: this version has no fused engine"
+    if importlib.util.find_spec("torch") is None:
+        missing = 'not available: PyTorch is not installed; pip install "scantrial[train]"'
+        return {"devices": [], "engines": {"reference": missing, "fused": fused}}
+    from scantrial.train.devices import available_devices  # noqa: PLC0415 - PyTorch only if it is there
+
+    return {"devices": available_devices(), "engines": {"reference": "available", "fused": fused}}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _print_pairs(pairs: dict[str, str]) -> None:
+    width = max(map(len, pairs))
+    for name, text in pairs.items():
+        out.print(f"{name:<{width}}  {text}")

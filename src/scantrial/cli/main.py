@@ -1,0 +1,244 @@
+"""The command ``scantrial``. Commands import what they need when they run, so that help is quick."""
+
+from __future__ import annotations
+
+import io
+import sys
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from scantrial.core.errors import ScantrialError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+app = typer.Typer(
+    name="scantrial",
+    help="Controlled trials for biomedical image classifiers: paired seeds, a locked test set, an honest report.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Public data sets: list them, fetch one.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+
+class EngineChoice(StrEnum):
+    """Training engines."""
+
+    auto = "auto"
+    reference = "reference"
+    fused = "fused"
+
+
+class DeviceChoice(StrEnum):
+    """Devices to train on."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+class FormatChoice(StrEnum):
+    """Report formats."""
+
+    html = "html"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON: unrounded numbers, nothing cut.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A study folder.")]
+Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or a built-in study's name.")]
+Sets = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change the study file: recipe.epochs=2")]
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The study folder.")] = Path("demo"),
+    as_json: Json = False,
+) -> None:
+    """Run a small trial on embedded scans: two arms, three seeds, a report, in under a minute."""
+    from scantrial.cli import running
+
+    running.run("demo", out=out, as_json=as_json)
+
+
+@app.command()
+def run(  # noqa: PLR0913, PLR0917 - the options of the command
+    study: Study,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The study folder [STUDY's name].")] = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="Seeds 0 to N-1, not the file's.")] = None,
+    sets: Sets = [],  # noqa: B006 - typer wants a list and makes a new one each time
+    workers: Annotated[int, typer.Option("--workers", metavar="N", help="Runs trained at the same time.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option("--threads", metavar="N", help="Threads of each run [shared out].")
+    ] = None,
+    engine: Annotated[EngineChoice, typer.Option("--engine", help="Which training engine.")] = EngineChoice.auto,
+    device: Annotated[DeviceChoice, typer.Option("--device", help="Where to train.")] = DeviceChoice.auto,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Go on without scans that cannot be read; the report counts them.")
+    ] = False,
+    checkpoint_every: Annotated[
+        float, typer.Option("--checkpoint-every", metavar="S", help="Seconds between checkpoints; 0 is every epoch.")
+    ] = 60.0,
+    as_json: Json = False,
+) -> None:
+    """Train every run of a study that is not there yet, and write the report. Resumes what it finds."""
+    from scantrial.cli import running
+
+    running.run(
+        study,
+        out=out,
+        seeds=seeds,
+        sets=[*sets, *(["data.skip_unreadable=true"] if skip_unreadable else [])],
+        workers=workers,
+        threads=threads,
+        engine=engine.value,
+        device=device.value,
+        checkpoint_every_s=checkpoint_every,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def status(folder: Folder, as_json: Json = False) -> None:
+    """Tell what is done, running and left, and how long it will take."""
+    from scantrial.cli import looking
+
+    looking.status(folder, as_json=as_json)
+
+
+@app.command()
+def show(
+    folder: Folder,
+    case: Annotated[int, typer.Option("--case", metavar="K", help="Case number, as in the report.")],
+    arm: Annotated[str | None, typer.Option("--arm", metavar="A", help="Only this arm.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="S", help="Only this seed.")] = None,
+    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Also draw it to a PNG file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show one scan under every arm: probability, decision, right or wrong."""
+    from scantrial.cli import looking
+
+    looking.show(folder, case, arm=arm, seed=seed, png=png, as_json=as_json)
+
+
+@app.command()
+def report(
+    folder: Folder,
+    report_format: Annotated[FormatChoice, typer.Option("--format", help="Report format.")] = FormatChoice.html,
+    as_json: Json = False,
+) -> None:
+    """Write the report from the study folder alone."""
+    from scantrial.cli import looking
+
+    looking.report(folder, report_format=report_format.value, as_json=as_json)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A finished run: DIR/runs/ARM/seed-S.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Image files that can be read, .npy arrays.")],
+    as_json: Json = False,
+) -> None:
+    """Judge new image files with a trained network."""
+    from scantrial.cli import looking
+
+    looking.predict(model, files, as_json=as_json)
+
+
+@app.command()
+def studies(as_json: Json = False) -> None:
+    """List the built-in studies."""
+    from scantrial.cli import listing
+
+    listing.studies(as_json=as_json)
+
+
+@app.command()
+def schema(as_json: Json = False) -> None:  # noqa: ARG001 - the schema is JSON either way
+    """Print the JSON Schema of study files, for editors."""
+    from scantrial.cli import listing
+
+    listing.schema()
+
+
+@app.command()
+def env(as_json: Json = False) -> None:
+    """Tell versions, cores, devices and engines."""
+    from scantrial.cli import listing
+
+    listing.env(as_json=as_json)
+
+
+@data_app.command("list")
+def data_list(as_json: Json = False) -> None:
+    """List the public data sets, and which of them are here."""
+    from scantrial.cli import listing
+
+    listing.data_sets(as_json=as_json)
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set of `scantrial data list`.")],
+    as_json: Json = False,
+) -> None:
+    """Download a public data set into the cache; an interrupted download goes on."""
+    from scantrial.cli import listing
+
+    listing.fetch(name, as_json=as_json)
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
+    if version:
+        from scantrial import __version__
+
+        typer.echo(f"scantrial {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; no error of the user's or of the disk's ends in a traceback."""
+    accept_every_character()
+    with _plain_errors():
+        app()
+
+
+def accept_every_character() -> None:
+    """Spell out what a stream's encoding lacks by its number instead of failing on it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except ScantrialError as error:
+        _stop(str(error), error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _stop(f"{where}{error.strerror or error}", 1)
+    except MemoryError:
+        _stop("out of memory\ndo this: use fewer or smaller scans (data.image.size), or fewer --workers", 1)
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    first, *rest = message.splitlines() or [""]
+    sys.stderr.write("\n".join([f"scantrial: {first}", *rest]) + "\n")
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Where words go: results to standard output, progress to standard error.
+
+Names of files, arms and questions are printed as they are: no console here reads markup or emoji codes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from scantrial.core.progress import Progress as Tell
+from scantrial.store.schema import dump_json
+
+_WIDE = 100_000
+"""Columns of a table that nobody reads in a terminal: every row is one line."""
+
+
+def make_console(
+    *, stderr: bool = False, file: IO[str] | None = None, width: int | None = None, terminal: bool | None = None
+) -> Console:
+    """Return a console that prints words as they are; on `terminal` None it looks whether there is one."""
+    return Console(
+        stderr=stderr,
+        file=file,
+        width=width,
+        force_terminal=terminal,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=True,
+    )
+
+
+out = make_console()
+err = make_console(stderr=True)
+
+
+def print_json(content: Any) -> None:
+    """Print JSON to standard output as UTF-8, whatever the locale; nothing rounded, nothing cut.
+
+    A byte of a file name that is no text, which Python keeps as a surrogate, becomes its JSON escape.
+    """
+    text = dump_json(content) + "\n"
+    sys.stdout.flush()
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:
+        sys.stdout.write(text)
+        return
+    binary.write(text.encode(errors="backslashreplace"))
+    binary.flush()
+
+
+def print_table(table: Table, *, console: Console | None = None) -> None:
+    """Print a table and cut nothing: long cells are folded in a terminal, elsewhere every row is one line."""
+    for column in table.columns:
+        column.overflow = "fold"
+    console = console or out
+    if not console.is_terminal:
+        console = make_console(file=console.file, width=_WIDE, terminal=False)
+    console.print(table)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Tell]:
+    """Yield a progress callable: a bar on a terminal, a line at start and end elsewhere."""
+    if not err.is_terminal:
+        yield _say_ends
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(what: str, n_done: int, n_total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=n_total)
+            bars.update(tasks[what], completed=n_done, total=n_total)
+
+        yield tell
+
+
+def _say_ends(what: str, n_done: int, n_total: int) -> None:
+    if n_done in (0, n_total):
+        err.print(f"{what}: {n_done} of {n_total}")
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time for people: ``45 s``, ``3 min 20 s``, ``2 h 5 min``; ``?`` where it is not known."""
+    if seconds is None:
+        return "?"
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"

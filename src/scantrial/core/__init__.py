@@ -1,0 +1,4 @@
+"""What every other part may use: errors, records, random streams, registries, safe file writing.
+
+Nothing here knows about scans, networks or studies.
+"""

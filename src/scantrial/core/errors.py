@@ -1,0 +1,178 @@
+"""Every error a user can meet, in one tree.
+
+    ScantrialError                 exit code 1
+    ├── InputError                 exit code 2: what was given cannot be used
+    │   ├── StudyFileError         the study file, every fault at once
+    │   ├── DataError              the scans
+    │   │   └── UnreadableScansError   files that cannot be read, all of them named
+    │   └── ShapeError             arrays whose shapes do not belong together
+    ├── StoreError                 the study folder cannot be read or written
+    │   ├── LockedError            another process holds it
+    │   └── StudyConflictError     exit code 2: the study differs from what the folder holds
+    ├── DownloadError              a public data set could not be fetched
+    ├── TrainingError              a run could not be carried out
+    └── MissingExtraError          an optional part is not installed
+
+A message has three parts: what was got, what was expected, what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+class ScantrialError(Exception):
+    """The root of all errors that scantrial raises on purpose.
+
+    Parameters
+    ----------
+    got : what was found, with its value, shape, file or path
+    expected : what would have been right, or None where `got` says it
+    do : the next step for the user, or None where it is plain
+    """
+
+    exit_code = 1
+
+    def __init__(self, got: str, *, expected: str | None = None, do: str | None = None) -> None:
+        self.got = got
+        self.expected = expected
+        self.do = do
+        super().__init__(got, expected, do)
+
+    def __str__(self) -> str:
+        lines = [self.got]
+        if self.expected:
+            lines.append(f"expected: {self.expected}")
+        if self.do:
+            lines.append(f"do this: {self.do}")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, str | None]:
+        """Return plain data from which `error_from_dict` builds an error like this one, in another process."""
+        return {"type": type(self).__name__, "got": self.got, "expected": self.expected, "do": self.do}
+
+
+class InputError(ScantrialError):
+    """What the user gave cannot be used."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing wrong in a study file.
+
+    Parameters
+    ----------
+    path : dotted key, such as ``recipe.optimizer.lr``; empty for the file as a whole
+    message : what was got and what was expected, in one line
+    line : line in the file counting from 1, or None where the file has no lines (``--set``)
+    suggestion : the nearest right name, or None
+    origin : where it was given if not in the file, such as ``--set recipe.epochs=0``, or None
+    """
+
+    path: str
+    message: str
+    line: int | None = None
+    suggestion: str | None = None
+    origin: str | None = None
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: " if self.line is not None else ""
+        if self.origin is not None:
+            where = f"{self.origin}: "
+        key = f"{self.path}: " if self.path else ""
+        hint = f" (did you mean {self.suggestion!r}?)" if self.suggestion else ""
+        return f"{where}{key}{self.message}{hint}"
+
+
+class StudyFileError(InputError):
+    """A study file with faults; all of them are listed."""
+
+    def __init__(self, source: str, faults: Sequence[Fault]) -> None:
+        self.source = source
+        self.faults = tuple(faults)
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        listing = "\n".join(f"  {fault}" for fault in self.faults)
+        super().__init__(
+            f"{source} has {count}:\n{listing}",
+            do="mend these, then run the same command again; `scantrial schema` prints every key",
+        )
+
+
+class DataError(InputError):
+    """The scans cannot be used as they are."""
+
+
+class UnreadableScansError(DataError):
+    """Files that cannot be read; all of them are named.
+
+    Parameters
+    ----------
+    problems : pairs of (path, reason)
+    do : the way out, default: mend them or go on without them
+    """
+
+    def __init__(
+        self,
+        problems: Sequence[tuple[str, str]],
+        *,
+        do: str = "mend or remove them, or go on without them with --skip-unreadable",
+    ) -> None:
+        self.problems = tuple(problems)
+        count = "1 file" if len(self.problems) == 1 else f"{len(self.problems)} files"
+        listing = "\n".join(f"  {path}: {reason}" for path, reason in self.problems)
+        super().__init__(
+            f"{count} cannot be used:\n{listing}",
+            expected="every scan readable",
+            do=do,
+        )
+
+
+class ShapeError(InputError):
+    """Arrays whose shapes do not belong together."""
+
+
+class StoreError(ScantrialError):
+    """The study folder cannot be read or written."""
+
+
+class LockedError(StoreError):
+    """Another process holds the study folder."""
+
+
+class StudyConflictError(StoreError):
+    """The study differs from the one that the folder holds."""
+
+    exit_code = 2
+
+
+class DownloadError(ScantrialError):
+    """A public data set could not be fetched."""
+
+
+class TrainingError(ScantrialError):
+    """A run could not be carried out."""
+
+
+class MissingExtraError(ScantrialError):
+    """An optional part of scantrial is not installed."""
+
+    def __init__(self, *, extra: str, package: str, needed_for: str) -> None:
+        super().__init__(
+            f"{needed_for} needs {package}, which is not installed",
+            do=f'pip install "scantrial[{extra}]"',
+        )
+
+
+def error_from_dict(data: Mapping[str, str | None]) -> ScantrialError:
+    """Build the error that `ScantrialError.to_dict` described: the same words, and the same exit code.
+
+    A class whose constructor wants more than the three parts comes back as the nearest one above it that does not.
+    """
+    found = globals().get(data["type"] or "", TrainingError)
+    of_their_own = (StudyFileError, UnreadableScansError, MissingExtraError)
+    kind = next(parent for parent in found.__mro__ if parent not in of_their_own)
+    error: ScantrialError = kind(data["got"] or "", expected=data["expected"], do=data["do"])
+    return error

@@ -1,0 +1,116 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scantrial.core.errors import StoreError
+
+_ADVICE = {
+    errno.ENOSPC: "free some space, then run the same command again: what was finished is kept",
+    errno.EDQUOT: "free some of your quota, then run the same command again: what was finished is kept",
+    errno.EROFS: "choose a folder that can be written (--out DIR)",
+    errno.EACCES: "choose a folder that you may write to (--out DIR), or mend its permissions",
+    errno.EPERM: "choose a folder that you may write to (--out DIR), or mend its permissions",
+}
+
+_FOLDERS_NOT_SYNCED = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
+"""What file systems answer that cannot flush a folder, some network ones among them."""
+
+
+@contextmanager
+def clear_os_errors(path: Path | str) -> Iterator[None]:
+    """Turn an `OSError` under this block into a `StoreError` that names the path and the way out."""
+    try:
+        yield
+    except OSError as error:
+        where = path if is_aside(error.filename) else error.filename or path
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise StoreError(f"{where}: {reason}", do=_ADVICE.get(error.errno or 0)) from error
+
+
+def aside(path: Path) -> Path:
+    """Return a fresh neighbour of `path` to write to before the rename."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+
+
+def is_aside(name: object) -> bool:
+    """Return whether a path is one that `aside` made."""
+    return name is not None and re.search(r"\.[0-9a-f]{8}\.tmp$", os.fsdecode(str(name))) is not None
+
+
+def _encoded(text: str) -> bytes:
+    """Encode as UTF-8; a byte of a file name that is none, which Python keeps as a surrogate, is spelt out."""
+    return text.encode(errors="backslashreplace")
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to disk, where the system can."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _FOLDERS_NOT_SYNCED:
+            raise
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Yield a path to write one file to; flush it and rename it to `path` at the end.
+
+    On any exception the half-written file is removed and `path` stays as it was.
+    """
+    temporary = aside(path)
+    try:
+        yield temporary
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write `content` to `path` so that a reader sees the old file or the new one, never a part."""
+    data = _encoded(content) if isinstance(content, str) else content
+    with clear_os_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_aside(path) as temporary:
+            temporary.write_bytes(data)
+
+
+def append_line(path: Path, line: str, *, sync: bool = True) -> None:
+    """Append one line with one write, so that lines of several processes never mix.
+
+    A line that a crash left torn is ended first, so that it spoils no other. With `sync` the line is
+    on the disk before this returns.
+    """
+    with clear_os_errors(path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            size = os.fstat(handle).st_size
+            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            data = b"\n" * torn + _encoded(line.rstrip("\n")) + b"\n"
+            # A disk that fills up takes a part and says so only by the count.
+            if os.write(handle, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            if sync:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as hexadecimal digits."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

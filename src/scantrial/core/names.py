@@ -1,0 +1,28 @@
+"""Names: slugs for folders, and the nearest right name for a wrong one."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+
+def slug(text: str) -> str:
+    """Turn a text into a name that every file system takes: lower-case letters, digits, ``-``, ``.``, ``+``.
+
+    ``"optimizer.lr 1e-3"`` becomes ``"optimizer.lr-1e-3"``. Empty input gives ``"x"``.
+    """
+    cleaned = re.sub(r"[^a-z0-9.+]+", "-", text.lower()).strip("-.")
+    return cleaned or "x"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name most like `name`, ignoring case, or None if none is near."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    found = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else None
+
+
+def listed(names: Iterable[str]) -> str:
+    """Join names for a message: ``a, b, c``."""
+    return ", ".join(names)

@@ -1,0 +1,91 @@
+"""What a study file may say about any source: the order of its classes, and how to tell its patients."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scantrial.core.errors import DataError
+from scantrial.core.names import listed, nearest
+from scantrial.data.formats import Listing
+from scantrial.data.formats.base import clashing_names
+
+_MAX_NAMED = 10
+
+
+def arrange(listing: Listing, *, classes: Sequence[str] | None, patient: str | None) -> Listing:
+    """Check the classes of a listing, bring them into the order asked for, and tell the patients from the names.
+
+    Parameters are those of `scantrial.data.load.load`, which says what is refused.
+    """
+    refuse_missing_classes(listing.class_names, listing.labels)
+    if classes is not None:
+        listing = _in_class_order(listing, tuple(classes))
+    if patient is not None:
+        listing = replace(listing, patients=_patients_by(patient, listing.sources))
+    return listing
+
+
+def refuse_missing_classes(class_names: Sequence[str], labels: NDArray[np.int64]) -> None:
+    """Refuse scans of fewer than two classes, or a class without any scan."""
+    counts = np.bincount(labels, minlength=len(class_names))
+    seen = listed(f"{name} ({n})" for name, n in zip(class_names, counts, strict=True))
+    if len(class_names) < 2 or (counts == 0).any():
+        raise DataError(f"classes with their scans: {seen}", expected="at least two classes, each with a scan")
+
+
+def _in_class_order(listing: Listing, classes: tuple[str, ...]) -> Listing:
+    """Number the classes in the order of `classes`, which are the source's own names up to upper and lower case."""
+    if not listing.has_class_names and set(classes) != set(listing.class_names):
+        _refuse_class_list(classes, listing, any_names=True)
+        return replace(listing, class_names=classes, has_class_names=True)
+    _refuse_class_list(classes, listing, any_names=False)
+    index = {name.casefold(): number for number, name in enumerate(classes)}
+    new_number = np.array([index[name.casefold()] for name in listing.class_names], dtype=np.int64)
+    return replace(listing, labels=new_number[listing.labels], class_names=classes)
+
+
+def _refuse_class_list(classes: tuple[str, ...], listing: Listing, *, any_names: bool) -> None:
+    faults = clashing_names(classes)
+    faults += [f"{name!r} stands there {n} times" for name, n in Counter(classes).items() if n > 1]
+    own = {name.casefold() for name in listing.class_names}
+    for name in [] if any_names else classes:
+        if name.casefold() not in own:
+            guess = nearest(name, listing.class_names)
+            faults.append(f"the source has no class {name!r}" + (f" (did you mean {guess!r}?)" if guess else ""))
+    given = {name.casefold() for name in classes}
+    if any_names and len(classes) != len(listing.class_names):
+        faults.append(f"{len(classes)} names for {len(listing.class_names)} classes")
+    elif not any_names:
+        faults += [f"the class {name!r} is left out" for name in listing.class_names if name.casefold() not in given]
+    if faults:
+        raise DataError(
+            "classes: " + "; ".join(faults), expected=f"each of {listed(listing.class_names)} once, in any order"
+        )
+
+
+def _patients_by(pattern: str, sources: Sequence[str]) -> tuple[str, ...]:
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise DataError(f"patient: {pattern!r} is not a regular expression: {error}") from error
+    if expression.groups < 1:
+        raise DataError(f"patient: {pattern!r} has no group", expected=r"a group, such as (person\d+)")
+    matches = [expression.search(PurePosixPath(source).name) for source in sources]
+    patients = ["" if match is None else match.group(1) or "" for match in matches]
+    missed = [source for source, found in zip(sources, patients, strict=True) if not found]
+    if missed:
+        more = f"\n  and {len(missed) - _MAX_NAMED} more" if len(missed) > _MAX_NAMED else ""
+        raise DataError(
+            f"patient: {pattern!r} finds no patient in {len(missed)} of {len(sources)} file names:\n"
+            + "\n".join(f"  {source}" for source in missed[:_MAX_NAMED])
+            + more,
+            expected="a patient for every scan",
+        )
+    return tuple(patients)

@@ -1,0 +1,168 @@
+"""Decoded scans kept for the next time, under a key made from the files' content.
+
+    CACHE/scans/KEY/images.npy    the array, mapped by everyone who uses it
+    CACHE/scans/KEY/entry.json    what it is; an entry without it, or at odds with it, does not count
+
+An entry is written aside and renamed into place, so it is there whole or not at all, and several processes
+may make the same entry at once: the first one to finish wins and the others use its result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from scantrial.core.errors import StoreError
+from scantrial.core.files import sync_folder
+from scantrial.data.folders import cache_folder
+from scantrial.data.scanset import Pixels
+from scantrial.data.spec import ImageSpec
+
+SCHEMA_VERSION = 1
+"""Counts up whenever the same files would decode to other pixels."""
+
+_STALE_AFTER_S = 24 * 3600
+_ATTEMPTS = 5
+
+
+class Entry(BaseModel):
+    """The content of ``entry.json``.
+
+    Parameters
+    ----------
+    key : the entry's own name
+    shape, dtype, n_bytes : of ``images.npy``
+    pixels_sha256 : over type, shape and pixels
+    skipped : pairs of (position among all cases, reason)
+    n_widened : images of 8 bits that were scaled to 16
+    facts : what a source that makes its scans needs to know of them without making them again
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1] = 1
+    key: str
+    shape: tuple[int, ...]
+    dtype: Literal["uint8", "uint16"]
+    n_bytes: int
+    pixels_sha256: str
+    skipped: tuple[tuple[int, str], ...] = ()
+    n_widened: int = 0
+    facts: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedScans:
+    """An entry that was found whole, and its array, mapped read-only."""
+
+    entry: Entry
+    images: Pixels
+    images_path: Path
+
+
+def key_of(*, image: ImageSpec, sources: Sequence[str], contents: Sequence[str]) -> str:
+    """Return the key of a set of scans: SHA-256 over names, contents and the shape asked for.
+
+    Parameters
+    ----------
+    image : the shape asked for
+    sources : the cases, in order
+    contents : a digest of every file (or of whatever else makes the pixels), in order
+    """
+    shape = [*image.shape, image.fit] if image.shape else None
+    text = json.dumps([SCHEMA_VERSION, shape, image.channels, list(sources), list(contents)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def entry_folder(key: str) -> Path:
+    """Return the folder of an entry, which need not exist."""
+    return cache_folder() / "scans" / key
+
+
+def find(key: str) -> CachedScans | None:
+    """Return an entry if it is there and whole; one that is half-written or damaged does not count."""
+    folder = entry_folder(key)
+    images_path = folder / "images.npy"
+    try:
+        entry = Entry.model_validate_json((folder / "entry.json").read_bytes())
+        images = np.load(images_path, mmap_mode="r", allow_pickle=False)
+        n_bytes = images_path.stat().st_size
+    except (OSError, ValueError, ValidationError, SyntaxError, EOFError):
+        return None
+    is_whole = entry.key == key and n_bytes == entry.n_bytes and images.shape == entry.shape
+    if not is_whole or images.dtype.name != entry.dtype:
+        return None
+    return CachedScans(entry=entry, images=images, images_path=images_path)
+
+
+def install(key: str, fill: Callable[[Path], Entry]) -> CachedScans:
+    """Make an entry with `fill`, which writes ``images.npy`` into the folder it is given, and return it as found.
+
+    Raises
+    ------
+    StoreError
+        If the cache folder cannot be written.
+    """
+    folder = entry_folder(key)
+    temporary = folder.with_name(f".{key}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        _remove_stale(folder.parent)
+        entry = fill(temporary)
+        (temporary / "entry.json").write_text(entry.model_dump_json(indent=1), encoding="utf-8")
+        found = _move_into_place(temporary, key)
+    except OSError as error:
+        raise StoreError(
+            f"the cache folder {folder.parent}: {error.strerror or error}",
+            do="free some space there, or name another folder in the environment variable SCANTRIAL_CACHE",
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return found
+
+
+def _move_into_place(temporary: Path, key: str) -> CachedScans:
+    folder = entry_folder(key)
+    for _ in range(_ATTEMPTS):
+        try:
+            temporary.rename(folder)
+            sync_folder(folder.parent)
+        except OSError:
+            if not folder.exists():
+                raise
+        found = find(key)
+        if found is not None:
+            return found
+        _take_away(folder)
+    raise StoreError(f"{folder}: it is damaged again and again", do="remove it, then run the same command again")
+
+
+def _take_away(folder: Path) -> None:
+    """Remove a damaged entry by way of a rename, so that no one meets it half removed."""
+    aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        folder.rename(aside)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _remove_stale(parent: Path) -> None:
+    """Remove what killed processes left behind."""
+    for leftover in parent.glob(".*.tmp"):
+        try:
+            is_stale = time.time() - leftover.stat().st_mtime > _STALE_AFTER_S
+        except FileNotFoundError:
+            continue
+        if is_stale:
+            shutil.rmtree(leftover, ignore_errors=True)

@@ -1,0 +1,95 @@
+"""One image to the shape that all images of a data set have."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from scantrial.core.errors import DataError, ShapeError
+from scantrial.data.scanset import Pixels
+from scantrial.data.spec import ImageSpec
+
+_LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)  # 0.299, 0.587, 0.114 in 16-bit fixed point, as Pillow has it
+_DEPTH_RATIO = 257  # 65535 / 255: black stays black and white stays white
+
+
+def fit_image(image: Pixels, spec: ImageSpec) -> Pixels:
+    """Give an image the channels and the size that `spec` asks for.
+
+    RGB to gray is the luma of ITU-R BT.601, rounded as in Pillow's ``convert("L")``; gray to RGB repeats the
+    channel. The size is reached by bilinear interpolation whose support grows with the scale, so that
+    scaling down averages instead of leaving pixels out; sums are kept in floating point and rounded once. With
+    ``fit: pad`` the image keeps its proportions and stands in the middle of black.
+
+    Parameters
+    ----------
+    image : shape (height, width) or (height, width, 3), uint8 or uint16
+    spec : what to make of it; the result keeps the type, and is the image itself where nothing is asked for
+
+    Raises
+    ------
+    ShapeError
+        If `image` has another shape or type.
+    """
+    if image.ndim not in (2, 3) or image.dtype not in (np.uint8, np.uint16) or image.shape[2:] not in ((), (3,)):
+        raise ShapeError(f"an image of shape {image.shape} and type {image.dtype}", expected="(height, width[, 3])")
+    image = _with_channels(image, spec.channels)
+    if spec.shape is None or image.shape[:2] == spec.shape:
+        return image
+    return _padded(image, spec.shape) if spec.fit == "pad" else resize(image, spec.shape)
+
+
+def resize(image: Pixels, shape: tuple[int, int]) -> Pixels:
+    """Resize to `shape` = (height, width) by bilinear interpolation with antialiasing, rounded once, type kept."""
+    if image.ndim == 3:
+        planes = [resize(image[..., number], shape) for number in range(image.shape[2])]
+        return _pixels(np.stack(planes, axis=-1))
+    # Mode F, because Pillow rounds its 8- and 16-bit images twice: after the rows and after the columns.
+    picture = Image.fromarray(image.astype(np.float32)).resize(shape[::-1], Image.Resampling.BILINEAR)
+    scaled = np.rint(np.asarray(picture)).clip(0, np.iinfo(image.dtype).max)
+    return _pixels(scaled.astype(image.dtype))
+
+
+def match_depth(image: Pixels, dtype: np.dtype[Any] | str) -> Pixels:
+    """Bring an image to the pixel type of a data set: 8 bits become 16 by x 257; nothing is ever cut down.
+
+    Raises
+    ------
+    DataError
+        If 16 bits are to become 8.
+    """
+    wanted = np.dtype(dtype)
+    if image.dtype == wanted:
+        return image
+    if wanted == np.uint16:
+        return _pixels(image.astype(np.uint16) * np.uint16(_DEPTH_RATIO))
+    raise DataError(f"an image of type {image.dtype}", expected=f"{wanted}: its low bits would be lost")
+
+
+def _with_channels(image: Pixels, channels: int | None) -> Pixels:
+    if channels == 1 and image.ndim == 3 and image.dtype == np.uint8:
+        return np.asarray(Image.fromarray(np.ascontiguousarray(image)).convert("L"))
+    if channels == 1 and image.ndim == 3:
+        luma = (image.astype(np.uint32) @ _LUMA + np.uint32(1 << 15)) >> np.uint32(16)
+        return _pixels(luma.astype(image.dtype))
+    if channels == 3 and image.ndim == 2:
+        return _pixels(np.repeat(image[..., None], 3, axis=2))
+    return image
+
+
+def _padded(image: Pixels, shape: tuple[int, int]) -> Pixels:
+    """Scale within `shape`, then fill up with black: padding first would blow up a long, thin image."""
+    scale = min(shape[0] / image.shape[0], shape[1] / image.shape[1])
+    height, width = (min(side, max(1, round(n * scale))) for side, n in zip(shape, image.shape[:2], strict=True))
+    canvas = np.zeros((*shape, *image.shape[2:]), dtype=image.dtype)
+    top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
+    canvas[top : top + height, left : left + width] = resize(image, (height, width))
+    return canvas
+
+
+def _pixels(image: NDArray[Any]) -> Pixels:
+    """Say to the type checker what the arithmetic before it made sure of: 8 or 16 bits."""
+    return cast("Pixels", image)

@@ -1,0 +1,317 @@
+"""From the name of a source to a `ScanSet`: find, list, decode once, keep, number.
+
+source -> format -> Listing -> cache (decoded only where it is new) -> ScanSet
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from scantrial.core.errors import DataError, UnreadableScansError
+from scantrial.core.files import sha256_of
+from scantrial.core.machine import n_cores
+from scantrial.core.names import listed, nearest
+from scantrial.core.progress import Progress, silent
+from scantrial.data import cache, catalogue, phantom
+from scantrial.data.arrange import arrange, refuse_missing_classes
+from scantrial.data.formats import FORMATS, Format, Listing, format_of
+from scantrial.data.formats.base import Decode, row_decoder
+from scantrial.data.pixels import WrittenPixels, write_pixels
+from scantrial.data.scanset import ScanSet
+from scantrial.data.spec import ImageSpec, SourceSpec
+
+PHANTOM = "phantom"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """A source, listed, before anything is decoded.
+
+    Parameters
+    ----------
+    key : of the cache, or None where it is to be made from the content of the files
+    facts : what the cache keeps beside the pixels
+    origin : plain facts for the report
+    """
+
+    listing: Listing
+    key: str | None
+    origin: Mapping[str, Any]
+    facts: Mapping[str, Any]
+
+
+def load(
+    source: SourceSpec,
+    *,
+    image: ImageSpec | None = None,
+    classes: Sequence[str] | None = None,
+    patient: str | None = None,
+    skip_unreadable: bool = False,
+    progress: Progress = silent,
+    base: Path | None = None,
+) -> ScanSet:
+    """Load labelled scans as one memory-mapped array.
+
+    The first time, every scan is decoded and fitted in parallel and the result is kept in the cache folder
+    (``$SCANTRIAL_CACHE``, or the user's own). After that the files are only read to check that their content is the
+    same; nothing is decoded.
+
+    Parameters
+    ----------
+    source : a catalogue name, ``phantom``, or a path, with the options of that source
+    image : one shape for all scans; by default their own, which then must be one and the same
+    classes : the class names in the order that their indices shall have; where the source knows numbers only
+        (MedMNIST's files), they name the numbers 0, 1, ...
+    patient : a regular expression with a group, searched in each case's file name, that gives the patient
+    skip_unreadable : go on without single scans that cannot be read; `ScanSet.skipped` lists them
+    progress : told of the files checked and the scans decoded
+    base : the folder that relative paths are taken from first (the study file's); then the working folder
+
+    Raises
+    ------
+    UnreadableScansError
+        Names every scan that cannot be read.
+    DataError
+        For anything else wrong with the source, all faults at once.
+    StoreError
+        If the cache folder cannot be written.
+    """
+    image = image or ImageSpec()
+    messages = check_source(source, base=base)
+    if messages:
+        raise DataError("\n".join(messages), do="mend data.source")
+    job = _phantom_job(source, image) if source.name == PHANTOM else _file_job(source, base)
+    job = replace(job, listing=arrange(job.listing, classes=classes, patient=patient))
+    key = job.key or _key_of_files(job.listing, image, progress)
+    found = cache.find(key)
+    if found is None:
+        write = partial(write_pixels, listing=job.listing, image=image, skip_unreadable=skip_unreadable)
+        found = cache.install(key, partial(_fill, key, job.facts, partial(write, progress=progress)))
+    return _scan_set(job, found, skip_unreadable)
+
+
+def check_source(source: SourceSpec, *, base: Path | None = None) -> list[str]:
+    """Say what is wrong with a source's name and options, without decoding anything; empty where nothing is.
+
+    A catalogue name counts as right even where its files are not on this machine: `load` says how to fetch them.
+    """
+    if source.name == PHANTOM:
+        return _phantom_faults(source.options)
+    if source.name in catalogue.CATALOGUE:
+        place = catalogue.find(source.name)
+        return _format_faults(place, source) if place is not None else []
+    path = find_path(source.name, base)
+    return [_unknown(source.name)] if path is None else _format_faults(path, source)
+
+
+def available_formats() -> tuple[Format, ...]:
+    """Return the formats, for the documentation; each has `name`, `looks_like` and `options`."""
+    return tuple(FORMATS.values())
+
+
+def find_path(name: str, base: Path | None = None) -> Path | None:
+    """Find a file or folder: as it stands, or below `base`, or below the working folder; None if it is nowhere."""
+    try:
+        given = Path(name).expanduser()
+        candidates = [folder / given for folder in (base, Path.cwd()) if folder is not None]
+        return next((path.absolute() for path in candidates if path.exists()), None)
+    except (OSError, ValueError, RuntimeError):  # too long, a null byte, no such user
+        return None
+
+
+def _unknown(name: str) -> str:
+    known = (PHANTOM, *catalogue.names())
+    guess = nearest(name, known)
+    hint = f" (did you mean {guess!r}?)" if guess else ""
+    return (
+        f"no such file or folder, and no data set in the catalogue: {name!r}{hint}; the catalogue has {listed(known)}"
+    )
+
+
+def _format_faults(path: Path, source: SourceSpec) -> list[str]:
+    try:
+        found = format_of(path)
+    except OSError as error:
+        return [f"{path}: {error.strerror}"]
+    if found is None:
+        kinds = "; ".join(candidate.looks_like for candidate in FORMATS.values())
+        return [f"{path} is in no known format, expected: {kinds}"]
+    return found.faults_of(source.options)
+
+
+def _phantom_faults(options: Mapping[str, Any]) -> list[str]:
+    try:
+        phantom.PhantomOptions.model_validate(dict(options))
+    except ValidationError as error:
+        known = phantom.PhantomOptions.model_fields
+        return [_phantom_fault(fault, known) for fault in error.errors()]
+    return []
+
+
+def _phantom_fault(fault: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    where = ".".join(map(str, fault["loc"]))
+    if fault["type"] != "extra_forbidden":
+        return f"{where}: {fault['msg']} (got {fault['input']!r})" if where else str(fault["msg"])
+    guess = nearest(where, known)
+    hint = f" (did you mean {guess!r}?)" if guess else ""
+    return f"{where}: the phantom takes no option {where!r}{hint}; it takes: {listed(known)}"
+
+
+def _file_job(source: SourceSpec, base: Path | None) -> _Job:
+    path, options, origin = _resolved(source, base)
+    reader = format_of(path)
+    if reader is None:
+        raise DataError("\n".join(_format_faults(path, source)))
+    # A catalogue entry may describe its files in more detail than their reader has to be told.
+    known = {key: value for key, value in options.items() if key in reader.options}
+    listing = reader.read(path, known)
+    _refuse_unspeakable(listing.sources)
+    facts = {"format": reader.name, "path": str(path), "ignored": dict(listing.ignored)}
+    return _Job(listing=listing, key=None, origin={**origin, **facts}, facts={})
+
+
+def _resolved(source: SourceSpec, base: Path | None) -> tuple[Path, dict[str, Any], dict[str, Any]]:
+    """(path, options, origin) of a catalogue name or a path."""
+    if source.name not in catalogue.CATALOGUE:
+        path = find_path(source.name, base)
+        if path is None:
+            raise DataError(_unknown(source.name))
+        return path, source.options, {"name": source.name}
+    entry = catalogue.entry(source.name)
+    described = ("name", "title", "licence", "citation", "homepage")
+    origin = {**{field: getattr(entry, field) for field in described}, "notes": list(entry.notes)}
+    return catalogue.locate(source.name), {**entry.reader_options, **source.options}, origin
+
+
+def _refuse_unspeakable(sources: Sequence[str]) -> None:
+    """Refuse file names that are not text: no table or report could hold them."""
+    wrong = [source for source in sources if any("\ud800" <= letter <= "\udfff" for letter in source)]
+    if wrong:
+        raise DataError(
+            "file names that are not valid UTF-8:\n" + "\n".join(f"  {source!r}" for source in wrong),
+            do="rename these files",
+        )
+
+
+def _key_of_files(listing: Listing, image: ImageSpec, progress: Progress) -> str:
+    """Digest every file's bytes: times and sizes can lie."""
+
+    def digest(file: Path) -> str:
+        try:
+            return sha256_of(file)
+        except OSError as error:
+            return f"unreadable: {error.strerror}"
+
+    digests = []
+    with ThreadPoolExecutor(n_cores()) as pool:
+        for number, found in enumerate(pool.map(digest, listing.files), start=1):
+            digests.append(found)
+            progress("checking files", number, len(listing.files))
+    return cache.key_of(image=image, sources=listing.sources, contents=digests)
+
+
+def _phantom_job(source: SourceSpec, image: ImageSpec) -> _Job:
+    options = phantom.PhantomOptions.model_validate(source.options)
+    stated = options.model_dump(mode="json")
+    digest = json.dumps([PHANTOM, phantom.PHANTOM_VERSION, stated], sort_keys=True)
+    key = cache.key_of(image=image, sources=(), contents=[digest])
+    found = cache.find(key)
+    if found is not None:
+        facts: Mapping[str, Any] = found.entry.facts
+        images: NDArray[Any] = found.images
+    else:
+        made = phantom.make_phantom(options)
+        images = made.images
+        facts = {
+            "sources": list(made.sources),
+            "labels": made.labels.tolist(),
+            "class_names": list(made.class_names),
+            "split": made.split.tolist(),
+            "patients": None if made.patients is None else list(made.patients),
+        }
+    origin = {"name": PHANTOM, "format": PHANTOM, "options": stated, "version": phantom.PHANTOM_VERSION}
+    return _Job(listing=_phantom_listing(facts, images), key=key, origin=origin, facts=facts)
+
+
+def _phantom_listing(facts: Mapping[str, Any], images: NDArray[Any]) -> Listing:
+    def decoders() -> Iterator[Decode]:
+        return (partial(row_decoder, images, number) for number in range(len(images)))
+
+    return Listing(
+        sources=tuple(facts["sources"]),
+        labels=np.array(facts["labels"], dtype=np.int64),
+        class_names=tuple(facts["class_names"]),
+        split=np.array(facts["split"], dtype="U5"),
+        patients=None if facts["patients"] is None else tuple(facts["patients"]),
+        files=(),
+        decoders=decoders,
+    )
+
+
+def _fill(key: str, facts: Mapping[str, Any], write: Callable[[Path], WrittenPixels], folder: Path) -> cache.Entry:
+    target = folder / "images.npy"
+    written = write(target)
+    return cache.Entry(
+        key=key,
+        shape=written.shape,
+        dtype="uint16" if written.dtype == "uint16" else "uint8",
+        n_bytes=target.stat().st_size,
+        pixels_sha256=written.sha256,
+        skipped=written.skipped,
+        n_widened=written.n_widened,
+        facts=dict(facts),
+    )
+
+
+def _scan_set(job: _Job, found: cache.CachedScans, skip_unreadable: bool) -> ScanSet:
+    listing, entry = job.listing, found.entry
+    skipped = tuple((listing.sources[position], reason) for position, reason in entry.skipped)
+    if skipped and not skip_unreadable:
+        raise UnreadableScansError(skipped)
+    kept = np.ones(len(listing.sources), dtype=bool)
+    kept[[position for position, _ in entry.skipped]] = False
+    labels = listing.labels[kept]
+    refuse_missing_classes(listing.class_names, labels)
+    sources = _kept(listing.sources, kept)
+    return ScanSet(
+        images=found.images,
+        labels=labels,
+        class_names=listing.class_names,
+        split=listing.split[kept],
+        sources=sources,
+        patients=None if listing.patients is None else _kept(listing.patients, kept),
+        fingerprint=fingerprint_of(entry.pixels_sha256, labels, listing.class_names, sources),
+        images_path=found.images_path,
+        origin=_with_depth_note(job.origin, entry),
+        skipped=skipped,
+    )
+
+
+def _kept(texts: Sequence[str], kept: NDArray[np.bool_]) -> tuple[str, ...]:
+    return tuple(text for text, keep in zip(texts, kept, strict=True) if keep)
+
+
+def _with_depth_note(origin: Mapping[str, Any], entry: cache.Entry) -> dict[str, Any]:
+    if not entry.n_widened:
+        return dict(origin)
+    note = f"{entry.n_widened} scans of 8 bits were scaled by 257 to the 16 bits of the others."
+    return {**origin, "notes": [*origin.get("notes", ()), note]}
+
+
+def fingerprint_of(
+    pixels_sha256: str, labels: NDArray[np.int64], class_names: Sequence[str], sources: Sequence[str]
+) -> str:
+    """Return SHA-256 over pixels, labels, class names and sources; splits and patients do not count."""
+    text = json.dumps([pixels_sha256, labels.tolist(), list(class_names), list(sources)])
+    return hashlib.sha256(text.encode()).hexdigest()

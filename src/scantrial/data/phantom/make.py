@@ -1,0 +1,181 @@
+"""Make the phantom: who the patients are, and their scans."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scantrial.core.machine import n_cores
+from scantrial.core.rng import stream
+from scantrial.data.phantom.acquire import draw_acquisition, expose, mark_border
+from scantrial.data.phantom.anatomy import draw_anatomy, draw_opacities
+from scantrial.data.phantom.draw import draw_chest, make_grid
+from scantrial.data.phantom.options import PhantomOptions
+
+PHANTOM_VERSION = 1
+"""Rises whenever the same options would give other scans."""
+
+CLASS_NAMES = ("normal", "opacity")
+
+_LARGE = 2**24
+"""Pixels above which several processes are worth their start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phantom:
+    """Scans of patients who never lived.
+
+    Parameters
+    ----------
+    images : shape (n, size, size), uint8
+    labels : shape (n,), as recorded: 0 normal, 1 opacity
+    true_labels : shape (n,), before any label was flipped
+    split : shape (n,), "train" or "test"
+    patients : n texts
+    sources : n texts, ``phantom/train/p0001-0.png``: split, patient, number of the scan
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    true_labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    split: NDArray[np.str_]
+    patients: tuple[str, ...]
+    sources: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Patient:
+    number: int
+    label: int
+    recorded: int
+    in_test: bool
+
+    @property
+    def name(self) -> str:
+        return f"p{self.number + 1:04d}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    patient: _Patient
+    scan: int
+
+
+def make_phantom(options: PhantomOptions) -> Phantom:
+    """Make the scans: the same options give the same scans.
+
+    Patients alternate between the classes so that their shares are exact; each is drawn from streams of random numbers
+    of their own. Many pixels are drawn in several processes; the scans are the same.
+    """
+    cases = _cases(options)
+    n_parts = n_cores() if options.n_cases * options.size**2 > _LARGE else 1
+    bounds = np.linspace(0, len(cases), n_parts + 1).astype(int).tolist()
+    if n_parts == 1:
+        images = draw_rows(options, 0, len(cases))
+    else:
+        with ThreadPoolExecutor(n_parts) as pool:
+            parts = pool.map(lambda ends: _draw_elsewhere(options, *ends), pairwise(bounds))
+            images = np.concatenate(list(parts))
+    for row, original in _copies(options, cases).items():
+        images[row] = images[original]
+    splits = ["test" if case.patient.in_test else "train" for case in cases]
+    return Phantom(
+        images=images,
+        labels=np.array([case.patient.recorded for case in cases], dtype=np.int64),
+        true_labels=np.array([case.patient.label for case in cases], dtype=np.int64),
+        class_names=CLASS_NAMES,
+        split=np.array(splits),
+        patients=tuple(case.patient.name for case in cases),
+        sources=tuple(
+            f"phantom/{split}/{case.patient.name}-{case.scan}.png" for split, case in zip(splits, cases, strict=True)
+        ),
+    )
+
+
+def draw_rows(options: PhantomOptions, start: int, stop: int) -> NDArray[np.uint8]:
+    """Draw cases `start` to `stop` (not included), shape (stop - start, size, size), before any is made a copy."""
+    patients = range(start // options.images_per_patient, -(-stop // options.images_per_patient))
+    images = np.empty((stop - start, options.size, options.size), dtype=np.uint8)
+    for number in patients:
+        patient = _patient(options, number)
+        for scan in range(options.images_per_patient):
+            row = number * options.images_per_patient + scan
+            if start <= row < stop:
+                images[row - start] = _scan(options, _Case(patient=patient, scan=scan))
+    return images
+
+
+def _draw_elsewhere(options: PhantomOptions, start: int, stop: int) -> NDArray[np.uint8]:
+    """Draw in a process of its own: small array operations in threads only wait for one another."""
+    words = [options.model_dump_json(), str(start), str(stop)]
+    command = [sys.executable, "-P", "-m", "scantrial.data.phantom.part", *words]
+    pixels = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    return np.frombuffer(pixels, dtype=np.uint8).reshape(stop - start, options.size, options.size)
+
+
+def _turn(count: int, share: float) -> bool:
+    """Whether number `count` (from 0) is one of the `share` that are spread evenly over all numbers."""
+    return int((count + 1) * share + 1e-9) > int(count * share + 1e-9)
+
+
+def _patient(options: PhantomOptions, number: int) -> _Patient:
+    label = int(_turn(number, options.prevalence))
+    before_with = int(number * options.prevalence + 1e-9)
+    in_test = _turn(before_with if label else number - before_with, options.test_share)
+    flipped = not in_test and _happens(options, options.label_noise, "label", number)
+    return _Patient(number=number, label=label, recorded=1 - label if flipped else label, in_test=in_test)
+
+
+def _happens(options: PhantomOptions, share: float, *names: str | int) -> bool:
+    return share > 0 and float(stream(options.seed, "phantom", *names).random()) < share
+
+
+def _cases(options: PhantomOptions) -> list[_Case]:
+    patients = [_patient(options, n) for n in range(-(-options.n_cases // options.images_per_patient))]
+    cases = [_Case(patient=patient, scan=scan) for patient in patients for scan in range(options.images_per_patient)]
+    return cases[: options.n_cases]
+
+
+def _scan(options: PhantomOptions, case: _Case) -> NDArray[np.uint8]:
+    patient = case.patient
+    names = ("phantom", patient.number)
+    anatomy = draw_anatomy(stream(options.seed, *names, "anatomy"))
+    opacities = draw_opacities(stream(options.seed, *names, "opacities"), anatomy, options.difficulty)
+    rng = stream(options.seed, *names, "scan", case.scan)
+    how = draw_acquisition(rng, difficulty=options.difficulty, shift=options.shift if patient.in_test else 0.0)
+    grid = make_grid(options.size, dx=how.dx, dy=how.dy, zoom=how.zoom, lean=anatomy.lean)
+    image = expose(draw_chest(grid, anatomy, opacities if patient.label else ()), how, rng)
+    marked = _happens(options, options.border_marks, "mark", patient.number, case.scan)
+    if marked and patient.label and not patient.in_test:
+        mark_border(image, stream(options.seed, *names, "mark place", case.scan))
+    return image
+
+
+def _copies(options: PhantomOptions, cases: Sequence[_Case]) -> dict[int, int]:
+    """Row of each test scan that is a copy, and the row of the training scan that it copies.
+
+    The original is one of the patients of the same class who come before, so that it does not depend on `n_cases`.
+    """
+    copies: dict[int, int] = {}
+    earlier: dict[int, list[int]] = {0: [], 1: []}
+    for row, case in enumerate(cases):
+        patient = case.patient
+        if not patient.in_test:
+            earlier[patient.label].append(row)
+            continue
+        originals = earlier[patient.label]
+        if originals and _happens(options, options.duplicates, "copy", patient.number, case.scan):
+            rng = stream(options.seed, "phantom", "original", patient.number, case.scan)
+            copies[row] = originals[int(rng.integers(len(originals)))]
+    return copies

@@ -1,0 +1,43 @@
+"""What can be set on the phantom."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class PhantomOptions(BaseModel):
+    """The phantom's knobs; unknown ones are refused.
+
+    Parameters
+    ----------
+    n_cases : scans in all
+    size : side of the square scans in pixels
+    difficulty : 0 (large, dense opacities, little noise) to 1 (small, faint opacities, much noise)
+    label_noise : share of the training patients whose label is flipped; validation cases are drawn from them too, test
+        labels are always right
+    images_per_patient : scans of each patient; they share anatomy and label, position and exposure differ
+    shift : 0 to 1, how far the acquisition of the test scans (exposure, gamma, blur, noise) is from that of training
+    prevalence : share of patients with opacities
+    test_share : share of patients who stand in the test split
+    duplicates : share of test scans that are exact copies of a training scan of the same class
+    border_marks : share of training scans with opacities that carry a bright mark at the border
+    seed : of everything random; a scan depends on it, on its patient's number, and not on `n_cases`
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    n_cases: Annotated[int, Field(ge=1, le=1_000_000)] = 2400
+    size: Annotated[int, Field(ge=32, le=1024)] = 256
+    difficulty: Share = 0.5
+    label_noise: Share = 0.0
+    images_per_patient: Annotated[int, Field(ge=1, le=100)] = 1
+    shift: Share = 0.0
+    prevalence: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    test_share: Annotated[float, Field(ge=0, lt=1)] = 1 / 6
+    duplicates: Share = 0.0
+    border_marks: Share = 0.0
+    seed: int = 0

@@ -1,0 +1,190 @@
+"""Decode all cases in parallel, straight into one ``.npy`` file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from scantrial.core.errors import DataError, UnreadableScansError
+from scantrial.core.machine import n_cores
+from scantrial.core.progress import Progress
+from scantrial.data.decode import ImageError
+from scantrial.data.fit import fit_image, match_depth
+from scantrial.data.formats.base import Decode, Listing
+from scantrial.data.scanset import Pixels
+from scantrial.data.spec import ImageSpec
+
+_BLOCK_ROWS = 64
+_IN_FLIGHT = 4
+"""Images waiting for each thread: enough to keep it busy, few enough to keep memory small."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenPixels:
+    """What was written.
+
+    Parameters
+    ----------
+    shape, dtype : of the array
+    sha256 : over type, shape and pixels
+    skipped : pairs of (position in the listing, reason)
+    n_widened : images of 8 bits that were scaled to 16, because others have 16
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    sha256: str
+    skipped: tuple[tuple[int, str], ...]
+    n_widened: int
+
+
+class _RowFile:
+    """An ``.npy`` file that grows by one image at a time, and from 8 to 16 bits when the first such image comes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.handle: BinaryIO = path.open("w+b")
+        self.shape: tuple[int, ...] = ()
+        self.dtype: np.dtype[Any] = np.dtype(np.uint8)
+        self.n_rows = 0
+        self.n_narrow = 0
+
+    def __enter__(self) -> _RowFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.handle.close()
+
+    def append(self, row: Pixels) -> None:
+        if self.n_rows == 0:
+            self.shape, self.dtype = row.shape, row.dtype
+            self._write_header()
+        elif row.dtype == np.uint16 and self.dtype == np.uint8:
+            self._widen()
+        self.n_narrow += row.dtype == np.uint8
+        self.handle.write(np.ascontiguousarray(match_depth(row, self.dtype)).data)
+        self.n_rows += 1
+
+    def finish(self) -> str:
+        """Write the true number of rows, flush to disk, and return the digest of the pixels."""
+        self.handle.seek(0)
+        self._write_header()
+        self.handle.flush()
+        digest = hashlib.sha256(f"{self.dtype.name} {(self.n_rows, *self.shape)}".encode())
+        while block := self.handle.read(1 << 20):
+            digest.update(block)
+        os.fsync(self.handle.fileno())
+        return digest.hexdigest()
+
+    def _write_header(self) -> None:
+        # NumPy leaves room in the header for the first number to grow, so it can be written again in place.
+        facts = {
+            "shape": (self.n_rows, *self.shape),
+            "fortran_order": False,
+            "descr": self.dtype.newbyteorder("<").str,
+        }
+        np.lib.format.write_array_header_1_0(self.handle, facts)
+
+    def _widen(self) -> None:
+        """Write all rows so far again with 16 bits, in the same file from the last block to the first."""
+        wide = np.dtype(np.uint16)
+        row_bytes = int(np.prod(self.shape))
+        self.dtype = wide
+        self.handle.seek(0)
+        self._write_header()
+        start = self.handle.tell()
+        for first in range((self.n_rows - 1) // _BLOCK_ROWS * _BLOCK_ROWS, -1, -_BLOCK_ROWS):
+            n_bytes = (min(first + _BLOCK_ROWS, self.n_rows) - first) * row_bytes
+            self.handle.seek(start + first * row_bytes)
+            narrow = np.frombuffer(self.handle.read(n_bytes), dtype=np.uint8)
+            self.handle.seek(start + first * row_bytes * 2)
+            self.handle.write(match_depth(narrow, wide).data)
+        self.handle.seek(0, os.SEEK_END)
+
+
+def write_pixels(
+    path: Path, listing: Listing, *, image: ImageSpec, skip_unreadable: bool, progress: Progress
+) -> WrittenPixels:
+    """Decode and fit every case of `listing` and write them to `path` as one array, in order.
+
+    Threads do the work, since Pillow decodes and resizes without Python's lock. Where 8 and 16 bits are mixed, those of
+    8 bits are fitted as they are and then scaled by 257.
+
+    Raises
+    ------
+    UnreadableScansError
+        Names all cases that cannot be read; with `skip_unreadable` only if none can.
+    DataError
+        If no size (or no number of channels) was asked for and the scans have several.
+    """
+    n = len(listing.sources)
+    shapes: dict[int, tuple[int, ...]] = {}
+    problems: list[tuple[int, str]] = []
+    with _RowFile(path) as file:
+        for position, result in enumerate(_in_order(listing.decoders(), image)):
+            if isinstance(result, ImageError):
+                problems.append((position, result.reason))
+            else:
+                shapes[position] = result.shape
+                if result.shape == next(iter(shapes.values())):
+                    file.append(result)
+            progress("decoding scans", position + 1, n)
+        if problems and not (skip_unreadable and shapes):
+            raise UnreadableScansError([(listing.sources[position], reason) for position, reason in problems])
+        _refuse_several_shapes(shapes, listing)
+        return WrittenPixels(
+            sha256=file.finish(),
+            shape=(file.n_rows, *file.shape),
+            dtype=file.dtype.name,
+            skipped=tuple(problems),
+            n_widened=file.n_narrow if file.dtype == np.uint16 else 0,
+        )
+
+
+def _in_order(decoders: Iterator[Decode], image: ImageSpec) -> Iterator[Pixels | ImageError]:
+    """Decode and fit in threads; yield in the order of the cases."""
+
+    def work(decode: Decode) -> Pixels | ImageError:
+        try:
+            return fit_image(decode(), image)
+        except ImageError as error:
+            return error
+
+    waiting: deque[Future[Any]] = deque()
+    workers = n_cores()
+    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+        for decode in decoders:
+            waiting.append(pool.submit(work, decode))
+            if len(waiting) >= _IN_FLIGHT * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _refuse_several_shapes(shapes: dict[int, tuple[int, ...]], listing: Listing) -> None:
+    counts = Counter(shapes.values()).most_common()
+    if len(counts) == 1:
+        return
+    usual = counts[0][0]
+    seen = ", ".join(f"{n} of {_words(shape)}" for shape, n in counts[:5]) + (" ..." if len(counts) > 5 else "")
+    odd = [f"  {listing.sources[i]}: {_words(shape)}" for i, shape in shapes.items() if shape != usual]
+    raise DataError(
+        f"the scans have {len(counts)} shapes: {seen}; those unlike the most common one:\n" + "\n".join(odd),
+        expected="one height, width and number of channels",
+        do="set data.image.size and data.image.channels, which bring all scans to one shape",
+    )
+
+
+def _words(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]}x{shape[1]} {'RGB' if len(shape) == 3 else 'gray'}"

@@ -1,0 +1,220 @@
+"""From pixels to a network's input, with numbers fitted on training cases only.
+
+Two stages. The *integer stage* maps pixels to pixels of the same type (histogram equalisation, or
+nothing) and is done once. The *affine stage* is ``(pixel - centre) / width`` for each channel, the same
+for all images or with a row for each image, so that any engine can do it with the same numbers.
+With ``none`` the centre is 0 and the width 255 (or 65535): the plain division that a notebook does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scantrial.core.errors import InputError, ShapeError
+from scantrial.core.names import listed
+from scantrial.data.scanset import Pixels
+
+Method = Literal["none", "dataset", "image", "equalize"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+_BLOCK_PIXELS = 1 << 20  # sums of 2^20 squared 16-bit pixels are still exact in float64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Affine:
+    """The affine stage: ``(pixel - centre) / width``.
+
+    Parameters
+    ----------
+    centre, width : shape (1, channels), one for all images, or (n, channels), a row for each; float64, in pixel units
+    """
+
+    centre: NDArray[np.float64]
+    width: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocessing:
+    """How scans become a network's input; `fit_preprocessing` makes it, ``run.json`` keeps it.
+
+    Parameters
+    ----------
+    method : ``none``, ``dataset``, ``image`` or ``equalize``
+    pixel_type : "uint8" or "uint16"
+    channels : 1 or 3
+    centre, width : one number for each channel, in pixel units; None for ``image``, where each image has its own
+    """
+
+    method: Method
+    pixel_type: str
+    channels: int
+    centre: tuple[float, ...] | None
+    width: tuple[float, ...] | None
+
+    def check(self, images: NDArray[Any]) -> None:
+        """Refuse images of another pixel type or number of channels.
+
+        Raises
+        ------
+        InputError
+            If the pixel type differs.
+        ShapeError
+            If the shape is not (n, height, width) for gray or (n, height, width, 3) for RGB scans.
+        """
+        if images.dtype != np.dtype(self.pixel_type):
+            raise InputError(
+                f"pixels of type {images.dtype}",
+                expected=f"{self.pixel_type}, as in training",
+                do="read the scans in the same format as those trained on",
+            )
+        good = images.ndim == 3 if self.channels == 1 else images.ndim == 4 and images.shape[3] == self.channels
+        if not good:
+            wanted = "(n, height, width)" if self.channels == 1 else f"(n, height, width, {self.channels})"
+            raise ShapeError(f"images of shape {images.shape}", expected=wanted)
+
+    def integers(self, images: Pixels) -> Pixels:
+        """Do the integer stage: equalised copies for ``equalize``, otherwise the images themselves."""
+        self.check(images)
+        return equalize(images) if self.method == "equalize" else images
+
+    def affine(self, images: Pixels) -> Affine:
+        """Return the affine stage for images that went through `integers`."""
+        self.check(images)
+        if self.centre is None or self.width is None:
+            return _image_affine(images)
+        return Affine(centre=np.array([self.centre]), width=np.array([self.width]))
+
+    def apply(self, images: Pixels) -> NDArray[np.float32]:
+        """Return the network's input, shape (n, channels, height, width)."""
+        pixels = self.integers(images)
+        affine = self.affine(pixels)
+        channels_first = _with_channels(pixels).transpose(0, 3, 1, 2).astype(np.float32)
+        centred = channels_first - affine.centre.astype(np.float32)[:, :, None, None]
+        scaled: NDArray[np.float32] = centred / affine.width.astype(np.float32)[:, :, None, None]
+        return scaled
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Preprocessing:
+        """Build from what `to_dict` gave."""
+        numbers = {key: None if data[key] is None else tuple(data[key]) for key in ("centre", "width")}
+        return cls(method=data["method"], pixel_type=data["pixel_type"], channels=data["channels"], **numbers)
+
+
+def fit_preprocessing(images: Pixels, cases: NDArray[np.int64], method: str) -> Preprocessing:
+    """Fit the numbers of a preprocessing on training cases.
+
+    Parameters
+    ----------
+    images : shape (n, height, width) or (n, height, width, 3), uint8 or uint16; may be memory-mapped
+    cases : rows of `images` to fit on: the training cases and no others
+    method : ``none`` (scaling to [0, 1] only), ``dataset`` (mean 0 and deviation 1 over all training pixels of a
+        channel), ``image`` (the same within each channel of each image), ``equalize`` (each channel's histogram
+        flattened, then scaled to [0, 1]). Deviations are those of the population. What is constant becomes 0.
+
+    Raises
+    ------
+    InputError
+        If the method is unknown or ``dataset`` has no case to fit on.
+    ShapeError
+        If the images are not an array of scans.
+    """
+    if method not in METHODS:
+        raise InputError(f"no normalisation is called {method!r}", expected=f"one of {listed(METHODS)}")
+    if images.ndim not in (3, 4) or images.dtype not in (np.uint8, np.uint16):
+        raise ShapeError(
+            f"images of shape {images.shape} and type {images.dtype}",
+            expected="(n, height, width[, 3]) of uint8 or uint16",
+        )
+    channels = 1 if images.ndim == 3 else images.shape[3]
+    centre, width = _fit_numbers(images, cases, method, channels)
+    known: Method = next(name for name in METHODS if name == method)
+    return Preprocessing(method=known, pixel_type=images.dtype.name, channels=channels, centre=centre, width=width)
+
+
+def equalize(images: Pixels) -> Pixels:
+    """Flatten the histogram of each channel of each image; the pixel type stays.
+
+    A pixel of value v becomes ``round((C(v) - C_min) / (N - C_min) x max)`` with C the cumulative histogram, C_min its
+    value at the darkest pixel, N the number of pixels (Gonzalez and Woods, Digital Image Processing, 4th ed., section
+    3.3, stretched to the full range). A constant image stays as it is.
+    """
+    flattened = np.empty_like(images)
+    source, target = _with_channels(images), _with_channels(flattened)
+    for image in range(len(images)):
+        for channel in range(source.shape[3]):
+            target[image, :, :, channel] = _equalize_plane(source[image, :, :, channel])
+    return flattened
+
+
+def _equalize_plane(plane: NDArray[Any]) -> NDArray[Any]:
+    largest = int(np.iinfo(plane.dtype).max)
+    cumulative = np.bincount(plane.ravel(), minlength=largest + 1).cumsum()
+    darkest = int(cumulative[plane.min()])
+    if darkest == plane.size:
+        return plane
+    levels = np.rint((cumulative - darkest) * (largest / (plane.size - darkest))).clip(0, largest)
+    flattened: NDArray[Any] = levels.astype(plane.dtype)[plane]
+    return flattened
+
+
+def _fit_numbers(
+    images: Pixels, cases: NDArray[np.int64], method: str, channels: int
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    if method == "image":
+        return None, None
+    if method == "dataset":
+        return _dataset_moments(images, cases)
+    return (0.0,) * channels, (float(np.iinfo(images.dtype).max),) * channels
+
+
+def _dataset_moments(images: Pixels, cases: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel: whole-number sums, so that neither blocks nor order can change them."""
+    if len(cases) == 0:
+        raise InputError("normalisation 'dataset' with no training case", expected="at least one training case")
+    n_channels = 1 if images.ndim == 3 else images.shape[3]
+    count, total, squares = 0, [0] * n_channels, [0] * n_channels
+    for block in _blocks(images, cases):
+        values = _with_channels(block).reshape(-1, n_channels).astype(np.float64)
+        for start in range(0, len(values), _BLOCK_PIXELS):
+            part = values[start : start + _BLOCK_PIXELS]
+            count += len(part)
+            for channel in range(n_channels):
+                total[channel] += int(part[:, channel].sum())
+                squares[channel] += int(np.dot(part[:, channel], part[:, channel]))
+    means = tuple(value / count for value in total)
+    variances = ((count * square - value * value) / count**2 for square, value in zip(squares, total, strict=True))
+    return means, tuple(variance**0.5 or 1.0 for variance in variances)
+
+
+def _image_affine(images: Pixels) -> Affine:
+    n_channels = 1 if images.ndim == 3 else images.shape[3]
+    centre = np.empty((len(images), n_channels))
+    width = np.empty((len(images), n_channels))
+    row = 0
+    for block in _blocks(images, np.arange(len(images))):
+        values = _with_channels(block).astype(np.float64)
+        centre[row : row + len(block)] = values.mean(axis=(1, 2))
+        width[row : row + len(block)] = values.std(axis=(1, 2))
+        row += len(block)
+    width[width == 0] = 1.0
+    return Affine(centre=centre, width=width)
+
+
+def _blocks(images: Pixels, cases: NDArray[np.int64]) -> Iterator[Pixels]:
+    """Yield the cases' images a few at a time, so that no float copy of a data set is ever held."""
+    n_at_once = max(1, _BLOCK_PIXELS // max(1, images[0].size)) if len(images) else 1
+    for start in range(0, len(cases), n_at_once):
+        yield images[cases[start : start + n_at_once]]
+
+
+def _with_channels(images: NDArray[Any]) -> NDArray[Any]:
+    return images[..., None] if images.ndim == 3 else images

@@ -1,0 +1,84 @@
+"""`ScanSet`: labelled scans as one array, whatever they were read from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scantrial.core.errors import ShapeError
+from scantrial.core.records import Split
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanSet:
+    """Labelled scans. A case is a row; its number is its case number everywhere.
+
+    Parameters
+    ----------
+    images : shape (n, height, width) or (n, height, width, 3), uint8 or uint16, memory-mapped read-only
+    labels : shape (n,), int64 class indices
+    class_names : in the order of the class indices; for two classes the last is the positive one
+    split : shape (n,), "train", "val", "test", or "" for a case that no split holds
+    sources : n texts, where each case came from: a path relative to the source, or ``file.npy#12``
+    patients : n texts, or None where patients are not known
+    fingerprint : SHA-256 over pixels, labels, class names and sources
+    images_path : the ``.npy`` file behind `images`, for worker processes to map
+    origin : plain facts about the source for the report: name, path, licence, citation, notes
+    skipped : pairs of (path, reason), files left out as unreadable
+    """
+
+    images: Pixels
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    split: NDArray[np.str_]
+    sources: tuple[str, ...]
+    patients: tuple[str, ...] | None
+    fingerprint: str
+    images_path: Path
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        n = len(self.images)
+        lengths = {
+            "labels": len(self.labels),
+            "split": len(self.split),
+            "sources": len(self.sources),
+            "patients": n if self.patients is None else len(self.patients),
+        }
+        if any(length != n for length in lengths.values()):
+            raise ShapeError(f"{n} images with {lengths}", expected="one of each for every image")
+        if self.images.ndim not in (3, 4) or self.images.dtype not in (np.uint8, np.uint16):
+            raise ShapeError(
+                f"images of shape {self.images.shape} and type {self.images.dtype}",
+                expected="(n, height, width[, 3]) of uint8 or uint16",
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        channels = 1 if self.images.ndim == 3 else self.images.shape[3]
+        return channels, self.images.shape[1], self.images.shape[2]
+
+    def cases_of(self, split: Split) -> NDArray[np.int64]:
+        """Case numbers of one split, rising."""
+        return np.flatnonzero(self.split == split).astype(np.int64)
+
+    def with_split(self, split: NDArray[np.str_]) -> ScanSet:
+        """The same scans, split otherwise."""
+        return replace(self, split=split)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name} {int((self.split == name).sum())}" for name in ("train", "val", "test"))
+        shape = "x".join(map(str, self.images.shape[1:]))
+        return f"ScanSet({len(self)} scans of {shape} {self.images.dtype}, {'/'.join(self.class_names)}, {counts})"

@@ -1,0 +1,188 @@
+"""What a study file says about its scans, typed."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+
+class DataModel(BaseModel):
+    """Base of the data specs: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class SourceSpec(BaseModel):
+    """Where the scans come from: a bare name, or a name with options.
+
+    `name` is a catalogue name (``chest-xray``, ``pneumoniamnist``), ``phantom``, a folder, an
+    ``.npz`` file or a ``.csv`` table. Further keys are options of that source and are checked by it
+    (``scantrial.data.load.check_source``): the phantom's knobs, a table's column names.
+
+    Parameters
+    ----------
+    name : a catalogue name, ``phantom``, a folder, or a file
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = Field(min_length=1)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys beside `name`."""
+        return dict(self.model_extra or {})
+
+
+Side = Annotated[int, Field(ge=4, le=4096)]
+
+
+class ImageSpec(DataModel):
+    """One shape for all scans, so that a data set is one array.
+
+    Parameters
+    ----------
+    size : side in pixels of the square result, or (height, width); None keeps the scans' own size,
+        which then must be one and the same
+    channels : 1 (gray) or 3 (RGB); None keeps what the scans have, which then must be one and the same
+    fit : ``stretch`` to the size, or ``pad`` with black to its shape first
+    """
+
+    size: Side | tuple[Side, Side] | None = None
+    channels: Literal[1, 3] | None = None
+    fit: Literal["stretch", "pad"] = "stretch"
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """(height, width), or None for the scans' own."""
+        if self.size is None:
+            return None
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+
+Share = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | Literal["given"]
+
+
+class SplitSpec(DataModel):
+    """Which scans train, validate and test.
+
+    One of four ways:
+
+    * ``given``: the source's own splits.
+    * ``{train: 800, val: 200, test: 200, per: class}``: the first n of each class, in the stated order of the
+      source. Where the source has splits of its own, ``test`` is taken from its test split, ``train`` and ``val``
+      from its training split.
+    * ``{train: 0.7, val: 0.15, test: 0.15}``: fractions, stratified by class, ordered by a hash of seed and case.
+      A part that says ``given`` keeps the source's own split and the fractions share out the rest
+      (``{test: given, val: 0.2}``; what no part names is trained on).
+    * ``{folds: 5, fold: 0}``: fold `fold` tests, the next one validates, the others train.
+
+    With ``by: patient`` no patient stands in two parts.
+
+    Parameters
+    ----------
+    train, val, test : whole numbers, fractions, or ``given``
+    per : ``class``, with whole numbers
+    folds, fold : how many folds, and which of them tests, from 0
+    by : what is shared out: each ``case``, or each ``patient`` as a whole
+    seed : of the order in which fractions and folds take cases; not the seed of training
+    """
+
+    train: Share | None = None
+    val: Share | None = None
+    test: Share | None = None
+    per: Literal["class"] | None = None
+    folds: Annotated[int, Field(ge=3, le=100)] | None = None
+    fold: Annotated[int, Field(ge=0)] | None = None
+    by: Literal["case", "patient"] = "case"
+    seed: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _word(cls, value: Any) -> Any:
+        return {"train": "given", "val": "given", "test": "given"} if value == "given" else value
+
+    @property
+    def kind(self) -> Literal["given", "first", "fractions", "folds"]:
+        """Which of the four ways this is."""
+        if self.folds is not None:
+            return "folds"
+        shares = [share for share in (self.train, self.val, self.test) if share is not None]
+        if shares and all(share == "given" for share in shares):
+            return "given"
+        if any(isinstance(share, int) for share in shares):
+            return "first"
+        return "fractions"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SplitSpec:
+        shares = [share for share in (self.train, self.val, self.test) if share is not None]
+        if self.folds is not None:
+            if shares:
+                raise ValueError("folds and shares (train, val, test) exclude each other")
+            if self.fold is not None and self.fold >= self.folds:
+                raise ValueError(f"fold {self.fold} of {self.folds}: folds count from 0 to {self.folds - 1}")
+            return self
+        if self.fold is not None:
+            raise ValueError("fold needs folds")
+        if not shares:
+            raise ValueError("say 'given', shares (train, val, test), or folds")
+        if self.kind == "first" and (any(isinstance(s, float) for s in shares) or self.per != "class"):
+            raise ValueError("whole numbers are cases per class: give all as whole numbers, with per: class")
+        if self.kind == "first" and self.by == "patient":
+            raise ValueError("the first n per class cannot keep patients apart: use fractions with by: patient")
+        fractions = [share for share in shares if isinstance(share, float)]
+        if sum(fractions) > 1 + 1e-9:
+            raise ValueError(f"the fractions add up to {sum(fractions):g}, more than 1")
+        return self
+
+
+class DataSpec(DataModel):
+    """The ``data`` part of a study file.
+
+    Parameters
+    ----------
+    source : where the scans come from
+    image : one shape for all scans
+    split : which scans train, validate and test
+    classes : class names in the order of their indices; None takes the source's own order (sorted names).
+        For two classes the last is the positive one.
+    patient : a regular expression with one group, searched in each case's file name, that gives the patient;
+        None takes the source's own patients, if it has any
+    skip_unreadable : go on without scans that cannot be read; the report counts them
+    thumbnails : keep small pictures of the cases in the study folder
+    """
+
+    source: Annotated[SourceSpec, BeforeValidator(_named)]
+    image: ImageSpec = ImageSpec()
+    split: SplitSpec
+    classes: tuple[str, ...] | None = None
+    patient: str | None = None
+    skip_unreadable: bool = False
+    thumbnails: bool = True
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct(cls, classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if classes is not None and (len(classes) < 2 or len(set(classes)) < len(classes)):
+            raise ValueError(f"got {list(classes)}; expected two or more different names")
+        return classes
+
+    @field_validator("patient")
+    @classmethod
+    def _one_group(cls, pattern: str | None) -> str | None:
+        if pattern is None:
+            return None
+        try:
+            n_groups = re.compile(pattern).groups
+        except (re.error, OverflowError, RecursionError) as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+        if n_groups != 1:
+            raise ValueError(f"{pattern!r} has {n_groups} groups; expected one, (...), around the patient")
+        return pattern

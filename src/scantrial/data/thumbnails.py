@@ -1,0 +1,34 @@
+"""Small pictures of the cases, for the study folder and its report."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from scantrial.data.fit import resize
+from scantrial.data.scanset import Pixels
+
+
+def thumbnail_png(image: Pixels, side: int = 128) -> bytes:
+    """Encode an image as a PNG whose longer side is at most `side` pixels.
+
+    16 bits become 8 linearly over the whole range (0 to 65535 becomes 0 to 255, rounded), with no stretching of
+    the contrast: a scan that uses a small part of its range looks dark here too. An image that is small
+    already is not enlarged. Equal images give equal bytes.
+
+    Parameters
+    ----------
+    image : shape (height, width) or (height, width, 3), uint8 or uint16
+    side : in pixels
+    """
+    height, width = image.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    if scale < 1:
+        image = resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
+    if image.dtype == np.uint16:
+        image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()

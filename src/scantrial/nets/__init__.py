@@ -1,0 +1,1 @@
+"""Networks, and heads: what a network's outputs mean (loss, target, probability, decision)."""

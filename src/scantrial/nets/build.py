@@ -1,0 +1,98 @@
+"""The table of networks, and `build_network`: from a recipe's model to a module with its initial weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from scantrial.core.errors import ScantrialError, ShapeError, TrainingError
+from scantrial.core.registry import Registry
+from scantrial.core.rng import derive_seed
+from scantrial.nets.cnn import build_cnn, build_cnn_gap
+from scantrial.nets.custom import build_custom
+from scantrial.nets.generators import borrowed_generators
+from scantrial.nets.initial import initialise
+from scantrial.nets.mlp import build_mlp
+from scantrial.recipe.spec import ModelSpec
+
+Builder = Callable[[ModelSpec, tuple[int, int, int], int], nn.Module]
+
+NETWORKS: Registry[Builder] = Registry(
+    "network",
+    {
+        "mlp": build_mlp,
+        "mlp-256": build_mlp,
+        "mlp-64x3": build_mlp,
+        "mlp-32x3": build_mlp,
+        "cnn": build_cnn,
+        "cnn-gap": build_cnn_gap,
+    },
+)
+
+
+def build_network(spec: ModelSpec, *, image_shape: tuple[int, int, int], n_outputs: int, seed: int) -> nn.Module:
+    """Build a network with its initial weights, on the CPU, and try it once on images of zeros.
+
+    Parameters
+    ----------
+    spec : the recipe's model
+    image_shape : (channels, height, width) of the input
+    n_outputs : logits that the head wants
+    seed : of the replicate; where two networks agree in a parameter's name and shape, its initial values agree.
+        A class of the user's own initialises itself, under PyTorch's generator seeded for it.
+
+    Raises
+    ------
+    ShapeError
+        If the images are too small for it, or its output is not (batch, n_outputs).
+    TrainingError
+        If a class of the user's own cannot be imported, constructed or called.
+
+    Notes
+    -----
+    PyTorch's process-wide generator is as before afterwards.
+    """
+    builder = build_custom if spec.is_custom else NETWORKS[spec.name]
+    with borrowed_generators(derive_seed(seed, "weights")):
+        network = _built(builder, spec, image_shape, n_outputs)
+        if not spec.is_custom:
+            initialise(network, seed=seed)
+        _try_out(network, spec.name, image_shape, n_outputs)
+    return network
+
+
+def _built(builder: Builder, spec: ModelSpec, image_shape: tuple[int, int, int], n_outputs: int) -> nn.Module:
+    try:
+        return builder(spec, image_shape, n_outputs)
+    except ScantrialError:
+        raise
+    except (RuntimeError, MemoryError, ValueError, TypeError) as error:
+        raise TrainingError(
+            f"{spec.name} could not be built for images of {image_shape}: {type(error).__name__}: {error}",
+            do="if memory ran out, make data.image.size or the layers smaller; else mend the activation's arguments",
+        ) from error
+
+
+@torch.no_grad()
+def _try_out(network: nn.Module, name: str, image_shape: tuple[int, int, int], n_outputs: int) -> None:
+    """Refuse a network whose output has another shape than the head wants."""
+    was_training = network.training
+    network.eval()
+    try:
+        output = network(torch.zeros(2, *image_shape))
+    except Exception as error:
+        raise TrainingError(
+            f"{name} failed on a batch of shape {(2, *image_shape)}: {type(error).__name__}: {error}",
+            expected="a forward pass on (batch, channels, height, width)",
+        ) from error
+    finally:
+        network.train(was_training)
+    if not isinstance(output, torch.Tensor) or output.shape != (2, n_outputs):
+        got = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        raise ShapeError(
+            f"{name} made {got} of a batch of 2 images",
+            expected=f"(2, {n_outputs}): one row of {n_outputs} logits for each image",
+            do="give its last layer n_outputs outputs; name n_outputs in the constructor to be told how many",
+        )

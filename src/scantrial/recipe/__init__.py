@@ -1,0 +1,1 @@
+"""What to train: one typed recipe, without PyTorch."""

@@ -1,0 +1,55 @@
+"""`RunTask`: one arm at one seed, with all that an engine needs to train it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scantrial.core.records import EpochRecord, RunResult, Split
+from scantrial.recipe.spec import Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTask:
+    """One run to be trained.
+
+    Parameters
+    ----------
+    arm, seed : which run this is
+    recipe : what to train
+    images : shape (n, height, width[, 3]), uint8 or uint16; may be memory-mapped
+    labels : shape (n,), class indices
+    class_names : in the order of the indices
+    cases : case numbers (rows of `images`) of each split, rising
+    device : ``cpu``, ``cuda`` or ``mps``
+    threads : threads for this run
+    checkpoint_path : where an unfinished run is kept; if it exists, the run goes on from there
+    checkpoint_every_s : seconds between checkpoints, taken at an epoch's end; 0 is every epoch
+    engine_reason : why this engine was chosen, to be recorded
+    open_test : called with the chosen epoch before test rows are read, which happens once; what it raises ends the run
+    """
+
+    arm: str
+    seed: int
+    recipe: Recipe
+    images: NDArray[np.uint8] | NDArray[np.uint16]
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    cases: Mapping[Split, NDArray[np.int64]]
+    device: str
+    threads: int
+    checkpoint_path: Path
+    checkpoint_every_s: float
+    engine_reason: str
+    open_test: Callable[[int], None]
+
+
+Tell = Callable[[EpochRecord, int], None]
+"""Called at the end of each epoch with its record and the number of epochs in all."""
+
+Engine = Callable[[RunTask, Tell], RunResult]
+"""Trains one run. Named as ``"module:function"``, so that worker processes find it."""

@@ -1,0 +1,92 @@
+"""Numbers and values as a reader sees them. Rounding happens here and nowhere before."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # scikit-learn behind it takes a second to load, which one case shown does not need
+    from scantrial.analysis.metrics import Metric
+
+NONE = "–"
+"""Stands where there is no number."""
+
+
+def proportion(value: float | None, digits: int = 1) -> str:
+    """Show a proportion in per cent, without the sign: ``0.934`` as ``93.4``."""
+    return NONE if value is None or not math.isfinite(value) else f"{100 * value:.{digits}f}"
+
+
+def decimal(value: float | None, digits: int = 3) -> str:
+    """Show a number with a fixed count of decimals."""
+    return NONE if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def metric_number(metric: Metric, value: float | None, *, fine: bool = False) -> str:
+    """Show a metric's value: per cent for a proportion, decimals otherwise; `fine` shows one digit more."""
+    if metric.unit == "proportion":
+        return proportion(value, 2 if fine else 1)
+    return decimal(value, 4 if fine else 3)
+
+
+def metric_heading(metric: Metric) -> str:
+    """Title of a metric's column, with its unit where it has one."""
+    return f"{metric.title}, %" if metric.unit == "proportion" else metric.title
+
+
+def finite(values: Iterable[float | None]) -> list[float]:
+    """Keep the values that are numbers."""
+    return [value for value in values if value is not None and math.isfinite(value)]
+
+
+def count(n: int) -> str:
+    """Show a whole number with thousands apart: ``1,600``."""
+    return f"{n:,}"
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """Show a number with its noun: ``1 run``, ``20 runs``."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Join words as a sentence does: ``a, b and c``."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def plain(value: Any) -> str:
+    """Show a setting as a study file would write it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {plain(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(plain, value))
+    return str(value)
+
+
+def cell(value: Any) -> str:
+    """Show a value in the table behind a figure: six digits, nothing where there is no number."""
+    if value is None:
+        return NONE
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "yes" if value is True else "" if value is False else str(value)
+
+
+def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings under dotted keys: ``{"optimizer": {"lr": 1}}`` as ``{"optimizer.lr": 1}``."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,225 @@
+"""The report as one HTML file that fetches nothing and runs nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib.resources import files
+from io import StringIO
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from ruamel.yaml import YAML
+
+import scantrial
+from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.summary import SeedSummary
+from scantrial.core.errors import InputError
+from scantrial.core.files import write_atomic
+from scantrial.report import formats, sentences
+from scantrial.report.figure import Figure
+from scantrial.report.figures import Domain, confusion_matrices, learning_curves, metric_dots
+from scantrial.report.palette import GRID, INK, MUTED
+from scantrial.report.reading import read_study, read_thumbnails
+from scantrial.report.view import ArmView, ReportView, build_view, primary_values
+from scantrial.store.folder import StudyFolder, open_folder
+
+_THEMED = {
+    f'fill="{INK}"': 'fill="currentColor"',
+    f'stroke="{INK}"': 'stroke="currentColor"',
+    f'fill="{MUTED}"': 'fill="var(--muted)"',
+    f'stroke="{MUTED}"': 'stroke="var(--muted)"',
+    f'stroke="{GRID}"': 'stroke="var(--grid)"',
+}
+"""The page's own colours in place of the figure's, so that figures follow light and dark."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFigures:
+    """The figures of a report; curves are by arm name, and an arm without an epoch has none."""
+
+    dots: Figure | None
+    curves: Mapping[str, Figure]
+    confusion: Figure | None
+
+
+def write_report(folder_path: Path | str, format: str = "html", *, view: ReportView | None = None) -> Path:
+    """Write the report of a study folder into it and return its path.
+
+    Parameters
+    ----------
+    view : the folder's numbers where they have been read already; by default they are read, which is logged
+
+    Raises
+    ------
+    InputError
+        If there is no study, or `format` is not ``html``.
+    """
+    if format != "html":
+        raise InputError(f"no report format is called {format!r}", expected="html")
+    folder = open_folder(folder_path)
+    target = folder.path / "report" / "report.html"
+    write_atomic(target, build_report(folder, view=view))
+    return target
+
+
+def build_report(folder: StudyFolder, *, view: ReportView | None = None) -> str:
+    """Return the report of a study folder as one self-contained HTML page; scans and PyTorch are not needed."""
+    if view is None:
+        view = build_view(read_study(folder, by="report", purpose="report"))
+    thumbnails = read_thumbnails(folder, [case.case for case in view.worst])
+    return render(view, build_figures(view), thumbnails)
+
+
+def build_figures(view: ReportView) -> ReportFigures:
+    """Draw up the figures of a report; arms share an axis where that leaves each of them legible."""
+    domains = shared_domains(view)
+    drawn = [arm for arm in view.arms if any(run.history for run in arm.runs)]
+    values = {label: by_seed for label, by_seed in primary_values(view).items() if by_seed}
+    return ReportFigures(
+        dots=metric_dots(values, metric=METRICS[view.primary_metric], split=sentences.SPLIT_WORDS[view.primary_split])
+        if values
+        else None,
+        curves={arm.name: _curves(arm, domains) for arm in drawn},
+        confusion=_confusion(view),
+    )
+
+
+def shared_domains(view: ReportView) -> dict[str, Domain | None]:
+    """Return one axis for all arms' accuracy, and one for their loss.
+
+    Arms whose losses are different quantities share none, nor do arms of which one has four times another's loss.
+
+    None lets each arm have its own.
+    """
+    records = [[record for run in arm.runs for record in run.history] for arm in view.arms]
+    accuracies = [v for arm in records for r in arm for v in (r.train_accuracy, r.val_accuracy)]
+    losses = [formats.finite(v for r in arm for v in (r.train_loss, r.val_loss)) for arm in records]
+    highest = [max(values) for values in losses if values]
+    one_axis = view.losses_alike and bool(highest) and max(highest) <= 4 * min(highest)
+    lowest = min(formats.finite(accuracies), default=0.0)
+    return {
+        "accuracy_domain": (max(0.0, int(20 * lowest) / 20), 1.0),
+        "loss_domain": (0.0, 1.02 * max(highest)) if one_axis else None,
+    }
+
+
+def _curves(arm: ArmView, domains: Mapping[str, Domain | None]) -> Figure:
+    return learning_curves(
+        {run.seed: run.history for run in arm.runs if run.history},
+        title=f"Learning curves of {arm.label}",
+        chosen={run.seed: run.facts.chosen_epoch for run in arm.runs},
+        **domains,
+    )
+
+
+def _confusion(view: ReportView) -> Figure | None:
+    matrices = {arm.label: arm.confusion for arm in view.arms if arm.confusion is not None}
+    if not matrices:
+        return None
+    runs = {arm.n_confusion_runs for arm in view.arms if arm.confusion is not None}
+    summed = f"an arm's {formats.counted(runs.pop(), 'run')}" if len(runs) == 1 else "an arm's finished runs"
+    return confusion_matrices(
+        matrices,
+        view.data.class_names,
+        title="Confusion matrices on test",
+        caption=f"Test cases by true class (rows) and decision (columns), summed over {summed}: each case counts once "
+        "a run. A cell is the stronger in colour, the larger its share of its true class.",
+    )
+
+
+# ---------------------------------------------------------------------- rendering
+
+
+def render(view: ReportView, figures: ReportFigures, thumbnails: Mapping[int, bytes]) -> str:
+    """Return the page; `thumbnails` gives PNG bytes by case number."""
+    css = _resource("report.css")
+    page = _template().render(
+        view=view,
+        figures=figures,
+        thumbnails=thumbnails,
+        metrics=METRICS,
+        say=sentences,
+        css=css,
+        css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
+        version=scantrial.__version__,
+        svg_panels=partial(svg_panels, numbers=count(1)),
+    )
+    return f"{page}\n"
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FunctionLoader(_resource),
+    )
+    environment.filters.update(_filters())
+    return environment.get_template("report.html.j2")
+
+
+def _resource(name: str) -> str:
+    return files("scantrial.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _filters() -> dict[str, Callable[..., Any]]:
+    return {
+        "cell": formats.cell,
+        "count": formats.count,
+        "counted": formats.counted,
+        "decimal": formats.decimal,
+        "flattened": formats.flattened,
+        "joined": formats.joined,
+        "metric_heading": formats.metric_heading,
+        "metric_number": formats.metric_number,
+        "plain": formats.plain,
+        "png_uri": png_uri,
+        "proportion": formats.proportion,
+        "summary_curve": summary_curve,
+        "yaml": as_yaml,
+    }
+
+
+def summary_curve(summary: SeedSummary, quantity: str) -> tuple[str, str]:
+    """Show the mean and the deviation of a curve's quantity: accuracies in per cent, losses as they are."""
+    show = (
+        partial(formats.proportion, digits=2) if quantity.endswith("accuracy") else partial(formats.decimal, digits=4)
+    )
+    return show(summary.mean), show(summary.sd)
+
+
+def png_uri(png: bytes) -> str:
+    """Return a picture as an address that holds it."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def as_yaml(settings: Mapping[str, Any]) -> str:
+    """Return settings as YAML."""
+    stream = StringIO()
+    writer = YAML()
+    writer.dump(dict(settings), stream)
+    return stream.getvalue()
+
+
+def svg_panels(figure: Figure, *, numbers: Iterator[int]) -> tuple[str, ...]:
+    """Draw a figure's panels for this page: in its colours, with names that no other panel has."""
+    return tuple(fit_svg(svg, prefix=f"f{next(numbers)}-") for svg in figure.panel_svgs())
+
+
+def fit_svg(svg: str, *, prefix: str) -> str:
+    """Make a drawn SVG part of a page: no paper of its own, the page's colours, ids that begin with `prefix`."""
+    svg = re.sub(r'<rect width="[^"]*" height="[^"]*" fill="white"/>', "", svg, count=1)
+    svg = re.sub(r' id="([^"]+)"', rf' id="{prefix}\1"', svg)
+    svg = re.sub(r'"url\(#([^)]+)\)"', rf'"url(#{prefix}\1)"', svg)
+    for own, page in _THEMED.items():
+        svg = svg.replace(own, page)
+    return svg

@@ -1,0 +1,88 @@
+"""Read a study folder once: everything that a report is made of, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPredictions
+from scantrial.store.folder import Failure, Opening, RunKey, StudyFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunData:
+    """One finished run; `predictions` holds the splits it has scores for."""
+
+    key: RunKey
+    facts: RunFacts
+    history: tuple[EpochRecord, ...]
+    predictions: Mapping[Split, SplitPredictions]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyData:
+    """All that a study folder tells.
+
+    Parameters
+    ----------
+    environment : empty where no run has been started yet
+    runs : the finished ones, in the order of the plan
+    cases : case, split, label, patient, source; no thumbnails
+    openings : every reading of test rows so far, this one among them
+    """
+
+    plan: Mapping[str, Any]
+    data: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    study_text: str
+    protocol: tuple[Mapping[str, Any], ...]
+    runs: tuple[RunData, ...]
+    failures: tuple[Failure, ...]
+    openings: tuple[Opening, ...]
+    cases: pa.Table
+
+    def runs_of(self, arm: str) -> tuple[RunData, ...]:
+        """Return the finished runs of one arm."""
+        return tuple(run for run in self.runs if run.key.arm == arm)
+
+
+def read_study(folder: StudyFolder, *, by: str, purpose: str) -> StudyData:
+    """Read a study folder; that test rows are read is logged, once for all runs, under `by` and `purpose`."""
+    predictions = folder.open_predictions(folder.run_keys(), SPLITS, by=by, purpose=purpose)
+    runs = tuple(_read_run(folder, key, parts) for key, parts in predictions.items())
+    return StudyData(
+        plan=folder.plan(),
+        data=folder.data(),
+        environment=_environment(folder),
+        study_text=folder.study_text(),
+        protocol=tuple(folder.protocol()),
+        runs=runs,
+        failures=tuple(folder.failures()),
+        openings=tuple(folder.test_openings()),
+        cases=folder.cases(["case", "split", "label", "patient", "source"]),
+    )
+
+
+def _environment(folder: StudyFolder) -> dict[str, Any]:
+    """Return the environment of the first run; a study that was stopped before that has none."""
+    return folder.environment() if (folder.path / "environment.json").is_file() else {}
+
+
+def _read_run(folder: StudyFolder, key: RunKey, parts: Sequence[SplitPredictions]) -> RunData:
+    return RunData(
+        key=key,
+        facts=folder.facts(key),
+        history=folder.history(key),
+        predictions={part.split: part for part in parts},
+    )
+
+
+def read_thumbnails(folder: StudyFolder, cases: list[int]) -> dict[int, bytes]:
+    """Return the small pictures of some cases, where the folder keeps them."""
+    table = folder.cases(["case", "thumbnail"])
+    wanted = table.filter(pa.compute.is_in(table["case"], value_set=pa.array(cases, pa.int64())))
+    pairs = zip(wanted["case"].to_pylist(), wanted["thumbnail"].to_pylist(), strict=True)
+    return {case: bytes(png) for case, png in pairs if png}

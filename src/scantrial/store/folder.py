@@ -1,0 +1,419 @@
+"""`StudyFolder`: all that a study leaves on disk, and the only way to it.
+
+    DIR/study.yaml            as run, with every default spelled out
+    DIR/plan.json             what the study file comes to: arms with their recipes, seeds, hypotheses
+    DIR/protocol.jsonl        every version of the study file that was run, with its hash and time
+    DIR/environment.json      versions, machine, threads per run: fixed by the first run
+    DIR/data.json             fingerprint, classes, counts, source, licence, what was left out
+    DIR/cases.parquet         case, split, label, patient, source, thumbnail
+    DIR/runs/ARM/seed-S/      run.json, history.parquet, predictions.parquet, best.safetensors
+    DIR/partial/ARM/seed-S/   checkpoint of an unfinished run, or failure.json of a failed one
+    DIR/test-openings.jsonl   every reading of test rows: when, by what, for what
+
+A run folder is written aside and renamed: it is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from scantrial.core.errors import InputError, StoreError
+from scantrial.core.files import append_line, aside, clear_os_errors, is_aside, sync_folder, write_atomic
+from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
+from scantrial.store.schema import SCHEMA_VERSION, check_version, dump_json, read_json, write_json
+from scantrial.store.tables import (
+    history_table,
+    predictions_table,
+    read_history,
+    read_predictions,
+    read_table,
+    write_table,
+)
+from scantrial.store.weights import read_weights, write_weights
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RunKey:
+    """One run of a study: an arm at a seed."""
+
+    arm: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.arm}/seed-{self.seed}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A run that could not be carried out, and why."""
+
+    key: RunKey
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """One reading of test rows.
+
+    Parameters
+    ----------
+    at : time, ISO 8601 UTC
+    by : what read them, such as "report"
+    purpose : what for
+    runs : which runs' rows
+    """
+
+    at: str
+    by: str
+    purpose: str
+    runs: tuple[str, ...]
+
+
+_STARTED = frozenset(
+    {".lock", "study.yaml", "protocol.jsonl", "environment.json", "data.json", "cases.parquet", "partial"}
+)
+"""What a study folder may hold before its plan.json is written; the lock comes first of all."""
+
+
+def now() -> str:
+    """Return the time as ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class StudyFolder:
+    """A study on disk. Reading needs no lock; writing is for the holder of `scantrial.store.lock.StudyLock`.
+
+    Parameters
+    ----------
+    path : the folder; `open_folder` also checks that it holds a study
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    # ------------------------------------------------------------------ the study
+
+    def exists(self) -> bool:
+        """Return whether the folder holds a study."""
+        return (self.path / "plan.json").is_file()
+
+    def refuse_foreign(self) -> None:
+        """Refuse a folder that is no study and holds something, so that nobody's files are written over.
+
+        What an interrupted start of a study leaves is no obstacle.
+
+        Raises
+        ------
+        InputError
+            Naming what is there.
+        """
+        if self.exists() or not self.path.is_dir():
+            return
+        known = self._started()
+        there = sorted(path.name for path in self.path.iterdir() if path.name not in known and not is_aside(path))
+        if there:
+            raise InputError(
+                f"{self.path} is no study folder, and it holds {', '.join(there[:5])}{' ...' * (len(there) > 5)}",
+                expected="a new or an empty folder, or that of a study",
+                do="choose another one with --out DIR",
+            )
+
+    def _started(self) -> frozenset[str]:
+        """Return which of the names there are ours: a data.json without a lock beside it is somebody's own."""
+        if not (self.path / ".lock").is_file():
+            return frozenset()
+        return _STARTED if (self.path / "protocol.jsonl").is_file() else _STARTED - {"study.yaml"}
+
+    def plan(self) -> dict[str, Any]:
+        """Return what the study file comes to: study, arms, seeds, design, primary, hypotheses."""
+        return read_json(self.path / "plan.json")
+
+    def study_text(self) -> str:
+        """Return the study file as run, every default spelled out."""
+        with clear_os_errors(self.path):
+            return (self.path / "study.yaml").read_text(encoding="utf-8")
+
+    def write_study(self, text: str, plan: Mapping[str, Any], *, sha256: str, change: str) -> None:
+        """Keep the study file and what it comes to, and log this version of it."""
+        version = {
+            "schema_version": SCHEMA_VERSION,
+            "at": now(),
+            "study_sha256": sha256,
+            "finished_runs": len(self.run_keys()) if self.exists() else 0,
+            "change": change,
+            "study_yaml": text,
+        }
+        with clear_os_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        # The log first: a study.yaml without it is somebody's own file, see `refuse_foreign`.
+        append_line(self.path / "protocol.jsonl", dump_json(version, indent=None))
+        write_atomic(self.path / "study.yaml", text)
+        write_json(self.path / "plan.json", plan)
+
+    def protocol(self) -> list[dict[str, Any]]:
+        """Return every version of the study file that was run: at, study_sha256, finished_runs, change, study_yaml."""
+        return _read_lines(self.path / "protocol.jsonl")
+
+    def environment(self) -> dict[str, Any]:
+        """Return versions, machine and threads per run, as the first run fixed them."""
+        return read_json(self.path / "environment.json")
+
+    def write_environment(self, environment: Mapping[str, Any]) -> None:
+        """Keep the environment of the first run."""
+        write_json(self.path / "environment.json", environment)
+
+    def data(self) -> dict[str, Any]:
+        """Return the facts about the scans: fingerprint, class_names, counts, image, source, licence, skipped."""
+        return read_json(self.path / "data.json")
+
+    def cases(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return one row a case: case, split, label, patient, source, thumbnail (PNG bytes or null)."""
+        return read_table(self.path / "cases.parquet", columns=columns)
+
+    def write_data(self, data: Mapping[str, Any], cases: pa.Table) -> None:
+        """Keep the facts about the scans and the table of cases."""
+        with clear_os_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        write_table(cases, self.path / "cases.parquet")
+        write_json(self.path / "data.json", data)
+
+    # ------------------------------------------------------------------ runs
+
+    def run_path(self, key: RunKey) -> Path:
+        """Return the folder of a finished run."""
+        return self.path / "runs" / key.arm / f"seed-{key.seed}"
+
+    def partial_path(self, key: RunKey) -> Path:
+        """Return the folder of an unfinished run."""
+        return self.path / "partial" / key.arm / f"seed-{key.seed}"
+
+    def planned_keys(self) -> list[RunKey]:
+        """Return all runs of the plan, seed by seed, so that every arm is there early."""
+        plan = self.plan()
+        return [RunKey(arm["name"], seed) for seed in plan["seeds"] for arm in plan["arms"]]
+
+    def run_keys(self) -> list[RunKey]:
+        """Return the finished runs, arm by arm in the order of the plan."""
+        plan = self.plan()
+        keys = [RunKey(arm["name"], seed) for arm in plan["arms"] for seed in plan["seeds"]]
+        return [key for key in keys if self.is_finished(key)]
+
+    def is_finished(self, key: RunKey) -> bool:
+        """Return whether a run is there, whole."""
+        return (self.run_path(key) / "run.json").is_file()
+
+    def has_finished_runs(self) -> bool:
+        """Return whether any run is there, whole, in the plan or not."""
+        return any(self.path.glob("runs/*/seed-*/run.json"))
+
+    def facts(self, key: RunKey) -> RunFacts:
+        """Return the facts about one finished run."""
+        return RunFacts.from_dict(read_json(self._finished(key) / "run.json"))
+
+    def history(self, key: RunKey) -> tuple[EpochRecord, ...]:
+        """Return the epochs of one finished run."""
+        return read_history(self._finished(key) / "history.parquet")
+
+    def predictions(
+        self, key: RunKey, splits: Sequence[Split], *, by: str, purpose: str
+    ) -> tuple[SplitPredictions, ...]:
+        """Return the scores of one run on the asked splits; see `open_predictions`."""
+        return self.open_predictions([key], splits, by=by, purpose=purpose)[key]
+
+    def open_predictions(
+        self, keys: Sequence[RunKey], splits: Sequence[Split], *, by: str, purpose: str
+    ) -> dict[RunKey, tuple[SplitPredictions, ...]]:
+        """Return the scores of some runs on the asked splits; a split without scores is left out.
+
+        Reading test rows is logged in ``test-openings.jsonl``, once for all runs and before they are
+        handed out; `by` and `purpose` say what for.
+        """
+        paths = {key: self._finished(key) / "predictions.parquet" for key in keys}
+        if "test" in splits and keys:
+            self.log_test_opening(by=by, purpose=purpose, runs=keys)
+        return {key: read_predictions(path, splits, self.facts(key).class_names) for key, path in paths.items()}
+
+    def weights(self, key: RunKey) -> dict[str, Any]:
+        """Return the weights of the chosen epoch by name.
+
+        Raises
+        ------
+        InputError
+            If the run has no chosen epoch, or the study keeps no weights.
+        StoreError
+            If the file is damaged.
+        """
+        path = self._finished(key) / "best.safetensors"
+        if not path.is_file():
+            if self.facts(key).chosen_epoch is None:
+                raise InputError(f"run {key} diverged before any epoch could be chosen", expected="a run with weights")
+            raise InputError(f"{path.parent} holds no weights", do="run the study with `keep_weights: best`")
+        return read_weights(path)
+
+    def write_run(self, result: RunResult, *, keep_weights: bool = True) -> None:
+        """Write a finished run, whole or not at all, and drop what was kept of it unfinished."""
+        key = RunKey(result.facts.arm, result.facts.seed)
+        target = self.run_path(key)
+        with clear_os_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = aside(target)
+            try:
+                temporary.mkdir()
+                self._fill_run(temporary, result, keep_weights=keep_weights)
+                if not self.is_finished(key):
+                    # A copy that was broken off may have left a folder without its run.json.
+                    shutil.rmtree(target, ignore_errors=True)
+                temporary.rename(target)
+                sync_folder(target.parent)
+            except BaseException:
+                shutil.rmtree(temporary, ignore_errors=True)
+                raise
+        self.drop_partial(key)
+
+    def _fill_run(self, folder: Path, result: RunResult, *, keep_weights: bool) -> None:
+        write_table(history_table(result.history), folder / "history.parquet")
+        predictions = predictions_table(result.predictions, result.facts.class_names)
+        write_table(predictions, folder / "predictions.parquet")
+        if keep_weights and result.weights:
+            write_weights(result.weights, folder / "best.safetensors")
+        write_json(folder / "run.json", result.facts.to_dict())
+
+    def _finished(self, key: RunKey) -> Path:
+        if not self.is_finished(key):
+            raise InputError(f"{self.path} holds no finished run {key}", do=f"scantrial status {self.path}")
+        return self.run_path(key)
+
+    # ------------------------------------------------------------------ unfinished and failed runs
+
+    def unfinished_keys(self) -> list[RunKey]:
+        """Return the runs that something unfinished is kept of, in the plan or not."""
+        paths = self.path.glob("partial/*/seed-*")
+        return sorted(RunKey(path.parent.name, int(path.name.removeprefix("seed-"))) for path in paths)
+
+    def drop_partial(self, key: RunKey) -> None:
+        """Remove what was kept of an unfinished run.
+
+        The arm's folder stays, even empty: another worker may be about to write into it.
+        """
+        shutil.rmtree(self.partial_path(key), ignore_errors=True)
+
+    def tidy_partial(self) -> None:
+        """Remove notes, logs and empty folders once every worker has ended; what failed runs left stays."""
+        partial = self.path / "partial"
+        for note in (*partial.glob("worker-*.log"), partial / "progress.json"):
+            note.unlink(missing_ok=True)
+        for folder in (*partial.glob("*"), partial):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    def write_failure(self, key: RunKey, message: str) -> None:
+        """Note that a run failed and why; its checkpoint stays, so that it can go on."""
+        write_json(self.partial_path(key) / "failure.json", {"message": message, "at": now()})
+
+    def clear_failure(self, key: RunKey) -> None:
+        """Forget an earlier failure of a run that is tried again."""
+        (self.partial_path(key) / "failure.json").unlink(missing_ok=True)
+
+    def failures(self) -> list[Failure]:
+        """Return the runs of the plan that failed when they were last tried."""
+        found = []
+        for key in self.planned_keys():
+            path = self.partial_path(key) / "failure.json"
+            if path.is_file() and not self.is_finished(key):
+                found.append(Failure(key=key, message=read_json(path)["message"]))
+        return found
+
+    def sweep_leftovers(self) -> None:
+        """Remove what a killed process left: half-written files, its note of progress, partials of finished runs.
+
+        Call it with the lock held. ``report/`` is left alone: reports are written without the lock.
+        """
+        if not self.exists():
+            return
+        patterns = ("runs/*", "partial", "partial/*/*")
+        with clear_os_errors(self.path):
+            for folder in (self.path, *(folder for pattern in patterns for folder in self.path.glob(pattern))):
+                for leftover in filter(is_aside, folder.glob(".*.tmp")):
+                    if leftover.is_dir():
+                        shutil.rmtree(leftover, ignore_errors=True)
+                    else:
+                        leftover.unlink(missing_ok=True)
+            (self.path / "partial" / "progress.json").unlink(missing_ok=True)
+        for key in self.run_keys():
+            self.drop_partial(key)
+
+    def write_progress(self, progress: Mapping[str, Any]) -> None:
+        """Keep a note of where the running runs are, for `status`."""
+        write_json(self.path / "partial" / "progress.json", progress)
+
+    def progress(self) -> dict[str, Any]:
+        """Return the last note of where the running runs are; empty if there is none."""
+        path = self.path / "partial" / "progress.json"
+        try:
+            return read_json(path)
+        except StoreError:
+            # It comes and goes with the training process; a reader may be a moment late.
+            return {}
+
+    # ------------------------------------------------------------------ the test lock
+
+    def log_test_opening(self, *, by: str, purpose: str, runs: Sequence[RunKey]) -> None:
+        """Log that test rows are about to be read.
+
+        Raises
+        ------
+        StoreError
+            If the log cannot be written: then the rows are not handed out either.
+        """
+        opening = Opening(at=now(), by=by, purpose=purpose, runs=tuple(map(str, runs)))
+        line = dump_json({"schema_version": SCHEMA_VERSION, **asdict(opening)}, indent=None)
+        append_line(self.path / "test-openings.jsonl", line, sync=False)
+
+    def test_openings(self) -> list[Opening]:
+        """Return every reading of test rows so far."""
+        lines = _read_lines(self.path / "test-openings.jsonl")
+        return [
+            Opening(at=line["at"], by=line["by"], purpose=line["purpose"], runs=tuple(line["runs"])) for line in lines
+        ]
+
+
+def open_folder(path: Path | str) -> StudyFolder:
+    """Return the study in a folder.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    folder = StudyFolder(path)
+    if not folder.exists():
+        what = "is no study folder (it has no plan.json)" if folder.path.is_dir() else "does not exist"
+        raise InputError(f"{path} {what}", expected="the folder of a study", do="scantrial run STUDY --out DIR")
+    return folder
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    """Read JSON lines; a torn line, left by a crash in the middle of a write, is passed over."""
+    if not path.is_file():
+        return []
+    with clear_os_errors(path):
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    records = []
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            record = json.loads(line)
+            check_version(record.pop("schema_version", None), path)
+            records.append(record)
+    return records
+
+
+__all__ = ["Failure", "Opening", "RunKey", "StudyFolder", "now", "open_folder"]

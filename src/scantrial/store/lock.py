@@ -1,0 +1,148 @@
+"""One process at a time writes to a study folder.
+
+A lock of the operating system (`flock`) on ``DIR/.lock``: it ends with the last process that
+holds the open file, so it cannot be left behind by a crash. Worker processes are handed the open
+file: the folder stays locked until the last worker is gone, even if its parent was killed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import sys
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from scantrial.core.errors import LockedError
+from scantrial.core.files import clear_os_errors
+
+
+class StudyLock:
+    """Hold a study folder for writing, as a context manager.
+
+    Parameters
+    ----------
+    folder : the study folder; made if it is not there
+    wait_s : seconds to wait where the holder's main process is gone and only its workers are still ending
+
+    Raises
+    ------
+    LockedError
+        If another process holds the folder; the message says which.
+    """
+
+    def __init__(self, folder: Path, *, wait_s: float = 30.0) -> None:
+        self.path = folder / ".lock"
+        self.wait_s = wait_s
+        self._handle: int | None = None
+
+    def fileno(self) -> int:
+        """Return the open file to hand to workers."""
+        if self._handle is None:
+            raise RuntimeError("the lock is not held")
+        return self._handle
+
+    def __enter__(self) -> StudyLock:
+        with clear_os_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            with clear_os_errors(self.path):
+                self._acquire(handle)
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, json.dumps(_ourselves()).encode(), 0)
+        except BaseException:
+            os.close(handle)
+            raise
+        self._handle = handle
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._handle is not None:
+            with suppress(OSError):
+                os.ftruncate(self._handle, 0)
+            os.close(self._handle)
+            self._handle = None
+
+    def _acquire(self, handle: int) -> None:
+        start = time.monotonic()
+        while not _try_lock(handle, fcntl.LOCK_EX):
+            holder = _read_holder(handle)
+            # Half a second even for a living holder: `holder_of` takes the lock for an instant to look.
+            patience = 0.5 if _is_alive(holder) else self.wait_s
+            if time.monotonic() - start > patience:
+                raise LockedError(
+                    f"{self.path.parent} is held by {_describe(holder)}",
+                    do="wait until it has ended, or stop it; then run the same command again",
+                )
+            time.sleep(0.05)
+
+
+def holder_of(folder: Path) -> dict[str, Any] | None:
+    """Return who holds the folder (pid, host, since, command), or None if nobody does or it cannot be told."""
+    try:
+        handle = os.open(folder / ".lock", os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        # Shared, so that two that look at the same time do not take each other for a holder.
+        if _try_lock(handle, fcntl.LOCK_SH):
+            return None
+        return _read_holder(handle) or None
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
+
+
+def _try_lock(handle: int, kind: int) -> bool:
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _ourselves() -> dict[str, Any]:
+    return {
+        "pid": os.getpid(),
+        "host": platform.node(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join(sys.argv)[:200],
+    }
+
+
+def _read_holder(handle: int) -> dict[str, Any]:
+    try:
+        holder = json.loads(os.pread(handle, 4096, 0))
+    except ValueError:
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def _is_alive(holder: dict[str, Any]) -> bool:
+    pid = holder.get("pid")
+    if not isinstance(pid, int) or holder.get("host") != platform.node():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _describe(holder: dict[str, Any]) -> str:
+    if not holder:
+        return "another process"
+    state = "" if _is_alive(holder) else " (that process is gone; its workers are still ending)"
+    return f"process {holder['pid']} on {holder['host']} since {holder['since']}: {holder['command']}{state}"

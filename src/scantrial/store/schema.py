@@ -1,0 +1,71 @@
+"""Every stored file says which version of its layout it has; this is where that is written and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scantrial.core.errors import StoreError
+from scantrial.core.files import clear_os_errors, write_atomic
+
+SCHEMA_VERSION = 1
+
+
+def check_version(found: Any, path: Path) -> None:
+    """Refuse a file of another layout.
+
+    Raises
+    ------
+    StoreError
+        If `found` is no version that this scantrial reads.
+    """
+    if found != SCHEMA_VERSION:
+        raise StoreError(
+            f"{path} has schema version {found!r}",
+            expected=f"version {SCHEMA_VERSION}",
+            do="read it with the scantrial that wrote it (see environment.json), or a newer one",
+        )
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write `content` as JSON with its schema version; non-finite numbers become null."""
+    write_atomic(path, dump_json({"schema_version": SCHEMA_VERSION, **content}) + "\n")
+
+
+def dump_json(content: Any, *, indent: int | None = 2) -> str:
+    """Return strict JSON: unrounded numbers, NaN and infinities as null, text as UTF-8."""
+    return json.dumps(_strict(content), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if hasattr(value, "tolist"):
+        return _strict(value.tolist())
+    return value
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file of ours.
+
+    Raises
+    ------
+    StoreError
+        If it is missing, is no JSON object, or has another schema version.
+    """
+    with clear_os_errors(path):
+        text = path.read_bytes()
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise StoreError(f"{path} is damaged: {error}", do="restore it from a copy, or start a new folder") from error
+    if not isinstance(content, dict):
+        raise StoreError(f"{path} holds {type(content).__name__}", expected="a JSON object")
+    check_version(content.pop("schema_version", None), path)
+    return content

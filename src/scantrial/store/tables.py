@@ -1,0 +1,118 @@
+"""The Parquet tables of a study folder: history, predictions, cases.
+
+Equal content gives equal bytes: columns in a fixed order, no times, no machine in the metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from scantrial.core.errors import StoreError
+from scantrial.core.files import clear_os_errors, written_aside
+from scantrial.core.records import HISTORY_COLUMNS, EpochRecord, Split, SplitPredictions
+from scantrial.store.schema import SCHEMA_VERSION, check_version
+
+_VERSION_KEY = b"scantrial_schema_version"
+_HISTORY_SCHEMA = pa.schema(
+    [(name, pa.int64() if name in ("round", "epoch") else pa.float64()) for name in HISTORY_COLUMNS]
+)
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a table with its schema version, whole or not at all."""
+    marked = table.replace_schema_metadata({_VERSION_KEY: str(SCHEMA_VERSION)})
+    with clear_os_errors(path), written_aside(path) as temporary:
+        pq.write_table(marked, temporary, compression="zstd", write_page_checksum=True)
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None, **filters: Any) -> pa.Table:
+    """Read a table of ours.
+
+    Raises
+    ------
+    StoreError
+        If it is missing, damaged, or of another schema version.
+    """
+    # A handle, because Arrow takes no path that is not UTF-8.
+    with clear_os_errors(path), path.open("rb") as handle:
+        try:
+            version = (pq.read_schema(handle).metadata or {}).get(_VERSION_KEY, b"none").decode()
+            check_version(int(version) if version.isdigit() else version, path)
+            return pq.read_table(handle, columns=columns, page_checksum_verification=True, **filters)
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            raise _damaged(path, error) from error
+        except OSError as error:
+            # Arrow says OSError for a bad page as well; the system's own errors have a number.
+            if error.errno is not None:
+                raise
+            raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> StoreError:
+    if path.parent.name.startswith("seed-"):
+        advice = f"delete the run folder {path.parent}, then run the study again"
+    else:
+        advice = "restore it from a copy, or run the study into a new folder"
+    return StoreError(f"{path} is damaged: {error}", do=advice)
+
+
+def history_table(history: Iterable[EpochRecord]) -> pa.Table:
+    """Return the history as a table with one row an epoch."""
+    rows = [{name: getattr(record, name) for name in HISTORY_COLUMNS} for record in history]
+    return pa.Table.from_pylist(rows, schema=_HISTORY_SCHEMA)
+
+
+def read_history(path: Path) -> tuple[EpochRecord, ...]:
+    """Return the epochs that `history_table` stored."""
+    return tuple(EpochRecord(**row) for row in read_table(path).select(list(HISTORY_COLUMNS)).to_pylist())
+
+
+def predictions_table(parts: Sequence[SplitPredictions], class_names: Sequence[str]) -> pa.Table:
+    """Return all splits' scores as one table: split, case, label, ``logit_<class>``, ``p_<class>``."""
+    output_names = parts[0].output_names if parts else ()
+    columns: dict[str, Any] = {
+        "split": pa.array([part.split for part in parts for _ in part.cases], pa.string()),
+        "case": _joined([part.cases for part in parts], pa.int64()),
+        "label": _joined([part.y_true for part in parts], pa.int64()),
+    }
+    for i, name in enumerate(output_names):
+        columns[f"logit_{name}"] = _joined([part.logits[:, i] for part in parts], pa.float32())
+    for i, name in enumerate(class_names):
+        columns[f"p_{name}"] = _joined([part.y_prob[:, i] for part in parts], pa.float64())
+    return pa.table(columns)
+
+
+def read_predictions(path: Path, splits: Sequence[Split], class_names: Sequence[str]) -> tuple[SplitPredictions, ...]:
+    """Return the scores of the asked splits, in the asked order; rows of other splits are not handed out."""
+    table = read_table(path, filters=pc.field("split").isin(pa.array(splits, pa.string())))
+    output_names = tuple(name.removeprefix("logit_") for name in table.column_names if name.startswith("logit_"))
+    parts = []
+    for split in splits:
+        rows = table.filter(pc.equal(table["split"], split)) if len(table) else table
+        if len(rows):
+            parts.append(
+                SplitPredictions(
+                    split=split,
+                    cases=rows["case"].to_numpy(),
+                    y_true=rows["label"].to_numpy(),
+                    logits=_matrix(rows, [f"logit_{name}" for name in output_names], np.float32),
+                    output_names=output_names,
+                    y_prob=_matrix(rows, [f"p_{name}" for name in class_names], np.float64),
+                )
+            )
+    return tuple(parts)
+
+
+def _joined(arrays: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    return pa.array(np.concatenate(arrays) if arrays else [], kind)
+
+
+def _matrix(table: pa.Table, names: Sequence[str], dtype: type) -> np.ndarray[Any, Any]:
+    return np.column_stack([table[name].to_numpy() for name in names]).astype(dtype)

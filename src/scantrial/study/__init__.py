@@ -1,0 +1,1 @@
+"""The trial: the study file, its arms, and carrying them out over paired seeds, resumably."""

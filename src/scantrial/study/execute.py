@@ -1,0 +1,315 @@
+"""Carry out a study: every run that is not there yet, then say what came of it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from scantrial.core.errors import StudyConflictError
+from scantrial.core.files import clear_os_errors
+from scantrial.core.machine import n_cores
+from scantrial.data.scanset import ScanSet
+from scantrial.store.folder import Failure, RunKey, StudyFolder, now
+from scantrial.store.lock import StudyLock
+from scantrial.study.arms import Study
+from scantrial.study.changes import changed_keys, describe_change
+from scantrial.study.file import study_to_yaml
+from scantrial.study.fits import refuse_what_does_not_fit
+from scantrial.study.plan import import_paths, study_to_plan
+from scantrial.study.pool import Event, Pool
+from scantrial.study.record import cases_table, check_same_scans, data_record, holds_same_scans
+from scantrial.study.worker import WorkerSetup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """How a study is to be carried out.
+
+    Parameters
+    ----------
+    engine : "module:function" of the training engine
+    engine_reason : why this engine
+    prepare : "module:function" that sets a worker process up and describes it
+    device : ``auto``, ``cpu``, ``cuda`` or ``mps``; the first run fixes it
+    workers : processes that train at the same time
+    threads : threads for one run; None shares the cores among the workers. The first run fixes it.
+    checkpoint_every_s : seconds between checkpoints, at an epoch's end; 0 is every epoch
+    """
+
+    engine: str
+    engine_reason: str
+    prepare: str
+    device: str = "auto"
+    workers: int = 1
+    threads: int | None = None
+    checkpoint_every_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What stands in the folder after a study was carried out.
+
+    Parameters
+    ----------
+    finished : runs that are there, diverged ones among them
+    trained : those of them that this call trained
+    diverged : runs whose loss was not finite
+    failed : runs that could not be carried out
+    """
+
+    folder: Path
+    finished: tuple[RunKey, ...]
+    trained: tuple[RunKey, ...]
+    diverged: tuple[RunKey, ...]
+    failed: tuple[Failure, ...]
+
+
+Watch = Callable[[Event, "Clock"], None]
+"""Called with everything that happens, for a display."""
+
+
+@dataclass(slots=True)
+class Clock:
+    """How far a study is, and how long the rest will take.
+
+    Parameters
+    ----------
+    n_epochs : epochs of each run that is still to be done when this call starts
+    n_workers : runs trained at the same time
+    """
+
+    n_epochs: Mapping[RunKey, int]
+    n_workers: int
+    done: dict[RunKey, int] = field(default_factory=dict)
+    _spent_s: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _last: dict[RunKey, float] = field(default_factory=dict)
+
+    def note(self, event: Event) -> None:
+        """Take in one event."""
+        at = time.monotonic()
+        if event.kind == "epoch":
+            if event.key in self.done:
+                n, seconds = self._spent_s.get(event.key.arm, (0, 0.0))
+                self._spent_s[event.key.arm] = n + 1, seconds + at - self._last[event.key]
+            self.done[event.key] = event.epoch
+        elif event.kind in ("done", "failed"):
+            self.done[event.key] = self.n_epochs[event.key]
+        self._last[event.key] = at
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the study ends, from the epochs seen so far; None before the second epoch."""
+        if not self._spent_s:
+            return None
+        n_seen = sum(n for n, _ in self._spent_s.values())
+        overall = sum(seconds for _, seconds in self._spent_s.values()) / n_seen
+        left = 0.0
+        for key, n_epochs in self.n_epochs.items():
+            n, seconds = self._spent_s.get(key.arm, (1, overall))
+            left += (n_epochs - self.done.get(key, 0)) * seconds / n
+        return left / self.n_workers
+
+
+def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Execution, watch: Watch) -> Outcome:
+    """Train every run of the study that the folder does not hold yet.
+
+    Runs that are there are kept, unfinished ones go on from their checkpoint. A run that fails is
+    noted and the others go on.
+
+    Parameters
+    ----------
+    scans : with the study's split
+    watch : told everything that happens
+
+    Raises
+    ------
+    LockedError
+        If another process holds the folder.
+    StudyConflictError
+        If the folder holds runs of another study, of other scans, or on another device.
+    StoreError
+        If the folder cannot be written to; what was finished stays.
+    """
+    refuse_what_does_not_fit(study, scans)
+    folder.refuse_foreign()
+    with StudyLock(folder.path) as lock:
+        folder.sweep_leftovers()
+        setup = _setup(study, scans, folder, execution)
+        _record_study(study, scans, folder)
+        keys = [key for key in folder.planned_keys() if not folder.is_finished(key)]
+        if keys:
+            _train(study, folder, setup, execution.workers, keys, lock, watch)
+    finished = folder.run_keys()
+    return Outcome(
+        folder=folder.path,
+        finished=tuple(finished),
+        trained=tuple(sorted(set(keys) & set(finished), key=keys.index)),
+        diverged=tuple(key for key in finished if folder.facts(key).status == "diverged"),
+        failed=tuple(folder.failures()),
+    )
+
+
+def _record_study(study: Study, scans: ScanSet, folder: StudyFolder) -> None:
+    """Write what the folder says about the study, or check that it says the same."""
+    plan, text = study_to_plan(study), study_to_yaml(study)
+    change = describe_change(folder, plan)
+    if folder.has_finished_runs():
+        check_same_scans(folder, scans)
+    elif not (folder.exists() and holds_same_scans(folder, scans)):
+        for key in folder.unfinished_keys():
+            folder.drop_partial(key)
+        spec = study.spec.data
+        folder.write_data(data_record(scans, spec), cases_table(scans, thumbnails=spec.thumbnails))
+    for key in changed_keys(folder, plan):
+        folder.drop_partial(key)
+    if change or folder.study_text() != text:
+        folder.write_study(text, plan, sha256=sha256(text.encode()).hexdigest(), change=change or "spelt otherwise")
+
+
+def _train(
+    study: Study,
+    folder: StudyFolder,
+    setup: WorkerSetup,
+    workers: int,
+    keys: list[RunKey],
+    lock: StudyLock,
+    watch: Watch,
+) -> None:
+    log_folder = folder.path / "partial"
+    with clear_os_errors(log_folder):
+        log_folder.mkdir(exist_ok=True)
+    keeper = _EnvironmentKeeper(folder, setup)
+    pool = Pool(setup, keys, n_workers=workers, lock_handle=lock.fileno(), log_folder=log_folder, on_ready=keeper.keep)
+    lengths = {arm.name: arm.recipe.epochs * arm.recipe.rounds for arm in study.arms}
+    clock = Clock({key: lengths[key.arm] for key in keys}, min(workers, len(keys)))
+    noted = _Progress(folder, clock)
+    # Closed whatever happens in `watch`, so that no worker outlives this call.
+    with closing(pool.events()) as events:
+        for event in events:
+            clock.note(event)
+            if event.kind == "started":
+                folder.clear_failure(event.key)
+            elif event.kind == "failed":
+                folder.write_failure(event.key, event.message)
+            noted.note(event)
+            watch(event, clock)
+    folder.tidy_partial()
+
+
+def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Execution) -> WorkerSetup:
+    """Return what each worker is told; threads and device are those of the folder's first run, if it had one."""
+    threads = execution.threads or max(1, n_cores() // execution.workers)
+    device = execution.device
+    if (folder.path / "environment.json").is_file():
+        fixed = folder.environment()
+        if device not in ("auto", fixed["device"]):
+            raise StudyConflictError(
+                f"--device {device}, but the runs in {folder.path} were trained on {fixed['device']}",
+                do=f"leave it out, or say --device {fixed['device']}, or run into a new folder",
+            )
+        if execution.threads not in (None, fixed["threads"]):
+            raise StudyConflictError(
+                f"--threads {execution.threads}, but the runs in {folder.path} had {fixed['threads']} each",
+                expected="the same number, so that equal runs are equal bytes",
+                do="leave it out, or run into a new folder",
+            )
+        threads, device = fixed["threads"], fixed["device"]
+    return WorkerSetup(
+        folder=str(folder.path.resolve()),
+        images_path=str(scans.images_path.resolve()),
+        prepare=execution.prepare,
+        engine=execution.engine,
+        engine_reason=execution.engine_reason,
+        device=device,
+        threads=threads,
+        checkpoint_every_s=execution.checkpoint_every_s,
+        keep_weights=study.spec.keep_weights == "best",
+        import_paths=import_paths(study),
+    )
+
+
+def _environment(setup: WorkerSetup) -> dict[str, Any]:
+    return {
+        "threads": setup.threads,
+        "engine": setup.engine,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "n_cores": n_cores(),
+        "import_paths": list(setup.import_paths),
+        "versions": {name: version(name) for name in ("scantrial", "numpy", "pyarrow", "scikit-learn")},
+        "command": " ".join(["scantrial", *sys.argv[1:]]),
+    }
+
+
+class _EnvironmentKeeper:
+    """Write ``environment.json`` when the first worker is up; later, add what has changed since."""
+
+    def __init__(self, folder: StudyFolder, setup: WorkerSetup) -> None:
+        self._folder = folder
+        self._ours = _environment(setup)
+        self._guard = threading.Lock()
+
+    def keep(self, of_worker: Mapping[str, Any]) -> None:
+        environment = {**self._ours, **of_worker}
+        with self._guard:
+            if not (self._folder.path / "environment.json").is_file():
+                self._folder.write_environment(environment)
+                return
+            stored = self._folder.environment()
+            last = {**stored, **(stored["changes"][-1]["now"] if stored.get("changes") else {})}
+            now_else = {key: environment[key] for key in _COMPARED if environment.get(key) != last.get(key)}
+            if now_else:
+                changes = [*stored.get("changes", []), {"at": now(), "now": {**_compared(last), **now_else}}]
+                self._folder.write_environment({**stored, "changes": changes})
+
+
+_COMPARED = ("versions", "python", "torch", "cpu_capability", "machine", "system")
+"""What may make later runs differ from earlier ones in the last bits; ``environment.json`` notes when it changes."""
+
+
+def _compared(environment: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: environment.get(key) for key in _COMPARED}
+
+
+class _Progress:
+    """Keep ``partial/progress.json`` no more than a few seconds behind."""
+
+    def __init__(self, folder: StudyFolder, clock: Clock) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._running: dict[RunKey, Event] = {}
+        self._written = 0.0
+
+    def note(self, event: Event) -> None:
+        if event.kind in ("done", "failed"):
+            self._running.pop(event.key, None)
+        else:
+            self._running[event.key] = event
+        if event.kind != "epoch" or time.monotonic() - self._written > 2.0:
+            self._write()
+            self._written = time.monotonic()
+
+    def _write(self) -> None:
+        runs = [
+            {
+                "arm": key.arm,
+                "seed": key.seed,
+                "epoch": event.epoch,
+                "n_epochs": self._clock.n_epochs[key],
+                "val_accuracy": event.val_accuracy,
+            }
+            for key, event in self._running.items()
+        ]
+        left = self._clock.seconds_left
+        self._folder.write_progress({"running": runs, "seconds_left": left, "at": time.time(), "pid": os.getpid()})

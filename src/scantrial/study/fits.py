@@ -1,0 +1,42 @@
+"""Faults of a study file that only show once its scans are there; all are told before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scantrial.analysis.metrics import metrics_for
+from scantrial.core.errors import InputError
+from scantrial.core.names import listed
+from scantrial.data.scanset import ScanSet
+from scantrial.study.arms import Arm, Study
+
+
+def refuse_what_does_not_fit(study: Study, scans: ScanSet) -> None:
+    """Refuse a primary measure, class weights or batches that these scans cannot have.
+
+    Raises
+    ------
+    InputError
+        Naming every fault.
+    """
+    faults = list(_faults(study, scans))
+    if faults:
+        listing = "\n".join(f"  {fault}" for fault in faults)
+        raise InputError(f"the study does not fit its scans:\n{listing}", do="mend these in the study file")
+
+
+def _faults(study: Study, scans: ScanSet) -> Iterator[str]:
+    n_classes, metric = len(scans.class_names), study.spec.primary.metric
+    if metric not in metrics_for(n_classes):
+        known = listed(metrics_for(n_classes))
+        yield f"primary.metric: {metric} is for two classes, here are {n_classes}; take one of {known}"
+    for arm in study.arms:
+        yield from _arm_faults(arm, n_classes)
+
+
+def _arm_faults(arm: Arm, n_classes: int) -> Iterator[str]:
+    weights = arm.recipe.loss.class_weights
+    if isinstance(weights, tuple) and len(weights) != n_classes:
+        yield f"arm {arm.name}: {len(weights)} class weights for {n_classes} classes"
+    if arm.recipe.model.batch_norm and arm.recipe.model.name != "cnn-gap" and arm.recipe.batch_size == 1:
+        yield f"arm {arm.name}: batch_size 1, but batch normalisation needs batches of two or more"

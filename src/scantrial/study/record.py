@@ -1,0 +1,96 @@
+"""What the study folder holds about its scans, and whether other scans are the same."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from scantrial.core.errors import StudyConflictError
+from scantrial.core.records import SPLITS
+from scantrial.data.scanset import ScanSet
+from scantrial.data.spec import DataSpec
+from scantrial.data.thumbnails import thumbnail_png
+from scantrial.store.folder import StudyFolder
+
+
+def data_record(scans: ScanSet, spec: DataSpec) -> dict[str, Any]:
+    """Return the content of ``data.json``: plain facts about the scans that the study uses."""
+    counts = {
+        split: {
+            name: int(((scans.split == split) & (scans.labels == index)).sum())
+            for index, name in enumerate(scans.class_names)
+        }
+        for split in SPLITS
+    }
+    return {
+        "fingerprint": scans.fingerprint,
+        "class_names": list(scans.class_names),
+        "counts": counts,
+        "n_scans": len(scans),
+        "n_used": int((scans.split != "").sum()),
+        "has_patients": scans.patients is not None,
+        "image": {"shape": list(scans.image_shape), **spec.image.model_dump(mode="json")},
+        "pixel_type": str(scans.images.dtype),
+        "split": spec.split.model_dump(mode="json", exclude_none=True),
+        "source": dict(scans.origin),
+        "skipped": [list(pair) for pair in scans.skipped],
+    }
+
+
+def cases_table(scans: ScanSet, *, thumbnails: bool) -> pa.Table:
+    """Return one row for each case that a split holds: case, split, label, patient, source, thumbnail."""
+    used = np.flatnonzero(scans.split != "")
+    patients = scans.patients
+    pictures: list[bytes | None] = [None] * len(used)
+    if thumbnails:
+        with ThreadPoolExecutor() as pool:
+            pictures = list(pool.map(lambda case: thumbnail_png(scans.images[case]), used))
+    return pa.table(
+        {
+            "case": pa.array(used, pa.int64()),
+            "split": pa.array(scans.split[used].tolist(), pa.string()),
+            "label": pa.array(scans.labels[used], pa.int64()),
+            "patient": pa.array([None if patients is None else patients[case] for case in used], pa.string()),
+            "source": pa.array([scans.sources[case] for case in used], pa.string()),
+            "thumbnail": pa.array(pictures, pa.binary()),
+        }
+    )
+
+
+def check_same_scans(folder: StudyFolder, scans: ScanSet) -> None:
+    """Refuse scans or splits other than those the folder's runs were trained on; where they lie does not matter.
+
+    Raises
+    ------
+    StudyConflictError
+        If the fingerprint or the split of any case differs.
+    """
+    stored = folder.data()["fingerprint"]
+    if stored != scans.fingerprint:
+        raise StudyConflictError(
+            f"the scans have changed: fingerprint {scans.fingerprint[:12]}, but {folder.path} was run on {stored[:12]}",
+            expected="the same pixels, labels, class names and file names (data.source, data.image, data.classes)",
+            do="bring the old scans back, or run into a new folder (--out DIR)",
+        )
+    n_moved = _n_moved(folder, scans)
+    if n_moved:
+        raise StudyConflictError(
+            f"the splits have changed: {n_moved} cases stand elsewhere than in {folder.path}",
+            do="bring the old split back, or run into a new folder (--out DIR)",
+        )
+
+
+def holds_same_scans(folder: StudyFolder, scans: ScanSet) -> bool:
+    """Return whether the folder's scans and their split are these."""
+    return bool(folder.data()["fingerprint"] == scans.fingerprint) and _n_moved(folder, scans) == 0
+
+
+def _n_moved(folder: StudyFolder, scans: ScanSet) -> int:
+    """Return how many cases stand in another split than in the folder."""
+    table = folder.cases(["case", "split"])
+    before = dict(zip(table["case"].to_pylist(), table["split"].to_pylist(), strict=True))
+    now = {int(case): str(scans.split[case]) for case in np.flatnonzero(scans.split != "")}
+    return sum(before.get(case, "") != now.get(case, "") for case in before.keys() | now.keys())

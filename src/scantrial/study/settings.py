@@ -1,0 +1,57 @@
+"""One setting put into a study file's plain data, by dotted key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scantrial.recipe.spec import Recipe
+from scantrial.study.tree import Path, dotted
+
+_DEFAULT = Recipe().to_dict()
+
+NAMED: Mapping[Path, str | None] = {
+    ("data", "source"): None,
+    **{("recipe", part): _DEFAULT[part]["name"] for part in ("model", "loss", "optimizer", "schedule", "select")},
+    ("recipe", "model", "activation"): _DEFAULT["model"]["activation"]["name"],
+}
+"""Parts that a bare name may stand for, with the name they have when they are not given at all."""
+
+
+class SettingError(Exception):
+    """A setting that cannot be put in its place; the text says why."""
+
+
+def with_setting(data: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """Return `data` with `value` at `path`; `data` itself stays as it is, and what does not change is shared.
+
+    On the way down a bare name becomes ``{name: ...}``, and a part that is not there yet begins
+    with the name it has by default.
+
+    Raises
+    ------
+    SettingError
+        If the way leads through something that has no keys.
+    """
+    result = dict(data)
+    here = result
+    for depth in range(1, len(path)):
+        step = path[depth - 1]
+        here[step] = _opened(path[:depth], here.get(step))
+        here = here[step]
+    here[path[-1]] = value
+    return result
+
+
+def _opened(path: Path, value: Any) -> dict[str, Any]:
+    """Return what stands at `path` as keys with values, in a mapping of its own."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if path == ("data", "split") and value == "given":
+        return {"train": "given", "val": "given", "test": "given"}
+    if isinstance(value, str) and path in NAMED:
+        return {"name": value}
+    if value is None:
+        name = NAMED.get(path)
+        return {} if name is None else {"name": name}
+    raise SettingError(f"{dotted(path)} holds {value!r}, which has no keys of its own")

@@ -1,0 +1,156 @@
+"""What a study file says, typed, with every default spelled out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from scantrial.data.spec import DataSpec
+from scantrial.recipe.spec import Recipe
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Settings = Annotated[dict[str, Any], Field(min_length=1)]
+SeedNumber = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Metric = Literal[
+    "accuracy",
+    "balanced_accuracy",
+    "sensitivity",
+    "specificity",
+    "auroc",
+    "average_precision",
+    "log_loss",
+    "brier",
+]
+
+MAX_SEEDS = 1000
+
+
+class StudyPart(BaseModel):
+    """Base of the study's own parts: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PrimarySpec(StudyPart):
+    """The one measure that the study is decided on, named before anything is trained.
+
+    Parameters
+    ----------
+    metric : computed on every test case; `log_loss` and `brier` are better when lower, the others when higher
+    split : the cases it is computed on
+    margin : the smallest difference that matters, in the metric's own unit (accuracy: 0.02 is two percentage points);
+        without it no two arms can be called equivalent
+    """
+
+    metric: Metric = "accuracy"
+    split: Literal["test"] = "test"
+    margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _margin_in_unit(self) -> PrimarySpec:
+        if self.margin is not None and self.margin >= 1 and self.metric != "log_loss":
+            raise ValueError(f"margin {self.margin:g} of {self.metric}, a proportion: two percentage points are 0.02")
+        return self
+
+
+class ArmSpec(StudyPart):
+    """One arm of a list of arms.
+
+    Parameters
+    ----------
+    arm : its name
+    set : what differs from the base recipe, by dotted key
+    """
+
+    arm: Text
+    set: Settings
+
+
+class HypothesisSpec(StudyPart):
+    """A claim made before the study, to be decided by it.
+
+    An arm is named by what it sets, ``{loss: ce}``, or by its name, ``{arm: base}``.
+
+    Parameters
+    ----------
+    claim : the claim in words
+    better : the arm said to be better on the primary measure
+    than : the arm it is said to be better than
+    equivalent : two arms said to differ by less than the margin
+    """
+
+    claim: Text
+    better: Settings | None = None
+    than: Settings | None = None
+    equivalent: tuple[Settings, Settings] | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> HypothesisSpec:
+        pair = (self.better is not None, self.than is not None)
+        if pair not in ((True, True), (False, False)):
+            raise ValueError("better and than go together: better: {loss: ce}, than: {loss: bce}")
+        if pair[0] == (self.equivalent is not None):
+            raise ValueError("say either better and than, or equivalent: [{loss: ce}, {loss: bce}]")
+        return self
+
+
+class Acknowledgement(StudyPart):
+    """An audit finding that is accepted.
+
+    Parameters
+    ----------
+    finding : its code, as the audit prints it
+    reason : why it does not spoil the study
+    """
+
+    finding: Text
+    reason: Text
+
+
+class StudySpec(StudyPart):
+    """A study: a question, its scans, its arms, its seeds, its hypotheses.
+
+    Parameters
+    ----------
+    study : the question, in words
+    data : the scans, and which of them train, validate and test
+    recipe : how the base arm is trained; the other arms differ from it in what the factors say
+    factors : what is varied: a dotted key of the recipe, and the levels it takes
+    design : ``one-at-a-time`` (the base, and each other level alone), ``factorial`` (all combinations), or a list of
+        arms, each with its settings
+    seeds : how many seeds, 0 to n - 1, or a list of them; every arm is trained once with each
+    primary : what the study is decided on
+    hypotheses : claims made beforehand
+    acknowledge : audit findings that are accepted, each with a reason
+    keep_weights : ``best`` keeps the chosen epoch's weights of every run, ``none`` keeps none
+    """
+
+    study: Text
+    data: DataSpec
+    recipe: Recipe = Recipe()
+    factors: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    design: Literal["one-at-a-time", "factorial"] | Annotated[tuple[ArmSpec, ...], Field(min_length=1)] = (
+        "one-at-a-time"
+    )
+    seeds: (
+        Annotated[int, Field(ge=1, le=MAX_SEEDS)]
+        | Annotated[tuple[SeedNumber, ...], Field(min_length=1, max_length=MAX_SEEDS)]
+    ) = 5
+    primary: PrimarySpec = PrimarySpec()
+    hypotheses: tuple[HypothesisSpec, ...] = ()
+    acknowledge: tuple[Acknowledgement, ...] = ()
+    keep_weights: Literal["best", "none"] = "best"
+
+    @property
+    def seed_numbers(self) -> tuple[int, ...]:
+        """The seeds themselves."""
+        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: int | tuple[int, ...]) -> int | tuple[int, ...]:
+        if isinstance(seeds, tuple) and len(set(seeds)) < len(seeds):
+            twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+            raise ValueError(f"seed {twice[0]} stands twice; a second run with it would tell nothing new")
+        return seeds

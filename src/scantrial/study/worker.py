@@ -1,0 +1,180 @@
+"""A worker process: trains the runs that its parent names, one after the other.
+
+Started as ``python -m scantrial.study.worker``. Commands come as JSON lines on standard input,
+answers go as JSON lines to what was standard output; whatever a network prints goes to standard
+error. The end of standard input means that the parent is gone: the process ends at once, in the
+middle of whatever it does, and with it its share of the study's lock. Nothing is lost by that:
+files appear whole or not at all, and a run goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from scantrial.core.errors import ScantrialError, StoreError, TrainingError
+from scantrial.core.records import SPLITS, EpochRecord, Split
+from scantrial.recipe.spec import Recipe
+from scantrial.recipe.task import RunTask
+from scantrial.store.folder import RunKey, StudyFolder
+from scantrial.store.schema import dump_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSetup:
+    """What a worker needs to know once, before any run.
+
+    Parameters
+    ----------
+    folder : the study folder
+    images_path : the ``.npy`` file of all scans
+    prepare : "module:function" called as ``prepare(device, threads)`` before anything else; returns the
+        environment as plain data, with the "device" that was chosen
+    engine : "module:function", an `scantrial.recipe.task.Engine`
+    engine_reason : why this engine
+    device : ``auto``, ``cpu``, ``cuda`` or ``mps``
+    threads : threads for one run
+    checkpoint_every_s : seconds between checkpoints
+    keep_weights : whether the chosen epoch's weights are kept
+    import_paths : folders where a user's own network is looked for
+    """
+
+    folder: str
+    images_path: str
+    prepare: str
+    engine: str
+    engine_reason: str
+    device: str
+    threads: int
+    checkpoint_every_s: float
+    keep_weights: bool
+    import_paths: tuple[str, ...]
+
+
+def resolve(name: str) -> Any:
+    """Return the function that a "module:function" name means."""
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+class _Worker:
+    """The state of one worker process between its runs."""
+
+    def __init__(self, setup: WorkerSetup, answers: TextIO) -> None:
+        self.setup = setup
+        self.answers = answers
+        self.folder = StudyFolder(setup.folder)
+        # Last, so that a file beside the study never stands in for a module of Python's.
+        sys.path += [path for path in setup.import_paths if path not in sys.path]
+        self.environment: dict[str, Any] = resolve(setup.prepare)(setup.device, setup.threads)
+        self.engine = resolve(setup.engine)
+        self.recipes = {arm["name"]: arm["recipe"] for arm in self.folder.plan()["arms"]}
+        self.class_names = tuple(self.folder.data()["class_names"])
+        self.images = np.load(setup.images_path, mmap_mode="r")
+        self.labels, self.cases = _read_cases(self.folder, len(self.images))
+
+    def answer(self, **message: Any) -> None:
+        """Send one message to the parent."""
+        self.answers.write(dump_json(message, indent=None) + "\n")
+        self.answers.flush()
+
+    def train(self, key: RunKey) -> None:
+        """Train one run, write its folder, and tell the parent how it ended."""
+        partial = self.folder.partial_path(key)
+        partial.mkdir(parents=True, exist_ok=True)
+        result = self.engine(self._task(key, partial / "checkpoint.pt"), self._tell)
+        self.folder.write_run(result, keep_weights=self.setup.keep_weights)
+        self.answer(kind="done", status=result.facts.status)
+
+    def _tell(self, record: EpochRecord, n_epochs: int) -> None:
+        self.answer(kind="epoch", epoch=record.epoch, n_epochs=n_epochs, val_accuracy=record.val_accuracy)
+
+    def _open_test(self, key: RunKey, chosen_epoch: int) -> None:
+        purpose = f"evaluation after training, epoch {chosen_epoch}"
+        self.folder.log_test_opening(by="run", purpose=purpose, runs=[key])
+
+    def _task(self, key: RunKey, checkpoint_path: Path) -> RunTask:
+        return RunTask(
+            arm=key.arm,
+            seed=key.seed,
+            recipe=Recipe.model_validate(self.recipes[key.arm]),
+            images=self.images,
+            labels=self.labels,
+            class_names=self.class_names,
+            cases=self.cases,
+            device=self.environment["device"],
+            threads=self.setup.threads,
+            checkpoint_path=checkpoint_path,
+            checkpoint_every_s=self.setup.checkpoint_every_s,
+            engine_reason=self.setup.engine_reason,
+            open_test=lambda chosen_epoch: self._open_test(key, chosen_epoch),
+        )
+
+
+def _read_cases(folder: StudyFolder, n_images: int) -> tuple[np.ndarray[Any, Any], Mapping[Split, Any]]:
+    """Return labels by case number (-1 where the study does not use the case) and the cases of each split."""
+    table = folder.cases(["case", "split", "label"])
+    numbers, splits = table["case"].to_numpy(), np.array(table["split"].to_pylist())
+    labels = np.full(n_images, -1, dtype=np.int64)
+    labels[numbers] = table["label"].to_numpy()
+    return labels, {split: np.sort(numbers[splits == split]) for split in SPLITS}
+
+
+def _read_commands(commands: queue.Queue[dict[str, Any]]) -> None:
+    for line in sys.stdin:
+        commands.put(json.loads(line))
+    os._exit(0)
+
+
+def _private_stdout() -> TextIO:
+    """Keep the channel to the parent for answers alone; what is printed goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
+    os.dup2(2, 1)
+    return answers
+
+
+def _described(error: Exception) -> dict[str, str | None]:
+    """Return an error as plain data for the parent."""
+    if not isinstance(error, ScantrialError):
+        error = TrainingError(f"{type(error).__name__}: {error}")
+    return error.to_dict()
+
+
+def main() -> None:
+    """Serve the parent until it goes."""
+    answers = _private_stdout()
+    commands: queue.Queue[dict[str, Any]] = queue.Queue()
+    threading.Thread(target=_read_commands, args=(commands,), daemon=True).start()
+
+    def say(**message: Any) -> None:
+        answers.write(dump_json(message, indent=None) + "\n")
+        answers.flush()
+
+    try:
+        worker = _Worker(WorkerSetup(**commands.get()), answers)
+    except Exception as error:
+        say(kind="fatal", error=_described(error))
+        return
+    say(kind="ready", environment=worker.environment)
+    while True:
+        command = commands.get()
+        try:
+            worker.train(RunKey(command["arm"], command["seed"]))
+        except StoreError as error:
+            say(kind="fatal", error=_described(error))
+        except Exception as error:
+            say(kind="failed", error=_described(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How to train: the reference engine in plain PyTorch, its checkpoints, and inference with what it made."""

@@ -1,0 +1,154 @@
+"""Checkpoints: an unfinished run as one file, from which it goes on to the same last bit."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+import numpy as np
+import torch
+
+from scantrial.core.errors import StoreError
+from scantrial.core.files import clear_os_errors, written_aside
+from scantrial.core.records import EpochRecord
+from scantrial.nets.generators import generator_states, restore_generators
+from scantrial.recipe.task import RunTask
+from scantrial.train.selection import copy_tensors
+from scantrial.train.state import TrainState
+
+_FORMAT = 1
+_READ_BYTES = 1 << 20
+
+
+def save_checkpoint(state: TrainState, task: RunTask, *, spent_s: float) -> None:
+    """Write the state aside and rename it to `task.checkpoint_path`.
+
+    Parameters
+    ----------
+    spent_s : seconds since this process took up the run
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written (a full disk, a folder that is read-only); the file before, if any, is unharmed.
+    """
+    content = {
+        "run": run_identity(task),
+        "network": state.network.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+        "generators": generator_states(task.device),
+        "history": [asdict(record) for record in state.history],
+        "best": {"epoch": state.best.epoch, "score": float(state.best.score), "weights": state.best.weights},
+        "epoch_s": state.epoch_s,
+        "started": state.started,
+        "spent_s": state.earlier_s + spent_s,
+    }
+    path = task.checkpoint_path
+    with clear_os_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_aside(path) as temporary, temporary.open("wb") as handle:
+            sealed = _SealedWriter(handle)
+            try:
+                torch.save(content, cast(IO[bytes], sealed))
+            except RuntimeError as error:
+                # PyTorch drops the system's own reason, such as a full disk.
+                if sealed.refused is not None:
+                    raise sealed.refused from error
+                raise StoreError(f"{path}: {error}", do="make sure that the folder can be written to") from error
+            sealed.seal()
+
+
+def load_checkpoint(task: RunTask) -> dict[str, Any] | None:
+    """Return the content of the run's checkpoint, or None where there is none.
+
+    A file that is damaged, or that belongs to another run, recipe, device or version of PyTorch, is thrown away: the
+    run then starts anew and ends with the same numbers.
+    """
+    path = task.checkpoint_path
+    if not path.exists():
+        return None
+    content = _read(path)
+    if content is None or content.get("run") != run_identity(task):
+        path.unlink(missing_ok=True)
+        return None
+    return content
+
+
+def take_up(content: dict[str, Any], state: TrainState, *, device: str) -> None:
+    """Bring a fresh state, and the generators, to where the checkpoint left them."""
+    state.network.load_state_dict(content["network"])
+    state.optimizer.load_state_dict(content["optimizer"])
+    state.history.extend(EpochRecord(**record) for record in content["history"])
+    state.best.epoch, state.best.score = content["best"]["epoch"], content["best"]["score"]
+    copy_tensors(content["best"]["weights"], state.best.weights)
+    state.epoch_s.extend(content["epoch_s"])
+    state.started, state.earlier_s = content["started"], content["spent_s"]
+    restore_generators(content["generators"], device)
+
+
+def run_identity(task: RunTask) -> str:
+    """Return a fingerprint of all that decides a run's numbers, but for the pixels (the study vouches for those)."""
+    arrays = hashlib.sha256(np.ascontiguousarray(task.labels).tobytes())
+    for split in sorted(task.cases):
+        arrays.update(f"{split}:{len(task.cases[split])}:".encode())
+        arrays.update(np.ascontiguousarray(task.cases[split]).tobytes())
+    facts = {
+        "format": _FORMAT,
+        "arm": task.arm,
+        "seed": task.seed,
+        "recipe": task.recipe.to_dict(),
+        "images": [list(task.images.shape), task.images.dtype.name],
+        "classes": list(task.class_names),
+        "arrays": arrays.hexdigest(),
+        "where": [task.device, task.threads, torch.__version__],
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+class _SealedWriter(io.RawIOBase):
+    """Pass bytes on to a file, and at the end add their SHA-256: PyTorch does not notice a flipped bit by itself."""
+
+    def __init__(self, handle: BinaryIO) -> None:
+        self.refused: OSError | None = None
+        self._handle = handle
+        self._digest = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        self._digest.update(data)
+        try:
+            return self._handle.write(data)
+        except OSError as error:
+            self.refused = error
+            raise
+
+    def seal(self) -> None:
+        self._handle.write(self._digest.digest())
+
+
+def _is_whole(handle: BinaryIO) -> bool:
+    """Return whether the file ends with the SHA-256 of what stands before, and rewind it."""
+    left = handle.seek(0, io.SEEK_END) - hashlib.sha256().digest_size
+    handle.seek(0)
+    digest = hashlib.sha256()
+    while left > 0 and (part := handle.read(min(left, _READ_BYTES))):
+        digest.update(part)
+        left -= len(part)
+    whole = handle.read() == digest.digest()
+    handle.seek(0)
+    return whole
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        with path.open("rb") as handle:
+            content = torch.load(handle, map_location="cpu", weights_only=True) if _is_whole(handle) else None
+    except Exception:  # a torn file surfaces as any of a dozen errors, none of which concerns the user
+        return None
+    return content if isinstance(content, dict) else None

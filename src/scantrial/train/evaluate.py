@@ -1,0 +1,68 @@
+"""A network's logits on many scans, and what they amount to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from scantrial.nets.heads import Head
+from scantrial.train.scans import DeviceScans
+
+_FLOATS_AT_ONCE = (128 << 20) // 4
+_COPIES = 3  # a layer's input, its output, and what it works with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Loss and accuracy over some cases; both are NaN or infinite where the loss is."""
+
+    loss: float
+    accuracy: float
+
+
+@torch.inference_mode()
+def logits_of(network: nn.Module, scans: DeviceScans, *, n_at_once: int) -> Tensor:
+    """Return the logits of all scans in evaluation mode, shape (n, n_outputs), float32 on the CPU."""
+    network.eval()
+    parts = [network(scans.batch(slice(row, row + n_at_once))) for row in range(0, len(scans), n_at_once)]
+    return torch.cat(parts).float().cpu()
+
+
+def measure(head: Head, logits: Tensor, y_true: Tensor) -> Measured:
+    """Return the class-weighted mean loss and the plain accuracy, summed in float64.
+
+    Parameters
+    ----------
+    logits : shape (n, n_outputs), on the CPU
+    y_true : shape (n,), on the CPU
+    """
+    loss = float(head.loss(logits.double(), y_true))
+    if not math.isfinite(loss):
+        return Measured(loss=loss, accuracy=math.nan)
+    return Measured(loss=loss, accuracy=float((head.decide(logits) == y_true).double().mean()))
+
+
+@torch.inference_mode()
+def cases_at_once(network: nn.Module, image_shape: tuple[int, int, int], *, device: str) -> int:
+    """Return how many cases can be evaluated together within about 128 MB of floats, at least 1.
+
+    The largest layer output is found by trying the network on one image of zeros.
+    """
+    largest = [math.prod(image_shape)]
+
+    def note_size(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            largest.append(output.numel())
+
+    hooks = [module.register_forward_hook(note_size) for module in network.modules()]
+    try:
+        network.eval()
+        network(torch.zeros(1, *image_shape, device=device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return max(1, _FLOATS_AT_ONCE // (_COPIES * max(largest)))

@@ -1,0 +1,131 @@
+"""A trained network on new scans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from scantrial.core.errors import InputError, ShapeError
+from scantrial.core.records import RunFacts
+from scantrial.data.preprocess import Preprocessing
+from scantrial.data.scanset import Pixels
+from scantrial.nets.build import build_network
+from scantrial.nets.heads import Head, make_head
+from scantrial.recipe.spec import Recipe
+from scantrial.train.evaluate import cases_at_once, logits_of
+from scantrial.train.scans import put_on_device
+
+
+class Scores(NamedTuple):
+    """What a network says of n scans.
+
+    Parameters
+    ----------
+    logits : shape (n, n_outputs), float32
+    y_prob : shape (n, n_classes), float64, rows summing to 1
+    """
+
+    logits: NDArray[np.float32]
+    y_prob: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predictor:
+    """A trained network with its preprocessing and its head; call it with scans.
+
+    Parameters
+    ----------
+    image_shape : (channels, height, width) that it was trained on
+    class_names : in the order of the columns of the probabilities
+    """
+
+    network: nn.Module
+    head: Head
+    preprocessing: Preprocessing
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+    device: str
+    n_at_once: int
+
+    def __call__(self, images: Pixels) -> Scores:
+        """Score scans.
+
+        Parameters
+        ----------
+        images : shape (n, height, width) or (n, height, width, 3), of the size and pixel type trained on
+
+        Raises
+        ------
+        InputError
+            If the pixel type differs from that in training.
+        ShapeError
+            If size or channels do.
+        """
+        self.preprocessing.check(images)
+        if images.shape[1:3] != self.image_shape[1:]:
+            raise ShapeError(
+                f"images of {images.shape[1]}x{images.shape[2]} pixels",
+                expected=f"{self.image_shape[1]}x{self.image_shape[2]}, as in training",
+                do="bring them to this size in the way that the training scans were",
+            )
+        if len(images) == 0:
+            empty = np.empty((0, self.head.n_outputs), dtype=np.float32)
+            return Scores(logits=empty, y_prob=np.empty((0, self.head.n_classes)))
+        scans = put_on_device(images, self.preprocessing, device=self.device)
+        logits = logits_of(self.network, scans, n_at_once=self.n_at_once)
+        return Scores(logits=logits.numpy(), y_prob=self.head.probabilities(logits).numpy())
+
+
+def load_predictor(facts: RunFacts, weights: Mapping[str, NDArray[Any]], *, device: str = "cpu") -> Predictor:
+    """Put a trained network together again from what its run left.
+
+    Parameters
+    ----------
+    facts : the content of ``run.json``
+    weights : parameters and buffers by name, as the run kept them
+
+    Raises
+    ------
+    InputError
+        If the weights are not those of the recipe's network (none were kept, or another run's).
+    TrainingError
+        If the network is a class of the user's own that cannot be imported.
+    """
+    recipe = Recipe.model_validate(dict(facts.recipe))
+    head = make_head(recipe.loss, n_classes=len(facts.class_names))
+    network = build_network(recipe.model, image_shape=facts.image_shape, n_outputs=head.n_outputs, seed=facts.seed)
+    load_weights(network, weights)
+    network.to(device).eval()
+    return Predictor(
+        network=network,
+        head=head,
+        preprocessing=Preprocessing.from_dict(facts.preprocessing),
+        image_shape=facts.image_shape,
+        class_names=facts.class_names,
+        device=device,
+        n_at_once=cases_at_once(network, facts.image_shape, device=device),
+    )
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, NDArray[Any]]) -> None:
+    """Write stored weights into a network.
+
+    Raises
+    ------
+    InputError
+        If names or shapes do not agree.
+    """
+    try:
+        network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
+    except RuntimeError as error:
+        raise InputError(
+            f"the weights do not fit the recipe's network: {error}",
+            expected="the weights and the run.json of one run",
+            do="keep weights with `keep_weights: best`, and do not move files between runs" if not weights else None,
+        ) from error

@@ -1,0 +1,194 @@
+"""New image files under a trained network: what ``scantrial predict`` does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scantrial.core.errors import DataError, InputError, UnreadableScansError
+from scantrial.core.files import sha256_of
+from scantrial.core.records import RunFacts
+from scantrial.data.decode import ImageError, decode_image
+from scantrial.data.fit import fit_image, match_depth
+from scantrial.data.formats.base import array_fault, row_decoder
+from scantrial.data.scanset import Pixels
+from scantrial.data.spec import ImageSpec
+from scantrial.store.folder import RunKey, StudyFolder, open_folder
+from scantrial.train.inference import load_predictor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """One image under the network.
+
+    Parameters
+    ----------
+    file : its path; an image of an array is ``file.npy#0``, ``file.npy#1`` ...
+    y_prob : probability of each class, in the order of `JudgedFiles.class_names`
+    """
+
+    file: str
+    predicted_class: str
+    y_prob: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedFiles:
+    """All files under one network, with what identifies it.
+
+    Parameters
+    ----------
+    model : study, arm, seed, chosen epoch, SHA-256 of the weights, fingerprint of the scans it learned from
+    """
+
+    class_names: tuple[str, ...]
+    rows: tuple[Judgement, ...]
+    model: dict[str, Any]
+
+    @property
+    def identity(self) -> str:
+        """One line that names the network."""
+        return "{study!r}, arm {arm}, seed {seed}, epoch {chosen_epoch}, weights {weights_sha256:.12}".format(
+            **self.model
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return asdict(self)
+
+
+def judge_files(run_dir: Path, files: Sequence[Path]) -> JudgedFiles:
+    """Give each file the run's own preprocessing and its network's probabilities.
+
+    Parameters
+    ----------
+    run_dir : a finished run, ``DIR/runs/ARM/seed-S``
+    files : at least one image file or ``.npy`` array: (n, height, width[, 3]) or one image, uint8 or uint16
+
+    Raises
+    ------
+    UnreadableScansError
+        If any file cannot be judged (unreadable, other channels, more bits); all such files are named.
+    InputError
+        If `run_dir` is no finished run or holds no weights.
+    TrainingError
+        If its network is a class of the user's own that cannot be imported.
+    """
+    folder, key = _locate(run_dir)
+    facts = folder.facts(key)
+    weights = folder.weights(key)
+    names, images = _read(files, facts, _image_spec(folder, facts))
+    with _importable(folder):
+        _, y_prob = load_predictor(facts, weights)(images)
+    rows = tuple(
+        Judgement(file=name, predicted_class=facts.class_names[int(p.argmax())], y_prob=tuple(map(float, p)))
+        for name, p in zip(names, y_prob, strict=True)
+    )
+    model = {
+        "study": folder.plan()["study"],
+        "arm": key.arm,
+        "seed": key.seed,
+        "chosen_epoch": facts.chosen_epoch,
+        "weights_sha256": sha256_of(folder.run_path(key) / "best.safetensors"),
+        "data_fingerprint": folder.data()["fingerprint"],
+    }
+    return JudgedFiles(class_names=facts.class_names, rows=rows, model=model)
+
+
+def _locate(run_dir: Path) -> tuple[StudyFolder, RunKey]:
+    path = run_dir.resolve()
+    seed = path.name.removeprefix("seed-")
+    if not (path / "run.json").is_file() or path.parents[1].name != "runs" or not seed.isdigit():
+        raise InputError(
+            f"{run_dir} is no finished run",
+            expected="the folder of a run inside its study, such as DIR/runs/ARM/seed-0",
+            do="scantrial status DIR",
+        )
+    return open_folder(path.parents[2]), RunKey(path.parent.name, int(seed))
+
+
+def _image_spec(folder: StudyFolder, facts: RunFacts) -> ImageSpec:
+    """Return the study's own image spec, with the size that its scans came to."""
+    image = folder.data()["image"]
+    channels = image["channels"]
+    return ImageSpec(size=facts.image_shape[1:] if image["size"] else None, channels=channels, fit=image["fit"])
+
+
+@contextmanager
+def _importable(folder: StudyFolder) -> Iterator[None]:
+    """Look for a network of the user's own where training found it, and in the working directory."""
+    before = list(sys.path)
+    known = (folder.path / "environment.json").is_file()
+    sys.path += [*(folder.environment().get("import_paths", ()) if known else ()), str(Path.cwd())]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _read(files: Sequence[Path], facts: RunFacts, spec: ImageSpec) -> tuple[list[str], Pixels]:
+    """Return the images of all files as one array, each with its name."""
+    found: list[tuple[str, Pixels]] = []
+    problems: list[tuple[str, str]] = []
+    for file in files:
+        try:
+            found += [(name, _fitted(image, file, facts, spec)) for name, image in _images_of(file)]
+        except ImageError as error:
+            problems.append((str(file), error.reason))
+        except DataError as error:
+            problems.append((str(file), f"{error.got}; the network was trained on {facts.pixel_type}"))
+    if problems:
+        raise UnreadableScansError(problems, do="leave these files out, or choose a network trained on such files")
+    stacked: Pixels = np.stack([image for _, image in found])  # type: ignore[assignment] # one type, the network's
+    return [name for name, _ in found], stacked
+
+
+def _images_of(file: Path) -> Iterator[tuple[str, Pixels]]:
+    """Yield what a file holds with its name: one image, or those of an array."""
+    if file.suffix.lower() not in (".npy", ".npz"):
+        yield str(file), decode_image(file)
+        return
+    rows = _array_of(file)
+    for number in range(len(rows)):
+        yield f"{file}#{number}", row_decoder(rows, number)
+
+
+def _array_of(file: Path) -> NDArray[Any]:
+    """Map an array of shape (n, height, width[, channels]); one image alone is made n = 1."""
+    try:
+        rows = np.load(file, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise ImageError(file, (error.strerror or str(error)).lower()) from error
+    except Exception as error:  # a damaged header raises nearly anything
+        raise ImageError(file, f"not a whole .npy array ({' '.join(str(error).split())[:160]})") from error
+    if not isinstance(rows, np.ndarray):
+        rows.close()
+        raise ImageError(file, "an .npz archive: save its images as a .npy array")
+    one_image = rows.ndim == 2 or (rows.ndim == 3 and rows.shape[2] in (1, 3, 4))
+    rows = rows[None] if one_image else rows
+    fault = array_fault(rows.shape, rows.dtype)
+    if fault:
+        raise ImageError(file, fault)
+    return rows
+
+
+def _fitted(image: Pixels, file: Path, facts: RunFacts, spec: ImageSpec) -> Pixels:
+    """Bring an image to what the network was trained on, or say why that cannot be."""
+    channels, height, width = facts.image_shape
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    image = match_depth(fit_image(image, spec), facts.pixel_type)
+    if image.shape != shape:
+        raise ImageError(file, f"is {_size(image.shape)}, but the network was trained on {_size(shape)}")
+    return image
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    colour = "gray" if len(shape) == 2 else f"{shape[2]} channels"
+    return f"{shape[0]}x{shape[1]} {colour}"

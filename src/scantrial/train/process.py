@@ -1,0 +1,71 @@
+"""What a process that trains sets once, before its first parallel operation."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from typing import Any
+
+import torch
+
+from scantrial.train.devices import choose_device
+
+KEEP_MEMORY_VARIABLE = "SCANTRIAL_KEEP_MEMORY"
+"""Set to 0 to leave the C library's allocator as it is."""
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # from glibc's malloc.h
+_KEPT_BYTES = 1 << 30
+
+
+def prepare_process(device: str, threads: int) -> dict[str, Any]:
+    """Make a worker process ready to train, and describe what its numbers depend on.
+
+    Parameters
+    ----------
+    device : ``auto``, ``cpu``, ``cuda`` or ``mps``
+    threads : of PyTorch's parallel operations, at least 1
+
+    Returns
+    -------
+    dict
+        ``device`` that was chosen, ``torch`` version, ``cpu_capability`` (the instruction set of its kernels).
+
+    Raises
+    ------
+    InputError
+        If the device is not there.
+    """
+    set_process(threads)
+    return {
+        "device": choose_device(device),
+        "torch": torch.__version__,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def set_process(threads: int) -> None:
+    """Set threads, flush-to-zero, deterministic kernels and the allocator, for the whole process.
+
+    Weights of units that died decay into subnormal numbers, which processors handle up to a hundred times slower;
+    flush-to-zero ends that. Threads inherit the setting from the one that starts them, so this must come before the
+    first parallel operation. It may be called again.
+    """
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    if os.environ.get(KEEP_MEMORY_VARIABLE, "1") != "0":
+        keep_freed_memory()
+
+
+def keep_freed_memory() -> bool:
+    """Ask glibc to keep up to 1 GiB of freed memory instead of returning it; return whether it agreed.
+
+    A step of training frees and asks for the same large blocks. By default each is mapped afresh and zeroed by the
+    kernel page by page, which for a gradient of 67 MB takes longer than its arithmetic.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    libc = ctypes.CDLL(None)
+    return bool(libc.mallopt(_M_MMAP_MAX, 0)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES))

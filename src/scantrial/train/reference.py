@@ -1,0 +1,83 @@
+"""The reference engine: plain PyTorch, as a reader would write it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from scantrial.core.records import RunResult
+from scantrial.recipe.task import RunTask, Tell
+from scantrial.train.batches import batch_bounds, epoch_order
+from scantrial.train.run import TrainedEpoch, carry_out
+from scantrial.train.schedules import learning_rate
+from scantrial.train.state import Setup, TrainState
+
+
+def train_run(task: RunTask, tell: Tell) -> RunResult:
+    """Train one arm at one seed, and evaluate the chosen epoch.
+
+    Parameters
+    ----------
+    task : what to train, on what, where
+    tell : called at the end of each epoch, once its checkpoint (if one is due) is written; an exception from it ends
+        the run, which can then be resumed
+
+    Raises
+    ------
+    InputError
+        If the task cannot be trained; nothing was started.
+    TrainingError
+        If training failed; the cause is named and chained. A loss that is not finite is no failure: the run ends there
+        with status ``diverged``.
+    StoreError
+        If a checkpoint cannot be written.
+
+    Notes
+    -----
+    Threads, flush-to-zero and the allocator are set for the whole process. PyTorch's generators are as before
+    afterwards. An existing checkpoint is resumed, to the same last bit; it is the caller's to remove.
+    """
+    return carry_out(task, tell, engine="reference", train_epoch=train_epoch)
+
+
+def train_epoch(setup: Setup, state: TrainState, epoch: int) -> TrainedEpoch:
+    """Take one step for each batch of the epoch's order.
+
+    Parameters
+    ----------
+    epoch : counts from 1 through all rounds
+    """
+    recipe = setup.task.recipe
+    order = torch.from_numpy(epoch_order(setup.task.seed, epoch, len(setup.train)))
+    rows = order.to(setup.task.device)
+    bounds = batch_bounds(len(rows), recipe.batch_size)
+    seen = torch.empty(len(rows), setup.head.n_outputs, device=setup.task.device)
+    norms: list[Tensor] = []
+    lr = 0.0
+    state.network.train()
+    for batch, (start, stop) in enumerate(bounds):
+        step = (epoch - 1) % recipe.epochs * len(bounds) + batch
+        lr = learning_rate(
+            recipe.schedule, recipe.optimizer.lr, step=step, n_batches=len(bounds), n_epochs=recipe.epochs
+        )
+        seen[start:stop] = train_step(setup, state, rows[start:stop], lr=lr, norms=norms)
+    grad_norm = float(torch.stack(norms).cpu().double().mean()) if norms else None
+    return TrainedEpoch(order=order, logits=seen.float().cpu(), lr=lr, grad_norm=grad_norm)
+
+
+def train_step(setup: Setup, state: TrainState, rows: Tensor, *, lr: float, norms: list[Tensor]) -> Tensor:
+    """Move the weights once; return the batch's logits from before the move.
+
+    Where the gradient is clipped, its norm before that is added to `norms`.
+    """
+    for group in state.optimizer.param_groups:
+        group["lr"] = lr
+    state.optimizer.zero_grad(set_to_none=True)
+    logits: Tensor = state.network(setup.train.batch(rows))
+    loss = setup.head.loss(logits, setup.y_train_device[rows])
+    torch.autograd.backward(loss)
+    largest = setup.task.recipe.clip_grad_norm
+    if largest is not None:
+        norms.append(nn.utils.clip_grad_norm_(state.network.parameters(), largest))
+    state.optimizer.step()
+    return logits.detach()

@@ -1,0 +1,270 @@
+"""The frame of a run, whatever engine trains its epochs.
+
+set up -> resume -> [train an epoch -> measure -> keep the best -> checkpoint -> tell] -> predict with the best
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import torch
+from torch import Tensor, nn
+
+from scantrial.core.errors import ScantrialError, TrainingError
+from scantrial.core.records import SPLITS, EpochRecord, RunFacts, RunResult, Split, SplitPredictions
+from scantrial.core.rng import derive_seed
+from scantrial.data.preprocess import fit_preprocessing
+from scantrial.nets.build import build_network
+from scantrial.nets.generators import borrowed_generators
+from scantrial.nets.heads import make_head, resolve_class_weights
+from scantrial.recipe.task import RunTask, Tell
+from scantrial.train.checkpoint import load_checkpoint, save_checkpoint, take_up
+from scantrial.train.checks import check_task
+from scantrial.train.evaluate import cases_at_once, logits_of, measure
+from scantrial.train.optimizers import make_optimizer
+from scantrial.train.process import set_process
+from scantrial.train.scans import put_on_device
+from scantrial.train.selection import Best, copy_tensors, selection_rule, selection_score, tensors_of
+from scantrial.train.state import Setup, TrainState, has_diverged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedEpoch:
+    """What an engine hands back of one epoch.
+
+    Parameters
+    ----------
+    order : shape (n_train,), rows in the order they were trained on, on the CPU
+    logits : shape (n_train, n_outputs), in that order, each from before the step that its case took part in; on the CPU
+    lr : learning rate of the last step
+    grad_norm : mean over the steps of the gradient's Euclidean norm, or None where it was not taken
+    """
+
+    order: Tensor
+    logits: Tensor
+    lr: float
+    grad_norm: float | None
+
+
+EpochTrainer = Callable[[Setup, TrainState, int], TrainedEpoch]
+"""Trains one epoch (counting from 1 through all rounds), moving the weights of the state's network."""
+
+
+def carry_out(task: RunTask, tell: Tell, *, engine: str, train_epoch: EpochTrainer) -> RunResult:
+    """Carry out one run from its start, or from its checkpoint, to its predictions.
+
+    Parameters
+    ----------
+    engine : the name to record
+    train_epoch : what trains an epoch
+
+    Raises
+    ------
+    As `scantrial.train.reference.train_run` says.
+    """
+    begun = time.monotonic()
+    check_task(task)
+    set_process(task.threads)
+    with borrowed_generators(derive_seed(task.seed, "torch"), device=task.device):
+        with failures_named(task, "was being set up"):
+            setup, state = set_up(task)
+            content = load_checkpoint(task)
+            if content is not None:
+                take_up(content, state, device=task.device)
+        _train(setup, state, tell, train_epoch, begun)
+        with failures_named(task, "was being evaluated"):
+            return _finish(setup, state, engine=engine, begun=begun)
+
+
+def set_up(task: RunTask) -> tuple[Setup, TrainState]:
+    """Bring the scans to the device and build the network, its head and its optimiser."""
+    preprocessing = fit_preprocessing(task.images, task.cases["train"], task.recipe.normalize)
+    image_shape = (preprocessing.channels, task.images.shape[1], task.images.shape[2])
+    y_train, y_val = (torch.from_numpy(task.labels[task.cases[split]]) for split in ("train", "val"))
+    n_classes = len(task.class_names)
+    weights = resolve_class_weights(task.recipe.loss, y_train.numpy(), n_classes=n_classes)
+    head = make_head(task.recipe.loss, n_classes=n_classes, class_weights=weights)
+    network = build_network(task.recipe.model, image_shape=image_shape, n_outputs=head.n_outputs, seed=task.seed).to(
+        task.device
+    )
+    setup = Setup(
+        task=task,
+        image_shape=image_shape,
+        preprocessing=preprocessing,
+        head=head,
+        train=put_on_device(task.images[task.cases["train"]], preprocessing, device=task.device),
+        val=put_on_device(task.images[task.cases["val"]], preprocessing, device=task.device),
+        y_train=y_train,
+        y_train_device=y_train.to(task.device),
+        y_val=y_val,
+        n_at_once=cases_at_once(network, image_shape, device=task.device),
+    )
+    return setup, _fresh_state(task, network)
+
+
+def _fresh_state(task: RunTask, network: nn.Module) -> TrainState:
+    return TrainState(
+        network=network,
+        optimizer=make_optimizer(task.recipe.optimizer, network.parameters(), device=task.device),
+        history=[],
+        best=Best(weights={name: tensor.clone() for name, tensor in tensors_of(network).items()}),
+        epoch_s=[],
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        earlier_s=0.0,
+    )
+
+
+def _train(setup: Setup, state: TrainState, tell: Tell, train_epoch: EpochTrainer, begun: float) -> None:
+    task = setup.task
+    saved = time.monotonic()
+    while not state.is_over(setup):
+        with failures_named(task, f"was in epoch {len(state.history) + 1}"):
+            _next_epoch(setup, state, train_epoch)
+        now = time.monotonic()
+        if now - saved >= task.checkpoint_every_s:
+            save_checkpoint(state, task, spent_s=now - begun)
+            saved = time.monotonic()
+        tell(state.history[-1], setup.n_epochs)
+
+
+def _next_epoch(setup: Setup, state: TrainState, train_epoch: EpochTrainer) -> None:
+    begun = time.perf_counter()
+    recipe = setup.task.recipe
+    epoch = len(state.history) + 1
+    if (epoch - 1) % recipe.epochs == 0:
+        state.optimizer = make_optimizer(recipe.optimizer, state.network.parameters(), device=setup.task.device)
+    trained = train_epoch(setup, state, epoch)
+    val_logits = logits_of(state.network, setup.val, n_at_once=setup.n_at_once)
+    record = _record(setup, state, epoch, trained, val_logits)
+    state.history.append(record)
+    if not has_diverged(record):
+        score = selection_score(
+            recipe.select, record, setup.y_val.numpy(), lambda: setup.head.probabilities(val_logits).numpy()
+        )
+        state.best.offer(state.network, epoch, score)
+    state.epoch_s.append(time.perf_counter() - begun)
+
+
+def _record(setup: Setup, state: TrainState, epoch: int, trained: TrainedEpoch, val_logits: Tensor) -> EpochRecord:
+    train = measure(setup.head, trained.logits, setup.y_train[trained.order])
+    val = measure(setup.head, val_logits, setup.y_val)
+    again = None
+    if setup.task.recipe.train_eval:
+        again = measure(setup.head, logits_of(state.network, setup.train, n_at_once=setup.n_at_once), setup.y_train)
+    return EpochRecord(
+        round=(epoch - 1) // setup.task.recipe.epochs + 1,
+        epoch=epoch,
+        lr=trained.lr,
+        train_loss=train.loss,
+        train_accuracy=train.accuracy,
+        val_loss=val.loss,
+        val_accuracy=val.accuracy,
+        train_eval_loss=again.loss if again else None,
+        train_eval_accuracy=again.accuracy if again else None,
+        grad_norm=trained.grad_norm,
+        weight_norm=weight_norm(state.network),
+    )
+
+
+@torch.no_grad()
+def weight_norm(network: nn.Module) -> float:
+    """Return the Euclidean norm of all parameters: rows in float32, their sum in float64."""
+    rows = [torch.linalg.vector_norm(parameter, dim=-1) for parameter in network.parameters() if parameter.ndim]
+    return float(torch.cat([row.flatten() for row in rows]).cpu().double().norm()) if rows else 0.0
+
+
+def _finish(setup: Setup, state: TrainState, *, engine: str, begun: float) -> RunResult:
+    predicted = time.monotonic()
+    predictions = _predict_all(setup, state)
+    ended = time.monotonic()
+    times: dict[str, float | str] = {
+        "started": state.started,
+        "train_s": sum(state.epoch_s),
+        "evaluate_s": ended - predicted,
+        "total_s": state.earlier_s + ended - begun,
+        "per_epoch_s": statistics.median(state.epoch_s),
+    }
+    chosen = state.best.weights if state.best.epoch is not None else {}
+    return RunResult(
+        facts=_facts(setup, state, engine, times),
+        history=tuple(state.history),
+        predictions=predictions,
+        weights={name: tensor.cpu().numpy() for name, tensor in chosen.items()},
+    )
+
+
+def _predict_all(setup: Setup, state: TrainState) -> tuple[SplitPredictions, ...]:
+    """Score each split with the chosen epoch's weights; nothing where no epoch could be chosen."""
+    chosen_epoch = state.best.epoch
+    if chosen_epoch is None:
+        return ()
+    copy_tensors(state.best.weights, tensors_of(state.network))
+    there = [split for split in SPLITS if len(setup.task.cases.get(split, ()))]
+    return tuple(_predict(setup, state.network, split, chosen_epoch=chosen_epoch) for split in there)
+
+
+def _predict(setup: Setup, network: nn.Module, split: Split, *, chosen_epoch: int) -> SplitPredictions:
+    """Score one split. The test split's scans are read here, announced, for the first and only time."""
+    task = setup.task
+    cases = task.cases[split]
+    scans = {"train": setup.train, "val": setup.val}.get(split)
+    if scans is None:
+        task.open_test(chosen_epoch)
+        scans = put_on_device(task.images[cases], setup.preprocessing, device=task.device)
+    logits = logits_of(network, scans, n_at_once=setup.n_at_once)
+    if not logits.isfinite().all():
+        raise TrainingError(
+            f"the logits of {split} cases are not all finite", do="lower the learning rate or clip gradients"
+        )
+    return SplitPredictions(
+        split=split,
+        cases=cases,
+        y_true=task.labels[cases],
+        logits=logits.numpy(),
+        output_names=setup.head.output_names(task.class_names),
+        y_prob=setup.head.probabilities(logits).numpy(),
+    )
+
+
+def _facts(setup: Setup, state: TrainState, engine: str, times: dict[str, float | str]) -> RunFacts:
+    task = setup.task
+    return RunFacts(
+        arm=task.arm,
+        seed=task.seed,
+        status="finished" if state.diverged_epoch is None else "diverged",
+        n_epochs=len(state.history),
+        chosen_epoch=state.best.epoch,
+        selection=selection_rule(task.recipe.select),
+        diverged_epoch=state.diverged_epoch,
+        engine=engine,
+        engine_reason=task.engine_reason,
+        device=task.device,
+        threads=task.threads,
+        n_parameters=sum(p.numel() for p in state.network.parameters() if p.requires_grad),
+        recipe=task.recipe.to_dict(),
+        preprocessing=setup.preprocessing.to_dict(),
+        class_names=task.class_names,
+        image_shape=setup.image_shape,
+        pixel_type=task.images.dtype.name,
+        times=times,
+    )
+
+
+@contextmanager
+def failures_named(task: RunTask, doing: str) -> Iterator[None]:
+    """Turn any exception that is not scantrial's own into a `TrainingError` that names the run and the cause."""
+    try:
+        yield
+    except ScantrialError:
+        raise
+    except Exception as error:
+        short = isinstance(error, MemoryError) or "memory" in str(error).lower()
+        raise TrainingError(
+            f"arm {task.arm}, seed {task.seed} failed while it {doing}: {type(error).__name__}: {error}",
+            do="use smaller batches, images or layers, or fewer workers" if short else None,
+        ) from error

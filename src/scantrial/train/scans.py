@@ -1,0 +1,76 @@
+"""Scans on the training device: integers as they are, turned to floats one batch at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scantrial.data.preprocess import Preprocessing
+from scantrial.data.scanset import Pixels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceScans:
+    """Scans of one split, ready for a network.
+
+    Parameters
+    ----------
+    pixels : shape (n, height, width[, 3]), uint8, or int16 holding the bits of uint16, which PyTorch hardly supports
+    centre, width : shape (1 or n, channels, 1, 1), float32; the network's input is (pixel - centre) / width
+    centred : whether any centre differs from 0
+    """
+
+    pixels: Tensor
+    centre: Tensor
+    width: Tensor
+    centred: bool
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def batch(self, rows: Tensor | slice) -> Tensor:
+        """Return the network's input for some rows, shape (len(rows), channels, height, width), float32."""
+        values = _as_floats(_channels_first(self._picked(rows)))
+        if self.centred:
+            values.sub_(self._of(self.centre, rows))
+        return values.div_(self._of(self.width, rows))
+
+    def _picked(self, rows: Tensor | slice) -> Tensor:
+        # index_select copies whole rows; indexing with a tensor goes pixel by pixel and takes seven times as long
+        return self.pixels[rows] if isinstance(rows, slice) else self.pixels.index_select(0, rows)
+
+    @staticmethod
+    def _of(table: Tensor, rows: Tensor | slice) -> Tensor:
+        return table if len(table) == 1 else table[rows]
+
+
+def put_on_device(images: Pixels, preprocessing: Preprocessing, *, device: str) -> DeviceScans:
+    """Do the integer stage, then bring the scans to the device once; `images` is copied, never written to."""
+    equalized = preprocessing.integers(images)
+    affine = preprocessing.affine(equalized)
+    pixels = np.array(equalized, order="C")
+    bits = pixels.view(np.int16) if pixels.dtype == np.uint16 else pixels
+    return DeviceScans(
+        pixels=torch.from_numpy(bits).to(device),
+        centre=_column(affine.centre).to(device),
+        width=_column(affine.width).to(device),
+        centred=bool(affine.centre.any()),
+    )
+
+
+def _column(table: NDArray[np.float64]) -> Tensor:
+    return torch.from_numpy(table.astype(np.float32))[:, :, None, None]
+
+
+def _channels_first(pixels: Tensor) -> Tensor:
+    return pixels[:, None] if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
+
+
+def _as_floats(pixels: Tensor) -> Tensor:
+    if pixels.dtype == torch.int16:
+        pixels = pixels.to(torch.int32).bitwise_and_(0xFFFF)
+    return pixels.to(torch.float32, memory_format=torch.contiguous_format)

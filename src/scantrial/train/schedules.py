@@ -1,0 +1,60 @@
+"""Learning rates as a function of the step: nothing to store, nothing to get out of step on resuming."""
+
+from __future__ import annotations
+
+import math
+
+from scantrial.core.registry import Registry
+from scantrial.recipe.spec import ScheduleSpec
+
+
+def learning_rate(spec: ScheduleSpec, lr: float, *, step: int, n_batches: int, n_epochs: int) -> float:
+    """Return the learning rate of one step of a round.
+
+    Parameters
+    ----------
+    spec : the recipe's schedule
+    lr : the optimiser's rate, which the schedule scales
+    step : steps of this round done before, from 0
+    n_batches : steps in an epoch
+    n_epochs : epochs in the round
+
+    Notes
+    -----
+    During warm-up, step s of W gives ``lr (s + 1) / W``. The schedule proper starts after it: its clock counts the
+    steps since then, and ``cosine`` reaches 0 at the round's end. Without warm-up ``cosine`` is `CosineAnnealingLR`
+    with ``T_max = n_batches x n_epochs`` stepped once a batch; ``cosine-stepped-per-epoch`` is the same stepped once
+    an epoch, so that it falls by a hair; ``step`` is `StepLR` stepped once an epoch.
+    """
+    n_warmup = spec.warmup_epochs * n_batches
+    if step < n_warmup:
+        return lr * (step + 1) / n_warmup
+    return lr * _FACTORS[spec.name](spec, step - n_warmup, n_batches, n_batches * n_epochs - n_warmup)
+
+
+def _constant(_spec: ScheduleSpec, _step: int, _n_batches: int, _n_steps: int) -> float:
+    return 1.0
+
+
+def _cosine(_spec: ScheduleSpec, step: int, _n_batches: int, n_steps: int) -> float:
+    return (1 + math.cos(math.pi * step / n_steps)) / 2
+
+
+def _cosine_stepped_per_epoch(spec: ScheduleSpec, step: int, n_batches: int, n_steps: int) -> float:
+    return _cosine(spec, step // n_batches, n_batches, n_steps)
+
+
+def _step(spec: ScheduleSpec, step: int, n_batches: int, _n_steps: int) -> float:
+    n_drops = step // n_batches // (spec.every or 1)
+    return float((1.0 if spec.gamma is None else spec.gamma) ** n_drops)
+
+
+_FACTORS = Registry(
+    "schedule",
+    {
+        "constant": _constant,
+        "cosine": _cosine,
+        "cosine-stepped-per-epoch": _cosine_stepped_per_epoch,
+        "step": _step,
+    },
+)

@@ -1,0 +1,240 @@
+"""A study that is killed at any moment ends, by the same command, with the same bytes."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.e2e.conftest import SMALL_STUDY, command
+
+from scantrial import api
+from scantrial.core.machine import n_cores
+from scantrial.store.lock import holder_of
+
+N_RUNS = 4
+LONGER = ("--set", "recipe.epochs=20")
+"""So that training takes longer than starting a process."""
+N_EPOCHS = N_RUNS * 2 * 20
+
+
+def run_files(folder: Path) -> dict[str, bytes]:
+    """Return what must be equal: every run's history, predictions and weights."""
+    names = ("history.parquet", "predictions.parquet", "best.safetensors")
+    return {
+        str(path.relative_to(folder)): path.read_bytes() for name in names for path in folder.rglob(f"seed-*/{name}")
+    }
+
+
+@contextmanager
+def started(study: Path, out: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a command; whatever happens in the block, it is gone at its end. Its words go to a file beside `out`."""
+    with words_file(out).open("wb") as words:
+        process = subprocess.Popen(
+            command("run", study, "--out", out, "--checkpoint-every", "0", *options),
+            cwd=study.parent,
+            stdout=subprocess.DEVNULL,
+            stderr=words,
+        )
+    try:
+        yield process
+    finally:
+        kill(process)
+
+
+def words_file(out: Path) -> Path:
+    return out.with_name(f"{out.name}.words")
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+def carried_out(study: Path, out: Path, *options: str) -> None:
+    """Run a command to its end."""
+    with started(study, out, *options) as process:
+        assert process.wait(timeout=240) == 0, words_file(out).read_text()
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the children of a process, from any of its threads."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_for(condition, timeout: float = 120.0) -> bool:
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.005)
+    return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Straight:
+    """A study that ran straight through.
+
+    Parameters
+    ----------
+    files : what must be equal
+    first_s : seconds from the start of the process to the first checkpoint
+    """
+
+    files: dict[str, bytes]
+    first_s: float
+
+
+def run_straight(study: Path, out: Path, *options: str) -> Straight:
+    # Decoded once before, so that the seconds are those of the commands that come after.
+    api.load_scans(api.load_study(study).spec.data)
+    began = time.monotonic()
+    with started(study, out, *options) as process:
+        assert wait_for(lambda: has_checkpoint(out))
+        first_s = time.monotonic() - began
+        assert process.wait(timeout=240) == 0, words_file(out).read_text()
+    files = run_files(out)
+    assert len(files) == 3 * N_RUNS
+    return Straight(files=files, first_s=first_s)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Straight:
+    """The small study, straight through."""
+    folder = tmp_path_factory.mktemp("straight")
+    (folder / "small.yaml").write_text(SMALL_STUDY)
+    return run_straight(folder / "small.yaml", folder / "study", *LONGER)
+
+
+def checkpoints(out: Path) -> dict[Path, int]:
+    """Return when each checkpoint was written; one may vanish while we look."""
+    found = {}
+    for path in out.glob("partial/*/*/checkpoint.pt"):
+        with suppress(FileNotFoundError):
+            found[path] = path.stat().st_mtime_ns
+    return found
+
+
+def has_checkpoint(out: Path) -> bool:
+    return bool(checkpoints(out))
+
+
+def is_unfinished(out: Path) -> bool:
+    """Return whether a study has begun and has runs left to do."""
+    return (out / "plan.json").is_file() and len(list(out.glob("runs/*/seed-*/run.json"))) < N_RUNS
+
+
+def kill_until_done(
+    study: Path, out: Path, straight: Straight, *, n_kills: int, seed: int, options: tuple[str, ...] = ()
+) -> int:
+    """Kill the parent process at random moments, then let the study end; return how many kills struck at work.
+
+    Every second kill strikes while the process starts. The others, the first among them, wait until the process has
+    trained for some epochs: counted and not timed, since how fast an epoch is hangs on what else the machine does.
+    All kills together come to about half of the study, so that few strike after its end.
+    """
+    rng = random.Random(seed)
+    n_hits = 0
+    for number in range(n_kills):
+        n_epochs = rng.randint(1, N_EPOCHS // n_kills) if number else 1
+        before = checkpoints(out)
+        with started(study, out, *options) as process:
+            if number % 2:
+                time.sleep(rng.uniform(0, straight.first_s))
+            else:
+                train_on(process, out, before, n_epochs=n_epochs)
+                time.sleep(rng.uniform(0, 0.02) if number else 0)
+            was_alive = process.poll() is None
+            kill(process)
+        n_hits += was_alive and is_unfinished(out)
+    carried_out(study, out, *options)
+    return n_hits
+
+
+def train_on(process: subprocess.Popen[bytes], out: Path, before: dict[Path, int], *, n_epochs: int) -> None:
+    """Wait until a process has written a checkpoint `n_epochs` times at least, or has ended."""
+    for _ in range(n_epochs):
+        assert wait_for(lambda: checkpoints(out) != before or process.poll() is not None)  # noqa: B023 - called at once
+        before = checkpoints(out)
+
+
+def test_killed_at_random_moments_ends_with_the_same_bytes(small_study, uninterrupted, tmp_path):
+    """Six kills at random moments, most of them at work, change no byte of history, predictions or weights."""
+    n_hits = kill_until_done(small_study, tmp_path / "killed", uninterrupted, n_kills=6, seed=1, options=LONGER)
+    assert run_files(tmp_path / "killed") == uninterrupted.files
+    assert n_hits >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_killed_many_times_ends_with_the_same_bytes(small_study, tmp_path, seed):
+    """The same holds for fifty kills, with one worker and with two at the thread count of the first."""
+    options = (*LONGER, "--threads", str(n_cores()))
+    straight = run_straight(small_study, tmp_path / "straight", *options)
+    options = (*options, "--workers", str(1 + seed % 2))
+    n_hits = kill_until_done(small_study, tmp_path / "killed", straight, n_kills=10, seed=seed, options=options)
+    assert run_files(tmp_path / "killed") == straight.files
+    assert n_hits >= 5
+
+
+def test_the_number_of_workers_changes_no_byte(small_study, cli, tmp_path):
+    """Two workers and one worker give the same bytes at the same threads per run."""
+    for workers in ("1", "2"):
+        result = cli("run", small_study, "--out", f"w{workers}", "--workers", workers, "--threads", "1")
+        assert result.returncode == 0, result.stderr
+    assert run_files(tmp_path / "w1") == run_files(tmp_path / "w2") != {}
+
+
+def test_workers_die_with_their_parent_and_free_the_lock(small_study, cli, tmp_path):
+    """Killing the parent alone ends its workers; the next command takes the folder over within seconds."""
+    out, options = tmp_path / "study", ("--workers", "2", "--set", "recipe.epochs=3000")
+    with started(small_study, out, *options) as parent:
+        assert wait_for(lambda: len(children_of(parent.pid)) == 2 and has_checkpoint(out))
+        workers = children_of(parent.pid)
+        held = cli("run", small_study, "--out", out, "--set", "recipe.epochs=3000")
+        assert held.returncode == 1
+        assert f"held by process {parent.pid}" in held.stderr
+        assert "Traceback" not in held.stderr
+        kill(parent)
+    killed_at = time.monotonic()
+    with started(small_study, out, *options) as successor:
+        assert wait_for(lambda: (holder_of(out) or {}).get("pid") == successor.pid, timeout=10)
+        assert time.monotonic() - killed_at < 10
+        assert not any(map(is_alive, workers))
+        # It trains on, in workers of its own.
+        assert wait_for(lambda: len(children_of(successor.pid)) == 2)
+        successor.send_signal(signal.SIGINT)
+        assert successor.wait(timeout=60) == 130, words_file(out).read_text()
+    assert "running 0" in cli("status", out).stdout
+
+
+def test_ctrl_c_stops_in_words_and_goes_on(small_study, uninterrupted, cli, tmp_path):
+    """An interrupt ends the command without a traceback, and the same command goes on."""
+    process = subprocess.Popen(
+        command("run", small_study, "--out", tmp_path / "study", "--checkpoint-every", "0", *LONGER),
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert wait_for(lambda: has_checkpoint(tmp_path / "study"))
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "goes on from here" in words
+    assert "Traceback" not in words
+    assert cli("run", small_study, "--out", "study", *LONGER).returncode == 0
+    assert run_files(tmp_path / "study") == uninterrupted.files

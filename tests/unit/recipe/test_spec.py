@@ -1,0 +1,90 @@
+"""A recipe says everything that is needed to train one network, and nothing that cannot be."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from scantrial.recipe.spec import CNN_PRESETS, MLP_PRESETS, MODEL_NAMES, ModelSpec, Recipe
+
+
+def test_a_recipe_of_nothing_is_the_course_s() -> None:
+    """The defaults are one hidden layer of 256, BCE, Adam at 1e-3, batches of 32, 30 epochs."""
+    recipe = Recipe()
+    assert (recipe.model.name, recipe.model.hidden, recipe.loss.name) == ("mlp-256", (256,), "bce")
+    assert (recipe.optimizer.name, recipe.optimizer.lr) == ("adam", 1e-3)
+    assert (recipe.batch_size, recipe.epochs, recipe.rounds) == (32, 30, 1)
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_a_bare_name_means_the_network_with_its_preset(name: str) -> None:
+    """``model: NAME`` spells out what the name stands for, and ReLU."""
+    preset = {**MLP_PRESETS, **CNN_PRESETS}[name]
+    model = Recipe(model=name).model
+    assert model == Recipe(model={"name": name, **preset, "activation": {"name": "ReLU"}}).model
+    assert {key: getattr(model, key) for key in preset} == preset
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"model": "mlp-64x3", "loss": "ce", "optimizer": "adamw", "schedule": "step", "select": "best-val-metric"},
+        {"model": {"name": "my.nets:Net", "args": {"depth": 3, "widths": [1, 2]}}, "clip_grad_norm": 1},
+        {"model": {"name": "mlp", "hidden": [8], "activation": {"name": "LeakyReLU", "negative_slope": 0.1}}},
+        {"optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": True}, "loss": {"name": "ce", "class_weights": [1, 2]}},
+    ],
+)  # fmt: skip
+def test_a_recipe_survives_json(given: dict[str, Any]) -> None:
+    """`to_dict` is plain data with every default, from which the same recipe comes back."""
+    recipe = Recipe.model_validate(given)
+    plain = recipe.to_dict()
+    assert Recipe.model_validate(json.loads(json.dumps(plain))).to_dict() == plain
+    assert "epochs" in plain
+    assert None not in plain.values()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"model": "mlp-265"}, r"no network is called 'mlp-265' \(did you mean 'mlp-256'\?\)"),
+        ({"model": "zzz"}, "there are mlp-256, mlp-64x3, mlp-32x3, mlp, cnn, cnn-gap, package.module:Class"),
+        ({"model": "net:"}, "'net:' names no class"),
+        ({"model": {"name": "mlp", "args": {}}}, "args belong to a class of your own"),
+        ({"model": {"name": "a:B", "hidden": [1]}}, "hidden: a class of your own takes its arguments under args"),
+        ({"model": {"name": "cnn", "hidden": [1]}}, "cnn has no hidden sizes to set"),
+        ({"model": {"activation": "ReLu"}}, r"no element-wise activation 'ReLu' \(did you mean 'ReLU'\?\)"),
+        ({"model": {"activation": {"name": "ReLU", "slope": 1}}}, "ReLU takes no argument 'slope'; it takes no arguments"),
+        ({"model": {"activation": {"name": "ELU", "alpha": "x"}}}, "ELU: alpha must be a finite number, not 'x'"),
+        ({"model": {"activation": {"name": "ELU", "alpha": True}}}, "ELU: alpha must be a finite number, not True"),
+        ({"model": {"activation": {"name": "GELU", "approximate": 1}}}, "approximate must be 'none' or 'tanh', not 1"),
+        ({"model": {"activation": {"name": "PReLU", "num_parameters": 0.5}}}, "must be a whole number, 1 or more"),
+        ({"model": {"activation": {"name": "Hardtanh", "min_val": 2}}}, "the lower bound must be below the upper one"),
+        ({"schedule": {"name": "cosine", "gamma": 0.1}}, "belong to the step schedule, not to cosine"),
+        ({"schedule": {"warmup_epochs": 5}, "epochs": 4}, "warmup_epochs is 5, but a round has only 4 epochs"),
+        ({"select": {"name": "last", "metric": "auroc"}}, "metric belongs to best-val-metric"),
+        ({"optimizer": {"name": "sgd", "nesterov": True}}, "nesterov needs momentum above 0"),
+        ({"epochs": 10**12}, "less than or equal to 1000000000"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_trained_is_refused(given: dict[str, Any], message: str) -> None:
+    """Each contradiction is refused in words that say what would be right."""
+    with pytest.raises(ValidationError, match=message):
+        Recipe.model_validate(given)
+
+
+def test_a_wrong_name_carries_the_right_one_apart() -> None:
+    """Whoever shows the error can take the suggestion without reading the sentence."""
+    with pytest.raises(ValidationError) as caught:
+        ModelSpec(name="mlp-265")
+    (error,) = caught.value.errors()
+    assert (error["type"], error["ctx"]["suggestion"]) == ("unknown_name", "mlp-256")
+
+
+def test_recipes_do_not_change() -> None:
+    """A recipe is frozen."""
+    with pytest.raises(ValidationError, match="frozen"):
+        Recipe().epochs = 3  # type: ignore[misc]

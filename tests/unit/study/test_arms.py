@@ -1,0 +1,185 @@
+"""Factors become arms that differ from the base in what the factors say, and in nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from scantrial.recipe.spec import Recipe
+
+from .conftest import FaultsOf, MakeStudy
+
+
+def arms_of(study_with: MakeStudy, text: str) -> list[tuple[str, str]]:
+    return [(arm.name, arm.label) for arm in study_with(text).arms]
+
+
+def test_without_factors_there_is_the_base(study_with: MakeStudy) -> None:
+    """A study that varies nothing has one arm, the recipe as it stands."""
+    (arm,) = study_with("recipe: {epochs: 3}").arms
+    assert (arm.name, arm.factor, arm.level, dict(arm.settings)) == ("base", None, None, {})
+    assert arm.recipe == Recipe(epochs=3)
+
+
+def test_one_at_a_time_is_the_base_and_each_other_level(study_with: MakeStudy) -> None:
+    """A level equal to the base's, however it is written, is the base itself."""
+    text = """
+        recipe: {optimizer: {name: adam, lr: 0.001}}
+        factors:
+          optimizer.lr: [1e-4, 1e-3]
+          loss: [{name: bce}, ce]
+    """
+    assert arms_of(study_with, text) == [("base", "base"), ("lr-0.0001", "lr = 0.0001"), ("loss-ce", "loss = ce")]
+    arm = study_with(text).arms[1]
+    assert (arm.factor, arm.level, dict(arm.settings)) == ("optimizer.lr", 0.0001, {"optimizer.lr": 0.0001})
+
+
+def test_the_base_of_one_factor_says_its_level(study_with: MakeStudy) -> None:
+    """Where one factor is varied, the base's label tells the level it has, given or by default."""
+    assert arms_of(study_with, "factors: {epochs: [10]}")[0] == ("base", "epochs = 30 (base)")
+    assert arms_of(study_with, "factors: {model: [mlp-32x3]}")[0] == ("base", "model = mlp-256 (base)")
+
+
+@pytest.mark.parametrize(
+    ("factor", "name", "label"),
+    [
+        ("batch_size: [16]", "batch_size-16", "batch_size = 16"),
+        ("model.activation: [LeakyReLU]", "activation-leakyrelu", "activation = LeakyReLU"),
+        ("model.activation: [{name: LeakyReLU, negative_slope: 0.1}]", "activation-leakyrelu-negative-slope-0.1",
+         "activation = LeakyReLU (negative_slope 0.1)"),
+        ("optimizer.betas: [[0.8, 0.9]]", "betas-0.8-0.9", "betas = [0.8, 0.9]"),
+        ("clip_grad_norm: [1, null]", "clip_grad_norm-1", "clip_grad_norm = 1"),
+        ("loss.name: [ce]", "loss-ce", "loss = ce"),
+        ("optimizer.lr: [1e-5]", "lr-1e-05", "lr = 1e-05"),
+        ("train_eval: [true]", "train_eval-true", "train_eval = true"),
+        ("schedule: [cosine-stepped-per-epoch]", "schedule-cosine-stepped-per-epoch",
+         "schedule = cosine-stepped-per-epoch"),
+    ],
+)  # fmt: skip
+def test_names_and_labels(study_with: MakeStudy, factor: str, name: str, label: str) -> None:
+    """An arm is called by the end of its factor's key and its level, as a slug; its label is for people."""
+    assert arms_of(study_with, f"factors: {{{factor}}}")[1] == (name, label)
+
+
+def test_factors_with_the_same_end_are_called_in_full(study_with: MakeStudy) -> None:
+    """Two factors that end alike are told apart by their whole keys."""
+    text = "recipe: {schedule: step}\nfactors: {loss.name: [ce], loss: [{name: bce, focal_gamma: 2}]}"
+    assert [name for name, _ in arms_of(study_with, text)] == ["base", "loss.name-ce", "loss-bce-focal-gamma-2"]
+
+
+def test_factorial_is_all_combinations(study_with: MakeStudy) -> None:
+    """Every combination of levels, the base's own among them; an arm is named by what differs from the base."""
+    study = study_with("factors: {loss: [bce, ce], optimizer.lr: [1e-4, 1e-2]}\ndesign: factorial")
+    assert [arm.name for arm in study.arms] == [
+        "base", "lr-0.0001", "lr-0.01", "loss-ce", "loss-ce_lr-0.0001", "loss-ce_lr-0.01",
+    ]  # fmt: skip
+    last = study.arms[-1]
+    assert (last.recipe.loss.name, last.recipe.optimizer.lr, last.factor) == ("ce", 0.01, None)
+    assert last.label == "loss = ce, lr = 0.01"
+
+
+def test_a_list_of_arms(study_with: MakeStudy) -> None:
+    """Arms may be listed with settings of their own; the base comes first."""
+    study = study_with("design:\n  - {arm: Tanhshrink 4, set: {model.activation: Tanhshrink, rounds: 4}}\n")
+    base, other = study.arms
+    assert (base.name, other.name, other.label) == ("base", "tanhshrink-4", "Tanhshrink 4")
+    assert other.recipe == Recipe(model={"name": "mlp-256", "activation": "Tanhshrink"}, rounds=4)
+    assert study.arm("tanhshrink-4") is other
+
+
+def test_a_setting_changes_one_thing(study_with: MakeStudy) -> None:
+    """A sub-key keeps its neighbours, a part replaces the whole part."""
+    text = """
+        recipe: {model: {name: mlp-256, activation: Tanh}, optimizer: {name: sgd, lr: 0.1, momentum: 0.9}}
+        factors: {model: [mlp-64x3], model.dropout: [0.2], optimizer.lr: [0.2], optimizer: [adam]}
+    """
+    by_name = {arm.name: arm.recipe for arm in study_with(text).arms}
+    base = by_name["base"]
+    assert by_name["model-mlp-64x3"].model == Recipe(model={"name": "mlp-64x3"}).model
+    assert by_name["dropout-0.2"].model == base.model.model_copy(update={"dropout": 0.2})
+    assert by_name["lr-0.2"].optimizer == base.optimizer.model_copy(update={"lr": 0.2})
+    assert by_name["optimizer-adam"].optimizer == Recipe().optimizer
+    for name, part in [("dropout-0.2", "optimizer"), ("lr-0.2", "model"), ("optimizer-adam", "model")]:
+        assert getattr(by_name[name], part) == getattr(base, part)
+
+
+def test_a_bare_name_grows_keys_where_a_setting_needs_them(study_with: MakeStudy) -> None:
+    """A sub-key of a part that is a bare name, or not there at all, is set beside its name."""
+    study = study_with("recipe: {loss: ce}\nfactors: {loss.focal_gamma: [2], optimizer.lr: [0.5]}")
+    assert (study.arms[1].recipe.loss.name, study.arms[1].recipe.loss.focal_gamma) == ("ce", 2.0)
+    assert (study.arms[2].recipe.optimizer.name, study.arms[2].recipe.optimizer.lr) == ("adam", 0.5)
+
+
+def test_a_varied_name_keeps_what_was_given_and_brings_its_own_defaults(study_with: MakeStudy) -> None:
+    """A rate that the file gives holds for every optimiser; one that it does not is each one's own."""
+    own = study_with("factors: {optimizer.name: [sgd]}").arms[1].recipe.optimizer
+    given = study_with("recipe: {optimizer: {name: adam, lr: 0.2}}\nfactors: {optimizer.name: [sgd]}")
+    assert own.lr == 0.01
+    assert given.arms[1].recipe.optimizer.lr == 0.2
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "message"),
+    [
+        ("factors: {loss: [ce, ce]}", "factors.loss[1]", "the level 'ce' stands twice"),
+        ("factors: {loss: [ce, {name: ce}]}", "factors.loss[1]", "the level {'name': 'ce'} stands twice"),
+        ("factors: {optimizer.momentum: [0.1]}", "factors.optimizer.momentum[0]",
+         "does not belong to adam; it belongs to sgd"),
+        ("factors: {loss: [{name: ce, label_smoothing: 2}]}", "factors.loss[0].label_smoothing",
+         "got 2; expected below 1"),
+        ("recipe: {model: cnn}\nfactors: {model.hidden: [[3]]}", "factors.model.hidden[0]",
+         "cnn has no hidden sizes to set"),
+        ("factors: {epochs.x: [3]}", "factors.epochs.x",
+         "the recipe has no such key; only its keys can be varied, such as loss or optimizer.lr"),
+        ("factors: {data.image: [3]}", "factors.data.image",
+         "the recipe has no such key; only its keys can be varied, such as loss or optimizer.lr"),
+        ("factors: {loss: [ce], loss.name: [ce]}", "factors.loss.name[0]",
+         "the arm loss.name-ce is the same as loss-ce: it differs in no setting"),
+        ("factors: {loss: [ce], loss.name: [ce]}\ndesign: factorial", "factors",
+         "loss and loss.name overlap: one would undo the other"),
+        ("factors: {loss: [ce]}\ndesign: [{arm: a, set: {epochs: 3}}]", "factors",
+         "factors and a list of arms exclude each other: move what the factors vary into the arms"),
+        ("design: [{arm: Base, set: {epochs: 3}}]", "design[0].arm",
+         "the name base belongs to the recipe as it stands"),
+        ("design: [{arm: a b, set: {epochs: 3}}, {arm: a-b, set: {epochs: 4}}]", "design[1].arm",
+         "two arms are called a-b: a b, and a-b; give a list of named arms"),
+        ("design: [{arm: a, set: {epochs: 30}}]", "design[0].arm",
+         "the arm a is the same as base: it differs in no setting"),
+        ("design: [{arm: a, set: {epoch: 3}}]", "design[0].set.epoch",
+         "the recipe has no such key; only its keys can be varied, such as loss or optimizer.lr"),
+        ("design: [{arm: a, set: {loss: bec}}]", "design[0].set.loss", "got 'bec'; expected 'bce' or 'ce'"),
+        ("design: [{arm: a, set: {loss: ce, loss.focal_gamma: 1}}]", "design[0].set",
+         "loss and loss.focal_gamma overlap: one would undo the other"),
+        (f"factors: {{epochs: {list(range(1, 600))}}}", "factors.epochs", "599 levels; a study has at most 500 arms"),
+        (f"factors: {{epochs: {list(range(1, 40))}, batch_size: {list(range(1, 40))}}}\ndesign: factorial", "factors",
+         "1,521 combinations; a study has at most 500 arms"),
+        ("recipe: {optimizer: {name: sgd, momentum: 0.5, nesterov: true}}\nfactors: {optimizer.momentum: [0.0]}",
+         "factors.optimizer.momentum[0]", "nesterov needs momentum above 0"),
+    ],
+)  # fmt: skip
+def test_arms_that_cannot_be_are_refused(faults_of: FaultsOf, text: str, path: str, message: str) -> None:
+    """Each impossible arm has one fault, at the setting that makes it so."""
+    (fault,) = faults_of(text)
+    assert (fault.path, fault.message) == (path, message)
+
+
+def test_a_fault_of_the_base_is_not_repeated_for_every_level(faults_of: FaultsOf) -> None:
+    """What is wrong with the recipe is said once, and the levels' own faults beside it."""
+    faults = faults_of("recipe: {epochs: 0}\nfactors: {loss: [bce, ce, cee], optimizer.lr: [1, -1]}")
+    assert [fault.path for fault in faults] == ["recipe.epochs", "factors.loss[2]", "factors.optimizer.lr[1]"]
+
+
+def test_levels_are_reported_on_their_own_lines(faults_of: FaultsOf) -> None:
+    """Each level of a factor knows its line."""
+    faults = faults_of("factors:\n  loss:\n    - bce\n    - be\n    - c\n")
+    assert [fault.line for fault in faults] == [6, 7]
+
+
+def test_a_combination_that_cannot_be_is_refused_once(faults_of: FaultsOf) -> None:
+    """Where levels are sound alone but not together, the first such combination is named."""
+    text = """
+        recipe: {optimizer: {name: sgd, momentum: 0.5}}
+        factors: {optimizer.momentum: [0.0], optimizer.nesterov: [true], loss: [ce]}
+        design: factorial
+    """
+    (fault,) = faults_of(text)
+    assert fault.message == "the arm momentum-0.0_nesterov-true: nesterov needs momentum above 0"

@@ -1,0 +1,49 @@
+"""Faults that only show once the scans are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scantrial.core.errors import InputError
+from scantrial.data.scanset import ScanSet
+from scantrial.study.file import parse_study
+from scantrial.study.fits import refuse_what_does_not_fit
+
+
+def scans_of(n_classes: int) -> ScanSet:
+    n = 6 * n_classes
+    return ScanSet(
+        images=np.zeros((n, 8, 8), np.uint8),
+        labels=np.arange(n) % n_classes,
+        class_names=tuple("abcd"[:n_classes]),
+        split=np.repeat(["train", "val", "test"], n // 3),
+        sources=tuple(map(str, range(n))),
+        patients=None,
+        fingerprint="f",
+        images_path=Path("images.npy"),
+    )
+
+
+def study_of(recipe: str, metric: str = "accuracy"):
+    text = f"study: q\ndata: {{source: x.npz, split: given}}\nrecipe: {recipe}\nprimary: {{metric: {metric}}}\n"
+    return parse_study(text.replace("x.npz", "phantom"))
+
+
+def test_what_fits_is_let_through():
+    """Two classes with sensitivity and two weights; three classes with accuracy."""
+    refuse_what_does_not_fit(study_of("{loss: {name: ce, class_weights: [1, 2]}}", "sensitivity"), scans_of(2))
+    refuse_what_does_not_fit(study_of("{loss: ce}"), scans_of(3))
+
+
+def test_every_misfit_is_named_at_once():
+    """A measure for two classes, too few weights and batches of one are told together, before any training."""
+    recipe = "{model: mlp-64x3, batch_size: 1, loss: {name: ce, class_weights: [1, 2]}}"
+    with pytest.raises(InputError) as caught:
+        refuse_what_does_not_fit(study_of(recipe, "sensitivity"), scans_of(3))
+    message = str(caught.value)
+    assert "sensitivity is for two classes" in message
+    assert "2 class weights for 3 classes" in message
+    assert "batch_size 1" in message

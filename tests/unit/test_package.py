@@ -1,0 +1,67 @@
+"""The package as a whole: what it offers, what importing it costs, which version it is."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import scantrial
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def loaded_by(code: str) -> set[str]:
+    """Return the modules that a fresh process holds after running `code`."""
+    command = [sys.executable, "-c", f"{code}\nimport sys; print('\\n'.join(sys.modules))"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(result.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    """Neither PyTorch nor anything else that takes its time: the public names are loaded when first used."""
+    modules = loaded_by("import scantrial")
+    assert not modules & {"torch", "numpy", "pyarrow", "sklearn", "scipy", "altair", "pydantic", "rich"}
+
+
+@pytest.mark.parametrize("module", ["scantrial.api", "scantrial.cli.main"])
+def test_judging_needs_no_torch(module: str):
+    """The functions and the command line are there where PyTorch is not."""
+    assert "torch" not in loaded_by(f"import {module}")
+
+
+@pytest.mark.parametrize("name", scantrial.__all__)
+def test_every_public_name_resolves(name: str):
+    """What ``__all__`` promises is there, described, and listed by ``dir``."""
+    thing = getattr(scantrial, name)
+    assert name in dir(scantrial)
+    assert isinstance(thing, str) or thing.__doc__
+
+
+def test_the_public_names_are_sorted():
+    """One place for each name; private ones have none."""
+    public = [name for name in scantrial.__all__ if not name.startswith("__")]
+    assert public == sorted(set(public))
+    assert not any(name.startswith("_") for name in public)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    """As of any module."""
+    with pytest.raises(AttributeError, match="module 'scantrial' has no attribute 'train_everything'"):
+        _ = scantrial.train_everything
+
+
+def test_there_is_one_version():
+    """The package, its metadata and the newest entry of the changelog agree."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert scantrial.__version__ == project["version"] == headings[0]
+
+
+def test_the_package_is_typed():
+    """Type checkers of others may rely on our annotations."""
+    assert (Path(scantrial.__file__).parent / "py.typed").is_file()

@@ -1,0 +1,153 @@
+"""New images under a trained network: files, arrays, networks of the user's own, and what is refused."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scantrial.api import predict, run
+from scantrial.core.errors import InputError, UnreadableScansError
+from scantrial.data.phantom import PhantomOptions, make_phantom
+from scantrial.store.folder import RunKey, StudyFolder
+
+NETWORK = """
+import torch
+class Net(torch.nn.Module):
+    def __init__(self, image_shape, n_outputs):
+        super().__init__()
+        c, h, w = image_shape
+        self.last = torch.nn.Linear(c * h * w, n_outputs)
+    def forward(self, x):
+        return self.last(x.flatten(1))
+class Blown(Net):
+    def forward(self, x):
+        return super().forward(x) * float("inf")
+"""
+
+STUDY = """
+study: Does a network of my own learn?
+data:
+  source: {name: phantom, n_cases: 40, size: 32}
+  split: {test: given, val: 0.25}
+recipe: {model: "mine_for_judge:Net", loss: bce, batch_size: 8, epochs: 1, optimizer: adam}
+factors: {model: ["mine_for_judge:Blown"]}
+seeds: 1
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> StudyFolder:
+    """A study with a network of the user's own, one run of which diverged in its first epoch."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "mine_for_judge.py").write_text(NETWORK)
+    (folder / "own.yaml").write_text(STUDY)
+    out = folder / "own"
+    outcome = run(folder / "own.yaml", out=out, threads=1)
+    assert outcome.failed == ()
+    assert [key.arm for key in outcome.diverged] == [key.arm for key in outcome.finished if key.arm != "base"]
+    return StudyFolder(out)
+
+
+@pytest.fixture(scope="module")
+def run_dir(study) -> Path:
+    return study.run_path(RunKey("base", 0))
+
+
+@pytest.fixture(scope="module")
+def images():
+    return make_phantom(PhantomOptions(n_cases=40, size=32)).images
+
+
+def test_a_network_of_the_users_own_is_found_again(study, run_dir, images, tmp_path):
+    """A run of a user's own network is loaded from where training found it; the import path stays as it was."""
+    sys.modules.pop("mine_for_judge", None)
+    before = list(sys.path)
+    Image.fromarray(images[5]).save(tmp_path / "five.png")
+    judged = predict(run_dir, [tmp_path / "five.png"])
+    assert sys.path == before
+    stored = {
+        int(case): p
+        for part in study.predictions(RunKey("base", 0), ("train", "val", "test"), by="test", purpose="test")
+        for case, p in zip(part.cases, part.y_prob, strict=True)
+    }
+    assert judged.rows[0].y_prob == pytest.approx(stored[5].tolist(), abs=1e-6)
+
+
+def test_a_network_in_the_working_directory_is_found(study, images, tmp_path, monkeypatch):
+    """In a folder that does not say where training found it, the network of the working directory is taken."""
+    sys.modules.pop("mine_for_judge", None)
+    copy = shutil.copytree(study.path, tmp_path / "copy")
+    (copy / "environment.json").unlink()
+    (tmp_path / "mine_for_judge.py").write_text(NETWORK)
+    monkeypatch.chdir(tmp_path)
+    np.save("one.npy", images[5])
+    assert predict(copy / "runs" / "base" / "seed-0", ["one.npy"]).rows[0].file == "one.npy#0"
+
+
+def test_an_array_is_judged_as_its_images_are(run_dir, images, tmp_path):
+    """A .npy array of scans gives the probabilities of the same scans as PNG files, under numbered names."""
+    files = [tmp_path / f"{k}.png" for k in range(6)]
+    for file, image in zip(files, images, strict=False):
+        Image.fromarray(image).save(file)
+    array = tmp_path / "six.npy"
+    np.save(array, images[:6])
+    one = tmp_path / "one.NPY"
+    with one.open("wb") as stream:
+        np.save(stream, images[3])
+    as_files = predict(run_dir, files)
+    as_array = predict(run_dir, [array, one])
+    assert [row.file for row in as_array.rows] == [*(f"{array}#{k}" for k in range(6)), f"{one}#0"]
+    for row, of_file in zip(as_array.rows[:6], as_files.rows, strict=True):
+        assert row.y_prob == pytest.approx(of_file.y_prob)
+    assert as_array.rows[6].y_prob == pytest.approx(as_files.rows[3].y_prob)
+
+
+def test_arrays_that_cannot_be_judged_are_named(run_dir, images, tmp_path):
+    """Wrong types, shapes and sizes, damaged and missing files and archives are each named once with the reason."""
+    faults = {
+        "floats.npy": (images[:2] / 255, "type float64, expected uint8 or uint16"),
+        "signed.npy": (images[:2].astype(np.int16), "type int16"),
+        "line.npy": (np.zeros(16, np.uint8), r"shape \(16,\)"),
+        "none.npy": (images[:0], "holds no pixels"),
+        "large.npy": (np.zeros((3, 40, 30), np.uint8), "is 40x30 gray, but the network was trained on 32x32"),
+        "colour.npy": (np.zeros((32, 32, 3), np.uint8), "is 32x32 3 channels"),
+        "deep.npy": (images[:2].astype(np.uint16), "the network was trained on uint8"),
+    }
+    for name, (array, _) in faults.items():
+        np.save(tmp_path / name, array)
+    np.savez(tmp_path / "all.npz", images=images)
+    shutil.copy(tmp_path / "all.npz", tmp_path / "misnamed.npy")
+    (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY\x01\x00")
+    reasons = {name: reason for name, (_, reason) in faults.items()}
+    reasons |= {
+        "all.npz": "archive",
+        "misnamed.npy": "archive",
+        "broken.npy": "not a whole",
+        "gone.npy": "no such file",
+    }
+    with pytest.raises(UnreadableScansError) as caught:
+        predict(run_dir, [tmp_path / name for name in reasons])
+    problems = {Path(path).name: reason for path, reason in caught.value.problems}
+    assert len(caught.value.problems) == len(problems)
+    assert list(problems) == list(reasons)
+    for name, reason in reasons.items():
+        assert re.search(reason, problems[name]), (name, problems[name])
+
+
+def test_a_run_without_weights_says_why(study, run_dir, images, tmp_path):
+    """A run that diverged at once, and one of a study that keeps no weights, are refused in different words."""
+    np.save(tmp_path / "one.npy", images[0])
+    diverged = next(key for key in study.run_keys() if key.arm != "base")
+    with pytest.raises(InputError, match="diverged before any epoch could be chosen"):
+        predict(study.run_path(diverged), [tmp_path / "one.npy"])
+    copy = shutil.copytree(study.path, tmp_path / "copy")
+    (copy / "runs" / "base" / "seed-0" / "best.safetensors").unlink()
+    with pytest.raises(InputError, match="holds no weights") as caught:
+        predict(copy / "runs" / "base" / "seed-0", [tmp_path / "one.npy"])
+    assert "keep_weights: best" in caught.value.do
