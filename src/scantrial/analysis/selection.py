@@ -37,6 +37,9 @@ def expected_maximum(n: int) -> float:
     if n < 1:
         raise InputError(f"the best of {n}", expected="1 or more")
 
+    if n == 1:
+        return 0.0
+
     def tail(x: float) -> float:
         return -math.expm1(n * float(log_ndtr(x))) - math.exp(n * float(log_ndtr(-x)))
 
