@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
 from scantrial.analysis.binned import N_DRAWS
 from scantrial.core.rng import stream
@@ -133,7 +134,4 @@ def _band(grid: Floats, n: Counts, shown: Counts, *, seed: int, level: float, n_
 
 
 def _pool(mean: Floats, weight: Counts) -> Floats:
-    from sklearn.isotonic import isotonic_regression  # noqa: PLC0415 - a second to load, and most commands need none
-
-    fitted = isotonic_regression(mean, sample_weight=weight.astype(np.float64), y_min=0.0, y_max=1.0)
-    return np.asarray(fitted, dtype=np.float64)
+    return np.asarray(np.clip(isotonic_regression(mean, weights=weight).x, 0.0, 1.0), dtype=np.float64)

@@ -20,6 +20,9 @@ from scantrial.core.records import SplitPredictions
 
 Scores = NDArray[np.float64]
 Scale = Literal["logit", "probability", "any"]
+LARGEST = 1e300
+"""Scores of a larger size are refused: there has to be room for a threshold beyond them."""
+
 SCALES: tuple[Scale, ...] = ("logit", "probability", "any")
 
 
@@ -161,9 +164,10 @@ def _check_shape(scores: Scores, *, n: int) -> None:
 def _check_scale(scores: Scores, scale: Scale) -> None:
     if scale not in SCALES:
         raise InputError(f"scale = {scale!r}", expected="logit, probability or any")
-    if not np.isfinite(scores).all():
-        row = int(np.argmin(np.isfinite(scores).reshape(len(scores), -1).all(axis=1)))
-        raise InputError(f"the score of row {row} is {scores[row]}", expected="finite scores")
+    usable = (np.abs(scores) <= LARGEST).reshape(len(scores), -1).all(axis=1)
+    if not usable.all():
+        row = int(np.argmin(usable))
+        raise InputError(f"the score of row {row} is {scores[row]}", expected=f"finite scores of at most {LARGEST:g}")
     if scale == "probability" and scores.ndim == 1 and scores.size and (scores.min() < 0 or scores.max() > 1):
         raise InputError(f"scores from {scores.min():g} to {scores.max():g}", expected="probabilities of class 1")
     if scale == "probability" and scores.ndim == 2:

@@ -143,14 +143,14 @@ def score_of_winner(
     Tsamardinos, Greasidou and Borboudakis (2018), Bootstrapping the out-of-sample predictions for efficient and
     accurate cross-validation, Machine Learning 107:1895.
     """
-    groups = _groups(n_cases, patients)
+    patient = _numbered(n_cases, patients)
     whole = np.asarray(scorer(np.arange(n_cases)), dtype=np.float64)
     if whole.ndim != 1 or not len(whole):
         raise ShapeError(f"a score of shape {whole.shape}", expected="(n_arms,): one for each arm")
     if np.isnan(whole).any():
         return _without(whole, n_cases, 0, "an arm has no score on these cases")
     rng = stream(seed, "selection", "winner")
-    drawn = (_one_resample(scorer, groups, rng) for _ in range(n_resamples))
+    drawn = (_one_resample(scorer, patient, rng) for _ in range(n_resamples))
     kept = [pair for pair in drawn if pair is not None]
     if not kept:
         return _without(whole, n_cases, n_resamples, "no resample has a score both inside and outside")
@@ -171,32 +171,31 @@ def score_of_winner(
     )
 
 
-def _one_resample(scorer: Scorer, groups: list[Indices], rng: np.random.Generator) -> tuple[float, Floats] | None:
+def _one_resample(scorer: Scorer, patient: Indices, rng: np.random.Generator) -> tuple[float, Floats] | None:
     """Return the outside score of the arm that was best inside, and each arm's share in being it."""
-    drawn = rng.integers(0, len(groups), len(groups))
-    left_out = np.setdiff1d(np.arange(len(groups)), drawn)
+    n_patients = int(patient.max()) + 1
+    times = np.bincount(rng.integers(0, n_patients, n_patients), minlength=n_patients)[patient]
+    left_out = np.flatnonzero(times == 0)
     if not len(left_out):
         return None
-    inside = scorer(np.concatenate([groups[index] for index in drawn]))
-    outside = scorer(np.concatenate([groups[index] for index in left_out]))
+    inside = scorer(np.repeat(np.arange(len(patient)), times))
+    outside = scorer(left_out)
     if np.isnan(inside).any() or np.isnan(outside).any():
         return None
     best = inside == inside.max()
     return float(outside[best].mean()), best / best.sum()
 
 
-def _groups(n_cases: int, patients: NDArray[Any] | None) -> list[Indices]:
-    """Return the cases of each patient."""
+def _numbered(n_cases: int, patients: NDArray[Any] | None) -> Indices:
+    """Return the patient of each case as a number from 0 on."""
     if n_cases < 1:
         raise InputError(f"{n_cases} cases", expected="at least 1")
     if patients is None:
-        return [np.array([case]) for case in range(n_cases)]
+        return np.arange(n_cases)
     labels = np.asarray(patients)
     if labels.shape != (n_cases,):
         raise ShapeError(f"patients of shape {labels.shape} for {n_cases} cases", expected=f"({n_cases},)")
-    index = np.unique(labels, return_inverse=True)[1]
-    order = np.argsort(index, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(index[order])) + 1)
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
 
 def _without(whole: Floats, n_cases: int, n_skipped: int, reason: str) -> WinnerScore:

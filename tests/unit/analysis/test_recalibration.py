@@ -141,7 +141,8 @@ class TestTemperature:
         assert after.brier.value < before.brier.value
         assert after.calibration.error.value < before.calibration.error.value
         assert before.calibration.slope.value == pytest.approx(0.25, abs=0.03)
-        assert after.calibration.slope.value == pytest.approx(1, abs=0.1)
+        # T and the slope are fitted on 1,500 cases each: their errors add.
+        assert abs(after.calibration.slope.value - 1) < 3 * math.sqrt(2) * after.calibration.slope.se
         assert after.auroc.value == before.auroc.value
         assert effect.n_decisions_changed == 0
         json.dumps(effect.to_dict(), allow_nan=False)

@@ -48,6 +48,7 @@ class TestRefused:
             ([0.5, 0.5, 0.1], "logit", "scores of shape (3,) for 2 cases"),
             ([0.5, np.nan], "logit", "the score of row 1 is nan"),
             ([0.5, np.inf], "any", "the score of row 1 is inf"),
+            ([0.5, -1.1e300], "any", "the score of row 1 is -1.1e+300\nexpected: finite scores of at most 1e+300"),
             ([0.5, 1.5], "probability", "scores from 0.5 to 1.5"),
             ([[0.5, 0.5, 0.5], [0.1, 0.8, 0.1]], "probability", "y_prob row 0 is [0.5, 0.5, 0.5]"),
             ([[0.5, 0.5, 0.5], [0.1, 0.8, 0.1]], "any", "scores of any scale for more than two classes"),

@@ -74,12 +74,18 @@ class TestWinner:
         return np.random.default_rng(seed).random((n_arms, n_cases)) < share
 
     def test_of_equal_arms_the_winner_loses_its_luck(self):
-        """20 arms that are right 80 % of the time: the best looks much better, corrected it does not."""
-        found = score_of_winner(mean_scorer(self.noise()), n_cases=200, seed=1)
-        assert found.apparent > 0.84
-        assert found.corrected == pytest.approx(0.8, abs=0.03)
-        assert found.optimism == found.apparent - found.corrected
-        assert sum(found.share_won) == pytest.approx(1)
+        """20 arms that are right 80 % of the time: on average the best looks better, and corrected it does not.
+
+        The corrected score scatters by .02 from one set of cases to the next: a mean over 12 by .006.
+        """
+        found = [
+            score_of_winner(mean_scorer(self.noise(seed=seed)), n_cases=200, seed=1, n_resamples=60)
+            for seed in range(12)
+        ]
+        assert np.mean([each.apparent for each in found]) > 0.84
+        assert np.mean([each.corrected for each in found]) == pytest.approx(0.8, abs=0.018)
+        assert found[0].optimism == found[0].apparent - found[0].corrected
+        assert sum(found[0].share_won) == pytest.approx(1)
 
     def test_an_arm_that_is_far_ahead_keeps_its_score(self):
         """Where there is nothing to choose there is no luck to correct."""
