@@ -164,7 +164,7 @@ def _check_shape(scores: Scores, *, n: int) -> None:
 def _check_scale(scores: Scores, scale: Scale) -> None:
     if scale not in SCALES:
         raise InputError(f"scale = {scale!r}", expected="logit, probability or any")
-    usable = (np.abs(scores) <= LARGEST).reshape(len(scores), -1).all(axis=1)
+    usable = (np.abs(scores) <= LARGEST).all(axis=tuple(range(1, scores.ndim)))
     if not usable.all():
         row = int(np.argmin(usable))
         raise InputError(f"the score of row {row} is {scores[row]}", expected=f"finite scores of at most {LARGEST:g}")
