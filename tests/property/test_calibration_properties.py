@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from scantrial.analysis.binned import equal_mass, fill
 from scantrial.analysis.calibration import Calibration, measure_calibration
 from scantrial.analysis.decision_curve import decision_curve
-from scantrial.analysis.estimate import Estimate
+from scantrial.analysis.number import Number
 from scantrial.analysis.predictive import predictive_values
 from scantrial.analysis.recalibration import fit_recalibration
 from scantrial.analysis.recalibration_effect import judge_recalibration
@@ -38,9 +38,9 @@ def scored(draw, elements, *, min_size=0, max_size=60, kind=Rows, scale="probabi
     return kind(y_true=y, scores=scores, scale=scale)
 
 
-def estimates(found: Calibration) -> dict[str, Estimate]:
+def estimates(found: Calibration) -> dict[str, Number]:
     values = {name: getattr(found, name) for name in Calibration.__dataclass_fields__}
-    return {name: value for name, value in values.items() if isinstance(value, Estimate)}
+    return {name: value for name, value in values.items() if isinstance(value, Number)}
 
 
 @given(scored(PROBABILITY))

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.analysis.binned import N_BINS, N_DRAWS, equal_mass, equal_width, fill, mass_bin_count, noise_of_ece
-from scantrial.analysis.estimate import Estimate, attempt, missing
+from scantrial.analysis.number import Number, attempt, missing
 from scantrial.analysis.logistic import fit_intercept, fit_line
 from scantrial.analysis.metrics import Undefined
 from scantrial.analysis.reliability import ReliabilityCurve, decompose_brier, reliability_curve
-from scantrial.analysis.rows import Rows, log_odds, probabilities
+from scantrial.analysis.rows import Rows, log_odds_of, probabilities
 from scantrial.core.errors import InputError
 
 
@@ -49,20 +49,20 @@ class Calibration:
 
     n: int
     n_clipped: int
-    error: Estimate
-    error_square: Estimate
+    error: Number
+    error_square: Number
     n_bins: int | None
-    ece: Estimate
-    ece_noise_mean: Estimate
-    ece_noise_95: Estimate
-    in_the_large: Estimate
-    slope: Estimate
-    spiegelhalter_z: Estimate
-    brier: Estimate
-    brier_skill: Estimate
-    miscalibration: Estimate
-    discrimination: Estimate
-    uncertainty: Estimate
+    ece: Number
+    ece_noise_mean: Number
+    ece_noise_95: Number
+    in_the_large: Number
+    slope: Number
+    spiegelhalter_z: Number
+    brier: Number
+    brier_skill: Number
+    miscalibration: Number
+    discrimination: Number
+    uncertainty: Number
     curve: ReliabilityCurve
 
     def to_dict(self) -> dict[str, Any]:
@@ -118,13 +118,13 @@ def _binary(rows: Rows) -> _Cases:
     if rows.n_classes != 2:
         raise InputError(f"calibration of {rows.n_classes} classes", expected="two classes")
     try:
-        z, n_clipped = log_odds(rows)
+        z, n_clipped = log_odds_of(rows)
         return _Cases(y=rows.y_true, p=probabilities(rows)[:, 1], z=z, n_clipped=n_clipped)
     except Undefined as why:
         raise InputError(str(why), expected="logits, or probabilities of class 1") from None
 
 
-def _attempt(compute: Callable[[_Cases], Estimate | float], cases: _Cases) -> Estimate:
+def _attempt(compute: Callable[[_Cases], Number | float], cases: _Cases) -> Number:
     if not len(cases.y):
         return missing("there are no cases")
     return attempt(lambda: compute(cases))
@@ -139,14 +139,14 @@ def _ece(cases: _Cases) -> float:
     return fill(cases.y, cases.p, equal_width(cases.p, n_bins=N_BINS)).mean_absolute
 
 
-def _in_the_large(cases: _Cases) -> Estimate:
+def _in_the_large(cases: _Cases) -> Number:
     value, se = fit_intercept(cases.z, cases.y.astype(np.float64))
-    return Estimate(value=value, se=se)
+    return Number(value=value, se=se)
 
 
-def _slope(cases: _Cases) -> Estimate:
+def _slope(cases: _Cases) -> Number:
     line = fit_line(cases.z, cases.y.astype(np.float64))
-    return Estimate(value=line.slope, se=line.slope_se)
+    return Number(value=line.slope, se=line.slope_se)
 
 
 def _spiegelhalter_z(cases: _Cases) -> float:
@@ -165,7 +165,7 @@ def _brier_skill(cases: _Cases) -> float:
     return 1 - float(((cases.p - cases.y) ** 2).mean()) / (share * (1 - share))
 
 
-_NUMBERS: dict[str, Callable[[_Cases], Estimate | float]] = {
+_NUMBERS: dict[str, Callable[[_Cases], Number | float]] = {
     "error": lambda cases: math.sqrt(max(_error_square(cases), 0.0)),
     "error_square": _error_square,
     "ece": _ece,

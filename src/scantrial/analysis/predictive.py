@@ -14,7 +14,7 @@ from typing import Any
 from scipy.special import expit, logit
 from scipy.stats import norm, t
 
-from scantrial.analysis.estimate import or_none
+from scantrial.analysis.number import or_none
 from scantrial.analysis.thresholds import OperatingPoint
 from scantrial.core.errors import InputError
 

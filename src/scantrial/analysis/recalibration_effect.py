@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 
 from scantrial.analysis.binned import N_DRAWS
 from scantrial.analysis.calibration import Calibration, measure_calibration
-from scantrial.analysis.estimate import Estimate, attempt
+from scantrial.analysis.number import Number, attempt
 from scantrial.analysis.metrics import MetricValue, Undefined, measure
 from scantrial.analysis.recalibration import Recalibration, apply_recalibration, recalibrated_logits
 from scantrial.analysis.rows import Rows, need_both_classes, probabilities_of_logits
@@ -33,7 +33,7 @@ class Quality:
 
     log_loss: MetricValue
     brier: MetricValue
-    auroc: Estimate
+    auroc: Number
     calibration: Calibration | None
 
     def to_dict(self) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def probabilities_of_logits(logits: Scores) -> NDArray[np.float64]:
     return np.asarray(softmax(logits, axis=1), dtype=np.float64)
 
 
-def log_odds(rows: Rows) -> tuple[Scores, int]:
+def log_odds_of(rows: Rows) -> tuple[Scores, int]:
     """Return the log odds of class 1 of two classes and how many probabilities were clipped to [1e-7, 1 - 1e-7].
 
     Logits are the log odds and are never clipped.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.integrate import quad
 from scipy.special import log_ndtr
 
-from scantrial.analysis.estimate import or_none
+from scantrial.analysis.number import or_none
 from scantrial.core.errors import InputError, ShapeError
 from scantrial.core.rng import stream
 

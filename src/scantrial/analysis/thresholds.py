@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.analysis.estimate import Estimate, attempt, or_none
+from scantrial.analysis.number import Number, attempt, or_none
 from scantrial.analysis.metrics import Undefined
 from scantrial.analysis.rows import Rows, Scale, Scores, ValidationRows, check_choosable
 from scantrial.core.errors import InputError
@@ -74,12 +74,12 @@ class OperatingPoint:
     n_tn: int
 
     @property
-    def sensitivity(self) -> Estimate:
+    def sensitivity(self) -> Number:
         """Share of the cases of class 1 that are called positive."""
         return attempt(lambda: _share(self.n_tp, self.n_fn, of=1))
 
     @property
-    def specificity(self) -> Estimate:
+    def specificity(self) -> Number:
         """Share of the cases of class 0 that are not called positive."""
         return attempt(lambda: _share(self.n_tn, self.n_fp, of=0))
 

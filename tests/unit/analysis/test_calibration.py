@@ -10,7 +10,7 @@ import pytest
 
 from scantrial.analysis.binned import equal_mass, equal_width, fill, noise_of_ece
 from scantrial.analysis.calibration import Calibration, measure_calibration
-from scantrial.analysis.estimate import Estimate
+from scantrial.analysis.number import Number
 from scantrial.analysis.reliability import MAX_POINTS, isotonic_fit, reliability_curve
 from scantrial.analysis.rows import Rows
 from scantrial.core.errors import InputError
@@ -21,9 +21,9 @@ def measured(y, scores, scale="probability", n_draws=20) -> Calibration:
     return measure_calibration(rows, seed=3, n_draws=n_draws)
 
 
-def estimates(found: Calibration) -> dict[str, Estimate]:
+def estimates(found: Calibration) -> dict[str, Number]:
     names = Calibration.__dataclass_fields__
-    return {name: getattr(found, name) for name in names if isinstance(getattr(found, name), Estimate)}
+    return {name: getattr(found, name) for name in names if isinstance(getattr(found, name), Number)}
 
 
 def check_all_told(found: Calibration) -> None:

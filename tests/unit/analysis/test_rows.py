@@ -12,7 +12,7 @@ from scantrial.analysis.rows import (
     Rows,
     ValidationRows,
     check_choosable,
-    log_odds,
+    log_odds_of,
     probabilities,
     rows_of,
     validation_rows,
@@ -123,17 +123,17 @@ class TestScales:
 
     def test_logits_are_never_clipped(self):
         """Log odds of 100 stay what they are, though p rounds to 1."""
-        z, n_clipped = log_odds(Rows(y_true=np.array([0, 1]), scores=np.array([-100.0, 100.0]), scale="logit"))
+        z, n_clipped = log_odds_of(Rows(y_true=np.array([0, 1]), scores=np.array([-100.0, 100.0]), scale="logit"))
         assert (z.tolist(), n_clipped) == ([-100.0, 100.0], 0)
 
     def test_probabilities_of_0_and_1_are_clipped_and_counted(self):
         """Their log odds are those of 1e-7 and 1 - 1e-7."""
         rows = Rows(y_true=np.array([0, 1, 1]), scores=np.array([0.0, 1.0, 0.5]), scale="probability")
-        z, n_clipped = log_odds(rows)
+        z, n_clipped = log_odds_of(rows)
         assert n_clipped == 2
         assert z == pytest.approx([-np.log(1e7 - 1), np.log(1e7 - 1), 0.0], rel=1e-9)
 
-    @pytest.mark.parametrize("function", [log_odds, probabilities])
+    @pytest.mark.parametrize("function", [log_odds_of, probabilities])
     def test_scores_of_any_scale_are_no_probabilities(self, function):
         """They are not guessed from their values."""
         with pytest.raises(Undefined, match="only their order counts"):

@@ -11,8 +11,8 @@ from scantrial.analysis.metrics import Undefined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """One number computed from cases.
+class Number:
+    """A number computed from cases, or the reason why there is none.
 
     Parameters
     ----------
@@ -35,18 +35,18 @@ class Estimate:
         return {"value": or_none(self.value), "se": or_none(self.se), "reason": self.reason}
 
 
-def missing(reason: str) -> Estimate:
-    """Return the estimate that is not there, for this reason."""
-    return Estimate(value=math.nan, reason=reason)
+def missing(reason: str) -> Number:
+    """Return the number that is not there, for this reason."""
+    return Number(value=math.nan, reason=reason)
 
 
-def attempt(compute: Callable[[], Estimate | float]) -> Estimate:
-    """Compute an estimate; if it raises `Undefined`, the estimate is missing for that reason."""
+def attempt(compute: Callable[[], Number | float]) -> Number:
+    """Compute a number; if that raises `Undefined`, the number is missing for that reason."""
     try:
         found = compute()
     except Undefined as why:
         return missing(str(why))
-    return found if isinstance(found, Estimate) else Estimate(value=float(found))
+    return found if isinstance(found, Number) else Number(value=float(found))
 
 
 def or_none(value: float) -> float | None:
