@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.analysis.binned import N_BINS, N_DRAWS, equal_mass, equal_width, fill, mass_bin_count, noise_of_ece
-from scantrial.analysis.number import Number, attempt, missing
 from scantrial.analysis.logistic import fit_intercept, fit_line
 from scantrial.analysis.metrics import Undefined
+from scantrial.analysis.number import Number, attempt, missing
 from scantrial.analysis.reliability import ReliabilityCurve, decompose_brier, reliability_curve
 from scantrial.analysis.rows import Rows, log_odds_of, probabilities
 from scantrial.core.errors import InputError

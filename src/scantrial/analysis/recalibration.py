@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import softmax
 
-from scantrial.analysis.number import or_none
 from scantrial.analysis.logistic import fit_line
 from scantrial.analysis.metrics import Undefined
+from scantrial.analysis.number import or_none
 from scantrial.analysis.rows import (
     Rows,
     Scores,

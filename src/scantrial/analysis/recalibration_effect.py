@@ -12,8 +12,8 @@ from scipy.stats import rankdata
 
 from scantrial.analysis.binned import N_DRAWS
 from scantrial.analysis.calibration import Calibration, measure_calibration
-from scantrial.analysis.number import Number, attempt
 from scantrial.analysis.metrics import MetricValue, Undefined, measure
+from scantrial.analysis.number import Number, attempt
 from scantrial.analysis.recalibration import Recalibration, apply_recalibration, recalibrated_logits
 from scantrial.analysis.rows import Rows, need_both_classes, probabilities_of_logits
 from scantrial.core.errors import InputError

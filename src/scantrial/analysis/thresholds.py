@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.analysis.number import Number, attempt, or_none
 from scantrial.analysis.metrics import Undefined
+from scantrial.analysis.number import Number, attempt, or_none
 from scantrial.analysis.rows import Rows, Scale, Scores, ValidationRows, check_choosable
 from scantrial.core.errors import InputError
 
