@@ -16,6 +16,8 @@ from scipy.special import expit
 from scantrial.analysis.metrics import Undefined
 
 MAX_STEPS = 100
+MAX_HALVINGS = 60
+NOT_CONVERGED = "the logistic fit did not converge"
 TOLERANCE = 1e-10
 """A Newton step is the last if it moves no parameter by more, relative to its size."""
 
@@ -106,17 +108,17 @@ def _newton(design: Floats, target: Floats) -> Floats:
         beta = beta + step
         if np.abs(step).max() <= TOLERANCE * (1 + np.abs(beta).max()):
             return beta
-    raise Undefined("the logistic fit did not converge")
+    raise Undefined(NOT_CONVERGED)
 
 
 def _shortened(design: Floats, target: Floats, beta: Floats, step: Floats) -> Floats:
     """Halve the step until the loss does not rise by more than rounding."""
     limit = _loss(design, target, beta) * (1 + 1e-12)
-    for _ in range(60):
+    for _ in range(MAX_HALVINGS):
         if _loss(design, target, beta + step) <= limit:
             return step
         step = step / 2
-    return step
+    raise Undefined(NOT_CONVERGED)
 
 
 def _information(design: Floats, beta: Floats) -> Floats:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import softmax
 
-from scantrial.analysis.logistic import fit_line
+from scantrial.analysis.logistic import fit_intercept, fit_line
 from scantrial.analysis.metrics import Undefined
 from scantrial.analysis.number import or_none
 from scantrial.analysis.rows import (
@@ -52,6 +52,7 @@ class Recalibration:
     n_validation : cases that it was fitted on
     n_classes : of the rows that it was fitted on, and may be applied to
     reason : why it cannot be estimated, or None
+    advice : what this temperature leaves undone on the validation cases, or None; nothing is switched by it
     temperature : logits are divided by it (temperature only, otherwise NaN); above 1: the model was over-confident
     slope, intercept : p = 1 / (1 + exp(-(slope z + intercept))) (platt only, otherwise NaN)
     knots, values : shape (m,), p is interpolated between them and constant beyond (isotonic only, otherwise empty)
@@ -62,6 +63,7 @@ class Recalibration:
     n_validation: int
     n_classes: int
     reason: str | None = None
+    advice: str | None = None
     temperature: float = math.nan
     slope: float = math.nan
     intercept: float = math.nan
@@ -81,6 +83,7 @@ class Recalibration:
             "n_validation": self.n_validation,
             "n_classes": self.n_classes,
             "reason": self.reason,
+            "advice": self.advice,
             "temperature": or_none(self.temperature),
             "slope": or_none(self.slope),
             "intercept": or_none(self.intercept),
@@ -185,7 +188,24 @@ def fit_temperature(rows: Rows) -> float:
 
 
 def _temperature(rows: Rows) -> dict[str, Any]:
-    return {"temperature": fit_temperature(rows)}
+    temperature = fit_temperature(rows)
+    return {"temperature": temperature, "advice": _advice(rows, temperature)}
+
+
+def _advice(rows: Rows, temperature: float) -> str | None:
+    """Say where calibration-in-the-large is off by more than 1.96 standard errors under this temperature."""
+    if rows.n_classes != 2:
+        return None
+    try:
+        off, se = fit_intercept(rows.scores / temperature, rows.positive.astype(np.float64))
+    except Undefined:
+        return None
+    if abs(off) <= 1.96 * se:
+        return None
+    return (
+        f"calibration-in-the-large is {off:+.2f} (standard error {se:.2f}) on the validation cases: "
+        "platt mends it, temperature cannot"
+    )
 
 
 def _platt(rows: Rows) -> dict[str, Any]:

@@ -68,6 +68,12 @@ class TestRefused:
         with pytest.raises(InputError, match="logits of 2 classes"):
             apply_recalibration(fit_recalibration(drawn(50)), rows([0, 1, 2], np.eye(3), Rows))
 
+    def test_the_effect_on_probabilities(self):
+        """Rows that are no logits are not judged."""
+        given = Rows(y_true=np.array([0, 1]), scores=np.array([0.2, 0.7]), scale="probability")
+        with pytest.raises(InputError, match="recalibration works on them"):
+            judge_recalibration(fit_recalibration(drawn(50)), given, seed=1)
+
     def test_logits_after_isotonic_regression(self):
         """There are none: p may be 0 or 1."""
         fitted = fit_recalibration(drawn(1000), method="isotonic")
@@ -159,6 +165,9 @@ class TestTemperature:
         assert effect.after is not None
         assert effect.after.log_loss.value < effect.before.log_loss.value
         assert effect.before.calibration is None
+        assert 0.5 < effect.before.auroc.value < 1
+        lacking = judge_recalibration(fitted, rows([0, 1], 2 * z[:2], Rows), seed=1)
+        assert lacking.before.auroc.reason == "no case is of class 2"
 
     def test_two_columns_of_a_softmax_are_one_logit(self):
         """Three columns of which one is never likely give the temperature of the two others' difference."""
@@ -187,6 +196,13 @@ class TestPlatt:
         assert effect.before.calibration.in_the_large.value == pytest.approx(-2, abs=0.2)
         found = effect.after.calibration.in_the_large
         assert abs(found.value) < 2 * math.sqrt(2) * found.se
+
+    def test_temperature_says_where_platt_is_called_for(self):
+        """A shift is told with its size, and nothing is switched; without a shift there is nothing to tell."""
+        shifted = fit_recalibration(drawn(3000, shift=2))
+        assert shifted.method == "temperature"
+        assert "platt mends it, temperature cannot" in str(shifted.advice)
+        assert fit_recalibration(drawn(3000)).advice is None
 
     def test_separated_classes_have_a_finite_map(self):
         """Smoothed targets are never 0 or 1."""
