@@ -126,18 +126,15 @@ def read_prediction_file(
     """
     sheet = _load(Path(path))
     value_columns = _check_columns(sheet)
-    _raise(sheet)
     has_splits = "split" in sheet.table.column_names
     sheet = _of_splits(sheet, splits)
-    _raise(sheet)
     keys = _Keys.of(sheet)
     values = np.column_stack([_numbers(sheet, name) for name in value_columns])
     _check_probabilities(sheet, values, value_columns)
-    if not keys.sound:
-        _raise(sheet)
     class_names, y_true = _labels(sheet, value_columns, positive)
-    patients = sheet.text("patient").to_numpy(zero_copy_only=False) if "patient" in sheet.table.column_names else None
-    _check_cases(sheet, keys, patients)
+    patients = _texts(sheet, "patient") if "patient" in sheet.table.column_names else None
+    if keys.sound:
+        _check_cases(sheet, keys, patients)
     _raise(sheet)
     if positive is not None and class_names[0] == positive and len(class_names) == 2:
         class_names, y_true, values = class_names[::-1], 1 - y_true, values[:, ::-1]
@@ -198,7 +195,8 @@ def _load_csv(path: Path, content: bytes) -> _Sheet:
     sheet = _Sheet(path=path, table=table, rows=numbers, decimal_comma=delimiter != ",")
     if ragged:
         first, found, expected = ragged[0]
-        sheet.faults.append(f"{_rows([n for n, _, _ in ragged])}: {found} cells in row {first}, expected {expected}")
+        rows = _rows([number for number, _, _ in ragged])
+        sheet.faults.append(f"{rows}: {found} cells in row {first}, expected {expected}")
     return sheet.keep(~_is_blank(table)) if len(table) else sheet
 
 
@@ -208,6 +206,10 @@ def _is_blank(table: pa.Table) -> NDArray[np.bool_]:
         if pa.types.is_string(column.type):
             blank &= pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0).to_numpy()
     return blank
+
+
+def _texts(sheet: _Sheet, name: str) -> NDArray[np.str_]:
+    return np.asarray(sheet.text(name).to_pylist(), dtype=str)
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
@@ -220,7 +222,7 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 def _check_columns(sheet: _Sheet) -> list[str]:
     """Return the columns that hold scores or probabilities; note what is missing, double or of no use."""
     names = sheet.table.column_names
-    faults = sheet.faults
+    faults, n_before = sheet.faults, len(sheet.faults)
     wanted = [name for name in names if name in (*NEEDED, *OPTIONAL, SCORE) or name.startswith(P_PREFIX)]
     faults += [f"the column {name!r} stands there twice" for name in dict.fromkeys(wanted) if names.count(name) > 1]
     faults += [_missing(name, names) for name in NEEDED if name not in names]
@@ -234,6 +236,8 @@ def _check_columns(sheet: _Sheet) -> list[str]:
     if "" in [name.removeprefix(P_PREFIX) for name in probabilities]:
         faults.append(f"a column {P_PREFIX} without the name of a class")
     faults += list(_wrong_types(sheet))
+    if len(faults) > n_before:
+        _raise(sheet)
     return probabilities or [SCORE]
 
 
@@ -253,22 +257,21 @@ def _wrong_types(sheet: _Sheet) -> Iterator[str]:
 
 
 def _of_splits(sheet: _Sheet, splits: Sequence[str]) -> _Sheet:
-    """Return the rows of the wanted splits."""
+    """Return the rows of the wanted splits, and those whose split is a fault."""
     if "split" not in sheet.table.column_names:
-        if "test" not in splits:
-            sheet.faults.append(f"no column 'split', so that no row is known to be of {listed(splits)}")
+        if splits[0] != "test":
+            sheet.faults.append(f"no column 'split', so that no row is known to be of the split {splits[0]}")
+            _raise(sheet)
         return sheet
-    words = np.char.lower(np.asarray(sheet.text("split").to_pylist(), dtype=str))
+    words = _splits_of_rows(sheet)
     unknown = ~np.isin(words, SPLITS)
     if unknown.any():
         _note_cells(sheet, "split", unknown, f"is none of {listed(SPLITS)}", words)
-        return sheet
-    wanted = np.isin(words, splits)
-    if not (words == splits[0]).any():
+    elif not (words == splits[0]).any():
         counts = [f"{split} {int((words == split).sum())}" for split in SPLITS if (words == split).any()]
-        sheet.faults.append(f"no row is of the split {splits[0]}; there are {listed(counts)}")
-        return sheet
-    return sheet.keep(wanted)
+        sheet.faults.append(f"no row is of the split {splits[0]}; there are {listed(counts) or 'none'}")
+        _raise(sheet)
+    return sheet.keep(np.isin(words, splits) | unknown)
 
 
 # ---------------------------------------------------------------------- cells
@@ -307,7 +310,7 @@ def _labels(
     sheet: _Sheet, value_columns: Sequence[str], positive: str | None
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Return class names and each row's class index."""
-    text = np.asarray(sheet.text("label").to_pylist(), dtype=str)
+    text = _texts(sheet, "label")
     if len(value_columns) > 1:
         names = tuple(name.removeprefix(P_PREFIX) for name in value_columns)
         return names, _class_indices(sheet, text, names, positive)
@@ -359,7 +362,7 @@ def _two_classes(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Keys:
-    """Which run, case and split each row is of, as numbers."""
+    """Which run, case and split each row is of; `sound` if no fault stands in the way of setting rows side by side."""
 
     runs: tuple[tuple[str, int], ...]
     cases: NDArray[np.str_]
@@ -372,10 +375,9 @@ class _Keys:
     @classmethod
     def of(cls, sheet: _Sheet) -> _Keys:
         """Read the keys of every row; cells that hold none are faults."""
-        arm, case = (np.asarray(sheet.text(name).to_pylist(), dtype=str) for name in ("arm", "case"))
-        n_before = len(sheet.faults)
-        for name in ("arm", "case", "label", *(["patient"] if "patient" in sheet.table.column_names else [])):
-            text = np.asarray(sheet.text(name).to_pylist(), dtype=str)
+        arm, case = _texts(sheet, "arm"), _texts(sheet, "case")
+        for name in ("arm", "case", *(["patient"] if "patient" in sheet.table.column_names else [])):
+            text = _texts(sheet, name)
             if (text == "").any():
                 _note_cells(sheet, name, text == "", "is empty", text)
         seed = _whole_numbers(sheet, "seed")
@@ -391,14 +393,14 @@ class _Keys:
             case_of=case_of,
             split_of=split_of,
             split_names=tuple(split for split in SPLITS if (split_of == split).any()),
-            sound=len(sheet.faults) == n_before,
+            sound=not sheet.faults,
         )
 
 
 def _splits_of_rows(sheet: _Sheet) -> NDArray[np.str_]:
     if "split" not in sheet.table.column_names:
         return np.full(len(sheet.rows), "test")
-    return np.char.lower(np.asarray(sheet.text("split").to_pylist(), dtype=str))
+    return np.char.lower(_texts(sheet, "split"))
 
 
 def _by_first(text: NDArray[np.str_]) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
@@ -411,7 +413,7 @@ def _by_first(text: NDArray[np.str_]) -> tuple[NDArray[np.str_], NDArray[np.int6
 
 
 def _whole_numbers(sheet: _Sheet, name: str) -> NDArray[np.int64]:
-    text = np.asarray(sheet.text(name).to_pylist(), dtype=str)
+    text = _texts(sheet, name)
     distinct, inverse = np.unique(text, return_inverse=True)
     good = np.array([_WHOLE.fullmatch(value) is not None for value in distinct])
     inverse = inverse.reshape(-1)
@@ -421,12 +423,12 @@ def _whole_numbers(sheet: _Sheet, name: str) -> NDArray[np.int64]:
     return np.array(values, dtype=np.int64)[inverse]
 
 
-def _check_cases(sheet: _Sheet, keys: _Keys, patients: NDArray[Any] | None) -> None:
+def _check_cases(sheet: _Sheet, keys: _Keys, patients: NDArray[np.str_] | None) -> None:
     """Note rows that stand twice, runs that lack cases, and cases that rows disagree about."""
     _note_twice(sheet, keys)
     for split in keys.split_names:
         _note_lacking(sheet, keys, split)
-    _note_disagreement(sheet, keys, "label", np.asarray(sheet.text("label").to_pylist(), dtype=str))
+    _note_disagreement(sheet, keys, "label", _texts(sheet, "label"))
     if patients is not None:
         _note_disagreement(sheet, keys, "patient", patients)
 
@@ -459,7 +461,7 @@ def _note_lacking(sheet: _Sheet, keys: _Keys, split: str) -> None:
             )
 
 
-def _note_disagreement(sheet: _Sheet, keys: _Keys, name: str, text: NDArray[Any]) -> None:
+def _note_disagreement(sheet: _Sheet, keys: _Keys, name: str, text: NDArray[np.str_]) -> None:
     _, first = np.unique(keys.case_of, return_index=True)
     origin = first[keys.case_of]
     differs = np.flatnonzero(text != text[origin])
@@ -477,7 +479,7 @@ def _arrange(
     split: str,
     y_true: NDArray[np.int64],
     values: NDArray[np.float64],
-    patients: NDArray[Any] | None,
+    patients: NDArray[np.str_] | None,
 ) -> SplitScores:
     """Put the rows of a split into their places, one row of scores for each run."""
     rows = np.flatnonzero(keys.split_of == split)
