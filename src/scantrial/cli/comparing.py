@@ -13,7 +13,8 @@ from scantrial import api
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.wording import amount, interval
-from scantrial.cli.output import out, print_json, print_table
+from scantrial.cli import output
+from scantrial.cli.output import print_json, print_table
 from scantrial.core.errors import InputError
 from scantrial.report.rescoring import Rescored
 
@@ -29,7 +30,7 @@ def compare(folder: Path | None, predictions: Path | None, *, as_json: bool, **a
     if as_json:
         print_json(found.to_dict())
         return
-    out.print(_headline(found))
+    _say(_headline(found))
     print_comparison(found.comparison)
 
 
@@ -38,9 +39,14 @@ def _headline(found: Rescored) -> str:
     cases = f"{comparison.n_cases} {found.split} cases"
     if comparison.n_patients is not None:
         cases += f" of {comparison.n_patients} patients"
-    counts = [f"{name} {n}" for name, n in zip(found.class_names, comparison.n_by_class, strict=True)]
-    positive = f"; positive: {found.positive}" if found.positive is not None else ""
+    counts = [f"{n} of class {name}" for name, n in zip(found.class_names, comparison.n_by_class, strict=True)]
+    positive = f"; positive is {found.positive}" if found.positive is not None else ""
     return f"{found.file}: {cases} ({', '.join(counts)}{positive})"
+
+
+def _say(text: str) -> None:
+    """Print text, broken between words in a terminal; elsewhere it stays one line."""
+    output.out.print(text, soft_wrap=not output.out.is_terminal)
 
 
 def print_comparison(comparison: Comparison) -> None:
@@ -49,9 +55,9 @@ def print_comparison(comparison: Comparison) -> None:
     if comparison.comparisons:
         print_table(_comparisons_table(comparison))
     for compared in comparison.comparisons:
-        out.print(f"- {compared.sentence}")
+        _say(f"- {compared.sentence}")
     if comparison.global_test is not None and comparison.global_test.p == comparison.global_test.p:
-        out.print(f"- All arms alike: p = {_p(comparison.global_test.p)} (one test over all of them).")
+        _say(f"- All arms alike: p = {_p(comparison.global_test.p)} (one test over all of them).")
     _print_list("notes", [*_verdict_notes(comparison), *comparison.notes])
     _print_list("methods", [f"{step}: {name}" for step, name in comparison.methods.items()])
 
@@ -59,7 +65,7 @@ def print_comparison(comparison: Comparison) -> None:
 def _arms_table(comparison: Comparison) -> Table:
     entry = METRICS[comparison.metric]
     in_percent = entry.unit == "proportion"
-    table = Table(title=f"{entry.title}{', %' if in_percent else ''}", title_justify="left", box=SIMPLE_HEAD)
+    table = _table(f"{entry.title}{', %' if in_percent else ''}")
     table.add_column("arm")
     table.add_column("seeds", justify="right")
     for name in ("mean", f"{100 * comparison.level:g}% CI", "seeds from - to"):
@@ -73,6 +79,10 @@ def _arms_table(comparison: Comparison) -> Table:
     return table
 
 
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+
+
 def _number(value: float, *, percent: bool) -> str:
     return f"{100 * value:.1f}" if percent else f"{value:.3f}"
 
@@ -80,7 +90,7 @@ def _number(value: float, *, percent: bool) -> str:
 def _comparisons_table(comparison: Comparison) -> Table:
     in_points = METRICS[comparison.metric].unit == "proportion"
     title = f"Differences{' in points' if in_points else ''}, positive is better"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    table = _table(title)
     table.add_column("comparison")
     for name in ("effect", f"{100 * comparison.level:g}% CI", "p adj."):
         table.add_column(name, justify="right", no_wrap=True)
@@ -120,6 +130,6 @@ def _verdict_notes(comparison: Comparison) -> list[str]:
 
 def _print_list(name: str, lines: Sequence[str]) -> None:
     if lines:
-        out.print(f"{name}:")
+        _say(f"{name}:")
     for line in lines:
-        out.print(f"  {line}")
+        _say(f"  {line}")

@@ -45,21 +45,6 @@ class DeviceChoice(StrEnum):
     mps = "mps"
 
 
-class MetricChoice(StrEnum):
-    """Metrics that arms can be compared on."""
-
-    accuracy = "accuracy"
-    balanced_accuracy = "balanced_accuracy"
-    sensitivity = "sensitivity"
-    specificity = "specificity"
-    auroc = "auroc"
-    average_precision = "average_precision"
-    f1 = "f1"
-    mcc = "mcc"
-    log_loss = "log_loss"
-    brier = "brier"
-
-
 class RuleChoice(StrEnum):
     """Rules for a threshold."""
 
@@ -179,12 +164,12 @@ def report(
 
 @app.command()
 def compare(  # noqa: PLR0913, PLR0917 - the options of the command
-    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="A study folder.", show_default=False)] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="A study folder.", show_default=False)] = None,
     predictions: Annotated[
         Path | None,
         typer.Option("--predictions", metavar="FILE", help="Predictions of any framework: CSV or Parquet."),
     ] = None,
-    metric: Annotated[MetricChoice, typer.Option("--metric", help="What to compare.")] = MetricChoice.accuracy,
+    metric: Annotated[str, typer.Option("--metric", metavar="NAME", help="What to compare: auroc, f1.")] = "accuracy",
     margin: Annotated[
         float | None, typer.Option("--margin", metavar="X", help="The smallest difference that matters: 0.02.")
     ] = None,
@@ -221,7 +206,7 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
     comparing.compare(
         folder,
         predictions,
-        metric=metric.value,
+        metric=metric,
         margin=margin,
         control=control,
         pairs=None if pairs is None else pairs.value,

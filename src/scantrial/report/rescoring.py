@@ -276,10 +276,9 @@ def _threshold(scores: NDArray[np.float64], positive: NDArray[np.bool_], rule: R
     distinct = np.unique(scores)
     ends = np.nextafter(distinct[0], -np.inf), distinct[-1]
     cuts = np.concatenate([ends[:1], distinct[:-1] + np.diff(distinct) / 2, ends[1:]])
-    above = [
+    sensitivity, false_positives = (
         1 - np.searchsorted(np.sort(scores[kind]), cuts, side="right") / kind.sum() for kind in (positive, ~positive)
-    ]
-    sensitivity, false_positives = above
+    )
     if rule == "sensitivity":
         return float(cuts[np.flatnonzero(sensitivity >= target - 1e-12)[-1]])
     return float(cuts[np.argmax(np.round(sensitivity - false_positives, 12))])

@@ -329,8 +329,8 @@ def _class_indices(
     distinct, inverse = np.unique(text, return_inverse=True)
     known = by_name if set(distinct) <= by_name.keys() else by_index if set(plain) <= by_index.keys() else None
     if known is None:
-        unknown = ~np.isin(text, [*by_name, *by_index])
-        wrong = unknown if unknown.any() else ~np.isin(text, list(by_name))
+        strangers = ~np.isin(text, [*by_name, *by_index])
+        wrong: NDArray[np.bool_] = strangers if strangers.any() else np.isin(text, list(by_name), invert=True)
         _note_cells(sheet, "label", wrong, f"is none of {listed(names)} (or all 0 to {len(names) - 1})", text)
         return np.zeros(len(text), dtype=np.int64)
     keys = distinct if known is by_name else plain
