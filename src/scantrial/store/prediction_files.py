@@ -134,7 +134,7 @@ def read_prediction_file(
     class_names, y_true = _labels(sheet, value_columns, positive)
     patients = _texts(sheet, "patient") if "patient" in sheet.table.column_names else None
     if keys.sound:
-        _check_cases(sheet, keys, patients)
+        _check_cases(sheet, keys, y_true, patients)
     _raise(sheet)
     if positive is not None and class_names[0] == positive and len(class_names) == 2:
         class_names, y_true, values = class_names[::-1], 1 - y_true, values[:, ::-1]
@@ -297,11 +297,11 @@ def _check_probabilities(sheet: _Sheet, values: NDArray[np.float64], names: Sequ
     if len(names) < 2:
         return
     finite = np.isfinite(values).all(axis=1)
-    outside = finite & ((values < 0) | (values > 1)).any(axis=1)
+    outside = np.asarray(finite & ((values < 0) | (values > 1)).any(axis=1))
     if outside.any():
         _note_cells(sheet, f"{P_PREFIX} columns", outside, "hold no probabilities", values.tolist())
     sums = values.sum(axis=1)
-    uneven = finite & ~outside & ~(np.abs(sums - 1) <= SUM_TOLERANCE)
+    uneven = np.asarray(finite & ~outside & ~(np.abs(sums - 1) <= SUM_TOLERANCE))
     if uneven.any():
         _note_cells(sheet, f"{P_PREFIX} columns", uneven, "do not sum to 1", [f"{total:.6g}" for total in sums])
 
@@ -329,8 +329,8 @@ def _class_indices(
     distinct, inverse = np.unique(text, return_inverse=True)
     known = by_name if set(distinct) <= by_name.keys() else by_index if set(plain) <= by_index.keys() else None
     if known is None:
-        strangers = ~np.isin(text, [*by_name, *by_index])
-        wrong: NDArray[np.bool_] = strangers if strangers.any() else np.isin(text, list(by_name), invert=True)
+        strangers = np.isin(text, [*by_name, *by_index], invert=True)
+        wrong = strangers if strangers.any() else np.isin(text, list(by_name), invert=True)
         _note_cells(sheet, "label", wrong, f"is none of {listed(names)} (or all 0 to {len(names) - 1})", text)
         return np.zeros(len(text), dtype=np.int64)
     keys = distinct if known is by_name else plain
@@ -343,7 +343,7 @@ def _two_classes(
     distinct = list(dict.fromkeys(text.tolist()))
     if positive is None:
         numbers = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
-        wrong = ~np.isin(text, list(numbers))
+        wrong = np.isin(text, list(numbers), invert=True)
         if wrong.any():
             _note_cells(sheet, "label", wrong, "is neither 0 nor 1 (two names need --positive NAME)", text)
             return ("0", "1"), np.zeros(len(text), dtype=np.int64)
@@ -418,17 +418,17 @@ def _whole_numbers(sheet: _Sheet, name: str) -> NDArray[np.int64]:
     good = np.array([_WHOLE.fullmatch(value) is not None for value in distinct])
     inverse = inverse.reshape(-1)
     if not good.all():
-        _note_cells(sheet, name, ~good[inverse], "is no whole number", text)
+        _note_cells(sheet, name, np.logical_not(good[inverse]), "is no whole number", text)
     values = [int(value.split(".")[0]) if fits else 0 for value, fits in zip(distinct, good, strict=True)]
     return np.array(values, dtype=np.int64)[inverse]
 
 
-def _check_cases(sheet: _Sheet, keys: _Keys, patients: NDArray[np.str_] | None) -> None:
+def _check_cases(sheet: _Sheet, keys: _Keys, y_true: NDArray[np.int64], patients: NDArray[np.str_] | None) -> None:
     """Note rows that stand twice, runs that lack cases, and cases that rows disagree about."""
     _note_twice(sheet, keys)
     for split in keys.split_names:
         _note_lacking(sheet, keys, split)
-    _note_disagreement(sheet, keys, "label", _texts(sheet, "label"))
+    _note_disagreement(sheet, keys, "label", y_true)
     if patients is not None:
         _note_disagreement(sheet, keys, "patient", patients)
 
@@ -461,16 +461,16 @@ def _note_lacking(sheet: _Sheet, keys: _Keys, split: str) -> None:
             )
 
 
-def _note_disagreement(sheet: _Sheet, keys: _Keys, name: str, text: NDArray[np.str_]) -> None:
+def _note_disagreement(sheet: _Sheet, keys: _Keys, name: str, values: NDArray[Any]) -> None:
     _, first = np.unique(keys.case_of, return_index=True)
     origin = first[keys.case_of]
-    differs = np.flatnonzero(text != text[origin])
+    differs = np.flatnonzero(values != values[origin])
     if len(differs):
-        row = int(differs[0])
+        row, text = int(differs[0]), sheet.text(name)
         sheet.faults.append(
             f"{_rows(sheet.rows[differs])}: another {name} than an earlier row of the same case; case "
-            f"{keys.cases[keys.case_of[row]]} has {text[origin[row]]!r} in row {sheet.rows[origin[row]]} and "
-            f"{text[row]!r} in row {sheet.rows[row]}"
+            f"{keys.cases[keys.case_of[row]]} has {text[int(origin[row])].as_py()!r} in row {sheet.rows[origin[row]]} "
+            f"and {text[row].as_py()!r} in row {sheet.rows[row]}"
         )
 
 
