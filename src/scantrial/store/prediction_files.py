@@ -160,7 +160,7 @@ def _load(path: Path) -> _Sheet:
         raise InputError(f"{path} is empty", expected=_EXPECTED)
     try:
         sheet = _load_parquet(path, content) if content[:4] == b"PAR1" else _load_csv(path, content)
-    except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
+    except (pa.ArrowException, OSError, csv.Error) as error:
         raise InputError(f"{path} cannot be read: {error}", expected=_EXPECTED) from error
     if not len(sheet.table) and not sheet.faults:
         raise InputError(f"{path} has no rows", expected=_EXPECTED)
@@ -173,7 +173,8 @@ def _load_parquet(path: Path, content: bytes) -> _Sheet:
 
 
 def _load_csv(path: Path, content: bytes) -> _Sheet:
-    header = content.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode().rstrip("\r")
+    _check_utf8(path, content)
+    header = content.decode("utf-8-sig").split("\n", 1)[0].rstrip("\r")
     delimiter = max(_DELIMITERS, key=header.count)
     names = next(csv.reader([header], delimiter=delimiter), [])
     ragged: list[tuple[int, int, int]] = []
@@ -198,6 +199,14 @@ def _load_csv(path: Path, content: bytes) -> _Sheet:
         rows = _rows([number for number, _, _ in ragged])
         sheet.faults.append(f"{rows}: {found} cells in row {first}, expected {expected}")
     return sheet.keep(~_is_blank(table)) if len(table) else sheet
+
+
+def _check_utf8(path: Path, content: bytes) -> None:
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path} is no UTF-8 text: line {line}", expected=_EXPECTED) from error
 
 
 def _is_blank(table: pa.Table) -> NDArray[np.bool_]:
