@@ -169,6 +169,7 @@ def _load(path: Path) -> _Sheet:
 
 def _load_parquet(path: Path, content: bytes) -> _Sheet:
     table = pq.read_table(BytesIO(content))
+    table.validate(full=True)
     return _Sheet(path=path, table=table, rows=np.arange(1, len(table) + 1))
 
 
