@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
 
+from numpy.typing import NDArray
+
 from scantrial.core.errors import InputError, MissingExtraError
 from scantrial.core.names import listed, nearest, slug
 from scantrial.core.progress import Progress, silent
+from scantrial.core.records import SPLITS
 from scantrial.data.load import load
 from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec
@@ -34,6 +37,8 @@ from scantrial.study.file import read_study
 from scantrial.study.pool import Event
 
 if TYPE_CHECKING:
+    from scantrial.analysis.comparison import Comparison
+    from scantrial.report.rescoring import Pairs, Rescored, Rule
     from scantrial.train.judge import JudgedFiles
 
 EngineName = Literal["auto", "reference", "fused"]
@@ -250,6 +255,7 @@ def compare(
     control: str | None = None,
     pairs: bool = False,
     level: float = 0.95,
+    bootstrap: bool | None = None,
 ) -> Judgement:
     """Judge a study folder: which arms are better, worse or equivalent, and what became of its hypotheses.
 
@@ -263,13 +269,16 @@ def compare(
     control : set every other arm against this one
     pairs : compare all pairs of arms
     level : confidence level, default 0.95
+    bootstrap : whether to set a crossed bootstrap beside the comparisons, which takes seconds each; default: no
 
     Raises
     ------
     InputError
         If there is no study, or what is asked for is no metric or no arm of it.
     """
-    choices = Choices(metric=metric, margin=margin, control=control, pairs=pairs, level=level)
+    choices = Choices(
+        metric=metric, margin=margin, control=control, pairs=pairs, level=level, bootstrap=bool(bootstrap)
+    )
     return judge(read_folder(open_folder(folder), by="compare", purpose="verdicts"), choices=choices)
 
 
@@ -282,6 +291,85 @@ def show(folder: str | Path, case: int, *, arm: str | None = None, seed: int | N
     arm, seed : only this arm, only this seed
     """
     return case_view(open_folder(folder), case, arm=arm, seed=seed)
+
+
+class CompareOptions(TypedDict, total=False):
+    """How to compare predictions, as keywords of `compare_predictions`.
+
+    Parameters
+    ----------
+    metric : default accuracy
+    split : whose rows are judged, default ``test``; a file without such a column has test rows only
+    threshold : a case is called positive when its score exceeds it; default for probabilities: 0.5
+    threshold_rule : ``sensitivity`` or ``youden``: chosen for each run on validation rows
+    target_sensitivity : of the first rule, default 0.90
+    positive : the class that scores are of, where labels are names
+    margin : the smallest difference that matters, in the metric's unit; without it nothing is called equivalent
+    control : every other arm is set against it
+    pairs : ``all`` or ``control``; default: all, or against the control where one is named
+    level : confidence level, default 0.95
+    bootstrap : whether to cross-check by a crossed bootstrap; default: where it takes some 20 s at most
+    """
+
+    metric: str
+    split: str
+    threshold: float | None
+    threshold_rule: Rule | None
+    target_sensitivity: float | None
+    positive: str | None
+    margin: float | None
+    control: str | None
+    pairs: Pairs | None
+    level: float
+    bootstrap: bool | None
+
+
+def compare_predictions(file: str | Path, **options: Unpack[CompareOptions]) -> Rescored:
+    """Compare arms by anyone's predictions: a CSV or Parquet file with a row for each run and case.
+
+    Its columns are ``arm, seed, case, label`` and either ``score`` or ``p_CLASS`` for each class; if known also
+    ``patient`` and ``split``.
+
+    Parameters
+    ----------
+    options : see `CompareOptions`
+
+    Raises
+    ------
+    InputError
+        With every fault of the file, each with its rows.
+    """
+    from scantrial.report.rescoring import Asked, rescore  # noqa: PLC0415 - SciPy takes a moment to load
+    from scantrial.store.prediction_files import read_prediction_file  # noqa: PLC0415 - as above
+
+    for name in options:
+        _one_of("option", name, CompareOptions.__annotations__)
+    chosen: dict[str, Any] = dict(options)
+    positive, rule = chosen.pop("positive", None), chosen.pop("threshold_rule", None)
+    asked = Asked(rule=rule, **chosen)
+    _one_of("split", asked.split, SPLITS)
+    wanted = (asked.split,) if rule is None or asked.split == "val" else (asked.split, "val")
+    return rescore(read_prediction_file(file, splits=wanted, positive=positive), asked)
+
+
+def compare_arrays(y_true: NDArray[Any], scores: NDArray[Any], **options: Any) -> Comparison:
+    """Compare arms by arrays of predictions: `scantrial.analysis.comparison.compare`, which names the options.
+
+    Parameters
+    ----------
+    y_true : shape (n_cases,), class indices
+    scores : shape (n_runs, n_cases), scores of class 1 of any range; or (n_runs, n_cases, n_classes), probabilities
+    options : ``arms`` and ``seeds``, length n_runs; if wanted ``patients``, ``metric``, ``threshold``, ``margin``,
+        ``control``, ``level``
+
+    Raises
+    ------
+    ShapeError, InputError
+        If arrays do not belong together, or the metric cannot be had from them.
+    """
+    from scantrial.analysis.comparison import compare as compare_them  # noqa: PLC0415 - SciPy takes a moment to load
+
+    return compare_them(y_true, scores, **options)
 
 
 def predict(run_dir: str | Path, files: Sequence[str | Path]) -> JudgedFiles:

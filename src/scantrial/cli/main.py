@@ -45,6 +45,28 @@ class DeviceChoice(StrEnum):
     mps = "mps"
 
 
+class RuleChoice(StrEnum):
+    """Rules for a threshold."""
+
+    sensitivity = "sensitivity"
+    youden = "youden"
+
+
+class PairsChoice(StrEnum):
+    """Which arms are set against which."""
+
+    all = "all"
+    control = "control"
+
+
+class SplitChoice(StrEnum):
+    """Whose rows are judged."""
+
+    train = "train"
+    val = "val"
+    test = "test"
+
+
 class FormatChoice(StrEnum):
     """Report formats."""
 
@@ -138,6 +160,67 @@ def report(
     from scantrial.cli import looking
 
     looking.report(folder, report_format=report_format.value, as_json=as_json)
+
+
+@app.command()
+def compare(  # noqa: PLR0913, PLR0917 - the options of the command
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="A study folder.", show_default=False)] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option("--predictions", metavar="FILE", help="Predictions of any framework: CSV or Parquet."),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", metavar="NAME", help="What to compare: auroc, f1 [the study's; accuracy].")
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option("--margin", metavar="X", help="The smallest difference that matters: 0.02.")
+    ] = None,
+    control: Annotated[
+        str | None, typer.Option("--control", metavar="ARM", help="Set every other arm against this one.")
+    ] = None,
+    pairs: Annotated[
+        PairsChoice | None, typer.Option("--pairs", help="Which comparisons [all, or against the control].")
+    ] = None,
+    level: Annotated[float, typer.Option("--level", metavar="X", help="Confidence level.")] = 0.95,
+    split: Annotated[SplitChoice, typer.Option("--split", help="Whose rows are judged.")] = SplitChoice.test,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", metavar="X", help="Positive is a score above it [0.5].")
+    ] = None,
+    threshold_rule: Annotated[
+        RuleChoice | None, typer.Option("--threshold-rule", help="Choose it for each run on validation rows.")
+    ] = None,
+    target_sensitivity: Annotated[
+        float | None, typer.Option("--target-sensitivity", metavar="X", help="Of the rule sensitivity [0.9].")
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option("--positive", metavar="NAME", help="The class that scores are of."),
+    ] = None,
+    bootstrap: Annotated[
+        bool | None,
+        typer.Option("--bootstrap/--no-bootstrap", help="Cross-check by a crossed bootstrap [where it is quick]."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare arms: intervals over seeds and cases, verdicts in words. Takes a study folder or anyone's predictions."""
+    from scantrial.cli import comparing
+
+    comparing.compare(
+        folder,
+        predictions,
+        metric=metric,
+        margin=margin,
+        control=control,
+        pairs=None if pairs is None else pairs.value,
+        level=level,
+        split=split.value,
+        threshold=threshold,
+        threshold_rule=None if threshold_rule is None else threshold_rule.value,
+        target_sensitivity=target_sensitivity,
+        positive=positive,
+        bootstrap=bootstrap,
+        as_json=as_json,
+    )
 
 
 @app.command()
