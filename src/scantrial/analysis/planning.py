@@ -122,7 +122,7 @@ class Default:
     origin: str
 
 
-_MEASURED = "perceptrons on real radiographs"
+_MEASURED = "real radiographs"
 _SHARE_DEFAULTS = {
     "value": Default(value=0.75, origin=f"{_MEASURED}: 0.72 to 0.76"),
     "disagreement": Default(value=0.05, origin=f"{_MEASURED}: 0.017 (loss), 0.032 (depth)"),
@@ -377,12 +377,17 @@ def _equivalence(design: Design, variances: Variances) -> float | None:
     return power_of_equivalence(variances, design.margin, n_seeds=design.n_seeds, alpha=1 - design.level)
 
 
+def seeds_of_curve(design: Design) -> int:
+    """Return the seeds that the curve over cases is for: those planned, or the recommended 5 where only one is."""
+    return design.n_seeds if design.n_seeds >= 2 else FEW_SEEDS
+
+
 def _curve(design: Design, variances: Variances, asked: float | None, *, over: str) -> Curve:
     if over == "seeds":
         counts = sorted({*_SEEDS_SHOWN, *([design.n_seeds] if design.n_seeds >= 2 else [])})
         return curve_over(variances, "seeds", counts, n_seeds=design.n_seeds, difference=asked, alpha=design.alpha)
     counts = sorted({max(2, round(factor * design.n_cases)) for factor in _CASES_SHOWN})
-    r = max(design.n_seeds, 2)
+    r = seeds_of_curve(design)
     return curve_over(variances, "cases", counts, n_seeds=r, difference=asked, alpha=design.alpha)
 
 
@@ -393,7 +398,7 @@ def percent(probability: float) -> str:
     """Return a probability in whole per cent, and never as certain where it is not."""
     if 0 < probability < 0.01:
         return "less than 1 %"
-    return "more than 99 %" if 0.99 < probability < 1 else f"{100 * probability:.0f} %"
+    return "more than 99 %" if probability > 0.99 else f"{100 * probability:.0f} %"
 
 
 def said(metric: str, difference: float) -> str:
@@ -505,7 +510,7 @@ def _floors(design: Design, outlook: Outlook) -> str:
     if floor > 0:
         text = f"{cases} no number of seeds shows less than {said(design.metric, floor)}"
     else:
-        text = f"{cases} more seeds always show less, for the arms' networks differ over cases as those of one arm do"
+        text = f"{cases} more seeds always show less: two arms differ over cases no more than two trainings of one"
     below = outlook.best_over_cases
     if below is None:
         return text + "."
@@ -595,4 +600,5 @@ __all__: Sequence[str] = (
     "percent",
     "plan",
     "said",
+    "seeds_of_curve",
 )

@@ -226,8 +226,14 @@ def power(
     within = variances.var_arm_seed + own
     if den == 0:
         return 1.0 if difference else alpha
-    df2 = den**2 * (n_seeds - 1) / within**2 if within > 0 else math.inf
+    df2 = _df(den, within, n_seeds)
     return _power_f(n_seeds * difference**2 / (2 * den), df2, alpha)
+
+
+def _df(den: float, within: float, n_seeds: int) -> float:
+    """Return Hillis's degrees of freedom, ``(den / within)^2 (J - 1)``; infinite where seeds add nothing."""
+    ratio = den / within if within > 0 else math.inf
+    return ratio * ratio * (n_seeds - 1)
 
 
 def _power_f(ncp: float, df2: float, alpha: float) -> float:
@@ -319,7 +325,7 @@ def best_over_cases(variances: Variances, *, n_seeds: int, alpha: float = 0.05, 
 
     With few seeds this can be less than `floor_over_cases`, the limit, for the reason that `cases_needed` gives.
     """
-    counts = {round(variances.n_cases * math.pow(MAX_CASES_FACTOR, step / 40)) for step in range(41)}
+    counts = {round(variances.n_cases * math.pow(MAX_CASES_FACTOR, step / 20)) for step in range(21)}
     shown = [smallest_difference(variances, n_seeds=n_seeds, n_cases=n, alpha=alpha, target=target) for n in counts]
     return min(*shown, floor_over_cases(variances, n_seeds=n_seeds, alpha=alpha, target=target))
 
@@ -333,7 +339,7 @@ def power_of_equivalence(
     den = within + k * n_seeds * variances.excess
     if den == 0:
         return 1.0
-    df = den**2 * (n_seeds - 1) / within**2 if within > 0 else math.inf
+    df = _df(den, within, n_seeds)
     se = math.sqrt(2 * den / n_seeds)
     reach = margin / se - t_quantile(1 - alpha, df)
     inside = float(special.ndtr(reach) if math.isinf(df) else special.stdtr(df, reach))

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from scantrial import api
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.planning import MEANINGS, Plan, counted, percent, said
+from scantrial.analysis.planning import MEANINGS, Plan, counted, percent, said, seeds_of_curve
 from scantrial.analysis.power import Curve
 from scantrial.cli.output import duration, out, print_json, print_table, progress_bar
 from scantrial.study.timing import StudyTime
@@ -39,7 +39,7 @@ def print_plan(found: api.StudyPlan) -> None:
         _say(sentence, bullet="- ")
     out.print()
     _print_curve(plan, plan.over_seeds, f"{plan.design.n_cases:,} test cases")
-    _print_curve(plan, plan.over_cases, counted(max(plan.design.n_seeds, 2), "seed"))
+    _print_curve(plan, plan.over_cases, counted(seeds_of_curve(plan.design), "seed"))
     for warning in (*found.notes, *plan.warnings):
         _say(warning, bullet="! ")
     _say("Seeds stand for new training runs, not for new training data: all of this is for these training cases.", "! ")
@@ -81,7 +81,8 @@ def _print_curve(plan: Plan, curve: Curve, fixed: str) -> None:
     if curve.difference is not None:
         table.add_column(f"power for {said(plan.design.metric, curve.difference)}", justify="right")
     table.add_column("", justify="left")
-    planned = plan.design.n_seeds if curve.over == "seeds" else plan.design.n_cases
+    design = plan.design
+    planned = design.n_seeds if curve.over == "seeds" or seeds_of_curve(design) != design.n_seeds else design.n_cases
     for position, count in enumerate(curve.counts):
         cells = [f"{count:,}", said(plan.design.metric, curve.smallest_difference[position])]
         cells += [percent(curve.power[position])] if curve.power else []
@@ -101,4 +102,4 @@ def _time(time: StudyTime) -> list[str]:
         for arm in time.arms
     ]
     whole = "not known, for an arm's is not" if total is None else f"about {duration(total)} with one worker"
-    return [f"How long it takes: {whole}. From {time.source}:", *lines]
+    return [f"How long it takes: {whole} ({time.source}):", *lines]

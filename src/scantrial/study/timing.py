@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import time
@@ -135,6 +136,7 @@ def measure_time(study: Study, scans: ScanSet, execution: Execution, *, progress
     Nothing is kept, and no test row is read: the engine is given training and validation cases alone. Sets the threads
     and the allocator of this process, as a worker does.
     """
+    load = _load()
     threads = execution.threads or max(1, n_cores() // execution.workers)
     with _importable(study), tempfile.TemporaryDirectory() as folder:
         prepared = resolve(execution.prepare)(execution.device, threads)
@@ -151,9 +153,20 @@ def measure_time(study: Study, scans: ScanSet, execution: Execution, *, progress
     return StudyTime(
         arms=tuple(_arm_time(arm, seconds[keys[arm.name]]) for arm in study.arms),
         n_seeds=len(study.seeds),
-        source=f"measured on this machine as it is now: the second of two epochs of each recipe on "
-        f"{prepared['device']}, {threads} thread{'s' * (threads != 1)}, one run at a time",
+        source=f"the second of two epochs of each recipe, measured on this machine: {prepared['device']}, "
+        f"{threads} thread{'s' * (threads != 1)}, one run at a time{_busy(load)}",
     )
+
+
+def _load() -> float:
+    """Return how many processes wanted a core of this machine in the last minute."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def _busy(load: float) -> str:
+    if load <= n_cores() + 0.5:
+        return ""
+    return f"; it was busy with other work, load {load:.1f} on {n_cores()} cores, so that free it is faster"
 
 
 @contextmanager
