@@ -87,7 +87,8 @@ def time_from_pilot(study: Study, folder: StudyFolder, *, n_train: int | None) -
     seen: dict[str, list[float]] = {}
     for key in folder.run_keys():
         facts = folder.facts(key)
-        if facts.n_epochs and (shape is None or tuple(facts.image_shape[1:]) == shape):
+        alike = shape is None or tuple(facts.image_shape[1:]) == shape
+        if alike and facts.n_epochs and "train_s" in facts.times:
             seen.setdefault(cost_key(facts.recipe), []).append(scale * _epoch_s(facts))
     scaled = "" if scale == 1 else f", times {scale:.2g} for the number of training cases"
     return StudyTime(
