@@ -17,6 +17,7 @@ _PUBLIC = (
     "compare_predictions",
     "load_scans",
     "load_study",
+    "plan",
     "predict",
     "report",
     "results",

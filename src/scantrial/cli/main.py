@@ -128,6 +128,54 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
 
 
 @app.command()
+def plan(  # noqa: PLR0913, PLR0917 - the options of the command
+    study: Study,
+    pilot: Annotated[
+        Path | None, typer.Option("--pilot", metavar="DIR", help="A study folder that measures what is else assumed.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="Plan with N seeds.")] = None,
+    n_cases: Annotated[int | None, typer.Option("--n-cases", metavar="N", help="Plan with N test cases.")] = None,
+    sets: Sets = [],  # noqa: B006 - typer wants a list and makes a new one each time
+    difference: Annotated[
+        float | None, typer.Option("--difference", metavar="D", help="The true difference to find [the margin].")
+    ] = None,
+    value: Annotated[float | None, typer.Option("--value", metavar="P", help="Assume this value.")] = None,
+    disagreement: Annotated[
+        float | None, typer.Option("--disagreement", metavar="P", help="Assume two arms disagree on this share.")
+    ] = None,
+    correlation: Annotated[
+        float | None, typer.Option("--correlation", metavar="R", help="Assume this correlation of two arms' AUROC.")
+    ] = None,
+    sd_training: Annotated[
+        float | None, typer.Option("--sd-training", metavar="P", help="Assume this spread over seeds.")
+    ] = None,
+    shared: Annotated[
+        float | None, typer.Option("--shared", metavar="P", help="Assume this part of it stays when trained again.")
+    ] = None,
+    time: Annotated[bool, typer.Option("--time", help="Train two epochs of each recipe to tell how long.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Tell before any training what a study can show, and how long it takes."""
+    from scantrial.cli import planning
+
+    planning.plan(
+        study,
+        pilot=pilot,
+        seeds=seeds,
+        n_cases=n_cases,
+        sets=sets,
+        difference=difference,
+        value=value,
+        disagreement=disagreement,
+        correlation=correlation,
+        sd_training=sd_training,
+        shared=shared,
+        measure=time,
+        as_json=as_json,
+    )
+
+
+@app.command()
 def status(folder: Folder, as_json: Json = False) -> None:
     """Tell what is done, running and left, and how long it will take."""
     from scantrial.cli import looking
