@@ -25,7 +25,7 @@ from scantrial.core.files import write_atomic
 from scantrial.report import formats, sentences
 from scantrial.report.figure import Figure
 from scantrial.report.figures import Domain, confusion_matrices, learning_curves, metric_dots
-from scantrial.report.palette import GRID, INK, MUTED
+from scantrial.report.palette import BLUE, GRID, INK, MUTED, VERMILLION
 from scantrial.report.reading import read_study, read_thumbnails
 from scantrial.report.view import ArmView, ReportView, build_view, primary_values
 from scantrial.store.folder import StudyFolder, open_folder
@@ -36,6 +36,8 @@ _THEMED = {
     f'fill="{MUTED}"': 'fill="var(--muted)"',
     f'stroke="{MUTED}"': 'stroke="var(--muted)"',
     f'stroke="{GRID}"': 'stroke="var(--grid)"',
+    f'stroke="{BLUE}"': 'stroke="var(--blue)"',
+    f'stroke="{VERMILLION}"': 'stroke="var(--vermillion)"',
 }
 """The page's own colours in place of the figure's, so that figures follow light and dark."""
 
@@ -181,6 +183,7 @@ def _filters() -> dict[str, Callable[..., Any]]:
         "joined": formats.joined,
         "metric_heading": formats.metric_heading,
         "metric_number": formats.metric_number,
+        "moment": formats.moment,
         "plain": formats.plain,
         "png_uri": png_uri,
         "proportion": formats.proportion,
