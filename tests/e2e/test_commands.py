@@ -339,6 +339,7 @@ def test_help_is_quick():
         (("studies", "--json"), "studies"),
         (("schema",), "properties"),
         (("data", "list", "--json"), "data_sets"),
+        (("data", "--json"), "data_sets"),
         (("env", "--json"), "engines"),
     ],
 )
@@ -358,6 +359,7 @@ def test_listings_are_json(cli, words, key):
         (("run", "demo", "--engine", "fused"), 2, "fused"),
         (("run", "demo", "--workers", "0"), 2, "1 or more"),
         (("data", "fetch", "pneumoniamnits"), 2, "pneumoniamnist"),
+        (("data", "--json", "fetch", "pneumoniamnist"), 2, "--json belongs behind fetch"),
         (("predict", ".", "x.png"), 2, "no finished run"),
         (("frobnicate",), 2, "No such command"),
     ],

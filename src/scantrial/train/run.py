@@ -27,7 +27,7 @@ from scantrial.train.checkpoint import load_checkpoint, save_checkpoint, take_up
 from scantrial.train.checks import check_task
 from scantrial.train.evaluate import cases_at_once, logits_of, measure
 from scantrial.train.optimizers import make_optimizer
-from scantrial.train.process import set_process
+from scantrial.train.process import return_freed_memory, set_process
 from scantrial.train.scans import put_on_device
 from scantrial.train.selection import Best, copy_tensors, selection_rule, selection_score, tensors_of
 from scantrial.train.state import Setup, TrainState, has_diverged
@@ -76,7 +76,10 @@ def carry_out(task: RunTask, tell: Tell, *, engine: str, train_epoch: EpochTrain
             content = load_checkpoint(task)
             if content is not None:
                 take_up(content, state, device=task.device)
+            del content
+            return_freed_memory()
         _train(setup, state, tell, train_epoch, begun)
+        _let_go_of_training(state)
         with failures_named(task, "was being evaluated"):
             return _finish(setup, state, engine=engine, begun=begun)
 
@@ -130,6 +133,13 @@ def _train(setup: Setup, state: TrainState, tell: Tell, train_epoch: EpochTraine
             save_checkpoint(state, task, spent_s=now - begun)
             saved = time.monotonic()
         tell(state.history[-1], setup.n_epochs)
+
+
+def _let_go_of_training(state: TrainState) -> None:
+    """Give back gradients and the optimiser's running means: what follows, weights written to disk, needs room too."""
+    state.optimizer.zero_grad(set_to_none=True)
+    state.optimizer.state.clear()
+    return_freed_memory()
 
 
 def _next_epoch(setup: Setup, state: TrainState, train_epoch: EpochTrainer) -> None:
