@@ -13,6 +13,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 from scipy import stats
+from tests.simulation.generator import STRUCTURES, trials, true_accuracy, true_auroc
 
 from scantrial.analysis.comparison import compare_runs
 from scantrial.analysis.contrasts import against_control, difference
@@ -22,7 +23,6 @@ from scantrial.analysis.mrmc import Components, analyse, components
 from scantrial.analysis.one_seed import paired_proportions
 from scantrial.analysis.power import from_components, power
 from scantrial.analysis.verdicts import decide, evidence
-from tests.simulation.generator import STRUCTURES, trials, true_accuracy, true_auroc
 
 N_TRIALS = 1000
 DIFFERENCE = difference("1", "0")
