@@ -1,4 +1,4 @@
-"""Where reference data are that may not be copied into this repository."""
+"""Where published data sets lie that are not ours to ship."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+BESIDE = Path(__file__).resolve().parents[3] / "shared" / "refdata"
+
 
 @pytest.fixture(scope="session")
 def refdata() -> Path:
-    """Return the folder that ``$SCANTRIAL_REFDATA`` names, else the one beside the checkout; skip without either."""
-    beside = Path(__file__).parents[3] / "shared" / "refdata"
-    folder = Path(os.environ.get("SCANTRIAL_REFDATA") or beside)
+    """Return the folder of reference data: $SCANTRIAL_REFDATA, or ../shared/refdata beside the checkout."""
+    folder = Path(os.environ.get("SCANTRIAL_REFDATA") or BESIDE)
     if not folder.is_dir():
-        pytest.skip("there is no folder of reference data, neither $SCANTRIAL_REFDATA nor ../shared/refdata")
-    return folder.resolve()
+        pytest.skip("there is no folder of reference data; $SCANTRIAL_REFDATA names one")
+    return folder

@@ -271,8 +271,7 @@ def _one_seed(runs: RunScores, result: ContrastResult, metric: str, *, level: fl
     keep = _cases_of(runs, metric)
     position = {(arm, seed): run for run, (arm, seed) in enumerate(zip(runs.arms, runs.seeds, strict=True))}
     first, second = (
-        runs.y_pred[position[arm, result.seeds[0]]][keep] == runs.y_true[keep]
-        for arm in (result.contrast.first, result.contrast.second)
+        runs.y_pred[position[arm, result.seeds[0]]][keep] == runs.y_true[keep] for arm in result.contrast.arms
     )
     return paired_proportions(first, second, level=level)
 

@@ -83,6 +83,7 @@ def _results_dict(view: ReportView) -> dict[str, Any]:
         "class_names": list(view.data.class_names),
         "runs": [_run_dict(arm, run) for arm in view.arms for run in arm.runs],
         "arms": [_arm_dict(arm) for arm in view.arms],
+        "judgement": view.judgement.to_dict(),
     }
 
 
