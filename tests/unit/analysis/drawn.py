@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from scantrial.analysis.estimates import Estimates
 from scantrial.analysis.runs import RunScores
 
 
@@ -51,3 +52,33 @@ def noisy(
     ]
     arms = [name for name in "abcdefgh"[: len(gain)] for _ in range(n_seeds)]
     return y_true, np.array(rows), arms, list(range(n_seeds)) * len(gain)
+
+
+def laid_down(
+    theta: Mapping[str, Sequence[float]],
+    *,
+    metric: str = "accuracy",
+    sd_difference: float = 0.01,
+    n_by_class: tuple[int, ...] = (200, 200),
+    n_patients: int | None = None,
+) -> Estimates:
+    """Lay down estimates by arm and seed whose errors over cases are one draw for each arm.
+
+    Two arms then differ by a value of standard deviation `sd_difference` over samples of cases, the same at each seed.
+    """
+    arms = [arm for arm, values in theta.items() for _ in values]
+    influence = sd_difference / np.sqrt(2) * (np.array(arms)[:, None] == np.array(list(theta))[None, :])
+    return Estimates(
+        metric=metric,
+        arms=tuple(arms),
+        seeds=tuple(seed for values in theta.values() for seed in range(len(values))),
+        theta=np.concatenate([np.asarray(values, dtype=float) for values in theta.values()]),
+        covariance=influence @ influence.T,
+        influence=influence,
+        n_cases=sum(n_by_class),
+        n_patients=n_patients,
+        n_by_class=n_by_class,
+        n_used=sum(n_by_class),
+        n_patients_used=n_patients,
+        method="laid down",
+    )
