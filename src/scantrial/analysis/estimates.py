@@ -50,7 +50,7 @@ class Estimates:
     n_patients: int | None
     n_by_class: tuple[int, ...]
     n_used: int
-    n_patients_used: int | None
+    n_patients_used: int | None = None
     method: str
     n_clipped: int = 0
 
