@@ -15,9 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
 
+from numpy.typing import NDArray
+
+from scantrial.analysis.planning import Plan, assume
+from scantrial.analysis.planning import plan as plan_design
 from scantrial.core.errors import InputError, MissingExtraError
 from scantrial.core.names import listed, nearest, slug
 from scantrial.core.progress import Progress, silent
+from scantrial.core.records import SPLITS
 from scantrial.data.load import load
 from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec
@@ -31,9 +36,13 @@ from scantrial.store.lock import holder_of
 from scantrial.study.arms import Study
 from scantrial.study.execute import Clock, Execution, Outcome, Watch, run_study
 from scantrial.study.file import read_study
+from scantrial.study.planning import CountedCases, count_test_cases, design_of, pilot_basis, planned_pairs
 from scantrial.study.pool import Event
+from scantrial.study.timing import StudyTime, measure_time, not_measured, time_from_pilot
 
 if TYPE_CHECKING:
+    from scantrial.analysis.comparison import Comparison
+    from scantrial.report.rescoring import Pairs, Rescored, Rule
     from scantrial.train.judge import JudgedFiles
 
 EngineName = Literal["auto", "reference", "fused"]
@@ -151,6 +160,114 @@ def default_folder(study: Study) -> Path:
     return Path(re.sub(r"[\s\x00-\x1f\x7f/\\:*?\"<>|]+", "-", study.name).strip("-.") or slug(study.name))
 
 
+class PlanOptions(TypedDict, total=False):
+    """What a plan is made with, as keywords of `plan`; see `scantrial.analysis.planning.MEANINGS` for the assumptions.
+
+    Parameters
+    ----------
+    value, disagreement, correlation, sd_training, shared : assumptions in the place of the defaults; not with a pilot
+    difference : the true difference to be found, in the metric's unit; default: the margin
+    n_cases : plan with this many test cases, of the same kind as the study's
+    """
+
+    value: float | None
+    disagreement: float | None
+    correlation: float | None
+    sd_training: float | None
+    shared: float | None
+    difference: float | None
+    n_cases: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyPlan:
+    """What a study can show, and how long it takes.
+
+    Parameters
+    ----------
+    cases : its test cases, counted
+    pairs : the arms that are compared with each other
+    notes : what a reader has to know of how the cases were counted
+    """
+
+    question: str
+    plan: Plan
+    time: StudyTime
+    cases: CountedCases
+    pairs: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "study": self.question,
+            "pairs": [list(pair) for pair in self.pairs],
+            "test_cases": {"by_class": dict(self.cases.by_class), "source": self.cases.source},
+            **self.plan.to_dict(),
+            "warnings": [*self.notes, *self.plan.warnings],
+            "time": self.time.to_dict(),
+        }
+
+
+def plan(
+    study: Study | str | Path,
+    *,
+    pilot: str | Path | None = None,
+    seeds: int | None = None,
+    sets: Sequence[str] = (),
+    measure: bool = False,
+    progress: Progress = silent,
+    **options: Unpack[PlanOptions],
+) -> StudyPlan:
+    """Say before any training what a study can show, and how long it takes.
+
+    Parameters
+    ----------
+    pilot : folder of a finished study whose spreads are taken in the place of assumptions; its test rows are read for
+        that, which is logged
+    seeds, sets : see `load_study`
+    measure : train two epochs of each recipe to tell how long the study takes; decodes the scans, reads no test row
+    options : see `PlanOptions`
+
+    Raises
+    ------
+    StudyFileError, DataError
+        As in `run`; scans that are not here are no hindrance where the split states how many test cases there are.
+    InputError
+        If a number cannot be, or the metric needs a pilot.
+    """
+    for name in options:
+        _one_of("option", name, PlanOptions.__annotations__)
+    given: dict[str, Any] = dict(options)
+    difference, n_cases = given.pop("difference", None), given.pop("n_cases", None)
+    _refuse_both(pilot, given)
+    if not isinstance(study, Study):
+        study = load_study(study, sets=sets, seeds=seeds)
+    cases, notes = count_test_cases(study, n_cases=n_cases)
+    design = design_of(study, cases)
+    store = None if pilot is None else open_folder(pilot)
+    basis = assume(design, given) if store is None else pilot_basis(store, design.metric)
+    found = plan_design(design, basis, difference=difference)
+    if measure:
+        _require_torch("timing")
+        scans = load_scans(study.spec.data, base=study.base, progress=progress)
+        taken = measure_time(study, scans, _execution({}), progress=progress)
+    else:
+        taken = not_measured(study) if store is None else time_from_pilot(study, store, n_train=cases.n_train)
+    return StudyPlan(
+        question=study.spec.study, plan=found, time=taken, cases=cases, pairs=planned_pairs(study), notes=notes
+    )
+
+
+def _refuse_both(pilot: str | Path | None, given: Mapping[str, Any]) -> None:
+    stated = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None]
+    if pilot is not None and stated:
+        raise InputError(
+            f"--pilot {pilot} and {listed(stated)}: a pilot measures what is assumed without one",
+            do="leave out one or the other",
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """What a study folder holds and what is still to come.
@@ -250,6 +367,7 @@ def compare(
     control: str | None = None,
     pairs: bool = False,
     level: float = 0.95,
+    bootstrap: bool | None = None,
 ) -> Judgement:
     """Judge a study folder: which arms are better, worse or equivalent, and what became of its hypotheses.
 
@@ -263,13 +381,16 @@ def compare(
     control : set every other arm against this one
     pairs : compare all pairs of arms
     level : confidence level, default 0.95
+    bootstrap : whether to set a crossed bootstrap beside the comparisons, which takes seconds each; default: no
 
     Raises
     ------
     InputError
         If there is no study, or what is asked for is no metric or no arm of it.
     """
-    choices = Choices(metric=metric, margin=margin, control=control, pairs=pairs, level=level)
+    choices = Choices(
+        metric=metric, margin=margin, control=control, pairs=pairs, level=level, bootstrap=bool(bootstrap)
+    )
     return judge(read_folder(open_folder(folder), by="compare", purpose="verdicts"), choices=choices)
 
 
@@ -282,6 +403,85 @@ def show(folder: str | Path, case: int, *, arm: str | None = None, seed: int | N
     arm, seed : only this arm, only this seed
     """
     return case_view(open_folder(folder), case, arm=arm, seed=seed)
+
+
+class CompareOptions(TypedDict, total=False):
+    """How to compare predictions, as keywords of `compare_predictions`.
+
+    Parameters
+    ----------
+    metric : default accuracy
+    split : whose rows are judged, default ``test``; a file without such a column has test rows only
+    threshold : a case is called positive when its score exceeds it; default for probabilities: 0.5
+    threshold_rule : ``sensitivity`` or ``youden``: chosen for each run on validation rows
+    target_sensitivity : of the first rule, default 0.90
+    positive : the class that scores are of, where labels are names
+    margin : the smallest difference that matters, in the metric's unit; without it nothing is called equivalent
+    control : every other arm is set against it
+    pairs : ``all`` or ``control``; default: all, or against the control where one is named
+    level : confidence level, default 0.95
+    bootstrap : whether to cross-check by a crossed bootstrap; default: where it takes some 20 s at most
+    """
+
+    metric: str
+    split: str
+    threshold: float | None
+    threshold_rule: Rule | None
+    target_sensitivity: float | None
+    positive: str | None
+    margin: float | None
+    control: str | None
+    pairs: Pairs | None
+    level: float
+    bootstrap: bool | None
+
+
+def compare_predictions(file: str | Path, **options: Unpack[CompareOptions]) -> Rescored:
+    """Compare arms by anyone's predictions: a CSV or Parquet file with a row for each run and case.
+
+    Its columns are ``arm, seed, case, label`` and either ``score`` or ``p_CLASS`` for each class; if known also
+    ``patient`` and ``split``.
+
+    Parameters
+    ----------
+    options : see `CompareOptions`
+
+    Raises
+    ------
+    InputError
+        With every fault of the file, each with its rows.
+    """
+    from scantrial.report.rescoring import Asked, rescore  # noqa: PLC0415 - SciPy takes a moment to load
+    from scantrial.store.prediction_files import read_prediction_file  # noqa: PLC0415 - as above
+
+    for name in options:
+        _one_of("option", name, CompareOptions.__annotations__)
+    chosen: dict[str, Any] = dict(options)
+    positive, rule = chosen.pop("positive", None), chosen.pop("threshold_rule", None)
+    asked = Asked(rule=rule, **chosen)
+    _one_of("split", asked.split, SPLITS)
+    wanted = (asked.split,) if rule is None or asked.split == "val" else (asked.split, "val")
+    return rescore(read_prediction_file(file, splits=wanted, positive=positive), asked)
+
+
+def compare_arrays(y_true: NDArray[Any], scores: NDArray[Any], **options: Any) -> Comparison:
+    """Compare arms by arrays of predictions: `scantrial.analysis.comparison.compare`, which names the options.
+
+    Parameters
+    ----------
+    y_true : shape (n_cases,), class indices
+    scores : shape (n_runs, n_cases), scores of class 1 of any range; or (n_runs, n_cases, n_classes), probabilities
+    options : ``arms`` and ``seeds``, length n_runs; if wanted ``patients``, ``metric``, ``threshold``, ``margin``,
+        ``control``, ``level``
+
+    Raises
+    ------
+    ShapeError, InputError
+        If arrays do not belong together, or the metric cannot be had from them.
+    """
+    from scantrial.analysis.comparison import compare as compare_them  # noqa: PLC0415 - SciPy takes a moment to load
+
+    return compare_them(y_true, scores, **options)
 
 
 def predict(run_dir: str | Path, files: Sequence[str | Path]) -> JudgedFiles:

@@ -165,6 +165,45 @@ def test_the_report_is_rebuilt_without_torch_and_without_the_scans(study_folder,
     assert 'src="http' not in html
 
 
+def test_compare_judges_a_study_by_its_own_metric_and_margin(study_folder, cli):
+    """Verdicts in words and as JSON: the study's metric, margin, family and hypotheses; the reading is logged."""
+    said = cli("compare", "small")
+    assert said.returncode == 0, said.stderr
+    assert "There is not enough to judge loss = ce against loss = bce: 2 seeds of each arm" in said.stdout
+    assert "CE is more accurate than BCE - undecided, declared before the first run was finished" in said.stdout
+    told = json.loads(cli("compare", "small", "--json").stdout)
+    assert (told["metric"], told["split"], told["margin"]) == ("accuracy", "test", 0.05)
+    (compared,) = told["primary"]["comparisons"]
+    assert compared["name"] == "loss-ce - base"
+    assert compared["verdict"] == "not enough to judge"
+    arms = {arm["arm"]: arm for arm in told["primary"]["arms"]}
+    by_seed = [arms["loss-ce"]["by_seed"][seed] - arms["base"]["by_seed"][seed] for seed in ("0", "1")]
+    assert compared["effect"] == pytest.approx(np.mean(by_seed))
+    assert told["hypotheses"][0]["answer"] == "undecided"
+    openings = [json.loads(line) for line in (study_folder / "test-openings.jsonl").read_text().splitlines()]
+    assert sum(opening["by"] == "compare" for opening in openings) == 2
+
+
+def test_compare_takes_other_wishes_and_refuses_what_makes_no_sense(study_folder, cli):
+    """Another metric, control, level and all pairs are taken; options of a predictions file are refused by name."""
+    told = json.loads(cli("compare", "small", "--metric", "auroc", "--control", "loss-ce", "--json").stdout)
+    assert [item["name"] for item in told["primary"]["comparisons"]] == ["base - loss-ce"]
+    assert told["margin"] is None
+    assert "bootstrap CI" in cli("compare", "small", "--bootstrap", "--pairs", "all").stdout
+    for words, says in (
+        (("small", "--threshold", "0.3"), "--threshold with a study folder"),
+        (("small", "--split", "val"), "--split with a study folder"),
+        (("small", "--metric", "acuracy"), "did you mean 'accuracy'"),
+        (("small", "--control", "nobody"), "no arm is called 'nobody'"),
+        ((), "neither of DIR and --predictions FILE"),
+        (("nowhere",), "nowhere"),
+    ):
+        refused = cli("compare", *words)
+        assert refused.returncode == 2, refused.stdout
+        assert says in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
 def test_predict_judges_new_files_as_the_run_did(study_folder, cli, tmp_path):
     """``predict`` on a case's own pixels gives the probability that the run stored for it."""
     from scantrial.data.phantom import PhantomOptions, make_phantom

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from scipy import optimize, special, stats
@@ -53,6 +53,11 @@ class Variances:
                 expected="two cases or more, variances of 0 or more, and an error of at least the excess",
             )
 
+    def on(self, n_cases: int) -> Variances:
+        """Return what they would be on another number of cases of the same kind."""
+        k = self.n_cases / n_cases
+        return replace(self, n_cases=n_cases, error=k * self.error, excess=k * self.excess)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         return asdict(self)
@@ -88,6 +93,7 @@ def assumed(
     disagreement: float,
     sd_training: float,
     shared: float = 0.5,
+    n_independent: float | None = None,
 ) -> Variances:
     """Make variances for a proportion such as accuracy from plain assumptions, before anything has run.
 
@@ -101,30 +107,24 @@ def assumed(
     disagreement : share of cases on which one run of an arm is right and one of the other wrong; at most
         ``2 min(value, 1 - value)``
     sd_training : standard deviation over seeds of an arm's proportion on endlessly many cases
-    shared : in [0, 1], default 0.5
+    shared : in [0, 1], default 0.5; it is so if two trainings of one arm disagree on half as many cases as two arms do
+    n_independent : independent cases that the proportion rests on, where those are not all `n_cases`: one class's, or
+        fewer because patients have several
 
     Raises
     ------
     InputError
         If a number is out of its range.
     """
-    faults = [
-        f"{name} {number:g}"
-        for name, number, good in (
-            ("value", value, 0 < value < 1),
-            ("disagreement", disagreement, 0 < disagreement <= 2 * min(value, 1 - value) + 1e-12),
-            ("sd_training", sd_training, 0 <= sd_training < 1),
-            ("shared", shared, 0 <= shared <= 1),
-        )
-        if not good
-    ]
-    if faults or n_cases < 2:
-        raise InputError(
-            f"assumptions that cannot be: {', '.join(faults) or f'{n_cases} cases'}",
-            expected="value in (0, 1), disagreement in (0, 2 min(value, 1 - value)], sd_training in [0, 1), "
-            "shared in [0, 1]",
-        )
-    error = disagreement / (2 * n_cases)
+    _refuse_impossible(
+        n_cases,
+        "value in (0, 1), disagreement in (0, 2 min(value, 1 - value)], sd_training in [0, 1), shared in [0, 1]",
+        value=(value, 0 < value < 1),
+        disagreement=(disagreement, 0 < disagreement <= 2 * min(value, 1 - value) + 1e-12),
+        sd_training=(sd_training, 0 <= sd_training < 1),
+        shared=(shared, 0 <= shared <= 1),
+    )
+    error = disagreement / (2 * (n_cases if n_independent is None else n_independent))
     return Variances(
         n_cases=n_cases,
         var_arm_seed=sd_training**2,
@@ -133,6 +133,64 @@ def assumed(
         source=f"assumed: {100 * value:g} % right, arms disagree on {100 * disagreement:g} % of cases, "
         f"training moves an arm by {100 * sd_training:g} points, {100 * shared:g} % of the cases' part is shared",
     )
+
+
+def assumed_auroc(
+    *,
+    n_cases: int,
+    n_positive: float,
+    n_negative: float,
+    value: float,
+    correlation: float,
+    sd_training: float,
+    shared: float = 0.5,
+) -> Variances:
+    """Make variances for AUROC from plain assumptions, before anything has run.
+
+    Variance over cases by Hanley and McNeil (1982),
+    ``[A (1 - A) + (n1 - 1)(Q1 - A^2) + (n0 - 1)(Q2 - A^2)] / (n1 n0)`` with ``Q1 = A / (2 - A)`` and
+    ``Q2 = 2 A^2 / (1 + A)``; a share `correlation` of it is common to two arms (Hanley and McNeil 1983).
+
+    Parameters
+    ----------
+    n_positive, n_negative : independent cases of each kind
+    value : in (0.5, 1), the expected AUROC
+    correlation : in [0, 1), of the AUROCs of one run of each arm over samples of cases
+    sd_training : standard deviation over seeds of an arm's AUROC on endlessly many cases
+    shared : as in `assumed`
+
+    Raises
+    ------
+    InputError
+        If a number is out of its range.
+    """
+    _refuse_impossible(
+        n_cases,
+        "value in (0.5, 1), correlation in [0, 1), sd_training in [0, 1), shared in [0, 1]",
+        value=(value, 0.5 < value < 1),
+        correlation=(correlation, 0 <= correlation < 1),
+        sd_training=(sd_training, 0 <= sd_training < 1),
+        shared=(shared, 0 <= shared <= 1),
+    )
+    q1, q2, square = value / (2 - value), 2 * value**2 / (1 + value), value**2
+    spread = value * (1 - value) + (n_positive - 1) * (q1 - square) + (n_negative - 1) * (q2 - square)
+    error = (1 - correlation) * spread / (n_positive * n_negative)
+    return Variances(
+        n_cases=n_cases,
+        var_arm_seed=sd_training**2,
+        error=error,
+        excess=shared * error,
+        source=f"assumed: AUROC {value:g}, correlation {correlation:g} between arms over cases, "
+        f"training moves an arm by {sd_training:g}, {100 * shared:g} % of the cases' part is shared",
+    )
+
+
+def _refuse_impossible(n_cases: int, expected: str, **numbers: tuple[float, bool]) -> None:
+    faults = [f"{name} {number:g}" for name, (number, good) in numbers.items() if not good]
+    if n_cases < 2:
+        faults.append(f"{n_cases} cases")
+    if faults:
+        raise InputError(f"assumptions that cannot be: {', '.join(faults)}", expected=expected)
 
 
 def power(
@@ -168,14 +226,22 @@ def power(
     within = variances.var_arm_seed + own
     if den == 0:
         return 1.0 if difference else alpha
-    df2 = den**2 * (n_seeds - 1) / within**2 if within > 0 else math.inf
+    df2 = _df(den, within, n_seeds)
     return _power_f(n_seeds * difference**2 / (2 * den), df2, alpha)
+
+
+def _df(den: float, within: float, n_seeds: int) -> float:
+    """Return Hillis's degrees of freedom, ``(den / within)^2 (J - 1)``; infinite where seeds add nothing."""
+    ratio = den / within if within > 0 else math.inf
+    return ratio * ratio * (n_seeds - 1)
 
 
 def _power_f(ncp: float, df2: float, alpha: float) -> float:
     if df2 > 1e6:
         return _power_chi2(ncp, alpha)
-    return float(special.ncfdtr(1, df2, ncp, stats.f.ppf(1 - alpha, 1, df2)) * -1 + 1)
+    found = 1 - float(special.ncfdtr(1, df2, ncp, stats.f.ppf(1 - alpha, 1, df2)))
+    # SciPy gives NaN where the noncentrality is beyond its series: long since certain.
+    return 1.0 if math.isnan(found) else found
 
 
 def _power_chi2(ncp: float, alpha: float) -> float:
@@ -234,17 +300,36 @@ def seeds_needed(
 def cases_needed(
     variances: Variances, difference: float, *, n_seeds: int, alpha: float = 0.05, target: float = POWER
 ) -> int | None:
-    """Return the smallest number of cases, up to 100 times those at hand, that shows a difference; None if none."""
-    low, high = 2, MAX_CASES_FACTOR * variances.n_cases
-    if power(variances, difference, n_seeds=n_seeds, n_cases=high, alpha=alpha) < target:
+    """Return the smallest number of cases, up to 100 times those at hand, that shows a difference; None if none.
+
+    With few seeds power need not rise with the cases: the fewer errors come from cases, the more the test rests on the
+    few seeds' spread, and the fewer degrees of freedom it has. So the first number that does is looked for, not the
+    last that does not.
+    """
+    most = MAX_CASES_FACTOR * variances.n_cases
+
+    def shows(n: int) -> bool:
+        return power(variances, difference, n_seeds=n_seeds, n_cases=n, alpha=alpha) >= target
+
+    tried = sorted({2, *(round(2 * math.pow(most / 2, step / 60)) for step in range(61))})
+    first = next((position for position, n in enumerate(tried) if shows(n)), None)
+    if first is None:
         return None
+    low, high = tried[max(first - 1, 0)], tried[first]
     while low < high:
         middle = (low + high) // 2
-        if power(variances, difference, n_seeds=n_seeds, n_cases=middle, alpha=alpha) >= target:
-            high = middle
-        else:
-            low = middle + 1
+        low, high = (low, middle) if shows(middle) else (middle + 1, high)
     return low
+
+
+def best_over_cases(variances: Variances, *, n_seeds: int, alpha: float = 0.05, target: float = POWER) -> float:
+    """Return the smallest difference that these cases or more of them, up to endlessly many, show with these seeds.
+
+    With few seeds this can be less than `floor_over_cases`, the limit, for the reason that `cases_needed` gives.
+    """
+    counts = {round(variances.n_cases * math.pow(MAX_CASES_FACTOR, step / 20)) for step in range(21)}
+    shown = [smallest_difference(variances, n_seeds=n_seeds, n_cases=n, alpha=alpha, target=target) for n in counts]
+    return min(*shown, floor_over_cases(variances, n_seeds=n_seeds, alpha=alpha, target=target))
 
 
 def power_of_equivalence(
@@ -256,7 +341,7 @@ def power_of_equivalence(
     den = within + k * n_seeds * variances.excess
     if den == 0:
         return 1.0
-    df = den**2 * (n_seeds - 1) / within**2 if within > 0 else math.inf
+    df = _df(den, within, n_seeds)
     se = math.sqrt(2 * den / n_seeds)
     reach = margin / se - t_quantile(1 - alpha, df)
     inside = float(special.ndtr(reach) if math.isinf(df) else special.stdtr(df, reach))

@@ -180,7 +180,7 @@ def _too_little(result: ContrastResult, found: Evidence, estimates: Estimates) -
     if result.n_seeds < MIN_SEEDS:
         seeds = "one seed" if result.n_seeds == 1 else f"{result.n_seeds} seeds"
         reasons.append(f"{seeds} of each arm: at least {MIN_SEEDS} are needed, {FEW_SEEDS} or more are better")
-    reasons += _small_classes(estimates)
+    reasons += small_classes(estimates.metric, estimates.n_by_class)
     if _is_perfect(result, estimates):
         reasons.append("every run reaches the best possible value: these cases hold no information")
     elif math.isnan(found.p):
@@ -188,17 +188,17 @@ def _too_little(result: ContrastResult, found: Evidence, estimates: Estimates) -
     return tuple(reasons)
 
 
-def _small_classes(estimates: Estimates) -> list[str]:
-    if estimates.metric not in _RESTS_ON:
+def small_classes(metric: str, n_by_class: Sequence[int]) -> list[str]:
+    """Say which classes have too few cases for a verdict on a metric that rests on each of them; empty where none."""
+    if metric not in _RESTS_ON:
         return []
-    classes = _RESTS_ON[estimates.metric]
-    counts = estimates.n_by_class
-    rests_on = range(len(counts)) if classes is None else classes
+    classes = _RESTS_ON[metric]
+    rests_on = range(len(n_by_class)) if classes is None else classes
     return [
-        f"{counts[index]} cases of class {index}: {METRICS[estimates.metric].title} is not judged on fewer than "
+        f"{n_by_class[index]} cases of class {index}: {METRICS[metric].title} is not judged on fewer than "
         f"{MIN_OF_CLASS}"
         for index in rests_on
-        if counts[index] < MIN_OF_CLASS
+        if n_by_class[index] < MIN_OF_CLASS
     ]
 
 

@@ -45,6 +45,28 @@ class DeviceChoice(StrEnum):
     mps = "mps"
 
 
+class RuleChoice(StrEnum):
+    """Rules for a threshold."""
+
+    sensitivity = "sensitivity"
+    youden = "youden"
+
+
+class PairsChoice(StrEnum):
+    """Which arms are set against which."""
+
+    all = "all"
+    control = "control"
+
+
+class SplitChoice(StrEnum):
+    """Whose rows are judged."""
+
+    train = "train"
+    val = "val"
+    test = "test"
+
+
 class FormatChoice(StrEnum):
     """Report formats."""
 
@@ -106,6 +128,54 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
 
 
 @app.command()
+def plan(  # noqa: PLR0913, PLR0917 - the options of the command
+    study: Study,
+    pilot: Annotated[
+        Path | None, typer.Option("--pilot", metavar="DIR", help="A study folder that measures what is else assumed.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="Plan with N seeds.")] = None,
+    n_cases: Annotated[int | None, typer.Option("--n-cases", metavar="N", help="Plan with N test cases.")] = None,
+    sets: Sets = [],  # noqa: B006 - typer wants a list and makes a new one each time
+    difference: Annotated[
+        float | None, typer.Option("--difference", metavar="D", help="The true difference to find [the margin].")
+    ] = None,
+    value: Annotated[float | None, typer.Option("--value", metavar="P", help="Assume this value.")] = None,
+    disagreement: Annotated[
+        float | None, typer.Option("--disagreement", metavar="P", help="Assume two arms disagree on this share.")
+    ] = None,
+    correlation: Annotated[
+        float | None, typer.Option("--correlation", metavar="R", help="Assume this correlation of two arms' AUROC.")
+    ] = None,
+    sd_training: Annotated[
+        float | None, typer.Option("--sd-training", metavar="P", help="Assume this spread over seeds.")
+    ] = None,
+    shared: Annotated[
+        float | None, typer.Option("--shared", metavar="P", help="Assume this part of it stays when trained again.")
+    ] = None,
+    time: Annotated[bool, typer.Option("--time", help="Train two epochs of each recipe to tell how long.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Tell before any training what a study can show, and how long it takes."""
+    from scantrial.cli import planning
+
+    planning.plan(
+        study,
+        pilot=pilot,
+        seeds=seeds,
+        n_cases=n_cases,
+        sets=sets,
+        difference=difference,
+        value=value,
+        disagreement=disagreement,
+        correlation=correlation,
+        sd_training=sd_training,
+        shared=shared,
+        measure=time,
+        as_json=as_json,
+    )
+
+
+@app.command()
 def status(folder: Folder, as_json: Json = False) -> None:
     """Tell what is done, running and left, and how long it will take."""
     from scantrial.cli import looking
@@ -138,6 +208,67 @@ def report(
     from scantrial.cli import looking
 
     looking.report(folder, report_format=report_format.value, as_json=as_json)
+
+
+@app.command()
+def compare(  # noqa: PLR0913, PLR0917 - the options of the command
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="A study folder.", show_default=False)] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option("--predictions", metavar="FILE", help="Predictions of any framework: CSV or Parquet."),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", metavar="NAME", help="What to compare: auroc, f1 [the study's; accuracy].")
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option("--margin", metavar="X", help="The smallest difference that matters: 0.02.")
+    ] = None,
+    control: Annotated[
+        str | None, typer.Option("--control", metavar="ARM", help="Set every other arm against this one.")
+    ] = None,
+    pairs: Annotated[
+        PairsChoice | None, typer.Option("--pairs", help="Which comparisons [all, or against the control].")
+    ] = None,
+    level: Annotated[float, typer.Option("--level", metavar="X", help="Confidence level.")] = 0.95,
+    split: Annotated[SplitChoice, typer.Option("--split", help="Whose rows are judged.")] = SplitChoice.test,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", metavar="X", help="Positive is a score above it [0.5].")
+    ] = None,
+    threshold_rule: Annotated[
+        RuleChoice | None, typer.Option("--threshold-rule", help="Choose it for each run on validation rows.")
+    ] = None,
+    target_sensitivity: Annotated[
+        float | None, typer.Option("--target-sensitivity", metavar="X", help="Of the rule sensitivity [0.9].")
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option("--positive", metavar="NAME", help="The class that scores are of."),
+    ] = None,
+    bootstrap: Annotated[
+        bool | None,
+        typer.Option("--bootstrap/--no-bootstrap", help="Cross-check by a crossed bootstrap [where it is quick]."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare arms: intervals over seeds and cases, verdicts in words. Takes a study folder or anyone's predictions."""
+    from scantrial.cli import comparing
+
+    comparing.compare(
+        folder,
+        predictions,
+        metric=metric,
+        margin=margin,
+        control=control,
+        pairs=None if pairs is None else pairs.value,
+        level=level,
+        split=split.value,
+        threshold=threshold,
+        threshold_rule=None if threshold_rule is None else threshold_rule.value,
+        target_sensitivity=target_sensitivity,
+        positive=positive,
+        bootstrap=bootstrap,
+        as_json=as_json,
+    )
 
 
 @app.command()

@@ -84,6 +84,7 @@ def _results_dict(view: ReportView) -> dict[str, Any]:
         "runs": [_run_dict(arm, run) for arm in view.arms for run in arm.runs],
         "arms": [_arm_dict(arm) for arm in view.arms],
         "judgement": view.judgement.to_dict(),
+        "evaluation": view.evaluation.to_dict(),
     }
 
 

@@ -28,7 +28,7 @@ from scantrial.data.arrange import arrange, refuse_missing_classes
 from scantrial.data.formats import FORMATS, Format, Listing, format_of
 from scantrial.data.formats.base import Decode, row_decoder
 from scantrial.data.pixels import WrittenPixels, write_pixels
-from scantrial.data.scanset import ScanSet
+from scantrial.data.scanset import CaseList, ScanSet
 from scantrial.data.spec import ImageSpec, SourceSpec
 
 PHANTOM = "phantom"
@@ -88,17 +88,51 @@ def load(
         If the cache folder cannot be written.
     """
     image = image or ImageSpec()
-    messages = check_source(source, base=base)
-    if messages:
-        raise DataError("\n".join(messages), do="mend data.source")
-    job = _phantom_job(source, image) if source.name == PHANTOM else _file_job(source, base)
-    job = replace(job, listing=arrange(job.listing, classes=classes, patient=patient))
+    job = _job(source, image, classes=classes, patient=patient, base=base)
     key = job.key or _key_of_files(job.listing, image, progress)
     found = cache.find(key)
     if found is None:
         write = partial(write_pixels, listing=job.listing, image=image, skip_unreadable=skip_unreadable)
         found = cache.install(key, partial(_fill, key, job.facts, partial(write, progress=progress)))
     return _scan_set(job, found, skip_unreadable)
+
+
+def list_cases(
+    source: SourceSpec,
+    *,
+    classes: Sequence[str] | None = None,
+    patient: str | None = None,
+    base: Path | None = None,
+) -> CaseList:
+    """List the labelled cases of a source without decoding any, and without the cache; parameters as in `load`.
+
+    A scan that cannot be read is listed all the same, for nothing was tried. The phantom's scans have to be drawn.
+
+    Raises
+    ------
+    DataError
+        If the source is not there, or anything is wrong with its files' names, tables or classes.
+    """
+    job = _job(source, ImageSpec(), classes=classes, patient=patient, base=base)
+    listing = job.listing
+    return CaseList(
+        labels=listing.labels,
+        class_names=listing.class_names,
+        split=listing.split,
+        sources=listing.sources,
+        patients=listing.patients,
+        origin=job.origin,
+    )
+
+
+def _job(
+    source: SourceSpec, image: ImageSpec, *, classes: Sequence[str] | None, patient: str | None, base: Path | None
+) -> _Job:
+    messages = check_source(source, base=base)
+    if messages:
+        raise DataError("\n".join(messages), do="mend data.source")
+    job = _phantom_job(source, image) if source.name == PHANTOM else _file_job(source, base)
+    return replace(job, listing=arrange(job.listing, classes=classes, patient=patient))
 
 
 def check_source(source: SourceSpec, *, base: Path | None = None) -> list[str]:

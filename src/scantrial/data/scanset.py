@@ -82,3 +82,25 @@ class ScanSet:
         counts = ", ".join(f"{name} {int((self.split == name).sum())}" for name in ("train", "val", "test"))
         shape = "x".join(map(str, self.images.shape[1:]))
         return f"ScanSet({len(self)} scans of {shape} {self.images.dtype}, {'/'.join(self.class_names)}, {counts})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseList:
+    """Labelled cases of a source, none of them decoded: enough to split and to count them.
+
+    Parameters are those of `ScanSet`.
+    """
+
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    split: NDArray[np.str_]
+    sources: tuple[str, ...]
+    patients: tuple[str, ...] | None
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def with_split(self, split: NDArray[np.str_]) -> CaseList:
+        """The same cases, split otherwise."""
+        return replace(self, split=split)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +18,16 @@ from scantrial.core.errors import DataError
 from scantrial.core.names import listed
 from scantrial.core.records import SPLITS, Split
 from scantrial.core.rng import hash_order
-from scantrial.data.scanset import ScanSet
+from scantrial.data.scanset import CaseList, ScanSet
 from scantrial.data.spec import SplitSpec
 
 UNUSED = ""
 Parts = NDArray[np.str_]
+Cases = TypeVar("Cases", ScanSet, CaseList)
 
 
-def apply_split(scans: ScanSet, spec: SplitSpec) -> ScanSet:
-    """Split scans as `spec` says.
+def apply_split(scans: Cases, spec: SplitSpec) -> Cases:
+    """Split scans, decoded or only listed, as `spec` says.
 
     * *given*: the source's own splits, of the parts that are named.
     * *first*: in the stated order of the source, class by class. Where the source has a test split of its own, ``test``
@@ -114,18 +116,18 @@ def _best_part(
     return max(candidates, key=gain)
 
 
-def _groups(scans: ScanSet, spec: SplitSpec, rows: NDArray[np.int64]) -> list[str]:
+def _groups(scans: ScanSet | CaseList, spec: SplitSpec, rows: NDArray[np.int64]) -> list[str]:
     if spec.by == "patient" and scans.patients is not None:
         return [scans.patients[row] for row in rows]
     repeated = {source for source, times in Counter(scans.sources).items() if times > 1}
     return [f"{scans.sources[row]}#{row}" if scans.sources[row] in repeated else scans.sources[row] for row in rows]
 
 
-def _shared(scans: ScanSet, spec: SplitSpec, rows: NDArray[np.int64], shares: Mapping[str, float]) -> Parts:
+def _shared(scans: ScanSet | CaseList, spec: SplitSpec, rows: NDArray[np.int64], shares: Mapping[str, float]) -> Parts:
     return share_out(scans.labels[rows], _groups(scans, spec, rows), shares, seed=spec.seed)
 
 
-def _folds(scans: ScanSet, spec: SplitSpec) -> Parts:
+def _folds(scans: ScanSet | CaseList, spec: SplitSpec) -> Parts:
     n_folds = spec.folds or 0
     if spec.fold is None:
         raise DataError(
@@ -146,7 +148,7 @@ def _asked(spec: SplitSpec) -> dict[Split, int | float | str]:
     return {part: share for part, share in shares.items() if share is not None}
 
 
-def _given(scans: ScanSet, spec: SplitSpec) -> Parts:
+def _given(scans: ScanSet | CaseList, spec: SplitSpec) -> Parts:
     """Keep the source's own parts where the spec says so; every other case is unused yet."""
     keep = [part for part, share in _asked(spec).items() if share == "given"]
     missing = [part for part in keep if not (scans.split == part).any()]
@@ -180,7 +182,7 @@ def _expect_apart(patients: Sequence[str], split: Parts) -> None:
         )
 
 
-def _first(scans: ScanSet, spec: SplitSpec) -> Parts:
+def _first(scans: ScanSet | CaseList, spec: SplitSpec) -> Parts:
     split = _given(scans, spec)
     numbers = {part: share for part, share in _asked(spec).items() if isinstance(share, int)}
     own_test = {"test"} & numbers.keys() if (scans.split == "test").any() else set()
@@ -213,7 +215,7 @@ def _deal(split: Parts, pool: NDArray[np.int64], wanted: Mapping[Split, int]) ->
         start += n
 
 
-def _fractions(scans: ScanSet, spec: SplitSpec) -> Parts:
+def _fractions(scans: ScanSet | CaseList, spec: SplitSpec) -> Parts:
     asked = _asked(spec)
     shares: dict[str, float] = {part: share for part, share in asked.items() if isinstance(share, float)}
     spare = 1 - sum(shares.values())
@@ -226,7 +228,7 @@ def _fractions(scans: ScanSet, spec: SplitSpec) -> Parts:
     return split
 
 
-def _left_out(scans: ScanSet, spec: SplitSpec) -> NDArray[np.bool_]:
+def _left_out(scans: ScanSet | CaseList, spec: SplitSpec) -> NDArray[np.bool_]:
     """Mark the cases that cannot be shared out because their patient stands in a part that is kept as given."""
     if spec.kind != "fractions" or spec.by != "patient" or scans.patients is None:
         return np.zeros(len(scans), dtype=bool)
@@ -235,12 +237,12 @@ def _left_out(scans: ScanSet, spec: SplitSpec) -> NDArray[np.bool_]:
     return np.asarray(~kept & np.isin(patients, patients[kept]))
 
 
-def _counts(scans: ScanSet) -> str:
+def _counts(scans: ScanSet | CaseList) -> str:
     counts = Counter(str(part) or "in no split" for part in scans.split)
     return listed(f"{counts[part]} {part}" for part in (*SPLITS, "in no split") if counts[part])
 
 
-def _expect_usable(scans: ScanSet, split: Parts) -> None:
+def _expect_usable(scans: ScanSet | CaseList, split: Parts) -> None:
     """Refuse a split that cannot carry a trial, with all that is wrong with it."""
     faults = []
     for part in SPLITS:

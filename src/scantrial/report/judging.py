@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from scantrial.analysis.comparison import Compared, Comparison, compare_runs
+from scantrial.analysis.comparison import Compared, Comparison, compare_runs, cross_checked
 from scantrial.analysis.contrasts import Contrast, against_control, difference, factorial_effects, linear_trend
 from scantrial.analysis.metrics import METRICS, metrics_for
 from scantrial.analysis.runs import RunScores
@@ -126,6 +126,7 @@ class Choices:
     Parameters
     ----------
     pairs : compare all pairs of arms instead of the declared family
+    bootstrap : whether a crossed bootstrap is set beside the primary comparisons
     """
 
     metric: str | None = None
@@ -133,6 +134,7 @@ class Choices:
     control: str | None = None
     pairs: bool = False
     level: float = 0.95
+    bootstrap: bool = False
 
 
 def judge(study: StudyData, *, choices: Choices | None = None, withheld: Sequence[str] = ()) -> Judgement:
@@ -157,6 +159,8 @@ def judge(study: StudyData, *, choices: Choices | None = None, withheld: Sequenc
     family, words = _family(study, runs, chosen) if runs is not None else ((), "none")
     family = tuple(_in_words(contrast, labels) for contrast in family)
     primary, reason = _compare(runs, family, metric, margin, chosen, withheld)
+    if chosen.bootstrap and primary is not None and runs is not None:
+        primary = cross_checked(primary, runs)
     judged_arms = set() if runs is None else set(runs.arm_names)
     return Judgement(
         metric=metric,

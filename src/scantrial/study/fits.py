@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from scantrial.analysis.metrics import metrics_for
 from scantrial.core.errors import InputError
 from scantrial.core.names import listed
-from scantrial.data.scanset import ScanSet
+from scantrial.data.scanset import CaseList, ScanSet
 from scantrial.study.arms import Arm, Study
 
 
-def refuse_what_does_not_fit(study: Study, scans: ScanSet) -> None:
+def refuse_what_does_not_fit(study: Study, scans: ScanSet | CaseList) -> None:
     """Refuse a primary measure, class weights or batches that these scans cannot have.
 
     Raises
@@ -25,7 +25,7 @@ def refuse_what_does_not_fit(study: Study, scans: ScanSet) -> None:
         raise InputError(f"the study does not fit its scans:\n{listing}", do="mend these in the study file")
 
 
-def _faults(study: Study, scans: ScanSet) -> Iterator[str]:
+def _faults(study: Study, scans: ScanSet | CaseList) -> Iterator[str]:
     n_classes, metric = len(scans.class_names), study.spec.primary.metric
     if metric not in metrics_for(n_classes):
         known = listed(metrics_for(n_classes))

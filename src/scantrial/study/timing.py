@@ -1,0 +1,215 @@
+"""How long a study will train: from the times of a pilot, or from two epochs of each recipe on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scantrial.core.machine import n_cores
+from scantrial.core.progress import Progress
+from scantrial.core.records import EpochRecord, RunFacts
+from scantrial.data.scanset import ScanSet
+from scantrial.recipe.spec import Recipe
+from scantrial.recipe.task import RunTask
+from scantrial.store.folder import StudyFolder
+from scantrial.study.arms import Arm, Study
+from scantrial.study.execute import Execution
+from scantrial.study.plan import import_paths
+from scantrial.study.worker import resolve
+
+_WITHOUT_COST = ("epochs", "rounds", "select", "schedule")
+"""Parts of a recipe that do not change how long one epoch takes; the learning rate is another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmTime:
+    """How long one arm trains at one seed.
+
+    Parameters
+    ----------
+    epoch_s : seconds of one epoch, or None where it is not known
+    n_epochs : over all rounds
+    """
+
+    arm: str
+    n_epochs: int
+    epoch_s: float | None
+
+    @property
+    def run_s(self) -> float | None:
+        """Seconds of one run."""
+        return None if self.epoch_s is None else self.n_epochs * self.epoch_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyTime:
+    """How long a study trains, one run after the other.
+
+    Parameters
+    ----------
+    source : where the times are from, in words; also why there are none
+    """
+
+    arms: tuple[ArmTime, ...]
+    n_seeds: int
+    source: str
+
+    @property
+    def total_s(self) -> float | None:
+        """Seconds of all runs, one after the other; None where an arm's time is not known."""
+        times = [arm.run_s for arm in self.arms]
+        known = [seconds for seconds in times if seconds is not None]
+        return self.n_seeds * sum(known) if len(known) == len(times) else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        arms = [{**asdict(arm), "run_s": arm.run_s} for arm in self.arms]
+        return {"total_s": self.total_s, "n_seeds": self.n_seeds, "source": self.source, "arms": arms}
+
+
+def time_from_pilot(study: Study, folder: StudyFolder, *, n_train: int | None) -> StudyTime:
+    """Take the seconds of an epoch from a pilot's runs of the same recipe, whatever its rate and number of epochs.
+
+    Parameters
+    ----------
+    n_train : planned training cases; times are scaled to them where the pilot had another number
+    """
+    scale = _train_scale(folder, n_train)
+    shape = study.spec.data.image.shape
+    seen: dict[str, list[float]] = {}
+    for key in folder.run_keys():
+        facts = folder.facts(key)
+        alike = shape is None or tuple(facts.image_shape[1:]) == shape
+        if alike and facts.n_epochs and "train_s" in facts.times:
+            seen.setdefault(cost_key(facts.recipe), []).append(scale * _epoch_s(facts))
+    scaled = "" if scale == 1 else f", times {scale:.2g} for the number of training cases"
+    return StudyTime(
+        arms=tuple(_arm_time(arm, _mean(seen.get(cost_key(arm.recipe.to_dict()), ()))) for arm in study.arms),
+        n_seeds=len(study.seeds),
+        source=f"runs of the pilot with the same network, loss, batch size and image size, on its machine{scaled}",
+    )
+
+
+def _mean(seconds: Sequence[float]) -> float | None:
+    return sum(seconds) / len(seconds) if seconds else None
+
+
+def _train_scale(folder: StudyFolder, n_train: int | None) -> float:
+    of_pilot = sum(folder.data()["counts"]["train"].values())
+    return 1.0 if n_train is None or not of_pilot else n_train / of_pilot
+
+
+def _epoch_s(facts: RunFacts) -> float:
+    return float(facts.times["train_s"]) / facts.n_epochs
+
+
+def _arm_time(arm: Arm, epoch_s: float | None) -> ArmTime:
+    return ArmTime(arm=arm.name, n_epochs=arm.recipe.epochs * arm.recipe.rounds, epoch_s=epoch_s)
+
+
+def cost_key(recipe: Mapping[str, Any]) -> str:
+    """Return what two recipes share if one epoch of them takes equally long."""
+    kept = {key: value for key, value in recipe.items() if key not in _WITHOUT_COST}
+    optimizer = {key: value for key, value in recipe.get("optimizer", {}).items() if key != "lr"}
+    return json.dumps({**kept, "optimizer": optimizer}, sort_keys=True)
+
+
+def not_measured(study: Study) -> StudyTime:
+    """Return that nothing is known of the time."""
+    return StudyTime(
+        arms=tuple(_arm_time(arm, None) for arm in study.arms),
+        n_seeds=len(study.seeds),
+        source="not measured; --time trains two epochs of each recipe on this machine and tells",
+    )
+
+
+def measure_time(study: Study, scans: ScanSet, execution: Execution, *, progress: Progress) -> StudyTime:
+    """Train two epochs of each recipe here and take the second, for the first one also warms up.
+
+    Nothing is kept, and no test row is read: the engine is given training and validation cases alone. Sets the threads
+    and the allocator of this process, as a worker does.
+    """
+    load = _load()
+    threads = execution.threads or max(1, n_cores() // execution.workers)
+    with _importable(study), tempfile.TemporaryDirectory() as folder:
+        prepared = resolve(execution.prepare)(execution.device, threads)
+        engine = resolve(execution.engine)
+        seconds: dict[str, float] = {}
+        keys = {arm.name: cost_key(arm.recipe.to_dict()) for arm in study.arms}
+        distinct = {keys[arm.name]: arm for arm in reversed(study.arms)}
+        for number, (key, arm) in enumerate(distinct.items(), start=1):
+            task = _two_epochs(
+                study, arm, scans, device=prepared["device"], threads=threads, path=Path(folder) / str(number)
+            )
+            seconds[key] = _second_epoch(engine, task)
+            progress("timing recipes", number, len(distinct))
+    return StudyTime(
+        arms=tuple(_arm_time(arm, seconds[keys[arm.name]]) for arm in study.arms),
+        n_seeds=len(study.seeds),
+        source=f"the second of two epochs of each recipe, measured on this machine: {prepared['device']}, "
+        f"{threads} thread{'s' * (threads != 1)}, one run at a time{_busy(load)}",
+    )
+
+
+def _load() -> float:
+    """Return how many processes wanted a core of this machine in the last minute."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def _busy(load: float) -> str:
+    if load <= n_cores() + 0.5:
+        return ""
+    return f"; it was busy with other work, load {load:.1f} on {n_cores()} cores, so that free it is faster"
+
+
+@contextmanager
+def _importable(study: Study) -> Iterator[None]:
+    """Let networks of the user's own be found, as in a worker."""
+    before = list(sys.path)
+    sys.path += [path for path in import_paths(study) if path not in sys.path]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _two_epochs(study: Study, arm: Arm, scans: ScanSet, *, device: str, threads: int, path: Path) -> RunTask:
+    recipe = arm.recipe.to_dict()
+    return RunTask(
+        arm=arm.name,
+        seed=study.seeds[0],
+        recipe=Recipe.model_validate({**recipe, "epochs": 2, "rounds": 1, "schedule": "constant"}),
+        images=scans.images,
+        labels=scans.labels,
+        class_names=scans.class_names,
+        cases={"train": scans.cases_of("train"), "val": scans.cases_of("val")},
+        device=device,
+        threads=threads,
+        checkpoint_path=path,
+        checkpoint_every_s=float("inf"),
+        engine_reason="timing",
+        open_test=_refuse_test,
+    )
+
+
+def _refuse_test(chosen_epoch: int) -> None:
+    raise AssertionError(f"timing came to test rows, with epoch {chosen_epoch}")
+
+
+def _second_epoch(engine: Any, task: RunTask) -> float:
+    ends: list[float] = []
+
+    def note(record: EpochRecord, n_epochs: int) -> None:  # noqa: ARG001 - as an engine calls it
+        ends.append(time.perf_counter())
+
+    begun = time.perf_counter()
+    engine(task, note)
+    return ends[-1] - (ends[-2] if len(ends) > 1 else begun)
