@@ -71,13 +71,16 @@ def test_power_is_a_probability_that_rises_with_the_difference(found, difference
 @given(variances, st.floats(0.005, 0.1))
 @settings(max_examples=40)
 def test_more_seeds_and_more_cases_show_more(found, difference):
-    """Power rises with seeds and with cases, and the smallest difference falls, but not below the floors."""
+    """Power rises with seeds and with cases, and the smallest difference falls, but not below the floors.
+
+    The floor over seeds leaves out the far tail of the two-sided test, which is worth about 1e-6 of it.
+    """
     base = power(found, difference, n_seeds=5)
     assert power(found, difference, n_seeds=10) >= base - 1e-9
     assert power(found, difference, n_seeds=5, n_cases=1600) >= base - 1e-9
     few, many = (smallest_difference(found, n_seeds=n) for n in (5, 20))
     assert many <= few + 1e-9
-    assert many >= floor_over_seeds(found) * (1 - 1e-6)
+    assert many >= floor_over_seeds(found) * (1 - 2e-6)
     assert few >= floor_over_cases(found, n_seeds=5) * (1 - 1e-6)
 
 
