@@ -372,7 +372,8 @@ def components(estimates: Estimates, arms: tuple[str, ...] | None = None) -> Com
     ms_arm = float(r * ((by_arm - grand) ** 2).sum() / (t - 1))
     ms_seed = float(t * ((by_seed - grand) ** 2).sum() / (r - 1))
     residual = theta - by_arm[:, None] - by_seed[None, :] + grand
-    ms_arm_seed = float((residual**2).sum() / ((t - 1) * (r - 1)))
+    squares = float((residual**2).sum())
+    ms_arm_seed = squares / ((t - 1) * (r - 1)) if _is_beyond_rounding(squares, np.abs(theta)) else 0.0
     error, cov1, cov2, cov3 = _covariances(matrix)
     return Components(
         n_arms=t,

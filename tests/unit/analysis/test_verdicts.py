@@ -12,7 +12,7 @@ from scantrial.analysis.comparison import compare, compare_runs
 from scantrial.analysis.contrasts import difference, single_arm
 from scantrial.analysis.estimates import estimate
 from scantrial.analysis.intervals import arm_estimate
-from scantrial.analysis.mrmc import analyse, components
+from scantrial.analysis.mrmc import analyse, components, global_test
 from scantrial.analysis.verdicts import decide, evidence
 from scantrial.core.errors import InputError
 
@@ -224,3 +224,20 @@ def test_notes_say_what_a_reader_has_to_know():
     sure = (scores > 0).astype(float)
     found = compare(y_true, sure, arms=arms, seeds=seeds, metric="log_loss")
     assert found.notes == (f"{sure.size} probabilities were clipped",)
+
+
+def test_the_global_test_gives_no_p_of_0_where_nothing_varies_over_seeds():
+    """Three arms that differ by the same amounts at every seed, up to rounding: F has no denominator, and no p."""
+    shared = {seed: range(seed + 1) for seed in range(4)}
+    wrong = {
+        arm: {seed: [*shared[seed], *range(start + 5 * seed, start + 5 * seed + n)] for seed in shared}
+        for arm, start, n in (("a", 20, 0), ("b", 20, 3), ("c", 50, 5))
+    }
+    estimates = estimate(runs_with_errors(wrong), "accuracy")
+    found = components(estimates)
+    assert found.cov2 < found.cov3
+    assert found.ms_arm_seed == 0
+    whole = global_test(found)
+    assert math.isnan(whole.p)
+    assert whole.to_dict()["p"] is None
+    assert 0 < whole.chi2_p < 1
