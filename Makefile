@@ -17,6 +17,10 @@ STAMP := $(VENV)/.installed
 ifneq ($(wildcard ../shared/data/.),)
 export SCANTRIAL_DATA ?= $(abspath ../shared/data)
 endif
+# And reference data that may not be copied into this repository here.
+ifneq ($(wildcard ../shared/refdata/.),)
+export SCANTRIAL_REFDATA ?= $(abspath ../shared/refdata)
+endif
 
 .PHONY: help env demo test slow sim coverage lint format size bench replicate clean
 

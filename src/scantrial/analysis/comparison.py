@@ -25,7 +25,7 @@ from scantrial.analysis.intervals import ArmEstimate, arm_estimate
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.mrmc import Components, ContrastResult, GlobalTest, analyse, components, global_test, infer
 from scantrial.analysis.multiplicity import holm, simultaneous_level
-from scantrial.analysis.one_seed import PairedProportions, paired_proportions
+from scantrial.analysis.one_seed import PairedProportions, bonett_price, paired_proportions
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdicts import Evidence, Verdict, decide, evidence
 from scantrial.analysis.wording import sentence
@@ -290,12 +290,15 @@ def _compared(
 ) -> Compared:
     verdict = decide(result, found, estimates, p_adjusted=p_adjusted, margin=margin, withheld=withheld)
     wider = [infer(item.effect, item.se, item.df, scope=item.scope, level=wide) for item in found.used]
+    low, high = min(item.low for item in wider), max(item.high for item in wider)
+    if single is not None:
+        low, high = bonett_price(single.only_first, single.only_second, single.n, level=wide)
     return Compared(
         result=result,
         evidence=found,
         verdict=verdict,
-        simultaneous_low=min(item.low for item in wider),
-        simultaneous_high=max(item.high for item in wider),
+        simultaneous_low=low,
+        simultaneous_high=high,
         sentence=sentence(result, found, verdict, estimates),
         paired_proportions=single,
     )

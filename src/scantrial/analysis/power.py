@@ -239,7 +239,7 @@ def _df(den: float, within: float, n_seeds: int) -> float:
 def _power_f(ncp: float, df2: float, alpha: float) -> float:
     if df2 > 1e6:
         return _power_chi2(ncp, alpha)
-    found = 1 - float(special.ncfdtr(1, df2, ncp, stats.f.ppf(1 - alpha, 1, df2)))
+    found = 1 - float(special.ncfdtr(1, df2, ncp, special.fdtri(1, df2, 1 - alpha)))
     # SciPy gives NaN where the noncentrality is beyond its series: long since certain.
     return 1.0 if math.isnan(found) else found
 

@@ -229,7 +229,7 @@ def _patient_numbers(patients: Sequence[Any] | NDArray[Any] | None, *, n: int) -
     names = np.asarray(patients)
     if names.shape != (n,):
         raise ShapeError(f"patients of shape {names.shape} for {n} cases", expected=f"({n},)")
-    if names.dtype == object:
+    if names.dtype.kind in "Of":
         unknown = [index for index, name in enumerate(names) if name is None or name != name]  # noqa: PLR0124 - NaN
         if unknown:
             raise InputError(f"no patient for the case at position {unknown[0]}", expected="a patient for every case")
