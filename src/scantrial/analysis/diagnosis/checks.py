@@ -196,10 +196,10 @@ _TABLE = (
         title="Loss floor of outputs that are squashed twice",
         kind="detector",
         severity="warning",
-        rule="over the tail, training loss shows no trend and its median lies between FLOOR_BELOW under and FLOOR_ABOVE "
-        "over the loss of perfect outputs after one softmax or sigmoid too many: ln(1 + (k - 1)/e) for softmax over k "
-        "classes (.3133 for 2), p ln(1 + 1/e) + (1 - p) ln 2 for a sigmoid and a share p of positives (.5032 if "
-        "balanced); and training accuracy is at least FLOOR_ACCURACY, or that of the commonest class",
+        rule="over the tail, training loss shows no trend and its median lies between FLOOR_BELOW under and "
+        "FLOOR_ABOVE over the loss of perfect outputs after one softmax or sigmoid too many: ln(1 + (k - 1)/e) for "
+        "softmax over k classes (.3133 for 2), p ln(1 + 1/e) + (1 - p) ln 2 for a sigmoid and a share p of "
+        "positives (.5032 if balanced); and training accuracy is at least FLOOR_ACCURACY, or that of the commonest class",
         source="arithmetic",
         thresholds=(*_TREND, limit.FLOOR_BELOW, limit.FLOOR_ABOVE, limit.FLOOR_ACCURACY),
         judge=detectors.loss_floor,
@@ -251,8 +251,8 @@ _TABLE = (
         title="Kept epoch outside the one-standard-error range",
         kind="detector",
         severity="note",
-        rule="the epoch whose weights were kept lies outside the first and last epoch whose smoothed validation loss is "
-        "within one standard error (over cases) of the smallest",
+        rule="the epoch whose weights were kept lies outside the first and last epoch whose smoothed validation loss "
+        "is within one standard error (over cases) of the smallest",
         source="Breiman 1984",
         thresholds=(),
         judge=detectors.chosen_epoch,

@@ -44,7 +44,7 @@ class Curve:
     guessing : what guessing scores
     round : which round this is
     first_epoch : number of the first epoch, counting through all rounds
-    moving_train_loss : shape (n_epochs,), mean over each epoch while the weights moved; None is the same as `train_loss`
+    moving_train_loss : shape (n_epochs,), mean over each epoch while the weights moved; None: as `train_loss`
     train_measured : whether `train_loss` and `train_accuracy` are of the weights at the end of each epoch
     lr : shape (n_epochs,), learning rate of each epoch's last step, or None
     schedule : the schedule's name, or None

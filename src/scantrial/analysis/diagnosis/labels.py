@@ -46,7 +46,7 @@ def diverged(work: Workings, _found: Found) -> Verdict:
     curve = work.curve
     broken = ~np.isfinite(curve.train_loss) | ~np.isfinite(curve.val_loss) | (curve.train_loss >= LOSS_LIMIT.value)
     if broken.any():
-        return True, {"epoch": curve.epoch(np.argmax(broken)), "kind": "no finite loss"}
+        return True, {"epoch": curve.epoch(int(np.argmax(broken))), "kind": "no finite loss"}
     guess = curve.guessing.loss
     smooth = work.smooth_train
     ratio = float(smooth[-1] / smooth.min()) if smooth.min() > 0 else 1.0
@@ -54,7 +54,7 @@ def diverged(work: Workings, _found: Found) -> Verdict:
     if guess is None or ratio <= LOSS_RATIO.value or smooth[-1] <= guess:
         return False, numbers
     far = (smooth > LOSS_RATIO.value * np.minimum.accumulate(smooth)) & (smooth > guess)
-    return True, {"epoch": curve.epoch(np.argmax(far)), "kind": "worse than guessing", **numbers}
+    return True, {"epoch": curve.epoch(int(np.argmax(far))), "kind": "worse than guessing", **numbers}
 
 
 def stuck(work: Workings, _found: Found) -> Verdict:
