@@ -3,8 +3,8 @@
     python benchmarks/recording_costs.py [--epochs 3] [--models mlp-256 mlp-64x3 cnn]
 
 CPU seconds of one thread, so that another process on the machine hardly matters; the median of some epochs, after one
-that is not counted. The work is 1,600 training and 400 validation images, of 256x256 pixels (64x64 for the convolutional
-network), and a batch of 32; an epoch is training and validation.
+that is not counted. The work is 1,600 training and 400 validation images of 256x256 pixels (64x64 for convolutional
+networks) and a batch of 32; an epoch is training and validation.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ class Gap:
     value, low, high : as proportions
     first, second : mean accuracy over the seeds on either set
     level : nominal coverage
-    method : ``newcombe`` with one seed; ``seeds and cases`` with more; ``cases only`` where the seeds agree so well that
-        the other has no error left
+    method : ``newcombe`` with one seed; ``seeds and cases`` with more; ``cases only`` where the seeds agree so well
+        that the other has no error left
     se, df : standard error and degrees of freedom; NaN for ``newcombe``, which has none
     n_seeds, n_first, n_second : runs, and cases of either set
     per_seed : the gap of each run
@@ -179,7 +179,14 @@ def gap_over_seeds(
     sizes: tuple[int, int],
     level: float = LEVEL,
 ) -> Gap:
-    """Compute the gap of two or more runs from their accuracies, shape (n_runs,), and `case_covariance` on either set."""
+    """Compute the gap of two or more runs.
+
+    Parameters
+    ----------
+    accuracies : shape (n_runs,) on either set
+    covariances : shape (n_runs, n_runs) on either set, by `case_covariance`
+    sizes : cases of either set
+    """
     gaps = accuracies[0] - accuracies[1]
     r = len(gaps)
     s2 = float(gaps.var(ddof=1))
@@ -275,7 +282,8 @@ class Step:
 
     Parameters
     ----------
-    name : ``chance``, ``selection``, ``class mix``, ``leakage``, ``covariate shift``, ``label quality``, ``unexplained``
+    name : ``chance``, ``selection``, ``class mix``, ``leakage``, ``covariate shift``, ``label quality`` or
+        ``unexplained``
     explained : points of accuracy (as a proportion) that it explains, or None
     """
 

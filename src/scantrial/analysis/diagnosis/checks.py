@@ -160,10 +160,10 @@ _TABLE = (
         title="Converged",
         kind="label",
         severity="note",
-        rule="over the tail, training loss and validation loss each change by no more than TREND, or without a trend "
-        "(p at least TREND_P); neither underfit nor oscillating",
+        rule="over the tail, training loss and validation loss each change by no more than TREND, or by no more than "
+        "LEVEL_MOST without a trend (p at least TREND_P); neither underfit nor oscillating",
         source="ReduceLROnPlateau; P_k of Prechelt 1998",
-        thresholds=_TREND,
+        thresholds=(*_TREND, limit.LEVEL_MOST),
         judge=labels.converged,
         least_epochs=_TAIL,
     ),
@@ -172,9 +172,10 @@ _TABLE = (
         title="Plateau",
         kind="label",
         severity="note",
-        rule="over the tail, validation loss changes by no more than TREND, or without a trend (p at least TREND_P)",
+        rule="over the tail, validation loss changes by no more than TREND, or by no more than LEVEL_MOST without a "
+        "trend (p at least TREND_P)",
         source="ReduceLROnPlateau; P_k of Prechelt 1998",
-        thresholds=_TREND,
+        thresholds=(*_TREND, limit.LEVEL_MOST),
         judge=labels.plateau,
         least_epochs=_TAIL,
     ),
@@ -199,9 +200,10 @@ _TABLE = (
         rule="over the tail, training loss shows no trend and its median lies between FLOOR_BELOW under and "
         "FLOOR_ABOVE over the loss of perfect outputs after one softmax or sigmoid too many: ln(1 + (k - 1)/e) for "
         "softmax over k classes (.3133 for 2), p ln(1 + 1/e) + (1 - p) ln 2 for a sigmoid and a share p of "
-        "positives (.5032 if balanced); and training accuracy is at least FLOOR_ACCURACY, or that of the commonest class",
+        "positives (.5032 if balanced); and training accuracy is at least FLOOR_ACCURACY, or that of "
+        "the commonest class",
         source="arithmetic",
-        thresholds=(*_TREND, limit.FLOOR_BELOW, limit.FLOOR_ABOVE, limit.FLOOR_ACCURACY),
+        thresholds=(*_TREND, limit.LEVEL_MOST, limit.FLOOR_BELOW, limit.FLOOR_ABOVE, limit.FLOOR_ACCURACY),
         judge=detectors.loss_floor,
         needs=("guessing loss",),
         least_epochs=_TAIL,

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from scantrial.analysis.curves import QUANTITIES
 from scantrial.analysis.diagnosis.checks import CHECKS, LABELS, Check, missing_need
 from scantrial.analysis.diagnosis.curve import Curve
 from scantrial.analysis.diagnosis.detectors import one_error_range
@@ -40,6 +43,7 @@ class Diagnosis:
     primary : code of the first label found, or None
     findings : of every check that looks at a curve, by code
     best : the best epoch by validation loss
+    tail : medians over the tail of train_loss, val_loss, train_accuracy and val_accuracy
     train_measured : whether training numbers are of the weights at the end of each epoch
     weight_norm, grad_norm : first and last, where recorded
     """
@@ -50,6 +54,7 @@ class Diagnosis:
     primary: str | None
     findings: Mapping[str, Finding]
     best: BestEpoch
+    tail: Mapping[str, float]
     train_measured: bool
     weight_norm: tuple[float, float] | None
     grad_norm: tuple[float, float] | None
@@ -78,6 +83,7 @@ class Diagnosis:
             "primary": self.primary,
             "label": self.label,
             "best_epoch": {"raw": self.best.raw, "smoothed": self.best.smoothed, "one_error": self.best.one_error},
+            "tail": dict(self.tail),
             "train_measured": self.train_measured,
             "weight_norm": self.weight_norm,
             "grad_norm": self.grad_norm,
@@ -109,6 +115,7 @@ def diagnose(curve: Curve) -> Diagnosis:
             smoothed=curve.epoch(work.best) if work.is_finite else None,
             one_error=one_error_range(work),
         ),
+        tail={name: float(np.median(work.tail(getattr(curve, name)))) for name in QUANTITIES},
         train_measured=curve.train_measured,
         weight_norm=curve.weight_norm,
         grad_norm=curve.grad_norm,

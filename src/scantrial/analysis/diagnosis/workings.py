@@ -12,7 +12,7 @@ import numpy as np
 
 from scantrial.analysis.diagnosis.curve import Curve
 from scantrial.analysis.diagnosis.series import Series, Trend, running_median, trend
-from scantrial.analysis.diagnosis.thresholds import TAIL_LEAST, TAIL_SHARE, TREND, TREND_P
+from scantrial.analysis.diagnosis.thresholds import LEVEL_MOST, TAIL_LEAST, TAIL_SHARE, TREND, TREND_P
 
 FindingState = Literal["found", "clear", "not applicable"]
 
@@ -115,5 +115,6 @@ class Workings:
 
 
 def is_level(trend_found: Trend) -> bool:
-    """Whether a tail shows no trend."""
-    return abs(trend_found.change) <= TREND.value or trend_found.p >= TREND_P.value
+    """Whether a tail shows no trend: it hardly changes, or it changes little and without a direction."""
+    change = abs(trend_found.change)
+    return change <= TREND.value or (trend_found.p >= TREND_P.value and change <= LEVEL_MOST.value)
