@@ -58,8 +58,14 @@ off by default because it costs 15 % of an epoch's time for `mlp-256`, 37 % for 
 weights, the norm of the last step's gradient, and the share of hidden units that answer all validation cases with one
 number (channels: the first 64 cases).
 
-**What is not new here.** A later fall after a rise is possible (Nakkiran 2020). The checks describe the runs at hand;
-whether two arms differ is not asked.
+**How often the overfit label is wrong.** Of 1,000 simulated curves of 40 epochs whose validation loss is flat, with
+noise of 5 % of the loss, 13 are called overfit if the noise of neighbouring epochs does not correlate, 54 if it
+correlates by 0.3, 129 by 0.5, 235 by 0.7: noise that wanders looks like a rise. With 2 % noise it is 5 (at 0.3). A rise
+by 35 % is seen in at least 996 of 1,000 (noise of 2 to 7 %, correlation 0.3); of 20 epochs with 7 % noise in 881.
+(`tests/simulation/test_curve_labels.py`, run by `make sim`.)
+
+**What is not asked.** A later fall after a rise is possible (Nakkiran 2020). The checks describe the runs at hand; whether two
+arms differ is another question.
 
 ## The checks
 """
