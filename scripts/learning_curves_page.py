@@ -64,8 +64,8 @@ correlates by 0.3, 129 by 0.5, 235 by 0.7: noise that wanders looks like a rise.
 by 35 % is seen in at least 996 of 1,000 (noise of 2 to 7 %, correlation 0.3); of 20 epochs with 7 % noise in 881.
 (`tests/simulation/test_curve_labels.py`, run by `make sim`.)
 
-**What is not asked.** A later fall after a rise is possible (Nakkiran 2020). The checks describe the runs at hand; whether two
-arms differ is another question.
+**What is not asked.** A later fall after a rise is possible (Nakkiran 2020). The checks describe the runs at hand;
+whether two arms differ is another question.
 
 ## The checks
 """

@@ -23,6 +23,7 @@ from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec
 from scantrial.data.splits import apply_split
 from scantrial.report.case import CaseView, case_view
+from scantrial.report.judging import Choices, Judgement, judge
 from scantrial.report.reading import read_study as read_folder
 from scantrial.report.view import ReportView, build_view
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
@@ -234,11 +235,42 @@ def report_and_results(folder: str | Path) -> tuple[Path, ReportView]:
 
 
 def results(folder: str | Path) -> ReportView:
-    """Return all the numbers of a study folder: per run, and over seeds per arm.
+    """Return all the numbers of a study folder: per run, over seeds per arm, and the verdicts.
 
-    Reads test rows, which is logged. Makes no comparison between arms.
+    Reads test rows, which is logged.
     """
     return build_view(read_folder(open_folder(folder), by="results", purpose="metrics of every run"))
+
+
+def compare(
+    folder: str | Path,
+    *,
+    metric: str | None = None,
+    margin: float | None = None,
+    control: str | None = None,
+    pairs: bool = False,
+    level: float = 0.95,
+) -> Judgement:
+    """Judge a study folder: which arms are better, worse or equivalent, and what became of its hypotheses.
+
+    Without further words the comparisons, the metric and the margin are those that the study file declares. Reads
+    test rows, which is logged.
+
+    Parameters
+    ----------
+    metric : another metric than the declared one; it has no margin of its own
+    margin : the smallest difference that matters, in the metric's unit
+    control : set every other arm against this one
+    pairs : compare all pairs of arms
+    level : confidence level, default 0.95
+
+    Raises
+    ------
+    InputError
+        If there is no study, or what is asked for is no metric or no arm of it.
+    """
+    choices = Choices(metric=metric, margin=margin, control=control, pairs=pairs, level=level)
+    return judge(read_folder(open_folder(folder), by="compare", purpose="verdicts"), choices=choices)
 
 
 def show(folder: str | Path, case: int, *, arm: str | None = None, seed: int | None = None) -> CaseView:

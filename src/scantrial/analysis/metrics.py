@@ -6,6 +6,7 @@ arrays that do not belong together are refused, never broadcast.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -105,7 +106,7 @@ class Metric:
 
     name: str
     title: str
-    unit: Literal["proportion", "area", "nats", "squared error"]
+    unit: Literal["proportion", "area", "coefficient", "nats", "squared error"]
     needs: Literal["labels", "probabilities"]
     reference: str
     compute: Callable[[Cases], tuple[float, int]]
@@ -222,14 +223,17 @@ def _need_classes(cases: Cases, wanted: tuple[int, ...] | None = None) -> None:
 def _one_vs_rest(score: Callable[..., Any], cases: Cases) -> float:
     """Score the positive class of two; average over classes, each against the rest, beyond."""
     indices = (POSITIVE,) if cases.n_classes == 2 else range(cases.n_classes)
-    return float(np.mean([score(cases.y_true == index, _log_odds(cases.y_prob, index)) for index in indices]))
+    return float(np.mean([score(cases.y_true == index, log_odds(cases.y_prob, index)) for index in indices]))
 
 
-def _log_odds(y_prob: Probabilities, index: int) -> NDArray[np.float64]:
-    """Return log p - log (1 - p) of one class: the order of p, kept where p itself rounds to 1."""
+def log_odds(y_prob: Probabilities, index: int) -> NDArray[np.float64]:
+    """Return log p - log (1 - p) of one class: the order of p, kept where p itself rounds to 1.
+
+    `y_prob` has shape (..., n_classes); the result has one dimension fewer.
+    """
     smallest = np.finfo(np.float64).tiny
-    rest = np.delete(y_prob, index, axis=1).sum(axis=1)
-    return np.asarray(np.log(np.maximum(y_prob[:, index], smallest)) - np.log(np.maximum(rest, smallest)))
+    rest = np.delete(y_prob, index, axis=-1).sum(axis=-1)
+    return np.asarray(np.log(np.maximum(y_prob[..., index], smallest)) - np.log(np.maximum(rest, smallest)))
 
 
 def _accuracy(cases: Cases) -> tuple[float, int]:
@@ -265,6 +269,26 @@ def _average_precision(cases: Cases) -> tuple[float, int]:
 
     _need_classes(cases, (POSITIVE,) if cases.n_classes == 2 else None)
     return _one_vs_rest(average_precision_score, cases), 0
+
+
+def _counts(cases: Cases) -> tuple[int, int, int, int]:
+    tn, fp, fn, tp = confusion_matrix(cases.y_true, cases.y_pred, n_classes=2).ravel().tolist()
+    return tn, fp, fn, tp
+
+
+def _f1(cases: Cases) -> tuple[float, int]:
+    _, fp, fn, tp = _counts(cases)
+    if tp + fp + fn == 0:
+        raise Undefined("no case is positive, and none is decided positive")
+    return 2 * tp / (2 * tp + fp + fn), 0
+
+
+def _mcc(cases: Cases) -> tuple[float, int]:
+    tn, fp, fn, tp = _counts(cases)
+    product = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+    if product == 0:
+        raise Undefined("all cases, or all decisions, are of one class")
+    return (tp * tn - fp * fn) / math.sqrt(product), 0
 
 
 def _log_loss(cases: Cases) -> tuple[float, int]:
@@ -337,6 +361,27 @@ _TABLE = (
         multiclass=_MACRO,
         reference="step sum without interpolation; scikit-learn average_precision_score",
         compute=_average_precision,
+    ),
+    Metric(
+        name="f1",
+        title="F1",
+        unit="coefficient",
+        needs="labels",
+        binary_only=True,
+        multiclass="not defined",
+        reference="van Rijsbergen (1979): harmonic mean of precision and sensitivity, class 1 being positive",
+        compute=_f1,
+    ),
+    Metric(
+        name="mcc",
+        title="MCC",
+        unit="coefficient",
+        needs="labels",
+        bounds=(-1.0, 1.0),
+        binary_only=True,
+        multiclass="not defined",
+        reference="Matthews (1975): correlation of decision and truth; undefined where one of them does not vary",
+        compute=_mcc,
     ),
     Metric(
         name="log_loss",

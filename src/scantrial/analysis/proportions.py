@@ -8,6 +8,7 @@ from typing import Any
 
 from scipy.special import ndtri
 
+from scantrial.analysis.intervals import wilson as wilson_bounds
 from scantrial.core.errors import InputError
 
 LEVEL = 0.95
@@ -64,10 +65,8 @@ def wilson(successes: float, n: float, *, level: float = LEVEL) -> ShareInterval
     """
     if not 0 < n < math.inf or not 0 <= successes <= n:
         raise InputError(f"{successes} of {n} cases", expected="0 <= successes <= n, and n above 0")
-    z, share = _quantile(level), successes / n
-    centre = share + z * z / (2 * n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    low, high = ((centre + side * half) / (1 + z * z / n) for side in (-1, 1))
+    share = successes / n
+    low, high = wilson_bounds(share, n, quantile=_quantile(level))
     # At 0 and at n the bound is exactly 0 or 1, which rounding misses.
     return ShareInterval(
         value=share,

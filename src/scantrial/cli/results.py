@@ -98,6 +98,7 @@ def _results_dict(view: ReportView) -> dict[str, Any]:
         "runs": [_run_dict(arm, run) for arm in view.arms for run in arm.runs],
         "arms": [_arm_dict(arm) for arm in view.arms],
         "diagnosis": view.diagnosis.to_dict(),
+        "judgement": view.judgement.to_dict(),
     }
 
 

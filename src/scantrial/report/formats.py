@@ -35,6 +35,27 @@ def metric_heading(metric: Metric) -> str:
     return f"{metric.title}, %" if metric.unit == "proportion" else metric.title
 
 
+def difference(metric: Metric, value: float | None, *, fine: bool = False) -> str:
+    """Show a difference of a metric: points for a proportion, with its sign."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    scale, digits = (100, 2 if fine else 1) if metric.unit == "proportion" else (1, 4 if fine else 3)
+    text = f"{scale * value:+.{digits}f}"
+    return text.replace("-", "−") if float(text) else text.lstrip("+-")
+
+
+def percent(level: float) -> str:
+    """Show a confidence level: ``95 %``."""
+    return f"{100 * level:.4g}\u00a0%"
+
+
+def p_value(p: float | None) -> str:
+    """Show a p; a very small one as a bound."""
+    if p is None or not math.isfinite(p):
+        return NONE
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def finite(values: Iterable[float | None]) -> list[float]:
     """Keep the values that are numbers."""
     return [value for value in values if value is not None and math.isfinite(value)]

@@ -22,9 +22,10 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.summary import SeedSummary
 from scantrial.core.errors import InputError
 from scantrial.core.files import write_atomic
-from scantrial.report import formats, sentences
+from scantrial.report import formats, sentences, verdict_words
 from scantrial.report.figure import Figure
 from scantrial.report.figures import Domain, confusion_matrices, learning_curves, metric_dots
+from scantrial.report.forest import forest_plot, words
 from scantrial.report.palette import GRID, INK, MUTED
 from scantrial.report.reading import read_study, read_thumbnails
 from scantrial.report.view import ArmView, ReportView, build_view, primary_values
@@ -44,6 +45,7 @@ _THEMED = {
 class ReportFigures:
     """The figures of a report; curves are by arm name, and an arm without an epoch has none."""
 
+    forest: Figure | None
     dots: Figure | None
     curves: Mapping[str, Figure]
     confusion: Figure | None
@@ -82,7 +84,9 @@ def build_figures(view: ReportView) -> ReportFigures:
     domains = shared_domains(view)
     drawn = [arm for arm in view.arms if any(run.history for run in arm.runs)]
     values = {label: by_seed for label, by_seed in primary_values(view).items() if by_seed}
+    primary = view.judgement.primary
     return ReportFigures(
+        forest=None if primary is None else forest_plot(primary, title="Every comparison with its interval"),
         dots=metric_dots(values, metric=METRICS[view.primary_metric], split=sentences.SPLIT_WORDS[view.primary_split])
         if values
         else None,
@@ -146,6 +150,7 @@ def render(view: ReportView, figures: ReportFigures, thumbnails: Mapping[int, by
         thumbnails=thumbnails,
         metrics=METRICS,
         say=sentences,
+        judged=verdict_words,
         css=css,
         css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
         version=scantrial.__version__,
@@ -174,15 +179,19 @@ def _resource(name: str) -> str:
 def _filters() -> dict[str, Callable[..., Any]]:
     return {
         "cell": formats.cell,
+        "comparison_words": words,
         "count": formats.count,
         "counted": formats.counted,
         "decimal": formats.decimal,
+        "difference": formats.difference,
         "flattened": formats.flattened,
         "joined": formats.joined,
         "metric_heading": formats.metric_heading,
         "metric_number": formats.metric_number,
+        "percent": formats.percent,
         "plain": formats.plain,
         "png_uri": png_uri,
+        "p_value": formats.p_value,
         "proportion": formats.proportion,
         "summary_curve": summary_curve,
         "yaml": as_yaml,

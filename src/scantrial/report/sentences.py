@@ -318,7 +318,6 @@ def limits(view: ReportView) -> list[str]:
     return [*_limits_of_seeds(view), *_limits_of_scans(view), *_limits_of_curves(view)]
 
 
-_NO_CLAIM = "This version of scantrial makes no claim on whether arms differ. Two means may be apart by chance."
 _NOT_NEW_DATA = (
     "Seeds are not new training data. They change {changed}; the scans and their split stay the same. "
     "How results would move with other scans is not measured."
@@ -326,7 +325,7 @@ _NOT_NEW_DATA = (
 
 
 def _limits_of_seeds(view: ReportView) -> list[str]:
-    said = [_NO_CLAIM] if len(view.arms) > 1 else []
+    said = []
     if len(view.seeds) == 1:
         said.append("There is one seed: how far another seed would come out from this one is not known.")
     else:

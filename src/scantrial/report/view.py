@@ -1,6 +1,6 @@
 """The numbers of a report, as records; `build_view` makes them from what a study folder holds.
 
-Nothing here is rounded and nothing is put in words. No record compares one arm with another.
+Nothing here is rounded and nothing is put in words, but for the verdicts' own sentences.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from scantrial.analysis.summary import SeedSummary, summarise
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split
 from scantrial.report.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
 from scantrial.report.formats import flattened
+from scantrial.report.judging import Judgement, judge
 from scantrial.report.mistakes import WorstCase, worst_cases
 from scantrial.report.reading import RunData, StudyData
 from scantrial.store.folder import Failure
@@ -135,6 +136,7 @@ class ReportView:
     openings : readings of stored test rows; the runs' own evaluations are not among them
     n_evaluations, n_evaluated : how often runs evaluated themselves on the test scans, and how many runs did; the first
         is larger where a run was stopped after its evaluation and repeated
+    judgement : the verdicts on the primary metric, and the hypotheses' answers
     """
 
     question: str
@@ -157,6 +159,7 @@ class ReportView:
     environment: Mapping[str, Any]
     study_text: str
     protocol: tuple[Mapping[str, Any], ...]
+    judgement: Judgement
 
     @property
     def n_planned(self) -> int:
@@ -167,6 +170,11 @@ class ReportView:
     def n_finished(self) -> int:
         """Number of runs that are there."""
         return sum(len(arm.runs) for arm in self.arms)
+
+    @property
+    def recipes(self) -> dict[str, Mapping[str, Any]]:
+        """Each arm's recipe, by its name."""
+        return {arm.name: arm.recipe for arm in self.arms}
 
     @property
     def has_rounds(self) -> bool:
@@ -221,6 +229,7 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
         environment=study.environment,
         study_text=study.study_text,
         protocol=study.protocol,
+        judgement=judge(study),
     )
 
 

@@ -19,6 +19,8 @@ Metric = Literal[
     "specificity",
     "auroc",
     "average_precision",
+    "f1",
+    "mcc",
     "log_loss",
     "brier",
 ]

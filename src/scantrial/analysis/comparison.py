@@ -1,0 +1,316 @@
+"""`compare`: from arrays of predictions to verdicts, in one call.
+
+>>> import numpy as np
+>>> y_true = np.array([0, 1] * 20)
+>>> scores = np.random.default_rng(0).uniform(size=(6, 40))
+>>> found = compare(y_true, scores, arms=["a"] * 3 + ["b"] * 3, seeds=[0, 1, 2] * 2, control="a")
+>>> found.comparisons[0].verdict.label
+'inconclusive'
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scantrial.analysis.contrasts import Contrast, against_control, all_pairs
+from scantrial.analysis.estimates import Estimates, estimate
+from scantrial.analysis.intervals import ArmEstimate, arm_estimate
+from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.mrmc import Components, ContrastResult, GlobalTest, analyse, components, global_test, infer
+from scantrial.analysis.multiplicity import holm, simultaneous_level
+from scantrial.analysis.one_seed import PairedProportions, paired_proportions
+from scantrial.analysis.runs import RunScores
+from scantrial.analysis.verdicts import Evidence, Verdict, decide, evidence
+from scantrial.analysis.wording import sentence
+from scantrial.core.errors import InputError
+
+_RIGHT_OR_WRONG = ("accuracy", "sensitivity", "specificity")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """One comparison of the family.
+
+    Parameters
+    ----------
+    result : effect, standard errors and intervals by what is random; positive is better
+    evidence : the hull that the verdict is drawn from
+    simultaneous_low, simultaneous_high : the hull at a level at which all intervals of the family hold together
+    paired_proportions : with one seed: McNemar's test and Bonett and Price's interval for these two networks
+    sentence : the verdict with its numbers
+    """
+
+    result: ContrastResult
+    evidence: Evidence
+    verdict: Verdict
+    simultaneous_low: float
+    simultaneous_high: float
+    sentence: str
+    paired_proportions: PairedProportions | None = None
+
+    @property
+    def name(self) -> str:
+        """The contrast's name."""
+        return self.result.contrast.name
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        result, found = self.result, self.evidence
+        return {
+            "name": self.name,
+            "kind": result.contrast.kind,
+            "weights": dict(result.contrast.weights),
+            "effect": result.effect,
+            "se": _plain((result.both or result.cases_only).se),
+            "df": _plain((result.both or result.cases_only).df),
+            "p": _plain(found.p),
+            "p_adjusted": _plain(self.verdict.p_adjusted),
+            "interval": {"low": found.low, "high": found.high, "level": found.level},
+            "equivalence_interval": {"low": found.equivalence_low, "high": found.equivalence_high},
+            "simultaneous_interval": {"low": self.simultaneous_low, "high": self.simultaneous_high},
+            "seeds_and_cases": None if result.both is None else result.both.to_dict(),
+            "cases_only": result.cases_only.to_dict(),
+            "seeds_only": None if result.seeds_only is None else result.seeds_only.to_dict(),
+            "s2": _plain(result.s2),
+            "q": _plain(result.q),
+            "q_untruncated": _plain(result.q_untruncated),
+            "pairing": result.pairing,
+            "seeds": list(result.seeds),
+            "dropped_seeds": list(result.dropped_seeds),
+            "per_seed": list(result.per_seed),
+            "verdict": self.verdict.label,
+            "verdict_details": self.verdict.to_dict(),
+            "sentence": self.sentence,
+            "mcnemar": None if self.paired_proportions is None else asdict(self.paired_proportions),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Arms compared on one metric.
+
+    Parameters
+    ----------
+    arms : each arm's mean with its interval
+    comparisons : the family, in order
+    control : the arm that the others are set against, or None for all pairs or declared contrasts
+    components, global_test : over all arms and the seeds they share; None where there are too few
+    methods : names of what was used, by step
+    notes : what a reader has to know
+    """
+
+    metric: str
+    level: float
+    margin: float | None
+    control: str | None
+    threshold: float | None
+    n_cases: int
+    n_patients: int | None
+    n_by_class: tuple[int, ...]
+    arms: tuple[ArmEstimate, ...]
+    comparisons: tuple[Compared, ...]
+    components: Components | None
+    global_test: GlobalTest | None
+    methods: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+    def arm(self, name: str) -> ArmEstimate:
+        """Return one arm's estimate."""
+        return next(arm for arm in self.arms if arm.arm == name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON, nothing rounded; positive effects are better, losses being turned round."""
+        return {
+            "metric": self.metric,
+            "higher_is_better": METRICS[self.metric].higher_is_better,
+            "positive_effect": "better",
+            "level": self.level,
+            "margin": self.margin,
+            "control": self.control,
+            "threshold": self.threshold,
+            "n_cases": self.n_cases,
+            "n_patients": self.n_patients,
+            "n_by_class": list(self.n_by_class),
+            "arms": [arm.to_dict() for arm in self.arms],
+            "comparisons": [compared.to_dict() for compared in self.comparisons],
+            "components": None if self.components is None else self.components.to_dict(),
+            "global_test": None if self.global_test is None else self.global_test.to_dict(),
+            "methods": dict(self.methods),
+            "notes": list(self.notes),
+        }
+
+
+def compare(  # noqa: PLR0913 - the arrays and the choices of a whole analysis, in one call
+    y_true: NDArray[Any],
+    scores: NDArray[Any],
+    *,
+    arms: Sequence[str],
+    seeds: Sequence[int],
+    patients: Sequence[Any] | NDArray[Any] | None = None,
+    metric: str = "accuracy",
+    threshold: float = 0.5,
+    margin: float | None = None,
+    control: str | None = None,
+    level: float = 0.95,
+) -> Comparison:
+    """Compare arms on the same cases over seeds, and say what the numbers carry.
+
+    Parameters
+    ----------
+    y_true : shape (n_cases,), class indices
+    scores : shape (n_runs, n_cases), scores of class 1 of any range; or (n_runs, n_cases, n_classes), probabilities
+    arms, seeds : length n_runs: which arm and which seed each run is of
+    patients : length n_cases; where given, patients and not cases are what was sampled
+    metric : default accuracy
+    threshold : a case is called positive when its score exceeds it, default 0.5; ranking metrics do not use it
+    margin : the smallest difference that matters, in the metric's unit; without it nothing is called equivalent
+    control : every other arm is set against it; without it all pairs are compared
+    level : confidence level, default 0.95
+
+    Raises
+    ------
+    ShapeError, InputError
+        If arrays do not belong together, a run stands twice, or the metric cannot be had from these scores.
+    """
+    array = np.asarray(scores, dtype=np.float64)
+    build = RunScores.from_probabilities if array.ndim == 3 else RunScores.from_scores
+    runs = build(y_true, array, arms=arms, seeds=seeds, patients=patients, threshold=threshold)
+    names = runs.arm_names
+    family = all_pairs(names) if control is None else against_control(names, control)
+    return compare_runs(runs, family, metric=metric, margin=margin, level=level, control=control)
+
+
+def compare_runs(
+    runs: RunScores,
+    family: Sequence[Contrast],
+    *,
+    metric: str = "accuracy",
+    margin: float | None = None,
+    level: float = 0.95,
+    control: str | None = None,
+    withheld: Sequence[str] = (),
+) -> Comparison:
+    """Judge a family of contrasts on one metric.
+
+    Parameters
+    ----------
+    family : the comparisons declared beforehand; their p are adjusted together (Holm 1979)
+    withheld : reasons from outside to give no verdict, such as a leak, or a choice that was made on these very cases
+    """
+    _check(margin, level)
+    estimates = estimate(runs, metric)
+    results = [analyse(estimates, contrast, level=level) for contrast in family]
+    singles = [_one_seed(runs, result, metric, level=level) for result in results]
+    found = [_with_mcnemar(evidence(result), single) for result, single in zip(results, singles, strict=True)]
+    adjusted = holm([item.p for item in found])
+    wide = simultaneous_level(level, len(family))
+    layout = components(estimates)
+    return Comparison(
+        metric=metric,
+        level=level,
+        margin=margin,
+        control=control,
+        threshold=runs.threshold if METRICS[metric].needs == "labels" else None,
+        n_cases=estimates.n_cases,
+        n_patients=estimates.n_patients,
+        n_by_class=estimates.n_by_class,
+        arms=tuple(arm_estimate(estimates, arm, level=level) for arm in estimates.arm_names),
+        comparisons=tuple(
+            _compared(result, item, single, estimates, p_adjusted=p, margin=margin, wide=wide, withheld=withheld)
+            for result, item, single, p in zip(results, found, singles, adjusted, strict=True)
+        ),
+        components=layout,
+        global_test=None if layout is None or layout.n_arms < 3 else global_test(layout),
+        methods=_methods(estimates, len(family)),
+        notes=_notes(estimates, runs, results),
+    )
+
+
+def _check(margin: float | None, level: float) -> None:
+    if margin is not None and not (margin > 0 and math.isfinite(margin)):
+        raise InputError(f"margin {margin}", expected="a positive number, in the metric's unit")
+    if not 0.5 < level < 1:
+        raise InputError(f"level {level}", expected="above 0.5 and below 1, such as 0.95")
+
+
+def _compared(
+    result: ContrastResult,
+    found: Evidence,
+    single: PairedProportions | None,
+    estimates: Estimates,
+    *,
+    p_adjusted: float,
+    margin: float | None,
+    wide: float,
+    withheld: Sequence[str],
+) -> Compared:
+    verdict = decide(result, found, estimates, p_adjusted=p_adjusted, margin=margin, withheld=withheld)
+    wider = [infer(item.effect, item.se, item.df, scope=item.scope, level=wide) for item in found.used]
+    return Compared(
+        result=result,
+        evidence=found,
+        verdict=verdict,
+        simultaneous_low=min(item.low for item in wider),
+        simultaneous_high=max(item.high for item in wider),
+        sentence=sentence(result, found, verdict, estimates),
+        paired_proportions=single,
+    )
+
+
+def _one_seed(runs: RunScores, result: ContrastResult, metric: str, *, level: float) -> PairedProportions | None:
+    """Compare two networks of one seed by their discordant cases, where cases are independent."""
+    pair = result.contrast.kind == "difference" and result.pairing == "one seed" and runs.patients is None
+    if not pair or metric not in _RIGHT_OR_WRONG:
+        return None
+    keep = _cases_of(runs, metric)
+    position = {(arm, seed): run for run, (arm, seed) in enumerate(zip(runs.arms, runs.seeds, strict=True))}
+    first, second = (
+        runs.y_pred[position[arm, result.seeds[0]]][keep] == runs.y_true[keep] for arm in result.contrast.arms
+    )
+    return paired_proportions(first, second, level=level)
+
+
+def _cases_of(runs: RunScores, metric: str) -> NDArray[np.bool_]:
+    wanted = {"sensitivity": 1, "specificity": 0}.get(metric)
+    return np.ones(runs.n_cases, dtype=bool) if wanted is None else runs.y_true == wanted
+
+
+def _with_mcnemar(found: Evidence, single: PairedProportions | None) -> Evidence:
+    """Take McNemar's p and Bonett and Price's interval in place of the normal ones, with one seed."""
+    if single is None:
+        return found
+    return replace(found, p=single.p, low=single.low, high=single.high)
+
+
+def _methods(estimates: Estimates, n_comparisons: int) -> dict[str, str]:
+    return {
+        "covariance": estimates.method,
+        "inference": "Obuchowski-Rockette, seeds and cases random, degrees of freedom by Hillis (2007)",
+        "companion": "cases random, seeds fixed; the hull of both intervals and the larger p decide",
+        "multiplicity": f"Holm over {n_comparisons} comparison{'s' * (n_comparisons != 1)}",
+        "equivalence": "two one-sided tests (Schuirmann 1987)",
+    }
+
+
+def _notes(estimates: Estimates, runs: RunScores, results: Sequence[ContrastResult]) -> tuple[str, ...]:
+    notes = []
+    if METRICS[estimates.metric].needs == "probabilities" and runs.threshold not in (None, 0.5):
+        notes.append(f"the threshold {runs.threshold:g} plays no part in {METRICS[estimates.metric].title}")
+    if estimates.n_clipped:
+        notes.append(f"{estimates.n_clipped} probabilities were clipped")
+    dropped = sorted({seed for result in results for seed in result.dropped_seeds})
+    if dropped:
+        notes.append(f"left out where an arm lacks it: seed {', '.join(map(str, dropped))}")
+    if any(result.pairing == "unpaired" for result in results):
+        notes.append("arms do not share their seeds: analysed as unpaired (Hillis 2014)")
+    return tuple(notes)
+
+
+def _plain(value: float) -> float | None:
+    return value if math.isfinite(value) else None

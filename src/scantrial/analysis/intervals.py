@@ -1,0 +1,142 @@
+"""Intervals for one arm's metric: the mean over its seeds, with both the luck of training and the sample of cases.
+
+Never the best seed, and never a binomial interval on the pooled predictions of several seeds: those are not independent
+(such intervals cover the truth in 46 to 92 % of simulated studies instead of 95 %).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from scantrial.analysis.contrasts import single_arm
+from scantrial.analysis.estimates import Estimates
+from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.mrmc import ContrastResult, Inference, analyse, t_quantile
+
+_WILSON = ("accuracy", "balanced_accuracy", "sensitivity", "specificity")
+_LOGIT = ("auroc", "average_precision")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmEstimate:
+    """One arm's metric with its interval.
+
+    Parameters
+    ----------
+    mean : over the seeds, in the metric's own unit and direction
+    by_seed : the value of each run
+    se, df : over seeds and cases, or over cases alone with one seed
+    low, high : interval at `level`; `high` is 1 where only a lower bound can be given
+    method : how the interval was found
+    n_effective : cases that would give this standard error if they were independent; None but for Wilson's
+    """
+
+    arm: str
+    metric: str
+    mean: float
+    by_seed: dict[int, float]
+    sd: float
+    se: float
+    df: float
+    low: float
+    high: float
+    level: float
+    method: str
+    n_effective: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON; what is not finite is None, seeds are texts."""
+        found = asdict(self) | {"by_seed": {str(seed): value for seed, value in self.by_seed.items()}}
+        return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in found.items()}
+
+
+def wilson(p: float, n: float, *, quantile: float) -> tuple[float, float]:
+    """Return Wilson's score interval for a proportion `p` of `n` cases; `n` need not be whole.
+
+    `quantile` is that of the normal, or of Student's t where `n` is an effective number (Korn and Graubard 1998).
+    """
+    if math.isinf(n):
+        return p, p
+    z2 = quantile**2
+    centre, half = p + z2 / (2 * n), quantile * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    return max((centre - half) / (1 + z2 / n), 0.0), min((centre + half) / (1 + z2 / n), 1.0)
+
+
+def arm_estimate(estimates: Estimates, arm: str, *, level: float = 0.95) -> ArmEstimate:
+    """Estimate one arm's metric.
+
+    With two seeds or more the standard error is that of `scantrial.analysis.mrmc` for the arm alone. The scale is
+    Wilson's with an effective number of cases for proportions (Brown, Cai and DasGupta 2001), the logit for AUROC
+    and average precision (Qin and Hotilovac 2008; Boyd et al. 2013), and the metric's own for the rest.
+    """
+    result = analyse(estimates, single_arm(arm), level=level)
+    inference = _inference(result)
+    mean = float(result.effect * estimates.sign)
+    runs = estimates.by_seed(arm)
+    values = {seed: float(estimates.theta[run]) for seed, run in runs.items()}
+    low, high, method, n_effective = _scaled(estimates, mean, inference, n_seeds=len(runs))
+    return ArmEstimate(
+        arm=arm,
+        metric=estimates.metric,
+        mean=mean,
+        by_seed=values,
+        sd=float(np.std(list(values.values()), ddof=1)) if len(values) > 1 else float("nan"),
+        se=inference.se,
+        df=inference.df,
+        low=low,
+        high=high,
+        level=level,
+        method=method,
+        n_effective=n_effective,
+    )
+
+
+def _inference(result: ContrastResult) -> Inference:
+    """Return the inference over seeds and cases; over cases alone with one seed, or where the first has no spread."""
+    both = result.both
+    return result.cases_only if both is None or both.se == 0 else both
+
+
+def _scaled(
+    estimates: Estimates, mean: float, inference: Inference, *, n_seeds: int
+) -> tuple[float, float, str, float | None]:
+    quantile = t_quantile((1 + inference.level) / 2, inference.df)
+    if estimates.metric in _WILSON:
+        n = _n_effective(estimates, mean, inference, n_seeds=n_seeds)
+        plain = n_seeds == 1 and estimates.n_patients is None
+        low, high = wilson(mean, n, quantile=quantile)
+        return low, high, "Wilson" if plain else "Wilson, effective number of cases", n
+    if estimates.metric in _LOGIT:
+        return (*_logit(estimates, mean, inference, quantile, n_seeds=n_seeds), None)
+    lowest, highest = METRICS[estimates.metric].bounds
+    half = quantile * inference.se
+    return max(mean - half, min(lowest, mean)), min(mean + half, highest), "t" if n_seeds > 1 else "normal", None
+
+
+def _n_effective(estimates: Estimates, mean: float, inference: Inference, *, n_seeds: int) -> float:
+    if mean in (0.0, 1.0) or (
+        n_seeds == 1 and estimates.n_patients is None and estimates.metric != "balanced_accuracy"
+    ):
+        return float(estimates.n_used)
+    return mean * (1 - mean) / inference.se**2 if inference.se > 0 else math.inf
+
+
+def _logit(
+    estimates: Estimates, mean: float, inference: Inference, quantile: float, *, n_seeds: int
+) -> tuple[float, float, str]:
+    """Return an interval symmetric on the logit scale; at 1 or 0 only one bound can be given."""
+    if mean in (0.0, 1.0):
+        # Rank statistics of a perfect order have no spread: bound it as a proportion of the rarer class.
+        low, high = wilson(mean, min(n for n in estimates.n_by_class if n), quantile=quantile)
+        return low, high, "one-sided: Wilson on the cases of the rarer class"
+    tau = inference.se / (mean * (1 - mean))
+    method = "logit, t" if n_seeds > 1 else "logit, normal"
+    if estimates.metric == "average_precision" and n_seeds == 1 and estimates.n_patients is None:
+        tau, method = 1 / math.sqrt(estimates.n_by_class[-1] * mean * (1 - mean)), "logit (Boyd et al. 2013)"
+    eta = special.logit(mean)
+    return float(special.expit(eta - quantile * tau)), float(special.expit(eta + quantile * tau)), method

@@ -1,0 +1,322 @@
+"""What a trial can show: power, the smallest difference it can see, and what it would take to see a smaller one.
+
+Hillis, Obuchowski and Berbaum (2011), with networks standing for readers. Everything follows from three numbers that a
+pilot, or an assumption, gives: how much training luck moves the difference between two arms, and how much two runs
+share over the cases.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from scipy import optimize, special, stats
+
+from scantrial.analysis.mrmc import Components, t_quantile
+from scantrial.core.errors import InputError
+
+Random = Literal["seeds and cases", "cases only", "seeds only"]
+
+MAX_SEEDS = 50
+MAX_CASES_FACTOR = 100
+"""How far a search for enough seeds, or for enough cases (times those at hand), goes."""
+
+POWER = 0.80
+"""A difference counts as one that a design can show if it is found with this probability."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variances:
+    """What a plan is made from, for the difference between two arms.
+
+    Parameters
+    ----------
+    n_cases : cases that the covariances are of; those of a planned set scale with ``n_cases / planned``
+    var_arm_seed : variance of an arm's metric by the luck of training, beyond what a seed does to all arms
+    error : variance of one run's metric over samples of cases, less what two arms share at one seed (``- Cov1``)
+    excess : what two trainings of one arm share over cases beyond what two arms share (``max(Cov2 - Cov3, 0)``)
+    source : where the numbers are from, in words
+    """
+
+    n_cases: int
+    var_arm_seed: float
+    error: float
+    excess: float
+    source: str
+
+    def __post_init__(self) -> None:
+        if self.n_cases < 2 or min(self.var_arm_seed, self.error, self.excess) < 0 or self.error < self.excess:
+            raise InputError(
+                f"{self.n_cases} cases, variances {self.var_arm_seed:g}, {self.error:g}, {self.excess:g}",
+                expected="two cases or more, variances of 0 or more, and an error of at least the excess",
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return asdict(self)
+
+
+def from_components(found: Components, *, source: str, ms_arm_seed: float | None = None) -> Variances:
+    """Take the variances of a study that has run as a pilot.
+
+    `ms_arm_seed` replaces the mean square of arms and seeds, for its uncertainty (see `cautious`).
+    """
+    ms = found.ms_arm_seed if ms_arm_seed is None else ms_arm_seed
+    error = max(found.var_error - found.cov1, found.excess)
+    return Variances(
+        n_cases=found.n_cases,
+        var_arm_seed=max(ms - found.var_error + found.cov1 + found.excess, 0.0),
+        error=error,
+        excess=found.excess,
+        source=source,
+    )
+
+
+def cautious(found: Components, *, source: str) -> Variances:
+    """Take a pilot with its mean square at the upper 80 % limit, for a pilot's variance is uncertain (Browne 1995)."""
+    df = found.n_seeds - 1
+    upper = found.ms_arm_seed * df / float(stats.chi2.ppf(0.20, df))
+    return from_components(found, source=source, ms_arm_seed=upper)
+
+
+def assumed(
+    *,
+    n_cases: int,
+    value: float,
+    disagreement: float,
+    sd_training: float,
+    shared: float = 0.5,
+) -> Variances:
+    """Make variances for a proportion such as accuracy from plain assumptions, before anything has run.
+
+    Two arms that each decide a share `value` of cases rightly and disagree on a share `disagreement` have a difference
+    with variance ``disagreement / n`` over cases for one pair of runs; `shared` of it stays when both are trained
+    again, for two trainings of an arm make similar mistakes.
+
+    Parameters
+    ----------
+    value : in (0, 1), the expected proportion
+    disagreement : share of cases on which one run of an arm is right and one of the other wrong; at most
+        ``2 min(value, 1 - value)``
+    sd_training : standard deviation over seeds of an arm's proportion on endlessly many cases
+    shared : in [0, 1], default 0.5
+
+    Raises
+    ------
+    InputError
+        If a number is out of its range.
+    """
+    faults = [
+        f"{name} {number:g}"
+        for name, number, good in (
+            ("value", value, 0 < value < 1),
+            ("disagreement", disagreement, 0 < disagreement <= 2 * min(value, 1 - value) + 1e-12),
+            ("sd_training", sd_training, 0 <= sd_training < 1),
+            ("shared", shared, 0 <= shared <= 1),
+        )
+        if not good
+    ]
+    if faults or n_cases < 2:
+        raise InputError(
+            f"assumptions that cannot be: {', '.join(faults) or f'{n_cases} cases'}",
+            expected="value in (0, 1), disagreement in (0, 2 min(value, 1 - value)], sd_training in [0, 1), "
+            "shared in [0, 1]",
+        )
+    error = disagreement / (2 * n_cases)
+    return Variances(
+        n_cases=n_cases,
+        var_arm_seed=sd_training**2,
+        error=error,
+        excess=shared * error,
+        source=f"assumed: {100 * value:g} % right, arms disagree on {100 * disagreement:g} % of cases, "
+        f"training moves an arm by {100 * sd_training:g} points, {100 * shared:g} % of the cases' part is shared",
+    )
+
+
+def power(
+    variances: Variances,
+    difference: float,
+    *,
+    n_seeds: int,
+    n_cases: int | None = None,
+    alpha: float = 0.05,
+    random: Random = "seeds and cases",
+) -> float:
+    """Return the probability that a two-sided test finds a true difference between two arms.
+
+    ``den = vTR + k [e + (J - 1) D]``, with ``e`` the error, ``D`` the excess, ``k`` pilot over planned cases;
+    ``df2 = den^2 (J - 1) / [vTR + k (e - D)]^2``; noncentral F with ``J delta^2 / (2 den)``.
+
+    Parameters
+    ----------
+    difference : in the metric's unit; its sign does not matter
+    n_seeds : planned seeds an arm; 2 or more where seeds are random
+    n_cases : planned cases, by default those of the pilot
+    """
+    if n_seeds < (1 if random == "cases only" else 2):
+        raise InputError(f"{n_seeds} seeds", expected="2 or more")
+    k = variances.n_cases / (variances.n_cases if n_cases is None else n_cases)
+    own = k * (variances.error - variances.excess)
+    if random == "cases only":
+        den = k * (variances.error + (n_seeds - 1) * variances.excess)
+        return _power_chi2(n_seeds * difference**2 / (2 * den) if den > 0 else math.inf, alpha)
+    den = variances.var_arm_seed + own
+    if random == "seeds and cases":
+        den += k * n_seeds * variances.excess
+    within = variances.var_arm_seed + own
+    if den == 0:
+        return 1.0 if difference else alpha
+    df2 = den**2 * (n_seeds - 1) / within**2 if within > 0 else math.inf
+    return _power_f(n_seeds * difference**2 / (2 * den), df2, alpha)
+
+
+def _power_f(ncp: float, df2: float, alpha: float) -> float:
+    if df2 > 1e6:
+        return _power_chi2(ncp, alpha)
+    return float(special.ncfdtr(1, df2, ncp, stats.f.ppf(1 - alpha, 1, df2)) * -1 + 1)
+
+
+def _power_chi2(ncp: float, alpha: float) -> float:
+    """Power of a test on one normal value, whose square has the noncentrality `ncp`."""
+    z, shift = float(special.ndtri(1 - alpha / 2)), math.sqrt(ncp)
+    return float(special.ndtr(shift - z) + special.ndtr(-shift - z))
+
+
+def smallest_difference(
+    variances: Variances,
+    *,
+    n_seeds: int,
+    n_cases: int | None = None,
+    alpha: float = 0.05,
+    target: float = POWER,
+) -> float:
+    """Return the difference that is found with probability `target`, default 0.80."""
+    return _root(lambda delta: power(variances, delta, n_seeds=n_seeds, n_cases=n_cases, alpha=alpha) - target)
+
+
+def floor_over_seeds(
+    variances: Variances, *, n_cases: int | None = None, alpha: float = 0.05, target: float = POWER
+) -> float:
+    """Return the smallest difference that any number of seeds can show with these cases."""
+    k = variances.n_cases / (variances.n_cases if n_cases is None else n_cases)
+    z = float(special.ndtri(1 - alpha / 2) + special.ndtri(target))
+    return z * math.sqrt(2 * variances.excess * k)
+
+
+def floor_over_cases(variances: Variances, *, n_seeds: int, alpha: float = 0.05, target: float = POWER) -> float:
+    """Return the smallest difference that any number of cases can show with these seeds."""
+    if variances.var_arm_seed == 0:
+        return 0.0
+    endless = Variances(
+        n_cases=variances.n_cases, var_arm_seed=variances.var_arm_seed, error=0.0, excess=0.0, source=variances.source
+    )
+    return smallest_difference(endless, n_seeds=n_seeds, alpha=alpha, target=target)
+
+
+def seeds_needed(
+    variances: Variances,
+    difference: float,
+    *,
+    n_cases: int | None = None,
+    alpha: float = 0.05,
+    target: float = POWER,
+    at_least: int = 2,
+) -> int | None:
+    """Return the smallest number of seeds, up to 50, that shows a difference; None if none does."""
+    for n_seeds in range(max(at_least, 2), MAX_SEEDS + 1):
+        if power(variances, difference, n_seeds=n_seeds, n_cases=n_cases, alpha=alpha) >= target:
+            return n_seeds
+    return None
+
+
+def cases_needed(
+    variances: Variances, difference: float, *, n_seeds: int, alpha: float = 0.05, target: float = POWER
+) -> int | None:
+    """Return the smallest number of cases, up to 100 times those at hand, that shows a difference; None if none."""
+    low, high = 2, MAX_CASES_FACTOR * variances.n_cases
+    if power(variances, difference, n_seeds=n_seeds, n_cases=high, alpha=alpha) < target:
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        if power(variances, difference, n_seeds=n_seeds, n_cases=middle, alpha=alpha) >= target:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def power_of_equivalence(
+    variances: Variances, margin: float, *, n_seeds: int, n_cases: int | None = None, alpha: float = 0.05
+) -> float:
+    """Return the probability that equal arms are called equivalent: ``2 P(T < m / SE - t) - 1``, at least 0."""
+    k = variances.n_cases / (variances.n_cases if n_cases is None else n_cases)
+    within = variances.var_arm_seed + k * (variances.error - variances.excess)
+    den = within + k * n_seeds * variances.excess
+    if den == 0:
+        return 1.0
+    df = den**2 * (n_seeds - 1) / within**2 if within > 0 else math.inf
+    se = math.sqrt(2 * den / n_seeds)
+    reach = margin / se - t_quantile(1 - alpha, df)
+    inside = float(special.ndtr(reach) if math.isinf(df) else special.stdtr(df, reach))
+    return max(2 * inside - 1, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """Power, or the smallest difference, over planned seeds or cases.
+
+    Parameters
+    ----------
+    over : ``seeds`` or ``cases``
+    counts : planned numbers of them
+    smallest_difference : by count
+    power : by count, for `difference`; empty without one
+    """
+
+    over: Literal["seeds", "cases"]
+    counts: tuple[int, ...]
+    smallest_difference: tuple[float, ...]
+    difference: float | None
+    power: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return asdict(self)
+
+
+def curve_over(
+    variances: Variances,
+    over: Literal["seeds", "cases"],
+    counts: Sequence[int],
+    *,
+    n_seeds: int,
+    difference: float | None,
+    alpha: float = 0.05,
+) -> Curve:
+    """Trace what a design can show over its seeds (cases as at hand) or over its cases (seeds as planned)."""
+    designs = [(n, variances.n_cases) if over == "seeds" else (n_seeds, n) for n in counts]
+    smallest = [smallest_difference(variances, n_seeds=j, n_cases=n, alpha=alpha) for j, n in designs]
+    found = (
+        []
+        if difference is None
+        else [power(variances, difference, n_seeds=j, n_cases=n, alpha=alpha) for j, n in designs]
+    )
+    return Curve(
+        over=over,
+        counts=tuple(counts),
+        smallest_difference=tuple(smallest),
+        difference=difference,
+        power=tuple(found),
+    )
+
+
+def _root(function: Callable[[float], float]) -> float:
+    """Return where a rising function of a difference crosses 0."""
+    high = 1e-6
+    while function(high) < 0:
+        high *= 2
+        if high > 1e6:
+            return math.inf
+    return float(optimize.brentq(function, 0.0, high, xtol=1e-12))

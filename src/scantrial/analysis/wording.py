@@ -1,0 +1,131 @@
+"""Comparisons in words: each sentence carries its numbers and what they count as random."""
+
+from __future__ import annotations
+
+import math
+
+from scantrial.analysis.estimates import Estimates
+from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.mrmc import ContrastResult
+from scantrial.analysis.verdicts import Evidence, Verdict
+
+
+def amount(metric: str, value: float, *, spread: float) -> str:
+    """Return a difference in words: points for proportions, else the metric's own unit; digits as `spread` carries."""
+    if METRICS[metric].unit == "proportion":
+        return f"{_rounded(100 * value, 100 * spread)} points"
+    return _rounded(value, spread)
+
+
+def interval(metric: str, low: float, high: float) -> str:
+    """Return ``0.4 to 3.8``, in points for proportions."""
+    scale = 100 if METRICS[metric].unit == "proportion" else 1
+    spread = scale * (high - low) / 2
+    return f"{_rounded(scale * low, spread)} to {_rounded(scale * high, spread)}"
+
+
+def _rounded(value: float, spread: float) -> str:
+    """Round to two significant digits of the spread, so that no digit is shown that is not carried."""
+    if not math.isfinite(spread) or spread <= 0:
+        return f"{value:.3g}"
+    digits = max(0, 1 - math.floor(math.log10(spread)))
+    text = f"{value:.{min(digits, 6)}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def counting(result: ContrastResult, estimates: Estimates) -> str:
+    """Say what an interval counts as random: how many seeds and cases."""
+    cases = f"{estimates.n_used} cases"
+    if estimates.n_patients is not None:
+        cases += f" of {estimates.n_patients} patients"
+    if result.n_seeds == 1:
+        return f"for these trained networks on {cases}; another training may differ"
+    seeds = f"{result.n_seeds} {'seeds' if result.pairing == 'paired' else 'seeds an arm at least, not paired'}"
+    return f"counting both the luck of training ({seeds}) and the limited test set ({cases})"
+
+
+def sentence(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
+    """Return a comparison in one or two sentences, with its numbers."""
+    text = _SAY[verdict.label](result, found, verdict, estimates)
+    if verdict.within_margin:
+        text += f" It is so by less than the margin of {_margin(result, verdict)}."
+    if verdict.provisional and verdict.label not in ("not enough to judge", "inconclusive"):
+        text += f" Provisional: {result.n_seeds} seeds are few."
+    return text
+
+
+def sides(result: ContrastResult, *, swapped: bool = False) -> tuple[str, str]:
+    """Return the better and the other side of a contrast as a sentence names them."""
+    contrast = result.contrast
+    if contrast.kind == "trend":
+        names = (f"a higher {contrast.first}", f"a lower {contrast.first}")
+    elif contrast.kind == "interaction":
+        names = (
+            f"the effect of {contrast.second} at the second level of {contrast.first}",
+            "that at the first level",
+        )
+    else:
+        names = (contrast.first, contrast.second)
+    return (names[1], names[0]) if swapped else names
+
+
+def _numbers(result: ContrastResult, found: Evidence, *, sign: int = 1, narrow: bool = False) -> str:
+    metric = result.metric
+    low, high = (found.equivalence_low, found.equivalence_high) if narrow else (found.low, found.high)
+    low, high = (low, high) if sign > 0 else (-high, -low)
+    level = 100 * (1 - 2 * (1 - found.level)) if narrow else 100 * found.level
+    size = amount(metric, sign * found.effect, spread=(high - low) / 2)
+    per = f" per {result.contrast.second}" if result.contrast.kind == "trend" else ""
+    return f"{size}{per} of {_title(metric)} ({level:.4g}% CI {interval(metric, low, high)})"
+
+
+def _title(metric: str) -> str:
+    title = METRICS[metric].title
+    return title if title.isupper() or title in ("F1",) else title[0].lower() + title[1:]
+
+
+def _margin(result: ContrastResult, verdict: Verdict) -> str:
+    margin = verdict.margin or 0.0
+    return amount(result.metric, margin, spread=margin)
+
+
+def _won(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
+    sign = 1 if verdict.label == "better" else -1
+    first, second = sides(result)
+    numbers = _numbers(result, found, sign=sign)
+    return f"{first} is {verdict.label} than {second} by {numbers}, {counting(result, estimates)}."
+
+
+def _equal(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
+    first, second = sides(result)
+    return (
+        f"{first} and {second} are equivalent: the difference is {_numbers(result, found, narrow=True)}, inside the "
+        f"margin of {_margin(result, verdict)}, {counting(result, estimates)}."
+    )
+
+
+def _open(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
+    first, second = sides(result)
+    smallest = amount(result.metric, verdict.smallest_margin, spread=verdict.smallest_margin)
+    return (
+        f"It cannot be told whether {first} is better or worse than {second}: the difference is "
+        f"{_numbers(result, found)}, {counting(result, estimates)}. They would be equivalent for a margin above "
+        f"{smallest}."
+    )
+
+
+def _too_little(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
+    first, second = sides(result)
+    return (
+        f"There is not enough to judge {first} against {second}: {'; '.join(verdict.reasons)}. "
+        f"Measured: {_numbers(result, found)}, {counting(result, estimates)}."
+    )
+
+
+_SAY = {
+    "better": _won,
+    "worse": _won,
+    "equivalent": _equal,
+    "inconclusive": _open,
+    "not enough to judge": _too_little,
+}
