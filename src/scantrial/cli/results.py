@@ -99,6 +99,7 @@ def _results_dict(view: ReportView) -> dict[str, Any]:
         "arms": [_arm_dict(arm) for arm in view.arms],
         "diagnosis": view.diagnosis.to_dict(),
         "judgement": view.judgement.to_dict(),
+        "evaluation": view.evaluation.to_dict(),
     }
 
 

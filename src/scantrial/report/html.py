@@ -22,12 +22,14 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.summary import SeedSummary
 from scantrial.core.errors import InputError
 from scantrial.core.files import write_atomic
-from scantrial.report import formats, sentences, verdict_words
+from scantrial.report import evaluation_words, formats, sentences, verdict_words
+from scantrial.report.decision_figure import MAX_ARMS, decision_curves
 from scantrial.report.figure import Figure
 from scantrial.report.figures import Domain, confusion_matrices, learning_curves, metric_dots
 from scantrial.report.forest import forest_plot, words
 from scantrial.report.palette import GRID, INK, MUTED
 from scantrial.report.reading import read_study, read_thumbnails
+from scantrial.report.reliability_figure import reliability_diagram
 from scantrial.report.view import ArmView, ReportView, build_view, primary_values
 from scantrial.store.folder import StudyFolder, open_folder
 
@@ -49,6 +51,8 @@ class ReportFigures:
     dots: Figure | None
     curves: Mapping[str, Figure]
     confusion: Figure | None
+    reliability: Figure | None
+    decision: Figure | None
 
 
 def write_report(folder_path: Path | str, format: str = "html", *, view: ReportView | None = None) -> Path:
@@ -92,6 +96,8 @@ def build_figures(view: ReportView) -> ReportFigures:
         else None,
         curves={arm.name: _curves(arm, domains) for arm in drawn},
         confusion=_confusion(view),
+        reliability=_reliability(view),
+        decision=_decision(view),
     )
 
 
@@ -138,6 +144,22 @@ def _confusion(view: ReportView) -> Figure | None:
     )
 
 
+def _reliability(view: ReportView) -> Figure | None:
+    arms = {
+        view.labels[arm.arm]: arm.calibration.runs
+        for arm in view.evaluation.arms
+        if arm.calibration is not None and arm.calibration.runs
+    }
+    return reliability_diagram(arms, title="Reliability on test") if arms else None
+
+
+def _decision(view: ReportView) -> Figure | None:
+    arms = {view.labels[arm.arm]: arm.decision for arm in view.evaluation.arms if arm.decision is not None}
+    drawn = {label: curve for label, curve in arms.items() if curve.reason is None}
+    few = dict(list(drawn.items())[:MAX_ARMS])
+    return decision_curves(few, title="Decision curves on test") if few else None
+
+
 # ---------------------------------------------------------------------- rendering
 
 
@@ -150,6 +172,7 @@ def render(view: ReportView, figures: ReportFigures, thumbnails: Mapping[int, by
         thumbnails=thumbnails,
         metrics=METRICS,
         say=sentences,
+        evaluated=evaluation_words,
         judged=verdict_words,
         css=css,
         css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),

@@ -253,7 +253,8 @@ def choices(view: ReportView) -> list[str]:
     n_reads = sum(opening.n_readings for opening in view.openings)
     said = [
         _epochs_chosen(view),
-        "Classes are decided by the largest probability; no threshold was tuned.",
+        "Classes are decided by the largest probability; a threshold or a temperature that is shown besides was chosen "
+        "on validation scans.",
         _changes_in_view_of_results(view) or "No arm was chosen: all arms of the plan are reported.",
         "Test scans had no part in training or in choosing the epoch. Once it was chosen, each run computed its test "
         "predictions and stored them.",

@@ -18,6 +18,7 @@ from scantrial.analysis.metrics import METRICS, MetricValue, confusion_matrix, m
 from scantrial.analysis.summary import SeedSummary, summarise
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split
 from scantrial.report.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
+from scantrial.report.evaluation import Evaluation, evaluate
 from scantrial.report.formats import flattened
 from scantrial.report.judging import Judgement, judge
 from scantrial.report.mistakes import WorstCase, worst_cases
@@ -137,6 +138,7 @@ class ReportView:
     n_evaluations, n_evaluated : how often runs evaluated themselves on the test scans, and how many runs did; the first
         is larger where a run was stopped after its evaluation and repeated
     judgement : the verdicts on the primary metric, and the hypotheses' answers
+    evaluation : intervals of every metric, calibration, thresholds, and the luck of the best arm, on the test cases
     """
 
     question: str
@@ -160,6 +162,12 @@ class ReportView:
     study_text: str
     protocol: tuple[Mapping[str, Any], ...]
     judgement: Judgement
+    evaluation: Evaluation
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Each arm's label, by its name."""
+        return {arm.name: arm.label for arm in self.arms}
 
     @property
     def n_planned(self) -> int:
@@ -230,6 +238,7 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
         study_text=study.study_text,
         protocol=study.protocol,
         judgement=judge(study),
+        evaluation=evaluate(study, metric=METRICS[str(primary.get("metric", "accuracy"))].name),
     )
 
 

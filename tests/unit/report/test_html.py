@@ -156,7 +156,7 @@ def test_tables_and_pictures_can_be_read_without_seeing(page):
     assert all(cell.get("scope") in ("col", "row") for cell in page.all("th"))
     assert all(img.get("alt") for img in page.all("img"))
     charts = [attributes for _, attributes in page.elements if attributes.get("role") == "img"]
-    assert len(charts) == 5  # the forest plot, two arms' curves, the dots, the confusion matrices
+    assert len(charts) == 7  # the forest plot, two arms' curves, dots, confusion matrices, reliability, decision curves
     assert all(chart["aria-label"] for chart in charts)
     levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
@@ -246,7 +246,7 @@ def test_what_went_wrong_stands_at_the_top(make_study):
     """Missing, failed and diverged runs are said before the first section; a smooth study has no such box."""
     folder = make_study(missing=[("base", 0)], failed=[("loss-ce", 1)], diverged=[("loss-ce", 2)])
     text = Page(build_report(folder)).text
-    box = text[text.index("Not everything went as planned") : text.index("In short There is not enough")]
+    box = text[text.index("Not everything went as planned") : text.index("This study has 2 arms")]
     assert "1 run of 6 is still missing: base (seed 0)" in box
     assert "failed: MemoryError" in box
     assert "diverged" in box
