@@ -12,6 +12,7 @@ from rich.table import Table
 from scantrial import api
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.planning import Plan
 from scantrial.analysis.wording import amount, interval
 from scantrial.cli import output
 from scantrial.cli.output import print_json, print_table
@@ -37,6 +38,7 @@ def compare(folder: Path | None, predictions: Path | None, *, as_json: bool, **a
         return
     _say(_headline(found))
     print_comparison(found.comparison)
+    _print_outlook(found.outlook)
 
 
 _OF_FILES = ("threshold", "threshold_rule", "target_sensitivity", "positive")
@@ -66,8 +68,14 @@ def print_judgement(found: Judgement) -> None:
     _print_list(
         "hypotheses", [f"{item.claim} - {item.answer}, {when_declared(item.declared)}" for item in found.hypotheses]
     )
+    _print_outlook(found.outlook)
     if found.effects is not None:
         _print_list("trends", [item.sentence for item in found.effects.comparisons])
+
+
+def _print_outlook(outlook: Plan | None) -> None:
+    if outlook is not None:
+        _print_list("what it would take, by the spreads measured here", outlook.sentences)
 
 
 def _headline(found: Rescored) -> str:

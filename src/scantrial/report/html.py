@@ -28,6 +28,7 @@ from scantrial.report.figure import Figure
 from scantrial.report.figures import Domain, confusion_matrices, learning_curves, metric_dots
 from scantrial.report.forest import forest_plot, words
 from scantrial.report.palette import BLUE, GRID, INK, MUTED, VERMILLION
+from scantrial.report.planning import power_curves
 from scantrial.report.reading import read_study, read_thumbnails
 from scantrial.report.reliability_figure import reliability_diagram
 from scantrial.report.view import ArmView, ReportView, build_view, primary_values
@@ -55,6 +56,7 @@ class ReportFigures:
     confusion: Figure | None
     reliability: Figure | None
     decision: Figure | None
+    power: Figure | None
 
 
 def write_report(folder_path: Path | str, format: str = "html", *, view: ReportView | None = None) -> Path:
@@ -100,6 +102,7 @@ def build_figures(view: ReportView) -> ReportFigures:
         confusion=_confusion(view),
         reliability=_reliability(view),
         decision=_decision(view),
+        power=None if view.judgement.outlook is None else power_curves(view.judgement.outlook),
     )
 
 

@@ -14,6 +14,7 @@ from ruamel.yaml.error import YAMLError
 from scantrial.analysis.comparison import Compared, Comparison, compare_runs, cross_checked
 from scantrial.analysis.contrasts import Contrast, against_control, difference, factorial_effects, linear_trend
 from scantrial.analysis.metrics import METRICS, metrics_for
+from scantrial.analysis.planning import Plan, plan_again
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdicts import Label
 from scantrial.core.errors import InputError
@@ -85,6 +86,8 @@ class Judgement:
     hypotheses : in the order of the study file
     secondary : the same comparisons on other metrics
     primary_declared : when metric, split and margin were written into the study file
+    outlook : what this design can show by the spreads that were measured, and what it would take to decide; None where
+        arms share fewer than two seeds
     withheld : reasons from outside the numbers why no verdict is given
     """
 
@@ -98,6 +101,7 @@ class Judgement:
     hypotheses: tuple[HypothesisAnswer, ...]
     secondary: tuple[SecondaryEffect, ...]
     primary_declared: Declared
+    outlook: Plan | None
     withheld: tuple[str, ...]
     labels: Mapping[str, str]
 
@@ -114,6 +118,7 @@ class Judgement:
             "hypotheses": [asdict(item) for item in self.hypotheses],
             "secondary": [asdict(item) for item in self.secondary],
             "primary_declared": asdict(self.primary_declared),
+            "outlook": None if self.outlook is None else self.outlook.to_dict(),
             "withheld": list(self.withheld),
             "labels": dict(self.labels),
         }
@@ -176,6 +181,7 @@ def judge(study: StudyData, *, choices: Choices | None = None, withheld: Sequenc
         ),
         secondary=_secondary(runs, family, metric, chosen) if runs is not None else (),
         primary_declared=_declared(study, "primary", None),
+        outlook=None if primary is None else plan_again(primary),
         withheld=tuple(withheld),
         labels=labels,
     )

@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from scantrial.analysis.bootstrap import N_DRAWS
 from scantrial.analysis.comparison import Comparison, compare_runs, cross_checked
 from scantrial.analysis.contrasts import Contrast, against_control, all_pairs
-from scantrial.analysis.metrics import METRICS, POSITIVE
+from scantrial.analysis.metrics import METRICS, POSITIVE, Labels
+from scantrial.analysis.planning import Plan, plan_again
+from scantrial.analysis.rows import ValidationRows
 from scantrial.analysis.runs import RunScores
+from scantrial.analysis.thresholds import TARGET_SENSITIVITY, threshold_by_youden, threshold_for_sensitivity
 from scantrial.core.errors import InputError
 from scantrial.core.names import listed, nearest
 from scantrial.store.prediction_files import PredictionFile, SplitScores
@@ -21,7 +24,6 @@ from scantrial.store.prediction_files import PredictionFile, SplitScores
 Rule = Literal["sensitivity", "youden"]
 Pairs = Literal["all", "control"]
 
-TARGET_SENSITIVITY = 0.90
 HALF = 0.5
 """The threshold of probabilities where none is asked for."""
 
@@ -92,7 +94,13 @@ class Rescored:
             "positive": self.positive,
             "threshold_choice": None if choice is None else choice.to_dict(),
             **self.comparison.to_dict(),
+            "outlook": None if self.outlook is None else self.outlook.to_dict(),
         }
+
+    @property
+    def outlook(self) -> Plan | None:
+        """What it would take to decide, by the spreads of these predictions."""
+        return plan_again(self.comparison)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +264,7 @@ def _choose(file: PredictionFile, asked: Asked) -> ThresholdChoice:
     target = asked.target_sensitivity or TARGET_SENSITIVITY
     if len(np.unique(rows.y_true)) < 2:
         raise InputError(f"{split} cases of one class only", expected="both classes, to choose a threshold on")
-    found = [_threshold(scores, rows.y_true == POSITIVE, asked.rule, target) for scores in runs.decision_scores]
+    found = [_threshold(scores, rows.y_true, asked.rule, target) for scores in runs.decision_scores]
     return ThresholdChoice(
         rule=asked.rule or "youden",
         target=target if asked.rule == "sensitivity" else None,
@@ -268,17 +276,9 @@ def _choose(file: PredictionFile, asked: Asked) -> ThresholdChoice:
     )
 
 
-def _threshold(scores: NDArray[np.float64], positive: NDArray[np.bool_], rule: Rule | None, target: float) -> float:
-    """Return the largest threshold with the target sensitivity, or the lowest with the largest Youden's J.
-
-    Thresholds lie midway between neighbouring scores, or at the ends.
-    """
-    distinct = np.unique(scores)
-    ends = np.nextafter(distinct[0], -np.inf), distinct[-1]
-    cuts = np.concatenate([ends[:1], distinct[:-1] + np.diff(distinct) / 2, ends[1:]])
-    sensitivity, false_positives = (
-        1 - np.searchsorted(np.sort(scores[kind]), cuts, side="right") / kind.sum() for kind in (positive, ~positive)
-    )
+def _threshold(scores: NDArray[np.float64], y_true: Labels, rule: Rule | None, target: float) -> float:
+    """Choose a threshold by the house's rules; a verdict is withheld where these are the rows that are judged."""
+    rows = ValidationRows(y_true=y_true, scores=scores, scale="any")
     if rule == "sensitivity":
-        return float(cuts[np.flatnonzero(sensitivity >= target - 1e-12)[-1]])
-    return float(cuts[np.argmax(np.round(sensitivity - false_positives, 12))])
+        return threshold_for_sensitivity(rows, target=target).value
+    return threshold_by_youden(rows).value
