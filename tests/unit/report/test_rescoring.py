@@ -190,14 +190,20 @@ def test_a_bootstrap_that_would_take_long_is_left_out_aloud(tmp_path, monkeypatc
     assert compare_predictions(make_file(tmp_path), bootstrap=True).comparison.comparisons[0].cross_check is not None
 
 
-def test_a_draw_that_lacks_a_class_ends_the_check_not_the_command(tmp_path):
-    """With four patients some draws hold one class only: the check is left out, with its reason."""
+def test_a_draw_that_cannot_give_the_metric_ends_the_check_not_the_command(tmp_path):
+    """In arm a one patient of four alone is called negative, so that some draws have no MCC: the check is left out, with why.
+
+    No draw lacks a class, for patients are drawn among those of their class: AUROC is checked.
+    """
     rng, lines = np.random.default_rng(1), ["arm,seed,case,label,score,patient"]
     for arm in "ab":
         for seed in range(3):
-            lines += [f"{arm},{seed},{case},{case % 2},{rng.uniform()},p{case % 4}" for case in range(12)]
+            scores = 0.4 * rng.uniform(size=12) + 0.55 * (np.arange(12) % 4 != 3)
+            scores[seed] *= arm == "a"
+            lines += [f"{arm},{seed},{case},{case % 2},{scores[case]},p{case % 4}" for case in range(12)]
     path = tmp_path / "x.csv"
     path.write_text("\n".join(lines))
-    found = compare_predictions(path, metric="auroc").comparison
+    found = compare_predictions(path, metric="mcc").comparison
     assert found.comparisons[0].cross_check is None
-    assert any("no crossed bootstrap of b - a: no case is of class" in note for note in found.notes)
+    assert any("no crossed bootstrap of b - a: MCC is undefined" in note for note in found.notes)
+    assert compare_predictions(path, metric="auroc").comparison.comparisons[0].cross_check is not None
