@@ -97,14 +97,15 @@ class RunOptions(TypedDict, total=False):
 
     Parameters
     ----------
-    workers : runs trained at the same time, each in a process of its own, default 1
+    workers : runs trained at the same time, each in a process of its own, default 1; ``auto`` is as many as there are
+        cores for at the runs' threads
     threads : threads for each run, default: the cores shared among the workers; a folder's first run fixes it
     engine : only ``reference`` exists in this version; ``auto``, the default, takes it
     device : default ``auto``: CUDA, MPS or the CPU, whichever is there first; a folder's first run fixes it
     checkpoint_every_s : seconds between checkpoints, taken at an epoch's end, default 60; 0 is every epoch
     """
 
-    workers: int
+    workers: int | Literal["auto"]
     threads: int | None
     engine: EngineName
     device: DeviceName
@@ -512,10 +513,18 @@ def _execution(options: RunOptions) -> Execution:
         engine_reason=_engine_reason(options.get("engine", "auto")),
         prepare="scantrial.train.process:prepare_process",
         device=_one_of("device", options.get("device", "auto"), get_args(DeviceName)),
-        workers=_at_least_one("workers", options.get("workers", 1)),
+        workers=_workers(options.get("workers", 1)),
         threads=None if threads is None else _at_least_one("threads", threads),
         checkpoint_every_s=_no_less_than_zero("checkpoint-every", options.get("checkpoint_every_s", 60.0)),
     )
+
+
+def _workers(asked: int | str) -> int | None:
+    if asked == "auto":
+        return None
+    if isinstance(asked, str):
+        raise InputError(f"--workers {asked}", expected="a whole number, 1 or more, or auto")
+    return _at_least_one("workers", asked)
 
 
 def _engine_reason(engine: EngineName) -> str:

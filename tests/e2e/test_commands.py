@@ -53,6 +53,22 @@ def test_run_tells_every_metric_of_every_run_in_json(trained):
         assert arm["test"]["accuracy"]["maximum"] == max(of_arm)
 
 
+def test_run_tells_what_the_curves_show_in_json(trained):
+    """``run --json`` holds each arm's diagnosis: every check of every run with its numbers, the gaps, the sentences."""
+    told = json.loads((trained.parent / "run.json").read_text())["diagnosis"]
+    assert [arm["arm"] for arm in told["arms"]] == ["base", "loss-ce"]
+    for arm in told["arms"]:
+        assert [part["n_runs"] for part in arm["rounds"]] == [2, 2]
+        for run in (run for part in arm["rounds"] for run in part["runs"]):
+            states = {finding["code"]: finding["state"] for finding in run["findings"]}
+            assert states["LC013"] in ("found", "clear")
+            assert run["grad_norm"][0] > 0
+        assert arm["steps"][0]["name"] == "chance"
+        assert arm["said"]
+        assert arm["gap_said"]
+        assert arm["shift_said"]
+
+
 def test_stored_scores_give_the_printed_accuracy(trained):
     """The printed test accuracy is the share of right decisions in ``predictions.parquet``."""
     told = json.loads((trained.parent / "run.json").read_text())
@@ -339,6 +355,7 @@ def test_help_is_quick():
         (("studies", "--json"), "studies"),
         (("schema",), "properties"),
         (("data", "list", "--json"), "data_sets"),
+        (("data", "--json"), "data_sets"),
         (("env", "--json"), "engines"),
     ],
 )
@@ -358,6 +375,7 @@ def test_listings_are_json(cli, words, key):
         (("run", "demo", "--engine", "fused"), 2, "fused"),
         (("run", "demo", "--workers", "0"), 2, "1 or more"),
         (("data", "fetch", "pneumoniamnits"), 2, "pneumoniamnist"),
+        (("data", "--json", "fetch", "pneumoniamnist"), 2, "--json belongs behind fetch"),
         (("predict", ".", "x.png"), 2, "no finished run"),
         (("frobnicate",), 2, "No such command"),
     ],

@@ -85,9 +85,11 @@ def env(*, as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
+    devices = ", ".join(facts.pop("devices")) or "none: PyTorch is not installed"
     packages = ", ".join(f"{name} {found or 'not installed'}" for name, found in facts.pop("packages").items())
     engines = {f"engine {name}": state for name, state in facts.pop("engines").items()}
-    _print_pairs({**{key: str(value) for key, value in facts.items()}, "packages": packages, **engines})
+    plain = {key: str(value) for key, value in facts.items()}
+    _print_pairs({**plain, "packages": packages, "devices": devices, **engines})
 
 
 def _torch_facts() -> dict[str, Any]:

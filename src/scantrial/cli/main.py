@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Public data sets: list them, fetch one.", no_args_is_help=True)
+data_app = typer.Typer(help="Public data sets: list them, fetch one.", invoke_without_command=True)
 app.add_typer(data_app, name="data")
 
 
@@ -96,7 +96,9 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The study folder [STUDY's name].")] = None,
     seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="Seeds 0 to N-1, not the file's.")] = None,
     sets: Sets = [],  # noqa: B006 - typer wants a list and makes a new one each time
-    workers: Annotated[int, typer.Option("--workers", metavar="N", help="Runs trained at the same time.")] = 1,
+    workers: Annotated[
+        str, typer.Option("--workers", metavar="N|auto", help="Runs trained at the same time; auto: one a core.")
+    ] = "1",
     threads: Annotated[
         int | None, typer.Option("--threads", metavar="N", help="Threads of each run [shared out].")
     ] = None,
@@ -118,7 +120,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
         out=out,
         seeds=seeds,
         sets=[*sets, *(["data.skip_unreadable=true"] if skip_unreadable else [])],
-        workers=workers,
+        workers=int(workers) if workers.isdecimal() else workers,
         threads=threads,
         engine=engine.value,
         device=device.value,
@@ -305,6 +307,15 @@ def env(as_json: Json = False) -> None:
     from scantrial.cli import listing
 
     listing.env(as_json=as_json)
+
+
+@data_app.callback()
+def data(context: typer.Context, as_json: Json = False) -> None:
+    """Public data sets: list them, fetch one."""
+    if context.invoked_subcommand is None:
+        data_list(as_json=as_json)
+    elif as_json:
+        raise typer.BadParameter(f"--json belongs behind {context.invoked_subcommand}")
 
 
 @data_app.command("list")

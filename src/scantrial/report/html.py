@@ -27,7 +27,7 @@ from scantrial.report.decision_figure import MAX_ARMS, decision_curves
 from scantrial.report.figure import Figure
 from scantrial.report.figures import Domain, confusion_matrices, learning_curves, metric_dots
 from scantrial.report.forest import forest_plot, words
-from scantrial.report.palette import GRID, INK, MUTED
+from scantrial.report.palette import BLUE, GRID, INK, MUTED, VERMILLION
 from scantrial.report.reading import read_study, read_thumbnails
 from scantrial.report.reliability_figure import reliability_diagram
 from scantrial.report.view import ArmView, ReportView, build_view, primary_values
@@ -39,6 +39,8 @@ _THEMED = {
     f'fill="{MUTED}"': 'fill="var(--muted)"',
     f'stroke="{MUTED}"': 'stroke="var(--muted)"',
     f'stroke="{GRID}"': 'stroke="var(--grid)"',
+    f'stroke="{BLUE}"': 'stroke="var(--blue)"',
+    f'stroke="{VERMILLION}"': 'stroke="var(--vermillion)"',
 }
 """The page's own colours in place of the figure's, so that figures follow light and dark."""
 
@@ -211,6 +213,7 @@ def _filters() -> dict[str, Callable[..., Any]]:
         "joined": formats.joined,
         "metric_heading": formats.metric_heading,
         "metric_number": formats.metric_number,
+        "moment": formats.moment,
         "percent": formats.percent,
         "plain": formats.plain,
         "png_uri": png_uri,

@@ -17,6 +17,7 @@ from scantrial.analysis.curves import QUANTITIES, SKIPPED_EPOCHS, CurveAggregate
 from scantrial.analysis.metrics import METRICS, MetricValue, confusion_matrix, measure_all, metrics_for
 from scantrial.analysis.summary import SeedSummary, summarise
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split
+from scantrial.report.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
 from scantrial.report.evaluation import Evaluation, evaluate
 from scantrial.report.formats import flattened
 from scantrial.report.judging import Judgement, judge
@@ -130,6 +131,7 @@ class ReportView:
 
     Parameters
     ----------
+    diagnosis : what the learning curves and the gaps between the splits show
     metrics : names of the metrics that apply, in order
     skipped_epochs : epochs left out at the start of a mean over epochs
     openings : readings of stored test rows; the runs' own evaluations are not among them
@@ -146,6 +148,7 @@ class ReportView:
     claims: tuple[str, ...]
     data: DataView
     arms: tuple[ArmView, ...]
+    diagnosis: StudyDiagnosis
     seeds: tuple[int, ...]
     metrics: tuple[str, ...]
     splits: tuple[Split, ...]
@@ -219,6 +222,9 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
         claims=tuple(str(item["claim"]) for item in plan.get("hypotheses") or () if item.get("claim")),
         data=_data(study, class_names),
         arms=arms,
+        diagnosis=diagnose_study(
+            study, [DiagnosedArm(name=arm.name, label=arm.label, differing=arm.differing) for arm in arms]
+        ),
         seeds=tuple(plan["seeds"]),
         metrics=metrics_for(len(class_names)),
         splits=tuple(split for split in SPLITS if any(split in run.metrics for arm in arms for run in arm.runs)),

@@ -260,8 +260,9 @@ def _missing(name: str, names: Sequence[str]) -> str:
 def _wrong_types(sheet: _Sheet) -> Iterator[str]:
     for name, column in zip(sheet.table.column_names, sheet.table.columns, strict=True):
         if name in (*NEEDED, *OPTIONAL, SCORE) or name.startswith(P_PREFIX):
+            to_number = _is_number(column.type) and name not in (*NEEDED, *OPTIONAL)
             try:
-                pc.cast(column.slice(0, 1), pa.string())
+                pc.cast(column, pa.float64() if to_number else pa.string(), safe=not to_number)
             except pa.ArrowException:
                 yield f"the column {name!r} is of type {column.type}, expected text or numbers"
 
@@ -289,18 +290,23 @@ def _of_splits(sheet: _Sheet, splits: Sequence[str]) -> _Sheet:
 
 def _numbers(sheet: _Sheet, name: str) -> NDArray[np.float64]:
     """Return a column as numbers; cells that hold no finite one are faults and become NaN."""
-    text = sheet.text(name)
-    if sheet.decimal_comma:
-        text = pc.replace_substring_regex(text, _DECIMAL_COMMA, r"\1.\2")
-    if pa.types.is_string(sheet.table[name].type) or pa.types.is_large_string(sheet.table[name].type):
-        usable = pc.if_else(pc.match_substring_regex(text, _NUMBER), text, "nan")
-        found = np.asarray(pc.cast(usable, pa.float64()), dtype=np.float64)
-    else:
+    if _is_number(sheet.table[name].type):
         found = np.asarray(pc.cast(_whole(sheet.table[name]), pa.float64(), safe=False), dtype=np.float64)
+        shown: Any = found
+    else:
+        shown = sheet.text(name)
+        if sheet.decimal_comma:
+            shown = pc.replace_substring_regex(shown, _DECIMAL_COMMA, r"\1.\2")
+        usable = pc.if_else(pc.match_substring_regex(shown, _NUMBER), shown, "nan")
+        found = np.asarray(pc.cast(usable, pa.float64()), dtype=np.float64)
     bad = ~np.isfinite(found)
     if bad.any():
-        _note_cells(sheet, name, bad, "is no finite number", text)
+        _note_cells(sheet, name, bad, "is no finite number", shown)
     return found
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind))
 
 
 def _check_probabilities(sheet: _Sheet, values: NDArray[np.float64], names: Sequence[str]) -> None:
@@ -459,16 +465,18 @@ def _note_twice(sheet: _Sheet, keys: _Keys) -> None:
 
 def _note_lacking(sheet: _Sheet, keys: _Keys, split: str) -> None:
     inside = keys.split_of == split
-    there = np.zeros((len(keys.runs), len(keys.cases)), dtype=bool)
-    there[keys.run_of[inside], keys.case_of[inside]] = True
-    wanted = there.any(axis=0)
-    for run, (arm, seed) in enumerate(keys.runs):
-        lacking = keys.cases[wanted & ~there[run]]
-        if len(lacking):
-            sheet.faults.append(
-                f"arm {arm}, seed {seed} lacks {len(lacking)} of the {wanted.sum()} {split} cases: "
-                f"{_some(lacking.tolist())}"
-            )
+    wanted = np.unique(keys.case_of[inside])
+    # Counted and not laid out as runs by cases: a wrong seed column makes a run of every row.
+    pairs = np.unique(keys.run_of[inside] * len(keys.cases) + keys.case_of[inside])
+    counts = np.bincount(pairs // len(keys.cases), minlength=len(keys.runs))
+    short = np.flatnonzero(counts < len(wanted))
+    for run in short[:_N_NAMED]:
+        arm, seed = keys.runs[run]
+        lacking = np.setdiff1d(wanted, keys.case_of[inside & (keys.run_of == run)])
+        names = _some(keys.cases[lacking].tolist())
+        sheet.faults.append(f"arm {arm}, seed {seed} lacks {len(lacking)} of the {len(wanted)} {split} cases: {names}")
+    if len(short) > _N_NAMED:
+        sheet.faults.append(f"{len(short) - _N_NAMED} more runs lack {split} cases")
 
 
 def _note_disagreement(sheet: _Sheet, keys: _Keys, name: str, values: NDArray[Any]) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import torch
@@ -27,10 +27,11 @@ from scantrial.train.checkpoint import load_checkpoint, save_checkpoint, take_up
 from scantrial.train.checks import check_task
 from scantrial.train.evaluate import cases_at_once, logits_of, measure
 from scantrial.train.optimizers import make_optimizer
-from scantrial.train.process import set_process
+from scantrial.train.process import return_freed_memory, set_process
 from scantrial.train.scans import put_on_device
 from scantrial.train.selection import Best, copy_tensors, selection_rule, selection_score, tensors_of
 from scantrial.train.state import Setup, TrainState, has_diverged
+from scantrial.train.units import watched_units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,10 @@ def carry_out(task: RunTask, tell: Tell, *, engine: str, train_epoch: EpochTrain
             content = load_checkpoint(task)
             if content is not None:
                 take_up(content, state, device=task.device)
+            del content
+            return_freed_memory()
         _train(setup, state, tell, train_epoch, begun)
+        _let_go_of_training(state)
         with failures_named(task, "was being evaluated"):
             return _finish(setup, state, engine=engine, begun=begun)
 
@@ -132,6 +136,13 @@ def _train(setup: Setup, state: TrainState, tell: Tell, train_epoch: EpochTraine
         tell(state.history[-1], setup.n_epochs)
 
 
+def _let_go_of_training(state: TrainState) -> None:
+    """Give back gradients and the optimiser's running means: what follows, weights written to disk, needs room too."""
+    state.optimizer.zero_grad(set_to_none=True)
+    state.optimizer.state.clear()
+    return_freed_memory()
+
+
 def _next_epoch(setup: Setup, state: TrainState, train_epoch: EpochTrainer) -> None:
     begun = time.perf_counter()
     recipe = setup.task.recipe
@@ -139,8 +150,9 @@ def _next_epoch(setup: Setup, state: TrainState, train_epoch: EpochTrainer) -> N
     if (epoch - 1) % recipe.epochs == 0:
         state.optimizer = make_optimizer(recipe.optimizer, state.network.parameters(), device=setup.task.device)
     trained = train_epoch(setup, state, epoch)
-    val_logits = logits_of(state.network, setup.val, n_at_once=setup.n_at_once)
-    record = _record(setup, state, epoch, trained, val_logits)
+    with watched_units(state.network) as units:
+        val_logits = logits_of(state.network, setup.val, n_at_once=setup.n_at_once)
+    record = replace(_record(setup, state, epoch, trained, val_logits), dead_units=units.dead_share())
     state.history.append(record)
     if not has_diverged(record):
         score = selection_score(
@@ -168,14 +180,26 @@ def _record(setup: Setup, state: TrainState, epoch: int, trained: TrainedEpoch, 
         train_eval_accuracy=again.accuracy if again else None,
         grad_norm=trained.grad_norm,
         weight_norm=weight_norm(state.network),
+        last_grad_norm=grad_norm(state.network),
     )
 
 
 @torch.no_grad()
 def weight_norm(network: nn.Module) -> float:
     """Return the Euclidean norm of all parameters: rows in float32, their sum in float64."""
-    rows = [torch.linalg.vector_norm(parameter, dim=-1) for parameter in network.parameters() if parameter.ndim]
-    return float(torch.cat([row.flatten() for row in rows]).cpu().double().norm()) if rows else 0.0
+    return _norm([parameter for parameter in network.parameters() if parameter.ndim])
+
+
+@torch.no_grad()
+def grad_norm(network: nn.Module) -> float | None:
+    """Return the Euclidean norm of the gradient that the last step left, or None where it left none."""
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    return _norm([gradient for gradient in gradients if gradient.ndim]) if gradients else None
+
+
+def _norm(tensors: Sequence[Tensor]) -> float:
+    rows = [torch.linalg.vector_norm(tensor, dim=-1).flatten() for tensor in tensors]
+    return float(torch.cat(rows).cpu().double().norm()) if rows else 0.0
 
 
 def _finish(setup: Setup, state: TrainState, *, engine: str, begun: float) -> RunResult:

@@ -20,6 +20,7 @@ from scantrial.core.errors import InputError
         ({"engine": "fused"}, "no fused engine"),
         ({"device": "gpu"}, "no device is called 'gpu'"),
         ({"workers": 0}, "--workers 0"),
+        ({"workers": "many"}, "--workers many"),
         ({"worker": 2}, "did you mean 'workers'"),
     ],
 )

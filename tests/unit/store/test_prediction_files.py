@@ -224,3 +224,46 @@ def test_rows_of_other_splits_are_not_looked_at(tmp_path):
     assert list(read_prediction_file(path).splits) == ["test"]
     assert list(read_prediction_file(path, splits=("test", "val")).splits) == ["val", "test"]
     assert "score is no finite number: row 6" in faults_of(path, splits=("train",))
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (pa.array([0, 1], pa.timestamp("s")), "score is no finite number: rows 1"),
+        (pa.array([b"0.5", b"\xff"]), "the column 'score' is of type binary"),
+        (pa.array([{"a": 1}, {"a": 2}]), "the column 'score' is of type struct"),
+        (pa.array([None, None]), "score is no finite number: rows 1 (''), 2 ('')"),
+        (pa.array([0.5, float("inf")]), "score is no finite number: row 2 ('inf')"),
+    ],
+)
+def test_parquet_types_that_are_no_numbers_are_refused(tmp_path, column, message):
+    """Whatever type a column has, it is read or named."""
+    table = pa.table({"arm": ["a", "a"], "seed": [0, 0], "case": [0, 1], "label": [0, 1], "score": column})
+    path = tmp_path / "x.parquet"
+    pq.write_table(table, path)
+    assert message in faults_of(path)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([0.25, 0.5]).dictionary_encode(),
+        pa.array(np.array([0.25, 0.5], np.float16)),
+        pa.array(["0.25", "0.5"], pa.large_string()),
+        pa.array([0.25, 0.5]).cast(pa.decimal128(5, 2)),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_parquet_types_that_are_numbers_are_read(tmp_path, column):
+    """Categories, half precision, long text, decimals."""
+    table = pa.table({"arm": ["a", "a"], "seed": [0, 0], "case": [0, 1], "label": [0, 1], "score": column})
+    path = tmp_path / "x.parquet"
+    pq.write_table(table, path)
+    assert read_prediction_file(path).splits["test"].scores.tolist() == [[0.25, 0.5]]
+
+
+def test_many_short_runs_are_counted(tmp_path):
+    """A seed column that holds something else makes a run of every row; the message stays short."""
+    text = faults_of(write(tmp_path, *(f"a,{row},{row},0,0.5" for row in range(50))))
+    assert "has 6 faults" in text
+    assert "45 more runs lack test cases" in text

@@ -135,6 +135,16 @@ def test_running_training_numbers_are_means_over_the_cases(make_task):
     assert record.train_accuracy == record.train_eval_accuracy
 
 
+def test_each_epoch_records_its_last_gradient_and_its_dead_units(make_task):
+    """Without clipping the last gradient has a norm; with a network of units that are all dead, all are counted."""
+    first, last = run(make_task(epochs=2)).history
+    assert 0 < first.last_grad_norm < math.inf
+    assert first.last_grad_norm != last.last_grad_norm
+    assert 0 <= first.dead_units < 1
+    threshold = {"name": "mlp", "hidden": [4], "activation": {"name": "Threshold", "threshold": 1e6, "value": 0.0}}
+    assert run(make_task(epochs=1, model=threshold)).history[0].dead_units == 1.0
+
+
 def test_weight_norm_is_that_of_the_weights(make_task):
     """The Euclidean norm of all parameters at the epoch's end."""
     result = run(make_task(select="last"))
