@@ -226,6 +226,7 @@ def test_mid_p_lies_below_the_exact_p_by_the_point_probability(b, c):
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+@settings(max_examples=40)
 def test_holm_is_that_of_statsmodels(p_values):
     """Adjusted p equal `multipletests`, never fall below what was given, and keep its order."""
     found = holm(p_values)

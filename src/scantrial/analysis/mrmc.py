@@ -176,14 +176,16 @@ def _paired(
     r, sign = len(seeds), estimates.sign
     weights = sign * np.array([contrast.weights[arm] for arm in contrast.arms])
     at = np.array([[runs[arm][seed] for seed in seeds] for arm in contrast.arms])
+    sizes = np.abs(weights) @ np.abs(estimates.theta[at])
     per_seed = weights @ estimates.theta[at]
+    per_seed[np.abs(per_seed) <= ROUNDING * sizes] = 0.0
     effect = float(per_seed.mean())
     # Influence values of the contrast at each seed: their products over cases are G[j, j'].
     moved = np.einsum("a,ajk->jk", weights, estimates.influence[at])
     gram = moved @ moved.T
     if not _is_beyond_rounding(np.trace(gram), np.abs(weights) @ np.linalg.norm(estimates.influence[at], axis=2)):
         gram = np.zeros_like(gram)
-    s2 = _variance(per_seed, np.abs(weights) @ np.abs(estimates.theta[at])) if r > 1 else float("nan")
+    s2 = _variance(per_seed, sizes) if r > 1 else float("nan")
     off = _mean_off_diagonal(gram) if r > 1 else float("nan")
     q = max(off, 0.0)
     identical = bool((gram == 0).all() and (per_seed == 0).all())

@@ -73,15 +73,17 @@ def test_power_is_a_probability_that_rises_with_the_difference(found, difference
 def test_more_seeds_and_more_cases_show_more(found, difference):
     """Power rises with seeds and with cases, and the smallest difference falls, but not below the floors.
 
-    The floor over seeds leaves out the far tail of the two-sided test, which is worth about 1e-6 of it.
+    The floor over seeds leaves out the far tail of the two-sided test, which is worth about 1e-6 of it. More cases are
+    looked at with ten seeds: with few, Hillis's degrees of freedom fall when training luck alone is left, so that the
+    formula can promise less for more cases.
     """
-    base = power(found, difference, n_seeds=5)
-    assert power(found, difference, n_seeds=10) >= base - 1e-9
-    assert power(found, difference, n_seeds=5, n_cases=1600) >= base - 1e-9
-    few, many = (smallest_difference(found, n_seeds=n) for n in (5, 20))
-    assert many <= few + 1e-9
+    base = power(found, difference, n_seeds=10)
+    assert power(found, difference, n_seeds=5) <= base + 1e-9 <= power(found, difference, n_seeds=20) + 2e-9
+    assert power(found, difference, n_seeds=10, n_cases=1600) >= base - 1e-9
+    few, some, many = (smallest_difference(found, n_seeds=n) for n in (5, 10, 20))
+    assert many <= some + 1e-9 <= few + 2e-9
     assert many >= floor_over_seeds(found) * (1 - 2e-6)
-    assert few >= floor_over_cases(found, n_seeds=5) * (1 - 1e-6)
+    assert some >= floor_over_cases(found, n_seeds=10) * (1 - 1e-6)
 
 
 def test_the_smallest_difference_is_found_with_the_power_it_promises():
@@ -102,6 +104,13 @@ def test_below_the_floor_nothing_helps():
     assert cases_needed(SOME, 0.9 * floor_over_cases(SOME, n_seeds=3), n_seeds=3) is None
     still = Variances(n_cases=400, var_arm_seed=0.0, error=3e-4, excess=1e-4, source="no luck")
     assert floor_over_cases(still, n_seeds=3) == 0
+
+
+def test_the_floor_over_cases_is_rough_where_seeds_are_few():
+    """With three seeds the formula can promise less for endless cases than for some: degrees of freedom fall to 2."""
+    luck = Variances(n_cases=400, var_arm_seed=1e-3, error=2e-4, excess=2e-4, source="mostly training")
+    assert 0.78 < smallest_difference(luck, n_seeds=3) / floor_over_cases(luck, n_seeds=3) < 0.79
+    assert smallest_difference(luck, n_seeds=10) > floor_over_cases(luck, n_seeds=10)
 
 
 def test_power_is_that_of_a_t_test_where_cases_do_not_matter():

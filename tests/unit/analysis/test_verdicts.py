@@ -9,7 +9,7 @@ import pytest
 from tests.unit.analysis.drawn import laid_down, noisy, runs_with_errors
 
 from scantrial.analysis.comparison import compare, compare_runs
-from scantrial.analysis.contrasts import difference, single_arm
+from scantrial.analysis.contrasts import difference, factorial_effects, single_arm
 from scantrial.analysis.estimates import estimate
 from scantrial.analysis.intervals import arm_estimate
 from scantrial.analysis.mrmc import analyse, components, global_test
@@ -241,3 +241,15 @@ def test_the_global_test_gives_no_p_of_0_where_nothing_varies_over_seeds():
     assert math.isnan(whole.p)
     assert whole.to_dict()["p"] is None
     assert 0 < whole.chi2_p < 1
+
+
+def test_effects_that_cancel_up_to_rounding_are_zero():
+    """In a design whose second factor does nothing at all, its effect is 0 and identical, whatever rounding leaves."""
+    wrong = {seed: range(3 + seed) for seed in range(5)}, {seed: range(40, 47 + seed) for seed in range(5)}
+    settings = {f"{x}{y}": {"x": x, "y": y} for x in (0, 1) for y in (0, 1)}
+    runs = runs_with_errors({name: wrong[chosen["x"]] for name, chosen in settings.items()}, n_cases=70)
+    for metric in ("accuracy", "balanced_accuracy", "auroc"):
+        estimates = estimate(runs, metric)
+        for effect in factorial_effects(settings)[1:]:
+            result = analyse(estimates, effect)
+            assert (result.effect, result.both.se, result.both.p, result.identical) == (0, 0, 1, True)

@@ -190,17 +190,20 @@ def test_a_bootstrap_that_would_take_long_is_left_out_aloud(tmp_path, monkeypatc
     assert compare_predictions(make_file(tmp_path), bootstrap=True).comparison.comparisons[0].cross_check is not None
 
 
-def test_a_draw_that_lacks_what_the_metric_needs_ends_the_check_not_the_command(tmp_path):
-    """Two positive decisions among twelve: some draws have none, so MCC has no check, with the reason; AUROC has one."""
+def test_a_draw_that_cannot_give_the_metric_ends_the_check_not_the_command(tmp_path):
+    """In arm a one patient of four alone is called negative, so that some draws have no MCC: the check is left out, with why.
+
+    No draw lacks a class, for patients are drawn among those of their class: AUROC is checked.
+    """
     rng, lines = np.random.default_rng(1), ["arm,seed,case,label,score,patient"]
     for arm in "ab":
         for seed in range(3):
-            for case in range(12):
-                score = rng.uniform(0.6, 0.9) if case in (0, 1) else rng.uniform(0.1, 0.4)
-                lines.append(f"{arm},{seed},{case},{case % 2},{score},p{case % 4}")
+            scores = 0.4 * rng.uniform(size=12) + 0.55 * (np.arange(12) % 4 != 3)
+            scores[seed] *= arm == "a"
+            lines += [f"{arm},{seed},{case},{case % 2},{scores[case]},p{case % 4}" for case in range(12)]
     path = tmp_path / "x.csv"
     path.write_text("\n".join(lines))
     found = compare_predictions(path, metric="mcc").comparison
     assert found.comparisons[0].cross_check is None
-    assert any(note.startswith("no crossed bootstrap of b - a: MCC is undefined") for note in found.notes)
+    assert any("no crossed bootstrap of b - a: MCC is undefined" in note for note in found.notes)
     assert compare_predictions(path, metric="auroc").comparison.comparisons[0].cross_check is not None
