@@ -11,7 +11,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_PUBLIC = ("load_scans", "load_study", "predict", "report", "results", "run", "show", "status")
+_PUBLIC = ("audit", "load_scans", "load_study", "predict", "report", "results", "run", "show", "status")
 
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the names are resolved by __getattr__
 

@@ -175,7 +175,7 @@ _CHECKS = (
         severity="note",
         needs="10 patients of each class in training and validation, or a study folder with finished runs",
         rule="confident learning lists scans that look like another class; found where, with 95 % confidence, more than "
-        "1 % of the scans are listed with a probability of at most 0.05 of their own class",
+        "1 % of the scans are listed with a probability of at most 0.1 of their own class",
         source="Northcutt et al. 2021; decision 0012",
         action="have someone read the scans again, the least likely first; drop none unseen",
         run=labels.check_suspicious,

@@ -47,7 +47,7 @@ class AuditSettings:
     min_correlation: float = 0.95
     majority_share: float = 0.75
     noise_share: float = 0.01
-    doubt: float = 0.05
+    doubt: float = 0.1
     n_permutations: int = 200
     seed: int = 0
 
