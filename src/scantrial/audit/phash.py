@@ -68,14 +68,23 @@ def orientation_hashes(images: NDArray[np.float32]) -> NDArray[np.uint64]:
     Zauner (2010), Implementation and benchmarking of perceptual image hash functions, thesis, section 3.2.1; size and
     median as in ImageHash's `phash`.
     """
+    return hashes_of_frequencies(low_frequencies(images))
+
+
+def low_frequencies(images: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the lowest 8 x 8 coefficients of the cosine transform, shape (n, 8, 8)."""
     basis = _cosines()
-    low = np.einsum("ui,nij,vj->nuv", basis, images.astype(np.float64), basis, optimize=True)
+    return np.asarray(np.einsum("ui,nij,vj->nuv", basis, images.astype(np.float64), basis, optimize=True))
+
+
+def hashes_of_frequencies(low: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """Return the hashes of the eight orientations, shape (n, 8), from coefficients of shape (n, 8, 8)."""
     odd = np.where(np.arange(_LOW) % 2, -1.0, 1.0)
-    hashes = np.empty((len(images), N_ORIENTATIONS), dtype=np.uint64)
+    hashes = np.empty((len(low), N_ORIENTATIONS), dtype=np.uint64)
     for orientation in range(N_ORIENTATIONS):
         turned = low * (odd[None, :] if orientation & 1 else 1.0) * (odd[:, None] if orientation & 2 else 1.0)
         turned = turned.transpose(0, 2, 1) if orientation & 4 else turned
-        hashes[:, orientation] = _packed(turned.reshape(len(images), -1))
+        hashes[:, orientation] = _packed(turned.reshape(len(low), -1))
     return hashes
 
 
@@ -139,7 +148,7 @@ def near_pairs(hashes: NDArray[np.uint64], *, radius: int) -> HashPairs:
     if not 0 <= radius <= MAX_RADIUS:
         raise ValueError(f"radius {radius}, expected 0 to {MAX_RADIUS}")
     plain, turned = hashes[:, 0], hashes.ravel()
-    found: list[NDArray[np.int64]] = []
+    found: list[NDArray[np.int64]] = [np.zeros((2, 0), dtype=np.int64)]
     n_candidates = 0
     for chunk in range(_N_CHUNKS):
         shift = np.uint64(chunk * _CHUNK_BITS)
