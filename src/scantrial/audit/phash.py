@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,8 @@ _LOW = 8
 _N_CHUNKS = 4
 _CHUNK_BITS = 16
 _CHUNK_SIZE = 1 << _CHUNK_BITS
-_PIECE = 4_000_000
-"""Comparisons made at a time, which bounds the memory."""
+_PIECE = 200_000
+"""Comparisons made at a time: their arrays stay in a processor's cache."""
 
 MAX_RADIUS = 11
 """Distances up to here are found without fail: of four chunks one then differs in two bits at most."""
@@ -102,12 +103,12 @@ def _packed(values: NDArray[np.float64]) -> NDArray[np.uint64]:
     return packed
 
 
-def n_bits_set(values: NDArray[np.uint64]) -> NDArray[np.int64]:
+def n_bits_set(values: NDArray[np.uint64]) -> NDArray[np.integer[Any]]:
     """Count the bits that are set in each number."""
     if hasattr(np, "bitwise_count"):
-        return np.asarray(np.bitwise_count(values)).astype(np.int64)
+        return np.asarray(np.bitwise_count(values))
     octets = np.ascontiguousarray(values).view(np.uint8).reshape(*values.shape, 8)
-    return np.asarray(_BITS_OF_OCTET[octets].sum(axis=-1), dtype=np.int64)
+    return np.asarray(_BITS_OF_OCTET[octets].sum(axis=-1))
 
 
 _BITS_OF_OCTET = np.array([bin(octet).count("1") for octet in range(256)], dtype=np.int64)
@@ -115,7 +116,7 @@ _BITS_OF_OCTET = np.array([bin(octet).count("1") for octet in range(256)], dtype
 
 def distances(hashes: NDArray[np.uint64], first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the smallest distance of pairs over the eight orientations of the second, shape (n_pairs,)."""
-    return np.asarray(n_bits_set(hashes[first, :1] ^ hashes[second]).min(axis=1))
+    return np.asarray(n_bits_set(hashes[first, :1] ^ hashes[second]).min(axis=1), dtype=np.int64)
 
 
 def nearest_orientation(
@@ -147,19 +148,21 @@ def near_pairs(hashes: NDArray[np.uint64], *, radius: int) -> HashPairs:
     """
     if not 0 <= radius <= MAX_RADIUS:
         raise ValueError(f"radius {radius}, expected 0 to {MAX_RADIUS}")
-    plain, turned = hashes[:, 0], hashes.ravel()
+    plain, turned = np.ascontiguousarray(hashes[:, 0]), hashes.ravel()
+    owner = np.repeat(np.arange(len(hashes), dtype=np.int32), N_ORIENTATIONS)
     found: list[NDArray[np.int64]] = [np.zeros((2, 0), dtype=np.int64)]
     n_candidates = 0
     for chunk in range(_N_CHUNKS):
         shift = np.uint64(chunk * _CHUNK_BITS)
-        keys = ((plain >> shift) & np.uint64(_CHUNK_SIZE - 1)).astype(np.int64)
-        asked = ((turned >> shift) & np.uint64(_CHUNK_SIZE - 1)).astype(np.int64)
+        keys = ((plain >> shift) & np.uint64(_CHUNK_SIZE - 1)).astype(np.int32)
+        asked = ((turned >> shift) & np.uint64(_CHUNK_SIZE - 1)).astype(np.int32)
         buckets = _Buckets(keys)
         for mask in _masks(radius // _N_CHUNKS):
-            for query, case in buckets.matches(asked ^ mask):
+            for query, case in buckets.matches(asked ^ np.int32(mask)):
                 n_candidates += len(query)
-                near = n_bits_set(plain[case] ^ turned[query]) <= radius
-                found.append(np.stack([case[near], query[near]]))
+                near = np.flatnonzero(n_bits_set(plain[case] ^ turned[query]) <= radius)
+                near = near[case[near] < owner[query[near]]]
+                found.append(np.stack([case[near], owner[query[near]]]).astype(np.int64))
     return _deduplicated(np.concatenate(found, axis=1), hashes, n_candidates)
 
 
@@ -172,31 +175,34 @@ def _masks(n_bits: int) -> list[int]:
 class _Buckets:
     """Cases sorted by the value of one chunk."""
 
-    def __init__(self, keys: NDArray[np.int64]) -> None:
-        self.order = np.argsort(keys, kind="stable")
-        self.starts = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=_CHUNK_SIZE))])
+    def __init__(self, keys: NDArray[np.int32]) -> None:
+        self.order = np.argsort(keys, kind="stable").astype(np.int32)
+        ends = np.cumsum(np.bincount(keys, minlength=_CHUNK_SIZE))
+        self.starts = np.concatenate([[0], ends]).astype(np.int32)
+        self.counts = np.diff(self.starts)
 
-    def matches(self, asked: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Yield (queries, cases) of equal value, in pieces; query q is of case q // 8, and only smaller cases count."""
-        start, count = self.starts[asked], self.starts[asked + 1] - self.starts[asked]
-        ends = np.cumsum(count)
+    def matches(self, asked: NDArray[np.int32]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32]]]:
+        """Yield (queries, cases) whose values are equal, in pieces."""
+        count = self.counts[asked]
+        queries = np.flatnonzero(count)
+        count = count[queries]
+        start = self.starts[asked[queries]]
+        ends = np.cumsum(count, dtype=np.int64)
         low = 0
-        while low < len(asked):
+        while low < len(queries):
             done = int(ends[low - 1]) if low else 0
             high = max(low + 1, int(np.searchsorted(ends, done + _PIECE, side="right")))
             n = count[low:high]
-            query = np.repeat(np.arange(low, min(high, len(asked))), n)
-            within = np.arange(len(query)) - np.repeat(np.cumsum(n) - n, n)
-            case = self.order[np.repeat(start[low:high], n) + within]
-            smaller = case < query // N_ORIENTATIONS
-            yield query[smaller], case[smaller]
+            # The place in the sorted cases: the bucket's start, counting up by one within the bucket.
+            place = np.repeat(start[low:high] - (np.cumsum(n) - n), n) + np.arange(n.sum())
+            yield np.repeat(queries[low:high], n), self.order[place]
             low = high
 
 
 def _deduplicated(pairs: NDArray[np.int64], hashes: NDArray[np.uint64], n_candidates: int) -> HashPairs:
     """Keep each pair once, with the orientation in which it is nearest."""
     n = len(hashes)
-    code = np.unique(pairs[0] * n + pairs[1] // N_ORIENTATIONS)
+    code = np.unique(pairs[0] * n + pairs[1])
     first, second = code // max(n, 1), code % max(n, 1)
     return HashPairs(
         first=first,

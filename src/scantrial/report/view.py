@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scantrial.analysis.curves import QUANTITIES, SKIPPED_EPOCHS, CurveAggregates, CurvePoint, curve_aggregates
 from scantrial.analysis.metrics import METRICS, MetricValue, confusion_matrix, measure_all, metrics_for
 from scantrial.analysis.summary import SeedSummary, summarise
+from scantrial.audit.records import Audit
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split
 from scantrial.report.formats import flattened
 from scantrial.report.mistakes import WorstCase, worst_cases
@@ -131,6 +132,7 @@ class ReportView:
     metrics : names of the metrics that apply, in order
     skipped_epochs : epochs left out at the start of a mean over epochs
     openings : readings of stored test rows; the runs' own evaluations are not among them
+    audit : what is wrong with the scans; None where they were not audited
     n_evaluations, n_evaluated : how often runs evaluated themselves on the test scans, and how many runs did; the first
         is larger where a run was stopped after its evaluation and repeated
     """
@@ -154,6 +156,7 @@ class ReportView:
     environment: Mapping[str, Any]
     study_text: str
     protocol: tuple[Mapping[str, Any], ...]
+    audit: Audit | None = None
 
     @property
     def n_planned(self) -> int:
@@ -215,6 +218,7 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
         environment=study.environment,
         study_text=study.study_text,
         protocol=study.protocol,
+        audit=study.audit,
     )
 
 
