@@ -56,7 +56,7 @@ _CHECKS = (
         rule="a pair of scans in different splits, not equal, whose 64-bit perceptual hashes differ in at most 10 bits "
         "(fewer where 0.1 % of pairs of different patients are nearer) in one of eight orientations, and whose 64 x 64 "
         "pictures correlate at 0.95 or more, as they are and without the mean picture",
-        source="Zauner 2010; Krawetz 2011; Barz, Denzler 2020; decision 0012",
+        source="Zauner 2010; Krawetz 2011; Barz, Denzler 2020; docs/decisions, the audit",
         action="look at the pairs; where they are one scan, remove one of them and see how the metric changes",
         run=duplicates.check_near_across,
     ),
@@ -66,7 +66,7 @@ _CHECKS = (
         severity="note",
         needs="nothing",
         rule="as AU005, for two scans of one split",
-        source="Zauner 2010; Krawetz 2011; Barz, Denzler 2020; decision 0012",
+        source="Zauner 2010; Krawetz 2011; Barz, Denzler 2020; docs/decisions, the audit",
         action="look at the pairs; they may be one scan that was edited or turned",
         run=duplicates.check_near_within,
     ),
@@ -176,7 +176,7 @@ _CHECKS = (
         needs="10 patients of each class in training and validation, or a study folder with finished runs",
         rule="confident learning lists scans that look like another class; found where, with 95 % confidence, more than "
         "1 % of the scans are listed with a probability of at most 0.1 of their own class",
-        source="Northcutt et al. 2021; decision 0012",
+        source="Northcutt et al. 2021; docs/decisions, the audit",
         action="have someone read the scans again, the least likely first; drop none unseen",
         run=labels.check_suspicious,
     ),
