@@ -2,8 +2,8 @@
 
     python benchmarks/near_duplicates.py [--sizes 5000 20000 100000]
 
-Two kinds of hashes: random bits, and, where ``$SCANTRIAL_DATA`` has the chest radiographs, bits as they have them, drawn
-from a normal distribution with the mean and the covariance of their 64 cosine frequencies (the harder kind). One in a
+Two kinds of hashes: random bits, and, where ``$SCANTRIAL_DATA`` has the chest radiographs, bits as they have them,
+drawn from a normal distribution with the mean and the covariance of their 64 cosine frequencies (the harder kind). One in a
 hundred is a copy that differs in up to eight bits. The radius is 10 bits, cut down by calibration as the audit does.
 """
 
@@ -45,8 +45,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[5_000, 20_000, 100_000])
     options = parser.parse_args()
-    print("| hashes | n | radius | seconds | pairs | compared | peak memory |\n| --- | --- | --- | --- | --- | --- | --- |")
-    kinds = {"random": random_hashes, **({"as of radiographs": radiograph_hashes} if "SCANTRIAL_DATA" in os.environ else {})}
+    print(
+        "| hashes | n | radius | seconds | pairs | compared | peak memory |\n| --- | --- | --- | --- | --- | "
+        "--- | --- |"
+    )
+    kinds = {
+        "random": random_hashes,
+        **({"as of radiographs": radiograph_hashes} if "SCANTRIAL_DATA" in os.environ else {}),
+    }
     for kind, make in kinds.items():
         for n in options.sizes:
             rng = np.random.default_rng(0)
@@ -57,7 +63,10 @@ def main():
             found = near_pairs(hashes, radius=radius)
             seconds = time.process_time() - start
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(f"| {kind} | {n:,} | {radius} | {seconds:.1f} | {len(found):,} | {found.n_candidates:,} | {peak:.0f} MB |")
+            print(
+                f"| {kind} | {n:,} | {radius} | {seconds:.1f} | {len(found):,} | {found.n_candidates:,} | "
+                f"{peak:.0f} MB |"
+            )
 
 
 if __name__ == "__main__":

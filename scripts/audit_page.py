@@ -1,6 +1,6 @@
 """Write docs/audit.md from the table of checks.
 
-    python scripts/audit_page.py [--document FILE]
+python scripts/audit_page.py [--document FILE]
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ chooses nothing by them.
 
 A check **finds** something, is **clear**, or is **not applicable**, with the reason. Findings are ranked:
 
-- A **blocker** makes a comparison worthless until someone has judged it: while one is not acknowledged in the study file,
-  no arm is called better than another, and `scantrial audit` ends with exit code 4.
+- A **blocker** makes a comparison worthless until someone has judged it: while one is not acknowledged in the study
+  file, no arm is called better than another, and `scantrial audit` ends with exit code 4.
 - A **warning** says what to mend, or what a reader has to know.
 - A **note** is worth a look.
 
@@ -41,16 +41,16 @@ acknowledge:
 Cases of %s stand in training and in test in a way: the primary metric is also worth knowing without them
 (`scantrial.audit.stored.cases_concerned`).
 
-Two-sample and shortcut tests permute whole patients, never single scans; folds keep patients whole and are drawn without
-a look at what is to be predicted. Labels are predicted from training and validation scans only. Every test stands at
+Two-sample and shortcut tests permute whole patients, never single scans; folds keep patients whole and are drawn
+without a look at what is to be predicted. Labels are predicted from training and validation scans only. Every test stands at
 p < 0.01 for itself; with two splits or three and some ten tests, a clean set has a false alarm of some kind once in
 several audits, which the effect sizes beside the p-values make rarer (measured in `tests/simulation/test_audit.py`).
 
 In JSON (`--json`, `audit.json`): `findings`, each with `code, severity, title, text, action, cases` (paths, or pairs of
 paths where pairs were found; never cut), `case_numbers, numbers, acknowledged`; `checks`, each with `code, title,
 severity, outcome, reason, numbers`; `n_cases`, `class_names`, `key`; and `pictures`: `means` (PNG of 64 x 64 pixels in
-base64, by split and class), `histograms`, and `most_alike`, the ten scans of the later split that look most like it, and
-the ten of the earlier one that look most like the later.
+base64, by split and class), `histograms`, and `most_alike`, the ten scans of the later split that look most like it,
+and the ten of the earlier one that look most like the later.
 
 ## Thresholds
 
@@ -70,7 +70,9 @@ def page() -> str:
 
 
 def _contents() -> str:
-    rows = [f"| [{check.code}](#{check.code.lower()}) | {check.severity} | {check.title} |" for check in CHECKS.values()]
+    rows = [
+        f"| [{check.code}](#{check.code.lower()}) | {check.severity} | {check.title} |" for check in CHECKS.values()
+    ]
     return "\n".join(["| code | severity | finds |", "| --- | --- | --- |", *rows])
 
 

@@ -51,7 +51,9 @@ def main() -> int:
     whole = api.audit("chest-xray")
     took = time.perf_counter() - start, time.process_time() - spent
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"audit of all scans: {took[0]:.0f} s, {took[1]:.0f} s of processor time, peak {peak:.0f} MB", file=sys.stderr)
+    print(
+        f"audit of all scans: {took[0]:.0f} s, {took[1]:.0f} s of processor time, peak {peak:.0f} MB", file=sys.stderr
+    )
     course = api.audit(STUDY)
     study = api.load_study(STUDY)
     split = api.load_scans(study.spec.data, base=study.base)
@@ -115,17 +117,21 @@ def _comparison(subject: Subject) -> Iterator[str]:
         "differ (nearest of eight orientations), and the correlation of 64 x 64 pictures without the mean picture. Two "
         "scans of one patient should be more alike than those of two.\n"
     )
-    yield "| pairs | number | median distance | median correlation | 90 % of them below |\n| --- | --- | --- | --- | --- |"
+    yield "| pairs | number | median distance | median correlation | 90 % of them below |"
+    yield "| --- | --- | --- | --- | --- |"
     for name, pairs in _pair_groups(subject).items():
         apart = distances(subject.facts.hashes, pairs[:, 0], pairs[:, 1])
         alike = _alike(subject, pairs)
         yield (
-            f"| {name} | {len(pairs):,} | {np.median(apart):.0f} | {np.median(alike):.3f} | {np.quantile(alike, 0.9):.3f} |"
+            f"| {name} | {len(pairs):,} | {np.median(apart):.0f} | {np.median(alike):.3f} | "
+            f"{np.quantile(alike, 0.9):.3f} |"
         )
     yield ""
     yield (
-        "Where number and kind are equal the scans are clearly more alike than those of different patients. Compare the "
-        "rows of equal number and other kind with the last row: as near to it as they are, the images give no sign that "
+        "Where number and kind are equal the scans are clearly more alike than those of different patients. "
+        "Compare the "
+        "rows of equal number and other kind with the last row: as near to it as they are, the images give no "
+        "sign that "
         "these are the same patients. This is evidence, not proof.\n"
     )
 
@@ -202,9 +208,11 @@ def _twenty_points(course: Audit) -> Iterator[str]:
         )
     yield ""
     yield (
-        "Validation scans come from the same pool as those of training, test scans do not. A validation score tells how "
+        "Validation scans come from the same pool as those of training, test scans do not. A validation score "
+        "tells how "
         "a network does on that pool; it is no estimate of its score on test. Class mix is equal by design (each split "
-        "has as many normal as pneumonia scans), and no test scan is a copy of one that was trained on: neither explains "
+        "has as many normal as pneumonia scans), and no test scan is a copy of one that was trained on: "
+        "neither explains "
         "a gap, and copies would make test better, not worse.\n"
     )
 

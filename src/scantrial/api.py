@@ -116,7 +116,8 @@ def run(
 ) -> Outcome:
     """Carry out a study: audit its scans, then train every run that its folder does not hold yet.
 
-    What the audit finds does not keep it from training. The same call goes on where an earlier one stopped, and ends with the same numbers.
+    What the audit finds does not keep it from training. The same call goes on where an earlier one stopped, and ends
+    with the same numbers.
 
     Parameters
     ----------
@@ -140,7 +141,6 @@ def run(
     _require_torch("training")
     scans = load_scans(study.spec.data, base=study.base, progress=progress)
     folder = StudyFolder(out if out is not None else default_folder(study))
-
 
     def audit_first(folder: StudyFolder) -> None:
         from scantrial.audit.stored import keep_audit  # noqa: PLC0415 - only who trains or audits pays for it

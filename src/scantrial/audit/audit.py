@@ -62,7 +62,9 @@ def audit_scans(
         progress("auditing scans", number, len(CHECKS))
     reasons = acknowledged or {}
     findings = [
-        _finding(subject, check, found, reasons.get(check.code)) for check, verdict in verdicts for found in verdict.found
+        _finding(subject, check, found, reasons.get(check.code))
+        for check, verdict in verdicts
+        for found in verdict.found
     ]
     return Audit(
         key=audit_key(scans, subject.settings, has_scores=scores is not None),
@@ -116,9 +118,7 @@ def audit_key(scans: ScanSet, settings: AuditSettings | None = None, *, has_scor
 
 def ranked(findings: Sequence[Finding]) -> list[Finding]:
     """Order findings: blockers, warnings, notes; acknowledged ones last within each; then by code."""
-    return sorted(
-        findings, key=lambda one: (SEVERITIES.index(one.severity), one.acknowledged is not None, one.code)
-    )
+    return sorted(findings, key=lambda one: (SEVERITIES.index(one.severity), one.acknowledged is not None, one.code))
 
 
 def _result(check: Check, verdict: Verdict) -> CheckResult:

@@ -14,7 +14,8 @@ _CHECKS = (
         needs="patients, two splits",
         rule="any patient has scans in two splits",
         source="Kaufman et al. 2012; Kapoor, Narayanan 2023",
-        action="share out patients, not scans (split: {..., by: patient}), or show that equal names are not one patient "
+        action="share out patients, not scans (split: {..., by: patient}), or show that equal names are not "
+        "one patient "
         "and acknowledge this with the reason",
         run=patients.check_leakage,
     ),
@@ -25,7 +26,8 @@ _CHECKS = (
         needs="nothing",
         rule="neither the source nor the study names the patients",
         source="Kapoor, Narayanan 2023",
-        action="give data.patient, a regular expression that finds the patient in each file's name, or a patient column",
+        action="give data.patient, a regular expression that finds the patient in each file's name, or a "
+        "patient column",
         run=patients.check_known,
     ),
     Check(
@@ -85,11 +87,13 @@ _CHECKS = (
         title="Scans of two splits look different",
         severity="warning",
         needs="two splits of 10 patients each",
-        rule="a ridge classifier on 16 x 16 gray values, eight statistics of the histogram and the size tells the splits "
+        rule="a ridge classifier on 16 x 16 gray values, eight statistics of the histogram and the size tells "
+        "the splits "
         "apart out of fold with AUC 0.60 or more and permutation p < 0.01 (200 permutations of whole patients); strong "
         "from 0.70",
         source="Lopez-Paz, Oquab 2017; Phipson, Smyth 2010",
-        action="find out how the splits were made and taken; a result on these test scans is one on other scans than those "
+        action="find out how the splits were made and taken; a result on these test scans is one on other "
+        "scans than those "
         "of training. Compare the AUC within classes, which a different class mix does not explain",
         run=shift.check_look,
     ),
@@ -98,7 +102,8 @@ _CHECKS = (
         title="Scans of two splits are not of one distribution",
         severity="note",
         needs="two splits of 10 patients each",
-        rule="unbiased squared maximum mean discrepancy on the features of AU010, Gaussian kernel with the median distance "
+        rule="unbiased squared maximum mean discrepancy on the features of AU010, Gaussian kernel with the "
+        "median distance "
         "as bandwidth, permutation p < 0.01",
         source="Gretton et al. 2012",
         action="read it beside AU010, which says how large the difference is",
@@ -123,7 +128,8 @@ _CHECKS = (
         rule="Fisher's exact test on patients (scans where patients are not known) by split and class, p < 0.01, after "
         "Holm where there are more than two classes",
         source="Lipton et al. 2018; Newcombe 1998",
-        action="do not compare accuracy or predictive values between the splits: they move with the class mix; AUROC and "
+        action="do not compare accuracy or predictive values between the splits: they move with the class mix; "
+        "AUROC and "
         "balanced accuracy do not",
         run=shift.check_prevalence,
     ),
@@ -132,7 +138,8 @@ _CHECKS = (
         title="The border predicts the label",
         severity="warning",
         needs="10 patients of each class in training and validation",
-        rule="a ridge classifier on the outer tenth of the picture predicts the label out of fold with AUC 0.65 or more "
+        rule="a ridge classifier on the outer tenth of the picture predicts the label out of fold with AUC "
+        "0.65 or more "
         "and permutation p < 0.01",
         source="Maguolo, Nanni 2021; DeGrave et al. 2021",
         action="look for marks, letters and collimation at the border; crop it and train again",
@@ -155,7 +162,8 @@ _CHECKS = (
         needs="10 patients of each class in training and validation",
         rule="as AU020, on mean brightness and, where scans are files, width, height, pixel mode, format and file size",
         source="Zech et al. 2018; Geirhos et al. 2020",
-        action="find out whether the classes were taken or saved in different ways; bring all scans to one size and format",
+        action="find out whether the classes were taken or saved in different ways; bring all scans to one "
+        "size and format",
         run=shortcuts.check_metadata,
     ),
     Check(
@@ -174,7 +182,8 @@ _CHECKS = (
         title="Labels worth a second look",
         severity="note",
         needs="10 patients of each class in training and validation, or a study folder with finished runs",
-        rule="confident learning lists scans that look like another class; found where, with 95 % confidence, more than "
+        rule="confident learning lists scans that look like another class; found where, with 95 % confidence, "
+        "more than "
         "1 % of the scans are listed with a probability of at most 0.1 of their own class",
         source="Northcutt et al. 2021; docs/decisions, the audit",
         action="have someone read the scans again, the least likely first; drop none unseen",
@@ -187,7 +196,8 @@ _CHECKS = (
         needs="nothing",
         rule="the commonest class holds more than 75 % of a split",
         source="method of this project",
-        action="decide on AUROC or balanced accuracy, and read accuracy beside that of always saying the commonest class",
+        action="decide on AUROC or balanced accuracy, and read accuracy beside that of always saying the "
+        "commonest class",
         run=labels.check_balance,
     ),
     Check(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,9 +90,12 @@ def check_contradicting(subject: Subject) -> Verdict:
     """Find equal or nearly equal scans whose labels differ."""
     exact = [pair for group in exact_groups(subject) for pair in _unlike(subject, group)]
     near = [(pair.first, pair.second) for pair in near_duplicates(subject).pairs]
-    pairs = list(dict.fromkeys([*exact, *(pair for pair in near if subject.labels[pair[0]] != subject.labels[pair[1]])]))
+    pairs = list(
+        dict.fromkeys([*exact, *(pair for pair in near if subject.labels[pair[0]] != subject.labels[pair[1]])])
+    )
     text = (
-        f"The same scan with different labels: {counted(len(pairs), 'pair')}, {len(exact)} of them equal pixel for pixel, "
+        f"The same scan with different labels: {counted(len(pairs), 'pair')}, {len(exact)} of them equal pixel "
+        "for pixel, "
         f"{len(pairs) - len(exact)} nearly so."
     )
     return _pairs_verdict(subject, pairs, text, n_exact=len(exact))
@@ -112,8 +116,8 @@ def _test_rows(subject: Subject, pairs: Iterable[Pair]) -> set[int]:
     return {row for pair in pairs for row in pair if subject.parts[row] == "test"}
 
 
-def _pairs_verdict(subject: Subject, pairs: Sequence[Pair], text: str, **numbers: object) -> Verdict:
-    counts = {"n_pairs": len(pairs), "n_test_cases": len(_test_rows(subject, pairs)), **numbers}
+def _pairs_verdict(subject: Subject, pairs: Sequence[Pair], text: str, **numbers: Any) -> Verdict:
+    counts: dict[str, Any] = {"n_pairs": len(pairs), "n_test_cases": len(_test_rows(subject, pairs)), **numbers}
     found = [Found(text=text, rows=sorted({row for pair in pairs for row in pair}), pairs=pairs, numbers=counts)]
     return verdict_of(found if pairs else [], **counts)
 
@@ -183,7 +187,9 @@ def search_near_duplicates(subject: Subject) -> NearDuplicates:
     settings, hashes = subject.settings, subject.facts.hashes
     first, second = _different_patients(subject)
     apart = distances(hashes, first, second)
-    quantile = int(np.quantile(apart, CALIBRATION_QUANTILE, method="lower")) if len(apart) else settings.suspect_distance
+    quantile = (
+        int(np.quantile(apart, CALIBRATION_QUANTILE, method="lower")) if len(apart) else settings.suspect_distance
+    )
     radius = min(settings.suspect_distance, quantile)
     found = near_pairs(hashes, radius=radius)
     plain, residual = _correlations(subject, found)
@@ -224,7 +230,11 @@ def _different_patients(subject: Subject) -> tuple[NDArray[np.int64], NDArray[np
 
 
 def _drawn_pairs(
-    hashes: NDArray[np.uint64], first: NDArray[np.int64], second: NDArray[np.int64], apart: NDArray[np.int64], radius: int
+    hashes: NDArray[np.uint64],
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    apart: NDArray[np.int64],
+    radius: int,
 ) -> HashPairs:
     """Return those of the drawn pairs that fall within the radius."""
     rows = apart <= radius
@@ -293,9 +303,7 @@ def check_near_within(subject: Subject) -> Verdict:
 
 def _near_verdict(subject: Subject, where: str, *, same_split: bool) -> Verdict:
     search = near_duplicates(subject)
-    chosen = [
-        pair for pair in search.pairs if (subject.parts[pair.first] == subject.parts[pair.second]) == same_split
-    ]
+    chosen = [pair for pair in search.pairs if (subject.parts[pair.first] == subject.parts[pair.second]) == same_split]
     n_near = sum(pair.distance <= subject.settings.near_distance for pair in chosen)
     numbers = {
         "n_near": n_near,

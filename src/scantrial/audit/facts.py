@@ -138,7 +138,7 @@ def _thumbnail(gray: Pixels, top: int) -> NDArray[np.uint8]:
     small = resize(gray, (THUMBNAIL, THUMBNAIL))
     if top == 255 and small.dtype == np.uint8:
         return small.astype(np.uint8)
-    return np.rint(small * (255.0 / top)).astype(np.uint8)
+    return np.asarray(np.rint(small * (255.0 / top)).astype(np.uint8))
 
 
 def _statistics(gray: Pixels, top: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

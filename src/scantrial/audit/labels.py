@@ -90,7 +90,7 @@ def check_suspicious(subject: Subject) -> Verdict:
     suspicion = confident_learning(labels, y_prob)
     given = y_prob[np.arange(len(rows)), labels]
     n_doubtful = int((given[suspicion.suspects] <= settings.doubt).sum())
-    low, high = wilson(n_doubtful, len(rows), z=1.6448536269514722)
+    low, _ = wilson(n_doubtful, len(rows), z=1.6448536269514722)
     accuracy = float((y_prob.argmax(axis=1) == labels).mean())
     numbers = {
         "model": model,
@@ -109,7 +109,8 @@ def check_suspicious(subject: Subject) -> Verdict:
     if low <= settings.noise_share:
         return verdict_of([], **numbers)
     text = (
-        f"{counted(len(suspicion.suspects), 'label')} of {len(rows):,} {'is' if len(suspicion.suspects) == 1 else 'are'} "
+        f"{counted(len(suspicion.suspects), 'label')} of {len(rows):,} "
+        f"{'is' if len(suspicion.suspects) == 1 else 'are'} "
         f"worth a second look: to {model} (accuracy {percent(accuracy)}), these scans look like another class, "
         f"{n_doubtful:,} of them with a probability of at most {settings.doubt:g} of being what they are labelled."
     )

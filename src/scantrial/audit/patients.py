@@ -21,9 +21,7 @@ def check_leakage(subject: Subject) -> Verdict:
         splits[unit].add(part)
     torn = {unit for unit, parts in splits.items() if len(parts) > 1}
     rows = [row for row, unit in enumerate(subject.units.tolist()) if unit in torn]
-    between = {
-        f"{a}, {b}": sum({a, b} <= splits[unit] for unit in torn) for a, b in combinations(subject.splits, 2)
-    }
+    between = {f"{a}, {b}": sum({a, b} <= splits[unit] for unit in torn) for a, b in combinations(subject.splits, 2)}
     n_test = sum(subject.parts[row] == "test" for row in rows)
     n_of_test = len(subject.rows_of("test"))
     numbers = {

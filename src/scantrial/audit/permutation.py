@@ -1,4 +1,4 @@
-"""Can one tell two groups of cases apart? A cheap classifier and a kernel, both judged by permutation of whole patients.
+"""Can one tell two groups of cases apart? A cheap classifier and a kernel, judged by permutation of whole patients.
 
 Arrays in, records out.
 """
@@ -97,7 +97,9 @@ def predictability(
         scores.append(found[:, 0])
     auc = np.mean(aucs, axis=0)
     p = (1 + int((auc[1:] >= auc[0] - 1e-12).sum())) / (1 + n_permutations)
-    return Predictability(auc=float(auc[0]), p=p, scores=np.stack(scores, axis=1).squeeze(axis=1 if len(scores) == 1 else ()))
+    return Predictability(
+        auc=float(auc[0]), p=p, scores=np.stack(scores, axis=1).squeeze(axis=1 if len(scores) == 1 else ())
+    )
 
 
 def out_of_fold(features: Matrix, targets: Matrix, folds: NDArray[np.int64]) -> Matrix:
@@ -226,9 +228,9 @@ def mmd2(kernel: Matrix, second: NDArray[np.bool_]) -> Matrix:
     first = ((1 - inside) * total[:, None]).sum(axis=0) - across - ((1 - inside) * diagonal[:, None]).sum(axis=0)
     second_sum = both - (inside * diagonal[:, None]).sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        values = (
+        values: Matrix = (
             first / (n_first * (n_first - 1))
             + second_sum / (n_second * (n_second - 1))
             - 2 * across / (n_first * n_second)
         )
-    return np.nan_to_num(values)
+    return np.asarray(np.nan_to_num(values))

@@ -53,7 +53,10 @@ class HashPairs:
 
 
 def orient(images: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
-    """Return images of shape (n, side, side) in one of eight orientations: flipped by columns (1), by rows (2), then transposed (4)."""
+    """Return images of shape (n, side, side) in one of eight orientations.
+
+    The number's bits say what is done: the columns are reversed (1), the rows (2), then both are exchanged (4).
+    """
     if orientation & 1:
         images = images[:, :, ::-1]
     if orientation & 2:
@@ -167,9 +170,7 @@ def near_pairs(hashes: NDArray[np.uint64], *, radius: int) -> HashPairs:
 
 
 def _masks(n_bits: int) -> list[int]:
-    return [
-        sum(1 << bit for bit in bits) for n in range(n_bits + 1) for bits in combinations(range(_CHUNK_BITS), n)
-    ]
+    return [sum(1 << bit for bit in bits) for n in range(n_bits + 1) for bits in combinations(range(_CHUNK_BITS), n)]
 
 
 class _Buckets:

@@ -60,7 +60,11 @@ def _alike(subject: Subject, pair: SplitPair) -> dict[str, Any]:
         "auc": told.auc,
         **{
             name: [
-                {"case": int(subject.cases[row]), "path": subject.scans.sources[subject.cases[row]], "score": score[row]}
+                {
+                    "case": int(subject.cases[row]),
+                    "path": subject.scans.sources[subject.cases[row]],
+                    "score": score[row],
+                }
                 for row in chosen
             ]
             for name, chosen in rows.items()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +24,10 @@ def check_unreadable(subject: Subject) -> Verdict:
     """Find files that were left out because they could not be read."""
     skipped = subject.scans.skipped
     text = f"{counted(len(skipped), 'file')} could not be read and {'is' if len(skipped) == 1 else 'are'} left out."
-    numbers = {"n_files": len(skipped), "files": [{"path": path, "reason": reason} for path, reason in skipped]}
+    numbers: dict[str, Any] = {
+        "n_files": len(skipped),
+        "files": [{"path": path, "reason": reason} for path, reason in skipped],
+    }
     return verdict_of([Found(text=text, numbers=numbers)] if skipped else [], **numbers)
 
 
@@ -44,7 +49,8 @@ def check_saturated(subject: Subject) -> Verdict:
     white, black = subject.facts.at_top > MAX_AT_TOP, subject.facts.at_floor > MAX_AT_FLOOR
     rows = np.flatnonzero((white | black) & ~flat)
     text = (
-        f"Saturated images: {len(rows):,}; {int(white[rows].sum()):,} with more than {100 * MAX_AT_TOP:g} % at the largest "
+        f"Saturated images: {len(rows):,}; {int(white[rows].sum()):,} with more than {100 * MAX_AT_TOP:g} % at "
+        "the largest "
         f"value, {int(black[rows].sum()):,} with more than {100 * MAX_AT_FLOOR:g} % at 0."
     )
     return _rows_verdict(rows, text, max_at_top=MAX_AT_TOP, max_at_floor=MAX_AT_FLOOR)
@@ -65,6 +71,6 @@ def check_size(subject: Subject) -> Verdict:
     return _rows_verdict(rows, text, median=usual.tolist(), size_ratio=SIZE_RATIO)
 
 
-def _rows_verdict(rows: NDArray[np.int64], text: str, **numbers: object) -> Verdict:
-    measured = {"n": len(rows), **numbers}
+def _rows_verdict(rows: NDArray[np.int64], text: str, **numbers: Any) -> Verdict:
+    measured: dict[str, Any] = {"n": len(rows), **numbers}
     return verdict_of([Found(text=text, rows=rows.tolist(), numbers=measured)] if len(rows) else [], **measured)

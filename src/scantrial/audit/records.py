@@ -124,7 +124,7 @@ class Subject:
     def rank(self, row: int) -> tuple[int, int]:
         """Order by split, then by position."""
         split = str(self.parts[row])
-        return (SPLITS.index(split) if split in SPLITS else len(SPLITS)), int(row)  # type: ignore[arg-type]
+        return (SPLITS.index(split) if split in SPLITS else len(SPLITS)), int(row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,11 +273,8 @@ class Finding:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Finding:
         """Build from what `to_dict` gave."""
-        names = ("code", "severity", "title", "text", "action", "numbers", "acknowledged")
         cases = tuple(tuple(case) if isinstance(case, list) else case for case in data["cases"])
-        return cls(
-            **{name: data.get(name) for name in names}, cases=cases, case_numbers=tuple(data["case_numbers"])
-        )
+        return cls(**{**data, "cases": cases, "case_numbers": tuple(data["case_numbers"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ def split_pairs(subject: Subject) -> list[SplitPair]:
 
 
 def look_features(subject: Subject) -> NDArray[np.float64]:
-    """Return 16 x 16 gray values, statistics of the histogram, and the files' sizes where known; shape (n, n_features)."""
+    """Return 16 x 16 gray values, statistics of the histogram, and sizes where known; shape (n, n_features)."""
     if "look" not in subject.memo:
         gray = subject.facts.small(16).reshape(len(subject), -1)
         columns = [gray.astype(np.float64), subject.facts.statistics]
@@ -92,7 +93,7 @@ def check_look(subject: Subject) -> Verdict:
     return verdict_of(found, pairs=measured)
 
 
-def _look_numbers(subject: Subject, pair: SplitPair, told: Predictability) -> dict[str, object]:
+def _look_numbers(subject: Subject, pair: SplitPair, told: Predictability) -> dict[str, Any]:
     labels = subject.labels[pair.rows]
     inside, weights = [], []
     for label in np.unique(labels):
@@ -112,14 +113,14 @@ def _look_numbers(subject: Subject, pair: SplitPair, told: Predictability) -> di
     }
 
 
-def _look_found(subject: Subject, pair: SplitPair, told: Predictability, numbers: dict[str, object]) -> Found:
+def _look_found(subject: Subject, pair: SplitPair, told: Predictability, numbers: dict[str, Any]) -> Found:
     first, second = pair.names
     strength = "strongly " if told.auc >= subject.settings.strong_shift_auc else ""
     within = numbers["auc_within_classes"]
     text = (
-        f"The {second} scans differ {strength}in look from the {first} scans: a cheap classifier tells them apart with AUC {told.auc:.2f} "
-        f"({p_value(told.p)}"
-        + (f"; {within:.2f} among scans of one class)." if isinstance(within, float) else ").")
+        f"The {second} scans differ {strength}in look from the {first} scans: a cheap classifier tells them "
+        f"apart with AUC {told.auc:.2f} "
+        f"({p_value(told.p)}" + (f"; {within:.2f} among scans of one class)." if isinstance(within, float) else ").")
     )
     return Found(text=text, rows=most_alike(pair, told), numbers=numbers)
 
@@ -156,7 +157,7 @@ def check_kernel(subject: Subject) -> Verdict:
     return verdict_of(found, pairs=measured)
 
 
-def _kernel_numbers(subject: Subject, pair: SplitPair, tested: KernelTest) -> dict[str, object]:
+def _kernel_numbers(subject: Subject, pair: SplitPair, tested: KernelTest) -> dict[str, Any]:
     return {
         "splits": list(pair.names),
         "mmd2": tested.mmd2,
@@ -192,7 +193,8 @@ def check_scores(subject: Subject) -> Verdict:
         if p < subject.settings.alpha:
             text = (
                 f"The networks are less or more sure of {name} in test than in validation: median probability of the "
-                f"class {medians[1]:.2f} against {medians[0]:.2f} (Kolmogorov-Smirnov {test.statistic:.2f}, {p_value(p)})."
+                f"class {medians[1]:.2f} against {medians[0]:.2f} (Kolmogorov-Smirnov {test.statistic:.2f}, "
+                f"{p_value(p)})."
             )
             found.append(Found(text=text, numbers=numbers))
     return verdict_of(found, classes=measured)
@@ -233,9 +235,7 @@ def _class_table(subject: Subject, pair: SplitPair, label: int) -> list[list[int
     return table
 
 
-def _prevalence_numbers(
-    subject: Subject, pair: SplitPair, table: Sequence[Sequence[int]], p: float
-) -> dict[str, object]:
+def _prevalence_numbers(subject: Subject, pair: SplitPair, table: Sequence[Sequence[int]], p: float) -> dict[str, Any]:
     shares = [row[0] / max(1, sum(row)) for row in table]
     interval = newcombe(table[1][0], sum(table[1]), table[0][0], sum(table[0]))
     return {
@@ -250,11 +250,11 @@ def _prevalence_numbers(
     }
 
 
-def _prevalence_text(pair: SplitPair, name: str, numbers: dict[str, object]) -> str:
-    low, high = numbers["interval"]  # type: ignore[misc]
-    shares: list[float] = numbers["shares"]  # type: ignore[assignment]
+def _prevalence_text(pair: SplitPair, name: str, numbers: dict[str, Any]) -> str:
+    low, high = numbers["interval"]
+    shares = numbers["shares"]
     return (
         f"{percent(shares[1])} of the {numbers['unit']}s of {pair.names[1]} are {name}, {percent(shares[0])} of "
         f"{pair.names[0]}: a difference of {100 * (shares[1] - shares[0]):+.1f} points "
-        f"(95 % interval {100 * low:+.1f} to {100 * high:+.1f}, {p_value(float(numbers['p']))})."  # type: ignore[arg-type]
+        f"(95 % interval {100 * low:+.1f} to {100 * high:+.1f}, {p_value(numbers['p'])})."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,9 +70,7 @@ def _one_hot(values: tuple[str, ...]) -> NDArray[np.float64]:
     return np.eye(len(names))[codes.ravel()]
 
 
-def _predicts(
-    subject: Subject, features: NDArray[np.float64], what: str, name: str, **numbers: object
-) -> Verdict:
+def _predicts(subject: Subject, features: NDArray[np.float64], what: str, name: str, **numbers: Any) -> Verdict:
     """Try to tell the class of the cases that a network learns or chooses from."""
     settings, rows = subject.settings, subject.learnt_from
     labels, units = subject.labels[rows], subject.units[rows]
@@ -85,7 +84,7 @@ def _predicts(
         n_permutations=settings.n_permutations,
         rng=stream(settings.seed, "audit", "shortcut", name),
     )
-    measured = {
+    measured: dict[str, Any] = {
         "auc": told.auc,
         "p": told.p,
         "n": len(rows),
@@ -115,7 +114,9 @@ def check_one_class_values(subject: Subject) -> Verdict:
     found, measured = [], []
     for (name, value, tables), p in zip(tests, holm([min(1.0, p) for p in ps]), strict=True):
         having = [label for label, table in enumerate(tables) if table[0][0]]
-        measured.append({"what": name, "value": value, "p": p, "classes": [subject.scans.class_names[i] for i in having]})
+        measured.append(
+            {"what": name, "value": value, "p": p, "classes": [subject.scans.class_names[i] for i in having]}
+        )
         if p < subject.settings.alpha and len(having) == 1:
             found.append(_one_class_found(subject, name, value, having[0], p))
     return verdict_of(found, values=measured)
@@ -129,7 +130,7 @@ def _values(subject: Subject) -> dict[str, list[str]]:
 
 
 def _value_tables(subject: Subject, values: list[str], value: str) -> list[list[list[int]]]:
-    """Count patients with and without the value (rows), in each class and in the others (columns); one table a class."""
+    """Count patients with and without the value (rows), in a class and in the others (columns); one table a class."""
     having: dict[tuple[int, int], bool] = defaultdict(bool)
     for unit, label, one in zip(subject.units.tolist(), subject.labels.tolist(), values, strict=True):
         having[unit, label] |= one == value
@@ -145,5 +146,9 @@ def _value_tables(subject: Subject, values: list[str], value: str) -> list[list[
 def _one_class_found(subject: Subject, name: str, value: str, label: int, p: float) -> Found:
     rows = [row for row, one in enumerate(_values(subject)[name]) if one == value]
     class_name = subject.scans.class_names[label]
-    text = f"The {name} {value} occurs in {class_name} only ({counted(len(rows), 'scan')}, {p_value(p)} by Fisher, Holm)."
-    return Found(text=text, rows=rows, numbers={"what": name, "value": value, "class": class_name, "p": p, "n": len(rows)})
+    text = (
+        f"The {name} {value} occurs in {class_name} only ({counted(len(rows), 'scan')}, {p_value(p)} by Fisher, Holm)."
+    )
+    return Found(
+        text=text, rows=rows, numbers={"what": name, "value": value, "class": class_name, "p": p, "n": len(rows)}
+    )

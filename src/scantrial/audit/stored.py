@@ -59,7 +59,9 @@ def cases_concerned(
     codes : of the findings, acknowledged or not; default: those by which a case stands in training and in test
     """
     audit = read_audit(folder)
-    numbers = {n for finding in (audit.findings if audit else ()) if finding.code in codes for n in finding.case_numbers}
+    numbers = {
+        n for finding in (audit.findings if audit else ()) if finding.code in codes for n in finding.case_numbers
+    }
     table = folder.cases(["case", "split"])
     inside = zip(table["case"].to_pylist(), table["split"].to_pylist(), strict=True)
     return np.array(sorted(case for case, part in inside if part == split and case in numbers), dtype=np.int64)

@@ -36,7 +36,9 @@ def _split_of(text: str) -> SplitSpec:
     tree = read_tree(text)
     try:
         if tree.faults:
-            raise InputError(f"--split {text}: {tree.faults[0].message}", expected="YAML, as data.split in a study file")
+            raise InputError(
+                f"--split {text}: {tree.faults[0].message}", expected="YAML, as data.split in a study file"
+            )
         return TypeAdapter(SplitSpec).validate_python(tree.data)
     except ValidationError as error:
         reasons = "; ".join(str(fault["msg"]) for fault in error.errors())

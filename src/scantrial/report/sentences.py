@@ -80,7 +80,8 @@ def audited(view: ReportView) -> list[str]:
     n_open = sum(finding.is_open_blocker for finding in view.audit.findings)
     if n_open:
         said.append(
-            f"{counted(n_open, 'blocker')} {'is' if n_open == 1 else 'are'} not acknowledged in the study file: until then "
+            f"{counted(n_open, 'blocker')} {'is' if n_open == 1 else 'are'} not acknowledged in the study file: "
+            "until then "
             "no arm can be called better than another."
         )
     return said

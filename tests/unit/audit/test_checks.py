@@ -218,9 +218,7 @@ def test_a_studys_own_scores_judge_its_labels():
     wrong[:30] = [0.97, 0.03]
     wrong[np.arange(30), scans.labels[scores.rows[:30]]] = 0.01
     wrong[np.arange(30), 1 - scans.labels[scores.rows[:30]]] = 0.99
-    verdict = CHECKS["AU030"].run(
-        subject_of(scans, AuditSettings(), scores=replace(scores, y_prob=wrong))
-    )
+    verdict = CHECKS["AU030"].run(subject_of(scans, AuditSettings(), scores=replace(scores, y_prob=wrong)))
     assert verdict.outcome == "found"
     assert "the study's own runs" in verdict.found[0].text
     assert set(verdict.found[0].rows) >= set(scores.rows[:30].tolist())

@@ -110,7 +110,8 @@ def make_phantom(options: PhantomOptions) -> Phantom:
         split=np.array(splits),
         patients=tuple(case.patient.name for case in cases),
         sources=tuple(
-            f"phantom/{split}/{case.patient.file_name}-{case.scan}.png" for split, case in zip(splits, cases, strict=True)
+            f"phantom/{split}/{case.patient.file_name}-{case.scan}.png"
+            for split, case in zip(splits, cases, strict=True)
         ),
     )
 
