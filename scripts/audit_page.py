@@ -42,8 +42,8 @@ Cases of %s stand in training and in test in a way: the primary metric is also w
 (`scantrial.audit.stored.cases_concerned`).
 
 Two-sample and shortcut tests permute whole patients, never single scans; folds keep patients whole and are drawn
-without a look at what is to be predicted. Labels are predicted from training and validation scans only. Every test stands at
-p < 0.01 for itself; with two splits or three and some ten tests, a clean set has a false alarm of some kind once in
+without a look at what is to be predicted. Labels are predicted from training and validation scans only. Every test
+stands at p < 0.01 for itself; with two splits or three and some ten tests, a clean set has a false alarm of some kind once in
 several audits, which the effect sizes beside the p-values make rarer (measured in `tests/simulation/test_audit.py`).
 
 In JSON (`--json`, `audit.json`): `findings`, each with `code, severity, title, text, action, cases` (paths, or pairs of

@@ -199,9 +199,8 @@ def _twenty_points(course: Audit) -> Iterator[str]:
         "but it says what the two sets are. How well a cheap classifier tells two splits apart by their look:\n"
     )
     yield "| splits | AUC | p | AUC among scans of one class |\n| --- | --- | --- | --- |"
-    looks = [finding.numbers for finding in course.findings if finding.code == "AU010"]
-    clear = next((result.numbers.get("pairs", {}) for result in course.results if result.code == "AU010"), {})
-    for numbers in [*looks, *clear.values()]:
+    looks = next(result.numbers["pairs"] for result in course.results if result.code == "AU010")
+    for numbers in looks.values():
         yield (
             f"| {' and '.join(numbers['splits'])} | {numbers['auc']:.2f} | {numbers['p']:.3f} | "
             f"{numbers['auc_within_classes']:.2f} |"

@@ -201,7 +201,7 @@ def squared_distances(features: Matrix) -> Matrix:
     norms = (features**2).sum(axis=1)
     squared = norms[:, None] + norms[None, :] - 2 * features @ features.T
     np.fill_diagonal(squared, 0)
-    return np.maximum(squared, 0)
+    return np.asarray(np.maximum(squared, 0))
 
 
 def median_distance(squared: Matrix) -> float:
@@ -225,7 +225,9 @@ def mmd2(kernel: Matrix, second: NDArray[np.bool_]) -> Matrix:
     n_first = len(kernel) - n_second
     both = (inside * of_second).sum(axis=0)
     across = ((1 - inside) * of_second).sum(axis=0)
-    first = ((1 - inside) * total[:, None]).sum(axis=0) - across - ((1 - inside) * diagonal[:, None]).sum(axis=0)
+    first: Matrix = (
+        ((1 - inside) * total[:, None]).sum(axis=0) - across - ((1 - inside) * diagonal[:, None]).sum(axis=0)
+    )
     second_sum = both - (inside * diagonal[:, None]).sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         values: Matrix = (

@@ -156,7 +156,7 @@ class Verdict:
     outcome : found, clear, or not applicable
     reason : why it was not applicable, or what was measured where all is clear
     found : what was found, one record for each finding
-    numbers : what was measured where nothing was found
+    numbers : everything that was measured
     """
 
     outcome: Outcome
@@ -176,8 +176,8 @@ def not_applicable(reason: str) -> Verdict:
 
 
 def verdict_of(found: Sequence[Found], reason: str = "", **numbers: Any) -> Verdict:
-    """Return what was found, or that all is clear."""
-    return Verdict(outcome="found", found=tuple(found)) if found else clear(reason, **numbers)
+    """Return what was found, or that all is clear, with everything that was measured."""
+    return Verdict(outcome="found" if found else "clear", reason=reason, found=tuple(found), numbers=numbers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

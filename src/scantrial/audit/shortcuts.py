@@ -97,7 +97,7 @@ def _predicts(subject: Subject, features: NDArray[np.float64], what: str, name: 
         return verdict_of([], **measured)
     predict = "predict" if name != "metadata" else "predicts"
     text = f"{what} {predict} the label with AUC {told.auc:.2f} ({p_value(told.p)}): the network can cheat."
-    return verdict_of([Found(text=text, numbers=measured)])
+    return verdict_of([Found(text=text, numbers=measured)], **measured)
 
 
 def check_one_class_values(subject: Subject) -> Verdict:
