@@ -4,7 +4,8 @@
 
 Two kinds of hashes: random bits, and, where ``$SCANTRIAL_DATA`` has the chest radiographs, bits as they have them,
 drawn from a normal distribution with the mean and the covariance of their 64 cosine frequencies (the harder kind).
-One in a hundred is a copy that differs in up to eight bits. The radius is 10 bits, cut down by calibration as the audit does.
+One in a hundred is a copy that differs in up to eight bits. The radius is 10 bits, cut down by calibration as the audit
+does.
 """
 
 from __future__ import annotations

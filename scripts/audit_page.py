@@ -43,8 +43,8 @@ Cases of %s stand in training and in test in a way: the primary metric is also w
 
 Two-sample and shortcut tests permute whole patients, never single scans; folds keep patients whole and are drawn
 without a look at what is to be predicted. Labels are predicted from training and validation scans only. Every test
-stands at p < 0.01 for itself; with two splits or three and some ten tests, a clean set has a false alarm of some kind once in
-several audits, which the effect sizes beside the p-values make rarer (measured in `tests/simulation/test_audit.py`).
+stands at p < 0.01 for itself. With two splits or three and some ten tests, a clean set has a false alarm of some kind
+once in several audits; `tests/simulation/test_audit.py` counts them.
 
 In JSON (`--json`, `audit.json`): `findings`, each with `code, severity, title, text, action, cases` (paths, or pairs of
 paths where pairs were found; never cut), `case_numbers, numbers, acknowledged`; `checks`, each with `code, title,

@@ -144,6 +144,6 @@ def test_a_source_may_be_given_another_split_and_its_patients(write_scans, tmp_p
     write_scans(n_cases=60)
     place = tmp_path / "scans"
     assert api.audit(place, settings=QUICK).n_cases == {"train": 60}
-    found = api.audit(place, patient=r"s(\d)", split=SplitSpec(train=0.5, val=0.25, test=0.25), settings=QUICK)
+    found = api.audit(place, patient=r"s\d(\d)", split=SplitSpec(train=0.5, val=0.25, test=0.25), settings=QUICK)
     assert set(found.n_cases) == {"train", "val", "test"}
     assert next(finding for finding in found.findings if finding.code == "AU001").numbers["n_patients"] >= 5
