@@ -22,7 +22,7 @@ pytestmark = pytest.mark.sim
 N_SETS = 200
 N_NULL = 400
 
-PINNED: dict[str, int] = {}
+PINNED = {"AU006": 3, "AU010": 5, "AU011": 5, "AU020": 3, "AU021": 1, "AU022": 5, "AU030": 8}
 """Sets of 200 in which a check finds something; checks that are not named never do."""
 
 
@@ -43,7 +43,7 @@ def test_false_alarms_on_clean_sets():
     assert dict(found) == PINNED
 
 
-@pytest.mark.parametrize(("name", "pinned"), [("classifier", None), ("kernel", None)])
+@pytest.mark.parametrize(("name", "pinned"), [("classifier", 19), ("kernel", 20)])
 def test_the_permutation_tests_keep_their_level(name, pinned):
     """Of 400 null sets with patients of 1 to 4 scans, p <= 0.05 in about 5 %; at most 8.5 % are accepted."""
     test = predictability if name == "classifier" else kernel_test
@@ -56,4 +56,4 @@ def test_the_permutation_tests_keep_their_level(name, pinned):
         hits += test(features, groups, units, n_permutations=99, rng=rng).p <= 0.05
     assert hits / N_NULL <= 0.085
     assert binom.cdf(hits, N_NULL, 0.05) > 0.001
-    assert pinned is None or hits == pinned
+    assert hits == pinned

@@ -222,3 +222,14 @@ def test_a_studys_own_scores_judge_its_labels():
     assert verdict.outcome == "found"
     assert "the study's own runs" in verdict.found[0].text
     assert set(verdict.found[0].rows) >= set(scores.rows[:30].tolist())
+
+
+def test_false_alarms_are_few():
+    """The short version of the simulation: in four clean sets of two scans a patient at most two findings in all."""
+    knobs = {"n_cases": 120, "size": 32, "images_per_patient": 2, "test_share": 0.25}
+    found = []
+    for seed in range(4):
+        scans = phantom_scans({"test": "given", "val": 0.25, "by": "patient"}, seed=1000 + seed, **knobs)
+        subject = subject_of(scans, AuditSettings(n_permutations=100, seed=seed))
+        found += [code for code, check in CHECKS.items() if check.run(subject).outcome == "found"]
+    assert len(found) <= 2
