@@ -12,6 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = (
+    "audit",
     "compare",
     "compare_arrays",
     "compare_predictions",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from scantrial.analysis.planning import Plan, assume
 from scantrial.analysis.planning import plan as plan_design
+from scantrial.audit.records import Audit, AuditSettings
 from scantrial.core.errors import InputError, MissingExtraError
 from scantrial.core.names import listed, nearest, slug
 from scantrial.core.progress import Progress, silent
 from scantrial.core.records import SPLITS
 from scantrial.data.load import load
 from scantrial.data.scanset import ScanSet
-from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec
+from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec, SplitSpec
 from scantrial.data.splits import apply_split
 from scantrial.report.case import CaseView, case_view
 from scantrial.report.judging import Choices, Judgement, judge
@@ -33,9 +34,10 @@ from scantrial.report.reading import read_study as read_folder
 from scantrial.report.view import ReportView, build_view
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.lock import holder_of
+from scantrial.study import builtin
 from scantrial.study.arms import Study
 from scantrial.study.execute import Clock, Execution, Outcome, Watch, run_study
-from scantrial.study.file import read_study
+from scantrial.study.file import parse_study, read_study
 from scantrial.study.planning import CountedCases, count_test_cases, design_of, pilot_basis, planned_pairs
 from scantrial.study.pool import Event
 from scantrial.study.timing import StudyTime, measure_time, not_measured, time_from_pilot
@@ -120,18 +122,21 @@ def run(
     sets: Sequence[str] = (),
     watch: Watch | None = None,
     progress: Progress = silent,
+    on_audit: Callable[[Audit], None] | None = None,
     **options: Unpack[RunOptions],
 ) -> Outcome:
-    """Carry out a study: train every run that its folder does not hold yet.
+    """Carry out a study: audit its scans, then train every run that its folder does not hold yet.
 
-    The same call goes on where an earlier one stopped, and ends with the same numbers.
+    What the audit finds does not keep it from training. The same call goes on where an earlier one stopped, and ends
+    with the same numbers.
 
     Parameters
     ----------
     out : the study folder, default: the study's name in the working directory
     seeds, sets : see `load_study`
     watch : called as ``watch(event, clock)`` with everything that happens
-    progress : told how far the decoding of the scans is
+    progress : told how far the decoding and the audit of the scans are
+    on_audit : called with what the audit found, before anything is trained
     options : see `RunOptions`
 
     Raises
@@ -147,7 +152,84 @@ def run(
     _require_torch("training")
     scans = load_scans(study.spec.data, base=study.base, progress=progress)
     folder = StudyFolder(out if out is not None else default_folder(study))
-    return run_study(study, scans, folder, execution, watch or _ignore)
+
+    def audit_first(folder: StudyFolder) -> None:
+        from scantrial.audit.stored import keep_audit  # noqa: PLC0415 - only who trains or audits pays for it
+
+        found = keep_audit(folder, scans, progress=progress)
+        if on_audit is not None:
+            on_audit(found)
+
+    return run_study(study, scans, folder, execution, watch or _ignore, before=audit_first)
+
+
+def audit(
+    data: Study | DataSpec | str | Path,
+    *,
+    patient: str | None = None,
+    split: SplitSpec | None = None,
+    settings: AuditSettings | None = None,
+    progress: Progress = silent,
+) -> Audit:
+    """Look for what is wrong with some scans: leakage, duplicates, shift, shortcuts, labels.
+
+    Parameters
+    ----------
+    data : a study (its scans, split, patients and acknowledgements are used), a study file or a built-in study's name,
+        a study folder (its runs' validation and test predictions are used as well, which is logged), or a source:
+        a catalogue name, folder, ``.npz`` or ``.csv`` file, with its own splits
+    patient : a regular expression that finds the patient in a file's name, in place of the data's own
+    split : in place of the data's own
+
+    Raises
+    ------
+    StudyFileError, DataError
+        If the study or the scans cannot be read.
+    """
+    from scantrial.audit.audit import audit_scans, audited_cases  # noqa: PLC0415 - only who audits pays for it
+    from scantrial.audit.stored import stored_scores  # noqa: PLC0415
+
+    study, folder = _study_to_audit(data)
+    if study is not None:
+        scans = _scans_to_audit(study.spec.data, study.base, patient, split, progress)
+    elif isinstance(data, DataSpec):
+        scans = _scans_to_audit(data, None, patient, split, progress)
+    else:
+        scans = load(SourceSpec(name=str(data)), image=ImageSpec(), patient=patient, progress=progress)
+        scans = scans if split is None else apply_split(scans, split)
+    acknowledge = study.spec.acknowledge if study is not None else ()
+    return audit_scans(
+        scans,
+        settings=settings,
+        acknowledged={item.finding: item.reason for item in acknowledge},
+        scores=None if folder is None else stored_scores(folder, audited_cases(scans)),
+        progress=progress,
+    )
+
+
+def _study_to_audit(data: Study | DataSpec | str | Path) -> tuple[Study | None, StudyFolder | None]:
+    """Return the study that `data` names, and its folder where it names one; neither where it is a source of scans."""
+    if isinstance(data, Study):
+        return data, None
+    if isinstance(data, DataSpec):
+        return None, None
+    if isinstance(data, str) and data in builtin.names():
+        return load_study(data), None
+    path = Path(data)
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return load_study(path), None
+    folder = StudyFolder(path)
+    if folder.exists():
+        return parse_study(folder.study_text(), source=str(path / "study.yaml")), folder
+    return None, None
+
+
+def _scans_to_audit(
+    data: DataSpec, base: Path | None, patient: str | None, split: SplitSpec | None, progress: Progress
+) -> ScanSet:
+    changes = {"patient": patient, "split": split}
+    asked = data.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    return load_scans(asked, base=base, progress=progress)
 
 
 def default_folder(study: Study) -> Path:

@@ -178,6 +178,26 @@ def plan(  # noqa: PLR0913, PLR0917 - the options of the command
 
 
 @app.command()
+def audit(
+    data: Annotated[
+        str,
+        typer.Argument(metavar="DATA", help="Scans (folder, file, data set), a study file or name, a study folder."),
+    ],
+    patient: Annotated[
+        str | None, typer.Option("--patient", metavar="REGEX", help="Finds the patient in a file's name: '(p[0-9]+)_'")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="YAML", help="As data.split in a study: '{test: given, val: 0.2}'")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look for what is wrong with the scans: leakage, duplicates, shift, shortcuts, labels."""
+    from scantrial.cli import auditing
+
+    auditing.audit(data, patient=patient, split=split, as_json=as_json)
+
+
+@app.command()
 def status(folder: Folder, as_json: Json = False) -> None:
     """Tell what is done, running and left, and how long it will take."""
     from scantrial.cli import looking

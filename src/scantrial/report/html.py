@@ -83,8 +83,14 @@ def build_report(folder: StudyFolder, *, view: ReportView | None = None) -> str:
     """Return the report of a study folder as one self-contained HTML page; scans and PyTorch are not needed."""
     if view is None:
         view = build_view(read_study(folder, by="report", purpose="report"))
-    thumbnails = read_thumbnails(folder, [case.case for case in view.worst])
+    thumbnails = read_thumbnails(folder, [*(case.case for case in view.worst), *audited_pictures(view)])
     return render(view, build_figures(view), thumbnails)
+
+
+def audited_pictures(view: ReportView) -> list[int]:
+    """Return the numbers of the cases that the section on the audit shows."""
+    pairs = view.audit.pictures["most_alike"] if view.audit is not None else ()
+    return [item["case"] for pair in pairs for name in ("second", "like_second") for item in pair[name]]
 
 
 def build_figures(view: ReportView) -> ReportFigures:

@@ -64,6 +64,29 @@ def _was(things: Sequence[object]) -> str:
     return "was" if len(things) == 1 else "were"
 
 
+# ---------------------------------------------------------------------- the scans, audited
+
+
+def audited(view: ReportView) -> list[str]:
+    """Say how many findings the audit has, and whether blockers are open."""
+    if view.audit is None:
+        return ["The scans were not audited: the study was run by a version that could not, or is not finished."]
+    n = {
+        severity: sum(finding.severity == severity for finding in view.audit.findings)
+        for severity in ("blocker", "warning", "note")
+    }
+    checks = counted(len(view.audit.results), "check")
+    said = [f"{checks} found {joined([counted(n[severity], severity) for severity in n])}."]
+    n_open = sum(finding.is_open_blocker for finding in view.audit.findings)
+    if n_open:
+        said.append(
+            f"{counted(n_open, 'blocker')} {'is' if n_open == 1 else 'are'} not acknowledged in the study file: "
+            "until then "
+            "no arm can be called better than another."
+        )
+    return said
+
+
 # ---------------------------------------------------------------------- what did not go as planned
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scantrial.analysis.curves import QUANTITIES, SKIPPED_EPOCHS, CurveAggregates, CurvePoint, curve_aggregates
 from scantrial.analysis.metrics import METRICS, MetricValue, confusion_matrix, measure_all, metrics_for
 from scantrial.analysis.summary import SeedSummary, summarise
+from scantrial.audit.records import Audit
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split
 from scantrial.report.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
 from scantrial.report.evaluation import Evaluation, evaluate
@@ -135,6 +136,7 @@ class ReportView:
     metrics : names of the metrics that apply, in order
     skipped_epochs : epochs left out at the start of a mean over epochs
     openings : readings of stored test rows; the runs' own evaluations are not among them
+    audit : what is wrong with the scans; None where they were not audited
     n_evaluations, n_evaluated : how often runs evaluated themselves on the test scans, and how many runs did; the first
         is larger where a run was stopped after its evaluation and repeated
     judgement : the verdicts on the primary metric, and the hypotheses' answers
@@ -163,6 +165,7 @@ class ReportView:
     protocol: tuple[Mapping[str, Any], ...]
     judgement: Judgement
     evaluation: Evaluation
+    audit: Audit | None = None
 
     @property
     def labels(self) -> dict[str, str]:
@@ -239,6 +242,7 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
         protocol=study.protocol,
         judgement=judge(study),
         evaluation=evaluate(study, metric=METRICS[str(primary.get("metric", "accuracy"))].name),
+        audit=study.audit,
     )
 
 

@@ -77,6 +77,9 @@ class Outcome:
 Watch = Callable[[Event, "Clock"], None]
 """Called with everything that happens, for a display."""
 
+Before = Callable[[StudyFolder], None]
+"""Called with the folder, locked and with its study written, before anything is trained."""
+
 
 @dataclass(slots=True)
 class Clock:
@@ -120,7 +123,15 @@ class Clock:
         return left / self.n_workers
 
 
-def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Execution, watch: Watch) -> Outcome:
+def run_study(
+    study: Study,
+    scans: ScanSet,
+    folder: StudyFolder,
+    execution: Execution,
+    watch: Watch,
+    *,
+    before: Before | None = None,
+) -> Outcome:
     """Train every run of the study that the folder does not hold yet.
 
     Runs that are there are kept, unfinished ones go on from their checkpoint. A run that fails is
@@ -130,6 +141,7 @@ def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Exec
     ----------
     scans : with the study's split
     watch : told everything that happens
+    before : called before anything is trained, for the audit of the scans
 
     Raises
     ------
@@ -146,6 +158,8 @@ def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Exec
         folder.sweep_leftovers()
         setup = _setup(study, scans, folder, execution)
         _record_study(study, scans, folder)
+        if before is not None:
+            before(folder)
         keys = [key for key in folder.planned_keys() if not folder.is_finished(key)]
         if keys:
             workers = execution.workers or max(1, n_cores() // setup.threads)

@@ -29,7 +29,7 @@ seeds: [1, -2]
 primary: {metric: accurcy, margin: 2}
 hypotheses:
   - {claim: x, better: {loss: ce}, than: {loss: bce}}
-acknowledge: [{finding: A1}]
+acknowledge: [{finding: AU001}]
 """
 
 
