@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.audit.permutation import fold_numbers, out_of_fold
-from scantrial.audit.proportions import wilson
 from scantrial.audit.records import Found, Subject, Verdict, not_applicable, verdict_of
 from scantrial.audit.shift import MIN_UNITS
 from scantrial.audit.words import counted, percent
@@ -77,6 +76,8 @@ def cheap_probabilities(subject: Subject, rows: NDArray[np.int64]) -> NDArray[np
 
 def check_suspicious(subject: Subject) -> Verdict:
     """Find labels that look wrong to a model that did not learn from them."""
+    from scantrial.analysis.proportions import wilson  # noqa: PLC0415 - half a second to load
+
     settings, n_classes = subject.settings, len(subject.scans.class_names)
     if subject.scores is not None:
         rows, y_prob, model = subject.scores.rows, subject.scores.y_prob, "the study's own runs, averaged"
@@ -90,7 +91,7 @@ def check_suspicious(subject: Subject) -> Verdict:
     suspicion = confident_learning(labels, y_prob)
     given = y_prob[np.arange(len(rows)), labels]
     n_doubtful = int((given[suspicion.suspects] <= settings.doubt).sum())
-    low, _ = wilson(n_doubtful, len(rows), z=1.6448536269514722)
+    low = wilson(n_doubtful, len(rows), level=0.90).low
     accuracy = float((y_prob.argmax(axis=1) == labels).mean())
     numbers = {
         "model": model,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scantrial.analysis.multiplicity import holm
 from scantrial.audit.permutation import KernelTest, Predictability, areas, kernel_test, predictability
-from scantrial.audit.proportions import holm, newcombe
 from scantrial.audit.records import Found, Subject, Verdict, not_applicable, verdict_of
 from scantrial.audit.words import p_value, percent
 from scantrial.core.rng import stream
@@ -236,13 +236,16 @@ def _class_table(subject: Subject, pair: SplitPair, label: int) -> list[list[int
 
 
 def _prevalence_numbers(subject: Subject, pair: SplitPair, table: Sequence[Sequence[int]], p: float) -> dict[str, Any]:
-    shares = [row[0] / max(1, sum(row)) for row in table]
-    interval = newcombe(table[1][0], sum(table[1]), table[0][0], sum(table[0]))
+    from scantrial.analysis.proportions import newcombe, wilson  # noqa: PLC0415 - half a second to load
+
+    first, second = (wilson(row[0], sum(row)) for row in table)
+    interval = newcombe(second, first)
+    shares = [first.value, second.value]
     return {
         "splits": list(pair.names),
         "shares": shares,
         "difference": shares[1] - shares[0],
-        "interval": list(interval),
+        "interval": [interval.low, interval.high],
         "p": p,
         "counts": [list(row) for row in table],
         "unit": "patient" if subject.patients_known else "case",

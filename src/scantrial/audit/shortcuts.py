@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scantrial.analysis.multiplicity import holm
 from scantrial.audit.permutation import predictability
-from scantrial.audit.proportions import holm
 from scantrial.audit.records import Found, Subject, Verdict, not_applicable, verdict_of
 from scantrial.audit.shift import MIN_UNITS
 from scantrial.audit.words import counted, p_value
