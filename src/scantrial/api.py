@@ -31,6 +31,7 @@ from scantrial.study.arms import Study
 from scantrial.study.execute import Clock, Execution, Outcome, Watch, run_study
 from scantrial.study.file import read_study
 from scantrial.study.pool import Event
+from scantrial.train.choice import choose_engine
 
 if TYPE_CHECKING:
     from scantrial.train.judge import JudgedFiles
@@ -89,7 +90,8 @@ class RunOptions(TypedDict, total=False):
     ----------
     workers : runs trained at the same time, each in a process of its own, default 1
     threads : threads for each run, default: the cores shared among the workers; a folder's first run fixes it
-    engine : only ``reference`` exists in this version; ``auto``, the default, takes it
+    engine : ``reference``, plain PyTorch; ``fused``, many times faster where the first layer is linear on pixels; or
+        ``auto``, the default, which takes the fused one where it can. A folder's first run fixes it
     device : default ``auto``: CUDA, MPS or the CPU, whichever is there first; a folder's first run fixes it
     checkpoint_every_s : seconds between checkpoints, taken at an epoch's end, default 60; 0 is every epoch
     """
@@ -132,10 +134,10 @@ def run(
     """
     if not isinstance(study, Study):
         study = load_study(study, sets=sets, seeds=seeds)
-    execution = _execution(options)
     _require_torch("training")
-    scans = load_scans(study.spec.data, base=study.base, progress=progress)
     folder = StudyFolder(out if out is not None else default_folder(study))
+    execution = _execution(study, folder, options)
+    scans = load_scans(study.spec.data, base=study.base, progress=progress)
     return run_study(study, scans, folder, execution, watch or _ignore)
 
 
@@ -271,27 +273,24 @@ def predict(run_dir: str | Path, files: Sequence[str | Path]) -> JudgedFiles:
     return judge_files(Path(run_dir), [Path(file) for file in files])
 
 
-def _execution(options: RunOptions) -> Execution:
+def _execution(study: Study, folder: StudyFolder, options: RunOptions) -> Execution:
     for name in options:
         _one_of("option", name, RunOptions.__annotations__)
     threads = options.get("threads")
+    device = _one_of("device", options.get("device", "auto"), get_args(DeviceName))
+    engine = _one_of("engine", options.get("engine", "auto"), get_args(EngineName))
+    choice = choose_engine(
+        engine, {arm.name: arm.recipe for arm in study.arms}, device=device, fixed=folder.fixed_engine()
+    )
     return Execution(
-        engine="scantrial.train.reference:train_run",
-        engine_reason=_engine_reason(options.get("engine", "auto")),
+        engine=choice.engine,
+        engine_reason=choice.reason,
         prepare="scantrial.train.process:prepare_process",
-        device=_one_of("device", options.get("device", "auto"), get_args(DeviceName)),
+        device="cpu" if engine == "fused" else device,
         workers=_at_least_one("workers", options.get("workers", 1)),
         threads=None if threads is None else _at_least_one("threads", threads),
         checkpoint_every_s=_no_less_than_zero("checkpoint-every", options.get("checkpoint_every_s", 60.0)),
     )
-
-
-def _engine_reason(engine: EngineName) -> str:
-    if _one_of("engine", engine, get_args(EngineName)) == "fused":
-        raise InputError(
-            "--engine fused, but this version has no fused engine", expected="auto or reference", do="leave it out"
-        )
-    return "asked for" if engine == "reference" else "the only engine of this version"
 
 
 def _one_of(what: str, name: str, known: Collection[str]) -> str:

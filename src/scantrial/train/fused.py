@@ -86,6 +86,7 @@ def train_epoch(kernel: Kernel, setup: Setup, state: TrainState, epoch: int) -> 
     bounds = batch_bounds(len(order), recipe.batch_size)
     seen = torch.full((len(order), setup.head.n_outputs), torch.nan)
     network = split_network(state.network)
+    lay_out_by_inputs(state, network.first.weight)
     sweep = Sweep(kernel, setup, network.first.weight, state.optimizer)
     lr = 0.0
     state.network.train()
@@ -128,7 +129,6 @@ class Sweep:
     def __init__(self, kernel: Kernel, setup: Setup, weight: nn.Parameter, optimizer: optim.Optimizer) -> None:
         self._kernel = kernel
         self._spec = setup.task.recipe.optimizer
-        lay_out_by_inputs(weight)
         self._state = optimizer.state[weight]
         self._memory = optimizer_memory(self._spec, weight, optimizer)
         scans = setup.train
@@ -205,14 +205,15 @@ class Sweep:
 
 
 @torch.no_grad()
-def lay_out_by_inputs(weight: nn.Parameter) -> None:
-    """Bring the numbers of a weight of shape (n_units, n_inputs) into the order of its inputs, once."""
-    if not weight.t().is_contiguous():
-        weight.data = by_inputs(weight)
+def lay_out_by_inputs(state: TrainState, weight: nn.Parameter) -> None:
+    """Bring the weight, and the copy of the best one, into the kernel's layout; the first epoch has something to do."""
+    name = next(name for name, parameter in state.network.named_parameters() if parameter is weight)
+    weight.data = by_inputs(weight.data)
+    state.best.weights[name] = by_inputs(state.best.weights[name])
 
 
 def by_inputs(tensor: Tensor) -> Tensor:
-    """Return the same values in the same shape, with each input's units side by side in memory."""
+    """Return values of shape (n_units, n_inputs) with each input's units side by side in memory."""
     return tensor.t().contiguous().t()
 
 

@@ -73,10 +73,10 @@ def carry_out(task: RunTask, tell: Tell, *, engine: str, train_epoch: EpochTrain
     with borrowed_generators(derive_seed(task.seed, "torch"), device=task.device):
         with failures_named(task, "was being set up"):
             setup, state = set_up(task)
-            content = load_checkpoint(task)
+            content = load_checkpoint(task, engine=engine)
             if content is not None:
                 take_up(content, state, device=task.device)
-        _train(setup, state, tell, train_epoch, begun)
+        _train(setup, state, tell, train_epoch, engine=engine, begun=begun)
         with failures_named(task, "was being evaluated"):
             return _finish(setup, state, engine=engine, begun=begun)
 
@@ -119,7 +119,9 @@ def _fresh_state(task: RunTask, network: nn.Module) -> TrainState:
     )
 
 
-def _train(setup: Setup, state: TrainState, tell: Tell, train_epoch: EpochTrainer, begun: float) -> None:
+def _train(
+    setup: Setup, state: TrainState, tell: Tell, train_epoch: EpochTrainer, *, engine: str, begun: float
+) -> None:
     task = setup.task
     saved = time.monotonic()
     while not state.is_over(setup):
@@ -127,7 +129,7 @@ def _train(setup: Setup, state: TrainState, tell: Tell, train_epoch: EpochTraine
             _next_epoch(setup, state, train_epoch)
         now = time.monotonic()
         if now - saved >= task.checkpoint_every_s:
-            save_checkpoint(state, task, spent_s=now - begun)
+            save_checkpoint(state, task, engine=engine, spent_s=now - begun)
             saved = time.monotonic()
         tell(state.history[-1], setup.n_epochs)
 
@@ -174,8 +176,13 @@ def _record(setup: Setup, state: TrainState, epoch: int, trained: TrainedEpoch, 
 @torch.no_grad()
 def weight_norm(network: nn.Module) -> float:
     """Return the Euclidean norm of all parameters: rows in float32, their sum in float64."""
-    rows = [torch.linalg.vector_norm(parameter, dim=-1) for parameter in network.parameters() if parameter.ndim]
+    rows = [torch.linalg.vector_norm(p, dim=_closest(p)) for p in network.parameters() if p.ndim]
     return float(torch.cat([row.flatten() for row in rows]).cpu().double().norm()) if rows else 0.0
+
+
+def _closest(tensor: Tensor) -> int:
+    """Return the dimension whose neighbours lie closest in memory: the quickest one to sum over."""
+    return min(range(tensor.ndim), key=lambda dim: (tensor.stride(dim), -dim))
 
 
 def _finish(setup: Setup, state: TrainState, *, engine: str, begun: float) -> RunResult:
@@ -203,6 +210,8 @@ def _predict_all(setup: Setup, state: TrainState) -> tuple[SplitPredictions, ...
     chosen_epoch = state.best.epoch
     if chosen_epoch is None:
         return ()
+    for parameter in state.network.parameters():
+        parameter.data = parameter.data.contiguous()  # whatever the engine's layout, so that `predict` gets equal bits
     copy_tensors(state.best.weights, tensors_of(state.network))
     there = [split for split in SPLITS if len(setup.task.cases.get(split, ()))]
     return tuple(_predict(setup, state.network, split, chosen_epoch=chosen_epoch) for split in there)
