@@ -101,7 +101,7 @@ def _run(command: list[str | Path]) -> None:
     except OSError as error:
         raise BuildError(f"the C++ compiler {words[0]} could not be started: {error.strerror}") from error
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
+        said = [line for line in done.stderr.splitlines() if "error" in line.lower()] or done.stderr.splitlines()
         raise BuildError(f"the C++ compiler {words[0]} failed: {(said or ['no message'])[0].strip()}")
 
 
