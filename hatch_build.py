@@ -15,7 +15,7 @@ NATIVE = "src/scantrial/train/native"
 class KernelHook(BuildHookInterface):
     """Compiles the kernel beside its sources, where an editable install finds it and a wheel takes it along."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatchling's
         """Compile; on success the wheel is for this platform, though for any Python: ctypes needs no ABI."""
         build = _load(Path(self.root) / NATIVE / "build.py")
         try:

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.skipif(not VARIANTS, reason=f"no kernel: {kernel_state(
 def _process_as_before() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_flush_denormal(True)
+    torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
     torch.set_flush_denormal(False)
@@ -155,7 +156,7 @@ def noise_only(name: str, recipe: Recipe) -> bool:
     return bool(recipe.model.batch_norm) and name.startswith("hidden.") and name.endswith("linear.bias")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     recipe=RECIPES,
     shape=st.sampled_from([(9, 7), (1, 5), (8, 16), (5, 4, 3)]),
@@ -285,8 +286,7 @@ def assert_same_bits(one: RunResult, other: RunResult) -> None:
         np.testing.assert_array_equal(part.logits, whole.logits)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("kind", "threads"), [*((kind, 1) for kind in KINDS), ("adam", 2)])
 def test_equal_runs_and_resumed_runs_are_equal_bits(tmp_path, kind, threads):
     """Straight through, twice, and stopped after any epoch: history, weights and predictions agree to the last bit."""
     task = make_task({**WHOLE, "optimizer": KINDS[kind]}, threads=threads, checkpoint_path=tmp_path / "checkpoint.pt")

@@ -66,8 +66,8 @@ def save_checkpoint(state: TrainState, task: RunTask, *, engine: str, spent_s: f
 def load_checkpoint(task: RunTask, *, engine: str) -> dict[str, Any] | None:
     """Return the content of the run's checkpoint, or None where there is none.
 
-    A file that is damaged, or that belongs to another run, recipe, engine, device or version of PyTorch, is thrown away: the
-    run then starts anew and ends with the same numbers.
+    A file that is damaged, or that belongs to another run, recipe, engine, device or version of PyTorch, is thrown
+    away: the run then starts anew and ends with the same numbers.
     """
     path = task.checkpoint_path
     if not path.exists():

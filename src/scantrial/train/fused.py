@@ -8,7 +8,8 @@ the next batch. Everything behind them, and the first layer's bias, is ordinary 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,6 +24,8 @@ from scantrial.train.kernel import ADAM, SGD, Kernel, SweepArguments, chosen_var
 from scantrial.train.run import TrainedEpoch, carry_out
 from scantrial.train.schedules import learning_rate
 from scantrial.train.state import Setup, TrainState
+
+_WORTH_SHARING = 1 << 18  # weights
 
 
 def train_run(task: RunTask, tell: Tell) -> RunResult:
@@ -54,6 +57,23 @@ class SplitNetwork:
         for layer in self.behind:
             values = layer(values)
         return values
+
+
+@contextmanager
+def few_threads_if_small(network: SplitNetwork) -> Iterator[None]:
+    """Let PyTorch use one thread for this block where little is left behind the first layer.
+
+    Sharing out a few thousand weights costs more than it gains, and PyTorch's threads go on spinning for a while
+    afterwards, on the cores that the kernel's threads want.
+    """
+    before = torch.get_num_threads()
+    n_behind = sum(parameter.numel() for layer in network.behind for parameter in layer.parameters())
+    if n_behind < _WORTH_SHARING:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def split_network(network: nn.Module) -> SplitNetwork:
@@ -91,18 +111,19 @@ def train_epoch(kernel: Kernel, setup: Setup, state: TrainState, epoch: int) -> 
     lr = 0.0
     state.network.train()
     products = sweep.multiply(order[slice(*bounds[0])])
-    for batch, (start, stop) in enumerate(bounds):
-        step = (epoch - 1) % recipe.epochs * len(bounds) + batch
-        lr = learning_rate(
-            recipe.schedule, recipe.optimizer.lr, step=step, n_batches=len(bounds), n_epochs=recipe.epochs
-        )
-        rows = order[start:stop]
-        logits = step_behind(setup, state.optimizer, network, products.requires_grad_(), setup.y_train[rows], lr=lr)
-        upcoming = order[slice(*bounds[batch + 1])] if batch + 1 < len(bounds) else order[:0]
-        products = sweep.step(rows, products.grad, upcoming, lr=lr)
-        seen[start:stop] = logits
-        if not logits.isfinite().all():
-            break
+    with few_threads_if_small(network):
+        for batch, (start, stop) in enumerate(bounds):
+            step = (epoch - 1) % recipe.epochs * len(bounds) + batch
+            lr = learning_rate(
+                recipe.schedule, recipe.optimizer.lr, step=step, n_batches=len(bounds), n_epochs=recipe.epochs
+            )
+            rows = order[start:stop]
+            logits = step_behind(setup, state.optimizer, network, products.requires_grad_(), setup.y_train[rows], lr=lr)
+            upcoming = order[slice(*bounds[batch + 1])] if batch + 1 < len(bounds) else order[:0]
+            products = sweep.step(rows, products.grad, upcoming, lr=lr)
+            seen[start:stop] = logits
+            if not logits.isfinite().all():
+                break
     return TrainedEpoch(order=order, logits=seen, lr=lr, grad_norm=None)
 
 
@@ -126,7 +147,7 @@ class Sweep:
     strides change, so that checkpoints, evaluation and what is stored need not know.
     """
 
-    def __init__(self, kernel: Kernel, setup: Setup, weight: nn.Parameter, optimizer: optim.Optimizer) -> None:
+    def __init__(self, kernel: Kernel, setup: Setup, weight: Tensor, optimizer: optim.Optimizer) -> None:
         self._kernel = kernel
         self._spec = setup.task.recipe.optimizer
         self._state = optimizer.state[weight]
@@ -205,7 +226,7 @@ class Sweep:
 
 
 @torch.no_grad()
-def lay_out_by_inputs(state: TrainState, weight: nn.Parameter) -> None:
+def lay_out_by_inputs(state: TrainState, weight: Tensor) -> None:
     """Bring the weight, and the copy of the best one, into the kernel's layout; the first epoch has something to do."""
     name = next(name for name, parameter in state.network.named_parameters() if parameter is weight)
     weight.data = by_inputs(weight.data)
@@ -217,7 +238,7 @@ def by_inputs(tensor: Tensor) -> Tensor:
     return tensor.t().contiguous().t()
 
 
-def optimizer_memory(spec: Optimizer, weight: nn.Parameter, optimizer: optim.Optimizer) -> dict[str, Tensor]:
+def optimizer_memory(spec: Optimizer, weight: Tensor, optimizer: optim.Optimizer) -> dict[str, Tensor]:
     """Return the optimiser's state of the weight under the kernel's names; made where there is none yet.
 
     It is the same state, under the same names, that the reference engine's optimiser keeps.

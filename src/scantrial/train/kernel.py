@@ -66,8 +66,7 @@ def kernel_state() -> KernelState:
         return KernelState(variants=(), reason=_why_not(error))
     if library.sweep_sources().decode() != source_hash():
         return KernelState(variants=(), reason="it was built from other sources; install scantrial again")
-    names = [library.sweep_variant_name(i).decode() for i in range(library.sweep_n_variants())]
-    there = tuple(name for i, name in enumerate(names) if library.sweep_variant_is_there(i))
+    there = tuple(name for i, name in enumerate(_variant_names(library)) if library.sweep_variant_is_there(i))
     return KernelState(variants=there, reason=f"instruction set {there[0]}")
 
 
@@ -105,9 +104,7 @@ class Kernel:
 
     def __init__(self, *, threads: int, variant: str) -> None:
         self._library = _library()
-        number = next(
-            i for i in range(self._library.sweep_n_variants()) if self._library.sweep_variant_name(i) == variant.encode()
-        )
+        number = _variant_names(self._library).index(variant)
         self._engine = self._library.sweep_open(number, threads)
         if not self._engine:
             raise TrainingError(f"{threads} threads could not be started", do="use fewer threads or workers")
@@ -139,6 +136,10 @@ def _library() -> ctypes.CDLL:
     library.sweep_close.restype = None
     library.sweep_step.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
     return library
+
+
+def _variant_names(library: ctypes.CDLL) -> list[str]:
+    return [library.sweep_variant_name(i).decode() for i in range(library.sweep_n_variants())]
 
 
 def _why_not(error: Exception) -> str:

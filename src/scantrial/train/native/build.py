@@ -107,6 +107,6 @@ def _run(command: list[str | Path]) -> None:
 
 if __name__ == "__main__":
     try:
-        print(build())  # noqa: T201
+        print(build())
     except BuildError as error:
         sys.exit(f"the kernel was not built: {error}")
