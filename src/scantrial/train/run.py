@@ -22,6 +22,7 @@ from scantrial.data.preprocess import fit_preprocessing
 from scantrial.nets.build import build_network
 from scantrial.nets.generators import borrowed_generators
 from scantrial.nets.heads import make_head, resolve_class_weights
+from scantrial.recipe.spec import CNN_PRESETS
 from scantrial.recipe.task import RunTask, Tell
 from scantrial.train.checkpoint import load_checkpoint, save_checkpoint, take_up
 from scantrial.train.checks import check_task
@@ -89,9 +90,8 @@ def set_up(task: RunTask) -> tuple[Setup, TrainState]:
     n_classes = len(task.class_names)
     weights = resolve_class_weights(task.recipe.loss, y_train.numpy(), n_classes=n_classes)
     head = make_head(task.recipe.loss, n_classes=n_classes, class_weights=weights)
-    network = build_network(task.recipe.model, image_shape=image_shape, n_outputs=head.n_outputs, seed=task.seed).to(
-        task.device
-    )
+    network = build_network(task.recipe.model, image_shape=image_shape, n_outputs=head.n_outputs, seed=task.seed)
+    network = _laid_out(network, task).to(task.device)
     setup = Setup(
         task=task,
         image_shape=image_shape,
@@ -105,6 +105,16 @@ def set_up(task: RunTask) -> tuple[Setup, TrainState]:
         n_at_once=cases_at_once(network, image_shape, device=task.device),
     )
     return setup, _fresh_state(task, network)
+
+
+def _laid_out(network: nn.Module, task: RunTask) -> nn.Module:
+    """Bring convolutions into channels-last layout, in which a CPU takes a quarter to a third less time for a step.
+
+    A class of the user's own keeps its layout: it may rely on it.
+    """
+    if task.recipe.model.name in CNN_PRESETS and task.device == "cpu":
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return network
 
 
 def _fresh_state(task: RunTask, network: nn.Module) -> TrainState:
@@ -211,7 +221,8 @@ def _predict_all(setup: Setup, state: TrainState) -> tuple[SplitPredictions, ...
     if chosen_epoch is None:
         return ()
     for parameter in state.network.parameters():
-        parameter.data = parameter.data.contiguous()  # whatever the engine's layout, so that `predict` gets equal bits
+        # Whatever the layout was in training: `predict` has this one, and gets equal bits.
+        parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
     copy_tensors(state.best.weights, tensors_of(state.network))
     there = [split for split in SPLITS if len(setup.task.cases.get(split, ()))]
     return tuple(_predict(setup, state.network, split, chosen_epoch=chosen_epoch) for split in there)
