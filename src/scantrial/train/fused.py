@@ -29,7 +29,7 @@ _WORTH_SHARING = 1 << 18  # weights
 
 
 def train_run(task: RunTask, tell: Tell) -> RunResult:
-    """Train one arm at one seed, and evaluate the chosen epoch; for what `fused_fault` finds no fault with.
+    """Train one arm at one seed, and evaluate the chosen epoch; where `why_not_fused` has no objection.
 
     Parameters, errors and notes are those of `scantrial.train.reference.train_run`. The numbers are the same but for
     the rounding of sums; initial weights, order of cases and dropout are the same.
