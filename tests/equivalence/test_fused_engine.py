@@ -187,6 +187,8 @@ def test_one_step_from_any_state_is_the_references(
         reference.train_step(setup, state, rows, lr=lr, norms=[])
     other = copied(state, setup)
     other.network.train()
+    if task.recipe.model.batch_norm:
+        batch = max(8, batch)  # over two cases it divides rounding by their difference, which may be as small
     rows = torch.from_numpy(rng.permutation(60)[:batch].copy())
     torch.manual_seed(1)
     expected = reference.train_step(setup, state, rows, lr=lr, norms=[])
