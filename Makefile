@@ -29,7 +29,7 @@ help: ## this list
 
 env: $(STAMP) ## .venv with scantrial, PyTorch and every tool, in the versions of constraints.txt
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt hatch_build.py $(wildcard src/scantrial/train/native/*.cpp src/scantrial/train/native/*.h) src/scantrial/train/native/build.py
 	@test -x $(PY) || "$(PYTHON)" -m venv $(VENV)
 	@$(PY) -c 'import sys; sys.exit("scantrial needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip

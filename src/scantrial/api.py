@@ -41,6 +41,7 @@ from scantrial.study.file import parse_study, read_study
 from scantrial.study.planning import CountedCases, count_test_cases, design_of, pilot_basis, planned_pairs
 from scantrial.study.pool import Event
 from scantrial.study.timing import StudyTime, measure_time, not_measured, time_from_pilot
+from scantrial.train.choice import choose_engine
 
 if TYPE_CHECKING:
     from scantrial.analysis.comparison import Comparison
@@ -102,7 +103,8 @@ class RunOptions(TypedDict, total=False):
     workers : runs trained at the same time, each in a process of its own, default 1; ``auto`` is as many as there are
         cores for at the runs' threads
     threads : threads for each run, default: the cores shared among the workers; a folder's first run fixes it
-    engine : only ``reference`` exists in this version; ``auto``, the default, takes it
+    engine : ``reference``, plain PyTorch; ``fused``, many times faster where the first layer is linear on pixels; or
+        ``auto``, the default, which takes the fused one where it can. A folder's first run fixes it
     device : default ``auto``: CUDA, MPS or the CPU, whichever is there first; a folder's first run fixes it
     checkpoint_every_s : seconds between checkpoints, taken at an epoch's end, default 60; 0 is every epoch
     """
@@ -148,10 +150,10 @@ def run(
     """
     if not isinstance(study, Study):
         study = load_study(study, sets=sets, seeds=seeds)
-    execution = _execution(options)
     _require_torch("training")
-    scans = load_scans(study.spec.data, base=study.base, progress=progress)
     folder = StudyFolder(out if out is not None else default_folder(study))
+    execution = _execution(study, folder, options)
+    scans = load_scans(study.spec.data, base=study.base, progress=progress)
 
     def audit_first(folder: StudyFolder) -> None:
         from scantrial.audit.stored import keep_audit  # noqa: PLC0415 - only who trains or audits pays for it
@@ -334,7 +336,7 @@ def plan(
     if measure:
         _require_torch("timing")
         scans = load_scans(study.spec.data, base=study.base, progress=progress)
-        taken = measure_time(study, scans, _execution({}), progress=progress)
+        taken = measure_time(study, scans, _execution(study, None, {}), progress=progress)
     else:
         taken = not_measured(study) if store is None else time_from_pilot(study, store, n_train=cases.n_train)
     return StudyPlan(
@@ -586,15 +588,23 @@ def predict(run_dir: str | Path, files: Sequence[str | Path]) -> JudgedFiles:
     return judge_files(Path(run_dir), [Path(file) for file in files])
 
 
-def _execution(options: RunOptions) -> Execution:
+def _execution(study: Study, folder: StudyFolder | None, options: RunOptions) -> Execution:
     for name in options:
         _one_of("option", name, RunOptions.__annotations__)
     threads = options.get("threads")
+    device = _one_of("device", options.get("device", "auto"), get_args(DeviceName))
+    engine = _one_of("engine", options.get("engine", "auto"), get_args(EngineName))
+    choice = choose_engine(
+        engine,
+        {arm.name: arm.recipe for arm in study.arms},
+        device=device,
+        fixed=None if folder is None else folder.fixed_engine(),
+    )
     return Execution(
-        engine="scantrial.train.reference:train_run",
-        engine_reason=_engine_reason(options.get("engine", "auto")),
+        engine=choice.engine,
+        engine_reason=choice.reason,
         prepare="scantrial.train.process:prepare_process",
-        device=_one_of("device", options.get("device", "auto"), get_args(DeviceName)),
+        device="cpu" if engine == "fused" else device,
         workers=_workers(options.get("workers", 1)),
         threads=None if threads is None else _at_least_one("threads", threads),
         checkpoint_every_s=_no_less_than_zero("checkpoint-every", options.get("checkpoint_every_s", 60.0)),
@@ -607,14 +617,6 @@ def _workers(asked: int | str) -> int | None:
     if isinstance(asked, str):
         raise InputError(f"--workers {asked}", expected="a whole number, 1 or more, or auto")
     return _at_least_one("workers", asked)
-
-
-def _engine_reason(engine: EngineName) -> str:
-    if _one_of("engine", engine, get_args(EngineName)) == "fused":
-        raise InputError(
-            "--engine fused, but this version has no fused engine", expected="auto or reference", do="leave it out"
-        )
-    return "asked for" if engine == "reference" else "the only engine of this version"
 
 
 def _one_of(what: str, name: str, known: Collection[str]) -> str:

@@ -372,7 +372,7 @@ def test_listings_are_json(cli, words, key):
         (("run", "report-a-los"), 2, "report-a-loss"),
         (("status", "nowhere"), 2, "nowhere"),
         (("report", "."), 2, "is no study folder"),
-        (("run", "demo", "--engine", "fused"), 2, "fused"),
+        (("run", "demo", "--engine", "fused", "--set", "recipe.model=cnn"), 2, "the first layer of cnn"),
         (("run", "demo", "--workers", "0"), 2, "1 or more"),
         (("data", "fetch", "pneumoniamnits"), 2, "pneumoniamnist"),
         (("data", "--json", "fetch", "pneumoniamnist"), 2, "--json belongs behind fetch"),

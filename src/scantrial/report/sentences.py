@@ -276,6 +276,7 @@ def choices(view: ReportView) -> list[str]:
     n_reads = sum(opening.n_readings for opening in view.openings)
     said = [
         _epochs_chosen(view),
+        *_engines_chosen(view),
         "Classes are decided by the largest probability; a threshold or a temperature that is shown besides was chosen "
         "on validation scans.",
         _changes_in_view_of_results(view) or "No arm was chosen: all arms of the plan are reported.",
@@ -288,6 +289,16 @@ def choices(view: ReportView) -> list[str]:
         else "",
     ]
     return [sentence for sentence in said if sentence]
+
+
+def _engines_chosen(view: ReportView) -> list[str]:
+    """Say which engine trained the runs and why, by arm where arms differ."""
+    arms: dict[tuple[str, str], list[str]] = {}
+    for arm in view.arms:
+        for choice in dict.fromkeys((run.facts.engine, run.facts.engine_reason) for run in arm.runs):
+            arms.setdefault(choice, []).append(arm.label)
+    whose = {choice: "" if len(arms) == 1 else f" of {joined(labels)}" for choice, labels in arms.items()}
+    return [f"Runs{of} were trained by the {engine} engine ({reason})." for (engine, reason), of in whose.items()]
 
 
 def _epochs_chosen(view: ReportView) -> str:

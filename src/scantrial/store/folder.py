@@ -169,6 +169,12 @@ class StudyFolder:
         """Return versions, machine and threads per run, as the first run fixed them."""
         return read_json(self.path / "environment.json")
 
+    def fixed_engine(self) -> str | None:
+        """Return what trains this folder's runs, as the first run fixed it; None where nothing was trained yet."""
+        if not (self.path / "environment.json").is_file():
+            return None
+        return str(self.environment()["engine"])
+
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         """Keep the environment of the first run."""
         write_json(self.path / "environment.json", environment)

@@ -239,6 +239,12 @@ def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Executi
                 expected="the same number, so that equal runs are equal bytes",
                 do="leave it out, or run into a new folder",
             )
+        if execution.engine != fixed["engine"]:
+            raise StudyConflictError(
+                f"the runs in {folder.path} are trained by {fixed['engine']}, not by {execution.engine}",
+                expected="one engine, so that runs differ in nothing but their arm and seed",
+                do="leave --engine out, or run into a new folder",
+            )
         threads, device = fixed["threads"], fixed["device"]
     return WorkerSetup(
         folder=str(folder.path.resolve()),
@@ -290,7 +296,7 @@ class _EnvironmentKeeper:
                 self._folder.write_environment({**stored, "changes": changes})
 
 
-_COMPARED = ("versions", "python", "torch", "cpu_capability", "machine", "system")
+_COMPARED = ("versions", "python", "torch", "cpu_capability", "kernel", "machine", "system")
 """What may make later runs differ from earlier ones in the last bits; ``environment.json`` notes when it changes."""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from scantrial.train.devices import choose_device
+from scantrial.train.kernel import chosen_variant, kernel_state
 
 KEEP_MEMORY_VARIABLE = "SCANTRIAL_KEEP_MEMORY"
 """Set to 0 to leave the C library's allocator as it is."""
@@ -29,7 +30,8 @@ def prepare_process(device: str, threads: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``device`` that was chosen, ``torch`` version, ``cpu_capability`` (the instruction set of its kernels).
+        ``device`` that was chosen, ``torch`` version, ``cpu_capability`` (the instruction set of its kernels),
+        ``kernel`` (the same of the fused engine's, or None where it is not available).
 
     Raises
     ------
@@ -41,6 +43,7 @@ def prepare_process(device: str, threads: int) -> dict[str, Any]:
         "device": choose_device(device),
         "torch": torch.__version__,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "kernel": chosen_variant() if kernel_state().available else None,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -176,6 +177,19 @@ def test_how_the_epoch_was_chosen_is_put_in_words(make_study):
     assert said.endswith("the last epoch (a); the epoch with the highest validation AUROC (b and c).")
     rule = sentences.epoch_rule({"name": "best-val-metric", "metric": "balanced_accuracy"})
     assert rule == "the epoch with the highest validation balanced accuracy"
+
+
+def test_which_engine_trained_is_put_in_words(make_study):
+    """One engine is told once with its reason; where runs differ, each is told with its arms."""
+    view = view_of(make_study(arms={"a": {}, "b": {}}, seeds=(0, 1)))
+    assert "Runs were trained by the reference engine (asked for)." in sentences.choices(view)
+    first, second = view.arms
+    runs = tuple(
+        replace(run, facts=replace(run.facts, engine="fused", engine_reason="auto: quick")) for run in second.runs
+    )
+    said = sentences.choices(replace(view, arms=(first, replace(second, runs=runs))))
+    assert "Runs of a were trained by the reference engine (asked for)." in said
+    assert "Runs of b were trained by the fused engine (auto: quick)." in said
 
 
 def test_a_study_of_one_seed_has_no_means_over_seeds(make_study):

@@ -179,12 +179,13 @@ class TestEnvironment:
         [
             ({"threads": 5}, "--threads 5, but the runs in .* had 1 each"),
             ({"device": "cuda"}, "--device cuda, but the runs in .* were trained on cpu"),
+            ({"engine": "other:train"}, "the runs in .* are trained by fake_engine:train, not by other:train"),
         ],
     )
     def test_others_are_refused_before_anything_changes(self, trial: Trial, how: dict[str, Any], words: str):
         """The plan of the study that was refused does not take the place of the old one."""
         trial.record()
-        trial.folder.write_environment({"threads": 1, "device": "cpu"})
+        trial.folder.write_environment({"threads": 1, "device": "cpu", "engine": "fake_engine:train"})
         before = trial.contents()
         with pytest.raises(StudyConflictError, match=words) as caught:
             trial.run(trial.study("study=Why?", seeds=3), trial.scans(brighter=1), **how)
@@ -194,7 +195,7 @@ class TestEnvironment:
     def test_the_same_ones_may_be_said_again(self, trial: Trial):
         """They are no conflict."""
         trial.record(finished=["base/seed-0", "base/seed-1", "loss-ce/seed-0", "loss-ce/seed-1"])
-        trial.folder.write_environment({"threads": 1, "device": "cpu"})
+        trial.folder.write_environment({"threads": 1, "device": "cpu", "engine": "fake_engine:train"})
         assert len(trial.run(threads=1, device="cpu").finished) == 4
 
     def test_other_versions_are_noted_once(self, trial: Trial):

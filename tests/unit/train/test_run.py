@@ -87,6 +87,16 @@ def test_predictions_cover_each_split_in_case_order(make_task):
         np.testing.assert_allclose(part.y_prob[:, 1], 1 / (1 + np.exp(-part.logits[:, 0].astype(float))), rtol=1e-12)
 
 
+@pytest.mark.parametrize("rgb", [False, True])
+def test_what_is_stored_gives_the_same_bits_whatever_the_layout_in_training(make_task, rgb):
+    """Convolutions are trained channels-last; stored weights lie in the ordinary order and predict what the run did."""
+    task = make_task(model="cnn", epochs=1, rgb=rgb)
+    result = run(task)
+    predictor = load_predictor(result.facts, result.weights)
+    for part in result.predictions:
+        np.testing.assert_array_equal(predictor(task.images[part.cases]).logits, part.logits)
+
+
 def test_a_task_without_test_cases_is_trained(make_task):
     """Where there is no test split there are no test predictions."""
     task = make_task()
