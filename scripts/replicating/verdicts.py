@@ -9,8 +9,8 @@ from replicating.runs import StudyView
 from scantrial.analysis.comparison import Compared
 from scantrial.analysis.metrics import METRICS
 from scantrial.report import formats
-from scantrial.report.forest import words
 from scantrial.report.judging import Judgement
+from scantrial.report.verdict_words import words
 
 
 def verdict_lines(view: StudyView) -> list[str]:

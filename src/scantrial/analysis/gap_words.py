@@ -75,9 +75,10 @@ def _selection(_gap: Gap, step: Step) -> str:
         return "Selection: not yet checked; the last epoch has no validation accuracy."
     if not step.numbers["kept_by_val"]:
         return "Selection: validation did not choose the epoch, so choosing explains nothing."
+    last, n_epochs, luck = (step.numbers[name] for name in ("val_accuracy_last", "n_epochs", "luck"))
     return (
-        f"Selection: validation chose the epoch; at the last epoch its accuracy is "
-        f"{percent(step.numbers['val_accuracy_last'])}, so choosing {_explains(step)}."
+        f"Selection: validation chose the epoch; at the last epoch its accuracy is {percent(last)}, and picking the "
+        f"best of {n_epochs} adds at most {100 * luck:.1f} points by luck, so choosing {_explains(step)}."
     )
 
 

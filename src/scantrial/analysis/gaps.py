@@ -17,6 +17,7 @@ from scipy.stats import t as student_t
 
 from scantrial.analysis.diagnosis.thresholds import GAP, GAP_HIGH, HIGH_ACCURACY
 from scantrial.analysis.proportions import LEVEL, newcombe, wilson
+from scantrial.analysis.selection import expected_optimism
 from scantrial.core.errors import InputError, ShapeError
 
 Correct = NDArray[np.bool_]
@@ -257,6 +258,7 @@ class ShiftEvidence:
     gap : from validation to test, at the kept epoch
     kept_by_val : whether validation cases chose the epoch
     val_accuracy_last : validation accuracy at the last epoch, mean over the runs; None where it has none
+    n_epochs : epochs that the kept one was chosen from
     val_shares : share of each class among the validation cases
     test_recalls : shape (n_classes,), share of each class's test cases that are decided rightly, mean over the runs
     leakage, two_sample : from an audit of the scans
@@ -271,6 +273,7 @@ class ShiftEvidence:
     leakage: Leakage | None = None
     two_sample: TwoSample | None = None
     n_suspect_labels: int | None = None
+    n_epochs: int = 1
 
 
 StepState = Literal["settled", "explains a part", "explains nothing", "not yet checked", "open"]
@@ -323,9 +326,25 @@ def _selection(evidence: ShiftEvidence) -> Step:
         return Step(name="selection", state="explains nothing", explained=0.0, numbers={"kept_by_val": False})
     if last is None or not math.isfinite(last):
         return Step(name="selection", state="not yet checked", explained=None, numbers={"kept_by_val": True})
-    part = evidence.gap.first - last
-    numbers = {"kept_by_val": True, "val_accuracy": evidence.gap.first, "val_accuracy_last": last}
-    return _part("selection", part, numbers)
+    luck = _luck_of_the_best(evidence)
+    numbers = {
+        "kept_by_val": True,
+        "val_accuracy": evidence.gap.first,
+        "val_accuracy_last": last,
+        "n_epochs": evidence.n_epochs,
+        "luck": luck,
+    }
+    return _part("selection", min(evidence.gap.first - last, luck), numbers)
+
+
+def _luck_of_the_best(evidence: ShiftEvidence) -> float:
+    """Return the most that picking the best of all epochs by these cases can add to validation accuracy.
+
+    As if the epochs were equally good and their errors independent, ``SE c_n`` (see `expected_optimism`): epochs of one
+    run are much alike, so that the true figure lies below it. A last epoch that is worse by more than this is worse.
+    """
+    accuracy, n = evidence.gap.first, evidence.gap.n_first
+    return expected_optimism(math.sqrt(accuracy * (1 - accuracy) / n), evidence.n_epochs)
 
 
 def _class_mix(evidence: ShiftEvidence) -> Step:

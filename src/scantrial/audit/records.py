@@ -297,6 +297,15 @@ class Audit:
     findings: tuple[Finding, ...]
     pictures: Mapping[str, Any]
 
+    def result(self, code: str) -> CheckResult | None:
+        """Return what a check came to, by its code; None where it was not made."""
+        return next((result for result in self.results if result.code == code), None)
+
+    @property
+    def open_blockers(self) -> tuple[Finding, ...]:
+        """The blockers that nobody has acknowledged: while there are any, no arm is called better."""
+        return tuple(finding for finding in self.findings if finding.is_open_blocker)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         return {

@@ -46,7 +46,7 @@ def read_audit(folder: StudyFolder) -> Audit | None:
 def blockers(folder: StudyFolder) -> tuple[Finding, ...]:
     """Return the blockers that the study file does not acknowledge: while there are any, no arm is called better."""
     audit = read_audit(folder)
-    return () if audit is None else tuple(finding for finding in audit.findings if finding.is_open_blocker)
+    return () if audit is None else audit.open_blockers
 
 
 def cases_concerned(

@@ -19,7 +19,7 @@ from scantrial.cli.output import print_json, print_table
 from scantrial.core.errors import InputError
 from scantrial.report.judging import Judgement
 from scantrial.report.rescoring import Rescored
-from scantrial.report.verdict_words import when_declared
+from scantrial.report.verdict_words import when_declared, without_leaks
 
 
 def compare(folder: Path | None, predictions: Path | None, *, as_json: bool, **asked: Any) -> None:
@@ -68,6 +68,7 @@ def print_judgement(found: Judgement) -> None:
     _print_list(
         "hypotheses", [f"{item.claim} - {item.answer}, {when_declared(item.declared)}" for item in found.hypotheses]
     )
+    _print_list("with and without what stands in two splits", without_leaks(found))
     _print_outlook(found.outlook)
     if found.effects is not None:
         _print_list("trends", [item.sentence for item in found.effects.comparisons])

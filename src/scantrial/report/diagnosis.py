@@ -14,8 +14,9 @@ from scantrial.analysis.diagnosis.judge import RoundDiagnosis, diagnose_arm
 from scantrial.analysis.diagnosis.words import arm_paragraph, caveats, factor_paragraph
 from scantrial.analysis.diagnosis.workings import Finding
 from scantrial.analysis.gap_words import shift_words, train_gap_words
-from scantrial.analysis.gaps import Gap, ShiftEvidence, Step, accuracy_gap, explain_gap
+from scantrial.analysis.gaps import Gap, Leakage, ShiftEvidence, Step, TwoSample, accuracy_gap, explain_gap
 from scantrial.core.records import Split, SplitPredictions
+from scantrial.report.leaks import shared_cases
 from scantrial.report.reading import RunData, StudyData
 
 
@@ -112,7 +113,7 @@ def _arm(study: StudyData, arm: DiagnosedArm, patients: Mapping[int, str] | None
     rounds = diagnose_arm({run.key.seed: _curves(run, counts) for run in judged})
     train_gap = _gap(runs, "train", "val", patients)
     test_gap = _gap(runs, "val", "test", patients)
-    steps = () if test_gap is None else explain_gap(_evidence(runs, test_gap))
+    steps = () if test_gap is None else explain_gap(_evidence(study, runs, test_gap))
     return ArmDiagnosis(
         name=arm.name,
         label=arm.label,
@@ -198,7 +199,7 @@ def _gap_findings(train_gap: Gap | None, test_gap: Gap | None) -> list[Finding]:
     ]
 
 
-def _evidence(runs: Sequence[RunData], gap: Gap) -> ShiftEvidence:
+def _evidence(study: StudyData, runs: Sequence[RunData], gap: Gap) -> ShiftEvidence:
     both = [run for run in runs if "val" in run.predictions and "test" in run.predictions]
     n_classes = len(both[0].facts.class_names)
     y_val = both[0].predictions["val"].y_true
@@ -206,9 +207,45 @@ def _evidence(runs: Sequence[RunData], gap: Gap) -> ShiftEvidence:
         gap=gap,
         kept_by_val=both[0].facts.recipe.get("select", {}).get("name") != "last",
         val_accuracy_last=float(np.mean([run.history[-1].val_accuracy for run in both])),
+        n_epochs=max(len(run.history) for run in both),
         val_shares=np.bincount(y_val, minlength=n_classes) / len(y_val),
         test_recalls=np.array([_recall(both, index) for index in range(n_classes)]),
+        leakage=_leakage(study, both),
+        two_sample=_two_sample(study),
+        n_suspect_labels=_suspect_labels(study, both),
     )
+
+
+def _leakage(study: StudyData, runs: Sequence[RunData]) -> Leakage | None:
+    """Return the validation cases that training has seen by the audit, and the accuracy on the others."""
+    result = None if study.audit is None else study.audit.result("AU003")
+    if result is None or result.outcome == "not applicable":
+        return None
+    cases = runs[0].predictions["val"].cases
+    seen = np.isin(cases, shared_cases(study, "val", "train"))
+    without = [run.predictions["val"] for run in runs]
+    accuracies = [float((part.y_pred == part.y_true)[~seen].mean()) for part in without] if not seen.all() else []
+    return Leakage(n_cases=int(seen.sum()), accuracy_without=float(np.mean(accuracies)) if accuracies else None)
+
+
+def _two_sample(study: StudyData) -> TwoSample | None:
+    """Return how well the audit tells validation and test scans apart."""
+    result = None if study.audit is None else study.audit.result("AU010")
+    pairs = {} if result is None else result.numbers.get("pairs", {})
+    numbers = pairs.get("val and test")
+    if numbers is None:
+        return None
+    found = numbers["p"] < numbers["alpha"] and numbers["auc"] >= numbers["min_auc"]
+    return TwoSample(auroc=numbers["auc"], p=numbers["p"], is_found=found)
+
+
+def _suspect_labels(study: StudyData, runs: Sequence[RunData]) -> int | None:
+    """Count the test cases whose label the audit doubts."""
+    result = None if study.audit is None else study.audit.result("AU030")
+    if study.audit is None or result is None or result.outcome == "not applicable":
+        return None
+    doubted = [n for finding in study.audit.findings if finding.code == "AU030" for n in finding.case_numbers]
+    return int(np.isin(runs[0].predictions["test"].cases, doubted).sum())
 
 
 def _recall(runs: Sequence[RunData], index: int) -> float:

@@ -11,6 +11,7 @@ from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS, Metric
 from scantrial.report.figure import ROWS, Figure, build_figure, inline
 from scantrial.report.palette import BLUE, GRID, INK, MUTED
+from scantrial.report.verdict_words import words
 
 
 def forest_plot(comparison: Comparison, *, title: str) -> Figure:
@@ -74,12 +75,6 @@ def _row(item: Compared, scale: float) -> dict[str, Any]:
         "p_adjusted": item.verdict.p_adjusted,
         "verdict": item.verdict.label,
     }
-
-
-def words(item: Compared) -> str:
-    """Name a comparison as a reader sees it."""
-    contrast = item.result.contrast
-    return f"{contrast.first} − {contrast.second}" if contrast.kind == "difference" else contrast.name
 
 
 def _room(names: list[str]) -> int:

@@ -26,7 +26,7 @@ from scantrial.report import evaluation_words, formats, sentences, verdict_words
 from scantrial.report.decision_figure import MAX_ARMS, decision_curves
 from scantrial.report.figure import Figure
 from scantrial.report.figures import Domain, confusion_matrices, learning_curves, metric_dots
-from scantrial.report.forest import forest_plot, words
+from scantrial.report.forest import forest_plot
 from scantrial.report.palette import BLUE, GRID, INK, MUTED, VERMILLION
 from scantrial.report.planning import power_curves
 from scantrial.report.reading import read_study, read_thumbnails
@@ -213,7 +213,7 @@ def _resource(name: str) -> str:
 def _filters() -> dict[str, Callable[..., Any]]:
     return {
         "cell": formats.cell,
-        "comparison_words": words,
+        "comparison_words": verdict_words.words,
         "count": formats.count,
         "counted": formats.counted,
         "decimal": formats.decimal,

@@ -19,6 +19,7 @@ from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdicts import Label
 from scantrial.core.errors import InputError
 from scantrial.core.records import Split
+from scantrial.report.leaks import concerned_cases
 from scantrial.report.reading import RunData, StudyData
 
 Answer = Literal["supported", "contradicted", "undecided"]
@@ -89,6 +90,9 @@ class Judgement:
     outlook : what this design can show by the spreads that were measured, and what it would take to decide; None where
         arms share fewer than two seeds
     withheld : reasons from outside the numbers why no verdict is given
+    without_leaks : the primary comparisons without the cases that the audit found to stand in two splits; None where
+        there are none, or too few are left
+    n_leaking : such cases of the primary split
     """
 
     metric: str
@@ -103,6 +107,8 @@ class Judgement:
     primary_declared: Declared
     outlook: Plan | None
     withheld: tuple[str, ...]
+    without_leaks: Comparison | None
+    n_leaking: int
     labels: Mapping[str, str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,6 +126,8 @@ class Judgement:
             "primary_declared": asdict(self.primary_declared),
             "outlook": None if self.outlook is None else self.outlook.to_dict(),
             "withheld": list(self.withheld),
+            "without_leaks": None if self.without_leaks is None else self.without_leaks.to_dict(),
+            "n_leaking": self.n_leaking,
             "labels": dict(self.labels),
         }
 
@@ -142,8 +150,10 @@ class Choices:
     bootstrap: bool = False
 
 
-def judge(study: StudyData, *, choices: Choices | None = None, withheld: Sequence[str] = ()) -> Judgement:
+def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
     """Give the verdicts of a study on its primary metric and split.
+
+    A blocker of the audit that the study file does not acknowledge withholds every verdict.
 
     The family is: every arm against the control, and what the hypotheses compare besides; for a factorial design its
     main effects and interactions. p are adjusted over it.
@@ -160,13 +170,15 @@ def judge(study: StudyData, *, choices: Choices | None = None, withheld: Sequenc
     split: Split = declared.get("split", "test")
     margin = chosen.margin if chosen.margin is not None else _margin(declared, metric)
     labels = _labels(study.plan)
-    runs = run_scores(study, split)
+    runs, withheld = run_scores(study, split), _blocked(study)
     family, words = _family(study, runs, chosen) if runs is not None else ((), "none")
     family = tuple(_in_words(contrast, labels) for contrast in family)
     primary, reason = _compare(runs, family, metric, margin, chosen, withheld)
     if chosen.bootstrap and primary is not None and runs is not None:
         primary = cross_checked(primary, runs)
     judged_arms = set() if runs is None else set(runs.arm_names)
+    leaking = _leaking(study, split)
+    without = _without(runs, leaking)
     return Judgement(
         metric=metric,
         split=split,
@@ -182,7 +194,9 @@ def judge(study: StudyData, *, choices: Choices | None = None, withheld: Sequenc
         secondary=_secondary(runs, family, metric, chosen) if runs is not None else (),
         primary_declared=_declared(study, "primary", None),
         outlook=None if primary is None else plan_again(primary),
-        withheld=tuple(withheld),
+        withheld=withheld,
+        without_leaks=_compare(without, family, metric, margin, chosen, withheld)[0],
+        n_leaking=int(leaking.sum()),
         labels=labels,
     )
 
@@ -204,6 +218,29 @@ def run_scores(study: StudyData, split: Split) -> RunScores | None:
         seeds=[run.key.seed for run in scored],
         patients=_patients(study, first.cases),
     )
+
+
+def _blocked(study: StudyData) -> tuple[str, ...]:
+    found = () if study.audit is None else study.audit.open_blockers
+    return tuple(
+        f"the audit found what stands in the way of a verdict ({finding.code}, {_lower(finding.title)}), and the study "
+        "file does not acknowledge it"
+        for finding in found
+    )
+
+
+def _lower(title: str) -> str:
+    return title[0].lower() + title[1:]
+
+
+def _leaking(study: StudyData, split: Split) -> NDArray[np.bool_]:
+    """Return which of the judged cases stand in two splits by the audit: shape (n_cases,), or empty."""
+    scored = [run.predictions[split].cases for run in study.runs if split in run.predictions]
+    return np.isin(scored[0], concerned_cases(study, split)) if scored else np.zeros(0, dtype=bool)
+
+
+def _without(runs: RunScores | None, leaking: NDArray[np.bool_]) -> RunScores | None:
+    return None if runs is None or leaking.all() or not leaking.any() else runs.on_cases(~leaking)
 
 
 def _same_cases(runs: Sequence[RunData], split: Split) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scantrial.analysis.comparison import Comparison
-from scantrial.analysis.metrics import METRICS
-from scantrial.report.formats import counted, joined
+from scantrial.analysis.comparison import Compared, Comparison
+from scantrial.analysis.metrics import METRICS, Metric
+from scantrial.report.formats import counted, difference, joined, metric_number
 from scantrial.report.judging import Declared, Judgement
 
 MAX_IN_SHORT = 3
@@ -23,6 +23,12 @@ def in_short(judgement: Judgement) -> list[str]:
     if len(sentences) > MAX_IN_SHORT:
         said.append(_tally(judgement.primary))
     return said
+
+
+def words(item: Compared) -> str:
+    """Name a comparison as a reader sees it."""
+    contrast = item.result.contrast
+    return f"{contrast.first} − {contrast.second}" if contrast.kind == "difference" else contrast.name
 
 
 def _tally(primary: Comparison) -> str:
@@ -61,6 +67,34 @@ def _primary_declared(judgement: Judgement) -> list[str]:
         f"Metric, split or margin were written into the study file after runs were finished ({_version(declared)}): "
         "they may have been picked with results in view."
     ]
+
+
+def without_leaks(judgement: Judgement) -> list[str]:
+    """Show each comparison with and without the cases that the audit found to stand in two splits."""
+    with_all, without = judgement.primary, judgement.without_leaks
+    if with_all is None or without is None:
+        return []
+    metric = METRICS[judgement.metric]
+    said = [
+        f"{judgement.n_leaking:,} of the cases stand in two splits by their patient's name or their image (see the "
+        f"audit); without them {counted(without.n_cases, 'case')} are left."
+    ]
+    for item, other in zip(with_all.comparisons, without.comparisons, strict=True):
+        before, after = (_with_interval(metric, found) for found in (item, other))
+        said.append(f"{words(item)}: {before}; without these cases {after}.")
+    for arm in with_all.arms:
+        levels = [metric_number(metric, found.arm(arm.arm).mean) for found in (with_all, without)]
+        said.append(f"{judgement.labels[arm.arm]}: {levels[0]}, without these cases {levels[1]}.")
+    return said
+
+
+def _with_interval(metric: Metric, item: Compared) -> str:
+    effect, low, high = (difference(metric, value, fine=True) for value in _span(item))
+    return f"{effect} ({low} to {high}), {item.verdict.label}"
+
+
+def _span(item: Compared) -> tuple[float, float, float]:
+    return item.evidence.effect, item.evidence.low, item.evidence.high
 
 
 def when_declared(declared: Declared) -> str:

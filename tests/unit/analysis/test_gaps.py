@@ -35,6 +35,7 @@ def evidence(gap: Gap, **known) -> ShiftEvidence:
         "val_accuracy_last": 0.92,
         "val_shares": np.array([0.5, 0.5]),
         "test_recalls": np.array([0.5, 0.96]),
+        "n_epochs": 30,
     }
     return ShiftEvidence(gap=gap, **{**plain, **known})
 
@@ -193,6 +194,11 @@ def test_each_step_takes_its_part():
         ({"kept_by_val": False}, 1, "validation did not choose the epoch"),
         ({"val_accuracy_last": None}, 1, "Selection: not yet checked"),
         ({"val_accuracy_last": 0.94}, 1, "so choosing explains nothing (\u22121.0 points)"),
+        (
+            {"val_accuracy_last": 0.6},
+            1,
+            "picking the best of 30 adds at most 2.6 points by luck, so choosing explains 2.6",
+        ),
         ({"test_recalls": np.array([0.5, np.nan])}, 2, "Class mix: not yet checked; some class has no test case"),
         ({"leakage": Leakage(n_cases=0)}, 3, "none was found, so it explains nothing"),
         ({"leakage": Leakage(n_cases=400)}, 3, "none is left without them"),

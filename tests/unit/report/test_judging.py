@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from scantrial.analysis.comparison import compare
+from scantrial.audit.records import Audit, Finding
 from scantrial.core.errors import InputError
 from scantrial.core.records import EpochRecord, SplitPredictions
 from scantrial.report import verdict_words
@@ -271,13 +272,49 @@ def test_another_metric_has_no_margin():
     assert {item.metric for item in found.secondary} >= {"accuracy", "brier"}
 
 
-def test_reasons_from_outside_withhold_the_verdict():
-    """A reason such as a leak keeps every verdict at "not enough to judge", with the reason in the sentence."""
-    found = judge(study({"base": 0.0, "loss-ce": 0.5}, hypotheses=[claim()]), withheld=["a leak between splits"])
+def audit_with(*, severity="blocker", acknowledged=None, cases=()):
+    finding = Finding(
+        code="AU001",
+        severity=severity,
+        title="Patients in more than one split",
+        text="Two patients.",
+        action="share out patients",
+        case_numbers=tuple(cases),
+        cases=(),
+        numbers={},
+        acknowledged=acknowledged,
+    )
+    return Audit(key="", n_cases={}, class_names=(), results=(), findings=(finding,), pictures={})
+
+
+def test_a_blocker_of_the_audit_withholds_every_verdict_until_it_is_acknowledged():
+    """The reason stands in the sentence; acknowledged, or as a warning, the finding withholds nothing."""
+    given = study({"base": 0.0, "loss-ce": 0.5}, hypotheses=[claim()])
+    found = judge(replace(given, audit=audit_with()))
     assert found.primary is not None
     assert {item.verdict.label for item in found.primary.comparisons} == {"not enough to judge"}
-    assert "a leak between splits" in found.primary.comparisons[0].sentence
+    assert "(AU001, patients in more than one split)" in found.primary.comparisons[0].sentence
     assert found.hypotheses[0].answer == "undecided"
+    for audit in (audit_with(acknowledged="they are two"), audit_with(severity="warning")):
+        assert judge(replace(given, audit=audit)).hypotheses[0].answer == "supported"
+
+
+def test_the_metric_is_shown_with_and_without_the_cases_concerned():
+    """Without the audit's cases the comparison is that of the other cases alone; both stand in the words."""
+    given = study({"base": 0.0, "loss-ce": 0.3})
+    found = judge(replace(given, audit=audit_with(acknowledged="two", cases=range(100))))
+    assert found.n_leaking == 100
+    assert found.without_leaks is not None
+    assert found.without_leaks.n_cases == 300
+    runs = run_scores(given, "test")
+    assert runs is not None
+    rest = runs.on_cases(np.arange(100, N))
+    expected = (rest.y_pred == rest.y_true).mean(axis=1)
+    assert found.without_leaks.arm("loss-ce").mean == pytest.approx(expected[5:].mean())
+    said = verdict_words.without_leaks(found)
+    assert said[0].startswith("100 of the cases stand in two splits")
+    assert "without these cases" in said[1]
+    assert judge(given).without_leaks is None
 
 
 def test_patients_are_what_was_sampled_where_they_are_known():

@@ -216,7 +216,7 @@ def test_timing_trains_two_epochs_of_each_recipe_and_no_test_row(tmp_path, monke
     found = measure_time(
         study,
         scans,
-        replace(api._execution({}), threads=1),
+        replace(api._execution(study, None, {}), threads=1),
         progress=lambda what, done, total: told.append((what, done, total)),
     )
     assert told == [("timing recipes", 1, 2), ("timing recipes", 2, 2)]
