@@ -135,7 +135,7 @@ _AUROC_DEFAULTS = {
     "sd_training": Default(value=0.005, origin=f"{_MEASURED}: 0.004 to 0.007"),
     "shared": Default(value=0.25, origin=f"{_MEASURED}: 0 (loss), 0.07 (depth)"),
 }
-"""Measured over four seeds on 400 test cases (docs/planning.md) and rounded to the careful side."""
+"""Orientation, not truth: measured over four seeds on 400 test cases (docs/planning.md), and rounded."""
 
 MEANINGS = {
     "value": "expected value of the metric",
