@@ -40,6 +40,8 @@ from scantrial.core.errors import InputError
 _SHARES = ("accuracy", "balanced_accuracy", "sensitivity", "specificity")
 """Metrics that are shares of cases, or means of them, for which plain assumptions are enough."""
 
+_ESTIMAND = "Seeds stand for new training runs, not for new training data: all of this is for these training cases."
+
 _SEEDS_SHOWN = (3, 5, 10, 20, 50)
 _CASES_SHOWN = (0.5, 1, 2, 5, 10)
 
@@ -324,7 +326,7 @@ def plan(design: Design, basis: Basis, *, difference: float | None = None) -> Pl
         over_seeds=_curve(design, variances, asked, over="seeds"),
         over_cases=over_cases,
         sentences=tuple(_sentences(design, variances, outlook, cautious)),
-        warnings=tuple(_warnings(design, basis, outlook) + _rising(over_cases)),
+        warnings=tuple([*_warnings(design, basis, outlook), *_rising(over_cases), _ESTIMAND]),
     )
 
 
