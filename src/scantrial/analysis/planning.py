@@ -326,7 +326,7 @@ def plan(design: Design, basis: Basis, *, difference: float | None = None) -> Pl
         over_seeds=_curve(design, variances, asked, over="seeds"),
         over_cases=over_cases,
         sentences=tuple(_sentences(design, variances, outlook, cautious)),
-        warnings=tuple([*_warnings(design, basis, outlook), *_rising(over_cases), _ESTIMAND]),
+        warnings=(*_warnings(design, basis, outlook), *_rising(over_cases), _ESTIMAND),
     )
 
 
