@@ -92,6 +92,7 @@ def test_a_finished_study_trains_nothing_again(study_folder, cli):
     """The same command on a finished folder trains no run and changes no run's file."""
     before = {path: path.stat().st_mtime_ns for path in study_folder.glob("runs/*/*/*")}
     (study_folder.parent / "small.yaml").write_text(SMALL_STUDY)
+    assert "- There is not enough to judge loss = ce against loss = bce: 2 seeds" in cli("run", "small.yaml").stdout
     result = cli("run", "small.yaml", "--json")
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["trained"] == []

@@ -13,6 +13,7 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.api import Status
 from scantrial.cli.output import out, print_table
 from scantrial.core.records import Split
+from scantrial.report.verdict_words import in_short
 from scantrial.report.view import ArmView, ReportView, RunView
 from scantrial.store.folder import RunKey
 from scantrial.study.execute import Outcome
@@ -64,6 +65,13 @@ def print_results(view: ReportView) -> None:
     for arm in view.arms:
         table.add_row(arm.label, str(len(arm.runs)), *(_cell(arm, split, name) for split, name in columns))
     print_table(table)
+
+
+def print_verdicts(view: ReportView) -> None:
+    """Print the answer to the study's question; a study of one arm asks none."""
+    if len(view.arms) > 1:
+        for sentence in in_short(view.judgement):
+            out.print(f"- {sentence}")
 
 
 def print_diagnosis(view: ReportView) -> None:

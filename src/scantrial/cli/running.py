@@ -15,7 +15,7 @@ from rich.table import Table
 from scantrial import api
 from scantrial.cli.auditing import say_audit
 from scantrial.cli.output import duration, err, out, print_json, progress_bar
-from scantrial.cli.results import outcome_dict, print_diagnosis, print_results
+from scantrial.cli.results import outcome_dict, print_diagnosis, print_results, print_verdicts
 from scantrial.report.view import ReportView
 from scantrial.store.folder import RunKey
 from scantrial.study.arms import Study
@@ -72,6 +72,7 @@ def _interruptible() -> Iterator[None]:
 
 def _print_outcome(outcome: Outcome, view: ReportView, report_path: Path) -> None:
     print_results(view)
+    print_verdicts(view)
     print_diagnosis(view)
     for key in outcome.diverged:
         out.print(f"diverged: {key} (its loss was not finite)")
