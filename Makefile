@@ -17,6 +17,10 @@ STAMP := $(VENV)/.installed
 ifneq ($(wildcard ../shared/data/.),)
 export SCANTRIAL_DATA ?= $(abspath ../shared/data)
 endif
+# And reference data that may not be copied into this repository here.
+ifneq ($(wildcard ../shared/refdata/.),)
+export SCANTRIAL_REFDATA ?= $(abspath ../shared/refdata)
+endif
 
 .PHONY: help env demo test slow sim coverage lint format size bench replicate clean
 
@@ -25,7 +29,7 @@ help: ## this list
 
 env: $(STAMP) ## .venv with scantrial, PyTorch and every tool, in the versions of constraints.txt
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt hatch_build.py $(wildcard src/scantrial/train/native/*.cpp src/scantrial/train/native/*.h) src/scantrial/train/native/build.py
 	@test -x $(PY) || "$(PYTHON)" -m venv $(VENV)
 	@$(PY) -c 'import sys; sys.exit("scantrial needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip

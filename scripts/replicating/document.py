@@ -12,6 +12,7 @@ from replicating.reports import Conclusion, Reports
 from replicating.rules import STANDARD_ERRORS, judge
 from replicating.runs import StudyView
 from replicating.study_section import AccuracyRow, accuracy_rows, measures_table, study_section
+from replicating.verdicts import verdicts_between
 from scantrial.analysis.summary import summarise
 
 COURSE_ARRAYS = "course-xray"
@@ -110,9 +111,7 @@ def _seed_words(views: Sequence[StudyView]) -> str:
     if max(seeds) == 1:
         return "Every arm was trained with one seed, as in the reports: nothing here says that one arm beats another."
     counts = " or ".join(map(str, sorted(seeds)))
-    return (
-        f"Every arm was trained with {counts} seeds. For verdicts there is `scantrial compare`; this page draws none."
-    )
+    return f"Every arm was trained with {counts} seeds; the verdicts on test accuracy are those of `scantrial compare`."
 
 
 def _missing_words(replication: Replication) -> str:
@@ -251,9 +250,10 @@ def _rule() -> list[str]:
         "",
         "The reports trained every arm once, and a difference between two single runs holds the luck of both. So one "
         "seed cannot answer a conclusion that compares arms, whichever way the numbers fall, and this page says so. "
-        "With more seeds a comparison is counted over the seeds, and no verdict is drawn from the count. A conclusion "
-        "about single runs is held against each run; with one seed this tells of those networks and not of the arms in "
-        "general.",
+        "With more seeds a comparison of curves is counted over the seeds, and no verdict is drawn from the count. "
+        "Test accuracies are compared with seeds and images both random, and a verdict is given from three seeds on, "
+        "provisional below five. A conclusion about single runs is held against each run; with one seed this tells of "
+        "those networks and not of the arms in general.",
         "",
         *(f"- {words}" for words in EXPLANATIONS),
         "",
@@ -283,6 +283,8 @@ def _evidence(conclusion: Conclusion, view: StudyView | None) -> list[str]:
     arms = [view.arms[arm] for arm in conclusion.arms]
     findings = [judge(rule, view.arms, conclusion.arms) for rule in conclusion.rules]
     carried = [f"- {_sentence(finding.reading)}: **{finding.verdict}**." for finding in findings]
+    if len(arms) > 1:
+        carried += verdicts_between(view.judgement, [arm.name for arm in arms])
     shown = measures_table(arms, conclusion.numbers)
     return [f"In `{conclusion.study}`:", "", *shown, "What the numbers here carry:", "", *carried, ""]
 

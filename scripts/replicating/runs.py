@@ -13,6 +13,8 @@ from replicating.reports import ReportedArm, ReportedStudy
 from scantrial.analysis.curves import CurveAggregates, curve_aggregates
 from scantrial.core.errors import InputError
 from scantrial.core.records import EpochRecord, RunFacts, Split, SplitPredictions
+from scantrial.report.judging import Judgement, judge
+from scantrial.report.reading import read_study as read_folder
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.study.file import read_study
 
@@ -73,11 +75,17 @@ class ArmView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyView:
-    """One study of a report and our folder of it; `arms` by their ids in the reports' file."""
+    """One study of a report and our folder of it; `arms` by their ids in the reports' file.
+
+    Parameters
+    ----------
+    judgement : the verdicts on its declared metric and margin
+    """
 
     reported: ReportedStudy
     folder: StudyFolder
     arms: Mapping[str, ArmView]
+    judgement: Judgement
 
     @property
     def n_seeds(self) -> int:
@@ -114,7 +122,8 @@ def view_study(reported: ReportedStudy, path: Path) -> StudyView:
             f"the folder is not of the built-in study {reported.name}: {'; '.join(departures)}",
             do="move it away, and run the study as it is",
         )
-    return StudyView(reported=reported, folder=folder, arms=arms)
+    judged = judge(read_folder(folder, by="replicate", purpose="verdicts beside the homework reports' conclusions"))
+    return StudyView(reported=reported, folder=folder, arms=arms, judgement=judged)
 
 
 def _built_in_plan(name: str) -> dict[str, Any]:

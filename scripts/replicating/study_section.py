@@ -18,6 +18,7 @@ from replicating.measures import (
 from replicating.reports import Aggregate, ReportedArm, Reports, Row, ShownImage, Table
 from replicating.rules import Agreement, agreement
 from replicating.runs import ArmView, RunView, StudyView
+from replicating.verdicts import verdict_lines
 from scantrial.analysis.summary import summarise
 from scantrial.core.records import SplitPredictions
 
@@ -36,7 +37,7 @@ def study_section(view: StudyView, reports: Reports) -> list[str]:
         lines += _printed_tables(view, reports)
     else:
         lines += _plain_curves(view)
-    return lines
+    return [*lines, *verdict_lines(view)]
 
 
 def _sentence(text: str) -> str:

@@ -11,7 +11,21 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_PUBLIC = ("load_scans", "load_study", "plan", "predict", "report", "results", "run", "show", "status")
+_PUBLIC = (
+    "audit",
+    "compare",
+    "compare_arrays",
+    "compare_predictions",
+    "load_scans",
+    "load_study",
+    "plan",
+    "predict",
+    "report",
+    "results",
+    "run",
+    "show",
+    "status",
+)
 
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the names are resolved by __getattr__
 

@@ -10,33 +10,42 @@ from __future__ import annotations
 import importlib.util
 import re
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
 
+from numpy.typing import NDArray
+
 from scantrial.analysis.planning import Plan, assume
 from scantrial.analysis.planning import plan as plan_design
+from scantrial.audit.records import Audit, AuditSettings
 from scantrial.core.errors import InputError, MissingExtraError
 from scantrial.core.names import listed, nearest, slug
 from scantrial.core.progress import Progress, silent
+from scantrial.core.records import SPLITS
 from scantrial.data.load import load
 from scantrial.data.scanset import ScanSet
-from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec
+from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec, SplitSpec
 from scantrial.data.splits import apply_split
 from scantrial.report.case import CaseView, case_view
+from scantrial.report.judging import Choices, Judgement, judge
 from scantrial.report.reading import read_study as read_folder
 from scantrial.report.view import ReportView, build_view
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.lock import holder_of
+from scantrial.study import builtin
 from scantrial.study.arms import Study
 from scantrial.study.execute import Clock, Execution, Outcome, Watch, run_study
-from scantrial.study.file import read_study
+from scantrial.study.file import parse_study, read_study
 from scantrial.study.planning import CountedCases, count_test_cases, design_of, pilot_basis, planned_pairs
 from scantrial.study.pool import Event
 from scantrial.study.timing import StudyTime, measure_time, not_measured, time_from_pilot
+from scantrial.train.choice import choose_engine
 
 if TYPE_CHECKING:
+    from scantrial.analysis.comparison import Comparison
+    from scantrial.report.rescoring import Pairs, Rescored, Rule
     from scantrial.train.judge import JudgedFiles
 
 EngineName = Literal["auto", "reference", "fused"]
@@ -91,14 +100,16 @@ class RunOptions(TypedDict, total=False):
 
     Parameters
     ----------
-    workers : runs trained at the same time, each in a process of its own, default 1
+    workers : runs trained at the same time, each in a process of its own, default 1; ``auto`` is as many as there are
+        cores for at the runs' threads
     threads : threads for each run, default: the cores shared among the workers; a folder's first run fixes it
-    engine : only ``reference`` exists in this version; ``auto``, the default, takes it
+    engine : ``reference``, plain PyTorch; ``fused``, many times faster where the first layer is linear on pixels; or
+        ``auto``, the default, which takes the fused one where it can. A folder's first run fixes it
     device : default ``auto``: CUDA, MPS or the CPU, whichever is there first; a folder's first run fixes it
     checkpoint_every_s : seconds between checkpoints, taken at an epoch's end, default 60; 0 is every epoch
     """
 
-    workers: int
+    workers: int | Literal["auto"]
     threads: int | None
     engine: EngineName
     device: DeviceName
@@ -113,18 +124,21 @@ def run(
     sets: Sequence[str] = (),
     watch: Watch | None = None,
     progress: Progress = silent,
+    on_audit: Callable[[Audit], None] | None = None,
     **options: Unpack[RunOptions],
 ) -> Outcome:
-    """Carry out a study: train every run that its folder does not hold yet.
+    """Carry out a study: audit its scans, then train every run that its folder does not hold yet.
 
-    The same call goes on where an earlier one stopped, and ends with the same numbers.
+    What the audit finds does not keep it from training. The same call goes on where an earlier one stopped, and ends
+    with the same numbers.
 
     Parameters
     ----------
     out : the study folder, default: the study's name in the working directory
     seeds, sets : see `load_study`
     watch : called as ``watch(event, clock)`` with everything that happens
-    progress : told how far the decoding of the scans is
+    progress : told how far the decoding and the audit of the scans are
+    on_audit : called with what the audit found, before anything is trained
     options : see `RunOptions`
 
     Raises
@@ -136,11 +150,88 @@ def run(
     """
     if not isinstance(study, Study):
         study = load_study(study, sets=sets, seeds=seeds)
-    execution = _execution(options)
     _require_torch("training")
-    scans = load_scans(study.spec.data, base=study.base, progress=progress)
     folder = StudyFolder(out if out is not None else default_folder(study))
-    return run_study(study, scans, folder, execution, watch or _ignore)
+    execution = _execution(study, folder, options)
+    scans = load_scans(study.spec.data, base=study.base, progress=progress)
+
+    def audit_first(folder: StudyFolder) -> None:
+        from scantrial.audit.stored import keep_audit  # noqa: PLC0415 - only who trains or audits pays for it
+
+        found = keep_audit(folder, scans, progress=progress)
+        if on_audit is not None:
+            on_audit(found)
+
+    return run_study(study, scans, folder, execution, watch or _ignore, before=audit_first)
+
+
+def audit(
+    data: Study | DataSpec | str | Path,
+    *,
+    patient: str | None = None,
+    split: SplitSpec | None = None,
+    settings: AuditSettings | None = None,
+    progress: Progress = silent,
+) -> Audit:
+    """Look for what is wrong with some scans: leakage, duplicates, shift, shortcuts, labels.
+
+    Parameters
+    ----------
+    data : a study (its scans, split, patients and acknowledgements are used), a study file or a built-in study's name,
+        a study folder (its runs' validation and test predictions are used as well, which is logged), or a source:
+        a catalogue name, folder, ``.npz`` or ``.csv`` file, with its own splits
+    patient : a regular expression that finds the patient in a file's name, in place of the data's own
+    split : in place of the data's own
+
+    Raises
+    ------
+    StudyFileError, DataError
+        If the study or the scans cannot be read.
+    """
+    from scantrial.audit.audit import audit_scans, audited_cases  # noqa: PLC0415 - only who audits pays for it
+    from scantrial.audit.stored import stored_scores  # noqa: PLC0415
+
+    study, folder = _study_to_audit(data)
+    if study is not None:
+        scans = _scans_to_audit(study.spec.data, study.base, patient, split, progress)
+    elif isinstance(data, DataSpec):
+        scans = _scans_to_audit(data, None, patient, split, progress)
+    else:
+        scans = load(SourceSpec(name=str(data)), image=ImageSpec(), patient=patient, progress=progress)
+        scans = scans if split is None else apply_split(scans, split)
+    acknowledge = study.spec.acknowledge if study is not None else ()
+    return audit_scans(
+        scans,
+        settings=settings,
+        acknowledged={item.finding: item.reason for item in acknowledge},
+        scores=None if folder is None else stored_scores(folder, audited_cases(scans)),
+        progress=progress,
+    )
+
+
+def _study_to_audit(data: Study | DataSpec | str | Path) -> tuple[Study | None, StudyFolder | None]:
+    """Return the study that `data` names, and its folder where it names one; neither where it is a source of scans."""
+    if isinstance(data, Study):
+        return data, None
+    if isinstance(data, DataSpec):
+        return None, None
+    if isinstance(data, str) and data in builtin.names():
+        return load_study(data), None
+    path = Path(data)
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return load_study(path), None
+    folder = StudyFolder(path)
+    if folder.exists():
+        return parse_study(folder.study_text(), source=str(path / "study.yaml")), folder
+    return None, None
+
+
+def _scans_to_audit(
+    data: DataSpec, base: Path | None, patient: str | None, split: SplitSpec | None, progress: Progress
+) -> ScanSet:
+    changes = {"patient": patient, "split": split}
+    asked = data.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    return load_scans(asked, base=base, progress=progress)
 
 
 def default_folder(study: Study) -> Path:
@@ -245,7 +336,7 @@ def plan(
     if measure:
         _require_torch("timing")
         scans = load_scans(study.spec.data, base=study.base, progress=progress)
-        taken = measure_time(study, scans, _execution({}), progress=progress)
+        taken = measure_time(study, scans, _execution(study, None, {}), progress=progress)
     else:
         taken = not_measured(study) if store is None else time_from_pilot(study, store, n_train=cases.n_train)
     return StudyPlan(
@@ -346,11 +437,46 @@ def report_and_results(folder: str | Path) -> tuple[Path, ReportView]:
 
 
 def results(folder: str | Path) -> ReportView:
-    """Return all the numbers of a study folder: per run, and over seeds per arm.
+    """Return all the numbers of a study folder: per run, over seeds per arm, and the verdicts.
 
-    Reads test rows, which is logged. Makes no comparison between arms.
+    Reads test rows, which is logged.
     """
     return build_view(read_folder(open_folder(folder), by="results", purpose="metrics of every run"))
+
+
+def compare(
+    folder: str | Path,
+    *,
+    metric: str | None = None,
+    margin: float | None = None,
+    control: str | None = None,
+    pairs: bool = False,
+    level: float = 0.95,
+    bootstrap: bool | None = None,
+) -> Judgement:
+    """Judge a study folder: which arms are better, worse or equivalent, and what became of its hypotheses.
+
+    Without further words the comparisons, the metric and the margin are those that the study file declares. Reads
+    test rows, which is logged.
+
+    Parameters
+    ----------
+    metric : another metric than the declared one; it has no margin of its own
+    margin : the smallest difference that matters, in the metric's unit
+    control : set every other arm against this one
+    pairs : compare all pairs of arms
+    level : confidence level, default 0.95
+    bootstrap : whether to set a crossed bootstrap beside the comparisons, which takes seconds each; default: no
+
+    Raises
+    ------
+    InputError
+        If there is no study, or what is asked for is no metric or no arm of it.
+    """
+    choices = Choices(
+        metric=metric, margin=margin, control=control, pairs=pairs, level=level, bootstrap=bool(bootstrap)
+    )
+    return judge(read_folder(open_folder(folder), by="compare", purpose="verdicts"), choices=choices)
 
 
 def show(folder: str | Path, case: int, *, arm: str | None = None, seed: int | None = None) -> CaseView:
@@ -362,6 +488,85 @@ def show(folder: str | Path, case: int, *, arm: str | None = None, seed: int | N
     arm, seed : only this arm, only this seed
     """
     return case_view(open_folder(folder), case, arm=arm, seed=seed)
+
+
+class CompareOptions(TypedDict, total=False):
+    """How to compare predictions, as keywords of `compare_predictions`.
+
+    Parameters
+    ----------
+    metric : default accuracy
+    split : whose rows are judged, default ``test``; a file without such a column has test rows only
+    threshold : a case is called positive when its score exceeds it; default for probabilities: 0.5
+    threshold_rule : ``sensitivity`` or ``youden``: chosen for each run on validation rows
+    target_sensitivity : of the first rule, default 0.90
+    positive : the class that scores are of, where labels are names
+    margin : the smallest difference that matters, in the metric's unit; without it nothing is called equivalent
+    control : every other arm is set against it
+    pairs : ``all`` or ``control``; default: all, or against the control where one is named
+    level : confidence level, default 0.95
+    bootstrap : whether to cross-check by a crossed bootstrap; default: where it takes some 20 s at most
+    """
+
+    metric: str
+    split: str
+    threshold: float | None
+    threshold_rule: Rule | None
+    target_sensitivity: float | None
+    positive: str | None
+    margin: float | None
+    control: str | None
+    pairs: Pairs | None
+    level: float
+    bootstrap: bool | None
+
+
+def compare_predictions(file: str | Path, **options: Unpack[CompareOptions]) -> Rescored:
+    """Compare arms by anyone's predictions: a CSV or Parquet file with a row for each run and case.
+
+    Its columns are ``arm, seed, case, label`` and either ``score`` or ``p_CLASS`` for each class; if known also
+    ``patient`` and ``split``.
+
+    Parameters
+    ----------
+    options : see `CompareOptions`
+
+    Raises
+    ------
+    InputError
+        With every fault of the file, each with its rows.
+    """
+    from scantrial.report.rescoring import Asked, rescore  # noqa: PLC0415 - SciPy takes a moment to load
+    from scantrial.store.prediction_files import read_prediction_file  # noqa: PLC0415 - as above
+
+    for name in options:
+        _one_of("option", name, CompareOptions.__annotations__)
+    chosen: dict[str, Any] = dict(options)
+    positive, rule = chosen.pop("positive", None), chosen.pop("threshold_rule", None)
+    asked = Asked(rule=rule, **chosen)
+    _one_of("split", asked.split, SPLITS)
+    wanted = (asked.split,) if rule is None or asked.split == "val" else (asked.split, "val")
+    return rescore(read_prediction_file(file, splits=wanted, positive=positive), asked)
+
+
+def compare_arrays(y_true: NDArray[Any], scores: NDArray[Any], **options: Any) -> Comparison:
+    """Compare arms by arrays of predictions: `scantrial.analysis.comparison.compare`, which names the options.
+
+    Parameters
+    ----------
+    y_true : shape (n_cases,), class indices
+    scores : shape (n_runs, n_cases), scores of class 1 of any range; or (n_runs, n_cases, n_classes), probabilities
+    options : ``arms`` and ``seeds``, length n_runs; if wanted ``patients``, ``metric``, ``threshold``, ``margin``,
+        ``control``, ``level``
+
+    Raises
+    ------
+    ShapeError, InputError
+        If arrays do not belong together, or the metric cannot be had from them.
+    """
+    from scantrial.analysis.comparison import compare as compare_them  # noqa: PLC0415 - SciPy takes a moment to load
+
+    return compare_them(y_true, scores, **options)
 
 
 def predict(run_dir: str | Path, files: Sequence[str | Path]) -> JudgedFiles:
@@ -383,27 +588,35 @@ def predict(run_dir: str | Path, files: Sequence[str | Path]) -> JudgedFiles:
     return judge_files(Path(run_dir), [Path(file) for file in files])
 
 
-def _execution(options: RunOptions) -> Execution:
+def _execution(study: Study, folder: StudyFolder | None, options: RunOptions) -> Execution:
     for name in options:
         _one_of("option", name, RunOptions.__annotations__)
     threads = options.get("threads")
+    device = _one_of("device", options.get("device", "auto"), get_args(DeviceName))
+    engine = _one_of("engine", options.get("engine", "auto"), get_args(EngineName))
+    choice = choose_engine(
+        engine,
+        {arm.name: arm.recipe for arm in study.arms},
+        device=device,
+        fixed=None if folder is None else folder.fixed_engine(),
+    )
     return Execution(
-        engine="scantrial.train.reference:train_run",
-        engine_reason=_engine_reason(options.get("engine", "auto")),
+        engine=choice.engine,
+        engine_reason=choice.reason,
         prepare="scantrial.train.process:prepare_process",
-        device=_one_of("device", options.get("device", "auto"), get_args(DeviceName)),
-        workers=_at_least_one("workers", options.get("workers", 1)),
+        device="cpu" if engine == "fused" else device,
+        workers=_workers(options.get("workers", 1)),
         threads=None if threads is None else _at_least_one("threads", threads),
         checkpoint_every_s=_no_less_than_zero("checkpoint-every", options.get("checkpoint_every_s", 60.0)),
     )
 
 
-def _engine_reason(engine: EngineName) -> str:
-    if _one_of("engine", engine, get_args(EngineName)) == "fused":
-        raise InputError(
-            "--engine fused, but this version has no fused engine", expected="auto or reference", do="leave it out"
-        )
-    return "asked for" if engine == "reference" else "the only engine of this version"
+def _workers(asked: int | str) -> int | None:
+    if asked == "auto":
+        return None
+    if isinstance(asked, str):
+        raise InputError(f"--workers {asked}", expected="a whole number, 1 or more, or auto")
+    return _at_least_one("workers", asked)
 
 
 def _one_of(what: str, name: str, known: Collection[str]) -> str:

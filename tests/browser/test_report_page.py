@@ -93,22 +93,34 @@ def test_nothing_sticks_out_sideways(opened, width, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_the_answer_is_seen_whole_on_a_phone(opened):
+    """Neither the primary results nor the tables of the worst cases have to be scrolled sideways on a phone."""
+    page = opened(viewport={"width": 360, "height": 800})
+    boxes = page.locator("section[aria-labelledby=short] .box, .case .box")
+    assert boxes.count() >= 2
+    assert all(boxes.evaluate_all("boxes => boxes.map(b => b.scrollWidth <= b.clientWidth)"))
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_ground(opened, scheme):
-    """Body text has a contrast of at least 4.5 to its background (WCAG 2.2, 1.4.3), light and dark."""
+    """Text has a contrast of at least 4.5 to its background, curves and dots of 3 (WCAG 2.2, 1.4.3 and 1.4.11)."""
     page = opened(color_scheme=scheme)
-    ratio = page.evaluate(
+    text, *curves = page.evaluate(
         """() => {
           const lum = rgb => { const c = rgb.match(/[\\d.]+/g).slice(0, 3).map(v => { v /= 255;
             return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
             return 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2]; };
           const ground = getComputedStyle(document.body).backgroundColor;
-          const worst = [...document.querySelectorAll('p, td, th, h1, h2, a')].map(e => {
-            const a = lum(getComputedStyle(e).color), b = lum(ground);
+          const worst = what => [...document.querySelectorAll(what)].map(e => {
+            const style = getComputedStyle(e);
+            const a = lum(e.ownerSVGElement ? style.stroke : style.color), b = lum(ground);
             return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05); });
-          return Math.min(...worst); }"""
+          return [Math.min(...worst('p, td, th, h1, h2, a')), ...worst('path[stroke*="blue"], path[stroke*="verm"]')];
+        }"""
     )
-    assert ratio >= 4.5
+    assert text >= 4.5
+    assert len(curves) >= 4
+    assert min(curves) >= 3
 
 
 def test_the_sections_are_there_with_their_pictures(opened):

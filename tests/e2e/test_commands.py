@@ -53,6 +53,24 @@ def test_run_tells_every_metric_of_every_run_in_json(trained):
         assert arm["test"]["accuracy"]["maximum"] == max(of_arm)
 
 
+def test_run_tells_what_the_curves_show_in_json(trained):
+    """``run --json`` holds each arm's diagnosis: every check of every run with its numbers, the gaps, the sentences."""
+    whole = json.loads((trained.parent / "run.json").read_text())
+    engines, told = {run["engine"] for run in whole["runs"]}, whole["diagnosis"]
+    assert [arm["arm"] for arm in told["arms"]] == ["base", "loss-ce"]
+    for arm in told["arms"]:
+        assert [part["n_runs"] for part in arm["rounds"]] == [2, 2]
+        for run in (run for part in arm["rounds"] for run in part["runs"]):
+            states = {finding["code"]: finding["state"] for finding in run["findings"]}
+            assert states["LC013"] in ("found", "clear")
+            # The fused engine never has the first layer's gradient as a whole.
+            assert run["grad_norm"] is None if engines == {"fused"} else run["grad_norm"][0] > 0
+        assert arm["steps"][0]["name"] == "chance"
+        assert arm["said"]
+        assert arm["gap_said"]
+        assert arm["shift_said"]
+
+
 def test_stored_scores_give_the_printed_accuracy(trained):
     """The printed test accuracy is the share of right decisions in ``predictions.parquet``."""
     told = json.loads((trained.parent / "run.json").read_text())
@@ -163,6 +181,45 @@ def test_the_report_is_rebuilt_without_torch_and_without_the_scans(study_folder,
     html = (study_folder / "report" / "report.html").read_text()
     assert "Does cross-entropy differ from BCE on small phantoms?" in html
     assert 'src="http' not in html
+
+
+def test_compare_judges_a_study_by_its_own_metric_and_margin(study_folder, cli):
+    """Verdicts in words and as JSON: the study's metric, margin, family and hypotheses; the reading is logged."""
+    said = cli("compare", "small")
+    assert said.returncode == 0, said.stderr
+    assert "There is not enough to judge loss = ce against loss = bce: 2 seeds of each arm" in said.stdout
+    assert "CE is more accurate than BCE - undecided, declared before the first run was finished" in said.stdout
+    told = json.loads(cli("compare", "small", "--json").stdout)
+    assert (told["metric"], told["split"], told["margin"]) == ("accuracy", "test", 0.05)
+    (compared,) = told["primary"]["comparisons"]
+    assert compared["name"] == "loss-ce - base"
+    assert compared["verdict"] == "not enough to judge"
+    arms = {arm["arm"]: arm for arm in told["primary"]["arms"]}
+    by_seed = [arms["loss-ce"]["by_seed"][seed] - arms["base"]["by_seed"][seed] for seed in ("0", "1")]
+    assert compared["effect"] == pytest.approx(np.mean(by_seed))
+    assert told["hypotheses"][0]["answer"] == "undecided"
+    openings = [json.loads(line) for line in (study_folder / "test-openings.jsonl").read_text().splitlines()]
+    assert sum(opening["by"] == "compare" for opening in openings) == 2
+
+
+def test_compare_takes_other_wishes_and_refuses_what_makes_no_sense(study_folder, cli):
+    """Another metric, control, level and all pairs are taken; options of a predictions file are refused by name."""
+    told = json.loads(cli("compare", "small", "--metric", "auroc", "--control", "loss-ce", "--json").stdout)
+    assert [item["name"] for item in told["primary"]["comparisons"]] == ["base - loss-ce"]
+    assert told["margin"] is None
+    assert "bootstrap CI" in cli("compare", "small", "--bootstrap", "--pairs", "all").stdout
+    for words, says in (
+        (("small", "--threshold", "0.3"), "--threshold with a study folder"),
+        (("small", "--split", "val"), "--split with a study folder"),
+        (("small", "--metric", "acuracy"), "did you mean 'accuracy'"),
+        (("small", "--control", "nobody"), "no arm is called 'nobody'"),
+        ((), "neither of DIR and --predictions FILE"),
+        (("nowhere",), "nowhere"),
+    ):
+        refused = cli("compare", *words)
+        assert refused.returncode == 2, refused.stdout
+        assert says in refused.stderr
+        assert "Traceback" not in refused.stderr
 
 
 def test_predict_judges_new_files_as_the_run_did(study_folder, cli, tmp_path):
@@ -300,6 +357,7 @@ def test_help_is_quick():
         (("studies", "--json"), "studies"),
         (("schema",), "properties"),
         (("data", "list", "--json"), "data_sets"),
+        (("data", "--json"), "data_sets"),
         (("env", "--json"), "engines"),
     ],
 )
@@ -316,9 +374,10 @@ def test_listings_are_json(cli, words, key):
         (("run", "report-a-los"), 2, "report-a-loss"),
         (("status", "nowhere"), 2, "nowhere"),
         (("report", "."), 2, "is no study folder"),
-        (("run", "demo", "--engine", "fused"), 2, "fused"),
+        (("run", "demo", "--engine", "fused", "--set", "recipe.model=cnn"), 2, "the first layer of cnn"),
         (("run", "demo", "--workers", "0"), 2, "1 or more"),
         (("data", "fetch", "pneumoniamnits"), 2, "pneumoniamnist"),
+        (("data", "--json", "fetch", "pneumoniamnist"), 2, "--json belongs behind fetch"),
         (("predict", ".", "x.png"), 2, "no finished run"),
         (("frobnicate",), 2, "No such command"),
     ],

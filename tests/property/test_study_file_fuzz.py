@@ -53,7 +53,7 @@ hypotheses:
   - {claim: A slower rate is better, better: {optimizer.lr: 0.01}, than: {optimizer.lr: 0.1}}
   - {claim: Focus does not matter, equivalent: [{loss.focal_gamma: 0}, {arm: base}]}
 acknowledge:
-  - {finding: D001, reason: they are copies on purpose}
+  - {finding: AU003, reason: they are copies on purpose}
 keep_weights: none
 """
 TEXTS = [FULL, *(builtin.path(name).read_text(encoding="utf-8") for name in ("demo", "report-b-activation"))]

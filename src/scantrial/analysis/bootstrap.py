@@ -76,7 +76,8 @@ def crossed_bootstrap(
 ) -> NDArray[np.float64]:
     """Return draws of a contrast of any statistic, shape (n_draws,).
 
-    Cases are drawn within their class; patients, where known, are drawn whole.
+    Cases are drawn within their class; patients, where known, are drawn whole, among those with cases of the same
+    classes, so that no class is ever absent from a draw.
 
     Parameters
     ----------
@@ -104,7 +105,12 @@ def _draw_cases(runs: RunScores, rng: np.random.Generator) -> NDArray[np.int64]:
     if runs.patients is None:
         groups = [np.flatnonzero(runs.y_true == index) for index in range(runs.n_classes)]
         return np.concatenate([group[rng.integers(len(group), size=len(group))] for group in groups if len(group)])
-    order = np.argsort(runs.patients, kind="stable")
-    starts = np.searchsorted(runs.patients[order], np.arange(runs.patients.max() + 2))
-    drawn = rng.integers(runs.patients.max() + 1, size=runs.patients.max() + 1)
+    numbers, positions = np.unique(runs.patients, return_inverse=True)
+    order = np.argsort(positions, kind="stable")
+    starts = np.searchsorted(positions[order], np.arange(len(numbers) + 1))
+    has_class = np.zeros((len(numbers), runs.n_classes), dtype=bool)
+    has_class[positions, runs.y_true] = True
+    kinds = np.unique(has_class, axis=0, return_inverse=True)[1].reshape(-1)
+    groups = [np.flatnonzero(kinds == kind) for kind in range(kinds.max() + 1)]
+    drawn = np.concatenate([group[rng.integers(len(group), size=len(group))] for group in groups])
     return np.concatenate([order[starts[patient] : starts[patient + 1]] for patient in drawn])

@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scantrial.analysis.bootstrap import N_DRAWS, CrossCheck, cross_check
 from scantrial.analysis.contrasts import Contrast, against_control, all_pairs
 from scantrial.analysis.estimates import Estimates, estimate
 from scantrial.analysis.intervals import ArmEstimate, arm_estimate
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.mrmc import Components, ContrastResult, GlobalTest, analyse, components, global_test, infer
 from scantrial.analysis.multiplicity import holm, simultaneous_level
-from scantrial.analysis.one_seed import PairedProportions, paired_proportions
+from scantrial.analysis.one_seed import PairedProportions, bonett_price, paired_proportions
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdicts import Evidence, Verdict, decide, evidence
 from scantrial.analysis.wording import sentence
@@ -43,6 +44,8 @@ class Compared:
     evidence : the hull that the verdict is drawn from
     simultaneous_low, simultaneous_high : the hull at a level at which all intervals of the family hold together
     paired_proportions : with one seed: McNemar's test and Bonett and Price's interval for these two networks
+    cross_check : the crossed bootstrap beside the interval over seeds and cases; None where it was not asked for, or
+        cannot be had
     sentence : the verdict with its numbers
     """
 
@@ -53,6 +56,7 @@ class Compared:
     simultaneous_high: float
     sentence: str
     paired_proportions: PairedProportions | None = None
+    cross_check: CrossCheck | None = None
 
     @property
     def name(self) -> str:
@@ -88,6 +92,7 @@ class Compared:
             "verdict_details": self.verdict.to_dict(),
             "sentence": self.sentence,
             "mcnemar": None if self.paired_proportions is None else asdict(self.paired_proportions),
+            "bootstrap": None if self.cross_check is None else self.cross_check.to_dict(),
         }
 
 
@@ -100,6 +105,7 @@ class Comparison:
     arms : each arm's mean with its interval
     comparisons : the family, in order
     control : the arm that the others are set against, or None for all pairs or declared contrasts
+    threshold : that decisions were made at, one for each run where runs have their own; None where none plays a part
     components, global_test : over all arms and the seeds they share; None where there are too few
     methods : names of what was used, by step
     notes : what a reader has to know
@@ -109,7 +115,7 @@ class Comparison:
     level: float
     margin: float | None
     control: str | None
-    threshold: float | None
+    threshold: float | tuple[float, ...] | None
     n_cases: int
     n_patients: int | None
     n_by_class: tuple[int, ...]
@@ -133,7 +139,7 @@ class Comparison:
             "level": self.level,
             "margin": self.margin,
             "control": self.control,
-            "threshold": self.threshold,
+            "threshold": list(self.threshold) if isinstance(self.threshold, tuple) else self.threshold,
             "n_cases": self.n_cases,
             "n_patients": self.n_patients,
             "n_by_class": list(self.n_by_class),
@@ -232,6 +238,38 @@ def compare_runs(
     )
 
 
+def cross_checked(comparison: Comparison, runs: RunScores, *, n_draws: int = N_DRAWS) -> Comparison:
+    """Set the crossed bootstrap beside every comparison, `n_draws` each; a note says where the two disagree.
+
+    `runs` are those that were compared. No verdict changes.
+    """
+    checks, notes = [], []
+    for compared in comparison.comparisons:
+        try:
+            found = cross_check(runs, compared.result, n_draws=n_draws)
+        except InputError as error:
+            # A draw may lack what the metric needs, such as a class.
+            found = None
+            notes.append(f"no crossed bootstrap of {compared.name}: {error.got}")
+        if found is not None and not found.agrees:
+            notes.append(
+                f"the crossed bootstrap of {compared.name} is {found.ratio:.2f} times as wide as the interval over "
+                "seeds and cases"
+            )
+        checks.append(found)
+    return replace(
+        comparison,
+        comparisons=tuple(
+            replace(compared, cross_check=found) for compared, found in zip(comparison.comparisons, checks, strict=True)
+        ),
+        methods={
+            **comparison.methods,
+            "cross-check": f"crossed bootstrap of seeds and cases, {n_draws} draws (Owen 2007); no verdict rests on it",
+        },
+        notes=(*comparison.notes, *notes),
+    )
+
+
 def _check(margin: float | None, level: float) -> None:
     if margin is not None and not (margin > 0 and math.isfinite(margin)):
         raise InputError(f"margin {margin}", expected="a positive number, in the metric's unit")
@@ -252,12 +290,15 @@ def _compared(
 ) -> Compared:
     verdict = decide(result, found, estimates, p_adjusted=p_adjusted, margin=margin, withheld=withheld)
     wider = [infer(item.effect, item.se, item.df, scope=item.scope, level=wide) for item in found.used]
+    low, high = min(item.low for item in wider), max(item.high for item in wider)
+    if single is not None:
+        low, high = bonett_price(single.only_first, single.only_second, single.n, level=wide)
     return Compared(
         result=result,
         evidence=found,
         verdict=verdict,
-        simultaneous_low=min(item.low for item in wider),
-        simultaneous_high=max(item.high for item in wider),
+        simultaneous_low=low,
+        simultaneous_high=high,
         sentence=sentence(result, found, verdict, estimates),
         paired_proportions=single,
     )
@@ -271,8 +312,7 @@ def _one_seed(runs: RunScores, result: ContrastResult, metric: str, *, level: fl
     keep = _cases_of(runs, metric)
     position = {(arm, seed): run for run, (arm, seed) in enumerate(zip(runs.arms, runs.seeds, strict=True))}
     first, second = (
-        runs.y_pred[position[arm, result.seeds[0]]][keep] == runs.y_true[keep]
-        for arm in (result.contrast.first, result.contrast.second)
+        runs.y_pred[position[arm, result.seeds[0]]][keep] == runs.y_true[keep] for arm in result.contrast.arms
     )
     return paired_proportions(first, second, level=level)
 
@@ -301,7 +341,8 @@ def _methods(estimates: Estimates, n_comparisons: int) -> dict[str, str]:
 
 def _notes(estimates: Estimates, runs: RunScores, results: Sequence[ContrastResult]) -> tuple[str, ...]:
     notes = []
-    if METRICS[estimates.metric].needs == "probabilities" and runs.threshold not in (None, 0.5):
+    single = isinstance(runs.threshold, float) and runs.threshold != 0.5
+    if METRICS[estimates.metric].needs == "probabilities" and single:
         notes.append(f"the threshold {runs.threshold:g} plays no part in {METRICS[estimates.metric].title}")
     if estimates.n_clipped:
         notes.append(f"{estimates.n_clipped} probabilities were clipped")

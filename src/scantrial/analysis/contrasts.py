@@ -81,13 +81,14 @@ def factorial_effects(settings: Mapping[str, Mapping[str, Any]]) -> tuple[Contra
     Raises
     ------
     InputError
-        If a combination of levels is missing, so that effects would be mixed up.
+        If a combination of levels is missing or stands twice, so that effects would be mixed up.
     """
     levels = _levels(settings)
     expected = int(np.prod([len(found) for found in levels.values()]))
-    if len(settings) != expected:
+    n_different = _n_combinations(settings, levels)
+    if not len(settings) == n_different == expected:
         raise InputError(
-            f"{len(settings)} arms of {expected} combinations of levels",
+            f"{len(settings)} arms, {n_different} of {expected} combinations of levels",
             expected="a complete factorial design",
             do="compare the arms in pairs",
         )
@@ -119,10 +120,11 @@ def linear_trend(arms: Mapping[str, float], *, factor: str, log: bool) -> Contra
         raise InputError(f"{len(set(levels.tolist()))} levels of {factor}", expected="three or more for a trend")
     centred = x - x.mean()
     weights = centred / (centred**2).sum()
+    weighty = np.abs(weights) > 1e-12 * np.abs(weights).max()
     return Contrast(
         name=f"{factor}, trend per {'tenfold increase' if log else 'unit'}",
         kind="trend",
-        weights=dict(zip(names, weights.tolist(), strict=True)),
+        weights={name: float(weight) for name, weight, kept in zip(names, weights, weighty, strict=True) if kept},
         first=factor,
         second="tenfold increase" if log else "unit",
     )
@@ -136,6 +138,12 @@ def _levels(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Any]]:
             if level not in found:
                 found.append(level)
     return levels
+
+
+def _n_combinations(settings: Mapping[str, Mapping[str, Any]], levels: Mapping[str, list[Any]]) -> int:
+    """Count the different combinations of levels among arms that have a level of every factor."""
+    complete = [chosen for chosen in settings.values() if chosen.keys() == levels.keys()]
+    return len({tuple(found.index(chosen[factor]) for factor, found in levels.items()) for chosen in complete})
 
 
 def _main_effect(settings: Mapping[str, Mapping[str, Any]], factor: str, *, low: Any, high: Any) -> Contrast:

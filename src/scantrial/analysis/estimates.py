@@ -35,6 +35,7 @@ class Estimates:
     n_cases, n_patients : `n_patients` is None where patients are not known
     n_by_class : cases of each class
     n_used : cases the metric is a mean over: those of one class for sensitivity and specificity
+    n_patients_used : patients of those cases, or None
     method : how the covariance was found
     n_clipped : probabilities that were clipped, over all runs (log loss only)
     """
@@ -49,6 +50,7 @@ class Estimates:
     n_patients: int | None
     n_by_class: tuple[int, ...]
     n_used: int
+    n_patients_used: int | None = None
     method: str
     n_clipped: int = 0
 
@@ -80,6 +82,7 @@ class Estimates:
             n_patients=self.n_patients,
             n_by_class=self.n_by_class,
             n_used=self.n_used,
+            n_patients_used=self.n_patients_used,
             method=self.method,
             n_clipped=self.n_clipped,
         )
@@ -108,6 +111,7 @@ def estimate(runs: RunScores, metric: str, *, covariance: CovarianceMethod = "de
     jackknifed = covariance == "jackknife" and metric == "auroc"
     found = (jackknife_auroc if jackknifed else INFLUENCES[metric])(runs)
     matrix, units = _covariance(found, runs.patients)
+    used = found.strata >= 0
     return Estimates(
         metric=metric,
         arms=runs.arms,
@@ -118,7 +122,8 @@ def estimate(runs: RunScores, metric: str, *, covariance: CovarianceMethod = "de
         n_cases=runs.n_cases,
         n_patients=None if runs.patients is None else len(np.unique(runs.patients)),
         n_by_class=tuple(np.bincount(runs.y_true, minlength=runs.n_classes).tolist()),
-        n_used=int((found.strata >= 0).sum()),
+        n_used=int(used.sum()),
+        n_patients_used=None if runs.patients is None else len(np.unique(runs.patients[used])),
         method=found.method + (", summed over patients" if runs.patients is not None else ""),
         n_clipped=found.n_clipped,
     )

@@ -150,6 +150,8 @@ def jackknife_auroc(runs: RunScores) -> Influence:
     found = auroc(runs)
     positive = runs.y_true == POSITIVE
     counts = np.where(positive, positive.sum(), (~positive).sum())
+    if counts.min() < 2:
+        raise InputError("1 case of a class", expected="at least two cases of each class that the metric is about")
     # Without one of n cases of its class the area is area - value * n / (n - 1), the value being DeLong's.
     without = found.theta[:, None] - found.values * counts / (counts - 1)
     return _left_out(found.theta, without)

@@ -136,7 +136,8 @@ def _logit(
         return low, high, "one-sided: Wilson on the cases of the rarer class"
     tau = inference.se / (mean * (1 - mean))
     method = "logit, t" if n_seeds > 1 else "logit, normal"
-    if estimates.metric == "average_precision" and n_seeds == 1 and estimates.n_patients is None:
+    binary = len(estimates.n_by_class) == 2
+    if estimates.metric == "average_precision" and n_seeds == 1 and estimates.n_patients is None and binary:
         tau, method = 1 / math.sqrt(estimates.n_by_class[-1] * mean * (1 - mean)), "logit (Boyd et al. 2013)"
     eta = special.logit(mean)
     return float(special.expit(eta - quantile * tau)), float(special.expit(eta + quantile * tau)), method

@@ -232,8 +232,13 @@ def log_odds(y_prob: Probabilities, index: int) -> NDArray[np.float64]:
     `y_prob` has shape (..., n_classes); the result has one dimension fewer.
     """
     smallest = np.finfo(np.float64).tiny
+    p = y_prob[..., index]
+    # A sum over the other classes depends on their order in its last bit, which would part cases of one p: it stands
+    # for 1 - p only where p is too near to 1 to tell, and of two classes, where it is no sum.
     rest = np.delete(y_prob, index, axis=-1).sum(axis=-1)
-    return np.asarray(np.log(np.maximum(y_prob[..., index], smallest)) - np.log(np.maximum(rest, smallest)))
+    if y_prob.shape[-1] > 2:
+        rest = np.where(p < 1 - 1e-6, 1 - p, rest)
+    return np.asarray(np.log(np.maximum(p, smallest)) - np.log(np.maximum(rest, smallest)))
 
 
 def _accuracy(cases: Cases) -> tuple[float, int]:

@@ -22,6 +22,9 @@ from scantrial.core.errors import InputError
 Pairing = Literal["paired", "unpaired", "one seed"]
 Scope = Literal["seeds and cases", "cases only", "seeds only"]
 
+ROUNDING = 1e-13
+"""A spread below this share of the numbers that it is the spread of is rounding, and counts as none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
@@ -58,7 +61,7 @@ class Inference:
     def p_equivalence(self, margin: float) -> float:
         """Return the larger of the two one-sided p of TOST (Schuirmann 1987) for a margin; NaN where `se` is 0."""
         if self.se == 0:
-            return 0.0 if self.p == 1 and self.effect == 0 else float("nan")
+            return float("nan")
         above, below = (self.effect + margin) / self.se, (margin - self.effect) / self.se
         return max(upper_tail(above, self.df), upper_tail(below, self.df))
 
@@ -115,7 +118,8 @@ def infer(effect: float, se: float, df: float, *, scope: Scope, level: float) ->
     if se > 0:
         p = 2 * upper_tail(abs(statistic), df)
     else:
-        p = 1.0 if effect == 0 else float("nan")
+        # An effect that only rounding keeps from 0 is 0.
+        p = 1.0 if abs(effect) < ROUNDING else float("nan")
     return Inference(
         scope=scope,
         effect=effect,
@@ -173,13 +177,17 @@ def _paired(
     r, sign = len(seeds), estimates.sign
     weights = sign * np.array([contrast.weights[arm] for arm in contrast.arms])
     at = np.array([[runs[arm][seed] for seed in seeds] for arm in contrast.arms])
+    sizes = np.abs(weights) @ np.abs(estimates.theta[at])
     per_seed = weights @ estimates.theta[at]
+    per_seed[np.abs(per_seed) <= ROUNDING * sizes] = 0.0
     effect = float(per_seed.mean())
     # Influence values of the contrast at each seed: their products over cases are G[j, j'].
     moved = np.einsum("a,ajk->jk", weights, estimates.influence[at])
     gram = moved @ moved.T
-    s2 = float(per_seed.var(ddof=1)) if r > 1 else float("nan")
-    off = float((gram.sum() - np.trace(gram)) / (r * (r - 1))) if r > 1 else float("nan")
+    if not _is_beyond_rounding(np.trace(gram), np.abs(weights) @ np.linalg.norm(estimates.influence[at], axis=2)):
+        gram = np.zeros_like(gram)
+    s2 = _variance(per_seed, sizes) if r > 1 else float("nan")
+    off = _mean_off_diagonal(gram) if r > 1 else float("nan")
     q = max(off, 0.0)
     identical = bool((gram == 0).all() and (per_seed == 0).all())
     shape = {"seeds_term": s2 / r, "seeds_df_term": (s2 / r) ** 2 / (r - 1) if r > 1 else float("nan"), "q": q}
@@ -216,7 +224,8 @@ def _unpaired(
     at = {arm: np.array(list(found.values())) for arm, found in runs.items()}
     weights = {arm: estimates.sign * weight for arm, weight in contrast.weights.items()}
     effect = float(sum(weights[arm] * estimates.theta[at[arm]].mean() for arm in at))
-    terms = [weights[arm] ** 2 * estimates.theta[at[arm]].var(ddof=1) / len(at[arm]) for arm in at]
+    theta = {arm: estimates.theta[at[arm]] for arm in at}
+    terms = [weights[arm] ** 2 * _variance(theta[arm], np.abs(theta[arm])) / len(at[arm]) for arm in at]
     df_terms = [term**2 / (len(at[arm]) - 1) for term, arm in zip(terms, at, strict=True)]
     off = _unpaired_q(estimates.covariance, at, weights)
     mean_influence = sum(weights[arm] * estimates.influence[at[arm]].mean(axis=0) for arm in at)
@@ -241,6 +250,23 @@ def _unpaired(
         seeds_only=seeds_only,
         identical=False,
     )
+
+
+def _is_beyond_rounding(squares: float, sizes: NDArray[np.float64]) -> bool:
+    """Whether a sum of squares of differences is more than rounding of numbers of these sizes."""
+    return bool(squares > (ROUNDING * sizes.max()) ** 2 * sizes.size)
+
+
+def _variance(values: NDArray[np.float64], sizes: NDArray[np.float64]) -> float:
+    """Return the variance over seeds of `values` that were summed from numbers of these sizes."""
+    variance = float(values.var(ddof=1))
+    return variance if _is_beyond_rounding(variance, sizes) else 0.0
+
+
+def _mean_off_diagonal(gram: NDArray[np.float64]) -> float:
+    r, trace = len(gram), float(np.trace(gram))
+    off = float(gram.sum()) - trace
+    return off / (r * (r - 1)) if abs(off) > ROUNDING * r * trace else 0.0
 
 
 def _unpaired_q(covariance: NDArray[np.float64], at: dict[str, NDArray[Any]], weights: dict[str, float]) -> float:
@@ -349,7 +375,8 @@ def components(estimates: Estimates, arms: tuple[str, ...] | None = None) -> Com
     ms_arm = float(r * ((by_arm - grand) ** 2).sum() / (t - 1))
     ms_seed = float(t * ((by_seed - grand) ** 2).sum() / (r - 1))
     residual = theta - by_arm[:, None] - by_seed[None, :] + grand
-    ms_arm_seed = float((residual**2).sum() / ((t - 1) * (r - 1)))
+    squares = float((residual**2).sum())
+    ms_arm_seed = squares / ((t - 1) * (r - 1)) if _is_beyond_rounding(squares, np.abs(theta)) else 0.0
     error, cov1, cov2, cov3 = _covariances(matrix)
     return Components(
         n_arms=t,

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from scantrial.analysis.comparison import Comparison
 from scantrial.analysis.metrics import METRICS, POSITIVE
 from scantrial.analysis.multiplicity import simultaneous_level
 from scantrial.analysis.power import (
@@ -26,8 +27,10 @@ from scantrial.analysis.power import (
     assumed_auroc,
     best_over_cases,
     cases_needed,
+    cautious,
     curve_over,
     floor_over_seeds,
+    from_components,
     power,
     power_of_equivalence,
     seeds_needed,
@@ -327,6 +330,38 @@ def plan(design: Design, basis: Basis, *, difference: float | None = None) -> Pl
         over_cases=over_cases,
         sentences=tuple(_sentences(design, variances, outlook, cautious)),
         warnings=(*_warnings(design, basis, outlook), *_rising(over_cases), _ESTIMAND),
+    )
+
+
+def plan_again(found: Comparison) -> Plan | None:
+    """Plan a study again on the spreads that it has measured: what it can show, and what would decide it.
+
+    Returns
+    -------
+    Plan or None
+        None where nothing was compared, or arms share fewer than two seeds.
+    """
+    measured = found.components
+    if measured is None or not found.comparisons:
+        return None
+    design = Design(
+        n_arms=measured.n_arms,
+        n_comparisons=len(found.comparisons),
+        n_seeds=measured.n_seeds,
+        n_by_class=found.n_by_class,
+        metric=found.metric,
+        margin=found.margin,
+        n_patients=found.n_patients,
+        level=found.level,
+    )
+    words = f"this study: {measured.n_arms} arms x {measured.n_seeds} seeds on {measured.n_cases:,} cases"
+    return plan(
+        design,
+        Basis(
+            variances=from_components(measured, source=words),
+            cautious=cautious(measured, source=f"{words}, spread over seeds at its upper 80 % limit"),
+            source=words,
+        ),
     )
 
 

@@ -33,7 +33,8 @@ class RunScores:
         else one for each class against the rest
     patients : shape (n_cases,), a number for each patient, or None where every case counts as a patient of its own
     n_classes : number of classes
-    threshold : a case is called positive above it; None where the most probable class is decided
+    threshold : a case is called positive above it; one for each run where runs have their own; None where the most
+        probable class is decided
     """
 
     arms: tuple[str, ...]
@@ -44,7 +45,7 @@ class RunScores:
     ranking: Scores
     patients: NDArray[np.int64] | None
     n_classes: int
-    threshold: float | None = None
+    threshold: float | tuple[float, ...] | None = None
 
     @property
     def n_runs(self) -> int:
@@ -64,6 +65,21 @@ class RunScores:
     def runs_of(self, arm: str) -> NDArray[np.int64]:
         """Return the positions of an arm's runs."""
         return np.flatnonzero(np.array([name == arm for name in self.arms]))
+
+    @property
+    def decision_scores(self) -> Scores:
+        """What a threshold applies to, shape (n_runs, n_cases): class 1's probability or, where unknown, its score."""
+        if self.n_classes != 2:
+            raise InputError(f"a threshold for {self.n_classes} classes", expected="two classes")
+        return self.ranking[:, :, 0] if self.y_prob is None else self.y_prob[:, :, POSITIVE]
+
+    def decided_at(self, thresholds: Sequence[float]) -> RunScores:
+        """Return the same runs, each decided at a threshold of its own."""
+        cuts = np.asarray(thresholds, dtype=np.float64)
+        if cuts.shape != (self.n_runs,) or not np.isfinite(cuts).all():
+            raise ShapeError(f"thresholds {cuts.tolist()} for {self.n_runs} runs", expected="a finite one for each run")
+        decided = (self.decision_scores > cuts[:, None]).astype(np.int64)
+        return replace(self, y_pred=decided, threshold=tuple(cuts.tolist()))
 
     def on_cases(self, keep: NDArray[Any]) -> RunScores:
         """Return the same runs on some of the cases: `keep` is a mask or an array of positions."""
@@ -85,6 +101,9 @@ class RunScores:
             y_pred=self.y_pred[positions],
             y_prob=None if self.y_prob is None else self.y_prob[positions],
             ranking=self.ranking[positions],
+            threshold=self.threshold
+            if not isinstance(self.threshold, tuple)
+            else tuple(self.threshold[int(position)] for position in positions),
         )
 
     @classmethod
@@ -210,7 +229,7 @@ def _patient_numbers(patients: Sequence[Any] | NDArray[Any] | None, *, n: int) -
     names = np.asarray(patients)
     if names.shape != (n,):
         raise ShapeError(f"patients of shape {names.shape} for {n} cases", expected=f"({n},)")
-    if names.dtype == object:
+    if names.dtype.kind in "Of":
         unknown = [index for index, name in enumerate(names) if name is None or name != name]  # noqa: PLR0124 - NaN
         if unknown:
             raise InputError(f"no patient for the case at position {unknown[0]}", expected="a patient for every case")

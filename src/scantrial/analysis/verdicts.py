@@ -145,7 +145,7 @@ def decide(
     """
     reasons = (*withheld, *_too_little(result, found, estimates))
     inside = margin is not None and -margin < found.equivalence_low and found.equivalence_high < margin
-    significant = p_adjusted < 1 - found.level
+    significant = p_adjusted < round(1 - found.level, 12)  # 1 - 0.95 is a little more than 0.05
     label: Label
     if reasons:
         label = "not enough to judge"
@@ -206,4 +206,4 @@ def _is_perfect(result: ContrastResult, estimates: Estimates) -> bool:
     low, high = METRICS[estimates.metric].bounds
     best = high if METRICS[estimates.metric].higher_is_better else low
     used = [theta for arm, theta in zip(estimates.arms, estimates.theta, strict=True) if arm in result.contrast.weights]
-    return bool(np.all(np.asarray(used) == best))
+    return bool(np.all(np.abs(np.asarray(used) - best) <= 1e-12))

@@ -13,8 +13,12 @@ from scantrial.analysis.verdicts import Evidence, Verdict
 def amount(metric: str, value: float, *, spread: float) -> str:
     """Return a difference in words: points for proportions, else the metric's own unit; digits as `spread` carries."""
     if METRICS[metric].unit == "proportion":
-        return f"{_rounded(100 * value, 100 * spread)} points"
+        return _points(_rounded(100 * value, 100 * spread))
     return _rounded(value, spread)
+
+
+def _points(number: str) -> str:
+    return f"{number} {'point' if number in ('1', '-1') else 'points'}"
 
 
 def interval(metric: str, low: float, high: float) -> str:
@@ -37,7 +41,7 @@ def counting(result: ContrastResult, estimates: Estimates) -> str:
     """Say what an interval counts as random: how many seeds and cases."""
     cases = f"{estimates.n_used} cases"
     if estimates.n_patients is not None:
-        cases += f" of {estimates.n_patients} patients"
+        cases += f" of {estimates.n_patients_used} patients"
     if result.n_seeds == 1:
         return f"for these trained networks on {cases}; another training may differ"
     seeds = f"{result.n_seeds} {'seeds' if result.pairing == 'paired' else 'seeds an arm at least, not paired'}"
@@ -47,6 +51,8 @@ def counting(result: ContrastResult, estimates: Estimates) -> str:
 def sentence(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
     """Return a comparison in one or two sentences, with its numbers."""
     text = _SAY[verdict.label](result, found, verdict, estimates)
+    if result.identical and verdict.label != "not enough to judge":
+        text += " They are identical on this metric at every seed."
     if verdict.within_margin:
         text += f" It is so by less than the margin of {_margin(result, verdict)}."
     if verdict.provisional and verdict.label not in ("not enough to judge", "inconclusive"):
@@ -76,17 +82,22 @@ def _numbers(result: ContrastResult, found: Evidence, *, sign: int = 1, narrow: 
     level = 100 * (1 - 2 * (1 - found.level)) if narrow else 100 * found.level
     size = amount(metric, sign * found.effect, spread=(high - low) / 2)
     per = f" per {result.contrast.second}" if result.contrast.kind == "trend" else ""
-    return f"{size}{per} of {_title(metric)} ({level:.4g}% CI {interval(metric, low, high)})"
+    return f"{size} of {_title(metric)}{per} ({level:.4g}% CI {interval(metric, low, high)})"
 
 
 def _title(metric: str) -> str:
     title = METRICS[metric].title
-    return title if title.isupper() or title in ("F1",) else title[0].lower() + title[1:]
+    return title if title.isupper() or title == "Brier score" else title[0].lower() + title[1:]
 
 
 def _margin(result: ContrastResult, verdict: Verdict) -> str:
+    """Return the margin as it was declared: with two digits where they carry it, with all it has otherwise."""
     margin = verdict.margin or 0.0
-    return amount(result.metric, margin, spread=margin)
+    proportion = METRICS[result.metric].unit == "proportion"
+    scaled = 100 * margin if proportion else margin
+    short = _rounded(scaled, scaled)
+    number = short if math.isclose(float(short), scaled, rel_tol=1e-9) else f"{scaled:.10g}"
+    return _points(number) if proportion else number
 
 
 def _won(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:

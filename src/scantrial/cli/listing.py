@@ -15,6 +15,7 @@ from scantrial.core.errors import DataError
 from scantrial.data import catalogue
 from scantrial.study import builtin
 from scantrial.study.schema import schema as study_schema
+from scantrial.train.kernel import kernel_state
 
 
 def studies(*, as_json: bool) -> None:
@@ -85,18 +86,21 @@ def env(*, as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
+    devices = ", ".join(facts.pop("devices")) or "none: PyTorch is not installed"
     packages = ", ".join(f"{name} {found or 'not installed'}" for name, found in facts.pop("packages").items())
     engines = {f"engine {name}": state for name, state in facts.pop("engines").items()}
-    _print_pairs({**{key: str(value) for key, value in facts.items()}, "packages": packages, **engines})
+    plain = {key: str(value) for key, value in facts.items()}
+    _print_pairs({**plain, "packages": packages, "devices": devices, **engines})
 
 
 def _torch_facts() -> dict[str, Any]:
-    fused = "not available: this version has no fused engine"
     if importlib.util.find_spec("torch") is None:
         missing = 'not available: PyTorch is not installed; pip install "scantrial[train]"'
-        return {"devices": [], "engines": {"reference": missing, "fused": fused}}
+        return {"devices": [], "engines": {"reference": missing, "fused": missing}}
     from scantrial.train.devices import available_devices  # noqa: PLC0415 - PyTorch only if it is there
 
+    state = kernel_state()
+    fused = f"available: {state.reason}" if state.available else f"not available: {state.reason}"
     return {"devices": available_devices(), "engines": {"reference": "available", "fused": fused}}
 
 

@@ -55,11 +55,11 @@ def show(folder: Path, case: int, *, arm: str | None, seed: int | None, png: Pat
 
 def report(folder: Path, *, report_format: str, as_json: bool) -> None:
     """Write the report and print its path."""
-    path = api.report(folder)
     if as_json:
-        print_json({"report": str(path), "format": report_format})
+        path, view = api.report_and_results(folder)
+        print_json({"report": str(path), "format": report_format, "diagnosis": view.diagnosis.to_dict()})
     else:
-        out.print(str(path))
+        out.print(str(api.report(folder)))
 
 
 def predict(model: Path, files: Sequence[Path], *, as_json: bool) -> None:

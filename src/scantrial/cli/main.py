@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Public data sets: list them, fetch one.", no_args_is_help=True)
+data_app = typer.Typer(help="Public data sets: list them, fetch one.", invoke_without_command=True)
 app.add_typer(data_app, name="data")
 
 
@@ -43,6 +43,28 @@ class DeviceChoice(StrEnum):
     cpu = "cpu"
     cuda = "cuda"
     mps = "mps"
+
+
+class RuleChoice(StrEnum):
+    """Rules for a threshold."""
+
+    sensitivity = "sensitivity"
+    youden = "youden"
+
+
+class PairsChoice(StrEnum):
+    """Which arms are set against which."""
+
+    all = "all"
+    control = "control"
+
+
+class SplitChoice(StrEnum):
+    """Whose rows are judged."""
+
+    train = "train"
+    val = "val"
+    test = "test"
 
 
 class FormatChoice(StrEnum):
@@ -74,7 +96,9 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The study folder [STUDY's name].")] = None,
     seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="Seeds 0 to N-1, not the file's.")] = None,
     sets: Sets = [],  # noqa: B006 - typer wants a list and makes a new one each time
-    workers: Annotated[int, typer.Option("--workers", metavar="N", help="Runs trained at the same time.")] = 1,
+    workers: Annotated[
+        str, typer.Option("--workers", metavar="N|auto", help="Runs trained at the same time; auto: one a core.")
+    ] = "1",
     threads: Annotated[
         int | None, typer.Option("--threads", metavar="N", help="Threads of each run [shared out].")
     ] = None,
@@ -96,7 +120,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
         out=out,
         seeds=seeds,
         sets=[*sets, *(["data.skip_unreadable=true"] if skip_unreadable else [])],
-        workers=workers,
+        workers=int(workers) if workers.isdecimal() else workers,
         threads=threads,
         engine=engine.value,
         device=device.value,
@@ -155,6 +179,26 @@ def plan(  # noqa: PLR0913, PLR0917 - the options of the command
 
 
 @app.command()
+def audit(
+    data: Annotated[
+        str,
+        typer.Argument(metavar="DATA", help="Scans (folder, file, data set), a study file or name, a study folder."),
+    ],
+    patient: Annotated[
+        str | None, typer.Option("--patient", metavar="REGEX", help="Finds the patient in a file's name: '(p[0-9]+)_'")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="YAML", help="As data.split in a study: '{test: given, val: 0.2}'")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look for what is wrong with the scans: leakage, duplicates, shift, shortcuts, labels."""
+    from scantrial.cli import auditing
+
+    auditing.audit(data, patient=patient, split=split, as_json=as_json)
+
+
+@app.command()
 def status(folder: Folder, as_json: Json = False) -> None:
     """Tell what is done, running and left, and how long it will take."""
     from scantrial.cli import looking
@@ -187,6 +231,67 @@ def report(
     from scantrial.cli import looking
 
     looking.report(folder, report_format=report_format.value, as_json=as_json)
+
+
+@app.command()
+def compare(  # noqa: PLR0913, PLR0917 - the options of the command
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="A study folder.", show_default=False)] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option("--predictions", metavar="FILE", help="Predictions of any framework: CSV or Parquet."),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", metavar="NAME", help="What to compare: auroc, f1 [the study's; accuracy].")
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option("--margin", metavar="X", help="The smallest difference that matters: 0.02.")
+    ] = None,
+    control: Annotated[
+        str | None, typer.Option("--control", metavar="ARM", help="Set every other arm against this one.")
+    ] = None,
+    pairs: Annotated[
+        PairsChoice | None, typer.Option("--pairs", help="Which comparisons [all, or against the control].")
+    ] = None,
+    level: Annotated[float, typer.Option("--level", metavar="X", help="Confidence level.")] = 0.95,
+    split: Annotated[SplitChoice, typer.Option("--split", help="Whose rows are judged.")] = SplitChoice.test,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", metavar="X", help="Positive is a score above it [0.5].")
+    ] = None,
+    threshold_rule: Annotated[
+        RuleChoice | None, typer.Option("--threshold-rule", help="Choose it for each run on validation rows.")
+    ] = None,
+    target_sensitivity: Annotated[
+        float | None, typer.Option("--target-sensitivity", metavar="X", help="Of the rule sensitivity [0.9].")
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option("--positive", metavar="NAME", help="The class that scores are of."),
+    ] = None,
+    bootstrap: Annotated[
+        bool | None,
+        typer.Option("--bootstrap/--no-bootstrap", help="Cross-check by a crossed bootstrap [where it is quick]."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare arms: intervals over seeds and cases, verdicts in words. Takes a study folder or anyone's predictions."""
+    from scantrial.cli import comparing
+
+    comparing.compare(
+        folder,
+        predictions,
+        metric=metric,
+        margin=margin,
+        control=control,
+        pairs=None if pairs is None else pairs.value,
+        level=level,
+        split=split.value,
+        threshold=threshold,
+        threshold_rule=None if threshold_rule is None else threshold_rule.value,
+        target_sensitivity=target_sensitivity,
+        positive=positive,
+        bootstrap=bootstrap,
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -223,6 +328,15 @@ def env(as_json: Json = False) -> None:
     from scantrial.cli import listing
 
     listing.env(as_json=as_json)
+
+
+@data_app.callback()
+def data(context: typer.Context, as_json: Json = False) -> None:
+    """Public data sets: list them, fetch one."""
+    if context.invoked_subcommand is None:
+        data_list(as_json=as_json)
+    elif as_json:
+        raise typer.BadParameter(f"--json belongs behind {context.invoked_subcommand}")
 
 
 @data_app.command("list")

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from scantrial.analysis.metrics import METRICS
 from scantrial.api import Status
-from scantrial.cli.output import print_table
+from scantrial.cli.output import out, print_table
 from scantrial.core.records import Split
 from scantrial.report.view import ArmView, ReportView, RunView
 from scantrial.store.folder import RunKey
@@ -66,6 +66,20 @@ def print_results(view: ReportView) -> None:
     print_table(table)
 
 
+def print_diagnosis(view: ReportView) -> None:
+    """Print what the learning curves show, arm by arm, and what the gap from validation to test is due to."""
+    for arm in view.diagnosis.arms:
+        if arm.said:
+            out.print(f"\n{arm.label}", style="bold")
+        for sentence in (*arm.said, *arm.gap_said, *arm.shift_said):
+            out.print(f"- {sentence}")
+    for factor, said in view.diagnosis.factors:
+        out.print(f"\nAlong {factor}", style="bold")
+        out.print(" ".join(said))
+    for sentence in view.diagnosis.caveats:
+        out.print(f"Note: {sentence}")
+
+
 def _cell(arm: ArmView, split: Split, name: str) -> str:
     summary = arm.summaries.get(split, {}).get(name)
     if summary is None or summary.n == 0:
@@ -83,6 +97,9 @@ def _results_dict(view: ReportView) -> dict[str, Any]:
         "class_names": list(view.data.class_names),
         "runs": [_run_dict(arm, run) for arm in view.arms for run in arm.runs],
         "arms": [_arm_dict(arm) for arm in view.arms],
+        "diagnosis": view.diagnosis.to_dict(),
+        "judgement": view.judgement.to_dict(),
+        "evaluation": view.evaluation.to_dict(),
     }
 
 

@@ -13,8 +13,9 @@ from rich.live import Live
 from rich.table import Table
 
 from scantrial import api
+from scantrial.cli.auditing import say_audit
 from scantrial.cli.output import duration, err, out, print_json, progress_bar
-from scantrial.cli.results import outcome_dict, print_results
+from scantrial.cli.results import outcome_dict, print_diagnosis, print_results
 from scantrial.report.view import ReportView
 from scantrial.store.folder import RunKey
 from scantrial.study.arms import Study
@@ -56,7 +57,7 @@ def _carry_out(study: Study, folder: Path, options: Mapping[str, Any]) -> Outcom
             reading.close()
             display.watch(event, clock)
 
-        return api.run(study, out=folder, watch=watch, progress=progress, **options)
+        return api.run(study, out=folder, watch=watch, progress=progress, on_audit=say_audit, **options)
 
 
 @contextmanager
@@ -71,6 +72,7 @@ def _interruptible() -> Iterator[None]:
 
 def _print_outcome(outcome: Outcome, view: ReportView, report_path: Path) -> None:
     print_results(view)
+    print_diagnosis(view)
     for key in outcome.diverged:
         out.print(f"diverged: {key} (its loss was not finite)")
     for failure in outcome.failed:

@@ -35,6 +35,8 @@ class EpochRecord:
     train_eval_loss, train_eval_accuracy : the training cases under the weights at the end of the epoch
     grad_norm : mean over the epoch's steps of the gradient's Euclidean norm
     weight_norm : Euclidean norm of all parameters at the end of the epoch
+    last_grad_norm : Euclidean norm of the gradient of the epoch's last step, as it was stepped with
+    dead_units : share of the hidden units that answered every validation case with one number, at the end of the epoch
     """
 
     round: int
@@ -48,6 +50,8 @@ class EpochRecord:
     train_eval_accuracy: float | None = None
     grad_norm: float | None = None
     weight_norm: float | None = None
+    last_grad_norm: float | None = None
+    dead_units: float | None = None
 
 
 HISTORY_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(EpochRecord))

@@ -50,6 +50,7 @@ class Entry:
     files : what `fetch` downloads; empty where it cannot
     reader_options : what the reader must be told: ``classes``, the class names in the order of their indices;
         ``files``, {split: {class: path within the place}}, for a set of arrays with one file for each class
+    patient : a regular expression with one group that finds the patient in a file's name; empty where none does
     """
 
     name: str
@@ -63,6 +64,7 @@ class Entry:
     base_url: str = ""
     files: tuple[RemoteFile, ...] = ()
     reader_options: Mapping[str, Any] = field(default_factory=dict)
+    patient: str = ""
 
     @property
     def can_be_fetched(self) -> bool:
@@ -148,10 +150,10 @@ def _chest_xray() -> Entry:
             "A third party scaled these copies to 224 x 224 pixels: at 256 pixels they hold no more detail.",
             "All patients are children: nothing learnt here is known to hold for adults.",
             "The publishers made no validation split: make one from the training scans, {test: given, val: 0.2}.",
-            r"File names carry a number of the patient: patient: '(person\d+|(?:NORMAL2-)?IM-\d+)' reads it. 170 "
-            "`person` numbers stand in both train and test; whether an equal number means the same patient there is "
-            "not proved.",
+            "Patients are told by the number in the file name. 170 `person` numbers stand in both train and test; "
+            "whether an equal number means the same patient there is not proved.",
         ),
+        patient=r"(person\d+|(?:NORMAL2-)?IM-\d+)",
     )
 
 

@@ -73,7 +73,8 @@ def load(
     image : one shape for all scans; by default their own, which then must be one and the same
     classes : the class names in the order that their indices shall have; where the source knows numbers only
         (MedMNIST's files), they name the numbers 0, 1, ...
-    patient : a regular expression with a group, searched in each case's file name, that gives the patient
+    patient : a regular expression with a group, searched in each case's file name, that gives the patient; by default
+        what the source itself or the catalogue knows
     skip_unreadable : go on without single scans that cannot be read; `ScanSet.skipped` lists them
     progress : told of the files checked and the scans decoded
     base : the folder that relative paths are taken from first (the study file's); then the working folder
@@ -132,7 +133,8 @@ def _job(
     if messages:
         raise DataError("\n".join(messages), do="mend data.source")
     job = _phantom_job(source, image) if source.name == PHANTOM else _file_job(source, base)
-    return replace(job, listing=arrange(job.listing, classes=classes, patient=patient))
+    known = patient or _known_patient(source, job.listing)
+    return replace(job, listing=arrange(job.listing, classes=classes, patient=known))
 
 
 def check_source(source: SourceSpec, *, base: Path | None = None) -> list[str]:
@@ -171,6 +173,13 @@ def find_path(name: str, base: Path | None = None) -> Path | None:
         return next((path.absolute() for path in candidates if path.exists()), None)
     except (OSError, ValueError, RuntimeError):  # too long, a null byte, no such user
         return None
+
+
+def _known_patient(source: SourceSpec, listing: Listing) -> str | None:
+    """Return the catalogue's expression for patients, where the files themselves do not name them."""
+    if listing.patients is not None or source.name not in catalogue.CATALOGUE:
+        return None
+    return catalogue.entry(source.name).patient or None
 
 
 def _unknown(name: str) -> str:

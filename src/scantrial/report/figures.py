@@ -206,11 +206,15 @@ def metric_dots(values: Mapping[str, Mapping[int, float]], *, metric: Metric, sp
         rows, schema=pa.schema([("arm", pa.string()), ("seed", pa.int64()), ("value", pa.float64())])
     )
     proportion = metric.unit == "proportion"
-    axis = alt.Axis(format="~%" if proportion else "~g", domain=False, ticks=False, tickCount=6)
+    # Labels stay under their ticks, and one that would touch its neighbour is left out.
+    apart: dict[str, Any] = {"labelFlush": False, "labelOverlap": "greedy", "labelSeparation": 8}
+    axis = alt.Axis(format="~%" if proportion else "~g", domain=False, ticks=False, tickCount=5, **apart)
     x = alt.X("value:Q", title=f"{metric.title.lower()} on {split}", scale=alt.Scale(zero=False, padding=12), axis=axis)
     y = alt.Y("arm:N", title=None, sort=list(values), axis=alt.Axis(domain=False, ticks=False, labelLimit=160))
     base = alt.Chart(ROWS)
-    dots = base.mark_circle(size=60, opacity=0.55, color=BLUE).encode(x=x, y=y)
+    dots = base.mark_circle(size=60, opacity=1, fillOpacity=0.45, stroke=BLUE, strokeWidth=1.2, color=BLUE).encode(
+        x=x, y=y
+    )
     mean = base.mark_tick(thickness=2.5, size=20, color=INK).encode(x=alt.X("mean(value):Q"), y=y)
     title = f"{metric.title} on {split}, one dot a run"
     return build_figure(

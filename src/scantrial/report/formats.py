@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # scikit-learn behind it takes a second to load, which one case shown does not need
@@ -33,6 +34,27 @@ def metric_number(metric: Metric, value: float | None, *, fine: bool = False) ->
 def metric_heading(metric: Metric) -> str:
     """Title of a metric's column, with its unit where it has one."""
     return f"{metric.title}, %" if metric.unit == "proportion" else metric.title
+
+
+def difference(metric: Metric, value: float | None, *, fine: bool = False) -> str:
+    """Show a difference of a metric: points for a proportion, with its sign."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    scale, digits = (100, 2 if fine else 1) if metric.unit == "proportion" else (1, 4 if fine else 3)
+    text = f"{scale * value:+.{digits}f}"
+    return text.replace("-", "−") if float(text) else text.lstrip("+-")
+
+
+def percent(level: float) -> str:
+    """Show a confidence level: ``95 %``."""
+    return f"{100 * level:.4g}\u00a0%"
+
+
+def p_value(p: float | None) -> str:
+    """Show a p; a very small one as a bound."""
+    if p is None or not math.isfinite(p):
+        return NONE
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def finite(values: Iterable[float | None]) -> list[float]:
@@ -70,6 +92,15 @@ def plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(plain, value))
     return str(value)
+
+
+def moment(text: str) -> str:
+    """Show a time of the store's logs as a person writes it: ``2026-11-24 23:59 UTC``; another text as it is."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return text if at.tzinfo is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def cell(value: Any) -> str:

@@ -22,11 +22,15 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.summary import SeedSummary
 from scantrial.core.errors import InputError
 from scantrial.core.files import write_atomic
-from scantrial.report import formats, sentences
+from scantrial.report import evaluation_words, formats, sentences, verdict_words
+from scantrial.report.decision_figure import MAX_ARMS, decision_curves
 from scantrial.report.figure import Figure
 from scantrial.report.figures import Domain, confusion_matrices, learning_curves, metric_dots
-from scantrial.report.palette import GRID, INK, MUTED
+from scantrial.report.forest import forest_plot
+from scantrial.report.palette import BLUE, GRID, INK, MUTED, VERMILLION
+from scantrial.report.planning import power_curves
 from scantrial.report.reading import read_study, read_thumbnails
+from scantrial.report.reliability_figure import reliability_diagram
 from scantrial.report.view import ArmView, ReportView, build_view, primary_values
 from scantrial.store.folder import StudyFolder, open_folder
 
@@ -36,6 +40,8 @@ _THEMED = {
     f'fill="{MUTED}"': 'fill="var(--muted)"',
     f'stroke="{MUTED}"': 'stroke="var(--muted)"',
     f'stroke="{GRID}"': 'stroke="var(--grid)"',
+    f'stroke="{BLUE}"': 'stroke="var(--blue)"',
+    f'stroke="{VERMILLION}"': 'stroke="var(--vermillion)"',
 }
 """The page's own colours in place of the figure's, so that figures follow light and dark."""
 
@@ -44,9 +50,13 @@ _THEMED = {
 class ReportFigures:
     """The figures of a report; curves are by arm name, and an arm without an epoch has none."""
 
+    forest: Figure | None
     dots: Figure | None
     curves: Mapping[str, Figure]
     confusion: Figure | None
+    reliability: Figure | None
+    decision: Figure | None
+    power: Figure | None
 
 
 def write_report(folder_path: Path | str, format: str = "html", *, view: ReportView | None = None) -> Path:
@@ -73,8 +83,14 @@ def build_report(folder: StudyFolder, *, view: ReportView | None = None) -> str:
     """Return the report of a study folder as one self-contained HTML page; scans and PyTorch are not needed."""
     if view is None:
         view = build_view(read_study(folder, by="report", purpose="report"))
-    thumbnails = read_thumbnails(folder, [case.case for case in view.worst])
+    thumbnails = read_thumbnails(folder, [*(case.case for case in view.worst), *audited_pictures(view)])
     return render(view, build_figures(view), thumbnails)
+
+
+def audited_pictures(view: ReportView) -> list[int]:
+    """Return the numbers of the cases that the section on the audit shows."""
+    pairs = view.audit.pictures["most_alike"] if view.audit is not None else ()
+    return [item["case"] for pair in pairs for name in ("second", "like_second") for item in pair[name]]
 
 
 def build_figures(view: ReportView) -> ReportFigures:
@@ -82,12 +98,17 @@ def build_figures(view: ReportView) -> ReportFigures:
     domains = shared_domains(view)
     drawn = [arm for arm in view.arms if any(run.history for run in arm.runs)]
     values = {label: by_seed for label, by_seed in primary_values(view).items() if by_seed}
+    primary = view.judgement.primary
     return ReportFigures(
+        forest=None if primary is None else forest_plot(primary, title="Every comparison with its interval"),
         dots=metric_dots(values, metric=METRICS[view.primary_metric], split=sentences.SPLIT_WORDS[view.primary_split])
         if values
         else None,
         curves={arm.name: _curves(arm, domains) for arm in drawn},
         confusion=_confusion(view),
+        reliability=_reliability(view),
+        decision=_decision(view),
+        power=None if view.judgement.outlook is None else power_curves(view.judgement.outlook),
     )
 
 
@@ -134,6 +155,22 @@ def _confusion(view: ReportView) -> Figure | None:
     )
 
 
+def _reliability(view: ReportView) -> Figure | None:
+    arms = {
+        view.labels[arm.arm]: arm.calibration.runs
+        for arm in view.evaluation.arms
+        if arm.calibration is not None and arm.calibration.runs
+    }
+    return reliability_diagram(arms, title="Reliability on test") if arms else None
+
+
+def _decision(view: ReportView) -> Figure | None:
+    arms = {view.labels[arm.arm]: arm.decision for arm in view.evaluation.arms if arm.decision is not None}
+    drawn = {label: curve for label, curve in arms.items() if curve.reason is None}
+    few = dict(list(drawn.items())[:MAX_ARMS])
+    return decision_curves(few, title="Decision curves on test") if few else None
+
+
 # ---------------------------------------------------------------------- rendering
 
 
@@ -146,6 +183,8 @@ def render(view: ReportView, figures: ReportFigures, thumbnails: Mapping[int, by
         thumbnails=thumbnails,
         metrics=METRICS,
         say=sentences,
+        evaluated=evaluation_words,
+        judged=verdict_words,
         css=css,
         css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
         version=scantrial.__version__,
@@ -174,15 +213,20 @@ def _resource(name: str) -> str:
 def _filters() -> dict[str, Callable[..., Any]]:
     return {
         "cell": formats.cell,
+        "comparison_words": verdict_words.words,
         "count": formats.count,
         "counted": formats.counted,
         "decimal": formats.decimal,
+        "difference": formats.difference,
         "flattened": formats.flattened,
         "joined": formats.joined,
         "metric_heading": formats.metric_heading,
         "metric_number": formats.metric_number,
+        "moment": formats.moment,
+        "percent": formats.percent,
         "plain": formats.plain,
         "png_uri": png_uri,
+        "p_value": formats.p_value,
         "proportion": formats.proportion,
         "summary_curve": summary_curve,
         "yaml": as_yaml,

@@ -8,6 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from scantrial.audit.records import Audit
+from scantrial.audit.stored import read_audit
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPredictions
 from scantrial.store.folder import Failure, Opening, RunKey, StudyFolder
 
@@ -32,6 +34,7 @@ class StudyData:
     runs : the finished ones, in the order of the plan
     cases : case, split, label, patient, source; no thumbnails
     openings : every reading of test rows so far, this one among them
+    audit : what is wrong with the scans; None where they were not audited
     """
 
     plan: Mapping[str, Any]
@@ -43,6 +46,7 @@ class StudyData:
     failures: tuple[Failure, ...]
     openings: tuple[Opening, ...]
     cases: pa.Table
+    audit: Audit | None = None
 
     def runs_of(self, arm: str) -> tuple[RunData, ...]:
         """Return the finished runs of one arm."""
@@ -63,6 +67,7 @@ def read_study(folder: StudyFolder, *, by: str, purpose: str) -> StudyData:
         failures=tuple(folder.failures()),
         openings=tuple(folder.test_openings()),
         cases=folder.cases(["case", "split", "label", "patient", "source"]),
+        audit=read_audit(folder),
     )
 
 

@@ -64,6 +64,29 @@ def _was(things: Sequence[object]) -> str:
     return "was" if len(things) == 1 else "were"
 
 
+# ---------------------------------------------------------------------- the scans, audited
+
+
+def audited(view: ReportView) -> list[str]:
+    """Say how many findings the audit has, and whether blockers are open."""
+    if view.audit is None:
+        return ["The scans were not audited: the study was run by a version that could not, or is not finished."]
+    n = {
+        severity: sum(finding.severity == severity for finding in view.audit.findings)
+        for severity in ("blocker", "warning", "note")
+    }
+    checks = counted(len(view.audit.results), "check")
+    said = [f"{checks} found {joined([counted(n[severity], severity) for severity in n])}."]
+    n_open = sum(finding.is_open_blocker for finding in view.audit.findings)
+    if n_open:
+        said.append(
+            f"{counted(n_open, 'blocker')} {'is' if n_open == 1 else 'are'} not acknowledged in the study file: "
+            "until then "
+            "no arm can be called better than another."
+        )
+    return said
+
+
 # ---------------------------------------------------------------------- what did not go as planned
 
 
@@ -253,7 +276,9 @@ def choices(view: ReportView) -> list[str]:
     n_reads = sum(opening.n_readings for opening in view.openings)
     said = [
         _epochs_chosen(view),
-        "Classes are decided by the largest probability; no threshold was tuned.",
+        *_engines_chosen(view),
+        "Classes are decided by the largest probability; a threshold or a temperature that is shown besides was chosen "
+        "on validation scans.",
         _changes_in_view_of_results(view) or "No arm was chosen: all arms of the plan are reported.",
         "Test scans had no part in training or in choosing the epoch. Once it was chosen, each run computed its test "
         "predictions and stored them.",
@@ -264,6 +289,16 @@ def choices(view: ReportView) -> list[str]:
         else "",
     ]
     return [sentence for sentence in said if sentence]
+
+
+def _engines_chosen(view: ReportView) -> list[str]:
+    """Say which engine trained the runs and why, by arm where arms differ."""
+    arms: dict[tuple[str, str], list[str]] = {}
+    for arm in view.arms:
+        for choice in dict.fromkeys((run.facts.engine, run.facts.engine_reason) for run in arm.runs):
+            arms.setdefault(choice, []).append(arm.label)
+    whose = {choice: "" if len(arms) == 1 else f" of {joined(labels)}" for choice, labels in arms.items()}
+    return [f"Runs{of} were trained by the {engine} engine ({reason})." for (engine, reason), of in whose.items()]
 
 
 def _epochs_chosen(view: ReportView) -> str:
@@ -318,7 +353,6 @@ def limits(view: ReportView) -> list[str]:
     return [*_limits_of_seeds(view), *_limits_of_scans(view), *_limits_of_curves(view)]
 
 
-_NO_CLAIM = "This version of scantrial makes no claim on whether arms differ. Two means may be apart by chance."
 _NOT_NEW_DATA = (
     "Seeds are not new training data. They change {changed}; the scans and their split stay the same. "
     "How results would move with other scans is not measured."
@@ -326,7 +360,7 @@ _NOT_NEW_DATA = (
 
 
 def _limits_of_seeds(view: ReportView) -> list[str]:
-    said = [_NO_CLAIM] if len(view.arms) > 1 else []
+    said = []
     if len(view.seeds) == 1:
         said.append("There is one seed: how far another seed would come out from this one is not known.")
     else:

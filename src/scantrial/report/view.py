@@ -1,6 +1,6 @@
 """The numbers of a report, as records; `build_view` makes them from what a study folder holds.
 
-Nothing here is rounded and nothing is put in words. No record compares one arm with another.
+Nothing here is rounded and nothing is put in words, but for the verdicts' own sentences.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ from numpy.typing import NDArray
 from scantrial.analysis.curves import QUANTITIES, SKIPPED_EPOCHS, CurveAggregates, CurvePoint, curve_aggregates
 from scantrial.analysis.metrics import METRICS, MetricValue, confusion_matrix, measure_all, metrics_for
 from scantrial.analysis.summary import SeedSummary, summarise
+from scantrial.audit.records import Audit
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split
+from scantrial.report.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
+from scantrial.report.evaluation import Evaluation, evaluate
 from scantrial.report.formats import flattened
+from scantrial.report.judging import Judgement, judge
 from scantrial.report.mistakes import WorstCase, worst_cases
 from scantrial.report.reading import RunData, StudyData
 from scantrial.store.folder import Failure
@@ -128,11 +132,15 @@ class ReportView:
 
     Parameters
     ----------
+    diagnosis : what the learning curves and the gaps between the splits show
     metrics : names of the metrics that apply, in order
     skipped_epochs : epochs left out at the start of a mean over epochs
     openings : readings of stored test rows; the runs' own evaluations are not among them
+    audit : what is wrong with the scans; None where they were not audited
     n_evaluations, n_evaluated : how often runs evaluated themselves on the test scans, and how many runs did; the first
         is larger where a run was stopped after its evaluation and repeated
+    judgement : the verdicts on the primary metric, and the hypotheses' answers
+    evaluation : intervals of every metric, calibration, thresholds, and the luck of the best arm, on the test cases
     """
 
     question: str
@@ -142,6 +150,7 @@ class ReportView:
     claims: tuple[str, ...]
     data: DataView
     arms: tuple[ArmView, ...]
+    diagnosis: StudyDiagnosis
     seeds: tuple[int, ...]
     metrics: tuple[str, ...]
     splits: tuple[Split, ...]
@@ -154,6 +163,14 @@ class ReportView:
     environment: Mapping[str, Any]
     study_text: str
     protocol: tuple[Mapping[str, Any], ...]
+    judgement: Judgement
+    evaluation: Evaluation
+    audit: Audit | None = None
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Each arm's label, by its name."""
+        return {arm.name: arm.label for arm in self.arms}
 
     @property
     def n_planned(self) -> int:
@@ -164,6 +181,11 @@ class ReportView:
     def n_finished(self) -> int:
         """Number of runs that are there."""
         return sum(len(arm.runs) for arm in self.arms)
+
+    @property
+    def recipes(self) -> dict[str, Mapping[str, Any]]:
+        """Each arm's recipe, by its name."""
+        return {arm.name: arm.recipe for arm in self.arms}
 
     @property
     def has_rounds(self) -> bool:
@@ -203,6 +225,9 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
         claims=tuple(str(item["claim"]) for item in plan.get("hypotheses") or () if item.get("claim")),
         data=_data(study, class_names),
         arms=arms,
+        diagnosis=diagnose_study(
+            study, [DiagnosedArm(name=arm.name, label=arm.label, differing=arm.differing) for arm in arms]
+        ),
         seeds=tuple(plan["seeds"]),
         metrics=metrics_for(len(class_names)),
         splits=tuple(split for split in SPLITS if any(split in run.metrics for arm in arms for run in arm.runs)),
@@ -215,6 +240,9 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
         environment=study.environment,
         study_text=study.study_text,
         protocol=study.protocol,
+        judgement=judge(study),
+        evaluation=evaluate(study, metric=METRICS[str(primary.get("metric", "accuracy"))].name),
+        audit=study.audit,
     )
 
 

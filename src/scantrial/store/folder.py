@@ -6,6 +6,8 @@
     DIR/environment.json      versions, machine, threads per run: fixed by the first run
     DIR/data.json             fingerprint, classes, counts, source, licence, what was left out
     DIR/cases.parquet         case, split, label, patient, source, thumbnail
+    DIR/audit.json            what is wrong with the scans: findings with their cases, every check's outcome, and small
+                              pictures (a mean image of 64 x 64 pixels for each split and class) in base64
     DIR/runs/ARM/seed-S/      run.json, history.parquet, predictions.parquet, best.safetensors
     DIR/partial/ARM/seed-S/   checkpoint of an unfinished run, or failure.json of a failed one
     DIR/test-openings.jsonl   every reading of test rows: when, by what, for what
@@ -167,6 +169,12 @@ class StudyFolder:
         """Return versions, machine and threads per run, as the first run fixed them."""
         return read_json(self.path / "environment.json")
 
+    def fixed_engine(self) -> str | None:
+        """Return what trains this folder's runs, as the first run fixed it; None where nothing was trained yet."""
+        if not (self.path / "environment.json").is_file():
+            return None
+        return str(self.environment()["engine"])
+
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         """Keep the environment of the first run."""
         write_json(self.path / "environment.json", environment)
@@ -185,6 +193,18 @@ class StudyFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         write_table(cases, self.path / "cases.parquet")
         write_json(self.path / "data.json", data)
+
+    def has_audit(self) -> bool:
+        """Return whether the scans were audited."""
+        return (self.path / "audit.json").is_file()
+
+    def audit(self) -> dict[str, Any]:
+        """Return the audit of the scans, as `scantrial.audit` wrote it."""
+        return read_json(self.path / "audit.json")
+
+    def write_audit(self, audit: Mapping[str, Any]) -> None:
+        """Keep the audit of the scans."""
+        write_json(self.path / "audit.json", audit)
 
     # ------------------------------------------------------------------ runs
 

@@ -70,8 +70,10 @@ def history_table(history: Iterable[EpochRecord]) -> pa.Table:
 
 
 def read_history(path: Path) -> tuple[EpochRecord, ...]:
-    """Return the epochs that `history_table` stored."""
-    return tuple(EpochRecord(**row) for row in read_table(path).select(list(HISTORY_COLUMNS)).to_pylist())
+    """Return the epochs that `history_table` stored; a column that was added since then is not recorded in them."""
+    table = read_table(path)
+    known = [name for name in HISTORY_COLUMNS if name in table.column_names]
+    return tuple(EpochRecord(**row) for row in table.select(known).to_pylist())
 
 
 def predictions_table(parts: Sequence[SplitPredictions], class_names: Sequence[str]) -> pa.Table:

@@ -41,7 +41,7 @@ class Execution:
     engine_reason : why this engine
     prepare : "module:function" that sets a worker process up and describes it
     device : ``auto``, ``cpu``, ``cuda`` or ``mps``; the first run fixes it
-    workers : processes that train at the same time
+    workers : processes that train at the same time; None is as many as there are cores for at the runs' threads
     threads : threads for one run; None shares the cores among the workers. The first run fixes it.
     checkpoint_every_s : seconds between checkpoints, at an epoch's end; 0 is every epoch
     """
@@ -50,7 +50,7 @@ class Execution:
     engine_reason: str
     prepare: str
     device: str = "auto"
-    workers: int = 1
+    workers: int | None = 1
     threads: int | None = None
     checkpoint_every_s: float = 60.0
 
@@ -76,6 +76,9 @@ class Outcome:
 
 Watch = Callable[[Event, "Clock"], None]
 """Called with everything that happens, for a display."""
+
+Before = Callable[[StudyFolder], None]
+"""Called with the folder, locked and with its study written, before anything is trained."""
 
 
 @dataclass(slots=True)
@@ -120,7 +123,15 @@ class Clock:
         return left / self.n_workers
 
 
-def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Execution, watch: Watch) -> Outcome:
+def run_study(
+    study: Study,
+    scans: ScanSet,
+    folder: StudyFolder,
+    execution: Execution,
+    watch: Watch,
+    *,
+    before: Before | None = None,
+) -> Outcome:
     """Train every run of the study that the folder does not hold yet.
 
     Runs that are there are kept, unfinished ones go on from their checkpoint. A run that fails is
@@ -130,6 +141,7 @@ def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Exec
     ----------
     scans : with the study's split
     watch : told everything that happens
+    before : called before anything is trained, for the audit of the scans
 
     Raises
     ------
@@ -146,9 +158,12 @@ def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Exec
         folder.sweep_leftovers()
         setup = _setup(study, scans, folder, execution)
         _record_study(study, scans, folder)
+        if before is not None:
+            before(folder)
         keys = [key for key in folder.planned_keys() if not folder.is_finished(key)]
         if keys:
-            _train(study, folder, setup, execution.workers, keys, lock, watch)
+            workers = execution.workers or max(1, n_cores() // setup.threads)
+            _train(study, folder, setup, min(workers, len(keys)), keys, lock, watch)
     finished = folder.run_keys()
     return Outcome(
         folder=folder.path,
@@ -191,7 +206,7 @@ def _train(
     keeper = _EnvironmentKeeper(folder, setup)
     pool = Pool(setup, keys, n_workers=workers, lock_handle=lock.fileno(), log_folder=log_folder, on_ready=keeper.keep)
     lengths = {arm.name: arm.recipe.epochs * arm.recipe.rounds for arm in study.arms}
-    clock = Clock({key: lengths[key.arm] for key in keys}, min(workers, len(keys)))
+    clock = Clock({key: lengths[key.arm] for key in keys}, workers)
     noted = _Progress(folder, clock)
     # Closed whatever happens in `watch`, so that no worker outlives this call.
     with closing(pool.events()) as events:
@@ -208,7 +223,8 @@ def _train(
 
 def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Execution) -> WorkerSetup:
     """Return what each worker is told; threads and device are those of the folder's first run, if it had one."""
-    threads = execution.threads or max(1, n_cores() // execution.workers)
+    at_once = execution.workers or min(n_cores(), len(study.arms) * len(study.seeds))
+    threads = execution.threads or max(1, n_cores() // at_once)
     device = execution.device
     if (folder.path / "environment.json").is_file():
         fixed = folder.environment()
@@ -222,6 +238,12 @@ def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Executi
                 f"--threads {execution.threads}, but the runs in {folder.path} had {fixed['threads']} each",
                 expected="the same number, so that equal runs are equal bytes",
                 do="leave it out, or run into a new folder",
+            )
+        if execution.engine != fixed["engine"]:
+            raise StudyConflictError(
+                f"the runs in {folder.path} are trained by {fixed['engine']}, not by {execution.engine}",
+                expected="one engine, so that runs differ in nothing but their arm and seed",
+                do="leave --engine out, or run into a new folder",
             )
         threads, device = fixed["threads"], fixed["device"]
     return WorkerSetup(
@@ -274,7 +296,7 @@ class _EnvironmentKeeper:
                 self._folder.write_environment({**stored, "changes": changes})
 
 
-_COMPARED = ("versions", "python", "torch", "cpu_capability", "machine", "system")
+_COMPARED = ("versions", "python", "torch", "cpu_capability", "kernel", "machine", "system")
 """What may make later runs differ from earlier ones in the last bits; ``environment.json`` notes when it changes."""
 
 

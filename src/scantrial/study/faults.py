@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -38,7 +39,8 @@ def validated(model: type[Model], data: Any) -> tuple[Model | None, tuple[Proble
     try:
         return model.model_validate(as_tuples(data), strict=True), ()
     except ValidationError as error:
-        return None, tuple(_problems(error.errors(include_url=False), model, data))
+        problems = tuple(_problems(error.errors(include_url=False), model, data))
+        return None, (*problems, *_behind_wrong_names(problems, model, data))
 
 
 def as_tuples(data: Any) -> Any:
@@ -100,6 +102,25 @@ def _problems(errors: Sequence[ErrorDetails], root: type[BaseModel], data: Any) 
     for path, group in groups.items():
         if not any(_is_below(other, path) for other in groups):
             yield _problem(path, group, root, data)
+
+
+def _behind_wrong_names(problems: Sequence[Problem], root: type[BaseModel], data: Any) -> Iterator[Problem]:
+    """Yield what else is wrong in a part whose misspelt name kept it from being read; judged by the nearest name.
+
+    Keys are left out: which of them belong there, only the right name tells.
+    """
+    wrong = {each.path: each.suggestion for each in problems if each.suggestion and each.path[-1:] == ("name",)}
+    if not wrong:
+        return
+    mended = deepcopy(data)
+    for path, name in wrong.items():
+        _at(mended, path[:-1])["name"] = name
+    try:
+        root.model_validate(as_tuples(mended), strict=True)
+    except ValidationError as error:
+        errors = [each for each in error.errors(include_url=False) if each["type"] != "extra_forbidden"]
+        told = {each.path for each in problems}
+        yield from (each for each in _problems(errors, root, mended) if each.path not in told)
 
 
 def _is_below(path: Path, above: Path) -> bool:

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from scantrial.audit.checks import CHECKS
+from scantrial.core.names import listed, nearest
 from scantrial.data.spec import DataSpec
 from scantrial.recipe.spec import Recipe
 
@@ -108,6 +110,15 @@ class Acknowledgement(StudyPart):
 
     finding: Text
     reason: Text
+
+    @field_validator("finding")
+    @classmethod
+    def _known(cls, finding: str) -> str:
+        if finding not in CHECKS:
+            guess = nearest(finding, CHECKS)
+            hint = f" (did you mean {guess!r}?)" if guess else ""
+            raise ValueError(f"the audit has no check {finding!r}{hint}; expected one of {listed(CHECKS)}")
+        return finding
 
 
 class StudySpec(StudyPart):

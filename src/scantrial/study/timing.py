@@ -138,7 +138,7 @@ def measure_time(study: Study, scans: ScanSet, execution: Execution, *, progress
     and the allocator of this process, as a worker does.
     """
     load = _load()
-    threads = execution.threads or max(1, n_cores() // execution.workers)
+    threads = execution.threads or max(1, n_cores() // (execution.workers or 1))
     with _importable(study), tempfile.TemporaryDirectory() as folder:
         prepared = resolve(execution.prepare)(execution.device, threads)
         engine = resolve(execution.engine)

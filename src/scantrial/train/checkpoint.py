@@ -24,11 +24,12 @@ _FORMAT = 1
 _READ_BYTES = 1 << 20
 
 
-def save_checkpoint(state: TrainState, task: RunTask, *, spent_s: float) -> None:
+def save_checkpoint(state: TrainState, task: RunTask, *, engine: str, spent_s: float) -> None:
     """Write the state aside and rename it to `task.checkpoint_path`.
 
     Parameters
     ----------
+    engine : that trains it
     spent_s : seconds since this process took up the run
 
     Raises
@@ -37,7 +38,7 @@ def save_checkpoint(state: TrainState, task: RunTask, *, spent_s: float) -> None
         If it cannot be written (a full disk, a folder that is read-only); the file before, if any, is unharmed.
     """
     content = {
-        "run": run_identity(task),
+        "run": run_identity(task, engine),
         "network": state.network.state_dict(),
         "optimizer": state.optimizer.state_dict(),
         "generators": generator_states(task.device),
@@ -62,17 +63,17 @@ def save_checkpoint(state: TrainState, task: RunTask, *, spent_s: float) -> None
             sealed.seal()
 
 
-def load_checkpoint(task: RunTask) -> dict[str, Any] | None:
+def load_checkpoint(task: RunTask, *, engine: str) -> dict[str, Any] | None:
     """Return the content of the run's checkpoint, or None where there is none.
 
-    A file that is damaged, or that belongs to another run, recipe, device or version of PyTorch, is thrown away: the
-    run then starts anew and ends with the same numbers.
+    A file that is damaged, or that belongs to another run, recipe, engine, device or version of PyTorch, is thrown
+    away: the run then starts anew and ends with the same numbers.
     """
     path = task.checkpoint_path
     if not path.exists():
         return None
     content = _read(path)
-    if content is None or content.get("run") != run_identity(task):
+    if content is None or content.get("run") != run_identity(task, engine):
         path.unlink(missing_ok=True)
         return None
     return content
@@ -90,7 +91,7 @@ def take_up(content: dict[str, Any], state: TrainState, *, device: str) -> None:
     restore_generators(content["generators"], device)
 
 
-def run_identity(task: RunTask) -> str:
+def run_identity(task: RunTask, engine: str) -> str:
     """Return a fingerprint of all that decides a run's numbers, but for the pixels (the study vouches for those)."""
     arrays = hashlib.sha256(np.ascontiguousarray(task.labels).tobytes())
     for split in sorted(task.cases):
@@ -104,7 +105,7 @@ def run_identity(task: RunTask) -> str:
         "images": [list(task.images.shape), task.images.dtype.name],
         "classes": list(task.class_names),
         "arrays": arrays.hexdigest(),
-        "where": [task.device, task.threads, torch.__version__],
+        "where": [engine, task.device, task.threads, torch.__version__],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from scantrial.train.devices import choose_device
+from scantrial.train.kernel import chosen_variant, kernel_state
 
 KEEP_MEMORY_VARIABLE = "SCANTRIAL_KEEP_MEMORY"
 """Set to 0 to leave the C library's allocator as it is."""
@@ -29,7 +30,8 @@ def prepare_process(device: str, threads: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``device`` that was chosen, ``torch`` version, ``cpu_capability`` (the instruction set of its kernels).
+        ``device`` that was chosen, ``torch`` version, ``cpu_capability`` (the instruction set of its kernels),
+        ``kernel`` (the same of the fused engine's, or None where it is not available).
 
     Raises
     ------
@@ -41,6 +43,7 @@ def prepare_process(device: str, threads: int) -> dict[str, Any]:
         "device": choose_device(device),
         "torch": torch.__version__,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "kernel": chosen_variant() if kernel_state().available else None,
     }
 
 
@@ -65,7 +68,21 @@ def keep_freed_memory() -> bool:
     A step of training frees and asks for the same large blocks. By default each is mapped afresh and zeroed by the
     kernel page by page, which for a gradient of 67 MB takes longer than its arithmetic.
     """
-    if platform.libc_ver()[0] != "glibc":
+    libc = _glibc()
+    if libc is None:
         return False
-    libc = ctypes.CDLL(None)
     return bool(libc.mallopt(_M_MMAP_MAX, 0)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES))
+
+
+def return_freed_memory() -> None:
+    """Give back what was kept of freed memory, where glibc keeps it; for the places between two parts of a run.
+
+    What one part freed lies scattered between what is still in use, and the next part asks for blocks of other sizes.
+    """
+    libc = _glibc()
+    if libc is not None:
+        libc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None

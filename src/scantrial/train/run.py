@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import torch
@@ -22,15 +22,17 @@ from scantrial.data.preprocess import fit_preprocessing
 from scantrial.nets.build import build_network
 from scantrial.nets.generators import borrowed_generators
 from scantrial.nets.heads import make_head, resolve_class_weights
+from scantrial.recipe.spec import CNN_PRESETS
 from scantrial.recipe.task import RunTask, Tell
 from scantrial.train.checkpoint import load_checkpoint, save_checkpoint, take_up
 from scantrial.train.checks import check_task
 from scantrial.train.evaluate import cases_at_once, logits_of, measure
 from scantrial.train.optimizers import make_optimizer
-from scantrial.train.process import set_process
+from scantrial.train.process import return_freed_memory, set_process
 from scantrial.train.scans import put_on_device
 from scantrial.train.selection import Best, copy_tensors, selection_rule, selection_score, tensors_of
 from scantrial.train.state import Setup, TrainState, has_diverged
+from scantrial.train.units import watched_units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +75,13 @@ def carry_out(task: RunTask, tell: Tell, *, engine: str, train_epoch: EpochTrain
     with borrowed_generators(derive_seed(task.seed, "torch"), device=task.device):
         with failures_named(task, "was being set up"):
             setup, state = set_up(task)
-            content = load_checkpoint(task)
+            content = load_checkpoint(task, engine=engine)
             if content is not None:
                 take_up(content, state, device=task.device)
-        _train(setup, state, tell, train_epoch, begun)
+            del content
+            return_freed_memory()
+        _train(setup, state, tell, train_epoch, engine=engine, begun=begun)
+        _let_go_of_training(state)
         with failures_named(task, "was being evaluated"):
             return _finish(setup, state, engine=engine, begun=begun)
 
@@ -89,9 +94,8 @@ def set_up(task: RunTask) -> tuple[Setup, TrainState]:
     n_classes = len(task.class_names)
     weights = resolve_class_weights(task.recipe.loss, y_train.numpy(), n_classes=n_classes)
     head = make_head(task.recipe.loss, n_classes=n_classes, class_weights=weights)
-    network = build_network(task.recipe.model, image_shape=image_shape, n_outputs=head.n_outputs, seed=task.seed).to(
-        task.device
-    )
+    network = build_network(task.recipe.model, image_shape=image_shape, n_outputs=head.n_outputs, seed=task.seed)
+    network = _laid_out(network, task).to(task.device)
     setup = Setup(
         task=task,
         image_shape=image_shape,
@@ -107,6 +111,16 @@ def set_up(task: RunTask) -> tuple[Setup, TrainState]:
     return setup, _fresh_state(task, network)
 
 
+def _laid_out(network: nn.Module, task: RunTask) -> nn.Module:
+    """Bring convolutions into channels-last layout, in which a CPU takes a quarter to a third less time for a step.
+
+    A class of the user's own keeps its layout: it may rely on it.
+    """
+    if task.recipe.model.name in CNN_PRESETS and task.device == "cpu":
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return network
+
+
 def _fresh_state(task: RunTask, network: nn.Module) -> TrainState:
     return TrainState(
         network=network,
@@ -119,7 +133,9 @@ def _fresh_state(task: RunTask, network: nn.Module) -> TrainState:
     )
 
 
-def _train(setup: Setup, state: TrainState, tell: Tell, train_epoch: EpochTrainer, begun: float) -> None:
+def _train(
+    setup: Setup, state: TrainState, tell: Tell, train_epoch: EpochTrainer, *, engine: str, begun: float
+) -> None:
     task = setup.task
     saved = time.monotonic()
     while not state.is_over(setup):
@@ -127,9 +143,16 @@ def _train(setup: Setup, state: TrainState, tell: Tell, train_epoch: EpochTraine
             _next_epoch(setup, state, train_epoch)
         now = time.monotonic()
         if now - saved >= task.checkpoint_every_s:
-            save_checkpoint(state, task, spent_s=now - begun)
+            save_checkpoint(state, task, engine=engine, spent_s=now - begun)
             saved = time.monotonic()
         tell(state.history[-1], setup.n_epochs)
+
+
+def _let_go_of_training(state: TrainState) -> None:
+    """Give back gradients and the optimiser's running means: what follows, weights written to disk, needs room too."""
+    state.optimizer.zero_grad(set_to_none=True)
+    state.optimizer.state.clear()
+    return_freed_memory()
 
 
 def _next_epoch(setup: Setup, state: TrainState, train_epoch: EpochTrainer) -> None:
@@ -139,8 +162,9 @@ def _next_epoch(setup: Setup, state: TrainState, train_epoch: EpochTrainer) -> N
     if (epoch - 1) % recipe.epochs == 0:
         state.optimizer = make_optimizer(recipe.optimizer, state.network.parameters(), device=setup.task.device)
     trained = train_epoch(setup, state, epoch)
-    val_logits = logits_of(state.network, setup.val, n_at_once=setup.n_at_once)
-    record = _record(setup, state, epoch, trained, val_logits)
+    with watched_units(state.network) as units:
+        val_logits = logits_of(state.network, setup.val, n_at_once=setup.n_at_once)
+    record = replace(_record(setup, state, epoch, trained, val_logits), dead_units=units.dead_share())
     state.history.append(record)
     if not has_diverged(record):
         score = selection_score(
@@ -168,14 +192,33 @@ def _record(setup: Setup, state: TrainState, epoch: int, trained: TrainedEpoch, 
         train_eval_accuracy=again.accuracy if again else None,
         grad_norm=trained.grad_norm,
         weight_norm=weight_norm(state.network),
+        last_grad_norm=grad_norm(state.network),
     )
 
 
 @torch.no_grad()
 def weight_norm(network: nn.Module) -> float:
     """Return the Euclidean norm of all parameters: rows in float32, their sum in float64."""
-    rows = [torch.linalg.vector_norm(parameter, dim=-1) for parameter in network.parameters() if parameter.ndim]
-    return float(torch.cat([row.flatten() for row in rows]).cpu().double().norm()) if rows else 0.0
+    return _norm([parameter for parameter in network.parameters() if parameter.ndim])
+
+
+@torch.no_grad()
+def grad_norm(network: nn.Module) -> float | None:
+    """Return the Euclidean norm of the gradient that the last step left, or None where it did not leave all of it."""
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.requires_grad]
+    if not gradients or any(gradient is None for gradient in gradients):
+        return None
+    return _norm([gradient for gradient in gradients if gradient is not None and gradient.ndim])
+
+
+def _norm(tensors: Sequence[Tensor]) -> float:
+    rows = [torch.linalg.vector_norm(tensor, dim=_closest(tensor)).flatten() for tensor in tensors]
+    return float(torch.cat(rows).cpu().double().norm()) if rows else 0.0
+
+
+def _closest(tensor: Tensor) -> int:
+    """Return the dimension whose neighbours lie closest in memory: the quickest one to sum over."""
+    return min(range(tensor.ndim), key=lambda dim: (tensor.stride(dim), -dim))
 
 
 def _finish(setup: Setup, state: TrainState, *, engine: str, begun: float) -> RunResult:
@@ -203,6 +246,9 @@ def _predict_all(setup: Setup, state: TrainState) -> tuple[SplitPredictions, ...
     chosen_epoch = state.best.epoch
     if chosen_epoch is None:
         return ()
+    for parameter in state.network.parameters():
+        # Whatever the layout was in training: `predict` has this one, and gets equal bits.
+        parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
     copy_tensors(state.best.weights, tensors_of(state.network))
     there = [split for split in SPLITS if len(setup.task.cases.get(split, ()))]
     return tuple(_predict(setup, state.network, split, chosen_epoch=chosen_epoch) for split in there)

@@ -90,6 +90,8 @@ def test_two_classes_agree_with_scikit_learn(seed):
         "specificity": sk.recall_score(y_true, y_pred, pos_label=0),
         "auroc": sk.roc_auc_score(y_true, p),
         "average_precision": sk.average_precision_score(y_true, p),
+        "f1": sk.f1_score(y_true, y_pred),
+        "mcc": sk.matthews_corrcoef(y_true, y_pred),
         "log_loss": sk.log_loss(y_true, y_prob),
         "brier": sk.brier_score_loss(y_true, p),
     }

@@ -17,9 +17,10 @@ from scantrial.core.errors import InputError
         ({"checkpoint_every_s": float("nan")}, "--checkpoint-every nan"),
         ({"checkpoint_every_s": -1}, "--checkpoint-every -1"),
         ({"engine": "refrence"}, "did you mean 'reference'"),
-        ({"engine": "fused"}, "no fused engine"),
+        ({"engine": "fused", "device": "mps"}, "arm base: the fused engine trains on the CPU, not on mps"),
         ({"device": "gpu"}, "no device is called 'gpu'"),
         ({"workers": 0}, "--workers 0"),
+        ({"workers": "many"}, "--workers many"),
         ({"worker": 2}, "did you mean 'workers'"),
     ],
 )

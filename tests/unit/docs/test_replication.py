@@ -115,11 +115,16 @@ def write_study(
     store.write_environment(
         {"torch": "9.9.9", "python": "3.11.0", "system": "Made-up-1.0", "device": "cpu", "threads": 2, "n_cores": 2}
     )
-    store.write_data(made_up_data(), pa.table({"case": [0], "split": ["train"], "label": [0]}))
+    store.write_data(made_up_data(), made_up_cases())
     for arm, recipe in arms.items():
         for seed in seeds:
             store.write_run(made_up_run(arm, seed, recipe, n_wrong, history))
     return store
+
+
+def made_up_cases() -> pa.Table:
+    nothing = pa.array([None], pa.string())
+    return pa.table({"case": [0], "split": ["train"], "label": [0], "patient": nothing, "source": ["a.png"]})
 
 
 def made_up_data() -> dict[str, Any]:
@@ -400,7 +405,9 @@ def test_several_seeds_give_ranges_and_counts(tmp_path: Path) -> None:
     losses = [epoch.train_loss for epoch in history]
     expected = f"{np.mean(losses):.4f} ({min(losses):.4f} to {max(losses):.4f})"
     assert cells(text, "4", "batch 64", "train loss")[5] == expected
-    rising, flat = [line for line in section(page, "B4").splitlines() if line.startswith("- ")]
+    rising, flat, *verdicts = [line for line in section(page, "B4").splitlines() if line.startswith("- ")]
+    assert len(verdicts) == 2
+    assert all(line.startswith("- Verdict on test accuracy: ") for line in verdicts)
     assert "**so in 3 of 3 seeds, which is a count and no test**" in rising
     assert "**so in 0 of 3 seeds" in flat
     assert "one seed cannot say" not in section(page, "B4")
@@ -425,15 +432,17 @@ def test_shown_images_are_found_by_class_and_place(all_studies: Path) -> None:
     assert study_section.row_of_image(smaller, names, 52, REPORTS) is None
 
 
-def test_test_rows_are_opened_only_where_the_report_has_a_test_accuracy(all_studies: Path, tmp_path: Path) -> None:
-    """Each run of report A is opened once for a document, by name; those of report B stay closed."""
+def test_test_rows_are_opened_for_verdicts_and_where_the_report_has_a_test_accuracy(
+    all_studies: Path, tmp_path: Path
+) -> None:
+    """A document opens each study once for its verdicts, and each run of report A once more; each by its name."""
     out = shutil.copytree(all_studies, tmp_path / "out")
     before = {name: len(StudyFolder(out / name).test_openings()) for name in ARMS}
     make_document(out, tmp_path)
     for name, arms in ARMS.items():
         new = StudyFolder(out / name).test_openings()[before[name] :]
-        assert len(new) == (len(arms) if name.startswith("report-a") else 0)
-        assert {opening.by for opening in new} <= {"replicate"}
+        assert len(new) == 1 + (len(arms) if name.startswith("report-a") else 0)
+        assert {opening.by for opening in new} == {"replicate"}
 
 
 def test_the_page_tells_what_was_run(page: str) -> None:

@@ -193,7 +193,7 @@ def write_study(path: Path, shape: StudyShape) -> StudyFolder:
         ],
         "seeds": list(shape.seeds),
         "primary": {"metric": shape.primary, "split": "test", "margin": 0.02},
-        "hypotheses": [{"claim": "CE is more accurate than BCE", "better": "loss-ce", "than": "base"}],
+        "hypotheses": [{"claim": "CE is more accurate than BCE", "kind": "better", "arms": ["loss-ce", "base"]}],
         "design": "one-at-a-time",
     }
     cases = cases_of(shape)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -177,6 +179,21 @@ def test_dots_show_every_run_and_leave_out_what_is_not_finite():
     words = texts(figure.to_svg())
     assert words.index("z") < words.index("a")
     assert "z: 70 to 70 %" in figure.alt
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.8583, 0.8917), (0.5, 0.99), (0.7, 0.7001), (0.72, 0.755), (0, 1)])
+def test_the_labels_below_the_dots_do_not_touch(low, high):
+    """Whatever the range, there are at least two labels, and none reaches into the next."""
+    figure = metric_dots({"a": {0: low, 1: high}}, metric=METRICS["accuracy"], split="test")
+    root = ET.fromstring(figure.to_svg())
+    labels = [node for node in root.iter() if node.tag.endswith("}text") and (node.text or "").endswith("%")]
+    assert {node.get("text-anchor") for node in labels} == {"middle"}
+    # A character of Arial's digits is 0.556 em wide, a per-cent sign 0.889 em.
+    halves = [11 * (0.556 * len(node.text) + 0.333) / 2 for node in labels]
+    centres = [float(re.match(r"translate\(([-\d.]+),", node.get("transform"))[1]) for node in labels]
+    spans = sorted((at - half, at + half) for at, half in zip(centres, halves, strict=True))
+    assert len(spans) >= 2
+    assert all(before[1] < after[0] for before, after in pairwise(spans))
 
 
 def test_confusion_cells_hold_counts_and_shares():

@@ -50,6 +50,16 @@ def test_equal_content_is_equal_bytes(tmp_path: Path, make_result: MakeResult):
         assert (tmp_path / f"{kind}-a").read_bytes() == (tmp_path / f"{kind}-b").read_bytes()
 
 
+def test_a_history_without_a_column_that_came_later_is_read(tmp_path: Path, make_result: MakeResult):
+    """What an older version did not record is None; everything else is there."""
+    history = make_result().history
+    old = history_table(history).drop_columns(["last_grad_norm", "dead_units"])
+    write_table(old, tmp_path / "history.parquet")
+    found = read_history(tmp_path / "history.parquet")
+    assert [record.val_loss for record in found] == [record.val_loss for record in history]
+    assert {(record.last_grad_norm, record.dead_units) for record in found} == {(None, None)}
+
+
 def test_a_failed_write_leaves_nothing(tmp_path: Path, table: pa.Table, monkeypatch):
     """Neither the file nor a half of it."""
 

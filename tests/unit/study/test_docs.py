@@ -63,3 +63,19 @@ def test_there_are_examples_for_every_part() -> None:
     """Every part of a study file and of a recipe has an example."""
     shown = {key for block in BLOCKS for key in re.findall(r"^ *-? *(\w+):", block, re.MULTILINE)}
     assert {*StudySpec.model_fields, *DataSpec.model_fields, *Recipe.model_fields} <= shown
+
+
+@pytest.mark.parametrize("loss", ["bce", "ce"])
+def test_the_network_of_ones_own_can_be_trained(loss: str, tmp_path: Path, cli: Any) -> None:
+    """The class in the documentation trains as it stands, with either loss."""
+    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    (tmp_path / "my_nets.py").write_text(f"import torch\n\n\n{code}")
+    (tmp_path / "own.yaml").write_text(
+        "study: q\n"
+        "data: {source: {name: phantom, n_cases: 60, size: 32}, split: {test: given, val: 0.2}}\n"
+        'recipe: {model: {name: "my_nets:Small", args: {depth: 3}}, loss: LOSS, epochs: 1}\nseeds: 1\n'.replace(
+            "LOSS", loss
+        )
+    )
+    result = cli("run", tmp_path / "own.yaml", "--out", tmp_path / "out")
+    assert result.returncode == 0, result.stderr

@@ -162,16 +162,30 @@ class TestEnvironment:
         assert trial.folder.environment()["n_cores"] == 6
 
     @pytest.mark.parametrize(
+        ("n_seeds", "threads", "n_workers"),
+        [(9, None, 6), (2, None, 2), (9, 2, 3), (9, 8, 1)],
+    )
+    def test_auto_gives_every_core_something_to_do(self, trial: Trial, monkeypatch, n_seeds, threads, n_workers):
+        """As many workers as there are cores for at the runs' threads, and no more than runs."""
+        monkeypatch.setattr(execute, "n_cores", lambda: 6)
+        seen = []
+        study = trial.study("factors={}", seeds=n_seeds)
+        trial.run(study, watch=lambda event, clock: seen.append(clock.n_workers), workers=None, threads=threads)
+        assert set(seen) == {n_workers}
+        assert trial.folder.environment()["threads"] == (threads or 6 // n_workers)
+
+    @pytest.mark.parametrize(
         ("how", "words"),
         [
             ({"threads": 5}, "--threads 5, but the runs in .* had 1 each"),
             ({"device": "cuda"}, "--device cuda, but the runs in .* were trained on cpu"),
+            ({"engine": "other:train"}, "the runs in .* are trained by fake_engine:train, not by other:train"),
         ],
     )
     def test_others_are_refused_before_anything_changes(self, trial: Trial, how: dict[str, Any], words: str):
         """The plan of the study that was refused does not take the place of the old one."""
         trial.record()
-        trial.folder.write_environment({"threads": 1, "device": "cpu"})
+        trial.folder.write_environment({"threads": 1, "device": "cpu", "engine": "fake_engine:train"})
         before = trial.contents()
         with pytest.raises(StudyConflictError, match=words) as caught:
             trial.run(trial.study("study=Why?", seeds=3), trial.scans(brighter=1), **how)
@@ -181,7 +195,7 @@ class TestEnvironment:
     def test_the_same_ones_may_be_said_again(self, trial: Trial):
         """They are no conflict."""
         trial.record(finished=["base/seed-0", "base/seed-1", "loss-ce/seed-0", "loss-ce/seed-1"])
-        trial.folder.write_environment({"threads": 1, "device": "cpu"})
+        trial.folder.write_environment({"threads": 1, "device": "cpu", "engine": "fake_engine:train"})
         assert len(trial.run(threads=1, device="cpu").finished) == 4
 
     def test_other_versions_are_noted_once(self, trial: Trial):

@@ -29,7 +29,7 @@ seeds: [1, -2]
 primary: {metric: accurcy, margin: 2}
 hypotheses:
   - {claim: x, better: {loss: ce}, than: {loss: bce}}
-acknowledge: [{finding: A1}]
+acknowledge: [{finding: AU001}]
 """
 
 
@@ -167,3 +167,21 @@ def test_the_message_says_how_many_and_what_to_do() -> None:
         "do this: mend these, then run the same command again; `scantrial schema` prints every key"
     )
     assert caught.value.exit_code == 2
+
+
+def test_a_misspelt_name_hides_no_other_fault(faults_of: FaultsOf) -> None:
+    """Values of a part are judged by the nearest name; keys are not, since only the right name tells what belongs."""
+    text = (
+        "recipe:\n"
+        "  optimizer: {name: adamm, lr: -1, momentum: 0.9}\n"
+        "  schedule: {name: stepp, every: 0, gamma: 0.5}\n"
+        "  loss: {name: cee, focal_gamma: -2}\n"
+    )
+    assert {fault.path: fault.suggestion for fault in faults_of(text)} == {
+        "recipe.optimizer.name": "adam",
+        "recipe.optimizer.lr": None,
+        "recipe.schedule.name": "step",
+        "recipe.schedule.every": None,
+        "recipe.loss.name": "ce",
+        "recipe.loss.focal_gamma": None,
+    }

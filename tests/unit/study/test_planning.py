@@ -59,10 +59,10 @@ def test_listing_counts_what_loading_gives(tmp_path):
 
 
 def test_the_real_scans_are_counted_without_decoding(chest_xray):
-    """report-a-loss has 200 test scans of each class."""
+    """report-a-loss has 200 test scans of each class, of 274 patients by their files' names."""
     cases, notes = count_test_cases(read_study("report-a-loss"))
     assert dict(cases.by_class) == {"NORMAL": 200, "PNEUMONIA": 200}
-    assert (cases.n_train, cases.n_patients, notes) == (1600, None, ())
+    assert (cases.n_train, cases.n_patients, notes) == (1600, 274, ())
 
 
 def test_scans_of_one_patient_count_less(tmp_path):
@@ -224,7 +224,7 @@ def test_timing_trains_two_epochs_of_each_recipe_and_no_test_row(tmp_path, monke
     found = measure_time(
         study,
         scans,
-        replace(api._execution({}), threads=1),
+        replace(api._execution(study, None, {}), threads=1),
         progress=lambda what, done, total: told.append((what, done, total)),
     )
     assert told == [("timing recipes", 1, 2), ("timing recipes", 2, 2)]

@@ -87,6 +87,16 @@ def test_predictions_cover_each_split_in_case_order(make_task):
         np.testing.assert_allclose(part.y_prob[:, 1], 1 / (1 + np.exp(-part.logits[:, 0].astype(float))), rtol=1e-12)
 
 
+@pytest.mark.parametrize("rgb", [False, True])
+def test_what_is_stored_gives_the_same_bits_whatever_the_layout_in_training(make_task, rgb):
+    """Convolutions are trained channels-last; stored weights lie in the ordinary order and predict what the run did."""
+    task = make_task(model="cnn", epochs=1, rgb=rgb)
+    result = run(task)
+    predictor = load_predictor(result.facts, result.weights)
+    for part in result.predictions:
+        np.testing.assert_array_equal(predictor(task.images[part.cases]).logits, part.logits)
+
+
 def test_a_task_without_test_cases_is_trained(make_task):
     """Where there is no test split there are no test predictions."""
     task = make_task()
@@ -133,6 +143,16 @@ def test_running_training_numbers_are_means_over_the_cases(make_task):
     record = run(make_task(epochs=1, train_eval=True, optimizer={"name": "sgd", "lr": 1e-12})).history[0]
     assert record.train_loss == pytest.approx(record.train_eval_loss, rel=1e-6)
     assert record.train_accuracy == record.train_eval_accuracy
+
+
+def test_each_epoch_records_its_last_gradient_and_its_dead_units(make_task):
+    """Without clipping the last gradient has a norm; with a network of units that are all dead, all are counted."""
+    first, last = run(make_task(epochs=2)).history
+    assert 0 < first.last_grad_norm < math.inf
+    assert first.last_grad_norm != last.last_grad_norm
+    assert 0 <= first.dead_units < 1
+    threshold = {"name": "mlp", "hidden": [4], "activation": {"name": "Threshold", "threshold": 1e6, "value": 0.0}}
+    assert run(make_task(epochs=1, model=threshold)).history[0].dead_units == 1.0
 
 
 def test_weight_norm_is_that_of_the_weights(make_task):

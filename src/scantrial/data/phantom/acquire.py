@@ -80,3 +80,12 @@ def mark_border(image: NDArray[np.uint8], rng: np.random.Generator) -> None:
     start = int(rng.integers(size // 16, size - length - size // 16 + 1))
     edge = image if rng.random() < 0.5 else image.T
     edge[:thickness, start : start + length] = 250
+
+
+def alter(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return a copy as an editor leaves it: mirrored or not, brighter or darker, saved again with a little noise."""
+    copy = image[:, ::-1] if rng.random() < 0.5 else image
+    brightness = float(rng.uniform(0.85, 1.15))
+    noisy = copy * brightness + rng.normal(0, 2, image.shape)
+    altered: NDArray[np.uint8] = np.rint(noisy).clip(0, 255).astype(np.uint8)
+    return altered

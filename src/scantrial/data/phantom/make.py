@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scantrial.core.machine import n_cores
 from scantrial.core.rng import stream
-from scantrial.data.phantom.acquire import draw_acquisition, expose, mark_border
+from scantrial.data.phantom.acquire import alter, draw_acquisition, expose, mark_border
 from scantrial.data.phantom.anatomy import draw_anatomy, draw_opacities
 from scantrial.data.phantom.draw import draw_chest, make_grid
 from scantrial.data.phantom.options import PhantomOptions
@@ -23,6 +23,9 @@ PHANTOM_VERSION = 1
 """Rises whenever the same options would give other scans."""
 
 CLASS_NAMES = ("normal", "opacity")
+
+_ORIGINAL = {"copy": "original", "near copy": "near original"}
+"""By kind of copy, the stream that its original is drawn from."""
 
 _LARGE = 2**24
 """Pixels above which several processes are worth their start."""
@@ -56,13 +59,20 @@ class Phantom:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Patient:
+    """Patient `number` of the list; `person` is who it is, which is an earlier one where patients are shared."""
+
     number: int
+    person: int
     label: int
     recorded: int
     in_test: bool
 
     @property
     def name(self) -> str:
+        return f"p{self.person + 1:04d}"
+
+    @property
+    def file_name(self) -> str:
         return f"p{self.number + 1:04d}"
 
 
@@ -87,7 +97,9 @@ def make_phantom(options: PhantomOptions) -> Phantom:
         with ThreadPoolExecutor(n_parts) as pool:
             parts = pool.map(lambda ends: _draw_elsewhere(options, *ends), pairwise(bounds))
             images = np.concatenate(list(parts))
-    for row, original in _copies(options, cases).items():
+    for row, original in _copies(options, cases, options.near_duplicates, "near copy").items():
+        images[row] = alter(images[original], stream(options.seed, "phantom", "altered", row))
+    for row, original in _copies(options, cases, options.duplicates, "copy").items():
         images[row] = images[original]
     splits = ["test" if case.patient.in_test else "train" for case in cases]
     return Phantom(
@@ -98,7 +110,8 @@ def make_phantom(options: PhantomOptions) -> Phantom:
         split=np.array(splits),
         patients=tuple(case.patient.name for case in cases),
         sources=tuple(
-            f"phantom/{split}/{case.patient.name}-{case.scan}.png" for split, case in zip(splits, cases, strict=True)
+            f"phantom/{split}/{case.patient.file_name}-{case.scan}.png"
+            for split, case in zip(splits, cases, strict=True)
         ),
     )
 
@@ -134,7 +147,21 @@ def _patient(options: PhantomOptions, number: int) -> _Patient:
     before_with = int(number * options.prevalence + 1e-9)
     in_test = _turn(before_with if label else number - before_with, options.test_share)
     flipped = not in_test and _happens(options, options.label_noise, "label", number)
-    return _Patient(number=number, label=label, recorded=1 - label if flipped else label, in_test=in_test)
+    return _Patient(
+        number=number,
+        person=_person(options, number, label) if in_test else number,
+        label=label,
+        recorded=1 - label if flipped else label,
+        in_test=in_test,
+    )
+
+
+def _person(options: PhantomOptions, number: int, label: int) -> int:
+    """Return who test patient `number` is: themselves, or the training patient of the class who comes next before."""
+    if not _happens(options, options.shared_patients, "shared", number):
+        return number
+    earlier = (n for n in range(number - 1, -1, -1) if int(_turn(n, options.prevalence)) == label)
+    return next((n for n in earlier if not _patient(options, n).in_test), number)
 
 
 def _happens(options: PhantomOptions, share: float, *names: str | int) -> bool:
@@ -150,8 +177,9 @@ def _cases(options: PhantomOptions) -> list[_Case]:
 def _scan(options: PhantomOptions, case: _Case) -> NDArray[np.uint8]:
     patient = case.patient
     names = ("phantom", patient.number)
-    anatomy = draw_anatomy(stream(options.seed, *names, "anatomy"))
-    opacities = draw_opacities(stream(options.seed, *names, "opacities"), anatomy, options.difficulty)
+    person = ("phantom", patient.person)
+    anatomy = draw_anatomy(stream(options.seed, *person, "anatomy"))
+    opacities = draw_opacities(stream(options.seed, *person, "opacities"), anatomy, options.difficulty)
     rng = stream(options.seed, *names, "scan", case.scan)
     how = draw_acquisition(rng, difficulty=options.difficulty, shift=options.shift if patient.in_test else 0.0)
     grid = make_grid(options.size, dx=how.dx, dy=how.dy, zoom=how.zoom, lean=anatomy.lean)
@@ -162,7 +190,7 @@ def _scan(options: PhantomOptions, case: _Case) -> NDArray[np.uint8]:
     return image
 
 
-def _copies(options: PhantomOptions, cases: Sequence[_Case]) -> dict[int, int]:
+def _copies(options: PhantomOptions, cases: Sequence[_Case], share: float, kind: str) -> dict[int, int]:
     """Row of each test scan that is a copy, and the row of the training scan that it copies.
 
     The original is one of the patients of the same class who come before, so that it does not depend on `n_cases`.
@@ -175,7 +203,7 @@ def _copies(options: PhantomOptions, cases: Sequence[_Case]) -> dict[int, int]:
             earlier[patient.label].append(row)
             continue
         originals = earlier[patient.label]
-        if originals and _happens(options, options.duplicates, "copy", patient.number, case.scan):
-            rng = stream(options.seed, "phantom", "original", patient.number, case.scan)
+        if originals and _happens(options, share, kind, patient.number, case.scan):
+            rng = stream(options.seed, "phantom", _ORIGINAL[kind], patient.number, case.scan)
             copies[row] = originals[int(rng.integers(len(originals)))]
     return copies

@@ -24,6 +24,9 @@ class PhantomOptions(BaseModel):
     prevalence : share of patients with opacities
     test_share : share of patients who stand in the test split
     duplicates : share of test scans that are exact copies of a training scan of the same class
+    near_duplicates : share of test scans that are a changed copy of a training scan of the same class: mirrored or not,
+        brighter or darker, with a little noise
+    shared_patients : share of test patients who are training patients of the same class, scanned once more
     border_marks : share of training scans with opacities that carry a bright mark at the border
     seed : of everything random; a scan depends on it, on its patient's number, and not on `n_cases`
     """
@@ -39,5 +42,7 @@ class PhantomOptions(BaseModel):
     prevalence: Annotated[float, Field(gt=0, lt=1)] = 0.5
     test_share: Annotated[float, Field(ge=0, lt=1)] = 1 / 6
     duplicates: Share = 0.0
+    near_duplicates: Share = 0.0
+    shared_patients: Share = 0.0
     border_marks: Share = 0.0
     seed: int = 0

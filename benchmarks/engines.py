@@ -1,11 +1,11 @@
-"""Seconds per epoch of the reference engine beside the loop that a notebook holds.
+"""Seconds per epoch of both engines beside the loop that a notebook holds.
 
-    python benchmarks/reference_engine.py [--epochs 4] [--repeats 2] [--threads 2]
+    python benchmarks/engines.py [--epochs 4] [--repeats 2] [--threads 2]
 
-Each measurement is a process of its own (the engine sets flush-to-zero and the allocator for its process), and the
+Each measurement is a process of its own (an engine sets flush-to-zero and the allocator for its process), and the
 variants take turns, so that a machine that drifts drifts for all. The work is 1,600 training and 400 validation images
 of 256x256 and a batch of 32; an epoch is training and validation. The first epoch of each process is left out. Only the
-ratios carry over to another machine.
+ratios carry over to another machine. `--epochs 30 --repeats 1` shows what subnormal weights do to the notebook.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 MODELS = {"M1 mlp-256 bce": ("mlp-256", "bce"), "M2 mlp-64x3 ce": ("mlp-64x3", "ce")}
-VARIANTS = ("notebook", "notebook, fused Adam", "scantrial reference")
+VARIANTS = ("notebook", "notebook, fused Adam", "scantrial reference", "scantrial fused")
 N_TRAIN, N_VAL, SIDE, BATCH = 1600, 400, 256, 32
 
 
@@ -77,11 +77,11 @@ def notebook_epochs(model, loss, epochs, *, fused):
     return times
 
 
-def engine_epochs(model, loss, epochs, *, threads):
+def engine_epochs(engine, model, loss, epochs, *, threads):
     """`train_run` on the same scans; an epoch ends when it is told."""
     from scantrial.recipe.spec import Recipe
     from scantrial.recipe.task import RunTask
-    from scantrial.train.reference import train_run
+    from scantrial.train import fused, reference
 
     images, labels = make_scans()
     task = RunTask(
@@ -100,7 +100,8 @@ def engine_epochs(model, loss, epochs, *, threads):
         open_test=lambda _: None,
     )
     ends = []
-    train_run(task, lambda _record, _n_epochs: ends.append(time.perf_counter()))
+    train = {"reference": reference, "fused": fused}[engine].train_run
+    train(task, lambda _record, _n_epochs: ends.append(time.perf_counter()))
     return np.diff(ends).tolist()
 
 
@@ -109,8 +110,8 @@ def measure_one(variant, model, loss, epochs, threads):
     import torch
 
     torch.set_num_threads(threads)
-    if variant == "scantrial reference":
-        times = engine_epochs(model, loss, epochs + 1, threads=threads)
+    if variant.startswith("scantrial"):
+        times = engine_epochs(variant.split()[1], model, loss, epochs + 1, threads=threads)
     else:
         times = notebook_epochs(model, loss, epochs + 1, fused="fused" in variant)[1:]
     print(json.dumps(times))
@@ -139,12 +140,12 @@ def main():
         for _ in range(options.repeats):
             for variant in VARIANTS:
                 times[variant] += measure_aside(variant, model, loss, options)
-        base = statistics.median(times["notebook, fused Adam"])
-        print(f"\n{title:<24}{'s/epoch':>8}{'min':>8}{'max':>8}{'/ fused notebook':>18}{'n':>4}")
+        plain, base = (statistics.median(times[name]) for name in VARIANTS[:2])
+        print(f"\n{title:<24}{'s/epoch':>8}{'min':>8}{'max':>8}{'/ fused notebook':>18}{'notebook /':>12}{'n':>4}")
         for variant, seconds in times.items():
             middle = statistics.median(seconds)
-            row = f"{middle:>8.2f}{min(seconds):>8.2f}{max(seconds):>8.2f}{middle / base:>18.2f}{len(seconds):>4}"
-            print(f"{variant:<24}{row}")
+            spread = f"{middle:>8.2f}{min(seconds):>8.2f}{max(seconds):>8.2f}"
+            print(f"{variant:<24}{spread}{middle / base:>18.2f}{plain / middle:>12.2f}{len(seconds):>4}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,405 @@
+"""Gaps between the accuracies of one network on different cases, with intervals; and what a gap may be due to.
+
+A gap is positive where the network is worse on the newer cases: training minus validation, validation minus test, both
+with the weights of the kept epoch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student_t
+
+from scantrial.analysis.diagnosis.thresholds import GAP, GAP_HIGH, HIGH_ACCURACY
+from scantrial.analysis.proportions import LEVEL, newcombe, wilson
+from scantrial.analysis.selection import expected_optimism
+from scantrial.core.errors import InputError, ShapeError
+
+Correct = NDArray[np.bool_]
+Groups = NDArray[Any]
+
+GapMethod = Literal["newcombe", "seeds and cases", "cases only"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A difference of accuracies on two sets of different cases.
+
+    Parameters
+    ----------
+    value, low, high : as proportions
+    first, second : mean accuracy over the seeds on either set
+    level : nominal coverage
+    method : ``newcombe`` with one seed; ``seeds and cases`` with more; ``cases only`` where the seeds agree so well
+        that the other has no error left
+    se, df : standard error and degrees of freedom; NaN for ``newcombe``, which has none
+    n_seeds, n_first, n_second : runs, and cases of either set
+    per_seed : the gap of each run
+    """
+
+    value: float
+    low: float
+    high: float
+    first: float
+    second: float
+    level: float
+    method: GapMethod
+    se: float
+    df: float
+    n_seeds: int
+    n_first: int
+    n_second: int
+    per_seed: tuple[float, ...]
+
+    @property
+    def is_beyond_chance(self) -> bool:
+        """Whether the whole interval lies above 0."""
+        return self.low > 0
+
+    @property
+    def is_large(self) -> bool:
+        """Whether a gap from training to validation is large: 10 points, 7 where training accuracy is above 90 %."""
+        least = GAP_HIGH.value if self.first > HIGH_ACCURACY.value else GAP.value
+        return self.value >= least and self.is_beyond_chance
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data; what is not a finite number is None."""
+        plain = asdict(self)
+        return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in plain.items()}
+
+
+def case_covariance(correct: Correct, groups: Groups | None = None) -> NDArray[np.float64]:
+    """Estimate how the accuracies of some runs vary together with the cases, shape (n_runs, n_runs).
+
+    ``C = sum_k (x_ik - a_i)(x_jk - a_j) / (n (n - 1))``; with patients, the cases of one are summed first:
+    ``C = P/(P - 1) sum_g U_ig U_jg``, U the sums of ``(x - a)/n``.
+
+    Parameters
+    ----------
+    correct : shape (n_runs, n), whether each run decided each case rightly
+    groups : shape (n,), the patient of each case, or None where each case is one of its own
+
+    References
+    ----------
+    Gallas, Pennello and Myers (2007), JOSA A; Rao and Scott (1992) for patients with several cases.
+    """
+    right = np.atleast_2d(np.asarray(correct, dtype=np.float64))
+    n = right.shape[1]
+    if n < 2 or (groups is not None and len(groups) != n):
+        of = "" if groups is None else f" with {len(groups)} patients"
+        raise ShapeError(
+            f"decisions of shape {right.shape}{of}", expected="(n_runs, n), n at least 2, a patient a case"
+        )
+    influence = (right - right.mean(axis=1, keepdims=True)) / n
+    if groups is None:
+        return np.asarray(influence @ influence.T * (n / (n - 1)))
+    _, index = np.unique(groups, return_inverse=True)
+    n_groups = int(index.max()) + 1
+    if n_groups < 2:
+        raise InputError("cases of one patient only", expected="at least two patients")
+    sums = np.stack([np.bincount(index, weights=row, minlength=n_groups) for row in influence])
+    return np.asarray(sums @ sums.T * (n_groups / (n_groups - 1)))
+
+
+def shared_covariance(covariance: NDArray[np.float64]) -> float:
+    """Return Cov2: the mean covariance of two different runs of one arm, shape (n_runs, n_runs), n_runs at least 2."""
+    n = len(covariance)
+    return float((covariance.sum() - np.trace(covariance)) / (n * (n - 1)))
+
+
+def accuracy_gap(
+    first: Correct, second: Correct, *, groups: tuple[Groups | None, Groups | None] = (None, None), level: float = LEVEL
+) -> Gap:
+    """Compute the gap from one set of cases to another, with its interval.
+
+    With one run the cases are what is left to chance: Newcombe's interval. With r runs, l_j the gap of run j, s2 their
+    variance and q the covariance that runs share through the cases (Cov2 of either set, added up, as the sets are
+    independent): ``SE^2 = s2/r + q``, ``df = (s2 + r q)^2 / (s2^2/(r - 1))``.
+
+    Parameters
+    ----------
+    first, second : shape (n_runs, n), whether each run decided each case rightly; the same runs in both
+    groups : the patients of either set's cases, where several cases are of one
+    level : in (0, 1)
+
+    References
+    ----------
+    Newcombe (1998b); Obuchowski and Rockette (1995) and Hillis (2007), with runs as readers.
+    """
+    right = tuple(np.atleast_2d(np.asarray(part, dtype=bool)) for part in (first, second))
+    if right[0].shape[0] != right[1].shape[0] or not right[0].size or not right[1].size:
+        raise ShapeError(f"decisions of shapes {right[0].shape} and {right[1].shape}", expected="the same runs in both")
+    covariances = tuple(case_covariance(part, group) for part, group in zip(right, groups, strict=True))
+    if len(right[0]) > 1:
+        means = tuple(part.mean(axis=1) for part in right)
+        sizes = (right[0].shape[1], right[1].shape[1])
+        return gap_over_seeds(means, covariances, sizes=sizes, level=level)
+    return _gap_of_one(right, covariances, groups, level)
+
+
+def _gap_of_one(
+    right: tuple[NDArray[np.bool_], ...],
+    covariances: tuple[NDArray[np.float64], ...],
+    groups: tuple[Groups | None, Groups | None],
+    level: float,
+) -> Gap:
+    intervals = []
+    for part, covariance, group in zip(right, covariances, groups, strict=True):
+        n, share = part.shape[1], float(part.mean())
+        # Patients with several cases: the number of independent cases that would vary as much.
+        variance = float(covariance[0, 0])
+        n_eff = n if group is None or variance == 0 else share * (1 - share) / variance
+        intervals.append(wilson(share * n_eff, n_eff, level=level))
+    found = newcombe(*intervals)
+    return Gap(
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        first=intervals[0].value,
+        second=intervals[1].value,
+        level=level,
+        method="newcombe",
+        se=math.nan,
+        df=math.nan,
+        n_seeds=1,
+        n_first=right[0].shape[1],
+        n_second=right[1].shape[1],
+        per_seed=(found.value,),
+    )
+
+
+def gap_over_seeds(
+    accuracies: tuple[NDArray[np.float64], ...],
+    covariances: tuple[NDArray[np.float64], ...],
+    *,
+    sizes: tuple[int, int],
+    level: float = LEVEL,
+) -> Gap:
+    """Compute the gap of two or more runs.
+
+    Parameters
+    ----------
+    accuracies : shape (n_runs,) on either set
+    covariances : shape (n_runs, n_runs) on either set, by `case_covariance`
+    sizes : cases of either set
+    """
+    gaps = accuracies[0] - accuracies[1]
+    r = len(gaps)
+    s2 = float(gaps.var(ddof=1))
+    q = max(sum(shared_covariance(covariance) for covariance in covariances), 0.0)
+    variance, method = s2 / r + q, "seeds and cases"
+    df = (s2 + r * q) ** 2 / (s2**2 / (r - 1)) if s2 > 0 else math.inf
+    if variance == 0:
+        variance, method = float(sum(covariance.mean() for covariance in covariances)), "cases only"
+    se = math.sqrt(max(variance, 0.0))
+    half = float(student_t.ppf(0.5 + level / 2, df)) * se
+    value = float(gaps.mean())
+    return Gap(
+        value=value,
+        low=value - half,
+        high=value + half,
+        first=float(accuracies[0].mean()),
+        second=float(accuracies[1].mean()),
+        level=level,
+        method="seeds and cases" if method == "seeds and cases" else "cases only",
+        se=se,
+        df=df,
+        n_seeds=r,
+        n_first=sizes[0],
+        n_second=sizes[1],
+        per_seed=tuple(gaps.tolist()),
+    )
+
+
+# ---------------------------------------------------------------------- what a gap from validation to test is due to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leakage:
+    """Validation cases that training has seen in some form.
+
+    Parameters
+    ----------
+    n_cases : such cases
+    accuracy_without : validation accuracy on the others, mean over the runs; None where there are no others
+    """
+
+    n_cases: int
+    accuracy_without: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwoSample:
+    """How well validation and test scans can be told apart.
+
+    Parameters
+    ----------
+    auroc : of a classifier that guesses the split
+    p : of its permutation test
+    is_found : whether that is called shift
+    """
+
+    auroc: float
+    p: float
+    is_found: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftEvidence:
+    """What is known about validation and test besides the gap; None is "not yet checked".
+
+    Parameters
+    ----------
+    gap : from validation to test, at the kept epoch
+    kept_by_val : whether validation cases chose the epoch
+    val_accuracy_last : validation accuracy at the last epoch, mean over the runs; None where it has none
+    n_epochs : epochs that the kept one was chosen from
+    val_shares : share of each class among the validation cases
+    test_recalls : shape (n_classes,), share of each class's test cases that are decided rightly, mean over the runs
+    leakage, two_sample : from an audit of the scans
+    n_suspect_labels : test cases whose label is doubtful, from an audit
+    """
+
+    gap: Gap
+    kept_by_val: bool
+    val_accuracy_last: float | None
+    val_shares: NDArray[np.float64]
+    test_recalls: NDArray[np.float64]
+    leakage: Leakage | None = None
+    two_sample: TwoSample | None = None
+    n_suspect_labels: int | None = None
+    n_epochs: int = 1
+
+
+StepState = Literal["settled", "explains a part", "explains nothing", "not yet checked", "open"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of the answer.
+
+    Parameters
+    ----------
+    name : ``chance``, ``selection``, ``class mix``, ``leakage``, ``covariate shift``, ``label quality`` or
+        ``unexplained``
+    explained : points of accuracy (as a proportion) that it explains, or None
+    """
+
+    name: str
+    state: StepState
+    explained: float | None
+    numbers: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+def explain_gap(evidence: ShiftEvidence) -> tuple[Step, ...]:
+    """Carry out, in order, the steps from a gap between validation and test to what it is due to.
+
+    Chance, selection, class mix, leakage, covariate shift, label quality, and what is left. If chance can explain the
+    gap, nothing else is asked. Nothing is called shift before the first four are done.
+    """
+    gap = evidence.gap
+    inside = gap.low <= 0
+    first = Step(
+        name="chance",
+        state="settled" if inside else "explains nothing",
+        explained=gap.value if inside else None,
+        numbers={"gap": gap.value, "low": gap.low, "high": gap.high},
+    )
+    if inside:
+        return (first,)
+    steps = (first, _selection(evidence), _class_mix(evidence), _leakage(evidence), _shift(evidence), _labels(evidence))
+    return (*steps, _unexplained(gap, steps))
+
+
+def _selection(evidence: ShiftEvidence) -> Step:
+    last = evidence.val_accuracy_last
+    if not evidence.kept_by_val:
+        return Step(name="selection", state="explains nothing", explained=0.0, numbers={"kept_by_val": False})
+    if last is None or not math.isfinite(last):
+        return Step(name="selection", state="not yet checked", explained=None, numbers={"kept_by_val": True})
+    luck = _luck_of_the_best(evidence)
+    numbers = {
+        "kept_by_val": True,
+        "val_accuracy": evidence.gap.first,
+        "val_accuracy_last": last,
+        "n_epochs": evidence.n_epochs,
+        "luck": luck,
+    }
+    return _part("selection", min(evidence.gap.first - last, luck), numbers)
+
+
+def _luck_of_the_best(evidence: ShiftEvidence) -> float:
+    """Return the most that picking the best of all epochs by these cases can add to validation accuracy.
+
+    As if the epochs were equally good and their errors independent, ``SE c_n`` (see `expected_optimism`): epochs of one
+    run are much alike, so that the true figure lies below it. A last epoch that is worse by more than this is worse.
+    """
+    accuracy, n = evidence.gap.first, evidence.gap.n_first
+    return expected_optimism(math.sqrt(accuracy * (1 - accuracy) / n), evidence.n_epochs)
+
+
+def _class_mix(evidence: ShiftEvidence) -> Step:
+    if not np.isfinite(evidence.test_recalls).all():
+        return Step(name="class mix", state="not yet checked", explained=None, numbers={})
+    reweighted = float(evidence.val_shares @ evidence.test_recalls)
+    numbers = {"test_accuracy": evidence.gap.second, "reweighted": reweighted}
+    return _part("class mix", reweighted - evidence.gap.second, numbers)
+
+
+def _leakage(evidence: ShiftEvidence) -> Step:
+    leak = evidence.leakage
+    if leak is None:
+        return Step(name="leakage", state="not yet checked", explained=None, numbers={})
+    numbers = {"n_cases": leak.n_cases, "accuracy_without": leak.accuracy_without}
+    without = evidence.gap.first if leak.accuracy_without is None else leak.accuracy_without
+    return _part("leakage", evidence.gap.first - without, numbers)
+
+
+def _shift(evidence: ShiftEvidence) -> Step:
+    found = evidence.two_sample
+    if found is None:
+        return Step(name="covariate shift", state="not yet checked", explained=None, numbers={})
+    numbers = {"auroc": found.auroc, "p": found.p}
+    return Step(
+        name="covariate shift",
+        state="open" if found.is_found else "explains nothing",
+        explained=None if found.is_found else 0.0,
+        numbers=numbers,
+    )
+
+
+def _labels(evidence: ShiftEvidence) -> Step:
+    n = evidence.n_suspect_labels
+    if n is None:
+        return Step(name="label quality", state="not yet checked", explained=None, numbers={})
+    # Were every doubtful label wrong and every such case counted as a mistake, so much could be explained at most.
+    at_most = n / evidence.gap.n_second
+    numbers = {"n_suspect": n, "at_most": at_most}
+    return Step(name="label quality", state="open" if n else "explains nothing", explained=None, numbers=numbers)
+
+
+_SMALLEST = 0.0005
+"""A part that is shown as 0.0 points explains nothing."""
+
+
+def _part(name: str, part: float, numbers: Mapping[str, Any]) -> Step:
+    state: StepState = "explains a part" if part >= _SMALLEST else "explains nothing"
+    return Step(name=name, state=state, explained=part, numbers=numbers)
+
+
+def _unexplained(gap: Gap, steps: tuple[Step, ...]) -> Step:
+    left = gap.value - sum(step.explained for step in steps if step.explained is not None and step.explained > 0)
+    waiting = [step.name for step in steps if step.state == "not yet checked"]
+    may_be_shift = not {"selection", "class mix", "leakage"} & set(waiting)
+    shift = any(step.name == "covariate shift" and step.state == "open" for step in steps)
+    numbers = {"left": left, "waiting": waiting, "may_be_shift": may_be_shift, "shift_found": shift}
+    return Step(name="unexplained", state="open" if left > 0 else "settled", explained=None, numbers=numbers)

@@ -1,0 +1,54 @@
+"""A number with its standard error, or the reason why there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from scantrial.analysis.metrics import Undefined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """A number computed from cases, or the reason why there is none.
+
+    Parameters
+    ----------
+    value : NaN where it is undefined
+    se : standard error; NaN where it is undefined, or where none belongs to this number
+    reason : why there is no value, or None
+    """
+
+    value: float
+    se: float = math.nan
+    reason: str | None = None
+
+    @property
+    def is_defined(self) -> bool:
+        """Whether there is a value."""
+        return self.reason is None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON; what is NaN is None."""
+        return {"value": or_none(self.value), "se": or_none(self.se), "reason": self.reason}
+
+
+def missing(reason: str) -> Number:
+    """Return the number that is not there, for this reason."""
+    return Number(value=math.nan, reason=reason)
+
+
+def attempt(compute: Callable[[], Number | float]) -> Number:
+    """Compute a number; if that raises `Undefined`, the number is missing for that reason."""
+    try:
+        found = compute()
+    except Undefined as why:
+        return missing(str(why))
+    return found if isinstance(found, Number) else Number(value=float(found))
+
+
+def or_none(value: float) -> float | None:
+    """Return the number, or None for NaN: JSON has no NaN."""
+    return None if math.isnan(value) else value

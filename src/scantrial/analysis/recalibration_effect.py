@@ -1,0 +1,125 @@
+"""What recalibration does to given rows: log loss, Brier score and calibration before and after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from scantrial.analysis.binned import N_DRAWS
+from scantrial.analysis.calibration import Calibration, measure_calibration
+from scantrial.analysis.metrics import MetricValue, Undefined, measure
+from scantrial.analysis.number import Number, attempt
+from scantrial.analysis.recalibration import Recalibration, apply_recalibration, recalibrated_logits
+from scantrial.analysis.rows import Rows, need_both_classes, probabilities_of_logits
+from scantrial.core.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """How good probabilities are.
+
+    Parameters
+    ----------
+    log_loss, brier : as in `metrics`
+    auroc : of the scores themselves where there are two classes, so that rounding of p makes no ties; beyond, the
+        mean over the classes of the probabilities, which a temperature may change
+    calibration : two classes only, otherwise None
+    """
+
+    log_loss: MetricValue
+    brier: MetricValue
+    auroc: Number
+    calibration: Calibration | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "log_loss": self.log_loss.to_dict(),
+            "brier": self.brier.to_dict(),
+            "auroc": self.auroc.to_dict(),
+            "calibration": None if self.calibration is None else self.calibration.to_dict(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecalibrationEffect:
+    """Rows before and after a recalibration.
+
+    Parameters
+    ----------
+    recalibration : the map
+    n : rows that were judged
+    before : under the logits as they are
+    after : None where the map cannot be estimated
+    n_decisions_changed : cases whose most probable class changed; None as above
+    """
+
+    recalibration: Recalibration
+    n: int
+    before: Quality
+    after: Quality | None
+    n_decisions_changed: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "recalibration": self.recalibration.to_dict(),
+            "n": self.n,
+            "before": self.before.to_dict(),
+            "after": None if self.after is None else self.after.to_dict(),
+            "n_decisions_changed": self.n_decisions_changed,
+        }
+
+
+def judge_recalibration(fitted: Recalibration, rows: Rows, *, seed: int, n_draws: int = N_DRAWS) -> RecalibrationEffect:
+    """Measure rows, usually those of the test split, before and after a map that was fitted elsewhere.
+
+    Parameters
+    ----------
+    rows : logits of as many classes as the map was fitted on
+    seed, n_draws : of the draws behind the noise floor and the consistency band; the same before and after
+    """
+    if rows.scale != "logit":
+        raise InputError(f"scores of the scale {rows.scale!r}", expected="logits: recalibration works on them")
+    before = probabilities_of_logits(rows.scores)
+    after = apply_recalibration(fitted, rows) if fitted.is_defined else None
+    quality = partial(_quality, seed=seed, n_draws=n_draws)
+    return RecalibrationEffect(
+        recalibration=fitted,
+        n=rows.n,
+        before=quality(rows, before),
+        after=None if after is None else quality(_recalibrated(fitted, rows, after), after),
+        n_decisions_changed=None if after is None else int((before.argmax(axis=1) != after.argmax(axis=1)).sum()),
+    )
+
+
+def _recalibrated(fitted: Recalibration, rows: Rows, y_prob: NDArray[np.float64]) -> Rows:
+    if fitted.method == "isotonic":
+        return Rows(y_true=rows.y_true, scores=y_prob[:, 1], scale="probability")
+    return Rows(y_true=rows.y_true, scores=recalibrated_logits(fitted, rows), scale="logit")
+
+
+def _quality(rows: Rows, y_prob: NDArray[np.float64], *, seed: int, n_draws: int) -> Quality:
+    return Quality(
+        log_loss=measure("log_loss", rows.y_true, y_prob),
+        brier=measure("brier", rows.y_true, y_prob),
+        auroc=attempt(lambda: _auroc(rows, y_prob)),
+        calibration=measure_calibration(rows, seed=seed, n_draws=n_draws) if rows.n_classes == 2 else None,
+    )
+
+
+def _auroc(rows: Rows, y_prob: NDArray[np.float64]) -> float:
+    if rows.n_classes > 2:
+        found = measure("auroc", rows.y_true, y_prob)
+        if found.reason is not None:
+            raise Undefined(found.reason)
+        return found.value
+    need_both_classes(rows)
+    ranks = rankdata(rows.scores)[rows.positive]
+    n_positive = len(ranks)
+    return float((ranks.mean() - (n_positive + 1) / 2) / (rows.n - n_positive))

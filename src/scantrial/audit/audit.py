@@ -1,0 +1,149 @@
+"""Audit scans: every check of the table, ranked findings, pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scantrial.audit.checks import CHECKS
+from scantrial.audit.facts import case_facts
+from scantrial.audit.files import file_facts
+from scantrial.audit.permutation import piece_numbers
+from scantrial.audit.pictures import audit_pictures
+from scantrial.audit.records import (
+    SEVERITIES,
+    Audit,
+    AuditSettings,
+    Check,
+    CheckResult,
+    Finding,
+    Found,
+    Scores,
+    Subject,
+    Verdict,
+)
+from scantrial.core.progress import Progress, silent
+from scantrial.data.scanset import ScanSet
+
+AUDIT_VERSION = 1
+"""Rises whenever the same scans would be found to have other faults."""
+
+
+def audit_scans(
+    scans: ScanSet,
+    *,
+    settings: AuditSettings | None = None,
+    acknowledged: Mapping[str, str] | None = None,
+    scores: Scores | None = None,
+    progress: Progress = silent,
+) -> Audit:
+    """Make every check on some scans.
+
+    Parameters
+    ----------
+    scans : with the split that is to be judged; cases that no split holds are passed over, unless no case has a split
+    acknowledged : the reasons for accepting a finding, by code
+    scores : of a study's own runs, on cases that did not train them
+    progress : told of the scans looked at and the checks made
+
+    Notes
+    -----
+    The audit looks at test scans and their labels. It chooses nothing by them.
+    """
+    subject = subject_of(scans, settings or AuditSettings(), scores=scores, progress=progress)
+    verdicts = []
+    for number, check in enumerate(CHECKS.values(), start=1):
+        verdicts.append((check, check.run(subject)))
+        progress("auditing scans", number, len(CHECKS))
+    reasons = acknowledged or {}
+    findings = [
+        _finding(subject, check, found, reasons.get(check.code))
+        for check, verdict in verdicts
+        for found in verdict.found
+    ]
+    return Audit(
+        key=audit_key(scans, subject.settings, has_scores=scores is not None),
+        n_cases={part: int((subject.parts == part).sum()) for part in subject.splits or ("",)},
+        class_names=scans.class_names,
+        results=tuple(_result(check, verdict) for check, verdict in verdicts),
+        findings=tuple(ranked(findings)),
+        pictures=audit_pictures(subject),
+    )
+
+
+def audited_cases(scans: ScanSet) -> NDArray[np.int64]:
+    """Return the case numbers that an audit looks at: those in splits, or all where there are no splits."""
+    used = np.flatnonzero(scans.split != "")
+    return (used if len(used) else np.arange(len(scans))).astype(np.int64)
+
+
+def subject_of(
+    scans: ScanSet, settings: AuditSettings, *, scores: Scores | None = None, progress: Progress = silent
+) -> Subject:
+    """Look at the scans once, for all checks."""
+    cases = audited_cases(scans)
+    patients = None if scans.patients is None else np.array(scans.patients)[cases]
+    units = np.arange(len(cases)) if patients is None else np.unique(patients, return_inverse=True)[1].ravel()
+    return Subject(
+        scans=scans,
+        settings=settings,
+        cases=cases,
+        parts=scans.split[cases],
+        labels=scans.labels[cases],
+        units=piece_numbers(units.astype(np.int64)),
+        facts=case_facts(scans, cases, progress=progress),
+        files=file_facts(scans, cases),
+        scores=scores,
+    )
+
+
+def audit_key(scans: ScanSet, settings: AuditSettings | None = None, *, has_scores: bool = False) -> str:
+    """Return a hash of all that an audit depends on: scans, split, patients, settings, version."""
+    parts = [
+        AUDIT_VERSION,
+        scans.fingerprint,
+        scans.split.tolist(),
+        None if scans.patients is None else list(scans.patients),
+        [list(pair) for pair in scans.skipped],
+        asdict(settings or AuditSettings()),
+        has_scores,
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def ranked(findings: Sequence[Finding]) -> list[Finding]:
+    """Order findings: blockers, warnings, notes; acknowledged ones last within each; then by code."""
+    return sorted(findings, key=lambda one: (SEVERITIES.index(one.severity), one.acknowledged is not None, one.code))
+
+
+def _result(check: Check, verdict: Verdict) -> CheckResult:
+    return CheckResult(
+        code=check.code,
+        title=check.title,
+        severity=check.severity,
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        numbers=verdict.numbers,
+    )
+
+
+def _finding(subject: Subject, check: Check, found: Found, acknowledged: str | None) -> Finding:
+    source = [subject.scans.sources[case] for case in subject.cases]
+    return Finding(
+        code=check.code,
+        severity=found.severity or check.severity,
+        title=check.title,
+        text=found.text,
+        action=check.action,
+        case_numbers=tuple(sorted(int(subject.cases[row]) for row in found.rows)),
+        cases=tuple(source[row] for row in found.rows)
+        if found.pairs is None
+        else tuple((source[a], source[b]) for a, b in found.pairs),
+        numbers=found.numbers,
+        acknowledged=acknowledged,
+    )

@@ -1,0 +1,248 @@
+"""The table of all checks. A code is never used twice; a check that goes leaves its code behind."""
+
+from __future__ import annotations
+
+from scantrial.audit import duplicates, labels, patients, quality, shift, shortcuts
+from scantrial.audit.records import Check
+from scantrial.core.registry import Registry
+
+_CHECKS = (
+    Check(
+        code="AU001",
+        title="Patients in more than one split",
+        severity="blocker",
+        needs="patients, two splits",
+        rule="any patient has scans in two splits",
+        source="Kaufman et al. 2012; Kapoor, Narayanan 2023",
+        action="share out patients, not scans (split: {..., by: patient}), or show that equal names are not "
+        "one patient "
+        "and acknowledge this with the reason",
+        run=patients.check_leakage,
+    ),
+    Check(
+        code="AU002",
+        title="Patients not known",
+        severity="warning",
+        needs="nothing",
+        rule="neither the source nor the study names the patients",
+        source="Kapoor, Narayanan 2023",
+        action="give data.patient, a regular expression that finds the patient in each file's name, or a "
+        "patient column",
+        run=patients.check_known,
+    ),
+    Check(
+        code="AU003",
+        title="The same scan in more than one split",
+        severity="blocker",
+        needs="two splits",
+        rule="SHA-256 of decoded pixels, shape and type is equal for two scans in different splits",
+        source="Barz, Denzler 2020",
+        action="remove the copies from training and validation, or the scans concerned from test",
+        run=duplicates.check_exact_across,
+    ),
+    Check(
+        code="AU004",
+        title="The same scan more than once in a split",
+        severity="warning",
+        needs="nothing",
+        rule="SHA-256 of decoded pixels, shape and type is equal for two scans of one split",
+        source="Barz, Denzler 2020",
+        action="remove the copies: in training they count double, in test they make intervals too narrow",
+        run=duplicates.check_exact_within,
+    ),
+    Check(
+        code="AU005",
+        title="Nearly the same scan in more than one split",
+        severity="warning",
+        needs="two splits",
+        rule="a pair of scans in different splits, not equal, whose 64-bit perceptual hashes differ in at most 10 bits "
+        "(fewer where 0.1 % of pairs of different patients are nearer) in one of eight orientations, and whose 64 x 64 "
+        "pictures correlate at 0.95 or more, as they are and without the mean picture",
+        source="Zauner 2010; Krawetz 2011; Barz, Denzler 2020; docs/decisions, the audit",
+        action="look at the pairs; where they are one scan, remove one of them and see how the metric changes",
+        run=duplicates.check_near_across,
+    ),
+    Check(
+        code="AU006",
+        title="Nearly the same scan more than once in a split",
+        severity="note",
+        needs="nothing",
+        rule="as AU005, for two scans of one split",
+        source="Zauner 2010; Krawetz 2011; Barz, Denzler 2020; docs/decisions, the audit",
+        action="look at the pairs; they may be one scan that was edited or turned",
+        run=duplicates.check_near_within,
+    ),
+    Check(
+        code="AU007",
+        title="The same scan with different labels",
+        severity="warning",
+        needs="nothing",
+        rule="two scans that are equal (AU003, AU004) or nearly so (AU005, AU006) have different labels",
+        source="Northcutt et al. 2021",
+        action="find out which label is right: at least one of each pair is wrong, or the class is not in the picture",
+        run=duplicates.check_contradicting,
+    ),
+    Check(
+        code="AU010",
+        title="Scans of two splits look different",
+        severity="warning",
+        needs="two splits of 10 patients each",
+        rule="a ridge classifier on 16 x 16 gray values, eight statistics of the histogram and the size tells "
+        "the splits "
+        "apart out of fold with AUC 0.60 or more and permutation p < 0.01 (200 permutations of whole patients); strong "
+        "from 0.70",
+        source="Lopez-Paz, Oquab 2017; Phipson, Smyth 2010",
+        action="find out how the splits were made and taken; a result on these test scans is one on other "
+        "scans than those "
+        "of training. Compare the AUC within classes, which a different class mix does not explain",
+        run=shift.check_look,
+    ),
+    Check(
+        code="AU011",
+        title="Scans of two splits are not of one distribution",
+        severity="note",
+        needs="two splits of 10 patients each",
+        rule="unbiased squared maximum mean discrepancy on the features of AU010, Gaussian kernel with the "
+        "median distance "
+        "as bandwidth, permutation p < 0.01",
+        source="Gretton et al. 2012",
+        action="read it beside AU010, which says how large the difference is",
+        run=shift.check_kernel,
+    ),
+    Check(
+        code="AU012",
+        title="Networks score test scans otherwise than validation scans",
+        severity="warning",
+        needs="a study folder with finished runs",
+        rule="Kolmogorov-Smirnov test on the probability of the true class within each class, validation against test, "
+        "p < 0.01 after Holm over classes",
+        source="Rabanser et al. 2019",
+        action="validation is no stand-in for test here: report test, and look at AU010 for the reason",
+        run=shift.check_scores,
+    ),
+    Check(
+        code="AU013",
+        title="A class is more frequent in one split than in another",
+        severity="warning",
+        needs="two splits",
+        rule="Fisher's exact test on patients (scans where patients are not known) by split and class, p < 0.01, after "
+        "Holm where there are more than two classes",
+        source="Lipton et al. 2018; Newcombe 1998",
+        action="do not compare accuracy or predictive values between the splits: they move with the class mix; "
+        "AUROC and "
+        "balanced accuracy do not",
+        run=shift.check_prevalence,
+    ),
+    Check(
+        code="AU020",
+        title="The border predicts the label",
+        severity="warning",
+        needs="10 patients of each class in training and validation",
+        rule="a ridge classifier on the outer tenth of the picture predicts the label out of fold with AUC "
+        "0.65 or more "
+        "and permutation p < 0.01",
+        source="Maguolo, Nanni 2021; DeGrave et al. 2021",
+        action="look for marks, letters and collimation at the border; crop it and train again",
+        run=shortcuts.check_border,
+    ),
+    Check(
+        code="AU021",
+        title="The corners predict the label",
+        severity="warning",
+        needs="10 patients of each class in training and validation",
+        rule="as AU020, on four corners of an eighth of the side",
+        source="Maguolo, Nanni 2021; DeGrave et al. 2021",
+        action="look for marks and letters in the corners; cover them and train again",
+        run=shortcuts.check_corners,
+    ),
+    Check(
+        code="AU022",
+        title="Metadata predict the label",
+        severity="warning",
+        needs="10 patients of each class in training and validation",
+        rule="as AU020, on mean brightness and, where scans are files, width, height, pixel mode, format and file size",
+        source="Zech et al. 2018; Geirhos et al. 2020",
+        action="find out whether the classes were taken or saved in different ways; bring all scans to one "
+        "size and format",
+        run=shortcuts.check_metadata,
+    ),
+    Check(
+        code="AU023",
+        title="A size, type or format occurs in one class only",
+        severity="warning",
+        needs="scans that are image files",
+        rule="a value of size, pixel mode or file format occurs in one class only, Fisher's exact test on patients "
+        "p < 0.01 after Holm over all values",
+        source="Zech et al. 2018; Holm 1979",
+        action="find out whether the classes come from different places; bring all scans to one size and format",
+        run=shortcuts.check_one_class_values,
+    ),
+    Check(
+        code="AU030",
+        title="Labels worth a second look",
+        severity="note",
+        needs="10 patients of each class in training and validation, or a study folder with finished runs",
+        rule="confident learning lists scans that look like another class; found where, with 95 % confidence, "
+        "more than "
+        "1 % of the scans are listed with a probability of at most 0.1 of their own class",
+        source="Northcutt et al. 2021; docs/decisions, the audit",
+        action="have someone read the scans again, the least likely first; drop none unseen",
+        run=labels.check_suspicious,
+    ),
+    Check(
+        code="AU031",
+        title="Classes are unbalanced",
+        severity="warning",
+        needs="nothing",
+        rule="the commonest class holds more than 75 % of a split",
+        source="method of this project",
+        action="decide on AUROC or balanced accuracy, and read accuracy beside that of always saying the "
+        "commonest class",
+        run=labels.check_balance,
+    ),
+    Check(
+        code="AU040",
+        title="Files that could not be read",
+        severity="warning",
+        needs="nothing",
+        rule="files were left out with skip_unreadable",
+        source="method of this project",
+        action="mend or replace them: files that cannot be read are seldom a random part",
+        run=quality.check_unreadable,
+    ),
+    Check(
+        code="AU041",
+        title="Images that show next to nothing",
+        severity="warning",
+        needs="nothing",
+        rule="the standard deviation is below 1 % of the brightest value",
+        source="method of this project",
+        action="remove them, or find out what went wrong when they were taken or converted",
+        run=quality.check_constant,
+    ),
+    Check(
+        code="AU042",
+        title="Saturated images",
+        severity="note",
+        needs="nothing",
+        rule="more than half of the image is at the largest value of its type, or more than 98 % at 0",
+        source="method of this project",
+        action="look at them: a window was set wrongly, or the image is mostly background",
+        run=quality.check_saturated,
+    ),
+    Check(
+        code="AU043",
+        title="Files of an unusual size",
+        severity="note",
+        needs="scans that are image files",
+        rule="a side is three times longer or shorter than the median side, before any resizing",
+        source="method of this project",
+        action="look at them: resizing distorts them, and they may be of another kind",
+        run=quality.check_size,
+    ),
+)
+
+CHECKS: Registry[Check] = Registry("check", {check.code: check for check in _CHECKS})
+
+LEAKING = ("AU001", "AU003", "AU005")
+"""Checks whose cases stand in training and in test, in a way: a metric is shown with and without them."""

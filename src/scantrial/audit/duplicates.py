@@ -1,0 +1,331 @@
+"""The same scan twice: pixel for pixel, or nearly so."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scantrial.audit.phash import HashPairs, distances, near_pairs, nearest_orientation, orient
+from scantrial.audit.records import Found, Subject, Verdict, not_applicable, verdict_of
+from scantrial.audit.words import counted
+from scantrial.core.rng import stream
+
+N_CALIBRATION = 100_000
+"""Pairs of different patients that the distance is calibrated on."""
+
+CALIBRATION_QUANTILE = 0.001
+_PIECE = 256
+"""Pairs of pictures correlated at a time, so that they fit in a processor's cache."""
+
+Pair = tuple[int, int]
+
+
+# ---------------------------------------------------------------------- exact
+
+
+def exact_groups(subject: Subject) -> list[list[int]]:
+    """Return groups of positions whose decoded pixels are equal, each in the order of splits."""
+    by_digest: dict[bytes, list[int]] = defaultdict(list)
+    for row, digest in enumerate(subject.facts.digests):
+        by_digest[digest].append(row)
+    return [sorted(rows, key=subject.rank) for rows in by_digest.values() if len(rows) > 1]
+
+
+def across(subject: Subject, groups: Iterable[Sequence[int]]) -> list[Pair]:
+    """Pair every case of a group with the group's first case of another split; each pair once."""
+    pairs: dict[Pair, None] = {}
+    for group in groups:
+        for row in group:
+            other = next((one for one in group if subject.parts[one] != subject.parts[row]), None)
+            if other is not None:
+                pairs[_in_order(subject, row, other)] = None
+    return list(pairs)
+
+
+def within(subject: Subject, groups: Iterable[Sequence[int]]) -> list[Pair]:
+    """Pair every case of a group with the group's first case of its own split."""
+    pairs = []
+    for group in groups:
+        first: dict[str, int] = {}
+        for row in group:
+            part = str(subject.parts[row])
+            if part in first:
+                pairs.append((first[part], row))
+            first.setdefault(part, row)
+    return pairs
+
+
+def _in_order(subject: Subject, row: int, other: int) -> Pair:
+    return (row, other) if subject.rank(row) < subject.rank(other) else (other, row)
+
+
+def check_exact_across(subject: Subject) -> Verdict:
+    """Find scans that stand in two splits, pixel for pixel."""
+    if not subject.split_pairs:
+        return not_applicable("the scans stand in one split or in none")
+    pairs = across(subject, exact_groups(subject))
+    n_test = len(_test_rows(subject, pairs))
+    text = (
+        f"Equal pixel for pixel in different splits: {counted(len(pairs), 'pair')} of scans. "
+        f"{n_test:,} of {counted(len(subject.rows_of('test')), 'test scan')} stand in training or validation as well."
+    )
+    return _pairs_verdict(subject, pairs, text)
+
+
+def check_exact_within(subject: Subject) -> Verdict:
+    """Find scans that stand twice in one split, pixel for pixel."""
+    pairs = within(subject, exact_groups(subject))
+    by_split = _by_split(subject, pairs)
+    where = ", ".join(f"{n} in {split}" if split else str(n) for split, n in by_split.items())
+    text = f"Equal pixel for pixel to another scan of the same split: {counted(len(pairs), 'scan')} ({where})."
+    return _pairs_verdict(subject, pairs, text, by_split=by_split)
+
+
+def check_contradicting(subject: Subject) -> Verdict:
+    """Find equal or nearly equal scans whose labels differ."""
+    exact = [pair for group in exact_groups(subject) for pair in _unlike(subject, group)]
+    near = [(pair.first, pair.second) for pair in near_duplicates(subject).pairs]
+    pairs = list(
+        dict.fromkeys([*exact, *(pair for pair in near if subject.labels[pair[0]] != subject.labels[pair[1]])])
+    )
+    text = (
+        f"The same scan with different labels: {counted(len(pairs), 'pair')}, {len(exact)} of them equal pixel "
+        "for pixel, "
+        f"{len(pairs) - len(exact)} nearly so."
+    )
+    return _pairs_verdict(subject, pairs, text, n_exact=len(exact))
+
+
+def _unlike(subject: Subject, group: Sequence[int]) -> list[Pair]:
+    labels = subject.labels
+    pairs = ((row, next((one for one in group if labels[one] != labels[row]), None)) for row in group)
+    return list(dict.fromkeys(_in_order(subject, row, other) for row, other in pairs if other is not None))
+
+
+def _by_split(subject: Subject, pairs: Sequence[Pair]) -> dict[str, int]:
+    parts = [str(subject.parts[second]) for _, second in pairs]
+    return {part: parts.count(part) for part in dict.fromkeys(parts)}
+
+
+def _test_rows(subject: Subject, pairs: Iterable[Pair]) -> set[int]:
+    return {row for pair in pairs for row in pair if subject.parts[row] == "test"}
+
+
+def _pairs_verdict(subject: Subject, pairs: Sequence[Pair], text: str, **numbers: Any) -> Verdict:
+    counts: dict[str, Any] = {"n_pairs": len(pairs), "n_test_cases": len(_test_rows(subject, pairs)), **numbers}
+    found = [Found(text=text, rows=sorted({row for pair in pairs for row in pair}), pairs=pairs, numbers=counts)]
+    return verdict_of(found if pairs else [], **counts)
+
+
+# ---------------------------------------------------------------------- near
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearPair:
+    """Two scans that look alike and are not equal.
+
+    Parameters
+    ----------
+    distance : bits of 64 that differ between the perceptual hashes
+    orientation : of the second scan, 0 where it is as it is; see `scantrial.audit.phash.orient`
+    correlation, residual : of the small pictures, and of what is left of them without the mean picture
+    """
+
+    first: int
+    second: int
+    distance: int
+    orientation: int
+    correlation: float
+    residual: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearDuplicates:
+    """What the search found.
+
+    Parameters
+    ----------
+    pairs : confirmed ones
+    radius : bits up to which pairs were looked at, after calibration
+    quantile : of the distance of pairs of different patients
+    n_calibration, n_different_within, n_different_confirmed : pairs of different patients that were drawn, that fall
+        within the radius, and that would be confirmed
+    n_near, n_candidates : pairs within the radius, and pairs that were compared
+    """
+
+    pairs: tuple[NearPair, ...]
+    radius: int
+    quantile: int
+    n_calibration: int
+    n_different_within: int
+    n_different_confirmed: int
+    n_near: int
+    n_candidates: int
+
+
+def near_duplicates(subject: Subject) -> NearDuplicates:
+    """Search once for what three checks ask for; see `search_near_duplicates`."""
+    if "near" not in subject.memo:
+        subject.memo["near"] = search_near_duplicates(subject)
+    found: NearDuplicates = subject.memo["near"]
+    return found
+
+
+def search_near_duplicates(subject: Subject) -> NearDuplicates:
+    """Search for near duplicates, confirm them, and say how sharp the search is on these scans.
+
+    Scans of one body part are alike. The radius is therefore the smaller of the setting and the 0.1 % quantile of the
+    distances of pairs of different patients, and a pair counts only if two correlations of its 64 x 64 pictures, in the
+    orientation that was found, reach the setting: that of the pictures, and that of what is left when the mean
+    picture of the data set is taken away, which leaves what is this scan's own.
+    """
+    settings, hashes = subject.settings, subject.facts.hashes
+    first, second = _different_patients(subject)
+    apart = distances(hashes, first, second)
+    quantile = (
+        int(np.quantile(apart, CALIBRATION_QUANTILE, method="lower")) if len(apart) else settings.suspect_distance
+    )
+    radius = min(settings.suspect_distance, quantile)
+    found = near_pairs(hashes, radius=radius)
+    plain, residual = _correlations(subject, found)
+    equal = _equal(subject, found)
+    confirmed = (plain >= settings.min_correlation) & (residual >= settings.min_correlation)
+    drawn = _drawn_pairs(hashes, first, second, apart, radius)
+    drawn_plain, drawn_residual = _correlations(subject, drawn)
+    drawn_confirmed = (drawn_plain >= settings.min_correlation) & (drawn_residual >= settings.min_correlation)
+    return NearDuplicates(
+        pairs=tuple(
+            NearPair(
+                first=int(found.first[i]),
+                second=int(found.second[i]),
+                distance=int(found.distance[i]),
+                orientation=int(found.orientation[i]),
+                correlation=float(plain[i]),
+                residual=float(residual[i]),
+            )
+            for i in np.flatnonzero(confirmed & ~equal)
+        ),
+        radius=radius,
+        quantile=quantile,
+        n_calibration=len(apart),
+        n_different_within=len(drawn),
+        n_different_confirmed=int(drawn_confirmed.sum()),
+        n_near=len(found),
+        n_candidates=found.n_candidates,
+    )
+
+
+def _different_patients(subject: Subject) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw pairs of cases of different patients; where patients are not known, of different cases."""
+    n = len(subject)
+    rng = stream(subject.settings.seed, "audit", "calibration")
+    first, second = rng.integers(0, max(n, 1), (2, min(N_CALIBRATION, n * (n - 1) // 2)))
+    keep = subject.units[first] != subject.units[second]
+    return first[keep].astype(np.int64), second[keep].astype(np.int64)
+
+
+def _drawn_pairs(
+    hashes: NDArray[np.uint64],
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    apart: NDArray[np.int64],
+    radius: int,
+) -> HashPairs:
+    """Return those of the drawn pairs that fall within the radius."""
+    rows = apart <= radius
+    first, second = first[rows], second[rows]
+    orientation = nearest_orientation(hashes, first, second)
+    return HashPairs(first=first, second=second, orientation=orientation, distance=apart[rows], n_candidates=len(first))
+
+
+def _equal(subject: Subject, pairs: HashPairs) -> NDArray[np.bool_]:
+    digests = subject.facts.digests
+    same = [digests[a] == digests[b] for a, b in zip(pairs.first, pairs.second, strict=True)]
+    return np.array(same, dtype=bool)
+
+
+def _correlations(subject: Subject, pairs: HashPairs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the correlation of each pair's pictures, plain and without the mean picture."""
+    pictures = subject.facts.thumbnails
+    mean = pictures.mean(axis=0, dtype=np.float64).astype(np.float32)
+    plain, residual = np.zeros(len(pairs)), np.zeros(len(pairs))
+    for start in range(0, len(pairs), _PIECE):
+        part = slice(start, start + _PIECE)
+        left = pictures[pairs.first[part]].astype(np.float32)
+        right = pictures[pairs.second[part]].astype(np.float32)
+        for orientation in np.unique(pairs.orientation[part]):
+            rows = pairs.orientation[part] == orientation
+            right[rows] = orient(right[rows], int(orientation))
+        plain[part], residual[part] = correlations(left, right, mean)
+    return plain, residual
+
+
+def correlations(
+    left: NDArray[np.float32], right: NDArray[np.float32], mean: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return Pearson's correlation of each pair of pictures, as they are and without the mean picture; 0 if constant.
+
+    With r the picture without the mean picture m, both centred, the plain one follows from the same sums:
+    (r1 + m)(r2 + m) = r1 r2 + r1 m + r2 m + m m.
+    """
+    middle = (mean - mean.mean()).ravel()
+    own = [(pictures - mean).reshape(len(pictures), -1) for pictures in (left, right)]
+    own = [part - part.mean(axis=1, keepdims=True) for part in own]
+    product = np.einsum("ij,ij->i", *own).astype(np.float64)
+    with_mean = [(part @ middle).astype(np.float64) for part in own]
+    power = [np.einsum("ij,ij->i", part, part).astype(np.float64) for part in own]
+    of_mean = float(middle.astype(np.float64) @ middle)
+    whole = [squared + 2 * mixed + of_mean for squared, mixed in zip(power, with_mean, strict=True)]
+    return _ratio(product + sum(with_mean) + of_mean, whole), _ratio(product, power)
+
+
+def _ratio(product: NDArray[np.float64], power: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    scale = np.sqrt(np.maximum(power[0], 0) * np.maximum(power[1], 0))
+    return np.asarray(product / np.where(scale > 1.0, scale, np.inf))
+
+
+def check_near_across(subject: Subject) -> Verdict:
+    """Find scans that stand in two splits, changed a little."""
+    if not subject.split_pairs:
+        return not_applicable("the scans stand in one split or in none")
+    return _near_verdict(subject, "in different splits", same_split=False)
+
+
+def check_near_within(subject: Subject) -> Verdict:
+    """Find scans that stand twice in one split, changed a little."""
+    return _near_verdict(subject, "of one split", same_split=True)
+
+
+def _near_verdict(subject: Subject, where: str, *, same_split: bool) -> Verdict:
+    search = near_duplicates(subject)
+    chosen = [pair for pair in search.pairs if (subject.parts[pair.first] == subject.parts[pair.second]) == same_split]
+    n_near = sum(pair.distance <= subject.settings.near_distance for pair in chosen)
+    numbers = {
+        "n_near": n_near,
+        "n_suspect": len(chosen) - n_near,
+        "min_correlation": subject.settings.min_correlation,
+        **{name: getattr(search, name) for name in _SEARCH_FACTS},
+        "of_pairs": [
+            {"distance": p.distance, "orientation": p.orientation, "correlation": p.correlation, "residual": p.residual}
+            for p in chosen
+        ],
+    }
+    text = (
+        f"Nearly equal scans {where}: {counted(len(chosen), 'pair')}; the hashes of {n_near} differ in at most "
+        f"{subject.settings.near_distance} bits of 64, those of {len(chosen) - n_near} in more, up to {search.radius}."
+    )
+    return _pairs_verdict(subject, [_in_order(subject, pair.first, pair.second) for pair in chosen], text, **numbers)
+
+
+_SEARCH_FACTS = (
+    "radius",
+    "quantile",
+    "n_calibration",
+    "n_different_within",
+    "n_different_confirmed",
+)

@@ -1,0 +1,74 @@
+"""What the image files say of themselves: size, channels, format, bytes. Nothing is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from scantrial.core.machine import n_cores
+from scantrial.data.scanset import ScanSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """Facts about the files of n cases.
+
+    Parameters
+    ----------
+    width, height, n_bytes : shape (n,), before any resizing
+    mode : n texts, channels and depth in one word, such as ``L`` or ``RGB``
+    format : n texts, such as ``JPEG``
+    """
+
+    width: NDArray[np.int64]
+    height: NDArray[np.int64]
+    n_bytes: NDArray[np.int64]
+    mode: tuple[str, ...]
+    format: tuple[str, ...]
+
+
+def file_facts(scans: ScanSet, cases: NDArray[np.int64]) -> FileFacts | None:
+    """Read the headers of the cases' files; None where a case is no file of its own, or one cannot be read."""
+    place = scans.origin.get("path")
+    if place is None or not len(cases):
+        return None
+    root = Path(str(place))
+    root = root if root.is_dir() else root.parent
+    files = [root / scans.sources[case] for case in cases]
+    if not files[0].is_file():
+        return None
+    with ThreadPoolExecutor(n_cores()) as pool:
+        headers = list(pool.map(_header, files))
+    return _table(headers)
+
+
+_Header = tuple[int, int, int, str, str]
+
+
+def _header(file: Path) -> _Header | None:
+    try:
+        n_bytes = file.stat().st_size
+        with Image.open(file) as picture:
+            return picture.width, picture.height, n_bytes, picture.mode, str(picture.format)
+    except Exception:  # Pillow raises nearly anything on a header it does not know; the scan was read by another way
+        return None
+
+
+def _table(headers: Sequence[_Header | None]) -> FileFacts | None:
+    rows = [header for header in headers if header is not None]
+    if len(rows) < len(headers):
+        return None
+    width, height, n_bytes, mode, kind = zip(*rows, strict=True)
+    return FileFacts(
+        width=np.array(width, dtype=np.int64),
+        height=np.array(height, dtype=np.int64),
+        n_bytes=np.array(n_bytes, dtype=np.int64),
+        mode=mode,
+        format=kind,
+    )

@@ -1,0 +1,46 @@
+"""Patients who stand in more than one split."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import combinations
+
+from scantrial.audit.records import Found, Subject, Verdict, clear, not_applicable, verdict_of
+from scantrial.audit.words import counted
+
+
+def check_leakage(subject: Subject) -> Verdict:
+    """Find patients with scans in two splits."""
+    patients = subject.scans.patients
+    if patients is None:
+        return not_applicable("patients are not known")
+    if not subject.split_pairs:
+        return not_applicable("the scans stand in one split or in none")
+    splits: dict[int, set[str]] = defaultdict(set)
+    for unit, part in zip(subject.units.tolist(), subject.parts.tolist(), strict=True):
+        splits[unit].add(part)
+    torn = {unit for unit, parts in splits.items() if len(parts) > 1}
+    rows = [row for row, unit in enumerate(subject.units.tolist()) if unit in torn]
+    between = {f"{a}, {b}": sum({a, b} <= splits[unit] for unit in torn) for a, b in combinations(subject.splits, 2)}
+    n_test = sum(subject.parts[row] == "test" for row in rows)
+    n_of_test = len(subject.rows_of("test"))
+    numbers = {
+        "n_patients": len(torn),
+        "n_patients_in_all": len(splits),
+        "between": between,
+        "n_cases": {split: sum(subject.parts[row] == split for row in rows) for split in subject.splits},
+        "patients": sorted({patients[subject.cases[row]] for row in rows}),
+    }
+    text = (
+        f"{counted(len(torn), 'patient')} of {len(splits):,} {'stands' if len(torn) == 1 else 'stand'} in more than "
+        f"one split; {n_test:,} of {counted(n_of_test, 'test scan')} {'is' if n_test == 1 else 'are'} of such patients."
+    )
+    return verdict_of([Found(text=text, rows=rows, numbers=numbers)] if torn else [], n_patients_in_all=len(splits))
+
+
+def check_known(subject: Subject) -> Verdict:
+    """Say that leakage cannot be checked where patients are not known."""
+    if subject.patients_known:
+        return clear("patients are known")
+    text = "Patients are not known: whether one patient has scans in two splits cannot be checked."
+    return verdict_of([Found(text=text, numbers={"n_cases": len(subject)})])

@@ -1,0 +1,330 @@
+"""What an audit is made of: its subject, its checks, what they found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scantrial.audit.facts import CaseFacts
+from scantrial.audit.files import FileFacts
+from scantrial.core.records import SPLITS
+from scantrial.data.scanset import ScanSet
+
+Severity = Literal["blocker", "warning", "note"]
+Outcome = Literal["found", "clear", "not applicable"]
+SEVERITIES: tuple[Severity, ...] = ("blocker", "warning", "note")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSettings:
+    """Thresholds and sizes; a finding carries those it was found by.
+
+    Parameters
+    ----------
+    alpha : below this p-value a test counts
+    shift_auc, strong_shift_auc : a shift between splits counts from here on, and is called strong
+    shortcut_auc : a shortcut counts from here on
+    near_distance, suspect_distance : bits of 64 up to which two images are near duplicates, and suspected
+    min_correlation : of two small pictures, plain and without the mean picture, that confirms a near duplicate
+    majority_share : share of the commonest class above which classes are called unbalanced
+    noise_share, doubt : suspicious labels count where, with 95 % confidence, more than this share of the cases has a
+        probability of the recorded class of at most `doubt`
+    n_permutations : of every permutation test
+    seed : of permutations, folds and the choice of pairs to calibrate on
+    """
+
+    alpha: float = 0.01
+    shift_auc: float = 0.60
+    strong_shift_auc: float = 0.70
+    shortcut_auc: float = 0.65
+    near_distance: int = 4
+    suspect_distance: int = 10
+    min_correlation: float = 0.95
+    majority_share: float = 0.75
+    noise_share: float = 0.01
+    doubt: float = 0.1
+    n_permutations: int = 200
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """Probabilities of a study's own runs, averaged over arms and seeds, on cases that did not train them.
+
+    Parameters
+    ----------
+    rows : positions among the audited cases, rising
+    y_prob : shape (len(rows), n_classes)
+    n_runs : runs that were averaged
+    """
+
+    rows: NDArray[np.int64]
+    y_prob: NDArray[np.float64]
+    n_runs: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Subject:
+    """What is audited: n cases and what is known of them. Checks speak of cases by their position here, 0 to n - 1.
+
+    Parameters
+    ----------
+    cases : shape (n,), case numbers
+    parts : shape (n,), the split of each case; "" throughout where the scans have no split
+    labels : shape (n,)
+    units : shape (n,), one number for each patient; each case its own where patients are not known
+    files : what the image files say of themselves, or None where cases are no files
+    scores : of a study's own runs, or None
+    memo : what checks share and compute once
+    """
+
+    scans: ScanSet
+    settings: AuditSettings
+    cases: NDArray[np.int64]
+    parts: NDArray[np.str_]
+    labels: NDArray[np.int64]
+    units: NDArray[np.int64]
+    facts: CaseFacts
+    files: FileFacts | None = None
+    scores: Scores | None = None
+    memo: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    @property
+    def patients_known(self) -> bool:
+        """Whether the source or the study names the patients."""
+        return self.scans.patients is not None
+
+    @cached_property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that hold cases, in order."""
+        return tuple(split for split in SPLITS if (self.parts == split).any())
+
+    @cached_property
+    def split_pairs(self) -> tuple[tuple[str, str], ...]:
+        """Every two splits, the earlier one first."""
+        return tuple((a, b) for i, a in enumerate(self.splits) for b in self.splits[i + 1 :])
+
+    @cached_property
+    def learnt_from(self) -> NDArray[np.int64]:
+        """Positions of the cases that a network learns or chooses from: all but those that test."""
+        return np.flatnonzero(self.parts != "test")
+
+    def rows_of(self, *splits: str) -> NDArray[np.int64]:
+        """Positions of the cases of some splits."""
+        return np.flatnonzero(np.isin(self.parts, splits))
+
+    def rank(self, row: int) -> tuple[int, int]:
+        """Order by split, then by position."""
+        split = str(self.parts[row])
+        return (SPLITS.index(split) if split in SPLITS else len(SPLITS)), int(row)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a check found, by position.
+
+    Parameters
+    ----------
+    text : a sentence with the numbers
+    rows : positions of the cases concerned
+    pairs : pairs of positions, where it is pairs that were found
+    numbers : everything that was measured, and the thresholds
+    severity : where it differs from the check's own
+    """
+
+    text: str
+    rows: Sequence[int] = ()
+    pairs: Sequence[tuple[int, int]] | None = None
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a check came to.
+
+    Parameters
+    ----------
+    outcome : found, clear, or not applicable
+    reason : why it was not applicable, or what was measured where all is clear
+    found : what was found, one record for each finding
+    numbers : everything that was measured
+    """
+
+    outcome: Outcome
+    reason: str = ""
+    found: tuple[Found, ...] = ()
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+
+def clear(reason: str = "", **numbers: Any) -> Verdict:
+    """Return that nothing was found."""
+    return Verdict(outcome="clear", reason=reason, numbers=numbers)
+
+
+def not_applicable(reason: str) -> Verdict:
+    """Return that a check could not be made."""
+    return Verdict(outcome="not applicable", reason=reason)
+
+
+def verdict_of(found: Sequence[Found], reason: str = "", **numbers: Any) -> Verdict:
+    """Return what was found, or that all is clear, with everything that was measured."""
+    return Verdict(outcome="found" if found else "clear", reason=reason, found=tuple(found), numbers=numbers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check.
+
+    Parameters
+    ----------
+    code : ``AU`` and three digits; never used twice
+    title : what is wrong where it finds something
+    severity : blocker (no verdict on arms until acknowledged), warning or note
+    needs : what it needs to be made
+    rule : when it counts as found
+    source : where the rule is from
+    action : what to do
+    run : makes it
+    """
+
+    code: str
+    title: str
+    severity: Severity
+    needs: str
+    rule: str
+    source: str
+    action: str
+    run: Callable[[Subject], Verdict]
+
+    @property
+    def anchor(self) -> str:
+        """Where the documentation describes it."""
+        return f"docs/audit.md#{self.code.lower()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What one check came to: found, clear or not applicable, and why."""
+
+    code: str
+    title: str
+    severity: Severity
+    outcome: Outcome
+    reason: str
+    numbers: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {name: getattr(self, name) for name in ("code", "title", "severity", "outcome", "reason", "numbers")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong with the scans, or may be.
+
+    Parameters
+    ----------
+    text : a sentence with the numbers
+    action : what to do
+    case_numbers : every case concerned, rising
+    cases : where these cases come from, or pairs of such, where it is pairs that were found; never cut
+    numbers : everything that was measured, and the thresholds
+    acknowledged : the reason that the study file gives for accepting it, or None
+    """
+
+    code: str
+    severity: Severity
+    title: str
+    text: str
+    action: str
+    case_numbers: tuple[int, ...]
+    cases: tuple[str, ...] | tuple[tuple[str, str], ...]
+    numbers: Mapping[str, Any]
+    acknowledged: str | None = None
+
+    @property
+    def is_open_blocker(self) -> bool:
+        """Whether it keeps the study from a verdict."""
+        return self.severity == "blocker" and self.acknowledged is None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "title": self.title,
+            "text": self.text,
+            "action": self.action,
+            "cases": [list(case) if isinstance(case, tuple) else case for case in self.cases],
+            "case_numbers": list(self.case_numbers),
+            "numbers": dict(self.numbers),
+            "acknowledged": self.acknowledged,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Finding:
+        """Build from what `to_dict` gave."""
+        cases = tuple(tuple(case) if isinstance(case, list) else case for case in data["cases"])
+        return cls(**{**data, "cases": cases, "case_numbers": tuple(data["case_numbers"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What is wrong with some scans.
+
+    Parameters
+    ----------
+    key : of the scans, their split and the settings: an audit of the same key need not be made again
+    n_cases : cases audited, by split
+    results : of every check, in the order of the table
+    findings : ranked: blockers, warnings, notes
+    pictures : see `scantrial.audit.pictures`
+    """
+
+    key: str
+    n_cases: Mapping[str, int]
+    class_names: tuple[str, ...]
+    results: tuple[CheckResult, ...]
+    findings: tuple[Finding, ...]
+    pictures: Mapping[str, Any]
+
+    def result(self, code: str) -> CheckResult | None:
+        """Return what a check came to, by its code; None where it was not made."""
+        return next((result for result in self.results if result.code == code), None)
+
+    @property
+    def open_blockers(self) -> tuple[Finding, ...]:
+        """The blockers that nobody has acknowledged: while there are any, no arm is called better."""
+        return tuple(finding for finding in self.findings if finding.is_open_blocker)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "key": self.key,
+            "n_cases": dict(self.n_cases),
+            "class_names": list(self.class_names),
+            "findings": [finding.to_dict() for finding in self.findings],
+            "checks": [result.to_dict() for result in self.results],
+            "pictures": dict(self.pictures),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Audit:
+        """Build from what `to_dict` gave."""
+        return cls(
+            key=data["key"],
+            n_cases=data["n_cases"],
+            class_names=tuple(data["class_names"]),
+            findings=tuple(Finding.from_dict(item) for item in data["findings"]),
+            results=tuple(CheckResult(**item) for item in data["checks"]),
+            pictures=data["pictures"],
+        )

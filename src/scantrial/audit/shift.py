@@ -1,0 +1,263 @@
+"""Whether two splits are alike: what the scans look like, and how often each class occurs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scantrial.analysis.multiplicity import holm
+from scantrial.audit.permutation import KernelTest, Predictability, areas, kernel_test, predictability
+from scantrial.audit.records import Found, Subject, Verdict, not_applicable, verdict_of
+from scantrial.audit.words import p_value, percent
+from scantrial.core.rng import stream
+
+MIN_UNITS = 10
+"""Fewer patients than this in a group are too few to tell it by."""
+
+N_ALIKE = 10
+"""How many cases are shown that look most like the other split."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitPair:
+    """Two splits as one set of cases.
+
+    Parameters
+    ----------
+    rows : positions of the cases of both
+    second : shape (len(rows),), 1 for the cases of the second split, else 0
+    enough : whether each has `MIN_UNITS` patients
+    """
+
+    names: tuple[str, str]
+    rows: NDArray[np.int64]
+    second: NDArray[np.int64]
+    enough: bool
+
+
+def split_pairs(subject: Subject) -> list[SplitPair]:
+    """Return every two splits."""
+    pairs = []
+    for names in subject.split_pairs:
+        rows = subject.rows_of(*names)
+        second = (subject.parts[rows] == names[1]).astype(np.int64)
+        units = subject.units[rows]
+        n_units = [len(np.unique(units[second == side])) for side in (0, 1)]
+        pairs.append(SplitPair(names=names, rows=rows, second=second, enough=min(n_units) >= MIN_UNITS))
+    return pairs
+
+
+def look_features(subject: Subject) -> NDArray[np.float64]:
+    """Return 16 x 16 gray values, statistics of the histogram, and sizes where known; shape (n, n_features)."""
+    if "look" not in subject.memo:
+        gray = subject.facts.small(16).reshape(len(subject), -1)
+        columns = [gray.astype(np.float64), subject.facts.statistics]
+        if subject.files is not None:
+            columns.append(np.log(np.stack([subject.files.width, subject.files.height], axis=1)))
+        subject.memo["look"] = np.concatenate(columns, axis=1)
+    features: NDArray[np.float64] = subject.memo["look"]
+    return features
+
+
+def told_apart(subject: Subject, pair: SplitPair) -> Predictability:
+    """Return how well the two splits are told apart by the look of their scans; computed once."""
+    key = f"apart {pair.names}"
+    if key not in subject.memo:
+        subject.memo[key] = predictability(
+            look_features(subject)[pair.rows],
+            pair.second,
+            subject.units[pair.rows],
+            n_permutations=subject.settings.n_permutations,
+            rng=stream(subject.settings.seed, "audit", "shift", *pair.names),
+        )
+    found: Predictability = subject.memo[key]
+    return found
+
+
+def check_look(subject: Subject) -> Verdict:
+    """Find splits that a cheap classifier tells apart."""
+    pairs = [pair for pair in split_pairs(subject) if pair.enough]
+    if not pairs:
+        return not_applicable(f"no two splits have scans of {MIN_UNITS} patients each")
+    settings, found, measured = subject.settings, [], {}
+    for pair in pairs:
+        told = told_apart(subject, pair)
+        numbers = {"splits": list(pair.names), **_look_numbers(subject, pair, told)}
+        measured[" and ".join(pair.names)] = numbers
+        if told.p < settings.alpha and told.auc >= settings.shift_auc:
+            found.append(_look_found(subject, pair, told, numbers))
+    return verdict_of(found, pairs=measured)
+
+
+def _look_numbers(subject: Subject, pair: SplitPair, told: Predictability) -> dict[str, Any]:
+    labels = subject.labels[pair.rows]
+    inside, weights = [], []
+    for label in np.unique(labels):
+        rows = labels == label
+        member = pair.second[rows, None] == 1
+        if 0 < member.sum() < len(member):
+            inside.append(float(areas(told.scores[rows, None], member)[0]))
+            weights.append(len(member))
+    return {
+        "auc": told.auc,
+        "p": told.p,
+        "auc_within_classes": float(np.average(inside, weights=weights)) if inside else None,
+        "n": [int((pair.second == side).sum()) for side in (0, 1)],
+        "n_permutations": subject.settings.n_permutations,
+        "alpha": subject.settings.alpha,
+        "min_auc": subject.settings.shift_auc,
+    }
+
+
+def _look_found(subject: Subject, pair: SplitPair, told: Predictability, numbers: dict[str, Any]) -> Found:
+    first, second = pair.names
+    strength = "strongly " if told.auc >= subject.settings.strong_shift_auc else ""
+    within = numbers["auc_within_classes"]
+    text = (
+        f"The {second} scans differ {strength}in look from the {first} scans: a cheap classifier tells them "
+        f"apart with AUC {told.auc:.2f} "
+        f"({p_value(told.p)}" + (f"; {within:.2f} among scans of one class)." if isinstance(within, float) else ").")
+    )
+    return Found(text=text, rows=most_alike(pair, told), numbers=numbers)
+
+
+def most_alike(pair: SplitPair, told: Predictability) -> list[int]:
+    """Return the positions of the cases of the second split that look most like that split and no other."""
+    of_second = np.flatnonzero(pair.second == 1)
+    order = of_second[np.argsort(-told.scores[of_second], kind="stable")]
+    return [int(row) for row in pair.rows[order[:N_ALIKE]]]
+
+
+def check_kernel(subject: Subject) -> Verdict:
+    """Find splits whose scans differ by a kernel test."""
+    pairs = [pair for pair in split_pairs(subject) if pair.enough]
+    if not pairs:
+        return not_applicable(f"no two splits have scans of {MIN_UNITS} patients each")
+    found, measured = [], {}
+    for pair in pairs:
+        tested = kernel_test(
+            look_features(subject)[pair.rows],
+            pair.second,
+            subject.units[pair.rows],
+            n_permutations=subject.settings.n_permutations,
+            rng=stream(subject.settings.seed, "audit", "kernel", *pair.names),
+        )
+        numbers = _kernel_numbers(subject, pair, tested)
+        measured[" and ".join(pair.names)] = numbers
+        if tested.p < subject.settings.alpha:
+            text = (
+                f"The {pair.names[1]} scans and the {pair.names[0]} scans are not of one distribution: squared "
+                f"maximum mean discrepancy {tested.mmd2:.4f} ({p_value(tested.p)})."
+            )
+            found.append(Found(text=text, numbers=numbers))
+    return verdict_of(found, pairs=measured)
+
+
+def _kernel_numbers(subject: Subject, pair: SplitPair, tested: KernelTest) -> dict[str, Any]:
+    return {
+        "splits": list(pair.names),
+        "mmd2": tested.mmd2,
+        "p": tested.p,
+        "bandwidth": tested.bandwidth,
+        "n": tested.n,
+        "n_permutations": subject.settings.n_permutations,
+        "alpha": subject.settings.alpha,
+    }
+
+
+def check_scores(subject: Subject) -> Verdict:
+    """Find that a study's own networks score scans of one class otherwise in test than in validation."""
+    from scipy.stats import ks_2samp  # noqa: PLC0415 - half a second to load
+
+    scores = subject.scores
+    if scores is None:
+        return not_applicable("no stored predictions: give a study folder")
+    parts, labels = subject.parts[scores.rows], subject.labels[scores.rows]
+    names, tests = [], []
+    for label, name in enumerate(subject.scans.class_names):
+        samples = [scores.y_prob[(parts == part) & (labels == label), label] for part in ("val", "test")]
+        if min(map(len, samples)) >= MIN_UNITS:
+            names.append(name)
+            tests.append((ks_2samp(*samples), [float(np.median(sample)) for sample in samples]))
+    if not tests:
+        return not_applicable(f"no class has {MIN_UNITS} scored scans in both validation and test")
+    adjusted = holm([float(test.pvalue) for test, _ in tests])
+    found, measured = [], {}
+    for name, (test, medians), p in zip(names, tests, adjusted, strict=True):
+        numbers = {"class": name, "ks": float(test.statistic), "p": p, "medians": medians, "n_runs": scores.n_runs}
+        measured[name] = numbers
+        if p < subject.settings.alpha:
+            text = (
+                f"The networks are less or more sure of {name} in test than in validation: median probability of the "
+                f"class {medians[1]:.2f} against {medians[0]:.2f} (Kolmogorov-Smirnov {test.statistic:.2f}, "
+                f"{p_value(p)})."
+            )
+            found.append(Found(text=text, numbers=numbers))
+    return verdict_of(found, classes=measured)
+
+
+def check_prevalence(subject: Subject) -> Verdict:
+    """Find classes that are more frequent in one split than in another."""
+    from scipy.stats import fisher_exact  # noqa: PLC0415 - half a second to load
+
+    names = subject.scans.class_names
+    asked = [1] if len(names) == 2 else list(range(len(names)))
+    tests = []
+    for pair in split_pairs(subject):
+        for label in asked:
+            table = _class_table(subject, pair, label)
+            tests.append((pair, label, table, float(fisher_exact(table).pvalue)))
+    if not tests:
+        return not_applicable("the scans stand in one split or in none")
+    adjusted = holm([p for *_, p in tests]) if len(asked) > 1 else [p for *_, p in tests]
+    found, measured = [], []
+    for (pair, label, table, _), p in zip(tests, adjusted, strict=True):
+        numbers = _prevalence_numbers(subject, pair, table, p) | {"class": names[label]}
+        measured.append(numbers)
+        if p < subject.settings.alpha:
+            found.append(Found(text=_prevalence_text(pair, names[label], numbers), numbers=numbers))
+    return verdict_of(found, pairs=measured)
+
+
+def _class_table(subject: Subject, pair: SplitPair, label: int) -> list[list[int]]:
+    """Count patients (cases where patients are not known) by split, with and without the class."""
+    units, labels = subject.units[pair.rows], subject.labels[pair.rows]
+    table = []
+    for side in (0, 1):
+        of_side = pair.second == side
+        pieces = {(u, int(y == label)) for u, y in zip(units[of_side].tolist(), labels[of_side].tolist(), strict=True)}
+        with_class = sum(has for _, has in pieces)
+        table.append([with_class, len(pieces) - with_class])
+    return table
+
+
+def _prevalence_numbers(subject: Subject, pair: SplitPair, table: Sequence[Sequence[int]], p: float) -> dict[str, Any]:
+    from scantrial.analysis.proportions import newcombe, wilson  # noqa: PLC0415 - half a second to load
+
+    first, second = (wilson(row[0], sum(row)) for row in table)
+    interval = newcombe(second, first)
+    shares = [first.value, second.value]
+    return {
+        "splits": list(pair.names),
+        "shares": shares,
+        "difference": shares[1] - shares[0],
+        "interval": [interval.low, interval.high],
+        "p": p,
+        "counts": [list(row) for row in table],
+        "unit": "patient" if subject.patients_known else "case",
+        "alpha": subject.settings.alpha,
+    }
+
+
+def _prevalence_text(pair: SplitPair, name: str, numbers: dict[str, Any]) -> str:
+    low, high = numbers["interval"]
+    shares = numbers["shares"]
+    return (
+        f"{percent(shares[1])} of the {numbers['unit']}s of {pair.names[1]} are {name}, {percent(shares[0])} of "
+        f"{pair.names[0]}: a difference of {100 * (shares[1] - shares[0]):+.1f} points "
+        f"(95 % interval {100 * low:+.1f} to {100 * high:+.1f}, {p_value(numbers['p'])})."
+    )

@@ -1,0 +1,154 @@
+"""Whether something other than the body tells the class: the border, the corners, the file."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scantrial.analysis.multiplicity import holm
+from scantrial.audit.permutation import predictability
+from scantrial.audit.records import Found, Subject, Verdict, not_applicable, verdict_of
+from scantrial.audit.shift import MIN_UNITS
+from scantrial.audit.words import counted, p_value
+from scantrial.core.rng import stream
+
+FRAME_SIDE, FRAME_WIDTH = 32, 3
+"""The outer tenth of a picture, in pixels of its 32 x 32 version."""
+
+CORNER = 8
+"""Side of a corner in pixels of the 64 x 64 picture."""
+
+
+def frame_of(pictures: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the outer tenth of pictures of 32 x 32 pixels, shape (n, 348)."""
+    inside = slice(FRAME_WIDTH, FRAME_SIDE - FRAME_WIDTH)
+    outer = np.ones((FRAME_SIDE, FRAME_SIDE), dtype=bool)
+    outer[inside, inside] = False
+    return pictures[:, outer].astype(np.float64)
+
+
+def corners_of(pictures: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the four corners of pictures of 64 x 64 pixels, shape (n, 256)."""
+    ends = (slice(None, CORNER), slice(-CORNER, None))
+    parts = [pictures[:, rows, columns].reshape(len(pictures), -1) for rows in ends for columns in ends]
+    return np.concatenate(parts, axis=1).astype(np.float64)
+
+
+def check_border(subject: Subject) -> Verdict:
+    """Find that the outer tenth of the picture tells the class."""
+    return _predicts(subject, frame_of(subject.facts.small(FRAME_SIDE)), "Image borders alone", "border")
+
+
+def check_corners(subject: Subject) -> Verdict:
+    """Find that the four corners tell the class."""
+    return _predicts(subject, corners_of(subject.facts.small(64)), "The four corners of the images alone", "corners")
+
+
+def check_metadata(subject: Subject) -> Verdict:
+    """Find that size, type, format, file size and mean brightness tell the class."""
+    columns = _metadata_columns(subject)
+    what = "Metadata alone (" + ", ".join(columns) + ")"
+    features = np.concatenate(list(columns.values()), axis=1)
+    return _predicts(subject, features, what, "metadata", columns=list(columns))
+
+
+def _metadata_columns(subject: Subject) -> dict[str, NDArray[np.float64]]:
+    columns = {"mean brightness": subject.facts.statistics[:, :1]}
+    files = subject.files
+    if files is not None:
+        columns["width and height"] = np.log(np.stack([files.width, files.height], axis=1))
+        columns["file size"] = np.log(np.maximum(files.n_bytes, 1))[:, None]
+        columns |= {"pixel mode": _one_hot(files.mode), "file format": _one_hot(files.format)}
+    return columns
+
+
+def _one_hot(values: tuple[str, ...]) -> NDArray[np.float64]:
+    names, codes = np.unique(values, return_inverse=True)
+    return np.eye(len(names))[codes.ravel()]
+
+
+def _predicts(subject: Subject, features: NDArray[np.float64], what: str, name: str, **numbers: Any) -> Verdict:
+    """Try to tell the class of the cases that a network learns or chooses from."""
+    settings, rows = subject.settings, subject.learnt_from
+    labels, units = subject.labels[rows], subject.units[rows]
+    few = min(len(np.unique(units[labels == label])) for label in range(len(subject.scans.class_names)))
+    if few < MIN_UNITS:
+        return not_applicable(f"a class has scans of {few} patients only; {MIN_UNITS} are needed")
+    told = predictability(
+        features[rows],
+        labels,
+        units,
+        n_permutations=settings.n_permutations,
+        rng=stream(settings.seed, "audit", "shortcut", name),
+    )
+    measured: dict[str, Any] = {
+        "auc": told.auc,
+        "p": told.p,
+        "n": len(rows),
+        "n_permutations": settings.n_permutations,
+        "alpha": settings.alpha,
+        "min_auc": settings.shortcut_auc,
+        **numbers,
+    }
+    if told.p >= settings.alpha or told.auc < settings.shortcut_auc:
+        return verdict_of([], **measured)
+    predict = "predict" if name != "metadata" else "predicts"
+    text = f"{what} {predict} the label with AUC {told.auc:.2f} ({p_value(told.p)}): the network can cheat."
+    return verdict_of([Found(text=text, numbers=measured)], **measured)
+
+
+def check_one_class_values(subject: Subject) -> Verdict:
+    """Find sizes, types and formats that occur in one class only, more often than by chance."""
+    from scipy.stats import fisher_exact  # noqa: PLC0415 - half a second to load
+
+    if subject.files is None:
+        return not_applicable("the scans are no image files of their own")
+    tests = []
+    for name, values in _values(subject).items():
+        for value in sorted(set(values)) if len(set(values)) > 1 else []:
+            tests.append((name, value, _value_tables(subject, values, value)))
+    ps = [float(min(fisher_exact(table).pvalue for table in tables)) * len(tables) for _, _, tables in tests]
+    found, measured = [], []
+    for (name, value, tables), p in zip(tests, holm([min(1.0, p) for p in ps]), strict=True):
+        having = [label for label, table in enumerate(tables) if table[0][0]]
+        measured.append(
+            {"what": name, "value": value, "p": p, "classes": [subject.scans.class_names[i] for i in having]}
+        )
+        if p < subject.settings.alpha and len(having) == 1:
+            found.append(_one_class_found(subject, name, value, having[0], p))
+    return verdict_of(found, values=measured)
+
+
+def _values(subject: Subject) -> dict[str, list[str]]:
+    files = subject.files
+    assert files is not None
+    sizes = [f"{w} x {h}" for w, h in zip(files.width.tolist(), files.height.tolist(), strict=True)]
+    return {"size": sizes, "pixel mode": list(files.mode), "file format": list(files.format)}
+
+
+def _value_tables(subject: Subject, values: list[str], value: str) -> list[list[list[int]]]:
+    """Count patients with and without the value (rows), in a class and in the others (columns); one table a class."""
+    having: dict[tuple[int, int], bool] = defaultdict(bool)
+    for unit, label, one in zip(subject.units.tolist(), subject.labels.tolist(), values, strict=True):
+        having[unit, label] |= one == value
+    tables = []
+    for label in range(len(subject.scans.class_names)):
+        table = [[0, 0], [0, 0]]
+        for (_, of_class), has in having.items():
+            table[int(not has)][int(of_class != label)] += 1
+        tables.append(table)
+    return tables
+
+
+def _one_class_found(subject: Subject, name: str, value: str, label: int, p: float) -> Found:
+    rows = [row for row, one in enumerate(_values(subject)[name]) if one == value]
+    class_name = subject.scans.class_names[label]
+    text = (
+        f"The {name} {value} occurs in {class_name} only ({counted(len(rows), 'scan')}, {p_value(p)} by Fisher, Holm)."
+    )
+    return Found(
+        text=text, rows=rows, numbers={"what": name, "value": value, "class": class_name, "p": p, "n": len(rows)}
+    )

@@ -1,0 +1,79 @@
+"""The audit of a study, kept in its folder and read back; light enough for whoever only reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scantrial.audit.audit import audit_key, audit_scans, ranked
+from scantrial.audit.checks import LEAKING
+from scantrial.audit.records import Audit, Finding, Scores
+from scantrial.core.progress import Progress, silent
+from scantrial.core.records import Split
+from scantrial.store.folder import StudyFolder
+
+if TYPE_CHECKING:
+    from scantrial.data.scanset import ScanSet
+
+
+def keep_audit(folder: StudyFolder, scans: ScanSet, *, progress: Progress = silent) -> Audit:
+    """Audit a study's scans into its folder, unless the folder holds the audit of these very scans; return it.
+
+    Call it with the folder's lock held and its plan written.
+    """
+    stored = folder.audit() if folder.has_audit() else None
+    if stored is None or stored["key"] != audit_key(scans):
+        folder.write_audit(audit_scans(scans, progress=progress).to_dict())
+    found = read_audit(folder)
+    assert found is not None
+    return found
+
+
+def read_audit(folder: StudyFolder) -> Audit | None:
+    """Return the audit in a study folder, with what the study file acknowledges; None where there is none."""
+    if not folder.has_audit():
+        return None
+    audit = Audit.from_dict(folder.audit())
+    reasons = {item["finding"]: item["reason"] for item in folder.plan().get("acknowledge") or ()}
+    findings = [replace(finding, acknowledged=reasons.get(finding.code)) for finding in audit.findings]
+    return replace(audit, findings=tuple(ranked(findings)))
+
+
+def blockers(folder: StudyFolder) -> tuple[Finding, ...]:
+    """Return the blockers that the study file does not acknowledge: while there are any, no arm is called better."""
+    audit = read_audit(folder)
+    return () if audit is None else audit.open_blockers
+
+
+def cases_concerned(
+    folder: StudyFolder, *, codes: Collection[str] = LEAKING, split: Split = "test"
+) -> NDArray[np.int64]:
+    """Return the cases of a split that some findings concern, rising: leave them out, and see how the metric changes.
+
+    Parameters
+    ----------
+    codes : of the findings, acknowledged or not; default: those by which a case stands in training and in test
+    """
+    audit = read_audit(folder)
+    numbers = {
+        n for finding in (audit.findings if audit else ()) if finding.code in codes for n in finding.case_numbers
+    }
+    table = folder.cases(["case", "split"])
+    inside = zip(table["case"].to_pylist(), table["split"].to_pylist(), strict=True)
+    return np.array(sorted(case for case, part in inside if part == split and case in numbers), dtype=np.int64)
+
+
+def stored_scores(folder: StudyFolder, cases: NDArray[np.int64]) -> Scores | None:
+    """Return the probabilities of a study's finished runs on validation and test, averaged; the reading is logged."""
+    parts = folder.open_predictions(folder.run_keys(), ("val", "test"), by="audit", purpose="labels and score drift")
+    runs = [np.concatenate([part.y_prob for part in of_run]) for of_run in parts.values() if of_run]
+    if not runs:
+        return None
+    numbers = np.concatenate([part.cases for part in next(of_run for of_run in parts.values() if of_run)])
+    rows = np.searchsorted(cases, numbers)
+    order = np.argsort(rows)
+    return Scores(rows=rows[order], y_prob=np.mean(runs, axis=0)[order], n_runs=len(runs))

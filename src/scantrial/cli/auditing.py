@@ -1,0 +1,88 @@
+"""``audit``: what is wrong with the scans, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+
+from scantrial import api
+from scantrial.audit.records import Audit, Finding
+from scantrial.cli.output import err, out, print_json, progress_bar
+from scantrial.core.errors import InputError
+from scantrial.data.spec import SplitSpec
+from scantrial.study.tree import read_tree
+
+BLOCKED = 4
+_SHOWN = 10
+"""Cases that are named in words; ``--json`` names all."""
+
+
+def audit(data: str, *, patient: str | None, split: str | None, as_json: bool) -> None:
+    """Audit scans and print what was found; exit 4 if a blocker is not acknowledged."""
+    asked = None if split is None else _split_of(split)
+    with progress_bar() as progress:
+        found = api.audit(data, patient=patient, split=asked, progress=progress)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        print_audit(found)
+    if any(finding.is_open_blocker for finding in found.findings):
+        raise SystemExit(BLOCKED)
+
+
+def _split_of(text: str) -> SplitSpec:
+    tree = read_tree(text)
+    try:
+        if tree.faults:
+            raise InputError(
+                f"--split {text}: {tree.faults[0].message}", expected="YAML, as data.split in a study file"
+            )
+        return TypeAdapter(SplitSpec).validate_python(tree.data)
+    except ValidationError as error:
+        reasons = "; ".join(str(fault["msg"]) for fault in error.errors())
+        raise InputError(f"--split {text}: {reasons}", expected="as data.split in a study file") from error
+
+
+def print_audit(audit: Audit, console: Console | None = None) -> None:
+    """Print every finding with its numbers, some of its cases, and what to do."""
+    console = console or out
+    console.print(_scans(audit))
+    for finding in audit.findings:
+        console.print(f"\n{finding.severity.upper()} {finding.code} {finding.title}{_accepted(finding)}")
+        console.print(f"  {finding.text}")
+        for line in _cases(finding):
+            console.print(f"    {line}")
+        console.print(f"  do this: {finding.action}")
+    console.print("")
+    for outcome in ("clear", "not applicable"):
+        codes = [result.code for result in audit.results if result.outcome == outcome]
+        if codes:
+            console.print(f"{outcome}: {', '.join(codes)}")
+
+
+def say_audit(audit: Audit) -> None:
+    """Say in short, on standard error, what the audit before a training found."""
+    for finding in audit.findings:
+        if finding.severity != "note":
+            err.print(f"audit: {finding.severity} {finding.code}{_accepted(finding)}: {finding.text}")
+    n_notes = sum(finding.severity == "note" for finding in audit.findings)
+    if n_notes:
+        err.print(f"audit: {n_notes} more of the kind worth a note, in the report")
+
+
+def _scans(audit: Audit) -> str:
+    counts = ", ".join(f"{n:,} {split or 'scans in no split'}" for split, n in audit.n_cases.items())
+    return f"audited: {counts} ({' / '.join(audit.class_names)})"
+
+
+def _accepted(finding: Finding) -> str:
+    return "" if finding.acknowledged is None else f" (acknowledged: {finding.acknowledged})"
+
+
+def _cases(finding: Finding) -> Iterator[str]:
+    for case in finding.cases[:_SHOWN]:
+        yield case if isinstance(case, str) else " = ".join(case)
+    if len(finding.cases) > _SHOWN:
+        yield f"and {len(finding.cases) - _SHOWN:,} more; --json names all"

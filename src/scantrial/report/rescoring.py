@@ -1,0 +1,284 @@
+"""From a file of anyone's predictions to a judged comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scantrial.analysis.bootstrap import N_DRAWS
+from scantrial.analysis.comparison import Comparison, compare_runs, cross_checked
+from scantrial.analysis.contrasts import Contrast, against_control, all_pairs
+from scantrial.analysis.metrics import METRICS, POSITIVE, Labels
+from scantrial.analysis.planning import Plan, plan_again
+from scantrial.analysis.rows import ValidationRows
+from scantrial.analysis.runs import RunScores
+from scantrial.analysis.thresholds import TARGET_SENSITIVITY, threshold_by_youden, threshold_for_sensitivity
+from scantrial.core.errors import InputError
+from scantrial.core.names import listed, nearest
+from scantrial.store.prediction_files import PredictionFile, SplitScores
+
+Rule = Literal["sensitivity", "youden"]
+Pairs = Literal["all", "control"]
+
+HALF = 0.5
+"""The threshold of probabilities where none is asked for."""
+
+BOOTSTRAP_LIMIT = 40_000_000
+"""Scores to resample, over all draws and comparisons, up to which the crossed bootstrap runs unasked: some 20 s."""
+
+CHOSEN_ON_JUDGED = "the threshold was chosen on the very cases that are judged"
+TRAINED_ON_JUDGED = "the networks were trained on the cases that are judged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdChoice:
+    """How each run's threshold came about.
+
+    Parameters
+    ----------
+    target : the sensitivity asked for, with that rule
+    chosen_on : the split whose rows it was chosen on
+    n_cases : of that split
+    values : one for each run of `arms` and `seeds`
+    """
+
+    rule: Rule
+    target: float | None
+    chosen_on: str
+    n_cases: int
+    arms: tuple[str, ...]
+    seeds: tuple[int, ...]
+    values: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        rows = zip(self.arms, self.seeds, self.values, strict=True)
+        return {
+            "rule": self.rule,
+            "target": self.target,
+            "chosen_on": self.chosen_on,
+            "n_cases": self.n_cases,
+            "by_run": [{"arm": arm, "seed": seed, "threshold": value} for arm, seed, value in rows],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rescored:
+    """The predictions of a file, compared.
+
+    Parameters
+    ----------
+    split : whose rows were judged
+    positive : name of the positive class; None beyond two classes
+    threshold_choice : None where the threshold was given, or plays no part
+    """
+
+    file: str
+    split: str
+    class_names: tuple[str, ...]
+    positive: str | None
+    threshold_choice: ThresholdChoice | None
+    comparison: Comparison
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON: the file's facts, then `Comparison.to_dict`."""
+        choice = self.threshold_choice
+        return {
+            "file": self.file,
+            "split": self.split,
+            "class_names": list(self.class_names),
+            "positive": self.positive,
+            "threshold_choice": None if choice is None else choice.to_dict(),
+            **self.comparison.to_dict(),
+            "outlook": None if self.outlook is None else self.outlook.to_dict(),
+        }
+
+    @property
+    def outlook(self) -> Plan | None:
+        """What it would take to decide, by the spreads of these predictions."""
+        return plan_again(self.comparison)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked of a file of predictions.
+
+    Parameters
+    ----------
+    threshold, rule : at most one of them; a probability counts as positive above 0.5 where there is neither
+    target_sensitivity : of the rule ``sensitivity``, default 0.90
+    pairs : ``all``, or every arm against the control; default: the latter where a control is named
+    bootstrap : whether to cross-check; None does where it is quick
+    """
+
+    metric: str = "accuracy"
+    split: str = "test"
+    threshold: float | None = None
+    rule: Rule | None = None
+    target_sensitivity: float | None = None
+    margin: float | None = None
+    control: str | None = None
+    pairs: Pairs | None = None
+    level: float = 0.95
+    bootstrap: bool | None = None
+
+    def __post_init__(self) -> None:
+        METRICS[self.metric]  # an unknown name is refused with the nearest right one
+        if self.rule not in (None, "sensitivity", "youden"):
+            raise InputError(f"threshold rule {self.rule!r}", expected="sensitivity or youden")
+        if self.pairs not in (None, "all", "control"):
+            raise InputError(f"pairs {self.pairs!r}", expected="all or control")
+        if self.threshold is not None and self.rule is not None:
+            raise InputError(f"a threshold of {self.threshold:g} and the rule {self.rule}", expected="one of the two")
+        if self.target_sensitivity is not None and self.rule != "sensitivity":
+            raise InputError("a target sensitivity without its rule", expected="--threshold-rule sensitivity with it")
+        if self.target_sensitivity is not None and not 0 < self.target_sensitivity <= 1:
+            raise InputError(f"target sensitivity {self.target_sensitivity}", expected="above 0 and at most 1")
+        if self.pairs == "control" and self.control is None:
+            raise InputError("pairs against the control, and no control", expected="--control ARM with it")
+
+    @property
+    def uses_decisions(self) -> bool:
+        """Whether a threshold plays a part."""
+        return METRICS[self.metric].needs == "labels"
+
+
+def rescore(file: PredictionFile, asked: Asked) -> Rescored:
+    """Judge the predictions of a file.
+
+    A threshold rule takes the file's validation rows. Where it has none, or these are what is judged, the threshold
+    was chosen on the very cases that are judged, and no verdict is given.
+
+    Raises
+    ------
+    InputError
+        If the metric, the threshold or the control do not fit the file.
+    """
+    runs = _runs_of(file, file.splits[asked.split], asked)
+    choice = _choose(file, asked) if asked.rule is not None and asked.uses_decisions else None
+    if choice is not None:
+        runs = runs.decided_at(choice.values)
+    compared = compare_runs(
+        runs,
+        _family(runs.arm_names, asked),
+        metric=asked.metric,
+        margin=asked.margin,
+        level=asked.level,
+        control=asked.control,
+        withheld=_withheld(asked, choice),
+    )
+    compared = replace(compared, notes=(*_notes(file, asked, runs), *compared.notes))
+    return Rescored(
+        file=str(file.path),
+        split=asked.split,
+        class_names=file.class_names,
+        positive=file.class_names[POSITIVE] if len(file.class_names) == 2 else None,
+        threshold_choice=choice,
+        comparison=_with_bootstrap(compared, runs, asked),
+    )
+
+
+def _runs_of(file: PredictionFile, rows: SplitScores, asked: Asked) -> RunScores:
+    given = asked.threshold if asked.uses_decisions else None
+    if given is not None and len(file.class_names) > 2:
+        raise InputError(
+            f"a threshold of {given:g} for {len(file.class_names)} classes",
+            expected="no threshold: the most probable class is decided",
+        )
+    build = RunScores.from_scores if rows.scores.ndim == 2 else RunScores.from_probabilities
+    runs = build(
+        rows.y_true,
+        rows.scores,
+        arms=file.arms,
+        seeds=file.seeds,
+        patients=rows.patients,
+        threshold=HALF if given is None else given,
+    )
+    if asked.uses_decisions and asked.threshold is None and asked.rule is None and runs.y_prob is None:
+        raise InputError(
+            f"scores from {rows.scores.min():g} to {rows.scores.max():g} and no threshold for "
+            f"{METRICS[asked.metric].title.lower()}",
+            expected="probabilities, which are cut at 0.5, or a threshold",
+            do="add --threshold X or --threshold-rule, or take --metric auroc, which needs none",
+        )
+    return runs
+
+
+def _family(arms: Sequence[str], asked: Asked) -> tuple[Contrast, ...]:
+    control = asked.control
+    if control is not None and control not in arms:
+        guess = nearest(control, arms)
+        hint = f" (did you mean {guess!r}?)" if guess else ""
+        raise InputError(f"control {control!r} is no arm{hint}", expected=f"one of {listed(arms)}")
+    if control is None:
+        return all_pairs(arms)
+    if asked.pairs == "all":
+        return all_pairs((control, *(arm for arm in arms if arm != control)))
+    return against_control(arms, control)
+
+
+def _withheld(asked: Asked, choice: ThresholdChoice | None) -> list[str]:
+    same = choice is not None and choice.chosen_on == asked.split
+    return [*([CHOSEN_ON_JUDGED] if same else []), *([TRAINED_ON_JUDGED] if asked.split == "train" else [])]
+
+
+def _notes(file: PredictionFile, asked: Asked, runs: RunScores) -> list[str]:
+    notes = []
+    ignored = f"the threshold {asked.threshold:g}" if asked.threshold is not None else f"the rule {asked.rule}"
+    if not asked.uses_decisions and (asked.threshold is not None or asked.rule is not None):
+        notes.append(f"{ignored} plays no part in {METRICS[asked.metric].title}")
+    if len(runs.arm_names) == 1:
+        notes.append(f"{runs.arm_names[0]} is the only arm: there is nothing to compare it with")
+    if not file.has_splits:
+        notes.append("the file has no column split: every row counts as a test row")
+    if asked.split == "val":
+        notes.append("validation cases: whatever was chosen on them looks better on them than it is")
+    if runs.patients is None:
+        notes.append("the file has no column patient: every case counts as a patient of its own")
+    return notes
+
+
+def _with_bootstrap(compared: Comparison, runs: RunScores, asked: Asked) -> Comparison:
+    n_runs = sum(int(np.isin(runs.arms, item.result.contrast.arms).sum()) for item in compared.comparisons)
+    work = N_DRAWS * n_runs * runs.n_cases
+    if asked.bootstrap is False or not compared.comparisons:
+        return compared
+    if asked.bootstrap is None and work > BOOTSTRAP_LIMIT:
+        note = f"no crossed bootstrap: {work:.2g} scores to resample take long; --bootstrap asks for it"
+        return replace(compared, notes=(*compared.notes, note))
+    return cross_checked(compared, runs)
+
+
+# ---------------------------------------------------------------------- the threshold
+
+
+def _choose(file: PredictionFile, asked: Asked) -> ThresholdChoice:
+    """Choose each run's threshold on validation rows, or on those that are judged where there are no others."""
+    split = "val" if "val" in file.splits else asked.split
+    rows = file.splits[split]
+    runs = _runs_of(file, rows, asked)
+    target = asked.target_sensitivity or TARGET_SENSITIVITY
+    if len(np.unique(rows.y_true)) < 2:
+        raise InputError(f"{split} cases of one class only", expected="both classes, to choose a threshold on")
+    found = [_threshold(scores, rows.y_true, asked.rule, target) for scores in runs.decision_scores]
+    return ThresholdChoice(
+        rule=asked.rule or "youden",
+        target=target if asked.rule == "sensitivity" else None,
+        chosen_on=split,
+        n_cases=len(rows.y_true),
+        arms=file.arms,
+        seeds=file.seeds,
+        values=tuple(found),
+    )
+
+
+def _threshold(scores: NDArray[np.float64], y_true: Labels, rule: Rule | None, target: float) -> float:
+    """Choose a threshold by the house's rules; a verdict is withheld where these are the rows that are judged."""
+    rows = ValidationRows(y_true=y_true, scores=scores, scale="any")
+    if rule == "sensitivity":
+        return threshold_for_sensitivity(rows, target=target).value
+    return threshold_by_youden(rows).value

@@ -1,0 +1,85 @@
+"""Which engine trains what, and why not the other. Needs no PyTorch: the choice is made before any is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scantrial.core.errors import InputError, StudyConflictError
+from scantrial.recipe.spec import MLP_PRESETS, Recipe
+from scantrial.train.kernel import kernel_state
+
+ENGINES = {"reference": "scantrial.train.reference:train_run", "fused": "scantrial.train.engines:train_run"}
+"""What carries a study's runs out. The second gives each run that the fused engine cannot train to the reference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineChoice:
+    """What carries out the runs of a study.
+
+    Parameters
+    ----------
+    engine : "module:function", one of `ENGINES`
+    reason : why; recorded with each run
+    """
+
+    engine: str
+    reason: str
+
+
+def choose_engine(asked: str, recipes: Mapping[str, Recipe], *, device: str, fixed: str | None) -> EngineChoice:
+    """Choose what carries out a study's runs.
+
+    Parameters
+    ----------
+    asked : ``auto``, ``reference`` or ``fused``
+    recipes : of the arms, by name
+    device : ``auto``, ``cpu``, ``cuda`` or ``mps``, as asked for
+    fixed : what carried out the runs that the study's folder holds, one of `ENGINES`; None for a new folder
+
+    Raises
+    ------
+    InputError
+        If ``fused`` is asked for and is not available or cannot train an arm; every such arm is named.
+    StudyConflictError
+        If the folder's runs were carried out by the fused engine, which is not available here.
+    """
+    state = kernel_state()
+    if asked == "fused":
+        _refuse_unfit(recipes, device=device)
+    if asked != "auto":
+        return EngineChoice(engine=ENGINES[asked], reason="asked for")
+    if fixed == ENGINES["fused"] and not state.available:
+        raise StudyConflictError(
+            f"the runs in this folder were begun with the fused engine, which is not available here: {state.reason}",
+            expected="one engine for all runs of a recipe",
+            do="make it available (`scantrial env` tells whether it is), or run into a new folder",
+        )
+    if fixed == ENGINES["reference"]:
+        return EngineChoice(engine=fixed, reason="auto: the folder's first runs were trained by it")
+    if not state.available:
+        return EngineChoice(engine=ENGINES["reference"], reason=f"auto: no fused engine, {state.reason}")
+    return EngineChoice(engine=ENGINES["fused"], reason="auto: it can train this recipe and is the faster one")
+
+
+def why_not_fused(recipe: Recipe, *, device: str) -> str | None:
+    """Return why the fused engine cannot train a recipe, or None if it can."""
+    if device not in ("auto", "cpu"):
+        return f"the fused engine trains on the CPU, not on {device}"
+    if recipe.model.name not in MLP_PRESETS:
+        return f"the first layer of {recipe.model.name} is not linear on pixels, which is all that the fused engine has"
+    if recipe.clip_grad_norm is not None:
+        return "clip_grad_norm needs the whole gradient before any weight moves, which the fused engine never has"
+    return None
+
+
+def _refuse_unfit(recipes: Mapping[str, Recipe], *, device: str) -> None:
+    state = kernel_state()
+    faults = [] if state.available else [f"it is not available: {state.reason}"]
+    reasons = {name: why_not_fused(recipe, device=device) for name, recipe in recipes.items()}
+    faults += [f"arm {name}: {reason}" for name, reason in reasons.items() if reason]
+    if faults:
+        listing = "\n".join(f"  {fault}" for fault in faults)
+        raise InputError(
+            f"--engine fused:\n{listing}", do="leave it out: auto takes the reference engine where it has to"
+        )

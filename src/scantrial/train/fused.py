@@ -1,0 +1,255 @@
+"""The fused engine: the first layer in one sweep of a compiled kernel, the rest of the network in plain PyTorch.
+
+A multilayer perceptron on pixels has nearly all its weights in the first layer, whose input needs no gradient. The
+reference engine reads and writes these weights several times a step; here they cross the memory once. The kernel takes
+the gradient at the first layer's pre-activations, moves the weights block by block, and returns the pre-activations of
+the next batch. Everything behind them, and the first layer's bias, is ordinary autograd.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn, optim
+
+from scantrial.core.records import RunResult
+from scantrial.recipe.spec import AdamSpec, Optimizer
+from scantrial.recipe.task import RunTask, Tell
+from scantrial.train.batches import batch_bounds, epoch_order
+from scantrial.train.kernel import ADAM, SGD, Kernel, SweepArguments, chosen_variant
+from scantrial.train.run import TrainedEpoch, carry_out
+from scantrial.train.schedules import learning_rate
+from scantrial.train.state import Setup, TrainState
+
+_WORTH_SHARING = 1 << 18  # weights
+
+
+def train_run(task: RunTask, tell: Tell) -> RunResult:
+    """Train one arm at one seed, and evaluate the chosen epoch; where `why_not_fused` has no objection.
+
+    Parameters, errors and notes are those of `scantrial.train.reference.train_run`. The numbers are the same but for
+    the rounding of sums; initial weights, order of cases and dropout are the same.
+    """
+    with Kernel(threads=task.threads, variant=chosen_variant()) as kernel:
+        return carry_out(task, tell, engine="fused", train_epoch=partial(train_epoch, kernel))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitNetwork:
+    """A network cut behind the product of its first layer.
+
+    Parameters
+    ----------
+    first : the first layer; its bias belongs to what is behind
+    behind : the layers after it, in order
+    """
+
+    first: nn.Linear
+    behind: tuple[nn.Module, ...]
+
+    def logits(self, products: Tensor) -> Tensor:
+        """Return the logits from the first layer's products, shape (n, n_units), without bias."""
+        values = products + self.first.bias
+        for layer in self.behind:
+            values = layer(values)
+        return values
+
+
+@contextmanager
+def few_threads_if_small(network: SplitNetwork) -> Iterator[None]:
+    """Let PyTorch use one thread for this block where little is left behind the first layer.
+
+    Sharing out a few thousand weights costs more than it gains, and PyTorch's threads go on spinning for a while
+    afterwards, on the cores that the kernel's threads want.
+    """
+    before = torch.get_num_threads()
+    n_behind = sum(parameter.numel() for layer in network.behind for parameter in layer.parameters())
+    if n_behind < _WORTH_SHARING:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def split_network(network: nn.Module) -> SplitNetwork:
+    """Cut a network that is a chain of Flatten, Linear and more; the modules are the network's own."""
+    flatten, first, *behind = _chain(network)
+    assert isinstance(flatten, nn.Flatten)
+    assert isinstance(first, nn.Linear)
+    return SplitNetwork(first=first, behind=tuple(behind))
+
+
+def _chain(module: nn.Module) -> Iterable[nn.Module]:
+    if isinstance(module, nn.Sequential):
+        for part in module:
+            yield from _chain(part)
+    else:
+        yield module
+
+
+def train_epoch(kernel: Kernel, setup: Setup, state: TrainState, epoch: int) -> TrainedEpoch:
+    """Take one step for each batch of the epoch's order.
+
+    Logits that are not finite end the epoch: the weights behind them cannot recover.
+
+    Parameters
+    ----------
+    epoch : counts from 1 through all rounds
+    """
+    recipe = setup.task.recipe
+    order = torch.from_numpy(epoch_order(setup.task.seed, epoch, len(setup.train)))
+    bounds = batch_bounds(len(order), recipe.batch_size)
+    seen = torch.full((len(order), setup.head.n_outputs), torch.nan)
+    network = split_network(state.network)
+    lay_out_by_inputs(state, network.first.weight)
+    sweep = Sweep(kernel, setup, network.first.weight, state.optimizer)
+    lr = 0.0
+    state.network.train()
+    products = sweep.multiply(order[slice(*bounds[0])])
+    with few_threads_if_small(network):
+        for batch, (start, stop) in enumerate(bounds):
+            step = (epoch - 1) % recipe.epochs * len(bounds) + batch
+            lr = learning_rate(
+                recipe.schedule, recipe.optimizer.lr, step=step, n_batches=len(bounds), n_epochs=recipe.epochs
+            )
+            rows = order[start:stop]
+            logits = step_behind(setup, state.optimizer, network, products.requires_grad_(), setup.y_train[rows], lr=lr)
+            upcoming = order[slice(*bounds[batch + 1])] if batch + 1 < len(bounds) else order[:0]
+            products = sweep.step(rows, products.grad, upcoming, lr=lr)
+            seen[start:stop] = logits
+            if not logits.isfinite().all():
+                break
+    return TrainedEpoch(order=order, logits=seen, lr=lr, grad_norm=None)
+
+
+def step_behind(
+    setup: Setup, optimizer: optim.Optimizer, network: SplitNetwork, products: Tensor, y_true: Tensor, *, lr: float
+) -> Tensor:
+    """Move all weights but the first layer's, leave the gradient in `products`, return the logits before the move."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    optimizer.zero_grad(set_to_none=True)
+    logits = network.logits(products)
+    torch.autograd.backward(setup.head.loss(logits, y_true))
+    optimizer.step()  # passes over the first weight, which has no gradient
+    return logits.detach()
+
+
+class Sweep:
+    """The first layer's weight and the optimiser's memory of it, laid out for the kernel.
+
+    The weight keeps its place in the network and in the optimiser, with its shape (n_units, n_inputs); only its
+    strides change, so that checkpoints, evaluation and what is stored need not know.
+    """
+
+    def __init__(self, kernel: Kernel, setup: Setup, weight: Tensor, optimizer: optim.Optimizer) -> None:
+        self._kernel = kernel
+        self._spec = setup.task.recipe.optimizer
+        self._state = optimizer.state[weight]
+        self._memory = optimizer_memory(self._spec, weight, optimizer)
+        scans = setup.train
+        # What the arguments point to has to live as long as they do.
+        self._tables = scans.centre.reshape(len(scans.centre), -1), scans.width.reshape(len(scans.width), -1)
+        self._pixels = scans.pixels
+        self._n_units = weight.shape[0]
+        self._arguments = SweepArguments(
+            weight=weight.data_ptr(),
+            pixels=scans.pixels.data_ptr(),
+            pixel_bytes=scans.pixels.element_size(),
+            n_planes=setup.image_shape[0],
+            n_pixels=setup.image_shape[1] * setup.image_shape[2],
+            n_units=self._n_units,
+            centre=self._tables[0].data_ptr(),
+            width=self._tables[1].data_ptr(),
+            n_tables=len(scans.centre),
+            **{name: tensor.data_ptr() for name, tensor in self._memory.items()},
+        )
+
+    def multiply(self, rows: Tensor) -> Tensor:
+        """Return the products of a batch with the weight as it stands, shape (len(rows), n_units)."""
+        return self._sweep(rows[:0], None, rows)
+
+    def step(self, rows: Tensor, delta: Tensor | None, upcoming: Tensor, *, lr: float) -> Tensor:
+        """Move the weight once, and return the products of the batch that comes next.
+
+        Parameters
+        ----------
+        rows : the batch, rows of the training scans
+        delta : shape (len(rows), n_units), the loss's gradient at the batch's products
+        upcoming : the next batch, or none
+        """
+        for name, value in self._coefficients(lr).items():
+            setattr(self._arguments, name, value)
+        return self._sweep(rows, delta, upcoming)
+
+    def _sweep(self, rows: Tensor, delta: Tensor | None, upcoming: Tensor) -> Tensor:
+        products = torch.empty(len(upcoming), self._n_units)
+        delta = torch.empty(0) if delta is None else delta.contiguous()
+        arguments = self._arguments
+        arguments.rows, arguments.n_cases, arguments.delta = rows.data_ptr(), len(rows), delta.data_ptr()
+        arguments.next_rows, arguments.n_next, arguments.next = upcoming.data_ptr(), len(upcoming), products.data_ptr()
+        self._kernel.sweep(arguments)
+        return products
+
+    def _coefficients(self, lr: float) -> dict[str, float]:
+        """Return the numbers of one step, formed in double precision as PyTorch forms them."""
+        spec = self._spec
+        if not isinstance(spec, AdamSpec):
+            return {
+                "optimizer": SGD,
+                "shrink": 1.0,
+                "decay": spec.weight_decay,
+                "momentum": spec.momentum,
+                "nesterov": int(spec.nesterov),
+                "rate": lr,
+            }
+        self._state["step"] += 1
+        n_steps = self._state["step"].item()
+        mean_keep, square_keep = spec.betas
+        decoupled = spec.name == "adamw"
+        return {
+            "optimizer": ADAM,
+            "shrink": 1.0 - lr * spec.weight_decay if decoupled else 1.0,
+            "decay": 0.0 if decoupled else spec.weight_decay,
+            "average_gain": 1.0 - mean_keep,
+            "square_keep": square_keep,
+            "square_gain": 1.0 - square_keep,
+            "root_scale": (1.0 - square_keep**n_steps) ** -0.5,
+            "eps": spec.eps,
+            "rate": lr / (1.0 - mean_keep**n_steps),
+        }
+
+
+@torch.no_grad()
+def lay_out_by_inputs(state: TrainState, weight: Tensor) -> None:
+    """Bring the weight, and the copy of the best one, into the kernel's layout; the first epoch has something to do."""
+    name = next(name for name, parameter in state.network.named_parameters() if parameter is weight)
+    weight.data = by_inputs(weight.data)
+    state.best.weights[name] = by_inputs(state.best.weights[name])
+
+
+def by_inputs(tensor: Tensor) -> Tensor:
+    """Return values of shape (n_units, n_inputs) with each input's units side by side in memory."""
+    return tensor.t().contiguous().t()
+
+
+def optimizer_memory(spec: Optimizer, weight: Tensor, optimizer: optim.Optimizer) -> dict[str, Tensor]:
+    """Return the optimiser's state of the weight under the kernel's names; made where there is none yet.
+
+    It is the same state, under the same names, that the reference engine's optimiser keeps.
+    """
+    state = optimizer.state[weight]
+    kept = {"average": "exp_avg", "square": "exp_avg_sq"} if isinstance(spec, AdamSpec) else {}
+    if not isinstance(spec, AdamSpec) and spec.momentum:
+        kept = {"average": "momentum_buffer"}
+    if isinstance(spec, AdamSpec):
+        state.setdefault("step", torch.tensor(0.0))
+    for theirs in kept.values():
+        tensor = state.get(theirs)
+        state[theirs] = torch.zeros_like(weight) if tensor is None else by_inputs(tensor)
+    return {ours: state[theirs] for ours, theirs in kept.items()}

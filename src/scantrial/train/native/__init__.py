@@ -1,0 +1,1 @@
+"""The sweep's kernel in C++, and what compiles it."""

@@ -1,0 +1,121 @@
+"""One arm's interval: its scale, and what happens at the ends of it."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy import special, stats
+from statsmodels.stats.proportion import proportion_confint
+from tests.unit.analysis.drawn import noisy, runs_with_errors
+
+from scantrial.analysis.contrasts import single_arm
+from scantrial.analysis.estimates import estimate
+from scantrial.analysis.intervals import arm_estimate, wilson
+from scantrial.analysis.mrmc import analyse
+from scantrial.analysis.runs import RunScores
+
+Z95 = 1.959963984540054
+
+
+def runs_of(**options) -> RunScores:
+    y_true, scores, arms, seeds = noisy(**options)
+    return RunScores.from_scores(y_true, scores, arms=arms, seeds=seeds, threshold=0.0)
+
+
+def test_one_seed_is_wilson_on_its_cases():
+    """Accuracy of one run: statsmodels' Wilson interval, and the count of cases."""
+    found = arm_estimate(estimate(runs_with_errors({"a": {0: range(7)}}), "accuracy"), "a")
+    assert (found.low, found.high) == pytest.approx(proportion_confint(93, 100, method="wilson"))
+    assert (found.method, found.n_effective) == ("Wilson", 100)
+    assert math.isnan(found.sd)
+    assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["df"] is None
+
+
+def test_one_seed_by_patient_has_an_effective_number_of_cases():
+    """Where each patient has two equal cases, 100 cases are worth 50, up to (n - 1) / n."""
+    wrong = {"a": {0: [*range(8), *range(50, 54)]}}
+    runs = runs_with_errors(wrong, patients=[case // 2 for case in range(100)])
+    found = arm_estimate(estimate(runs, "accuracy"), "a")
+    assert found.n_effective == pytest.approx(49)
+    assert (found.low, found.high) == pytest.approx(wilson(0.88, 49, quantile=Z95))
+
+
+def test_seeds_take_the_quantile_of_t():
+    """With five seeds, Wilson by hand with n = theta (1 - theta) / SE^2 and Student's t."""
+    estimates = estimate(runs_of(), "accuracy")
+    both = analyse(estimates, single_arm("a")).both
+    found = arm_estimate(estimates, "a")
+    n, t = found.mean * (1 - found.mean) / both.se**2, stats.t.ppf(0.975, both.df)
+    centre = found.mean + t**2 / (2 * n)
+    half = t * math.sqrt(found.mean * (1 - found.mean) / n + t**2 / (4 * n**2))
+    assert (found.low, found.high) == pytest.approx(
+        ((centre - half) / (1 + t**2 / n), (centre + half) / (1 + t**2 / n))
+    )
+    assert found.n_effective == pytest.approx(n)
+    assert len(found.by_seed) == 5
+
+
+@pytest.mark.parametrize("n_seeds", [1, 3])
+def test_an_arm_that_is_always_right_counts_its_cases(n_seeds):
+    """At 1 the effective number is that of the cases, and the interval is Wilson's."""
+    runs = runs_with_errors({"a": {seed: [] for seed in range(n_seeds)}})
+    found = arm_estimate(estimate(runs, "accuracy"), "a")
+    assert found.n_effective == 100
+    assert (found.low, found.high) == pytest.approx(proportion_confint(100, 100, method="wilson"))
+    assert arm_estimate(estimate(runs, "sensitivity"), "a").n_effective == 50
+
+
+@pytest.mark.parametrize("metric", ["auroc", "average_precision"])
+def test_a_perfect_order_has_a_lower_bound_alone(metric):
+    """At an area of 1 the upper end is 1, and the method says that the interval is one-sided."""
+    runs = runs_with_errors({"a": {seed: [] for seed in range(3)}}, n_positive=20)
+    found = arm_estimate(estimate(runs, metric), "a")
+    assert found.high == 1
+    assert found.low == pytest.approx(proportion_confint(20, 20, method="wilson")[0])
+    assert found.method == "one-sided: Wilson on the cases of the rarer class"
+
+
+def test_areas_are_symmetric_on_the_logit():
+    """AUROC of five seeds: logit(A) with SE / (A (1 - A)) and Student's t, by hand."""
+    estimates = estimate(runs_of(), "auroc")
+    both = analyse(estimates, single_arm("b")).both
+    found = arm_estimate(estimates, "b")
+    tau = both.se / (found.mean * (1 - found.mean)) * stats.t.ppf(0.975, both.df)
+    eta = special.logit(found.mean)
+    assert (found.low, found.high) == pytest.approx((special.expit(eta - tau), special.expit(eta + tau)))
+
+
+def test_average_precision_of_several_classes_takes_the_jackknife():
+    """Boyd's formula is for one positive class; the mean over classes has its own standard error with one seed."""
+    rng = np.random.default_rng(0)
+    y_true = np.repeat([0, 1, 2], [20, 30, 100])
+    weights = rng.uniform(size=(1, 150, 3)) + 0.5 * np.eye(3)[y_true]
+    y_prob = weights / weights.sum(axis=2, keepdims=True)
+    estimates = estimate(RunScores.from_probabilities(y_true, y_prob, arms=["a"], seeds=[0]), "average_precision")
+    found = arm_estimate(estimates, "a")
+    tau = Z95 * math.sqrt(estimates.covariance[0, 0]) / (found.mean * (1 - found.mean))
+    assert found.low == pytest.approx(special.expit(special.logit(found.mean) - tau))
+    assert found.method == "logit, normal"
+
+
+def test_losses_keep_their_own_scale_and_bounds():
+    """Brier score: mean and t interval, in its own direction, not below 0."""
+    y_true, scores, arms, seeds = noisy()
+    prob = special.expit(3 * scores)
+    estimates = estimate(RunScores.from_scores(y_true, prob, arms=arms, seeds=seeds), "brier")
+    both = analyse(estimates, single_arm("a")).both
+    found = arm_estimate(estimates, "a")
+    assert found.mean == -both.effect
+    half = stats.t.ppf(0.975, both.df) * both.se
+    assert (found.low, found.high) == pytest.approx((found.mean - half, found.mean + half))
+    assert found.method == "t"
+    sure = RunScores.from_scores(y_true[[0, -1, 1]], np.array([[0.99, 0.01, 0.6]]), arms=["a"], seeds=[0])
+    assert arm_estimate(estimate(sure, "brier"), "a").low == 0
+
+
+def test_no_spread_at_all_is_a_point():
+    """An endless effective number of cases leaves the proportion itself."""
+    assert wilson(0.5, math.inf, quantile=Z95) == (0.5, 0.5)

@@ -1,0 +1,255 @@
+"""What a verdict rests on, at the edges."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from tests.unit.analysis.drawn import laid_down, noisy, runs_with_errors
+
+from scantrial.analysis.comparison import compare, compare_runs
+from scantrial.analysis.contrasts import difference, factorial_effects, single_arm
+from scantrial.analysis.estimates import estimate
+from scantrial.analysis.intervals import arm_estimate
+from scantrial.analysis.mrmc import analyse, components, global_test
+from scantrial.analysis.verdicts import decide, evidence
+from scantrial.core.errors import InputError
+
+B_A = difference("b", "a")
+
+
+def judged(runs, metric="accuracy", *, margin=None):
+    return compare_runs(runs, [B_A], metric=metric, margin=margin).comparisons[0]
+
+
+def test_nothing_varies_over_seeds():
+    """b errs on five other cases than a at each seed: s2 and q are 0, so the interval over cases alone is used.
+
+    The differences of the printed accuracies are equal only up to rounding; rounding is no spread.
+    """
+    own = {seed: range(60 + 5 * seed, 65 + 5 * seed) for seed in range(5)}
+    shared = {seed: range(seed + 1) for seed in range(5)}
+    runs = runs_with_errors({"a": shared, "b": {seed: [*shared[seed], *own[seed]] for seed in own}})
+    item = judged(runs)
+    assert len(set(item.result.per_seed)) > 1
+    assert (item.result.s2, item.result.q, item.result.both.se) == (0, 0, 0)
+    assert item.result.q_untruncated < 0
+    assert item.evidence.p == item.result.cases_only.p > 0
+    assert item.to_dict()["seeds_and_cases"]["p"] is None
+    assert item.verdict.notes == ("all seeds differ by the same amount: the interval is that over cases alone",)
+    assert (item.evidence.low, item.evidence.high) == (item.result.cases_only.low, item.result.cases_only.high)
+
+
+def test_equal_accuracies_at_every_seed_leave_an_interval():
+    """An arm whose seeds all reach one accuracy with errors on different cases still has an interval of some width."""
+    runs = runs_with_errors({"a": {seed: range(7 * seed, 7 * seed + 7) for seed in range(3)}})
+    found = arm_estimate(estimate(runs, "accuracy"), "a")
+    assert found.low < 0.92 < found.mean < 0.94 < found.high
+    assert found.se == pytest.approx(math.sqrt(analyse(estimate(runs, "accuracy"), single_arm("a")).cases_only.se ** 2))
+
+
+def test_a_p_of_just_alpha_is_not_below_it():
+    """0.05 is not below 0.05, though 1 - 0.95 is a little more in floating point."""
+    estimates = laid_down({"a": [0.7] * 5, "b": [0.73] * 5})
+    result = analyse(estimates, B_A)
+    verdicts = [decide(result, evidence(result), estimates, p_adjusted=p, margin=None).label for p in (0.05, 0.0499999)]
+    assert verdicts == ["inconclusive", "better"]
+
+
+def test_a_margin_that_is_just_reached_is_not_enough():
+    """Equivalence needs the interval inside the margin, and the smallest margin is its farther end."""
+    estimates = laid_down({"a": [0.7] * 5, "b": [0.71] * 5})
+    result = analyse(estimates, B_A)
+    found = evidence(result)
+    edge = max(-found.equivalence_low, found.equivalence_high)
+    labels = [decide(result, found, estimates, p_adjusted=1.0, margin=m).label for m in (edge, edge + 1e-9)]
+    assert labels == ["inconclusive", "equivalent"]
+    assert decide(result, found, estimates, p_adjusted=1.0, margin=None).smallest_margin == edge
+
+
+def test_a_reason_from_outside_withholds_the_verdict():
+    """A leak, say, is told in place of better."""
+    y_true, scores, arms, seeds = noisy(gain=(0.0, 0.8))
+    runs_options = {"arms": arms, "seeds": seeds, "control": "a", "threshold": 0.0}
+    assert compare(y_true, scores, **runs_options).comparisons[0].verdict.label == "better"
+    from scantrial.analysis.runs import RunScores
+
+    runs = RunScores.from_scores(y_true, scores, arms=arms, seeds=seeds, threshold=0.0)
+    item = compare_runs(runs, [B_A], withheld=["3 patients are in two splits"]).comparisons[0]
+    assert item.verdict.label == "not enough to judge"
+    assert item.verdict.reasons == ("3 patients are in two splits",)
+    assert item.sentence.startswith("There is not enough to judge b against a: 3 patients are in two splits. Measured:")
+
+
+@pytest.mark.parametrize("metric", ["auroc", "sensitivity", "balanced_accuracy", "average_precision", "f1", "mcc"])
+def test_fewer_than_ten_positive_cases_are_not_judged(metric):
+    """What rests on nine cases of a class gets no verdict; accuracy, which rests on all, does."""
+    y_true, scores, arms, seeds = noisy(gain=(0.0, 0.8), n_positive=9)
+    found = compare(y_true, scores, arms=arms, seeds=seeds, metric=metric, threshold=0.0).comparisons[0].verdict
+    assert found.label == "not enough to judge"
+    assert found.reasons[0].startswith("9 cases of class 1: ")
+    assert found.reasons[0].endswith(" is not judged on fewer than 10")
+    for other in ("accuracy", "specificity"):
+        item = compare(y_true, scores, arms=arms, seeds=seeds, metric=other, threshold=0.0).comparisons[0]
+        assert item.verdict.label != "not enough to judge"
+
+
+@pytest.mark.parametrize(
+    "metric", ["accuracy", "balanced_accuracy", "auroc", "average_precision", "f1", "mcc", "brier", "log_loss"]
+)
+def test_perfect_arms_hold_no_information(metric):
+    """Where every run is perfect there is no verdict, and the reason is told, on every metric."""
+    item = judged(runs_with_errors({arm: {seed: [] for seed in range(5)} for arm in "ab"}, n_cases=70), metric)
+    assert item.verdict.label == "not enough to judge"
+    assert item.verdict.reasons == ("every run reaches the best possible value: these cases hold no information",)
+    assert item.evidence.p == 1
+
+
+def test_an_arm_that_is_always_right_and_one_that_never_is():
+    """A difference of 1 without any spread has no error that could be given."""
+    item = judged(runs_with_errors({"a": {s: range(100) for s in range(5)}, "b": {s: [] for s in range(5)}}))
+    assert item.verdict.reasons == ("nothing varies over the cases, so that no error can be given",)
+    assert math.isnan(item.evidence.p)
+    assert item.verdict.p_adjusted == 1
+
+
+def test_one_missing_run_drops_its_seed():
+    """A seed that one arm lacks is left out and named; the rest stays paired."""
+    y_true, scores, arms, seeds = noisy(n_seeds=5)
+    whole = np.arange(10) != 8
+    found = compare(y_true, scores[whole], arms=np.array(arms)[whole], seeds=np.array(seeds)[whole], metric="auroc")
+    result = found.comparisons[0].result
+    assert (result.pairing, result.seeds, result.dropped_seeds) == ("paired", (0, 1, 2, 4), (3,))
+    assert found.notes == ("left out where an arm lacks it: seed 3",)
+    assert found.comparisons[0].verdict.provisional
+    four = [run for run in range(10) if seeds[run] != 3]
+    alone = compare(y_true, scores[four], arms=[arms[r] for r in four], seeds=[seeds[r] for r in four], metric="auroc")
+    assert alone.comparisons[0].result.both == result.both
+
+
+@pytest.mark.parametrize("kept", [[0, 1, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3, 6, 7, 8]], ids=["5 and 3 seeds", "0-3, 1-3"])
+def test_more_than_one_missing_run_is_unpaired(kept):
+    """Where arms share too few seeds, they are readers nested in tests: SE, df and p by hand (Hillis 2014)."""
+    if kept == [0, 1, 2, 3, 6, 7, 8]:
+        kept = [0, 1, 2, 3, 7, 8, 9]
+    y_true, scores, arms, seeds = noisy(n_seeds=5)
+    found = compare(y_true, scores[kept], arms=[arms[r] for r in kept], seeds=[seeds[r] for r in kept], metric="auroc")
+    result = found.comparisons[0].result
+    assert result.pairing == "unpaired"
+    assert result.n_seeds == 3
+    assert found.notes == ("arms do not share their seeds: analysed as unpaired (Hillis 2014)",)
+    from scantrial.analysis.runs import RunScores
+
+    runs = RunScores.from_scores(y_true, scores[kept], arms=[arms[r] for r in kept], seeds=[seeds[r] for r in kept])
+    estimates = estimate(runs, "auroc")
+    a, b = runs.runs_of("a"), runs.runs_of("b")
+    blocks = [estimates.covariance[np.ix_(x, y)] for x, y in ((a, a), (b, b), (a, b))]
+    within = [(block.sum() - np.trace(block)) / (len(block) * (len(block) - 1)) for block in blocks[:2]]
+    q = max(sum(within) - 2 * blocks[2].mean(), 0)
+    parts = [estimates.theta[arm].var(ddof=1) / len(arm) for arm in (a, b)]
+    assert result.both.se == pytest.approx(math.sqrt(sum(parts) + q))
+    df = (sum(parts) + q) ** 2 / sum(part**2 / (len(arm) - 1) for part, arm in zip(parts, (a, b), strict=True))
+    assert result.both.df == pytest.approx(df)
+
+
+def test_arms_that_cannot_be_compared_are_named():
+    """An arm without a run, one seed that no other arm has, and a word that is no pairing."""
+    estimates = laid_down({"a": [0.7, 0.8], "b": [0.7]})
+    with pytest.raises(InputError, match="arm c has no run\nexpected: runs of c, a"):
+        analyse(estimates, difference("c", "a"))
+    with pytest.raises(InputError, match="pairing 'none'\nexpected: auto or unpaired"):
+        analyse(estimates, B_A, pairing="none")
+    with pytest.raises(InputError) as found:
+        analyse(estimates, B_A, pairing="unpaired")
+    assert str(found.value) == (
+        "arm b has one seed, and shares none with the others\n"
+        "expected: the same seeds in every arm, or two seeds and more in each"
+    )
+
+
+@pytest.mark.parametrize("margin", [0.0, -0.1, float("nan"), float("inf")])
+def test_a_margin_is_positive(margin):
+    """A margin of 0 or less makes no sense, and is refused."""
+    y_true, scores, arms, seeds = noisy()
+    with pytest.raises(InputError, match="expected: a positive number, in the metric's unit"):
+        compare(y_true, scores, arms=arms, seeds=seeds, margin=margin)
+
+
+@pytest.mark.parametrize("level", [0.5, 1.0, 95])
+def test_a_level_is_a_probability(level):
+    """95 is no level; 0.95 is."""
+    y_true, scores, arms, seeds = noisy()
+    with pytest.raises(InputError, match=f"level {level}\nexpected: above 0.5 and below 1, such as 0.95"):
+        compare(y_true, scores, arms=arms, seeds=seeds, level=level)
+
+
+def test_components_need_two_arms_and_two_seeds():
+    """Where there is less there are none, and no global test."""
+    assert components(laid_down({"a": [0.7, 0.8]})) is None
+    assert components(laid_down({"a": [0.7], "b": [0.8]})) is None
+    assert components(laid_down({"a": [0.7, 0.8], "b": [0.8, 0.8]})).n_seeds == 2
+
+
+def test_a_family_is_adjusted_and_covered_together():
+    """Three comparisons: Holm's p by hand, and intervals at 1 - 0.05 / 3 each."""
+    y_true, scores, arms, seeds = noisy(gain=(0.0, 0.1, 0.2, 0.4))
+    found = compare(y_true, scores, arms=arms, seeds=seeds, control="a", threshold=0.0)
+    p = np.array([item.evidence.p for item in found.comparisons])
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(np.minimum(p[order] * [3, 2, 1], 1))
+    assert [found.comparisons[i].verdict.p_adjusted for i in order] == pytest.approx(stepped.tolist())
+    assert found.methods["multiplicity"] == "Holm over 3 comparisons"
+    assert found.global_test.df1 == 3
+    for item in found.comparisons:
+        one = analyse(
+            estimate(_runs(y_true, scores, arms, seeds), "accuracy"), item.result.contrast, level=1 - 0.05 / 3
+        )
+        assert item.simultaneous_low == pytest.approx(min(one.both.low, one.cases_only.low))
+        assert item.simultaneous_high == pytest.approx(max(one.both.high, one.cases_only.high))
+
+
+def _runs(y_true, scores, arms, seeds):
+    from scantrial.analysis.runs import RunScores
+
+    return RunScores.from_scores(y_true, scores, arms=arms, seeds=seeds, threshold=0.0)
+
+
+def test_notes_say_what_a_reader_has_to_know():
+    """A threshold that plays no part, and clipped probabilities."""
+    y_true, scores, arms, seeds = noisy()
+    assert compare(y_true, scores, arms=arms, seeds=seeds, metric="auroc", threshold=0.2).notes == (
+        "the threshold 0.2 plays no part in AUROC",
+    )
+    sure = (scores > 0).astype(float)
+    found = compare(y_true, sure, arms=arms, seeds=seeds, metric="log_loss")
+    assert found.notes == (f"{sure.size} probabilities were clipped",)
+
+
+def test_the_global_test_gives_no_p_of_0_where_nothing_varies_over_seeds():
+    """Three arms that differ by the same amounts at every seed, up to rounding: F has no denominator, and no p."""
+    shared = {seed: range(seed + 1) for seed in range(4)}
+    wrong = {
+        arm: {seed: [*shared[seed], *range(start + 5 * seed, start + 5 * seed + n)] for seed in shared}
+        for arm, start, n in (("a", 20, 0), ("b", 20, 3), ("c", 50, 5))
+    }
+    estimates = estimate(runs_with_errors(wrong), "accuracy")
+    found = components(estimates)
+    assert found.cov2 < found.cov3
+    assert found.ms_arm_seed == 0
+    whole = global_test(found)
+    assert math.isnan(whole.p)
+    assert whole.to_dict()["p"] is None
+    assert 0 < whole.chi2_p < 1
+
+
+def test_effects_that_cancel_up_to_rounding_are_zero():
+    """In a design whose second factor does nothing at all, its effect is 0 and identical, whatever rounding leaves."""
+    wrong = {seed: range(3 + seed) for seed in range(5)}, {seed: range(40, 47 + seed) for seed in range(5)}
+    settings = {f"{x}{y}": {"x": x, "y": y} for x in (0, 1) for y in (0, 1)}
+    runs = runs_with_errors({name: wrong[chosen["x"]] for name, chosen in settings.items()}, n_cases=70)
+    for metric in ("accuracy", "balanced_accuracy", "auroc"):
+        estimates = estimate(runs, metric)
+        for effect in factorial_effects(settings)[1:]:
+            result = analyse(estimates, effect)
+            assert (result.effect, result.both.se, result.both.p, result.identical) == (0, 0, 1, True)

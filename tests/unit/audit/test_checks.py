@@ -1,0 +1,235 @@
+"""Every check finds what is planted, and nothing where nothing is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.unit.audit.conftest import checked, phantom_scans, subject
+
+from scantrial.audit.audit import subject_of
+from scantrial.audit.checks import CHECKS
+from scantrial.audit.records import AuditSettings, Scores
+
+PLANTED = {
+    "AU001": {"shared_patients": 0.5},
+    "AU003": {"duplicates": 0.3},
+    "AU004": {"duplicates": 1.0, "test_share": 0.5},
+    "AU005": {"near_duplicates": 0.5},
+    "AU006": {"near_duplicates": 1.0, "test_share": 0.5},
+    "AU007": {"duplicates": 1.0, "label_noise": 0.5},
+    "AU010": {"shift": 0.6},
+    "AU011": {"shift": 0.6},
+    "AU020": {"border_marks": 0.8},
+    "AU021": {"border_marks": 0.8},
+    "AU022": {},
+    "AU030": {"n_cases": 800, "size": 32, "difficulty": 0.0, "label_noise": 0.1},
+    "AU031": {"prevalence": 0.15},
+}
+"""Knobs of the phantom that plant each finding."""
+
+
+@pytest.mark.parametrize("code", PLANTED.keys() - {"AU021", "AU022"})
+def test_what_the_phantom_plants_is_found(code):
+    """The knob that plants a fault makes its check find something."""
+    scans = phantom_scans(**PLANTED[code])
+    if code in ("AU004", "AU006"):
+        scans = scans.with_split(np.where(scans.split == "test", "train", scans.split))
+    verdict = checked(code, scans)
+    assert verdict.outcome == "found"
+    assert all(found.text.endswith(".") for found in verdict.found)
+
+
+@pytest.fixture(scope="module")
+def clean():
+    return subject()
+
+
+@pytest.mark.parametrize("code", CHECKS)
+def test_on_clean_scans_nothing_is_found(code, clean):
+    """240 phantoms of different patients, one scan each: no check finds anything."""
+    assert CHECKS[code].run(clean).outcome != "found"
+
+
+def test_every_planted_copy_is_found_and_no_other():
+    """The pairs of AU003 are exactly the copies that the phantom made."""
+    plain, copied = phantom_scans(), phantom_scans(duplicates=0.4)
+    changed = set(np.flatnonzero((plain.images != copied.images).any(axis=(1, 2))).tolist())
+    pairs = checked("AU003", copied).found[0].pairs
+    assert {second for _, second in pairs} == changed
+    assert all((copied.images[a] == copied.images[b]).all() for a, b in pairs)
+    assert {copied.split[a] for a, _ in pairs} == {"train"}
+
+
+def test_every_edited_copy_is_found_mirrored_or_not():
+    """At least half of the changed copies are found, mirrored ones among them, and nothing else.
+
+    Phantoms are so alike that calibration leaves a radius of few bits, which misses the others.
+    """
+    plain, copied = phantom_scans(), phantom_scans(near_duplicates=1.0)
+    changed = set(np.flatnonzero((plain.images != copied.images).any(axis=(1, 2))).tolist())
+    found = checked("AU005", copied).found[0]
+    hit = {second for _, second in found.pairs}
+    assert hit <= changed
+    assert len(hit) >= 0.5 * len(changed)
+    assert {pair["orientation"] for pair in found.numbers["of_pairs"]} == {0, 1}
+    assert checked("AU005", plain).numbers["n_different_confirmed"] == 0
+
+
+def test_leaking_patients_are_named_and_counted():
+    """Whose scans stand in two splits: every one of their cases, and how many test scans that is."""
+    scans = phantom_scans(shared_patients=0.5)
+    found = checked("AU001", scans).found[0]
+    patients = np.array(scans.patients)
+    torn = set(patients[scans.split == "train"]) & set(patients[scans.split == "test"])
+    assert set(found.numbers["patients"]) == torn
+    assert sorted(found.rows) == np.flatnonzero(np.isin(patients, sorted(torn))).tolist()
+    assert found.numbers["n_cases"]["test"] == np.isin(patients[scans.split == "test"], sorted(torn)).sum()
+    assert f"{len(torn)} patients of" in found.text
+
+
+def test_unknown_patients_are_told():
+    """Without patients leakage is not clear but not applicable, and that is a finding of its own."""
+    scans = replace(phantom_scans(), patients=None)
+    assert checked("AU001", scans).outcome == "not applicable"
+    assert checked("AU002", scans).outcome == "found"
+
+
+def test_scans_in_one_split_are_not_compared_with_themselves():
+    """Where there are no two splits, what compares splits does not apply."""
+    scans = phantom_scans(test_share=0.0)
+    for code in ("AU001", "AU003", "AU005", "AU010", "AU011", "AU013"):
+        assert checked(code, scans).outcome == "not applicable"
+
+
+def test_a_different_class_mix_is_found_with_its_interval():
+    """Two thirds of the ill taken out of test: the difference in points and an interval that excludes 0."""
+    scans = phantom_scans(test_share=0.4, n_cases=400)
+    ill = np.flatnonzero((scans.split == "test") & (scans.labels == 1))
+    split = scans.split.copy()
+    split[ill[: len(ill) * 2 // 3]] = ""
+    found = checked("AU013", scans.with_split(split)).found[0]
+    low, high = found.numbers["interval"]
+    assert low < found.numbers["difference"] < high < 0
+    assert found.numbers["p"] < 0.01
+
+
+def test_marks_in_the_corners_are_found(write_scans):
+    """A bright square in the corner of every ill scan: the corners predict the label, and so does the border."""
+
+    def mark(name, number, picture):
+        if name == "opacity":
+            picture.paste(255, (0, 0, 5, 5))
+        return picture
+
+    scans = write_scans(mark)
+    for code in ("AU020", "AU021"):
+        verdict = checked(code, scans)
+        assert verdict.outcome == "found"
+        assert verdict.found[0].numbers["auc"] > 0.9
+        assert "the network can cheat" in verdict.found[0].text
+
+
+def test_files_of_another_kind_in_one_class_are_found(write_scans):
+    """The ill as larger JPEG files: metadata predict the label, and size and format occur in one class only."""
+
+    def grow(name, number, picture):
+        return picture.resize((96, 80)) if name == "opacity" else picture
+
+    scans = write_scans(grow, suffix=lambda name, number: "jpg" if name == "opacity" else "png")
+    assert checked("AU022", scans).found[0].numbers["auc"] > 0.95
+    values = {(found.numbers["what"], found.numbers["value"]) for found in checked("AU023", scans).found}
+    assert {("size", "96 x 80"), ("file format", "JPEG"), ("size", "64 x 64"), ("file format", "PNG")} <= values
+
+
+def test_the_same_files_throughout_are_clear(write_scans):
+    """Equal sizes and formats: nothing that one class alone has, no unusual size."""
+    scans = write_scans()
+    for code in ("AU022", "AU023", "AU043", "AU040"):
+        assert checked(code, scans).outcome == "clear"
+
+
+def test_bad_pictures_are_found(write_scans):
+    """A blank one, one nearly so, an overexposed one and one of another size, each by its own check."""
+
+    def spoil(name, number, picture):
+        if number == 0:
+            return Image.new("L", (64, 64), 90)
+        if number == 1:
+            return picture.point(lambda value: 100 + value // 128)
+        if number == 2:
+            return picture.point(lambda value: min(255, value * 4))
+        return picture.resize((256, 256)) if number == 3 else picture
+
+    scans = write_scans(spoil)
+    numbers = {name: i for i, name in enumerate(path.rsplit("/", 1)[1] for path in scans.sources)}
+    flat = checked("AU041", scans).found[0]
+    assert sorted(flat.rows) == sorted([numbers["s000.png"], numbers["s001.png"]])
+    assert flat.numbers["n_constant"] == 1
+    assert list(checked("AU042", scans).found[0].rows) == [numbers["s002.png"]]
+    assert list(checked("AU043", scans).found[0].rows) == [numbers["s003.png"]]
+
+
+def test_files_left_out_are_found(write_scans):
+    """Torn files that were skipped are listed with the reason."""
+    found = checked("AU040", write_scans(skip=True, torn=2)).found[0]
+    assert found.numbers["n_files"] == 2
+    assert all(item["reason"] for item in found.numbers["files"])
+
+
+def test_flipped_labels_are_listed_first():
+    """Most of the hundred likeliest suspects are labels that the phantom flipped."""
+    from scantrial.data.phantom import PhantomOptions, make_phantom
+
+    knobs = {"size": 32, **PLANTED["AU030"]}
+    made = make_phantom(PhantomOptions(**knobs))
+    found = checked("AU030", phantom_scans(**knobs)).found[0]
+    first = np.array(found.rows[:30])
+    assert (made.labels[first] != made.true_labels[first]).mean() > 0.7
+
+
+def scored(shift: float) -> Scores:
+    """Scores of made-up runs on a phantom's validation and test scans."""
+    scans = phantom_scans({"test": "given", "val": 0.4}, n_cases=400, test_share=0.4, size=32)
+    rows = np.flatnonzero(np.isin(scans.split, ["val", "test"]))
+    rng = np.random.default_rng(0)
+    logit = rng.normal(1.5, 1, len(rows)) - shift * (scans.split[rows] == "test")
+    p_true = 1 / (1 + np.exp(-logit))
+    y_prob = np.where(np.eye(2)[scans.labels[rows]] == 1, p_true[:, None], 1 - p_true[:, None])
+    return scans, Scores(rows=rows, y_prob=y_prob, n_runs=3)
+
+
+@pytest.mark.parametrize(("shift", "outcome"), [(0.0, "clear"), (1.5, "found")])
+def test_scores_that_drift_are_found(shift, outcome):
+    """Networks less sure of the right class in test than in validation: found; equally sure: clear."""
+    scans, scores = scored(shift)
+    verdict = CHECKS["AU012"].run(subject_of(scans, AuditSettings(), scores=scores))
+    assert verdict.outcome == outcome
+    if outcome == "found":
+        assert "less or more sure" in verdict.found[0].text
+
+
+def test_a_studys_own_scores_judge_its_labels():
+    """With stored predictions the suspects come from them: the cases that the runs are sure are otherwise."""
+    scans, scores = scored(0.0)
+    wrong = scores.y_prob.copy()
+    wrong[:30] = [0.97, 0.03]
+    wrong[np.arange(30), scans.labels[scores.rows[:30]]] = 0.01
+    wrong[np.arange(30), 1 - scans.labels[scores.rows[:30]]] = 0.99
+    verdict = CHECKS["AU030"].run(subject_of(scans, AuditSettings(), scores=replace(scores, y_prob=wrong)))
+    assert verdict.outcome == "found"
+    assert "the study's own runs" in verdict.found[0].text
+    assert set(verdict.found[0].rows) >= set(scores.rows[:30].tolist())
+
+
+def test_false_alarms_are_few():
+    """The short version of the simulation: in four clean sets of two scans a patient at most two findings in all."""
+    knobs = {"n_cases": 120, "size": 32, "images_per_patient": 2, "test_share": 0.25}
+    found = []
+    for seed in range(4):
+        scans = phantom_scans({"test": "given", "val": 0.25, "by": "patient"}, seed=1000 + seed, **knobs)
+        subject = subject_of(scans, AuditSettings(n_permutations=100, seed=seed))
+        found += [code for code, check in CHECKS.items() if check.run(subject).outcome == "found"]
+    assert len(found) <= 2

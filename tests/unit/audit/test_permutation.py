@@ -1,0 +1,112 @@
+"""Two-sample tests: reference values, and that whole patients are permuted."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.metrics import roc_auc_score
+
+from scantrial.audit import permutation
+from scantrial.audit.permutation import (
+    areas,
+    fold_numbers,
+    kernel_test,
+    median_distance,
+    mmd2,
+    out_of_fold,
+    permuted_groups,
+    predictability,
+    squared_distances,
+)
+
+POINTS = np.array([0, 1, 2, 1.5, 2.5, 4])[:, None]
+
+
+def gaussian(width: float) -> np.ndarray:
+    return np.exp(-squared_distances(POINTS) / (2 * width**2))
+
+
+@pytest.mark.parametrize(("width", "expected"), [(1.0, -0.00049718), (1.5, 0.13966801)])
+def test_the_discrepancy_has_its_reference_value(width, expected):
+    """x = 0, 1, 2 and y = 1.5, 2.5, 4: worked out by hand for both bandwidths."""
+    second = np.array([0, 0, 0, 1, 1, 1], dtype=bool)[:, None]
+    assert mmd2(gaussian(width), second)[0] == pytest.approx(expected, abs=5e-9)
+
+
+def test_the_median_distance_and_the_exact_permutation_p_have_their_reference_values():
+    """The median distance is 1.5; of all 20 splits 8 have a discrepancy at least as large at bandwidth 1."""
+    assert median_distance(squared_distances(POINTS)) == 1.5
+    splits = np.zeros((6, 20), dtype=bool)
+    for column, rows in enumerate(combinations(range(6), 3)):
+        splits[list(rows), column] = True
+    values = mmd2(gaussian(1.0), splits)
+    observed = mmd2(gaussian(1.0), np.array([0, 0, 0, 1, 1, 1], dtype=bool)[:, None])[0]
+    assert (values >= observed - 1e-12).sum() == 8
+
+
+def test_areas_are_those_of_scikit_learn():
+    """Column by column, ties among them."""
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 6, (40, 5)).astype(float)
+    member = rng.random((40, 5)) < 0.4
+    expected = [roc_auc_score(member[:, i], scores[:, i]) for i in range(5)]
+    assert areas(scores, member) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("n_features", [3, 60])
+def test_predictions_are_those_of_scikit_learn_by_either_system(n_features):
+    """With fewer and with more features than cases: ridge on standardised features, without the mean of the targets."""
+    rng = np.random.default_rng(1)
+    features, targets = rng.normal(size=(40, n_features)), rng.normal(size=(40, 2))
+    folds = np.arange(40) % 5
+    found = out_of_fold(features, targets, folds)
+    known, held = folds != 2, folds == 2
+    mean, sd = features[known].mean(axis=0), features[known].std(axis=0)
+    model = Ridge(alpha=n_features).fit((features[known] - mean) / sd, targets[known])
+    expected = model.predict((features[held] - mean) / sd) - targets[known].mean(axis=0)
+    assert found[held] == pytest.approx(expected)
+
+
+def test_whole_patients_change_their_group():
+    """In every permutation the scans of a patient stay together and the number of patients in each group stays."""
+    units, groups = np.repeat(np.arange(12), 3), np.repeat([0, 1], [24, 12])
+    labels = permuted_groups(groups, units, n_permutations=50, rng=np.random.default_rng(0))
+    assert (labels[:, 0] == groups).all()
+    by_patient = labels.reshape(12, 3, 51)
+    assert (by_patient == by_patient[:, :1]).all()
+    assert (by_patient[:, 0].sum(axis=0) == 4).all()
+
+
+def test_folds_keep_patients_whole_and_are_of_about_equal_size():
+    """Five folds; no patient in two of them."""
+    units = np.repeat(np.arange(50), np.arange(50) % 4 + 1)
+    folds = fold_numbers(units, rng=np.random.default_rng(0))
+    assert all(len(set(folds[units == unit])) == 1 for unit in range(50))
+    sizes = np.bincount(folds)
+    assert len(sizes) == 5
+    assert sizes.max() - sizes.min() <= 8
+
+
+def test_a_large_set_is_cut_down_for_the_kernel_by_whole_patients(monkeypatch):
+    """With at most 30 cases allowed, some are drawn and the number is told."""
+    monkeypatch.setattr(permutation, "MAX_KERNEL_CASES", 30)
+    rng = np.random.default_rng(0)
+    features, units = rng.normal(size=(60, 2)), np.repeat(np.arange(30), 2)
+    told = kernel_test(features, np.repeat([0, 1], 30), units, n_permutations=20, rng=rng)
+    assert told.n == 30
+
+
+def test_groups_that_differ_are_told_apart_and_equal_ones_are_not():
+    """Three groups apart by their mean: AUC near 1 and the smallest p there is; without a difference neither."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat([0, 1, 2], 40)
+    noise = rng.normal(size=(120, 4))
+    apart = predictability(noise + 4 * np.eye(3, 4)[groups], groups, np.arange(120), n_permutations=99, rng=rng)
+    assert apart.auc > 0.95
+    assert apart.p == 0.01
+    assert apart.scores.shape == (120, 3)
+    alike = predictability(noise, groups, np.arange(120), n_permutations=99, rng=rng)
+    assert alike.p > 0.01

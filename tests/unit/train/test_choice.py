@@ -1,0 +1,81 @@
+"""Which engine trains what, and what is said about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from scantrial.core.errors import InputError, StudyConflictError
+from scantrial.recipe.spec import MODEL_NAMES, Recipe
+from scantrial.train import choice, engines
+from scantrial.train.choice import ENGINES, choose_engine, why_not_fused
+from scantrial.train.kernel import KernelState, kernel_state
+
+NO_KERNEL = KernelState(variants=(), reason="there is no compiler")
+HERE = pytest.mark.skipif(not kernel_state().available, reason=f"no kernel: {kernel_state().reason}")
+
+
+def recipe(**keys) -> Recipe:
+    return Recipe.model_validate(keys)
+
+
+def choose(asked: str, *, fixed: str | None = None, device: str = "auto", **recipes: Recipe):
+    return choose_engine(asked, recipes or {"base": recipe()}, device=device, fixed=fixed)
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_networks_that_are_linear_on_pixels_can_be_fused(model):
+    """The perceptrons and no others."""
+    reason = why_not_fused(recipe(model=model), device="cpu")
+    assert (reason is None) == model.startswith("mlp")
+
+
+def test_what_cannot_be_fused_says_why():
+    """Clipping, a class of one's own, another device."""
+    assert "clip_grad_norm needs the whole gradient" in why_not_fused(recipe(clip_grad_norm=1.0), device="cpu")
+    assert "first layer of my:Net" in why_not_fused(recipe(model="my:Net"), device="cpu")
+    assert "not on cuda" in why_not_fused(recipe(), device="cuda")
+
+
+@HERE
+def test_auto_takes_the_fused_engine_where_it_is():
+    """For a new folder, and for one begun with it."""
+    assert choose("auto").engine == choose("auto", fixed=ENGINES["fused"]).engine == ENGINES["fused"]
+
+
+def test_a_folder_keeps_the_reference_engine():
+    """Its later runs are trained as its first."""
+    chosen = choose("auto", fixed=ENGINES["reference"])
+    assert (chosen.engine, chosen.reason) == (ENGINES["reference"], "auto: the folder's first runs were trained by it")
+
+
+def test_without_a_kernel(monkeypatch):
+    """auto takes the reference and says why; a folder begun otherwise, or asking for it, is refused with the reason."""
+    monkeypatch.setattr(choice, "kernel_state", lambda: NO_KERNEL)
+    chosen = choose("auto")
+    assert (chosen.engine, chosen.reason) == (ENGINES["reference"], "auto: no fused engine, there is no compiler")
+    with pytest.raises(StudyConflictError, match="not available here: there is no compiler"):
+        choose("auto", fixed=ENGINES["fused"])
+    with pytest.raises(InputError, match="it is not available: there is no compiler"):
+        choose("fused")
+    assert choose("reference").reason == "asked for"
+
+
+@HERE
+def test_asking_for_what_cannot_be_names_every_arm():
+    """All at once; the arms that can be fused are not among them."""
+    with pytest.raises(InputError) as caught:
+        choose("fused", a=recipe(), b=recipe(model="cnn"), c=recipe(clip_grad_norm=1.0))
+    assert "arm b: the first layer of cnn" in str(caught.value)
+    assert "arm c: clip_grad_norm" in str(caught.value)
+    assert "arm a" not in str(caught.value)
+
+
+@HERE
+def test_each_run_records_its_own_engine(make_task):
+    """Where some arms can be fused and some cannot, each says what trained it and why."""
+    tell = lambda record, n_epochs: None  # noqa: E731
+    facts = engines.train_run(make_task(epochs=1, task={"engine_reason": "auto: quick"}), tell).facts
+    assert (facts.engine, facts.engine_reason) == ("fused", "auto: quick")
+    facts = engines.train_run(make_task(epochs=1, clip_grad_norm=1.0), tell).facts
+    assert facts.engine == "reference"
+    assert facts.engine_reason.startswith("auto: clip_grad_norm needs the whole gradient")
