@@ -38,7 +38,14 @@ from scantrial.study import builtin
 from scantrial.study.arms import Study
 from scantrial.study.execute import Clock, Execution, Outcome, Watch, run_study
 from scantrial.study.file import parse_study, read_study
-from scantrial.study.planning import CountedCases, count_test_cases, design_of, pilot_basis, planned_pairs
+from scantrial.study.planning import (
+    CountedCases,
+    count_test_cases,
+    design_of,
+    pilot_basis,
+    planned_effects,
+    planned_pairs,
+)
 from scantrial.study.pool import Event
 from scantrial.study.timing import StudyTime, measure_time, not_measured, time_from_pilot
 from scantrial.train.choice import choose_engine
@@ -272,6 +279,7 @@ class StudyPlan:
     ----------
     cases : its test cases, counted
     pairs : the arms that are compared with each other
+    effects : of the factors of a factorial study, by name
     notes : what a reader has to know of how the cases were counted
     """
 
@@ -280,6 +288,7 @@ class StudyPlan:
     time: StudyTime
     cases: CountedCases
     pairs: tuple[tuple[str, str], ...]
+    effects: tuple[str, ...]
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -287,6 +296,7 @@ class StudyPlan:
         return {
             "study": self.question,
             "pairs": [list(pair) for pair in self.pairs],
+            "effects": list(self.effects),
             "test_cases": {"by_class": dict(self.cases.by_class), "source": self.cases.source},
             **self.plan.to_dict(),
             "warnings": [*self.notes, *self.plan.warnings],
@@ -339,8 +349,17 @@ def plan(
         taken = measure_time(study, scans, _execution(study, None, {}), progress=progress)
     else:
         taken = not_measured(study) if store is None else time_from_pilot(study, store, n_train=cases.n_train)
+    effects = planned_effects(study)
+    if effects:
+        notes = (*notes, "Effects of factors are means over arms: for them the numbers, of two arms, are careful.")
     return StudyPlan(
-        question=study.spec.study, plan=found, time=taken, cases=cases, pairs=planned_pairs(study), notes=notes
+        question=study.spec.study,
+        plan=found,
+        time=taken,
+        cases=cases,
+        pairs=planned_pairs(study),
+        effects=effects,
+        notes=notes,
     )
 
 

@@ -32,7 +32,8 @@ def test_more_seeds_never_show_less(design, spreads):
     variances = assume(design, spreads).variances
     shown = [smallest_difference(variances, n_seeds=r, alpha=design.alpha) for r in (3, 5, 8, 20, 50)]
     assert all(later <= earlier * (1 + 1e-9) for earlier, later in pairwise(shown))
-    assert shown[-1] >= floor_over_seeds(variances, alpha=design.alpha) * (1 - 1e-9)
+    # The published floor leaves out the test's other tail, a millionth of it.
+    assert shown[-1] >= floor_over_seeds(variances, alpha=design.alpha) * (1 - 1e-5)
 
 
 @settings(max_examples=60)

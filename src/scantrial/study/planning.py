@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scantrial.analysis.contrasts import factorial_effects
 from scantrial.analysis.estimates import estimate
 from scantrial.analysis.mrmc import Components, components
 from scantrial.analysis.planning import Basis, Design
@@ -24,6 +24,7 @@ from scantrial.data.spec import DataSpec
 from scantrial.data.splits import apply_split
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.study.arms import Study
+from scantrial.study.design import value_at
 from scantrial.study.fits import refuse_what_does_not_fit
 
 # ---------------------------------------------------------------------- test cases
@@ -161,16 +162,25 @@ def _worth(patients: NDArray[Any]) -> float:
 # ---------------------------------------------------------------------- the design
 
 
-def planned_pairs(study: Study) -> tuple[tuple[str, str], ...]:
-    """Return the pairs of arms that the study will compare.
+def planned_effects(study: Study) -> tuple[str, ...]:
+    """Return the main effects and interactions that a factorial study is judged on; empty for other designs."""
+    if study.spec.design != "factorial" or len(study.arms) < 3:
+        return ()
+    settings = {
+        arm.name: {factor: str(value_at(arm.recipe.to_dict(), factor)) for factor in study.spec.factors}
+        for arm in study.arms
+    }
+    return tuple(effect.name for effect in factorial_effects(settings))
 
-    Where arms differ from the base one at a time: each of them against the base, and the pairs that hypotheses name.
-    Otherwise all pairs.
+
+def planned_pairs(study: Study) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of arms that the study will compare, as its report does.
+
+    Each arm against the base, and the pairs that hypotheses name; these alone where a factorial study is judged on
+    effects.
     """
-    names = [arm.name for arm in study.arms]
-    if study.spec.design != "one-at-a-time":
-        return tuple(combinations(names, 2))
-    pairs = {frozenset((names[0], name)): (names[0], name) for name in names[1:]}
+    base, *others = (arm.name for arm in study.arms)
+    pairs = {} if planned_effects(study) else {frozenset((base, name)): (base, name) for name in others}
     for hypothesis in study.hypotheses:
         pairs.setdefault(frozenset(hypothesis.arms), hypothesis.arms)
     return tuple(pairs.values())
@@ -180,7 +190,7 @@ def design_of(study: Study, cases: CountedCases) -> Design:
     """Return the design of a study on its test cases."""
     return Design(
         n_arms=len(study.arms),
-        n_comparisons=len(planned_pairs(study)),
+        n_comparisons=len(planned_pairs(study)) + len(planned_effects(study)),
         n_seeds=len(study.seeds),
         n_by_class=tuple(cases.by_class.values()),
         metric=study.spec.primary.metric,

@@ -17,8 +17,10 @@ from scantrial.core.errors import DataError, InputError
 from scantrial.data.load import list_cases, load
 from scantrial.data.splits import apply_split
 from scantrial.recipe.spec import Recipe
+from scantrial.store.schema import write_json
 from scantrial.study.file import read_study
-from scantrial.study.planning import count_test_cases, design_of, pilot_basis, planned_pairs
+from scantrial.study.plan import study_to_plan
+from scantrial.study.planning import count_test_cases, design_of, pilot_basis, planned_effects, planned_pairs
 from scantrial.study.timing import cost_key, measure_time, time_from_pilot
 
 __all__ = ["make_study"]
@@ -132,9 +134,33 @@ def test_one_at_a_time_compares_with_the_base_and_as_hypotheses_say(tmp_path):
     assert (design.n_arms, design.n_comparisons, design.n_seeds, design.margin) == (3, 3, 4, 0.05)
 
 
-def test_other_designs_compare_all_pairs(tmp_path):
-    """A factorial design of two by two has six pairs."""
-    assert len(planned_pairs(study_of(tmp_path, design="factorial"))) == 6
+def test_a_factorial_study_is_judged_on_effects_and_claims(tmp_path):
+    """Two factors of two levels: two main effects, their interaction, and the pair of the hypothesis."""
+    study = study_of(tmp_path, design="factorial")
+    assert len(planned_effects(study)) == 3
+    assert planned_pairs(study) == (("loss-ce", "lr-0.01"),)
+    assert design_of(study, count_test_cases(study)[0]).n_comparisons == 4
+    assert any(note.startswith("Effects of factors are means over arms") for note in api.plan(study).notes)
+
+
+def test_a_list_of_arms_is_compared_with_its_base():
+    """report-b-activation: two arms against the base, which its hypotheses name as well."""
+    assert planned_pairs(read_study("report-b-activation")) == (("base", "leakyrelu"), ("base", "tanhshrink"))
+
+
+@pytest.mark.parametrize("design", ["one-at-a-time", "factorial"])
+def test_the_report_makes_the_comparisons_that_were_planned(tmp_path, make_study, design):
+    """For one and the same study the verdicts are adjusted for as many comparisons as the plan counts."""
+    study = study_of(tmp_path, design=design)
+    settings = {
+        arm.name: {key: value for key, value in arm.recipe.to_dict().items() if key in ("loss", "optimizer")}
+        for arm in study.arms
+    }
+    folder = make_study(arms=settings, n_cases={"train": 12, "val": 8, "test": 60})
+    write_json(folder.path / "plan.json", study_to_plan(replace(study, seeds=(0, 1, 2))))
+    found = api.compare(folder.path).primary
+    assert found is not None
+    assert len(found.comparisons) == design_of(study, count_test_cases(study)[0]).n_comparisons
 
 
 # ---------------------------------------------------------------------- a pilot
