@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from replicating.markdown import table
 
+from scantrial.core.errors import ScantrialError
 from scantrial.core.records import Split
 from scantrial.report.diagnosis import ArmDiagnosis, DiagnosedArm, diagnose_study
 from scantrial.report.judging import judge
@@ -71,8 +72,17 @@ class StudyGaps:
 
 def section(folder: Path, names: Sequence[str]) -> str:
     """Return the section, made of those of the named studies that have finished runs in `folder`; the rest is named."""
-    studies = [found for name in names if (found := read_gaps(folder / name)) is not None]
-    return "\n".join([TITLE, "", *_parts(studies, names)]).rstrip() + "\n"
+    studies, missing = [], []
+    for name in names:
+        try:
+            found = read_gaps(folder / name)
+        except ScantrialError as error:
+            found, name = None, f"{name} ({str(error).partition(chr(10))[0]})"  # noqa: PLW2901
+        if found is None:
+            missing.append(name)
+        else:
+            studies.append(found)
+    return "\n".join([TITLE, "", *_parts(studies, missing)]).rstrip() + "\n"
 
 
 def read_gaps(path: Path) -> StudyGaps | None:
@@ -125,21 +135,20 @@ def _recalls(runs: Sequence[RunData], split: Split, kept: NDArray[np.bool_] | No
 # ---------------------------------------------------------------------- what is written
 
 
-def _parts(studies: Sequence[StudyGaps], names: Sequence[str]) -> Iterator[str]:
+def _parts(studies: Sequence[StudyGaps], missing: Sequence[str]) -> Iterator[str]:
     yield (
         "Written from trained studies, one folder each under `replication`; each notes that its test rows were read. "
         "This section alone, in seconds:\n"
     )
     yield f"    {COMMAND}\n"
     arms = [arm for study in studies for arm in study.arms]
-    missing = [name for name in names if name not in {study.name for study in studies}]
     if not arms:
         yield "No study of the reports has a finished run there, so there is nothing to say.\n"
         return
     runs = sum(arm.n_runs for arm in arms)
     yield f"Studies: {', '.join(study.name for study in studies)}; {len(arms)} arms, {runs} runs.\n"
     if missing:
-        yield f"Without a finished run: {', '.join(missing)}.\n"
+        yield f"Without a finished run, or not to be read: {', '.join(missing)}.\n"
     yield from _answer(arms, studies[0].classes)
     full = next((study for study in studies if study.name == IN_FULL), studies[0])
     yield f"### Step by step: {full.name}\n"

@@ -78,12 +78,22 @@ def test_missing_studies_are_named_and_do_no_harm(tmp_path):
     assert "No study of the reports has a finished run" in text
 
 
+def test_a_study_that_cannot_be_read_is_named(tmp_path):
+    """A folder that was torn: the others are told, and this one with what is wrong."""
+    good = write_study(tmp_path / "good", StudyShape(arms=TWO_ARMS)).path
+    torn = write_study(tmp_path / "torn", StudyShape(arms=TWO_ARMS)).path
+    (torn / "plan.json").write_text("{")
+    text = gap_section.section(tmp_path, [good.name, torn.name])
+    assert "### Step by step: good" in text
+    assert "Without a finished run, or not to be read: torn (" in text
+
+
 def test_a_finished_study_is_told_in_full(tmp_path):
     """A folder with runs: its steps, and its arms with both classes; the other name is said to be missing."""
     path = write_study(tmp_path / "loss", StudyShape(arms=TWO_ARMS)).path
     text = gap_section.section(path.parent, [path.name, "not-there"])
     assert f"### Step by step: {path.name}" in text
-    assert "Without a finished run: not-there." in text
+    assert "Without a finished run, or not to be read: not-there." in text
     assert "1. Validation " in text
 
 
