@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,8 @@ def section(folder: Path, names: Sequence[str]) -> str:
         try:
             found = read_gaps(folder / name)
         except ScantrialError as error:
-            found, name = None, f"{name} ({str(error).partition(chr(10))[0]})"  # noqa: PLW2901
+            print(f"{name}: {error}", file=sys.stderr)
+            found = None
         if found is None:
             missing.append(name)
         else:

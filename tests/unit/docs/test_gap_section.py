@@ -78,14 +78,15 @@ def test_missing_studies_are_named_and_do_no_harm(tmp_path):
     assert "No study of the reports has a finished run" in text
 
 
-def test_a_study_that_cannot_be_read_is_named(tmp_path):
-    """A folder that was torn: the others are told, and this one with what is wrong."""
+def test_a_study_that_cannot_be_read_is_named(tmp_path, capsys):
+    """A folder that was torn: the others are told, this one is named, and the terminal says what is wrong."""
     good = write_study(tmp_path / "good", StudyShape(arms=TWO_ARMS)).path
     torn = write_study(tmp_path / "torn", StudyShape(arms=TWO_ARMS)).path
     (torn / "plan.json").write_text("{")
     text = gap_section.section(tmp_path, [good.name, torn.name])
     assert "### Step by step: good" in text
-    assert "Without a finished run, or not to be read: torn (" in text
+    assert "Without a finished run, or not to be read: torn." in text
+    assert "plan.json" in capsys.readouterr().err
 
 
 def test_a_finished_study_is_told_in_full(tmp_path):
