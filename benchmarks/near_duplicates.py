@@ -18,7 +18,7 @@ import time
 import numpy as np
 
 import scantrial
-from scantrial.audit.duplicates import CALIBRATION_QUANTILE, N_CALIBRATION
+from scantrial.audit.duplicates import N_CALIBRATION, calibrated_radius
 from scantrial.audit.phash import HASH_SIDE, distances, hashes_of_frequencies, low_frequencies, near_pairs
 from scantrial.data.fit import resize
 
@@ -59,13 +59,13 @@ def main():
             rng = np.random.default_rng(0)
             hashes = with_copies(make(n, rng), rng)
             apart = distances(hashes, *rng.integers(0, n, (2, N_CALIBRATION)))
-            radius = min(10, int(np.quantile(apart, CALIBRATION_QUANTILE, method="lower")))
+            radius = min(10, calibrated_radius(apart, n))
             start = time.process_time()
             found = near_pairs(hashes, radius=radius)
             seconds = time.process_time() - start
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(
-                f"| {kind} | {n:,} | {radius} | {seconds:.1f} | {len(found):,} | {found.n_candidates:,} | "
+                f"| {kind} | {n:,} | {radius} | {seconds:.2f} | {len(found):,} | {found.n_candidates:,} | "
                 f"{peak:.0f} MB |"
             )
 

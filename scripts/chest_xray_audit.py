@@ -1,10 +1,12 @@
 """Audit the chest radiographs and write what was found to docs/chest-xray-audit.md.
 
-    SCANTRIAL_DATA=~/scans python scripts/chest_xray_audit.py [--document FILE]
+    SCANTRIAL_DATA=~/scans python scripts/chest_xray_audit.py [--studies DIR] [--only-studies] [--document FILE]
 
 Two audits: all scans as the publishers deliver them, and the course's split as the study `report-a-loss` takes it. Then
-the images behind equal `person` numbers are compared. Equal scans and versions give an equal page; how long it took and
-the peak memory go to standard error.
+the images behind equal `person` numbers are compared, and the trained studies of both reports, as far as they are in
+DIR, are asked why validation and test differ. With ``--only-studies`` that last section alone is written again, without
+the scans. Equal scans, versions and studies give an equal page; how long it took and the peak memory go to standard
+error.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import gap_section
 import numpy as np
 from numpy.typing import NDArray
+from replicating.reports import read_reports
 
 from scantrial import api
 from scantrial.audit.audit import subject_of
@@ -42,10 +46,26 @@ Pairs = NDArray[np.int64]
 
 
 def main() -> int:
-    """Make both audits and the comparison, and write the page."""
+    """Write the page, or its last section."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--document", type=Path, default=ROOT / "docs" / "chest-xray-audit.md", metavar="FILE")
-    target = parser.parse_args().document
+    parser.add_argument(
+        "--studies", type=Path, default=Path("replication"), metavar="DIR", help="folder of the study folders"
+    )
+    parser.add_argument("--only-studies", action="store_true", help="keep what is written about the scans")
+    given = parser.parse_args()
+    names = [study.name for study in read_reports(ROOT / "docs" / "data" / "reports.yaml").studies]
+    about_scans = _kept(given.document) if given.only_studies else "\n".join(_about_scans())
+    write_atomic(given.document, f"{about_scans.rstrip()}\n\n{gap_section.section(given.studies, names)}")
+    print(given.document)
+    return 0
+
+
+def _kept(document: Path) -> str:
+    return document.read_text(encoding="utf-8").partition(gap_section.TITLE)[0]
+
+
+def _about_scans() -> Iterator[str]:
     scans = load(SourceSpec(name="chest-xray"))
     start, spent = time.perf_counter(), time.process_time()
     whole = api.audit("chest-xray")
@@ -58,11 +78,8 @@ def main() -> int:
     study = api.load_study(STUDY)
     split = api.load_scans(study.spec.data, base=study.base)
     subject = subject_of(scans, AuditSettings())
-    parts = [*_head(), *_numbers(scans, split), *_comparison(subject), *_audit("All scans, as delivered", whole)]
-    parts += [*_audit("The course's split", course), *_twenty_points(course)]
-    write_atomic(target, "\n".join(parts).rstrip() + "\n")
-    print(target)
-    return 0
+    yield from (*_head(), *_numbers(scans, split), *_comparison(subject), *_audit("All scans, as delivered", whole))
+    yield from (*_audit("The course's split", course), *_twenty_points(course))
 
 
 def _head() -> Iterator[str]:

@@ -56,8 +56,9 @@ _CHECKS = (
         severity="warning",
         needs="two splits",
         rule="a pair of scans in different splits, not equal, whose 64-bit perceptual hashes differ in at most 10 bits "
-        "(fewer where 0.1 % of pairs of different patients are nearer) in one of eight orientations, and whose 64 x 64 "
-        "pictures correlate at 0.95 or more, as they are and without the mean picture",
+        "(fewer where 0.1 % of pairs of different patients are nearer; of n scans above 10,000, where 10 in n are) in "
+        "one of eight orientations, and whose 64 x 64 pictures correlate at 0.95 or more, as they are and without the "
+        "mean picture",
         source="Zauner 2010; Krawetz 2011; Barz, Denzler 2020; docs/decisions, the audit",
         action="look at the pairs; where they are one scan, remove one of them and see how the metric changes",
         run=duplicates.check_near_across,

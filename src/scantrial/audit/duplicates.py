@@ -19,6 +19,9 @@ N_CALIBRATION = 100_000
 """Pairs of different patients that the distance is calibrated on."""
 
 CALIBRATION_QUANTILE = 0.001
+N_CHANCE_NEIGHBOURS = 10
+"""Scans of other patients that a scan may have within the distance; in large sets this is a smaller share."""
+
 _PIECE = 256
 """Pairs of pictures correlated at a time, so that they fit in a processor's cache."""
 
@@ -179,17 +182,15 @@ def near_duplicates(subject: Subject) -> NearDuplicates:
 def search_near_duplicates(subject: Subject) -> NearDuplicates:
     """Search for near duplicates, confirm them, and say how sharp the search is on these scans.
 
-    Scans of one body part are alike. The radius is therefore the smaller of the setting and the 0.1 % quantile of the
-    distances of pairs of different patients, and a pair counts only if two correlations of its 64 x 64 pictures, in the
+    Scans of one body part are alike. The radius is therefore the smaller of the setting and `calibrated_radius` of
+    pairs of different patients, and a pair counts only if two correlations of its 64 x 64 pictures, in the
     orientation that was found, reach the setting: that of the pictures, and that of what is left when the mean
     picture of the data set is taken away, which leaves what is this scan's own.
     """
     settings, hashes = subject.settings, subject.facts.hashes
     first, second = _different_patients(subject)
     apart = distances(hashes, first, second)
-    quantile = (
-        int(np.quantile(apart, CALIBRATION_QUANTILE, method="lower")) if len(apart) else settings.suspect_distance
-    )
+    quantile = calibrated_radius(apart, len(subject)) if len(apart) else settings.suspect_distance
     radius = min(settings.suspect_distance, quantile)
     found = near_pairs(hashes, radius=radius)
     plain, residual = _correlations(subject, found)
@@ -218,6 +219,21 @@ def search_near_duplicates(subject: Subject) -> NearDuplicates:
         n_near=len(found),
         n_candidates=found.n_candidates,
     )
+
+
+def calibrated_radius(apart: NDArray[np.int64], n: int) -> int:
+    """Return the 0.1 % quantile of distances of different patients, or that of 10 in n where n is above 10,000.
+
+    A fixed share would be ever more pairs a scan: of 100,000 scans each had 100 neighbours by chance, all to be
+    confirmed.
+
+    Parameters
+    ----------
+    apart : shape (n_pairs,), distances of pairs of different patients
+    n : scans that are searched
+    """
+    share = min(CALIBRATION_QUANTILE, N_CHANCE_NEIGHBOURS / n)
+    return int(np.quantile(apart, share, method="lower"))
 
 
 def _different_patients(subject: Subject) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scantrial.audit.duplicates import calibrated_radius
 from scantrial.audit.phash import (
     MAX_RADIUS,
     distances,
@@ -73,6 +74,29 @@ def test_the_search_finds_what_comparing_all_pairs_finds(radius, seed):
     assert {(a, b): d for a, b, d in pairs} == brute_force(hashes, radius)
 
 
+@pytest.mark.parametrize("radius", range(10))
+def test_three_chunks_find_what_comparing_all_pairs_finds(radius):
+    """Cut into three chunks, as many images are, the search misses no pair either, nor does it add one."""
+    rng = np.random.default_rng(radius)
+    hashes = rng.integers(0, 2**64, (400, 8), dtype=np.uint64)
+    for row in range(200):
+        flips = rng.choice(64, size=int(rng.integers(0, 12)), replace=False).astype(np.uint64)
+        mask = np.bitwise_or.reduce(np.uint64(1) << flips, initial=np.uint64(0))
+        hashes[row + 200, int(rng.integers(8))] = hashes[row, 0] ^ mask
+    found = near_pairs(hashes, radius=radius, n_chunks=3)
+    pairs = np.stack([found.first, found.second])
+    first, second = np.triu_indices(len(hashes), 1)
+    near = distances(hashes, first, second) <= radius
+    assert np.array_equal(pairs, np.stack([first[near], second[near]]))
+    assert len(found) > 0
+
+
+def test_hashes_that_are_all_alike_are_all_found():
+    """One bucket holds everything and is compared in several pieces: every pair is found once."""
+    found = near_pairs(np.full((300, 8), 5, dtype=np.uint64), radius=2)
+    assert len(found) == 300 * 299 // 2
+
+
 def test_a_radius_that_the_search_cannot_keep_is_refused():
     """Beyond 11 bits pairs could be missed."""
     with pytest.raises(ValueError, match="radius 12, expected 0 to 11"):
@@ -92,3 +116,9 @@ def test_bits_are_counted():
     assert n_bits_set(values).tolist() == expected
     apart = distances(values, np.array([0]), np.array([1]))
     assert apart[0] == min(bin(int(values[0, 0]) ^ int(v)).count("1") for v in values[1])
+
+
+def test_the_calibrated_radius_leaves_a_scan_few_chance_neighbours():
+    """The 0.1 % quantile of different patients up to 10,000 scans; above, the quantile of 10 in n."""
+    apart = np.repeat([6, 8, 10, 30], [5, 45, 950, 99_000]).astype(np.int64)
+    assert [calibrated_radius(apart, n) for n in (500, 10_000, 20_000, 100_000, 1_000_000)] == [10, 10, 8, 8, 6]

@@ -1,0 +1,56 @@
+"""docs/sentences.md holds all that scantrial can say, and nothing is said without a rule."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import sentences_page  # noqa: E402
+import templates  # noqa: E402
+
+from scantrial.analysis.diagnosis import checks as curve_checks  # noqa: E402
+from scantrial.audit.checks import CHECKS  # noqa: E402
+
+TEXT = sentences_page.PAGE.read_text(encoding="utf-8")
+
+
+def test_the_page_is_up_to_date():
+    """`python scripts/sentences_page.py` would write what is there."""
+    assert sentences_page.page() == TEXT
+
+
+@pytest.mark.parametrize("module", sentences_page.RULES)
+def test_every_function_that_speaks_has_a_rule(module):
+    """A new sentence in a function without a rule fails, and so does a rule of a function that says nothing."""
+    assert sentences_page.speaking(module).keys() == sentences_page.RULES[module].keys()
+
+
+@pytest.mark.parametrize("code", [*CHECKS, *curve_checks.CHECKS])
+def test_every_check_has_its_sentence_rule_and_source(code):
+    """Each code has a section with at least one sentence; a check that says nothing fails."""
+    section = TEXT.split(f"### [{code}]")[1].split("\n### ")[0]
+    check = CHECKS[code] if code in CHECKS else curve_checks.CHECKS[code]
+    said = sentences_page.of_audit(code) if code in CHECKS else sentences_page.of_curves(code)
+    assert said or check.kind == "gap"
+    assert all(f"“{text.strip()}”" in section for text in said)
+    assert check.rule.rstrip(".") in section
+    assert check.source in section
+
+
+def test_texts_are_read_from_code():
+    """What is filled in is left open; docstrings, errors, and texts that are only compared with say nothing."""
+    source = '''
+def f(n):
+    """Say nothing of this docstring."""
+    if n == "not any of this":
+        raise ValueError("nor this error of course")
+    return f"{n:,} of {counted(n, 'case')} {'is' if n == 1 else 'are'} " + "here today"
+'''
+    function = ast.parse(source).body[0]
+    assert templates.templates(function) == ["… of … cases [is/are] here today"]
