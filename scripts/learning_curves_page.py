@@ -108,6 +108,7 @@ def example_evidence(gap: Gap) -> ShiftEvidence:
         leakage=Leakage(n_cases=31, accuracy_without=0.925),
         two_sample=TwoSample(auroc=0.83, p=0.005, is_found=True),
         n_suspect_labels=6,
+        n_epochs=30,
     )
 
 

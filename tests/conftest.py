@@ -35,6 +35,14 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _denormals() -> Iterator[None]:
+    """Give the process its small numbers back: training in it flushes them to zero, and other tests need them."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
+
+
 @pytest.fixture(scope="session")
 def chest_xray(_own_folders: None) -> Path:
     """Return the folder of the real chest radiographs; without it the test is skipped."""

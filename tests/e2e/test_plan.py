@@ -25,12 +25,12 @@ def test_plan_of_the_demo(cli):
 
 @pytest.mark.usefixtures("chest_xray")
 def test_plan_of_real_radiographs(cli):
-    """400 radiographs and 10 seeds show 2.2 points; a single point is below what any number of seeds shows."""
+    """400 radiographs of 274 patients and 10 seeds show 3.1 points; one point is below what any number of seeds shows."""
     result = cli("plan", "report-a-loss", "--difference", "0.01", "--json")
     assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout)
     assert told["test_cases"]["by_class"] == {"NORMAL": 200, "PNEUMONIA": 200}
-    assert told["outlook"]["smallest_difference"] == pytest.approx(0.0224, abs=5e-5)
+    assert told["outlook"]["smallest_difference"] == pytest.approx(0.0308, abs=5e-5)
     assert told["outlook"]["floor_over_seeds"] > 0.01
     assert told["outlook"]["seeds_needed"] is None
     assert any(sentence.startswith("No number of seeds can show 1.0 points") for sentence in told["sentences"])

@@ -118,7 +118,8 @@ def infer(effect: float, se: float, df: float, *, scope: Scope, level: float) ->
     if se > 0:
         p = 2 * upper_tail(abs(statistic), df)
     else:
-        p = 1.0 if effect == 0 else float("nan")
+        # An effect that only rounding keeps from 0 is 0.
+        p = 1.0 if abs(effect) < ROUNDING else float("nan")
     return Inference(
         scope=scope,
         effect=effect,

@@ -43,6 +43,8 @@ from scantrial.core.errors import InputError
 _SHARES = ("accuracy", "balanced_accuracy", "sensitivity", "specificity")
 """Metrics that are shares of cases, or means of them, for which plain assumptions are enough."""
 
+_ESTIMAND = "Seeds stand for new training runs, not for new training data: all of this is for these training cases."
+
 _SEEDS_SHOWN = (3, 5, 10, 20, 50)
 _CASES_SHOWN = (0.5, 1, 2, 5, 10)
 
@@ -138,7 +140,7 @@ _AUROC_DEFAULTS = {
     "sd_training": Default(value=0.005, origin=f"{_MEASURED}: 0.004 to 0.007"),
     "shared": Default(value=0.25, origin=f"{_MEASURED}: 0 (loss), 0.07 (depth)"),
 }
-"""Measured over four seeds on 400 test cases (docs/planning.md) and rounded to the careful side."""
+"""Orientation, not truth: measured over four seeds on 400 test cases (docs/planning.md), and rounded."""
 
 MEANINGS = {
     "value": "expected value of the metric",
@@ -327,7 +329,7 @@ def plan(design: Design, basis: Basis, *, difference: float | None = None) -> Pl
         over_seeds=_curve(design, variances, asked, over="seeds"),
         over_cases=over_cases,
         sentences=tuple(_sentences(design, variances, outlook, cautious)),
-        warnings=tuple(_warnings(design, basis, outlook) + _rising(over_cases)),
+        warnings=(*_warnings(design, basis, outlook), *_rising(over_cases), _ESTIMAND),
     )
 
 

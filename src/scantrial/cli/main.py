@@ -139,7 +139,8 @@ def plan(  # noqa: PLR0913, PLR0917 - the options of the command
     n_cases: Annotated[int | None, typer.Option("--n-cases", metavar="N", help="Plan with N test cases.")] = None,
     sets: Sets = [],  # noqa: B006 - typer wants a list and makes a new one each time
     difference: Annotated[
-        float | None, typer.Option("--difference", metavar="D", help="The true difference to find [the margin].")
+        float | None,
+        typer.Option("--difference", metavar="D", help="The true difference to find (default: the margin)."),
     ] = None,
     value: Annotated[float | None, typer.Option("--value", metavar="P", help="Assume this value.")] = None,
     disagreement: Annotated[

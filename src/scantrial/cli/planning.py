@@ -42,7 +42,6 @@ def print_plan(found: api.StudyPlan) -> None:
     _print_curve(plan, plan.over_cases, counted(seeds_of_curve(plan.design), "seed"))
     for warning in (*found.notes, *plan.warnings):
         _say(warning, bullet="! ")
-    _say("Seeds stand for new training runs, not for new training data: all of this is for these training cases.", "! ")
     out.print()
     for line in _time(found.time):
         _say(line)

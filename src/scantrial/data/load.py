@@ -151,6 +151,15 @@ def check_source(source: SourceSpec, *, base: Path | None = None) -> list[str]:
     return [_unknown(source.name)] if path is None else _format_faults(path, source)
 
 
+def is_here(source: SourceSpec, *, base: Path | None = None) -> bool:
+    """Whether the files of a source lie on this machine; the phantom's are drawn and always do."""
+    if source.name == PHANTOM:
+        return True
+    if source.name in catalogue.CATALOGUE:
+        return catalogue.find(source.name) is not None
+    return find_path(source.name, base) is not None
+
+
 def available_formats() -> tuple[Format, ...]:
     """Return the formats, for the documentation; each has `name`, `looks_like` and `options`."""
     return tuple(FORMATS.values())

@@ -18,7 +18,7 @@ from scantrial.analysis.runs import RunScores
 from scantrial.core.errors import DataError, InputError
 from scantrial.core.records import SplitPredictions
 from scantrial.data import catalogue
-from scantrial.data.load import list_cases
+from scantrial.data.load import is_here, list_cases
 from scantrial.data.scanset import CaseList
 from scantrial.data.spec import DataSpec
 from scantrial.data.splits import apply_split
@@ -83,17 +83,19 @@ def count_test_cases(study: Study, *, n_cases: int | None = None) -> tuple[Count
     Raises
     ------
     DataError
-        If the cases cannot be counted and `n_cases` is not given.
+        If the scans are here and cannot be listed or split; or they are not, the split states no whole numbers, and
+        `n_cases` is not given.
     """
     if n_cases is not None and n_cases < 2:
         raise InputError(f"--n-cases {n_cases}", expected="2 or more")
     data = study.spec.data
     try:
-        cases = apply_split(
-            list_cases(data.source, classes=data.classes, patient=data.patient, base=study.base), data.split
-        )
+        listed = list_cases(data.source, classes=data.classes, patient=data.patient, base=study.base)
     except DataError as error:
+        if is_here(data.source, base=study.base):
+            raise
         return _counted_without_scans(data, n_cases, error)
+    cases = apply_split(listed, data.split)
     refuse_what_does_not_fit(study, cases)
     found = _count(cases)
     notes = ("Scans that cannot be read are still counted: nothing was decoded.",) if data.skip_unreadable else ()

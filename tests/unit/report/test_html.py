@@ -156,7 +156,9 @@ def test_tables_and_pictures_can_be_read_without_seeing(page):
     assert all(cell.get("scope") in ("col", "row") for cell in page.all("th"))
     assert all(img.get("alt") for img in page.all("img"))
     charts = [attributes for _, attributes in page.elements if attributes.get("role") == "img"]
-    assert len(charts) == 7  # the forest plot, two arms' curves, dots, confusion matrices, reliability, decision curves
+    assert (
+        len(charts) == 8
+    )  # forest plot, power, two arms' curves, dots, confusion matrices, reliability, decision curves
     assert all(chart["aria-label"] for chart in charts)
     levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1

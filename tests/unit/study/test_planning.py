@@ -107,6 +107,14 @@ def test_scans_that_are_not_here_and_not_counted_are_asked_for(tmp_path, monkeyp
     assert "as asked for, shared evenly; two classes are assumed" in notes[0]
 
 
+def test_a_fault_of_scans_that_are_here_is_told(chest_xray):
+    """More test cases of a class than there are is a fault of the study: no count is made up for it."""
+    study = read_study("report-a-loss", sets=["data.split.test=2000"])
+    assert chest_xray.is_dir()
+    with pytest.raises(DataError, match="2000 wanted"):
+        count_test_cases(study, n_cases=400)
+
+
 def test_a_number_of_cases_that_cannot_be_is_refused(tmp_path):
     """One case has no spread."""
     with pytest.raises(InputError, match="--n-cases 1"):
