@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -392,7 +394,9 @@ def test_an_interaction_brings_the_effects_at_each_level(shifts, why):
     assert verdict_words.effects_title(found.effects) == "Effects of each factor at each level of another"
     pairs = [("ce", "base"), ("both", "slow"), ("slow", "base"), ("both", "ce")]
     means = {arm.arm: arm.mean for arm in found.effects.arms}
-    assert [dict(item.result.contrast.weights) for item in found.effects.comparisons] == [{b: -1, a: 1} for a, b in pairs]
+    assert [dict(item.result.contrast.weights) for item in found.effects.comparisons] == [
+        {b: -1, a: 1} for a, b in pairs
+    ]
     assert [item.result.effect for item in found.effects.comparisons] == pytest.approx(
         [means[a] - means[b] for a, b in pairs]
     )
@@ -422,3 +426,13 @@ def test_identical_arms_on_a_few_cases_are_told_with_the_rule_of_three():
     notes = verdict_words.notes_on(found.primary)
     assert any("identical on this metric at every seed" in note for note in notes)
     assert any("up to 14 % of all cases" in note for note in notes)
+
+
+def test_every_json_key_of_a_study_is_documented_and_no_other():
+    """What `compare DIR --json` tells beside its comparisons stands in docs/commands.md, which the command adds to."""
+    text = (Path(__file__).resolve().parents[3] / "docs" / "commands.md").read_text(encoding="utf-8")
+    told = judge(study({"base": 0.0, "loss-ce": 0.4}, hypotheses=[claim()])).to_dict()
+    for heading, keys in (("study", {"folder", *told}), ("hypothesis", set(told["hypotheses"][0]))):
+        table = re.search(rf"\| key of a {heading} \| content \|\n\| --- \| --- \|\n((?:\|.*\n)+)", text)
+        assert table is not None
+        assert set(re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in table[1].splitlines()))) == keys
