@@ -206,16 +206,17 @@ def compare_runs(
 
     Parameters
     ----------
-    family : the comparisons declared beforehand; their p are adjusted together (Holm 1979)
+    family : the comparisons declared beforehand; their p are adjusted together (Holm 1979). One whose arms have too
+        few runs in common is left out with a note, and the others stand
     withheld : reasons from outside to give no verdict, such as a leak, or a choice that was made on these very cases
     """
     _check(margin, level)
     estimates = estimate(runs, metric)
-    results = [analyse(estimates, contrast, level=level) for contrast in family]
+    results, left_out = _analysed(estimates, family, level=level)
     singles = [_one_seed(runs, result, metric, level=level) for result in results]
     found = [_with_mcnemar(evidence(result), single) for result, single in zip(results, singles, strict=True)]
     adjusted = holm([item.p for item in found])
-    wide = simultaneous_level(level, len(family))
+    wide = simultaneous_level(level, len(results))
     layout = components(estimates)
     return Comparison(
         metric=metric,
@@ -233,9 +234,32 @@ def compare_runs(
         ),
         components=layout,
         global_test=None if layout is None or layout.n_arms < 3 else global_test(layout),
-        methods=_methods(estimates, len(family)),
-        notes=_notes(estimates, runs, results),
+        methods=_methods(estimates, len(results)),
+        notes=(*left_out, *_notes(estimates, runs, results)),
     )
+
+
+def _analysed(
+    estimates: Estimates, family: Sequence[Contrast], *, level: float
+) -> tuple[list[ContrastResult], list[str]]:
+    """Analyse a family; a comparison whose arms have too few runs in common is left out with a note.
+
+    Raises
+    ------
+    InputError
+        If none of the family can be analysed.
+    """
+    results, notes = [], []
+    fault: InputError | None = None
+    for contrast in family:
+        try:
+            results.append(analyse(estimates, contrast, level=level))
+        except InputError as error:
+            fault = error
+            notes.append(f"{contrast.name} is not compared: {error.got}")
+    if fault is not None and not results:
+        raise fault
+    return results, notes
 
 
 def cross_checked(comparison: Comparison, runs: RunScores, *, n_draws: int = N_DRAWS) -> Comparison:

@@ -7,7 +7,7 @@ and `scantrial.analysis.mrmc` gives any of them an interval.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from scantrial.core.errors import InputError
 
-ContrastKind = Literal["difference", "arm", "main effect", "interaction", "trend"]
+ContrastKind = Literal["difference", "arm", "main effect", "simple effect", "interaction", "trend"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +100,33 @@ def factorial_effects(settings: Mapping[str, Mapping[str, Any]]) -> tuple[Contra
     two_levels = [factor for factor, found in levels.items() if len(found) == 2]
     pairs = combinations(two_levels, 2)
     return (*effects, *(_interaction(settings, first, second, levels) for first, second in pairs))
+
+
+def simple_effects(settings: Mapping[str, Mapping[str, Any]], first: str, second: str) -> tuple[Contrast, ...]:
+    """Return each of two factors' effect at each level of the other, in place of main effects that hide it.
+
+    Parameters
+    ----------
+    settings : by arm, the level of each factor; a complete factorial design in which both have two levels
+    """
+    levels = _levels(settings)
+    found = []
+    for factor, other in ((first, second), (second, first)):
+        low, high = levels[factor]
+        for at in levels[other]:
+            arms = {arm: chosen for arm, chosen in settings.items() if chosen[other] == at}
+            effect = _main_effect(arms, factor, low=low, high=high)
+            where = f" at {other} = {at}"
+            found.append(
+                replace(
+                    effect,
+                    name=effect.name + where,
+                    kind="simple effect",
+                    first=effect.first + where,
+                    second=effect.second + where,
+                )
+            )
+    return tuple(found)
 
 
 def linear_trend(arms: Mapping[str, float], *, factor: str, log: bool) -> Contrast:

@@ -155,7 +155,7 @@ def decide(
         label = "worse"
     else:
         label = "equivalent" if inside else "inconclusive"
-    notes = [*found.notes, *(["identical on this metric at every seed"] if result.identical else [])]
+    notes = [*found.notes, *(_identical(found, estimates) if result.identical else [])]
     return Verdict(
         label=label,
         p_adjusted=p_adjusted,
@@ -167,6 +167,23 @@ def decide(
         reasons=reasons,
         notes=tuple(notes),
     )
+
+
+def _identical(found: Evidence, estimates: Estimates) -> list[str]:
+    """Say that two arms are identical, and how little a few cases say of others: the rule of three, exactly.
+
+    If none of n cases tells them apart, up to ``1 - (1 - level)^(1 / n)`` of all cases may, about 3 / n at 95 %.
+    """
+    notes = ["identical on this metric at every seed"]
+    n = estimates.n_patients_used if estimates.n_patients_used is not None else estimates.n_used
+    if METRICS[estimates.metric].needs == "labels" and n > 0:
+        unit = "cases" if estimates.n_patients_used is None else "patients"
+        share = 100 * (1 - (1 - found.level) ** (1 / n))
+        notes.append(
+            f"that no case of these {n} {unit} tells them apart leaves room for up to {share:.2g} % of all {unit} to "
+            f"do so (rule of three, {100 * found.level:g} %); the interval of width 0 does not count that"
+        )
+    return notes
 
 
 def _p_equivalence(found: Evidence, margin: float) -> float:

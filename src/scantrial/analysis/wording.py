@@ -17,6 +17,17 @@ def amount(metric: str, value: float, *, spread: float) -> str:
     return _rounded(value, spread)
 
 
+def at_least(metric: str, value: float) -> str:
+    """Return a difference in words with two significant digits, rounded up: a limit that must not be understated."""
+    scaled = 100 * value if METRICS[metric].unit == "proportion" else value
+    if not (math.isfinite(scaled) and scaled > 0):
+        return amount(metric, value, spread=value)
+    step = 10.0 ** (math.floor(math.log10(scaled)) - 1)
+    up = step * math.ceil(scaled / step - 1e-9)
+    number = _rounded(up, up)
+    return _points(number) if METRICS[metric].unit == "proportion" else number
+
+
 def _points(number: str) -> str:
     return f"{number} {'point' if number in ('1', '-1') else 'points'}"
 
@@ -117,7 +128,7 @@ def _equal(result: ContrastResult, found: Evidence, verdict: Verdict, estimates:
 
 def _open(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
     first, second = sides(result)
-    smallest = amount(result.metric, verdict.smallest_margin, spread=verdict.smallest_margin)
+    smallest = at_least(result.metric, verdict.smallest_margin)
     return (
         f"It cannot be told whether {first} is better or worse than {second}: the difference is "
         f"{_numbers(result, found)}, {counting(result, estimates)}. They would be equivalent for a margin above "

@@ -19,7 +19,7 @@ from scantrial.cli.output import print_json, print_table
 from scantrial.core.errors import InputError
 from scantrial.report.judging import Judgement
 from scantrial.report.rescoring import Rescored
-from scantrial.report.verdict_words import when_declared, without_leaks
+from scantrial.report.verdict_words import effects_title, notes_on, when_declared, without_leaks
 
 
 def compare(folder: Path | None, predictions: Path | None, *, as_json: bool, **asked: Any) -> None:
@@ -71,7 +71,7 @@ def print_judgement(found: Judgement) -> None:
     _print_list("with and without what stands in two splits", without_leaks(found))
     _print_outlook(found.outlook)
     if found.effects is not None:
-        _print_list("trends", [item.sentence for item in found.effects.comparisons])
+        _print_list(effects_title(found.effects).lower(), [item.sentence for item in found.effects.comparisons])
 
 
 def _print_outlook(outlook: Plan | None) -> None:
@@ -103,7 +103,7 @@ def print_comparison(comparison: Comparison) -> None:
         _say(f"- {compared.sentence}")
     if comparison.global_test is not None and comparison.global_test.p == comparison.global_test.p:
         _say(f"- All arms alike: p = {_p(comparison.global_test.p)} (one test over all of them).")
-    _print_list("notes", [*_verdict_notes(comparison), *comparison.notes])
+    _print_list("notes", notes_on(comparison))
     _print_list("methods", [f"{step}: {name}" for step, name in comparison.methods.items()])
 
 
@@ -150,7 +150,7 @@ def _comparisons_table(comparison: Comparison) -> Table:
 
 def _cells(compared: Compared) -> tuple[str, ...]:
     metric, found = compared.result.metric, compared.evidence
-    size = amount(metric, found.effect, spread=(found.high - found.low) / 2).removesuffix(" points")
+    size = amount(metric, found.effect, spread=(found.high - found.low) / 2).split(" ")[0]
     verdict = compared.verdict
     short = " (within the margin)" if verdict.within_margin else ""
     provisional = ", provisional" if verdict.provisional and verdict.label in ("better", "worse", "equivalent") else ""
@@ -167,10 +167,6 @@ def _check(compared: Compared) -> str:
 
 def _p(value: float) -> str:
     return "<0.0001" if value < 0.0001 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}"
-
-
-def _verdict_notes(comparison: Comparison) -> list[str]:
-    return [f"{item.name}: {note}" for item in comparison.comparisons for note in item.verdict.notes]
 
 
 def _print_list(name: str, lines: Sequence[str]) -> None:

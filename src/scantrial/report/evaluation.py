@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from scantrial.analysis.calibration import Calibration, measure_calibration
+from scantrial.analysis.calibration_interval import CalibrationInterval, calibration_interval
 from scantrial.analysis.decision_curve import DecisionCurve, decision_curve
 from scantrial.analysis.estimates import estimate
 from scantrial.analysis.influence import INFLUENCES
@@ -41,6 +42,7 @@ class CalibrationView:
     Parameters
     ----------
     numbers : each over the seeds
+    error_interval : the calibration error over seeds and cases; None where there are too many cases to resample
     runs : by seed
     temperature : over the seeds whose temperature can be estimated
     before, after : log loss, Brier score and calibration error over those seeds, without and with it
@@ -48,6 +50,7 @@ class CalibrationView:
     """
 
     numbers: Mapping[str, SeedSummary]
+    error_interval: CalibrationInterval | None
     runs: Mapping[int, Calibration]
     temperature: SeedSummary
     before: Mapping[str, SeedSummary]
@@ -156,7 +159,7 @@ def _arm(
     return ArmEvaluation(
         arm=arm,
         estimates=estimates,
-        calibration=_calibration(mine, seed=seed),
+        calibration=_calibration(mine, calibration_interval(runs, arm, seed=seed), seed=seed),
         operating=tuple(_operating(runs.on_runs(runs.runs_of(arm)), mine)),
         decision=decision_curve(rows_of(mine[0].predictions["test"])),
     )
@@ -178,7 +181,7 @@ def _estimates(runs: RunScores) -> dict[str, dict[str, ArmEstimate]]:
 # ---------------------------------------------------------------------- calibration
 
 
-def _calibration(runs: Sequence[RunData], *, seed: int) -> CalibrationView:
+def _calibration(runs: Sequence[RunData], interval: CalibrationInterval | None, *, seed: int) -> CalibrationView:
     measured = {run.key.seed: measure_calibration(rows_of(run.predictions["test"]), seed=seed) for run in runs}
     effects = {run.key.seed: _recalibrated(run, seed=seed) for run in runs if "val" in run.predictions}
     used = [effect for effect in effects.values() if effect.after is not None]
@@ -186,6 +189,7 @@ def _calibration(runs: Sequence[RunData], *, seed: int) -> CalibrationView:
         numbers={
             name: summarise(getattr(found, name).value for found in measured.values()) for name in CALIBRATION_NUMBERS
         },
+        error_interval=interval,
         runs=measured,
         temperature=summarise(_temperature(effect) for effect in used),
         before=_qualities([effect.before for effect in used]),
@@ -215,6 +219,7 @@ def _qualities(found: Sequence[Any]) -> dict[str, SeedSummary]:
 def _calibration_dict(view: CalibrationView) -> dict[str, Any]:
     return {
         "numbers": {name: found.to_dict() for name, found in view.numbers.items()},
+        "error_interval": None if view.error_interval is None else view.error_interval.to_dict(),
         "temperature": view.temperature.to_dict(),
         "before": {name: found.to_dict() for name, found in view.before.items()},
         "after": {name: found.to_dict() for name, found in view.after.items()},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scantrial.analysis.metrics import METRICS
-from scantrial.report.evaluation import ArmEvaluation, Evaluation
+from scantrial.report.evaluation import ArmEvaluation, CalibrationView, Evaluation
 from scantrial.report.formats import counted, joined, metric_number, proportion
 
 _SURE_SLOPE = 0.9
@@ -25,14 +25,22 @@ def _of_arm(arm: ArmEvaluation, label: str) -> str | None:
     ece, floor = view.numbers["ece"].mean, view.numbers["ece_noise_95"].mean
     slope = view.numbers["slope"]
     said = (
-        f"{label}: probabilities miss by {proportion(view.numbers['error'].mean)} points (debiased root mean square; "
-        f"ECE {proportion(ece)}, where chance alone reaches {proportion(floor)} in 1 of 20)"
+        f"{label}: probabilities miss by {proportion(view.numbers['error'].mean)} points (debiased root mean square"
+        f"{_interval(view)}; ECE {proportion(ece)}, where chance alone reaches {proportion(floor)} in 1 of 20)"
     )
     if ece <= floor:
         return f"{said}: no more than chance."
     if not slope.n:
         return f"{said}."
     return f"{said}; slope {slope.mean:.2f}: {_confidence(slope.mean)}."
+
+
+def _interval(view: CalibrationView) -> str:
+    found = view.error_interval
+    if found is None:
+        return ""
+    what = "seeds and cases" if found.n_seeds > 1 else "cases"
+    return f", {100 * found.level:g}% CI {proportion(found.low)} to {proportion(found.high)} over {what}"
 
 
 def _confidence(slope: float) -> str:

@@ -41,16 +41,19 @@ def forest_plot(comparison: Comparison, *, title: str) -> Figure:
         ),
         base.mark_rule(strokeWidth=3.2, color=BLUE).encode(x=alt.X("low:Q", title=""), x2="high:Q", y=y),
         base.mark_point(size=70, filled=True, color=BLUE, opacity=1).encode(x=x, y=y),
-        base.mark_text(align="left", dx=8, dy=-9, fontSize=10, color=MUTED).encode(x=x, y=y, text="verdict:N"),
+        base.mark_text(align="left", fontSize=11, color=INK).encode(x=alt.value(_WIDTH + 14), y=y, text="verdict:N"),
     ]
     return build_figure(
-        [alt.layer(*layers).properties(width=360, height=alt.Step(38))],
+        [alt.layer(*layers).properties(width=_WIDTH, height=alt.Step(38))],
         table=table,
         title=title,
         caption=_caption(comparison),
         alt_text=_alt(rows, title),
     )
 
+
+_WIDTH = 360
+"""Of the plot in pixels; the verdicts stand in a column to its right, clear of the intervals."""
 
 _KINDS = {
     "comparison": pa.string(),
@@ -83,7 +86,7 @@ def _room(names: list[str]) -> int:
 
 
 def _axis() -> alt.Axis:
-    return alt.Axis(domain=False, ticks=False, tickCount=7, format="~g")
+    return alt.Axis(domain=False, ticks=False, tickCount=7, format="f")
 
 
 def _axis_title(metric: Metric) -> str:

@@ -12,7 +12,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from scantrial.analysis.comparison import Compared, Comparison, compare_runs, cross_checked
-from scantrial.analysis.contrasts import Contrast, against_control, difference, factorial_effects, linear_trend
+from scantrial.analysis.contrasts import (
+    Contrast,
+    against_control,
+    difference,
+    factorial_effects,
+    linear_trend,
+    simple_effects,
+)
 from scantrial.analysis.metrics import METRICS, metrics_for
 from scantrial.analysis.planning import Plan, plan_again
 from scantrial.analysis.runs import RunScores
@@ -83,7 +90,8 @@ class Judgement:
     primary : the declared comparisons on the primary metric; None where there is nothing to compare
     reason : why there is none
     family : in words, which comparisons were declared
-    effects : trends along ordered factors, as a family of their own; None where there are none
+    effects : a family of their own, or None: trends along ordered factors; of a factorial design the effects of each
+        factor at each level of another, where an interaction forbids to read the main effects alone
     hypotheses : in the order of the study file
     secondary : the same comparisons on other metrics
     primary_declared : when metric, split and margin were written into the study file
@@ -176,6 +184,7 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
     primary, reason = _compare(runs, family, metric, margin, chosen, withheld)
     if chosen.bootstrap and primary is not None and runs is not None:
         primary = cross_checked(primary, runs)
+    primary, simple = _without_interactions(study, runs, primary, margin, chosen, withheld)
     judged_arms = set() if runs is None else set(runs.arm_names)
     leaking = _leaking(study, split)
     without = _without(runs, leaking)
@@ -186,7 +195,7 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
         primary=primary,
         reason=reason,
         family=words,
-        effects=_effects(study, runs, metric, chosen, withheld),
+        effects=_effects(study, runs, metric, chosen, withheld) if simple is None else simple,
         hypotheses=tuple(
             _answer(item, primary, declared=_declared(study, "hypotheses", number), known=judged_arms)
             for number, item in enumerate(study.plan.get("hypotheses") or ())
@@ -358,6 +367,47 @@ def _effects(
     trends = [trend for factor in study.plan.get("factors") or {} if (trend := _trend(study, runs, factor)) is not None]
     found, _ = _compare(runs, trends, metric, None, chosen, withheld)
     return found
+
+
+def _without_interactions(
+    study: StudyData,
+    runs: RunScores | None,
+    primary: Comparison | None,
+    margin: float | None,
+    chosen: Choices,
+    withheld: Sequence[str],
+) -> tuple[Comparison | None, Comparison | None]:
+    """Note which interactions forbid to read main effects alone, and give the simple effects in their place.
+
+    An interaction does so where its interval excludes 0, or is wider than the size of a main effect of its factors, so
+    that it may be as large.
+    """
+    if runs is None or primary is None:
+        return primary, None
+    mains = [item for item in primary.comparisons if item.result.contrast.kind == "main effect"]
+    notes: list[str] = []
+    effects: list[Contrast] = []
+    for item in primary.comparisons:
+        if item.result.contrast.kind != "interaction":
+            continue
+        why = _why_not_main(item, mains)
+        if why is not None:
+            first, second = item.result.contrast.first, item.result.contrast.second
+            notes.append(f"{item.name}: {why}: read each factor's effect at each level of the other, not its mean")
+            effects += simple_effects(_settings(study, runs.arm_names), first, second)
+    found, _ = _compare(runs, effects, primary.metric, margin, chosen, withheld)
+    return replace(primary, notes=(*primary.notes, *notes)), found
+
+
+def _why_not_main(interaction: Compared, mains: Sequence[Compared]) -> str | None:
+    found, contrast = interaction.evidence, interaction.result.contrast
+    if found.low > 0 or found.high < 0:
+        return "the interval of the interaction excludes 0"
+    factors = (contrast.first, contrast.second)
+    sizes = [abs(item.evidence.effect) for item in mains if item.result.contrast.first.split(" = ")[0] in factors]
+    if sizes and found.high - found.low > min(sizes):
+        return "the interval of the interaction is wider than a main effect is large"
+    return None
 
 
 def _trend(study: StudyData, runs: RunScores, factor: str) -> Contrast | None:

@@ -31,6 +31,18 @@ def words(item: Compared) -> str:
     return f"{contrast.first} − {contrast.second}" if contrast.kind == "difference" else contrast.name
 
 
+def notes_on(comparison: Comparison) -> list[str]:
+    """Return what a reader has to know besides the verdicts, of each comparison and of all."""
+    of_each = [f"{item.name}: {note}" for item in comparison.comparisons for note in item.verdict.notes]
+    return [*of_each, *comparison.notes]
+
+
+def effects_title(effects: Comparison) -> str:
+    """Name the second family: trends along ordered factors, or the simple effects of a factorial design."""
+    simple = effects.comparisons[0].result.contrast.kind == "simple effect"
+    return "Effects of each factor at each level of another" if simple else "Trends along ordered factors"
+
+
 def _tally(primary: Comparison) -> str:
     labels = [item.verdict.label for item in primary.comparisons]
     counts = [f"{labels.count(label)} {label}" for label in dict.fromkeys(labels)]

@@ -12,7 +12,7 @@ from tests.unit.analysis.drawn import laid_down
 from scantrial.analysis.contrasts import difference, factorial_effects, linear_trend
 from scantrial.analysis.mrmc import analyse
 from scantrial.analysis.verdicts import decide, evidence
-from scantrial.analysis.wording import amount, interval, sentence
+from scantrial.analysis.wording import amount, at_least, interval, sentence
 
 BASE = [0.70, 0.72, 0.71, 0.74, 0.73]
 COUNTED = "counting both the luck of training (5 seeds) and the limited test set (400 cases)"
@@ -90,7 +90,7 @@ def test_inconclusive():
     assert said(arms(0.01), B_A, margin=0.02) == (
         "inconclusive",
         "It cannot be told whether b is better or worse than a: the difference is 1.0 points of accuracy (95% CI -1.0 "
-        f"to 3.0), {COUNTED}. They would be equivalent for a margin above 2.6 points.",
+        f"to 3.0), {COUNTED}. They would be equivalent for a margin above 2.7 points.",
     )
 
 
@@ -178,3 +178,9 @@ def test_digits_follow_the_spread():
     assert amount("accuracy", -0.0001, spread=0.12) == "0 points"
     assert amount("auroc", 0.0213, spread=0.012) == "0.021"
     assert interval("accuracy", -0.004, 0.038) == "-0.4 to 3.8"
+
+
+@pytest.mark.parametrize(("value", "words"), [(0.0341, "3.5"), (0.0340, "3.4"), (0.00991, "1.0"), (0.1401, "15")])
+def test_the_smallest_margin_is_rounded_up(value, words):
+    """A margin of what is printed would have given equivalence; rounded down it would not."""
+    assert at_least("accuracy", value) == f"{words} points"

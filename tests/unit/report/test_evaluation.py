@@ -72,7 +72,10 @@ def test_the_words_carry_the_numbers(evaluation):
     """Calibration, temperature, thresholds and the winner are each said with their numbers."""
     said = evaluation_words.calibration_words(evaluation, LABELS)
     assert len(said) == 2
-    assert all("points (debiased root mean square; ECE " in sentence for sentence in said)
+    assert all(
+        " points (debiased root mean square, 95% CI " in sentence and " over seeds and cases; ECE " in sentence
+        for sentence in said
+    )
     cooled = evaluation_words.temperature_words(evaluation, LABELS)
     view = evaluation.arms[0].calibration
     assert cooled[0].startswith(f"loss = bce: temperature {view.temperature.mean:.2f} (")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -362,3 +364,75 @@ def test_many_verdicts_are_counted_at_the_top():
     said = verdict_words.in_short(judge(study(shifts)))
     assert len(said) == 4
     assert said[-1] == "Of all 4 comparisons: 3 better and 1 equivalent."
+
+
+@pytest.mark.parametrize(
+    ("shifts", "why"),
+    [
+        ({"base": 0.0, "ce": 0.6, "slow": 0.6, "both": 0.0}, "excludes 0"),
+        ({"base": 0.0, "ce": 0.02, "slow": 0.02, "both": 0.04}, "wider than a main effect is large"),
+        ({"base": 0.0, "ce": 0.6, "slow": 0.6, "both": 1.4}, None),
+    ],
+)
+def test_an_interaction_brings_the_effects_at_each_level(shifts, why):
+    """Where an interaction is there, or may be as large as a main effect, simple effects stand in for main effects."""
+    settings = {
+        "base": recipe(),
+        "ce": recipe(loss={"name": "ce"}),
+        "slow": recipe(optimizer={"lr": 1e-4}),
+        "both": recipe(loss={"name": "ce"}, optimizer={"lr": 1e-4}),
+    }
+    plans = {name: {"recipe": found} for name, found in settings.items()}
+    factors = {"loss": ["bce", "ce"], "optimizer.lr": [1e-3, 1e-4]}
+    found = judge(study(shifts, design="factorial", plans=plans, factors=factors))
+    assert found.primary is not None
+    if why is None:
+        assert (found.effects, [note for note in found.primary.notes if " x " in note]) == (None, [])
+        return
+    assert any(why in note for note in verdict_words.notes_on(found.primary))
+    assert found.effects is not None
+    assert verdict_words.effects_title(found.effects) == "Effects of each factor at each level of another"
+    pairs = [("ce", "base"), ("both", "slow"), ("slow", "base"), ("both", "ce")]
+    means = {arm.arm: arm.mean for arm in found.effects.arms}
+    assert [dict(item.result.contrast.weights) for item in found.effects.comparisons] == [
+        {b: -1, a: 1} for a, b in pairs
+    ]
+    assert [item.result.effect for item in found.effects.comparisons] == pytest.approx(
+        [means[a] - means[b] for a, b in pairs]
+    )
+    assert found.effects.comparisons[0].name == "loss: ce - bce at optimizer.lr = 0.001"
+
+
+def test_an_arm_with_one_lone_seed_spoils_its_own_comparison_only():
+    """It is left out with a note; the others are judged as if it were not there, and p are adjusted over these."""
+    lone = [("x", seed) for seed in range(1, 6)] + [("base", 0), ("loss-ce", 0)]
+    shifts = {"base": 0.0, "loss-ce": 0.4, "x": 0.2}
+    found = judge(study(shifts, seeds=range(6), skipped=lone, hypotheses=[claim(first="x")]))
+    without = judge(study({k: v for k, v in shifts.items() if k != "x"}, seeds=range(1, 6)))
+    assert found.primary is not None
+    assert without.primary is not None
+    assert [item.to_dict() for item in found.primary.comparisons] == [
+        item.to_dict() for item in without.primary.comparisons
+    ]
+    assert any(note.startswith("x - base is not compared: arm x has one seed") for note in found.primary.notes)
+    assert found.hypotheses[0].answer == "undecided"
+    assert found.hypotheses[0].comparison is None
+
+
+def test_identical_arms_on_a_few_cases_are_told_with_the_rule_of_three():
+    """No difference in 20 cases leaves room for one in 14 % of others: 1 - 0.05^(1/20)."""
+    found = judge(study({"base": 3.0, "loss-ce": 3.0}, n=20))
+    assert found.primary is not None
+    notes = verdict_words.notes_on(found.primary)
+    assert any("identical on this metric at every seed" in note for note in notes)
+    assert any("up to 14 % of all cases" in note for note in notes)
+
+
+def test_every_json_key_of_a_study_is_documented_and_no_other():
+    """What `compare DIR --json` tells beside its comparisons stands in docs/commands.md, which the command adds to."""
+    text = (Path(__file__).resolve().parents[3] / "docs" / "commands.md").read_text(encoding="utf-8")
+    told = judge(study({"base": 0.0, "loss-ce": 0.4}, hypotheses=[claim()])).to_dict()
+    for heading, keys in (("study", {"folder", *told}), ("hypothesis", set(told["hypotheses"][0]))):
+        table = re.search(rf"\| key of a {heading} \| content \|\n\| --- \| --- \|\n((?:\|.*\n)+)", text)
+        assert table is not None
+        assert set(re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in table[1].splitlines()))) == keys
