@@ -154,7 +154,12 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "analysis/verdicts.py": {
         "evidence": Rule(rule="seeds differ by one amount, so that only the cases have an error", source=_OR),
-        "decide": Rule(rule="two arms are equal on the metric at every seed"),
+        "decide": Rule(rule="any of the verdicts"),
+        "_identical": Rule(
+            rule="two arms are equal on the metric at every seed; for decisions, how much that leaves open",
+            threshold="1 - (1 - level)^(1 / n), about 3 / n at 95 %",
+            source="rule of three, exact",
+        ),
         "_too_little": _NO_VERDICT,
         "small_classes": _NO_VERDICT,
     },
@@ -163,12 +168,18 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_family": Rule(rule="which comparisons the design and the hypotheses declare"),
         "_and_claims": Rule(rule="hypotheses compare other arms besides"),
         "_compare": Rule(rule="nothing to compare"),
+        "_without_interactions": Rule(
+            rule="an interaction's interval excludes 0, or is wider than the size of a main effect of its factors",
+            source="Box, Hunter and Hunter 2005",
+        ),
+        "_why_not_main": Rule(rule="as above: which of the two it is"),
         "_answer": Rule(rule="a hypothesis without a comparison; else its verdict's sentence"),
     },
     "report/verdict_words.py": {
         "in_short": Rule(rule="no comparison; else the verdicts' sentences"),
         "_tally": Rule(rule="more verdicts than are said in full", threshold="3"),
         "what_verdicts_are": Rule(rule="what was compared and how, each where it is so", source=f"{_OR}; Holm 1979"),
+        "effects_title": Rule(rule="trends along ordered factors, or simple effects in the place of main effects"),
         "_primary_declared": _DECLARED,
         "when_declared": _DECLARED,
         "without_leaks": Rule(
