@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scantrial.analysis.binned import equal_mass, fill, mass_bin_count
 from scantrial.analysis.bootstrap import crossed_bootstrap
 from scantrial.analysis.contrasts import single_arm
-from scantrial.analysis.metrics import POSITIVE
+from scantrial.analysis.metrics import POSITIVE, Undefined
 from scantrial.analysis.runs import RunScores
 from scantrial.core.errors import InputError
 
@@ -64,7 +64,7 @@ def calibration_interval(
     Returns
     -------
     CalibrationInterval or None
-        None where there would be too much to resample.
+        None where there are too few cases for bins, or would be too much to resample.
 
     Raises
     ------
@@ -76,8 +76,12 @@ def calibration_interval(
     mine = runs.on_runs(runs.runs_of(arm))
     if n_draws * mine.n_runs * mine.n_cases > WORK_LIMIT:
         return None
-    draws = crossed_bootstrap(mine, single_arm(arm), _squares, seeds=mine.seeds, n_draws=n_draws, seed=seed)
-    r, square = mine.n_runs, float(_squares(mine).mean())
+    try:
+        draws = crossed_bootstrap(mine, single_arm(arm), _squares, seeds=mine.seeds, n_draws=n_draws, seed=seed)
+        square = float(_squares(mine).mean())
+    except Undefined:
+        return None
+    r = mine.n_runs
     wider = math.sqrt(r / (r - 1)) if r > 1 else 1.0
     alpha = 1 - level
     low, high = square + wider * (np.quantile(draws, [alpha / 2, 1 - alpha / 2]) - draws.mean())

@@ -42,7 +42,8 @@ class CalibrationView:
     Parameters
     ----------
     numbers : each over the seeds
-    error_interval : the calibration error over seeds and cases; None where there are too many cases to resample
+    error_interval : the calibration error over seeds and cases; None where there are too few cases, or too many
+        to resample
     runs : by seed
     temperature : over the seeds whose temperature can be estimated
     before, after : log loss, Brier score and calibration error over those seeds, without and with it

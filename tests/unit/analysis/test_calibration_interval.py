@@ -55,9 +55,10 @@ def test_the_draws_are_fixed_and_whole_patients_widen_it():
     assert whole.high**2 - whole.low**2 > 0.8 * (once.high**2 - once.low**2)
 
 
-def test_what_takes_too_long_has_none_and_scores_are_refused():
-    """Above the limit nothing is resampled; scores that are no probabilities have no calibration."""
+def test_too_few_or_too_many_cases_have_none_and_scores_are_refused():
+    """Below two cases a bin there is no error, above the limit nothing is resampled; scores that are no probabilities have no calibration."""
     assert calibration_interval(drawn(1.0, n_seeds=1, n_cases=1000), "a", n_draws=WORK_LIMIT) is None
+    assert calibration_interval(drawn(1.0, n_cases=19), "a") is None
     scores = RunScores.from_scores([0, 1], [[-1.0, 2.0]], arms=["a"], seeds=[0])
     with pytest.raises(InputError, match="without probabilities"):
         calibration_interval(scores, "a")
