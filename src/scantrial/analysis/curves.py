@@ -6,12 +6,14 @@ are no replicates of each other, nor are rounds: only runs of different seeds ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtr, stdtrit
 
 from scantrial.core.errors import InputError
 from scantrial.core.records import EpochRecord
@@ -78,6 +80,57 @@ class CurveAggregates:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedMeans:
+    """The difference of one number a run between two arms, over the seeds that both have.
+
+    Parameters
+    ----------
+    n_seeds : such seeds
+    low, high, p : of a paired t-test; the cases are taken as fixed, so that nothing follows for other cases
+    """
+
+    n_seeds: int
+    difference: float
+    low: float
+    high: float
+    p: float
+    level: float
+
+    def to_dict(self) -> dict[str, float | int | None]:
+        """Return plain data for JSON; what is NaN is None."""
+        return {
+            key: None if isinstance(value, float) and math.isnan(value) else value
+            for key, value in asdict(self).items()
+        }
+
+
+def paired_means(first: Mapping[int, float], second: Mapping[int, float], *, level: float = 0.95) -> PairedMeans | None:
+    """Compare one number a run, such as a mean over epochs, between two arms: a paired t over seeds.
+
+    Seeds are the only replicates: epochs share a network, rounds go on from each other. The cases are fixed.
+
+    Parameters
+    ----------
+    first, second : by seed; values that are not finite, and seeds that one lacks, are left out
+
+    Returns
+    -------
+    PairedMeans or None
+        None with fewer than two shared seeds. Where all differences are equal there is no spread: p is 1 for a
+        difference of 0 and otherwise NaN.
+    """
+    shared = sorted(seed for seed in first.keys() & second.keys() if np.isfinite([first[seed], second[seed]]).all())
+    if len(shared) < 2:
+        return None
+    differences = np.array([first[seed] - second[seed] for seed in shared])
+    mean, se = float(differences.mean()), float(differences.std(ddof=1) / np.sqrt(len(shared)))
+    half = float(stdtrit(len(shared) - 1, (1 + level) / 2)) * se
+    without_spread = 1.0 if mean == 0 else float("nan")
+    p = 2 * float(stdtr(len(shared) - 1, -abs(mean) / se)) if se > 0 else without_spread
+    return PairedMeans(n_seeds=len(shared), difference=mean, low=mean - half, high=mean + half, p=p, level=level)
 
 
 def curve_aggregates(history: Sequence[EpochRecord], *, skip: int = SKIPPED_EPOCHS) -> CurveAggregates:

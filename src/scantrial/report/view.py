@@ -13,7 +13,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from scantrial.analysis.curves import QUANTITIES, SKIPPED_EPOCHS, CurveAggregates, CurvePoint, curve_aggregates
+from scantrial.analysis.curves import (
+    QUANTITIES,
+    SKIPPED_EPOCHS,
+    CurveAggregates,
+    CurvePoint,
+    PairedMeans,
+    curve_aggregates,
+    paired_means,
+)
 from scantrial.analysis.metrics import METRICS, MetricValue, confusion_matrix, measure_all, metrics_for
 from scantrial.analysis.summary import SeedSummary, summarise
 from scantrial.audit.records import Audit
@@ -89,6 +97,15 @@ class StretchView:
     n_runs: int
     mean: Mapping[str, SeedSummary]
     at_end: Mapping[str, SeedSummary]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AggregateDifference:
+    """An arm's mean validation accuracy over epochs less the first arm's, paired over seeds; the cases are fixed."""
+
+    arm: str
+    other: str
+    found: PairedMeans
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +203,16 @@ class ReportView:
     def recipes(self) -> dict[str, Mapping[str, Any]]:
         """Each arm's recipe, by its name."""
         return {arm.name: arm.recipe for arm in self.arms}
+
+    def aggregate_differences(self) -> tuple[AggregateDifference, ...]:
+        """Compare each arm's mean validation accuracy over epochs with the first arm's, seed by seed."""
+        means = [(arm.label, _epoch_means(arm.runs, skip=self.skipped_epochs)) for arm in self.arms]
+        pairs = [(label, paired_means(values, means[0][1])) for label, values in means[1:]]
+        return tuple(
+            AggregateDifference(arm=label, other=means[0][0], found=found)
+            for label, found in pairs
+            if found is not None
+        )
 
     @property
     def has_rounds(self) -> bool:
@@ -354,6 +381,12 @@ def _stretches(runs: Sequence[RunView], *, skip: int) -> tuple[StretchView, ...]
     n_rounds = max((len(one.rounds) for one in found), default=0)
     rounds = tuple(_stretch(found, number) for number in range(1, n_rounds + 1))
     return (*rounds, _stretch(found, None)) if n_rounds > 1 else rounds
+
+
+def _epoch_means(runs: Sequence[RunView], *, skip: int) -> dict[int, float]:
+    """Return by seed the mean validation accuracy over a run's epochs without the first; diverged runs are left out."""
+    whole = [run for run in runs if run.history and run.facts.status != "diverged"]
+    return {run.seed: curve_aggregates(run.history, skip=skip).whole.mean.val_accuracy for run in whole}
 
 
 def _stretch(found: Sequence[CurveAggregates], number: int | None) -> StretchView:

@@ -6,7 +6,11 @@ import math
 
 import pytest
 
-from scantrial.analysis.curves import SKIPPED_EPOCHS, curve_aggregates
+from scantrial.analysis.curves import (
+    SKIPPED_EPOCHS,
+    curve_aggregates,
+    paired_means,
+)
 from scantrial.core.errors import InputError
 from scantrial.core.records import EpochRecord
 
@@ -74,3 +78,28 @@ def test_to_dict_is_plain():
     plain = curve_aggregates(history(2, 4)).to_dict()
     assert [stretch["round"] for stretch in plain["rounds"]] == [1, 2]
     assert plain["whole"]["round"] is None
+
+
+def test_means_are_paired_over_seeds_as_scipy_does():
+    """The t-test and its interval are SciPy's for paired samples; seeds that one arm lacks are left out."""
+    from scipy.stats import ttest_rel
+
+    first, second = {0: 0.93, 1: 0.95, 2: 0.94, 7: 0.5}, {0: 0.91, 1: 0.94, 2: 0.90, 9: 0.1, 7: float("nan")}
+    found = paired_means(first, second)
+    expected = ttest_rel([0.93, 0.95, 0.94], [0.91, 0.94, 0.90])
+    assert found is not None
+    assert found.n_seeds == 3
+    assert found.p == pytest.approx(expected.pvalue)
+    interval = expected.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_paired_means_need_two_seeds_and_a_spread():
+    """One shared seed gives nothing; equal differences have no p, and no difference has p = 1."""
+    assert paired_means({0: 0.9}, {0: 0.8, 1: 0.7}) is None
+    same = paired_means({0: 0.9, 1: 0.8}, {0: 0.9, 1: 0.8})
+    assert same is not None
+    assert same.p == 1
+    apart = paired_means({0: 0.75, 1: 0.5}, {0: 0.5, 1: 0.25})
+    assert apart is not None
+    assert apart.to_dict()["p"] is None
