@@ -21,6 +21,7 @@ from scantrial.analysis.planning import Plan, assume
 from scantrial.analysis.planning import plan as plan_design
 from scantrial.audit.records import Audit, AuditSettings
 from scantrial.core.errors import InputError, MissingExtraError
+from scantrial.core.machine import return_freed_memory
 from scantrial.core.names import listed, nearest, slug
 from scantrial.core.progress import Progress, silent
 from scantrial.core.records import SPLITS
@@ -166,6 +167,7 @@ def run(
         from scantrial.audit.stored import keep_audit  # noqa: PLC0415 - only who trains or audits pays for it
 
         found = keep_audit(folder, scans, progress=progress)
+        return_freed_memory()
         if on_audit is not None:
             on_audit(found)
 

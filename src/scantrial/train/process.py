@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import platform
 from typing import Any
 
 import torch
 
+from scantrial.core.machine import glibc
 from scantrial.train.devices import choose_device
 from scantrial.train.kernel import chosen_variant, kernel_state
 
@@ -68,21 +67,7 @@ def keep_freed_memory() -> bool:
     A step of training frees and asks for the same large blocks. By default each is mapped afresh and zeroed by the
     kernel page by page, which for a gradient of 67 MB takes longer than its arithmetic.
     """
-    libc = _glibc()
+    libc = glibc()
     if libc is None:
         return False
     return bool(libc.mallopt(_M_MMAP_MAX, 0)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES))
-
-
-def return_freed_memory() -> None:
-    """Give back what was kept of freed memory, where glibc keeps it; for the places between two parts of a run.
-
-    What one part freed lies scattered between what is still in use, and the next part asks for blocks of other sizes.
-    """
-    libc = _glibc()
-    if libc is not None:
-        libc.malloc_trim(0)
-
-
-def _glibc() -> ctypes.CDLL | None:
-    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None

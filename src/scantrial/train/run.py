@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from scantrial.core.errors import ScantrialError, TrainingError
+from scantrial.core.machine import return_freed_memory
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, RunResult, Split, SplitPredictions
 from scantrial.core.rng import derive_seed
 from scantrial.data.preprocess import fit_preprocessing
@@ -28,7 +29,7 @@ from scantrial.train.checkpoint import load_checkpoint, save_checkpoint, take_up
 from scantrial.train.checks import check_task
 from scantrial.train.evaluate import cases_at_once, logits_of, measure
 from scantrial.train.optimizers import make_optimizer
-from scantrial.train.process import return_freed_memory, set_process
+from scantrial.train.process import set_process
 from scantrial.train.scans import put_on_device
 from scantrial.train.selection import Best, copy_tensors, selection_rule, selection_score, tensors_of
 from scantrial.train.state import Setup, TrainState, has_diverged
