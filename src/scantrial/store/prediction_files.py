@@ -9,7 +9,6 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from scantrial.core.errors import InputError
 from scantrial.core.files import clear_os_errors
 from scantrial.core.names import listed, nearest
 from scantrial.core.records import SPLITS
+from scantrial.store.tables import native_reader
 
 NEEDED = ("arm", "seed", "case", "label")
 OPTIONAL = ("patient", "split")
@@ -168,7 +168,8 @@ def _load(path: Path) -> _Sheet:
 
 
 def _load_parquet(path: Path, content: bytes) -> _Sheet:
-    table = pq.read_table(BytesIO(content))
+    with pq.ParquetFile(native_reader(content)) as file:
+        table = file.read(use_threads=False)
     table.validate(full=True)
     return _Sheet(path=path, table=table, rows=np.arange(1, len(table) + 1))
 
@@ -185,7 +186,7 @@ def _load_csv(path: Path, content: bytes) -> _Sheet:
         return "skip"
 
     table = pa_csv.read_csv(
-        BytesIO(content),
+        native_reader(content),
         read_options=pa_csv.ReadOptions(use_threads=False),
         parse_options=pa_csv.ParseOptions(
             delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=note

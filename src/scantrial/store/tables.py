@@ -32,7 +32,7 @@ def write_table(table: pa.Table, path: Path) -> None:
         pq.write_table(marked, temporary, compression="zstd", write_page_checksum=True)
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None, **filters: Any) -> pa.Table:
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a table of ours.
 
     Raises
@@ -40,19 +40,27 @@ def read_table(path: Path, columns: Sequence[str] | None = None, **filters: Any)
     StoreError
         If it is missing, damaged, or of another schema version.
     """
-    # A handle, because Arrow takes no path that is not UTF-8.
-    with clear_os_errors(path), path.open("rb") as handle:
-        try:
-            version = (pq.read_schema(handle).metadata or {}).get(_VERSION_KEY, b"none").decode()
+    # Bytes, because Arrow takes no path that is not UTF-8.
+    with clear_os_errors(path):
+        content = path.read_bytes()
+    try:
+        with pq.ParquetFile(native_reader(content), page_checksum_verification=True) as file:
+            version = (file.schema_arrow.metadata or {}).get(_VERSION_KEY, b"none").decode()
             check_version(int(version) if version.isdigit() else version, path)
-            return pq.read_table(handle, columns=columns, page_checksum_verification=True, **filters)
-        except (pa.ArrowException, UnicodeDecodeError) as error:
-            raise _damaged(path, error) from error
-        except OSError as error:
-            # Arrow says OSError for a bad page as well; the system's own errors have a number.
-            if error.errno is not None:
-                raise
-            raise _damaged(path, error) from error
+            return file.read(columns=columns, use_threads=False)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _damaged(path, error) from error
+
+
+def native_reader(content: bytes) -> pa.BufferReader:
+    """Return a reader over a copy of `content` that holds nothing of Python's.
+
+    Arrow's own threads may let go of what they read a moment after the reading has ended. Where that is a Python
+    object while the interpreter is closing, the whole process aborts: so they are given none.
+    """
+    stream = pa.BufferOutputStream()
+    stream.write(content)
+    return pa.BufferReader(stream.getvalue())
 
 
 def _damaged(path: Path, error: Exception) -> StoreError:
@@ -93,11 +101,11 @@ def predictions_table(parts: Sequence[SplitPredictions], class_names: Sequence[s
 
 def read_predictions(path: Path, splits: Sequence[Split], class_names: Sequence[str]) -> tuple[SplitPredictions, ...]:
     """Return the scores of the asked splits, in the asked order; rows of other splits are not handed out."""
-    table = read_table(path, filters=pc.field("split").isin(pa.array(splits, pa.string())))
+    table = read_table(path)
     output_names = tuple(name.removeprefix("logit_") for name in table.column_names if name.startswith("logit_"))
     parts = []
     for split in splits:
-        rows = table.filter(pc.equal(table["split"], split)) if len(table) else table
+        rows = table.filter(pc.equal(table["split"], split))
         if len(rows):
             parts.append(
                 SplitPredictions(
