@@ -1,0 +1,365 @@
+"""`Document`: what a report says, as records, before anything is drawn or set in type.
+
+A document is a title, some facts and a list of sections; a section holds blocks: paragraphs, lists, tables, figures,
+pictures, notes, code, and further sections. Every block has an id that no other block of the document has. The
+renderers (HTML, PDF, Markdown, JSON) see nothing but these records, so that all of them say the same; neither the
+scans nor PyTorch are needed.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from scantrial.report.figure import Figure
+
+Role = Literal["plain", "lead", "small", "note"]
+"""What a paragraph is: running text, the answer itself, fine print, or a caution."""
+
+Align = Literal["left", "right"]
+
+Severity = Literal["blocker", "warning", "note"]
+
+
+# ---------------------------------------------------------------------- text
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A name or a command within a line."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strong:
+    """Words that carry the sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Words that lead somewhere: to a block of this document (``#id``) or to an address (``https://...``)."""
+
+    text: str
+    target: str
+
+
+Inline = str | Code | Strong | Link
+Text = tuple[Inline, ...]
+
+
+def text(*parts: Inline) -> Text:
+    """Return parts as the text of a block."""
+    return parts
+
+
+def plain(content: Text) -> str:
+    """Return a text without its marks."""
+    return "".join(part if isinstance(part, str) else part.text for part in content)
+
+
+# ---------------------------------------------------------------------- blocks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paragraph:
+    """A paragraph."""
+
+    id: str
+    content: Text
+    role: Role = "plain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bullets:
+    """A list, with numbers where the order matters."""
+
+    id: str
+    items: tuple[Text, ...]
+    ordered: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairs:
+    """Terms and what is said of each."""
+
+    id: str
+    items: tuple[tuple[str, Text], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of a table; numbers stand to the right."""
+
+    title: str
+    align: Align = "left"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A cell of a table.
+
+    Parameters
+    ----------
+    text : as printed
+    below : lines under it, such as an interval
+    value : the unrounded number behind it, for CSV and JSON; None where there is none
+    """
+
+    text: str
+    below: tuple[str, ...] = ()
+    value: float | int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table; the first column names the rows.
+
+    Parameters
+    ----------
+    wide : whether it holds so many columns that a narrow page must scroll it
+    """
+
+    id: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    wide: bool = False
+
+    def __post_init__(self) -> None:
+        odd = [len(row) for row in self.rows if len(row) != len(self.columns)]
+        if odd:
+            raise ValueError(f"table {self.id!r} has a row of {odd[0]} cells for {len(self.columns)} columns")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureBlock:
+    """A chart; its caption, its words for those who do not see it, and the table behind it are the figure's own."""
+
+    id: str
+    figure: Figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A picture as PNG bytes, or the place of one that was not kept (`png` is None)."""
+
+    png: bytes | None
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gallery:
+    """Pictures side by side."""
+
+    id: str
+    caption: str
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeBlock:
+    """Lines to be kept as they are."""
+
+    id: str
+    content: str
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A finding, or what a reader must know before the rest."""
+
+    id: str
+    severity: Severity
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """Blocks that a page folds away under a line, and that a paper prints after the text."""
+
+    id: str
+    summary: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A heading and what stands under it; `short` is its name in the contents."""
+
+    id: str
+    title: str
+    blocks: tuple[Block, ...]
+    short: str = ""
+
+
+Block = Paragraph | Bullets | Pairs | Table | FigureBlock | Gallery | CodeBlock | Note | Details | Section
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A whole report.
+
+    Parameters
+    ----------
+    title : the question
+    eyebrow : what kind of document it is
+    facts : terms and numbers for its head
+    front : notes that stand before everything else; empty where nothing went wrong
+    sections : in their order of reading
+    footer : the last line
+    generator : program and version
+    """
+
+    title: str
+    eyebrow: str
+    facts: tuple[tuple[str, str], ...]
+    sections: tuple[Section, ...]
+    front: tuple[Note, ...] = ()
+    footer: str = ""
+    generator: str = ""
+    language: str = field(default="en")
+
+    def __post_init__(self) -> None:
+        ids = Counter(block.id for block in walk(self))
+        doubled = [name for name, n in ids.items() if n > 1]
+        if doubled:
+            raise ValueError(f"the id {doubled[0]!r} belongs to {ids[doubled[0]]} blocks of the document")
+        odd = [name for name in ids if not re.fullmatch(r"[a-z][a-z0-9-]*", name)]
+        if odd:
+            raise ValueError(f"the id {odd[0]!r} is no id: expected small letters, digits and hyphens")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the document as plain data for JSON: every word, unrounded values in tables, figures with rows."""
+        return {
+            "title": self.title,
+            "eyebrow": self.eyebrow,
+            "facts": [list(pair) for pair in self.facts],
+            "front": [as_dict(note) for note in self.front],
+            "sections": [as_dict(section) for section in self.sections],
+            "footer": self.footer,
+            "generator": self.generator,
+            "language": self.language,
+        }
+
+
+# ---------------------------------------------------------------------- walking
+
+
+def children(block: Block) -> tuple[Block, ...]:
+    """Return the blocks that stand within a block."""
+    return block.blocks if isinstance(block, Note | Details | Section) else ()
+
+
+def walk(document: Document) -> Iterator[Block]:
+    """Yield every block of a document in its order of reading, outer before inner."""
+    waiting: list[Block] = [*document.front, *document.sections]
+    while waiting:
+        block = waiting.pop(0)
+        yield block
+        waiting[:0] = children(block)
+
+
+def words(block: Block) -> Iterator[str]:
+    """Yield what a block itself says, piece by piece, without what the blocks within it say.
+
+    Every renderer holds each of these pieces; a test compares them.
+    """
+    match block:
+        case Paragraph():
+            yield plain(block.content)
+        case Bullets():
+            yield from (plain(item) for item in block.items)
+        case Pairs():
+            for term, content in block.items:
+                yield term
+                yield plain(content)
+        case Table():
+            yield from _table_words(block)
+        case FigureBlock():
+            yield block.figure.title
+            yield block.figure.caption
+        case Gallery():
+            yield block.caption
+            yield from (picture.caption for picture in block.pictures)
+        case CodeBlock():
+            yield block.content
+        case Note() | Section():
+            yield block.title
+        case Details():
+            yield block.summary
+
+
+def _table_words(table: Table) -> Iterator[str]:
+    yield table.caption
+    yield from (column.title for column in table.columns)
+    for row in table.rows:
+        for cell in row:
+            yield cell.text
+            yield from cell.below
+
+
+# ---------------------------------------------------------------------- plain data
+
+
+def as_dict(block: Block) -> dict[str, Any]:
+    """Return a block as plain data for JSON; its ``kind`` is the record's name in small letters."""
+    kind = type(block).__name__.lower()
+    head = {"kind": kind, "id": block.id}
+    match block:
+        case Paragraph():
+            return {**head, "role": block.role, "content": _inlines(block.content)}
+        case Bullets():
+            return {**head, "ordered": block.ordered, "items": [_inlines(item) for item in block.items]}
+        case Pairs():
+            return {**head, "items": [[term, _inlines(content)] for term, content in block.items]}
+        case Table():
+            return {
+                **head,
+                "caption": block.caption,
+                "columns": [{"title": column.title, "align": column.align} for column in block.columns],
+                "rows": [[_cell(cell) for cell in row] for row in block.rows],
+            }
+        case FigureBlock():
+            return {**head, **block.figure.to_dict()}
+        case Gallery():
+            return {**head, "caption": block.caption, "pictures": [_picture(item) for item in block.pictures]}
+        case CodeBlock():
+            return {**head, "language": block.language, "content": block.content}
+        case Note():
+            return {**head, "severity": block.severity, "title": block.title, "blocks": _blocks(block.blocks)}
+        case Details():
+            return {**head, "summary": block.summary, "blocks": _blocks(block.blocks)}
+        case Section():
+            return {**head, "title": block.title, "short": block.short, "blocks": _blocks(block.blocks)}
+
+
+def _blocks(blocks: Sequence[Block]) -> list[dict[str, Any]]:
+    return [as_dict(block) for block in blocks]
+
+
+def _inlines(content: Text) -> list[str | dict[str, str]]:
+    return [part if isinstance(part, str) else _inline(part) for part in content]
+
+
+def _inline(part: Code | Strong | Link) -> dict[str, str]:
+    found = {"kind": type(part).__name__.lower(), "text": part.text}
+    return {**found, "target": part.target} if isinstance(part, Link) else found
+
+
+def _cell(cell: Cell) -> Mapping[str, Any]:
+    return {"text": cell.text, "below": list(cell.below), "value": cell.value}
+
+
+def _picture(picture: Picture) -> Mapping[str, Any]:
+    png = None if picture.png is None else base64.b64encode(picture.png).decode()
+    return {"png": png, "alt": picture.alt, "caption": picture.caption}
