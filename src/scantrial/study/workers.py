@@ -24,8 +24,9 @@ from scantrial.study.pool import WorkerProcess
 from scantrial.study.schedule import epoch_s_by_arm, makespan, run_costs
 from scantrial.study.worker import WorkerSetup
 
-TOO_SHORT_S = 20.0
-"""A study that one worker ends sooner is not worth further measurements, which take some ten seconds themselves."""
+TOO_SHORT_S = 60.0
+"""A study that one worker ends sooner is not measured further: that takes some five seconds, to gain a tenth on two
+cores (`benchmarks/workers.py`)."""
 
 _PROBED_ARMS = 4
 _WORSE = 1.1

@@ -16,9 +16,9 @@ from scantrial.study.execute import Hooks, Outcome, run_study
 from scantrial.study.schedule import longest_first, makespan
 from scantrial.study.workers import candidates
 
-LONG = "recipe.epochs=600"
-SLOW_ALONE = {"pace/base/2": "0.05", "pace/base/1": "0.03", "pace/loss-ce/2": "0.05", "pace/loss-ce/1": "0.03"}
-SLOW_TOGETHER = {"pace/base/2": "0.02", "pace/base/1": "0.2", "pace/loss-ce/2": "0.02", "pace/loss-ce/1": "0.2"}
+LONG = "recipe.epochs=900"
+SLOW_ALONE = {"pace/base/2": "0.1", "pace/base/1": "0.06", "pace/loss-ce/2": "0.1", "pace/loss-ce/1": "0.06"}
+SLOW_TOGETHER = {"pace/base/2": "0.06", "pace/base/1": "0.3", "pace/loss-ce/2": "0.06", "pace/loss-ce/1": "0.3"}
 
 
 @pytest.fixture(autouse=True)
@@ -93,10 +93,12 @@ class TestMeasuredChoice:
 
     def test_reads_no_test_row(self, trial: Trial):
         """Neither the engine nor the log of openings hears of one while arms are timed."""
-        trial.behave(**SLOW_ALONE, **{"base/seed-0": "raise"})
-        run_auto(trial, LONG, "factors={}", "seeds=1")
-        seen = [str(opening.runs) for opening in trial.folder.test_openings()]
-        assert seen == []
+        names = [f"{arm}/seed-{seed}" for arm in ("base", "loss-ce") for seed in (0, 1)]
+        trial.behave(**{**SLOW_ALONE, **dict.fromkeys(names, "raise")})
+        outcome = run_auto(trial, LONG)
+        assert outcome.workers is not None
+        assert (len(outcome.workers.measured), len(outcome.failed)) == (2, 4)
+        assert trial.folder.test_openings() == []
         assert not (trial.path / "engine" / "test-rows-were-read").exists()
 
     def test_a_short_study_is_not_measured_twice(self, trial: Trial):
