@@ -97,7 +97,7 @@ def find_offers(
     StoreError
         If a run that is on offer, or a folder's record of its runs, is damaged.
     """
-    if not sources:
+    if not sources or not keys:
         return Offers(by_key={}, notes=())
     identities = Identities(folder)
     wanted = {what: key for key in keys if (what := identities.what(key)) is not None}
