@@ -99,10 +99,11 @@ def test_figures_take_the_pages_colours_and_names_of_their_own():
     """A drawn figure has no paper of its own, follows light and dark, and its ids are no one else's."""
     svg = (
         '<svg><rect width="9" height="9" fill="white"/><clipPath id="clip0"/>'
-        '<g clip-path="url(#clip0)" stroke="#e3e6e9" fill="#1d2126"/><path stroke="#0072b2"/></svg>'
+        '<g clip-path="url(#clip0)" stroke="#e3e6e9" fill="#1d2126" role="graphics-symbol"/>'
+        '<path stroke="#0072b2" aria-roledescription="line mark"/></svg>'
     )
     assert fit_svg(svg, prefix="f1-") == (
-        '<svg><clipPath id="f1-clip0"/><g clip-path="url(#f1-clip0)" stroke="var(--grid)" fill="currentColor"/>'
+        '<svg aria-hidden="true"><clipPath id="f1-clip0"/><g clip-path="url(#f1-clip0)" stroke="var(--grid)" fill="currentColor"/>'
         '<path stroke="var(--blue)"/></svg>'
     )
 

@@ -228,7 +228,7 @@ PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x07\0\0\0\x05"  # 7 by 5 pixels, as 
         (Bullets(id="l", items=(text("a"), text("b")), ordered=True), '<ol id="l"><li>a</li><li>b</li></ol>'),
         (Pairs(id="d", items=(("a", text("b")),)), '<dl id="d" class="pairs"><dt>a</dt><dd>b</dd>'),
         (CodeBlock(id="c", content="a < b"), '<pre id="c" tabindex="0"><code>a &lt; b</code></pre>'),
-        (Note(id="n", severity="blocker", title="T", blocks=()), '<section class="remark remark-blocker" aria-labelledby="n">\n<h3 id="n">T</h3>'),
+        (Note(id="n", severity="blocker", title="T", blocks=()), '<section class="remark remark-blocker">\n<h3 id="n">T</h3>'),
         (Details(id="f", summary="S", blocks=()), '<details id="f"><summary>S</summary>'),
         (Gallery(id="g", caption="", pictures=(Picture(png=PNG, alt="A", caption="C"),)), 'alt="A" width="7" height="5"><figcaption>C</figcaption>'),
         (Gallery(id="g", caption="", pictures=(Picture(png=None, alt="A", caption=""),)), 'aria-label="A: no picture kept">no picture kept'),
