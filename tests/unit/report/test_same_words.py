@@ -1,0 +1,91 @@
+"""Every renderer says the same: each word of each block stands in Markdown, PDF and JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+import unicodedata
+
+import pypdf
+import pytest
+from markdown_it import MarkdownIt
+from tests.unit.report.specimens import hostile, specimen
+from tests.unit.report.test_html import Page
+
+from scantrial.report.document import Document, walk, words
+from scantrial.report.markdown import to_markdown
+from scantrial.report.pdf import to_pdf
+
+
+def solid(said: str) -> str:
+    """Return a text without white space, which renderers set as they need."""
+    return "".join(sign for sign in said if not sign.isspace())
+
+
+def text_of_pdf(document: Document) -> str:
+    reader = pypdf.PdfReader(io.BytesIO(to_pdf(document)))
+    return solid("".join(page.extract_text() for page in reader.pages))
+
+
+def text_of_markdown(document: Document) -> str:
+    parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    return solid("".join(Page(parser.render(to_markdown(document).text).replace(" />", ">")).words))
+
+
+def texts_of_json(document: Document) -> str:
+    """All strings of the document's plain data, in their order."""
+    return solid("".join(_strings(json.loads(json.dumps(document.to_dict())))))
+
+
+def _strings(data):
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, dict):
+        if "kind" in data and "text" in data:
+            yield data["text"]
+            return
+        for item in data.values():
+            yield from _strings(item)
+    elif isinstance(data, list):
+        for item in data:
+            yield from _strings(item)
+
+
+RENDERERS = {"pdf": text_of_pdf, "markdown": text_of_markdown, "json": texts_of_json}
+
+
+def missing(document: Document, text: str, *, such=lambda piece: True) -> list[tuple[str, str]]:
+    """Return what a rendered text lacks of what the blocks say."""
+    return [
+        (block.id, piece)
+        for block in walk(document)
+        for piece in words(block)
+        if such(piece) and solid(piece) not in text
+    ]
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_every_word_of_every_block_is_there(name):
+    """Each piece that a block says stands in the text of the rendered document."""
+    document = specimen()
+    assert missing(document, RENDERERS[name](document)) == []
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_hostile_words_are_there_as_well(name):
+    """Nothing that looks like a command is swallowed. A PDF holds no order of letters for what runs to the left, and
+    no letters for which the fonts have none."""
+
+    def such(piece: str) -> bool:
+        simple = all(unicodedata.bidirectional(sign) not in ("R", "AL") and ord(sign) < 0x2600 for sign in piece)
+        return simple or name != "pdf"
+
+    document = hostile()
+    assert missing(document, RENDERERS[name](document), such=such) == []
+
+
+def test_what_is_compared_is_all_that_a_block_says():
+    """The comparison would see a word that is lost: one left out of the text is reported."""
+    document = specimen()
+    text = text_of_markdown(document).replace("weighty", "")
+    assert missing(document, text) == [("short-list", "second, weighty")]
