@@ -13,11 +13,10 @@ from typing import Any
 import pyarrow as pa
 
 from scantrial.core.files import write_atomic
-from scantrial.report.document import Cell, Document, FigureBlock, Gallery, Table
+from scantrial.report.document import Cell, Document, FigureBlock, Gallery, Table, numbered, walk
 from scantrial.report.drawings import Drawings
 from scantrial.report.latex import table_to_latex
 from scantrial.report.markdown import escape, pipe_table
-from scantrial.report.numbering import in_print, numbers
 
 INDEX = "index.md"
 
@@ -55,15 +54,15 @@ def write_assets(document: Document, folder: Path, *, drawings: Drawings | None 
 
 
 def assets_of(document: Document, *, drawings: Drawings | None = None) -> tuple[Asset, ...]:
-    """Return every figure and table of a document as files, in the order of a paper."""
-    drawn, number = drawings or Drawings(), numbers(document)
+    """Return every figure and table of a document as files, in the order of reading."""
+    drawn, names = drawings or Drawings(), numbered(document)
     found = []
-    for block in in_print(document):
+    for block in walk(document):
         match block:
             case FigureBlock():
-                found.append(_figure(block, f"Figure {number[block.id]}", drawn))
+                found.append(_figure(block, names[block.id], drawn))
             case Table():
-                found.append(_table(block, f"Table {number[block.id]}"))
+                found.append(_table(block, names[block.id]))
             case Gallery():
                 found.append(_pictures(block))
     return tuple(found)
@@ -110,8 +109,9 @@ def rows_to_csv(table: pa.Table) -> bytes:
 def table_to_csv(table: Table) -> bytes:
     """Return a table as CSV.
 
-    Each column stands as it is printed; beside it ``(value)``, the unrounded numbers, and ``(below)``, the lines
-    under a cell, such as its interval, where there are any.
+    Each column stands as it is printed; beside it, where there are any, ``(value)``, the unrounded numbers,
+    ``(aside)``, what follows in the cell, such as a standard deviation, and ``(below)``, the lines under it, such as
+    an interval.
     """
     columns = [
         part
@@ -125,6 +125,8 @@ def _csv_columns(title: str, cells: Sequence[Cell]) -> list[list[Any]]:
     found: list[list[Any]] = [[title, *(cell.text for cell in cells)]]
     if any(cell.value is not None for cell in cells):
         found.append([f"{title} (value)", *(cell.value for cell in cells)])
+    if any(cell.aside for cell in cells):
+        found.append([f"{title} (aside)", *(cell.aside for cell in cells)])
     if any(cell.below for cell in cells):
         found.append([f"{title} (below)", *("; ".join(cell.below) for cell in cells)])
     return found

@@ -88,4 +88,9 @@ def _lines(row: Sequence[Cell]) -> list[str]:
     """Return a row of cells, and a row in small print for each line under them."""
     below = zip_longest(*(cell.below for cell in row), fillvalue="")
     small = [[f"{{\\footnotesize {escape(words)}}}" if words else "" for words in cells] for cells in below]
-    return [" & ".join(cells) for cells in ([escape(cell.text) for cell in row], *small)]
+    return [" & ".join(cells) for cells in ([_first_line(cell) for cell in row], *small)]
+
+
+def _first_line(cell: Cell) -> str:
+    shown = f"\\textbf{{{escape(cell.text)}}}" if cell.strong else escape(cell.text)
+    return f"{shown} {{\\footnotesize {escape(cell.aside)}}}" if cell.aside else shown

@@ -15,6 +15,7 @@ from functools import partial
 from scantrial.report.document import (
     Block,
     Bullets,
+    Cell,
     Code,
     CodeBlock,
     Details,
@@ -28,18 +29,16 @@ from scantrial.report.document import (
     Paragraph,
     Picture,
     Section,
-    Severity,
     Strong,
     Table,
     Text,
+    numbered,
     plain,
     walk,
 )
 from scantrial.report.drawings import Drawings
 from scantrial.report.links import Targets, targets_of
-from scantrial.report.numbering import numbers
-
-SEVERITIES: dict[Severity, str] = {"blocker": "Blocker", "warning": "Warning", "note": "Note"}
+from scantrial.report.severities import severity_label
 
 PICTURES_A_ROW = 4
 
@@ -71,7 +70,7 @@ def to_markdown(
         folder=folder,
         targets=targets_of(document),
         linked=_linked(document),
-        numbers=numbers(document),
+        names=numbered(document),
         drawings=drawings or Drawings(),
     )
     parts = [
@@ -169,7 +168,7 @@ class _Writer:
     folder: str
     targets: Targets
     linked: frozenset[str]
-    numbers: dict[str, int]
+    names: dict[str, str]
     drawings: Drawings
     files: dict[str, bytes] = field(default_factory=dict)
 
@@ -188,7 +187,7 @@ class _Writer:
                 lines = (f"- {bold(term)}: {self.text(content)}" for term, content in block.items)
                 return _after(anchor, "\n".join(lines))
             case Table():
-                return f"{anchor}**Table {self.numbers[block.id]}.** {escape(block.caption)}\n\n{_table(block)}"
+                return f"{anchor}**{self.names[block.id]}.** {escape(block.caption)}\n\n{_table(block)}"
             case FigureBlock():
                 return self._figure(block, anchor)
             case Gallery():
@@ -198,7 +197,7 @@ class _Writer:
             case CodeBlock():
                 return _after(anchor, code_block(block.content, block.language))
             case Note():
-                title = f"{anchor}**{SEVERITIES[block.severity]}: {escape(block.title)}**"
+                title = anchor + bold(f"{severity_label(block)}{block.title}")
                 return _quoted("\n\n".join([title, *self.blocks(block.blocks, level=level)]))
             case Details():
                 inner = "\n\n".join(self.blocks(block.blocks, level=level))
@@ -242,7 +241,7 @@ class _Writer:
     def _figure(self, block: FigureBlock, anchor: str) -> str:
         figure = block.figure
         path = self._keep(f"{block.id}.svg", self.drawings.whole(block).svg.encode())
-        words = f"**Figure {self.numbers[block.id]}. {escape(figure.title)}.** {escape(figure.caption)}"
+        words = f"**{self.names[block.id]}. {escape(figure.title)}.** {escape(figure.caption)}".rstrip()
         return f"{anchor}![{escape(figure.alt)}](<{path}>)\n\n{words}"
 
     def _pictures(self, block: Gallery) -> str:
@@ -263,8 +262,13 @@ class _Writer:
 
 def _table(table: Table) -> str:
     header = [escape(column.title) for column in table.columns]
-    rows = [["<br>".join(map(escape, (cell.text, *cell.below))) for cell in row] for row in table.rows]
+    rows = [["<br>".join((_cell_line(cell), *map(escape, cell.below))) for cell in row] for row in table.rows]
     return pipe_table(header, rows, right=[column.align == "right" for column in table.columns])
+
+
+def _cell_line(cell: Cell) -> str:
+    shown = bold(cell.text) if cell.strong else escape(cell.text)
+    return f"{shown} {escape(cell.aside)}" if cell.aside else shown
 
 
 def _spaced(words: str, mark: Callable[[str], str] = escape) -> str:

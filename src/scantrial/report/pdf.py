@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import import_module
@@ -21,6 +21,8 @@ from typing import Any
 from scantrial.core.errors import MissingExtraError
 from scantrial.report.document import (
     Block,
+    Cell,
+    CodeBlock,
     Column,
     Details,
     Document,
@@ -31,9 +33,11 @@ from scantrial.report.document import (
     Section,
     Table,
     as_dict,
+    numbered,
 )
 from scantrial.report.drawings import Drawings, Drawn
 from scantrial.report.links import Targets, targets_of
+from scantrial.report.severities import severity_label
 
 POINTS_A_PIXEL = 0.72
 """What a figure's pixel measures in print, in points: its labels of 11 pixels are then near 8 points."""
@@ -46,6 +50,12 @@ LEAST_SCALE = 0.7
 
 LONG_WORD = 25
 """From this length on the template breaks a word."""
+
+SHORT_LINE = 22
+"""A cell's line of so few letters, such as an interval, is broken only where a table would not fit otherwise."""
+
+LONG_LISTING, NARROW_LINE = 60, 48
+"""Code of more lines than that, none longer than that in letters, is set in two columns."""
 
 
 def to_pdf(document: Document, *, created: datetime | None = None, drawings: Drawings | None = None) -> bytes:
@@ -64,7 +74,12 @@ def to_pdf(document: Document, *, created: datetime | None = None, drawings: Dra
     typst = load_typst()
     with tempfile.TemporaryDirectory(prefix="scantrial-pdf-") as name:
         folder = Path(name)
-        setting = _Setting(folder=folder, targets=targets_of(document), drawings=drawings or Drawings())
+        setting = _Setting(
+            folder=folder,
+            targets=targets_of(document),
+            names=numbered(document),
+            drawings=drawings or Drawings(),
+        )
         content = setting.document(document, dated=created is not None)
         (folder / "report.json").write_text(json.dumps(content), encoding="utf-8")
         main = folder / "report.typ"
@@ -95,6 +110,7 @@ class _Setting:
 
     folder: Path
     targets: Targets
+    names: dict[str, str]
     drawings: Drawings
     appendix: list[dict[str, Any]] = field(default_factory=list)
 
@@ -117,16 +133,28 @@ class _Setting:
                 pictures = [self._picture(f"{block.id}-{i}", item) for i, item in enumerate(block.pictures, 1)]
                 return {**as_dict(replace(block, pictures=())), "pictures": pictures}
             case Table():
-                return {**as_dict(block), "columns": _measured(block)}
+                return self._table(block)
             case Details():
                 return self._pointer(block, within=within)
             case Note():
-                return {**as_dict(replace(block, blocks=())), "blocks": self.blocks(block.blocks, within=within)}
+                inner = self.blocks(block.blocks, within=within)
+                return {**as_dict(replace(block, blocks=())), "label": severity_label(block), "blocks": inner}
             case Section():
                 inner = self.blocks(block.blocks, within=block.title)
                 return {**as_dict(replace(block, blocks=())), "blocks": inner}
+            case CodeBlock():
+                lines = block.content.split("\n")
+                narrow = len(lines) > LONG_LISTING and max(map(len, lines)) <= NARROW_LINE
+                return {**as_dict(block), "narrow": narrow}
             case _:
                 return dict(_with_sound_links(as_dict(block), self.targets))
+
+    def _table(self, block: Table) -> dict[str, Any]:
+        rows = [
+            [{**as_cell, "strong": cell.strong} for as_cell, cell in zip(*pair, strict=True)]
+            for pair in zip(as_dict(block)["rows"], block.rows, strict=True)
+        ]
+        return {**as_dict(block), "name": self.names[block.id], "columns": _measured(block), "rows": rows}
 
     def _pointer(self, block: Details, *, within: str) -> dict[str, Any]:
         part: dict[str, Any] = {"id": block.id, "summary": block.summary, "of": within}
@@ -138,7 +166,7 @@ class _Setting:
         figure = block.figure
         words = {"title": figure.title, "caption": figure.caption, "alt": figure.alt}
         parts = [self._part(f"{block.id}-{i}", part) for i, part in enumerate(self._laid_out(block), 1)]
-        return {"kind": "figureblock", "id": block.id, **words, "parts": parts}
+        return {"kind": "figureblock", "id": block.id, "name": self.names[block.id], **words, "parts": parts}
 
     def _laid_out(self, block: FigureBlock) -> tuple[Drawn, ...]:
         whole = self.drawings.whole(block)
@@ -175,16 +203,22 @@ def _with_sound_links(data: Any, targets: Targets) -> Any:
 
 def _measured(table: Table) -> list[dict[str, Any]]:
     """Return the columns with the pieces of text that decide how wide each has to be."""
-    return [_measured_column(table, i, column) for i, column in enumerate(table.columns)]
+    return [_measured_column(column, [row[i] for row in table.rows]) for i, column in enumerate(table.columns)]
 
 
-def _measured_column(table: Table, i: int, column: Column) -> dict[str, Any]:
-    lines = {line for row in table.rows for line in (row[i].text, *row[i].below)}
+def _measured_column(column: Column, cells: Sequence[Cell]) -> dict[str, Any]:
+    """Return a column with its longest lines, its longest pieces of a line, and those that had better stay whole."""
+    lines = {f"{cell.text} {cell.aside}".strip() for cell in cells}
+    below = {line for cell in cells for line in cell.below}
     return {
         "title": column.title,
         "align": column.align,
         "lines": _longest(lines),
+        "below": _longest(below),
         "words": _longest(_words(lines)),
+        "below_words": _longest(_words(below)),
+        "short_lines": _longest(line for line in lines if len(line) <= SHORT_LINE),
+        "short_below": _longest(line for line in below if len(line) <= SHORT_LINE),
         "title_words": _longest(_words([column.title])),
     }
 

@@ -75,7 +75,13 @@ def table(name: str, *, n_rows: int, n_columns: int, wide: bool = False, width: 
         (
             Cell(text=f"arm {row}" + " of a long name" * width),
             *(
-                Cell(text=f"{row + i / 8:.1f}", below=("62.1 to 80.4",) * (i == 1), value=row + i / 8)
+                Cell(
+                    text=f"{row + i / 8:.1f}",
+                    below=("62.1 to 80.4",) * (i == 1),
+                    value=row + i / 8,
+                    aside="± 0.7" * (i == 2),
+                    strong=i == 2,
+                )
                 for i in range(1, n_columns)
             ),
         )
@@ -91,7 +97,7 @@ def specimen() -> Document:
         title="Within the results",
         blocks=(
             table("results-long", n_rows=60, n_columns=4),
-            table("results-wide", n_rows=6, n_columns=16, wide=True),
+            table("results-wide", n_rows=6, n_columns=20, wide=True),
             Details(
                 id="results-details",
                 summary="Every run of every arm",
@@ -209,7 +215,9 @@ def specimen() -> Document:
 def hostile() -> Document:
     """Return a document each word of which tries to be a command."""
     column = tuple(Column(title=word, align="right" if i else "left") for i, word in enumerate(HOSTILE[:5]))
-    rows = tuple(tuple(Cell(text=word, below=(word,), value=i) for i in range(5)) for word in HOSTILE)
+    rows = tuple(
+        tuple(Cell(text=word, below=(word,), value=i, aside=word, strong=i == 1) for i in range(5)) for word in HOSTILE
+    )
     blocks = tuple(
         block
         for i, word in enumerate(HOSTILE)

@@ -36,7 +36,7 @@ def test_every_figure_and_table_is_a_file_named_by_its_id(folder):
     assert found == expected
     index = (folder / "index.md").read_text()
     assert all(f"[{name}](<{name}>)" in index for name in found - {"index.md"})
-    assert "| Table 4 | Results of 2 arms. | [again-table.csv]" in index
+    assert "| Table 5 | Results of 2 arms. | [again-table.csv]" in index
 
 
 def test_a_figure_as_pdf_is_one_page_of_its_own_size(folder):
@@ -62,9 +62,10 @@ def test_a_table_as_csv_has_printed_and_unrounded_values():
     """Beside each column stand its unrounded values and the lines under its cells, where it has any."""
     header, first, *_ = rows_of(table_to_csv(table("t", n_rows=2, n_columns=3)))
     assert header == [
-        "Arm", "Measure 1, %", "Measure 1, % (value)", "Measure 1, % (below)", "Measure 2, %", "Measure 2, % (value)"
+        "Arm", "Measure 1, %", "Measure 1, % (value)", "Measure 1, % (below)",
+        "Measure 2, %", "Measure 2, % (value)", "Measure 2, % (aside)"
     ]  # fmt: skip
-    assert first == ["arm 0", "0.1", "0.125", "62.1 to 80.4", "0.2", "0.25"]
+    assert first == ["arm 0", "0.1", "0.125", "62.1 to 80.4", "0.2", "0.25", "± 0.7"]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +122,7 @@ def test_a_table_as_latex_is_whole():
     assert all(line.count("&") == 3 for line in lines)
     assert r"{\footnotesize 62.1 to 80.4}" in lines[1]
     assert r"Measure 1, \% & Measure 2, \%" in tex
+    assert r"\textbf{0.2} {\footnotesize $\pm$ 0.7}" in lines[0]
 
 
 def test_hostile_tables_stay_tables():

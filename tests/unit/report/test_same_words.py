@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import json
 import unicodedata
+from html.parser import HTMLParser
 
 import pypdf
 import pytest
 from markdown_it import MarkdownIt
 from tests.unit.report.specimens import hostile, specimen
-from tests.unit.report.test_html import Page
 
 from scantrial.report.document import Document, walk, words
 from scantrial.report.markdown import to_markdown
@@ -22,6 +22,23 @@ def solid(said: str) -> str:
     return "".join(sign for sign in said if not sign.isspace())
 
 
+class Words(HTMLParser):
+    """Collects the text of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_data(self, data: str) -> None:
+        self.found.append(data)
+
+
+def text_of_html(html: str) -> str:
+    return solid("".join(Words(html).found))
+
+
 def text_of_pdf(document: Document) -> str:
     reader = pypdf.PdfReader(io.BytesIO(to_pdf(document)))
     return solid("".join(page.extract_text() for page in reader.pages))
@@ -29,7 +46,7 @@ def text_of_pdf(document: Document) -> str:
 
 def text_of_markdown(document: Document) -> str:
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-    return solid("".join(Page(parser.render(to_markdown(document).text).replace(" />", ">")).words))
+    return text_of_html(parser.render(to_markdown(document).text))
 
 
 def texts_of_json(document: Document) -> str:
