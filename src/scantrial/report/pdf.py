@@ -54,7 +54,7 @@ LONG_WORD = 25
 SHORT_LINE = 22
 """A cell's line of so few letters, such as an interval, is broken only where a table would not fit otherwise."""
 
-LONG_LISTING, NARROW_LINE = 60, 48
+LONG_LISTING, NARROW_LINE = 24, 48
 """Code of more lines than that, none longer than that in letters, is set in two columns."""
 
 
@@ -122,7 +122,16 @@ class _Setting:
         return {**head, **inner, "dated": dated, "running_title": shortened(document.title, 100)}
 
     def blocks(self, blocks: Iterable[Block], *, within: str) -> list[dict[str, Any]]:
-        return [self.block(block, within=within) for block in blocks]
+        """Return blocks as plain data; folded ones that stand side by side become one line of pointers."""
+        found: list[dict[str, Any]] = []
+        for block in blocks:
+            if not isinstance(block, Details):
+                found.append(self.block(block, within=within))
+                continue
+            if not found or found[-1]["kind"] != "pointers":
+                found.append({"kind": "pointers", "parts": []})
+            found[-1]["parts"].append(self._folded(block, within=within))
+        return found
 
     def block(self, block: Block, *, within: str) -> dict[str, Any]:
         """Return a block as plain data; `within` is the heading that it stands under."""
@@ -134,8 +143,6 @@ class _Setting:
                 return {**as_dict(replace(block, pictures=())), "pictures": pictures}
             case Table():
                 return self._table(block)
-            case Details():
-                return self._pointer(block, within=within)
             case Note():
                 inner = self.blocks(block.blocks, within=within)
                 return {**as_dict(replace(block, blocks=())), "label": severity_label(block), "blocks": inner}
@@ -156,11 +163,12 @@ class _Setting:
         ]
         return {**as_dict(block), "name": self.names[block.id], "columns": _measured(block), "rows": rows}
 
-    def _pointer(self, block: Details, *, within: str) -> dict[str, Any]:
+    def _folded(self, block: Details, *, within: str) -> dict[str, str]:
+        """Put a block after the text and return what points to it."""
         part: dict[str, Any] = {"id": block.id, "summary": block.summary, "of": within}
         self.appendix.append(part)
         part["blocks"] = self.blocks(block.blocks, within=block.summary)
-        return {"kind": "pointer", "id": block.id, "summary": block.summary}
+        return {"id": block.id, "summary": block.summary}
 
     def _figure(self, block: FigureBlock) -> dict[str, Any]:
         figure = block.figure
