@@ -36,6 +36,7 @@ from scantrial.report.document import (
     numbered,
 )
 from scantrial.report.drawings import Drawings, Drawn
+from scantrial.report.html import stands_beside
 from scantrial.report.links import Targets, targets_of
 from scantrial.report.severities import severity_label
 
@@ -58,12 +59,11 @@ LONG_LISTING, NARROW_LINE = 24, 48
 """Code of more lines than that, none longer than that in letters, is set in two columns."""
 
 
-def to_pdf(document: Document, *, created: datetime | None = None, drawings: Drawings | None = None) -> bytes:
-    """Set a document as PDF, tagged for screen readers.
+def to_pdf(document: Document, *, drawings: Drawings | None = None) -> bytes:
+    """Set a document as PDF, tagged for screen readers; equal documents are equal bytes.
 
     Parameters
     ----------
-    created : the date in the file, with a time zone; None leaves it out. Equal documents and dates are equal bytes
     drawings : where figures are drawn already, or are to be kept for another renderer
 
     Raises
@@ -80,11 +80,11 @@ def to_pdf(document: Document, *, created: datetime | None = None, drawings: Dra
             names=numbered(document),
             drawings=drawings or Drawings(),
         )
-        content = setting.document(document, dated=created is not None)
+        content = setting.document(document)
         (folder / "report.json").write_text(json.dumps(content), encoding="utf-8")
         main = folder / "report.typ"
         main.write_bytes(files("scantrial.report").joinpath("templates", "report.typ").read_bytes())
-        stamp = int(created.timestamp()) if created is not None else 0
+        stamp = int(datetime.fromisoformat(document.dated).timestamp()) if document.dated else 0
         return bytes(typst.compile(str(main), root=name, ignore_system_fonts=True, format="pdf", timestamp=stamp))
 
 
@@ -114,12 +114,12 @@ class _Setting:
     drawings: Drawings
     appendix: list[dict[str, Any]] = field(default_factory=list)
 
-    def document(self, document: Document, *, dated: bool) -> dict[str, Any]:
+    def document(self, document: Document) -> dict[str, Any]:
         head = replace(document, sections=(), front=()).to_dict()
         front = self.blocks(document.front, within=document.title)
         sections = self.blocks(document.sections, within=document.title)
         inner = {"front": front, "sections": sections, "appendix": self.appendix}
-        return {**head, **inner, "dated": dated, "running_title": shortened(document.title, 100)}
+        return {**head, **inner, "running_title": shortened(document.title, 100)}
 
     def blocks(self, blocks: Iterable[Block], *, within: str) -> list[dict[str, Any]]:
         """Return blocks as plain data; folded ones that stand side by side become one line of pointers."""
@@ -148,7 +148,7 @@ class _Setting:
                 return {**as_dict(replace(block, blocks=())), "label": severity_label(block), "blocks": inner}
             case Section():
                 inner = self.blocks(block.blocks, within=block.title)
-                return {**as_dict(replace(block, blocks=())), "blocks": inner}
+                return {**as_dict(replace(block, blocks=())), "blocks": inner, "beside": stands_beside(block)}
             case CodeBlock():
                 lines = block.content.split("\n")
                 narrow = len(lines) > LONG_LISTING and max(map(len, lines)) <= NARROW_LINE

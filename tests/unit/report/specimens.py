@@ -209,6 +209,7 @@ def specimen() -> Document:
         sections=(short, results, again),
         footer="Written by scantrial from the study folder alone.",
         generator="scantrial 0.1.0",
+        dated="2026-03-01T12:00:00+00:00",
     )
 
 
