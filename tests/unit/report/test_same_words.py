@@ -1,4 +1,4 @@
-"""Every renderer says the same: each word of each block stands in Markdown, PDF and JSON."""
+"""Every renderer says the same: each word of each block stands in HTML, Markdown, PDF and JSON."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from markdown_it import MarkdownIt
 from tests.unit.report.specimens import hostile, specimen
 
 from scantrial.report.document import Document, walk, words
+from scantrial.report.html import render_html
 from scantrial.report.markdown import to_markdown
 from scantrial.report.pdf import to_pdf
+from scantrial.report.writing import report_document
 
 
 def solid(said: str) -> str:
@@ -68,7 +70,12 @@ def _strings(data):
             yield from _strings(item)
 
 
-RENDERERS = {"pdf": text_of_pdf, "markdown": text_of_markdown, "json": texts_of_json}
+RENDERERS = {
+    "html": lambda document: text_of_html(render_html(document)),
+    "markdown": text_of_markdown,
+    "pdf": text_of_pdf,
+    "json": texts_of_json,
+}
 
 
 def missing(document: Document, text: str, *, such=lambda piece: True) -> list[tuple[str, str]]:
@@ -106,3 +113,15 @@ def test_what_is_compared_is_all_that_a_block_says():
     document = specimen()
     text = text_of_markdown(document).replace("weighty", "")
     assert missing(document, text) == [("short-list", "second, weighty")]
+
+
+@pytest.fixture(scope="module")
+def document(make_study) -> Document:
+    """The report of a study with a failed and a diverged run."""
+    return report_document(make_study(failed=[("loss-ce", 1)], diverged=[("loss-ce", 2)]))
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_a_study_reads_the_same_in_every_format(document, name):
+    """Each piece that the report of a study says stands in every format of it."""
+    assert missing(document, RENDERERS[name](document)) == []
