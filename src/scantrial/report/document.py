@@ -88,10 +88,11 @@ class Bullets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
-    """Terms and what is said of each."""
+    """Terms and what is said of each; where terms are sentences, what is said stands below them."""
 
     id: str
     items: tuple[tuple[str, Text], ...]
+    sentences: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
