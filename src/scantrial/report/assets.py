@@ -63,7 +63,7 @@ def assets_of(document: Document, *, drawings: Drawings | None = None) -> tuple[
                 found.append(_figure(block, names[block.id], drawn))
             case Table():
                 found.append(_table(block, names[block.id]))
-            case Gallery():
+            case Gallery() if any(item.png is not None for item in block.pictures):
                 found.append(_pictures(block))
     return tuple(found)
 
@@ -95,7 +95,7 @@ def _table(block: Table, name: str) -> Asset:
 
 def _pictures(block: Gallery) -> Asset:
     kept = {f"{block.id}-{i}.png": item.png for i, item in enumerate(block.pictures, start=1) if item.png is not None}
-    return Asset(id=block.id, name="Pictures", title=block.caption, files=kept)
+    return Asset(id=block.id, name="Pictures", title=block.caption or block.pictures[0].alt, files=kept)
 
 
 # ---------------------------------------------------------------------- CSV

@@ -37,6 +37,7 @@ def test_every_figure_and_table_is_a_file_named_by_its_id(folder):
     index = (folder / "index.md").read_text()
     assert all(f"[{name}](<{name}>)" in index for name in found - {"index.md"})
     assert "| Table 5 | Results of 2 arms. | [again-table.csv]" in index
+    assert "| Pictures | The scans that most runs get wrong. | [results-pictures-1.png]" in index
 
 
 def test_a_figure_as_pdf_is_one_page_of_its_own_size(folder):
