@@ -81,7 +81,7 @@ def to_pdf(document: Document, *, drawings: Drawings | None = None) -> bytes:
             drawings=drawings or Drawings(),
         )
         content = setting.document(document)
-        (folder / "report.json").write_text(json.dumps(content), encoding="utf-8")
+        (folder / "report.json").write_text(_spelt_out(json.dumps(content, ensure_ascii=False)), encoding="utf-8")
         main = folder / "report.typ"
         main.write_bytes(files("scantrial.report").joinpath("templates", "report.typ").read_bytes())
         stamp = int(datetime.fromisoformat(document.dated).timestamp()) if document.dated else 0
@@ -191,6 +191,11 @@ class _Setting:
         if file is not None and picture.png is not None:
             (self.folder / file).write_bytes(picture.png)
         return {"file": file, "alt": picture.alt, "caption": picture.caption}
+
+
+def _spelt_out(content: str) -> str:
+    """Spell out in JSON what is no letter, as Python keeps a byte of a file name that is not UTF-8."""
+    return re.sub("[\ud800-\udfff]", lambda found: rf"\\u{ord(found[0]):04x}", content)
 
 
 def shortened(line: str, n: int) -> str:
