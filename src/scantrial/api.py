@@ -54,6 +54,7 @@ from scantrial.train.choice import choose_engine
 if TYPE_CHECKING:
     from scantrial.analysis.comparison import Comparison
     from scantrial.report.rescoring import Pairs, Rescored, Rule
+    from scantrial.report.writing import Written
     from scantrial.train.judge import JudgedFiles
 
 EngineName = Literal["auto", "reference", "fused"]
@@ -455,14 +456,33 @@ def _seconds_left(note: Mapping[str, Any]) -> float | None:
     return max(0.0, float(left) - age)
 
 
-def report(folder: str | Path) -> Path:
-    """Write the report of a study folder as one HTML file and return its path.
+def report(folder: str | Path, *, format: str = "html", assets: str | Path | None = None) -> Path:
+    """Write the report of a study folder into it and return its path.
 
     Needs neither the scans nor PyTorch.
-    """
-    from scantrial.report.writing import write_report  # noqa: PLC0415 - drawing takes a second to load
 
-    return write_report(open_folder(folder).path)
+    Parameters
+    ----------
+    format : ``html``, one file; ``pdf``, for paper; ``md``, Markdown with its figures beside it
+    assets : a folder to write every figure and table to as well, as files for a paper
+
+    Raises
+    ------
+    InputError
+        If there is no study folder, or no such format.
+    MissingExtraError
+        If PDF is asked for and Typst is not installed.
+    """
+    return reports(folder, formats=(format,), assets=assets).reports[format]
+
+
+def reports(
+    folder: str | Path, *, formats: Sequence[str] = ("html", "pdf", "md"), assets: str | Path | None = None
+) -> Written:
+    """Write the report of a study folder in several formats from one logged reading; see `report`."""
+    from scantrial.report.writing import write_reports  # noqa: PLC0415 - drawing takes a second to load
+
+    return write_reports(folder, formats, assets=assets)
 
 
 def report_and_results(folder: str | Path) -> tuple[Path, ReportView]:

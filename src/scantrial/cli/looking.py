@@ -55,13 +55,24 @@ def show(folder: Path, case: int, *, arm: str | None, seed: int | None, png: Pat
         out.print(f"picture: {png}")
 
 
-def report(folder: Path, *, report_format: str, as_json: bool) -> None:
-    """Write the report and print its path."""
+def report(folder: Path, *, formats: Sequence[str], assets: Path | None, as_json: bool) -> None:
+    """Write the report in each format, and its figures and tables; print the paths."""
+    written = api.reports(folder, formats=formats, assets=assets)
+    paths = {name: str(path) for name, path in written.reports.items()}
     if as_json:
-        path, view = api.report_and_results(folder)
-        print_json({"report": str(path), "format": report_format, "diagnosis": view.diagnosis.to_dict()})
-    else:
-        out.print(str(api.report(folder)))
+        first = next(iter(paths))
+        print_json(
+            {
+                "report": paths[first],
+                "format": first,
+                "reports": paths,
+                "assets": [str(path) for path in written.assets],
+                "diagnosis": written.view.diagnosis.to_dict(),
+            }
+        )
+        return
+    for path in (*paths.values(), *map(str, written.assets[:1])):
+        out.print(path)
 
 
 def predict(model: Path, files: Sequence[Path], *, as_json: bool) -> None:

@@ -71,6 +71,9 @@ class FormatChoice(StrEnum):
     """Report formats."""
 
     html = "html"
+    pdf = "pdf"
+    md = "md"
+    all = "all"
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON: unrounded numbers, nothing cut.")]
@@ -228,13 +231,23 @@ def show(
 @app.command()
 def report(
     folder: Folder,
-    report_format: Annotated[FormatChoice, typer.Option("--format", help="Report format.")] = FormatChoice.html,
+    formats: Annotated[
+        list[FormatChoice] | None,
+        typer.Option("--format", help="Report format, default html; may be given several times.", show_default=False),
+    ] = None,
+    assets: Annotated[
+        Path | None,
+        typer.Option("--assets", metavar="DIR", help="Also write every figure and table there, as files for a paper."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write the report from the study folder alone."""
     from scantrial.cli import looking
 
-    looking.report(folder, report_format=report_format.value, as_json=as_json)
+    asked = dict.fromkeys(formats or [FormatChoice.html])
+    every = [choice.value for choice in FormatChoice if choice is not FormatChoice.all]
+    names = every if FormatChoice.all in asked else [choice.value for choice in asked]
+    looking.report(folder, formats=names, assets=assets, as_json=as_json)
 
 
 @app.command()

@@ -63,4 +63,5 @@ def build_document(view: ReportView, figures: ReportFigures, thumbnails: Mapping
         sections=tuple(section for section in sections if section is not None),
         footer=f"Made by scantrial {scantrial.__version__} from the study folder alone.",
         generator=f"scantrial {scantrial.__version__}",
+        dated=max((str(version["at"]) for version in view.protocol), default=""),
     )

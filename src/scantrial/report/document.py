@@ -225,6 +225,7 @@ class Document:
     sections : in their order of reading
     footer : the last line
     generator : program and version
+    dated : when the study was last changed, ISO 8601 with a time zone; empty where that is not known
     """
 
     title: str
@@ -235,6 +236,7 @@ class Document:
     footer: str = ""
     generator: str = ""
     language: str = field(default="en")
+    dated: str = ""
 
     def __post_init__(self) -> None:
         ids = Counter(block.id for block in walk(self))
@@ -256,6 +258,7 @@ class Document:
             "footer": self.footer,
             "generator": self.generator,
             "language": self.language,
+            "dated": self.dated,
         }
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from scantrial.core.errors import InputError
 from scantrial.core.files import write_atomic
 from scantrial.core.names import listed, nearest
+from scantrial.report.assets import write_assets
 from scantrial.report.compose import build_document
 from scantrial.report.document import Document
+from scantrial.report.drawings import Drawings
 from scantrial.report.html import render_html
+from scantrial.report.markdown import to_markdown
+from scantrial.report.pdf import load_typst, to_pdf
 from scantrial.report.reading import read_study, read_thumbnails
 from scantrial.report.report_figures import build_figures
 from scantrial.report.sections.audit import pictured_cases
@@ -18,25 +23,68 @@ from scantrial.report.view import ReportView, build_view
 from scantrial.store.folder import StudyFolder, open_folder
 
 
-def write_report(folder_path: Path | str, format: str = "html", *, view: ReportView | None = None) -> Path:
-    """Write the report of a study folder into it and return its path.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What was written of a study folder.
 
     Parameters
     ----------
-    format : a name of `FORMATS`
+    reports : the path of each report by its format, in the order asked for
+    assets : figures and tables as files, their index first
+    """
+
+    reports: Mapping[str, Path]
+    assets: tuple[Path, ...]
+    view: ReportView
+
+
+def write_report(folder_path: Path | str, format: str = "html", *, view: ReportView | None = None) -> Path:
+    """Write the report of a study folder into it and return its path; see `write_reports`."""
+    return write_reports(folder_path, [format], view=view).reports[format]
+
+
+def write_reports(
+    folder_path: Path | str,
+    formats: Sequence[str] = ("html",),
+    *,
+    assets: Path | str | None = None,
+    view: ReportView | None = None,
+) -> Written:
+    """Write the report of a study folder into it, in each of some formats, from one reading.
+
+    Parameters
+    ----------
+    formats : names of `FORMATS`
+    assets : a folder to write every figure and table to, as files
     view : the folder's numbers where they have been read already; by default they are read, which is logged
 
     Raises
     ------
     InputError
         If there is no study, or no such format.
+    MissingExtraError
+        If PDF is asked for and Typst is not installed.
     """
-    if format not in FORMATS:
-        guess = nearest(format, list(FORMATS))
-        hint = f" (did you mean {guess!r}?)" if guess else ""
-        raise InputError(f"no report format is called {format!r}{hint}", expected=f"one of {listed(list(FORMATS))}")
+    check_formats(formats)
     folder = open_folder(folder_path)
-    return FORMATS[format](report_document(folder, view=view), folder.path / "report")
+    if view is None:
+        view = build_view(read_study(folder, by="report", purpose="report"))
+    document, drawings = report_document(folder, view=view), Drawings()
+    target = folder.path / "report"
+    reports = {name: FORMATS[name](document, target, drawings) for name in formats}
+    files = () if assets is None else write_assets(document, Path(assets), drawings=drawings)
+    return Written(reports=reports, assets=files, view=view)
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Refuse a format that is unknown or cannot be made here, before anything is read."""
+    for name in formats:
+        if name not in FORMATS:
+            guess = nearest(name, list(FORMATS))
+            hint = f" (did you mean {guess!r}?)" if guess else ""
+            raise InputError(f"no report format is called {name!r}{hint}", expected=f"one of {listed(list(FORMATS))}")
+    if "pdf" in formats:
+        load_typst()
 
 
 def report_document(folder: StudyFolder, *, view: ReportView | None = None) -> Document:
@@ -52,12 +100,36 @@ def build_report(folder: StudyFolder, *, view: ReportView | None = None) -> str:
     return render_html(report_document(folder, view=view))
 
 
-def write_html(document: Document, folder: Path) -> Path:
+# ---------------------------------------------------------------------- formats
+
+
+def write_html(document: Document, folder: Path, _: Drawings) -> Path:
     """Write a document as ``report.html`` into a folder."""
     target = folder / "report.html"
     write_atomic(target, render_html(document))
     return target
 
 
-FORMATS: Mapping[str, Callable[[Document, Path], Path]] = {"html": write_html}
+def write_pdf(document: Document, folder: Path, drawings: Drawings) -> Path:
+    """Write a document as ``report.pdf`` into a folder."""
+    target = folder / "report.pdf"
+    write_atomic(target, to_pdf(document, drawings=drawings))
+    return target
+
+
+def write_markdown(document: Document, folder: Path, drawings: Drawings) -> Path:
+    """Write a document as ``report.md`` into a folder, its figures and pictures into ``report_files`` beside it."""
+    target = folder / "report.md"
+    report = to_markdown(document, folder="report_files", drawings=drawings)
+    for name, content in report.files.items():
+        write_atomic(folder / name, content)
+    write_atomic(target, report.text)
+    return target
+
+
+FORMATS: Mapping[str, Callable[[Document, Path, Drawings], Path]] = {
+    "html": write_html,
+    "pdf": write_pdf,
+    "md": write_markdown,
+}
 """Every format: a function that writes a document into the folder ``report`` and returns the path of its main file."""

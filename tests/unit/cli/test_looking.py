@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from scantrial import api
-from scantrial.cli import listing, looking
+from scantrial.cli import listing, looking, main
 from scantrial.data import catalogue
+from scantrial.report.writing import FORMATS
 from scantrial.store.folder import RunKey
 from scantrial.store.lock import StudyLock
 from scantrial.train.judge import JudgedFiles, Judgement
@@ -147,3 +148,51 @@ def test_every_command_takes_json(cli):
     plain = cli("schema")
     assert plain.returncode == 0, plain.stderr
     assert cli("schema", "--json").stdout == plain.stdout
+
+
+class TestReport:
+    """``scantrial report``."""
+
+    def test_the_formats_asked_for_are_written_and_their_paths_printed(
+        self, make_study, consoles, monkeypatch, tmp_path
+    ):
+        """Two formats and the assets: three paths, the assets' that of their index, and one reading."""
+        folder = make_study(epochs=2)
+        monkeypatch.setattr(looking, "out", consoles(terminal=False, width=400))
+        looking.report(folder.path, formats=["pdf", "md"], assets=tmp_path / "assets", as_json=False)
+        printed = looking.out.file.getvalue().splitlines()
+        assert printed == [
+            str(folder.path / "report" / "report.pdf"),
+            str(folder.path / "report" / "report.md"),
+            str(tmp_path / "assets" / "index.md"),
+        ]
+        assert sum(opening.by == "report" for opening in folder.test_openings()) == 1
+
+    @pytest.mark.parametrize(
+        ("words", "formats"),
+        [
+            ((), ["html"]),
+            (("--format", "md"), ["md"]),
+            (("--format", "md", "--format", "html", "--format", "md"), ["md", "html"]),
+            (("--format", "pdf", "--format", "all"), ["html", "pdf", "md"]),
+        ],
+    )
+    def test_formats_are_those_asked_for_each_once(self, words, formats, monkeypatch):
+        """HTML by default; `all` is every format that there is."""
+        asked = {}
+        monkeypatch.setattr(looking, "report", lambda folder, **options: asked.update(options))
+        main.app(["report", "DIR", *words], standalone_mode=False)
+        assert asked["formats"] == formats
+        assert set(formats) <= set(FORMATS)
+
+    def test_the_json_is_documented(self, make_study, capsys):
+        """The keys of ``report --json`` stand in docs/commands.md; the first format is told by itself."""
+        folder = make_study(epochs=2)
+        looking.report(folder.path, formats=["md", "html"], assets=None, as_json=True)
+        told = json.loads(capsys.readouterr().out)
+        assert told["report"] == told["reports"]["md"]
+        assert (told["format"], list(told["reports"]), told["assets"]) == ("md", ["md", "html"], [])
+        text = (Path(__file__).parents[3] / "docs" / "commands.md").read_text(encoding="utf-8")
+        section = text[text.index("## scantrial report") : text.index("## scantrial compare")]
+        keys = section[section.index("JSON keys:") :]
+        assert all(f"{key}" in keys for key in told)

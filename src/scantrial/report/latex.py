@@ -1,0 +1,96 @@
+"""A table as LaTeX with booktabs, every sign of its words escaped."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from itertools import zip_longest
+
+from scantrial.report.document import Cell, Table
+
+_SIGNS = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "`": r"\textasciigrave{}",
+    '"': r"\textquotedbl{}",
+    "[": "{[}",  # after the end of a row it would begin an option
+    "]": "{]}",
+    "*": "{*}",
+    "\u00a0": "~",
+    "\u2212": "$-$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "→": r"$\rightarrow$",
+    "Δ": r"$\Delta$",
+    "κ": r"$\kappa$",
+    "…": r"\dots{}",
+}
+
+LONG_CELL = 40
+"""Letters; a column with a longer cell has a fixed width."""
+
+
+def escape(words: str) -> str:
+    """Return words as LaTeX that prints just them, on one line."""
+    line = re.sub(r"[ \t\n\r\f\v]+", " ", words).strip(" ")
+    line = "".join(_SIGNS.get(sign, sign) for sign in line if unicodedata.category(sign) != "Cc")
+    # Two hyphens would be a dash, two apostrophes a quotation mark.
+    return re.sub(r"([-'])(?=\1)", r"\1{}", line)
+
+
+def table_to_latex(table: Table) -> str:
+    r"""Return a table as a ``table`` float for ``\usepackage{booktabs}``; lines under a cell are rows of their own."""
+    rules = "".join(_rule(table, i) for i in range(len(table.columns)))
+    header = " & ".join(escape(column.title) for column in table.columns)
+    body = [line for row in table.rows for line in _lines(row)]
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs} and, with pdflatex, \\usepackage[T1]{fontenc}",
+            r"\begin{table}",
+            r"  \centering",
+            f"  \\caption{{{escape(table.caption)}}}",
+            f"  \\label{{tab:{table.id}}}",
+            f"  \\begin{{tabular}}{{{rules}}}",
+            r"    \toprule",
+            f"    {header} \\\\",
+            r"    \midrule",
+            *(f"    {line} \\\\" for line in body),
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _rule(table: Table, i: int) -> str:
+    """Return how a column is set; one of long texts breaks them."""
+    if any(len(row[i].text) > LONG_CELL for row in table.rows):
+        return r"p{0.3\linewidth}"
+    return "r" if table.columns[i].align == "right" else "l"
+
+
+def _lines(row: Sequence[Cell]) -> list[str]:
+    """Return a row of cells, and a row in small print for each line under them."""
+    below = zip_longest(*(cell.below for cell in row), fillvalue="")
+    small = [[f"{{\\footnotesize {escape(words)}}}" if words else "" for words in cells] for cells in below]
+    return [" & ".join(cells) for cells in ([_first_line(cell) for cell in row], *small)]
+
+
+def _first_line(cell: Cell) -> str:
+    shown = f"\\textbf{{{escape(cell.text)}}}" if cell.strong else escape(cell.text)
+    return f"{shown} {{\\footnotesize {escape(cell.aside)}}}" if cell.aside else shown
