@@ -359,8 +359,8 @@ def _limits_of_seeds(view: ReportView) -> list[str]:
         said.append("There is one seed: how far another seed would come out from this one is not known.")
     else:
         said.append(
-            f"Seeds are not new training data. They change {joined(_changed_by_seeds(view))}; the scans and their split "
-            "stay the same. How results would move with other scans is not measured."
+            f"Seeds are not new training data. They change {joined(_changed_by_seeds(view))}; the scans and their "
+            "split stay the same. How results would move with other scans is not measured."
         )
     if 1 < len(view.seeds) < FEW_SEEDS:
         said.append(f"{len(view.seeds)} seeds are few: a standard deviation over so few runs is rough.")
