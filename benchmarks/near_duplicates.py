@@ -11,6 +11,7 @@ does.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import resource
 import time
@@ -19,7 +20,8 @@ import numpy as np
 
 import scantrial
 from scantrial.audit.duplicates import N_CALIBRATION, calibrated_radius
-from scantrial.audit.phash import HASH_SIDE, distances, hashes_of_frequencies, low_frequencies, near_pairs
+from scantrial.audit.hash_search import near_pairs
+from scantrial.audit.phash import HASH_SIDE, distances, hashes_of_frequencies, low_frequencies
 from scantrial.data.fit import resize
 
 
@@ -47,27 +49,35 @@ def main():
     parser.add_argument("--sizes", type=int, nargs="+", default=[5_000, 20_000, 100_000])
     options = parser.parse_args()
     print(
-        "| hashes | n | radius | seconds | pairs | compared | peak memory |\n| --- | --- | --- | --- | --- | "
-        "--- | --- |"
+        "| hashes | n | radius | seconds | pairs | looked up | compared | peak memory |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- |"
     )
     kinds = {
         "random": random_hashes,
         **({"as of radiographs": radiograph_hashes} if "SCANTRIAL_DATA" in os.environ else {}),
     }
     for kind, make in kinds.items():
-        for n in options.sizes:
-            rng = np.random.default_rng(0)
-            hashes = with_copies(make(n, rng), rng)
-            apart = distances(hashes, *rng.integers(0, n, (2, N_CALIBRATION)))
-            radius = min(10, calibrated_radius(apart, n))
-            start = time.process_time()
-            found = near_pairs(hashes, radius=radius)
-            seconds = time.process_time() - start
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(
-                f"| {kind} | {n:,} | {radius} | {seconds:.2f} | {len(found):,} | {found.n_candidates:,} | "
-                f"{peak:.0f} MB |"
-            )
+        times = [measure(kind, make, n) for n in options.sizes]
+        power = math.log(times[-1] / times[0]) / math.log(options.sizes[-1] / options.sizes[0])
+        ratio = (options.sizes[-1] * math.log(options.sizes[-1])) / (options.sizes[0] * math.log(options.sizes[0]))
+        print(f"{kind}: {times[-1] / times[0]:.1f}-fold, as n to the {power:.2f}; n log n: {ratio:.1f}-fold")
+
+
+def measure(kind, make, n):
+    rng = np.random.default_rng(0)
+    hashes = with_copies(make(n, rng), rng)
+    apart = distances(hashes, *rng.integers(0, n, (2, N_CALIBRATION)))
+    radius = min(10, calibrated_radius(apart, n))
+    start = time.process_time()
+    found = near_pairs(hashes, radius=radius)
+    seconds = time.process_time() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"| {kind} | {n:,} | {radius} | {seconds:.2f} | {len(found):,} | {found.n_looked_up:,} | "
+        f"{found.n_candidates:,} | {peak:.0f} MB |",
+        flush=True,
+    )
+    return seconds
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from scantrial.analysis.planning import Plan, assume
 from scantrial.analysis.planning import plan as plan_design
 from scantrial.audit.records import Audit, AuditSettings
 from scantrial.core.errors import InputError, MissingExtraError
+from scantrial.core.files import write_atomic
 from scantrial.core.machine import return_freed_memory
 from scantrial.core.names import listed, nearest, slug
 from scantrial.core.progress import Progress, silent
@@ -194,6 +195,7 @@ def audit(
     patient: str | None = None,
     split: SplitSpec | None = None,
     settings: AuditSettings | None = None,
+    page: Path | str | None = None,
     progress: Progress = silent,
 ) -> Audit:
     """Look for what is wrong with some scans: leakage, duplicates, shift, shortcuts, labels.
@@ -205,6 +207,7 @@ def audit(
         a catalogue name, folder, ``.npz`` or ``.csv`` file, with its own splits
     patient : a regular expression that finds the patient in a file's name, in place of the data's own
     split : in place of the data's own
+    page : a file to write what was found to, as one self-contained HTML page with pictures
 
     Raises
     ------
@@ -223,13 +226,25 @@ def audit(
         scans = load(SourceSpec(name=str(data)), image=ImageSpec(), patient=patient, progress=progress)
         scans = scans if split is None else apply_split(scans, split)
     acknowledge = study.spec.acknowledge if study is not None else ()
-    return audit_scans(
+    found = audit_scans(
         scans,
         settings=settings,
         acknowledged={item.finding: item.reason for item in acknowledge},
         scores=None if folder is None else stored_scores(folder, audited_cases(scans)),
         progress=progress,
     )
+    if page is not None:
+        from scantrial.report.audit_html import audit_page  # noqa: PLC0415 - drawing takes a second to load
+
+        write_atomic(Path(page), audit_page(found, scans, source=_named(data)))
+    return found
+
+
+def _named(data: Study | DataSpec | str | Path) -> str:
+    """Return what is audited in a word."""
+    if isinstance(data, Study):
+        return data.name
+    return data.source.name if isinstance(data, DataSpec) else str(data)
 
 
 def _study_to_audit(data: Study | DataSpec | str | Path) -> tuple[Study | None, StudyFolder | None]:

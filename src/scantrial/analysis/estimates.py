@@ -110,7 +110,7 @@ def estimate(runs: RunScores, metric: str, *, covariance: CovarianceMethod = "de
         METRICS[metric]  # an unknown name is refused with the nearest right one
     jackknifed = covariance == "jackknife" and metric == "auroc"
     found = (jackknife_auroc if jackknifed else INFLUENCES[metric])(runs)
-    matrix, units = _covariance(found, runs.patients)
+    matrix, units = covariance_of(found, runs.patients)
     used = found.strata >= 0
     return Estimates(
         metric=metric,
@@ -129,7 +129,7 @@ def estimate(runs: RunScores, metric: str, *, covariance: CovarianceMethod = "de
     )
 
 
-def _covariance(found: Influence, patients: NDArray[np.int64] | None) -> tuple[NDArray[Any], NDArray[Any]]:
+def covariance_of(found: Influence, patients: NDArray[np.int64] | None) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the covariance matrix and the scaled influence values whose products make it."""
     parts = [found.values[:, found.strata == stratum] for stratum in range(found.strata.max() + 1)]
     sizes = [part.shape[1] for part in parts]

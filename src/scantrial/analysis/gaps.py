@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
 from scantrial.analysis.diagnosis.thresholds import GAP, GAP_HIGH, HIGH_ACCURACY
+from scantrial.analysis.estimates import covariance_of
+from scantrial.analysis.influence import Influence
 from scantrial.analysis.proportions import LEVEL, newcombe, wilson
 from scantrial.analysis.selection import expected_optimism
-from scantrial.core.errors import InputError, ShapeError
+from scantrial.core.errors import ShapeError
 
 Correct = NDArray[np.bool_]
 Groups = NDArray[Any]
@@ -95,15 +97,8 @@ def case_covariance(correct: Correct, groups: Groups | None = None) -> NDArray[n
         raise ShapeError(
             f"decisions of shape {right.shape}{of}", expected="(n_runs, n), n at least 2, a patient a case"
         )
-    influence = (right - right.mean(axis=1, keepdims=True)) / n
-    if groups is None:
-        return np.asarray(influence @ influence.T * (n / (n - 1)))
-    _, index = np.unique(groups, return_inverse=True)
-    n_groups = int(index.max()) + 1
-    if n_groups < 2:
-        raise InputError("cases of one patient only", expected="at least two patients")
-    sums = np.stack([np.bincount(index, weights=row, minlength=n_groups) for row in influence])
-    return np.asarray(sums @ sums.T * (n_groups / (n_groups - 1)))
+    found = Influence(theta=right.mean(axis=1), values=right / n, strata=np.zeros(n, dtype=np.int64), method="mean")
+    return covariance_of(found, None if groups is None else np.unique(groups, return_inverse=True)[1])[0]
 
 
 def shared_covariance(covariance: NDArray[np.float64]) -> float:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.audit.phash import HashPairs, distances, near_pairs, nearest_orientation, orient
+from scantrial.audit.hash_search import HashPairs, near_pairs
+from scantrial.audit.phash import distances, nearest_orientation, orient
 from scantrial.audit.records import Found, Subject, Verdict, not_applicable, verdict_of
 from scantrial.audit.words import counted
 from scantrial.core.rng import stream
@@ -256,7 +257,14 @@ def _drawn_pairs(
     rows = apart <= radius
     first, second = first[rows], second[rows]
     orientation = nearest_orientation(hashes, first, second)
-    return HashPairs(first=first, second=second, orientation=orientation, distance=apart[rows], n_candidates=len(first))
+    return HashPairs(
+        first=first,
+        second=second,
+        orientation=orientation,
+        distance=apart[rows],
+        n_looked_up=0,
+        n_candidates=len(first),
+    )
 
 
 def _equal(subject: Subject, pairs: HashPairs) -> NDArray[np.bool_]:

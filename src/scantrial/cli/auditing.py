@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
@@ -19,15 +20,17 @@ _SHOWN = 10
 """Cases that are named in words; ``--json`` names all."""
 
 
-def audit(data: str, *, patient: str | None, split: str | None, as_json: bool) -> None:
-    """Audit scans and print what was found; exit 4 if a blocker is not acknowledged."""
+def audit(data: str, *, patient: str | None, split: str | None, html: Path | None, as_json: bool) -> None:
+    """Audit scans and print what was found, or write it to a page; exit 4 if a blocker is not acknowledged."""
     asked = None if split is None else _split_of(split)
     with progress_bar() as progress:
-        found = api.audit(data, patient=patient, split=asked, progress=progress)
+        found = api.audit(data, patient=patient, split=asked, page=html, progress=progress)
     if as_json:
         print_json(found.to_dict())
     else:
         print_audit(found)
+    if html is not None:
+        err.print(f"page: {html}")
     if any(finding.is_open_blocker for finding in found.findings):
         raise SystemExit(BLOCKED)
 

@@ -197,12 +197,15 @@ def audit(
     split: Annotated[
         str | None, typer.Option("--split", metavar="YAML", help="As data.split in a study: '{test: given, val: 0.2}'")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures as well.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Look for what is wrong with the scans: leakage, duplicates, shift, shortcuts, labels."""
     from scantrial.cli import auditing
 
-    auditing.audit(data, patient=patient, split=split, as_json=as_json)
+    auditing.audit(data, patient=patient, split=split, html=html, as_json=as_json)
 
 
 @app.command()

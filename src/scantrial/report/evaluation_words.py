@@ -8,8 +8,8 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.report.evaluation import ArmEvaluation, CalibrationView, Evaluation
 from scantrial.report.formats import counted, joined, metric_number, proportion
 
-_SURE_SLOPE = 0.9
-_UNSURE_SLOPE = 1.1
+SURE_SLOPE = 0.9
+UNSURE_SLOPE = 1.1
 """Slopes between these are called about right; the interval of one run at a few hundred cases is wider than that."""
 
 
@@ -44,9 +44,9 @@ def _interval(view: CalibrationView) -> str:
 
 
 def _confidence(slope: float) -> str:
-    if slope < _SURE_SLOPE:
+    if slope < SURE_SLOPE:
         return "over-confident"
-    return "under-confident" if slope > _UNSURE_SLOPE else "the confidence is about right, the level is off"
+    return "under-confident" if slope > UNSURE_SLOPE else "the confidence is about right, the level is off"
 
 
 def temperature_words(evaluation: Evaluation, labels: Mapping[str, str]) -> list[str]:

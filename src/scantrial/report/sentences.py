@@ -32,16 +32,16 @@ def _runs_planned(view: ReportView) -> list[str]:
     return [f"This study has {arms} and {seeds}{same}: {counted(view.n_planned, 'run')}, {finished}."]
 
 
-_KEPT = {
-    frozenset({False}): "they choose its epoch",
-    frozenset({True}): "its last epoch is kept",
-    frozenset({True, False}): "they choose its epoch, or its last one is kept, as its recipe says",
-}
+def _kept(are_last: frozenset[bool]) -> str:
+    """Say what becomes of a run's epochs, from whether each arm keeps its last."""
+    if are_last == {True, False}:
+        return "they choose its epoch, or its last one is kept, as its recipe says"
+    return "its last epoch is kept" if True in are_last else "they choose its epoch"
 
 
 def _scans_used(view: ReportView) -> list[str]:
     n = {split: counted(view.data.n_of(split), f"{word} scan") for split, word in SPLIT_WORDS.items()}
-    kept = _KEPT[frozenset(arm.recipe.get("select", {}).get("name") == "last" for arm in view.arms)]
+    kept = _kept(frozenset(arm.recipe.get("select", {}).get("name") == "last" for arm in view.arms))
     return [
         f"Each run learns from {n['train']} and is watched on {n['val']}: {kept}.",
         f"It is then measured on {n['test']} that neither learning nor choosing has seen.",
@@ -367,18 +367,15 @@ def limits(view: ReportView) -> list[str]:
     return [*_limits_of_seeds(view), *_limits_of_scans(view), *_limits_of_curves(view)]
 
 
-_NOT_NEW_DATA = (
-    "Seeds are not new training data. They change {changed}; the scans and their split stay the same. "
-    "How results would move with other scans is not measured."
-)
-
-
 def _limits_of_seeds(view: ReportView) -> list[str]:
     said = []
     if len(view.seeds) == 1:
         said.append("There is one seed: how far another seed would come out from this one is not known.")
     else:
-        said.append(_NOT_NEW_DATA.format(changed=joined(_changed_by_seeds(view))))
+        said.append(
+            f"Seeds are not new training data. They change {joined(_changed_by_seeds(view))}; the scans and their "
+            "split stay the same. How results would move with other scans is not measured."
+        )
     if 1 < len(view.seeds) < FEW_SEEDS:
         said.append(f"{len(view.seeds)} seeds are few: a standard deviation over so few runs is rough.")
     return said

@@ -56,7 +56,7 @@ def test_patients_have_to_be_as_many_as_cases_and_more_than_one():
     """A patient for each case; the cases of one patient tell nothing of how patients vary."""
     with pytest.raises(ShapeError, match="with 3 patients"):
         case_covariance(np.ones((1, 4), dtype=bool), np.array([0, 1, 2]))
-    with pytest.raises(InputError, match="cases of one patient only"):
+    with pytest.raises(InputError, match="all cases are of one patient"):
         case_covariance(np.ones((1, 4), dtype=bool), np.zeros(4))
 
 

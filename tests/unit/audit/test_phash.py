@@ -8,14 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scantrial.audit.duplicates import calibrated_radius
-from scantrial.audit.phash import (
-    MAX_RADIUS,
-    distances,
-    n_bits_set,
-    near_pairs,
-    orient,
-    orientation_hashes,
-)
+from scantrial.audit.hash_search import MAX_RADIUS, near_pairs
+from scantrial.audit.phash import distances, hashes_of_frequencies, n_bits_set, orient, orientation_hashes
 
 
 def pictures(n: int, seed: int = 0) -> np.ndarray:
@@ -39,13 +33,13 @@ def test_the_eight_orientations_are_all_there_are():
 
 
 def test_a_hash_agrees_with_the_definition():
-    """Bit i mod 4 by i div 4 says whether low frequency i of SciPy's cosine transform exceeds the median."""
+    """Bits of i mod 3, one third after the other, say whether low frequency i of SciPy's cosine transform exceeds the median."""
     from scipy.fft import dctn
 
     image = pictures(1)[0]
     low = dctn(image.astype(float), norm=None)[:8, :8].ravel()
     bits = low > np.median(low)
-    order = np.arange(64).reshape(-1, 4).T.ravel()
+    order = [*range(0, 64, 3), *range(1, 64, 3), *range(2, 64, 3)]
     expected = sum(int(bits[source]) << place for place, source in enumerate(order))
     assert int(orientation_hashes(image[None])[0, 0]) == expected
 
@@ -74,21 +68,36 @@ def test_the_search_finds_what_comparing_all_pairs_finds(radius, seed):
     assert {(a, b): d for a, b, d in pairs} == brute_force(hashes, radius)
 
 
-@pytest.mark.parametrize("radius", range(10))
-def test_three_chunks_find_what_comparing_all_pairs_finds(radius):
-    """Cut into three chunks, as many images are, the search misses no pair either, nor does it add one."""
+@pytest.mark.parametrize("kind", ["spread", "crowded"])
+@pytest.mark.parametrize("radius", [0, 2, 5, 8, 10, 11])
+def test_the_search_among_many_finds_what_comparing_all_pairs_finds(radius, kind):
+    """Of 1,500 images, a third of them near copies, no pair is missed and none added: buckets empty, or crowded."""
     rng = np.random.default_rng(radius)
-    hashes = rng.integers(0, 2**64, (400, 8), dtype=np.uint64)
-    for row in range(200):
-        flips = rng.choice(64, size=int(rng.integers(0, 12)), replace=False).astype(np.uint64)
+    low = rng.normal(size=(1500, 8, 8))
+    hashes = hashes_of_frequencies(low if kind == "spread" else 0.4 * low + rng.normal(size=(8, 8)))
+    for row in range(500):
+        flips = rng.choice(64, size=int(rng.integers(0, 14)), replace=False).astype(np.uint64)
         mask = np.bitwise_or.reduce(np.uint64(1) << flips, initial=np.uint64(0))
-        hashes[row + 200, int(rng.integers(8))] = hashes[row, 0] ^ mask
-    found = near_pairs(hashes, radius=radius, n_chunks=3)
-    pairs = np.stack([found.first, found.second])
+        hashes[row + 1000, int(rng.integers(8))] = hashes[row, 0] ^ mask
+    found = near_pairs(hashes, radius=radius)
     first, second = np.triu_indices(len(hashes), 1)
-    near = distances(hashes, first, second) <= radius
-    assert np.array_equal(pairs, np.stack([first[near], second[near]]))
-    assert len(found) > 0
+    apart = distances(hashes, first, second)
+    near = apart <= radius
+    assert np.array_equal(np.stack([found.first, found.second]), np.stack([first[near], second[near]]))
+    assert np.array_equal(found.distance, apart[near])
+    assert len(found) > 10
+
+
+def test_the_work_grows_as_the_number_of_images():
+    """Five times the images, 10 bits: five times the buckets looked up, and less than one pair in ten compared."""
+    small, large = (
+        near_pairs(hashes_of_frequencies(np.random.default_rng(n).normal(size=(n, 8, 8))), radius=10)
+        for n in (4_000, 20_000)
+    )
+    n_buckets = 1794 + 1562 + 232
+    assert (small.n_looked_up, large.n_looked_up) == (4_000 * n_buckets, 20_000 * n_buckets)
+    work = [found.n_looked_up + found.n_candidates for found in (small, large)]
+    assert work[1] / work[0] < 5 * np.log(20_000) / np.log(4_000)
 
 
 def test_hashes_that_are_all_alike_are_all_found():
@@ -114,6 +123,7 @@ def test_bits_are_counted():
     values = np.random.default_rng(1).integers(0, 2**64, (50, 8), dtype=np.uint64)
     expected = [[bin(int(value)).count("1") for value in row] for row in values]
     assert n_bits_set(values).tolist() == expected
+    assert n_bits_set(np.array([0, 1, 2**32 - 1], dtype=np.uint32)).tolist() == [0, 1, 32]
     apart = distances(values, np.array([0]), np.array([1]))
     assert apart[0] == min(bin(int(values[0, 0]) ^ int(v)).count("1") for v in values[1])
 

@@ -37,7 +37,7 @@ def test_a_blocker_ends_with_code_4_until_it_is_acknowledged(tmp_path, cli):
 def test_a_split_that_is_none_is_refused(split):
     """A wrong --split is answered with what it should be, before a scan is read."""
     with pytest.raises(InputError, match="--split") as caught:
-        auditing.audit("phantom", patient=None, split=split, as_json=True)
+        auditing.audit("phantom", patient=None, split=split, html=None, as_json=True)
     assert "data.split" in str(caught.value)
 
 

@@ -31,6 +31,18 @@ def test_every_function_that_speaks_has_a_rule(module):
     assert sentences_page.speaking(module).keys() == sentences_page.RULES[module].keys()
 
 
+def test_no_module_that_speaks_is_left_out():
+    """Every module of analysis and report that says anything is on the page: a new one has to be given rules."""
+    found = {
+        str(path.relative_to(sentences_page.SOURCE))
+        for part in ("analysis", "report")
+        for path in (sentences_page.SOURCE / part).rglob("*.py")
+        if templates.said_by(path)
+    }
+    known = [*sentences_page.RULES, *sentences_page.WHOLE, *sentences_page.MARKUP]
+    assert sorted(known) == sorted(found)
+
+
 @pytest.mark.parametrize("code", [*CHECKS, *curve_checks.CHECKS])
 def test_every_check_has_its_sentence_rule_and_source(code):
     """Each code has a section with at least one sentence; a check that says nothing fails."""
