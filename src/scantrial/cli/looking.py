@@ -9,7 +9,8 @@ from typing import Any
 from rich.table import Table
 
 from scantrial import api
-from scantrial.cli.output import duration, out, print_json, print_table
+from scantrial.cli.asking import say_open_questions
+from scantrial.cli.output import duration, err, out, print_json, print_table
 from scantrial.cli.results import status_dict
 from scantrial.core.files import write_atomic
 from scantrial.report.case import case_png
@@ -60,6 +61,7 @@ def report(folder: Path, *, report_format: str, as_json: bool) -> None:
         print_json({"report": str(path), "format": report_format, "diagnosis": view.diagnosis.to_dict()})
     else:
         out.print(str(api.report(folder)))
+        say_open_questions(str(folder), console=err)
 
 
 def predict(model: Path, files: Sequence[Path], *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from scantrial import api
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.planning import MEANINGS, Plan, counted, percent, said, seeds_of_curve
 from scantrial.analysis.power import Curve
+from scantrial.cli.asking import say_open_questions
 from scantrial.cli.output import duration, out, print_json, print_table, progress_bar
 from scantrial.study.timing import StudyTime
 
@@ -25,6 +26,8 @@ def plan(study: str, *, as_json: bool, **options: Any) -> None:
         print_json(found.to_dict())
     else:
         print_plan(found)
+        out.print()
+        say_open_questions(study)
 
 
 def print_plan(found: api.StudyPlan) -> None:

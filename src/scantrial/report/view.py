@@ -6,7 +6,7 @@ Nothing here is rounded and nothing is put in words, but for the verdicts' own s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from scantrial.analysis.curves import (
 from scantrial.analysis.metrics import METRICS, MetricValue, confusion_matrix, measure_all, metrics_for
 from scantrial.analysis.summary import SeedSummary, summarise
 from scantrial.audit.records import Audit
+from scantrial.core.about import answers
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split
 from scantrial.report.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
 from scantrial.report.evaluation import Evaluation, evaluate
@@ -158,6 +159,7 @@ class ReportView:
         is larger where a run was stopped after its evaluation and repeated
     judgement : the verdicts on the primary metric, and the hypotheses' answers
     evaluation : intervals of every metric, calibration, thresholds, and the luck of the best arm, on the test cases
+    about : what the author answered, by question; see `scantrial.core.about`
     """
 
     question: str
@@ -183,6 +185,7 @@ class ReportView:
     judgement: Judgement
     evaluation: Evaluation
     audit: Audit | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -270,6 +273,7 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
         judgement=judge(study),
         evaluation=evaluate(study, metric=METRICS[str(primary.get("metric", "accuracy"))].name),
         audit=study.audit,
+        about=answers(plan.get("about")),
     )
 
 
