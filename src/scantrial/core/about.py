@@ -38,39 +38,23 @@ QUESTIONS: tuple[Question, ...] = (
     Question("out_of_scope", "Out of scope", "uses and patients that it is not meant for"),
     Question("sites", "Sites", "where the scans are from: setting, centres, countries"),
     Question("dates", "Dates", "when the scans were taken, first and last"),
-    Question(
-        "collection", "Collection", "prospective or retrospective, routine or for this study, consecutive or selected"
-    ),
+    Question("collection", "Collection", "prospective or retrospective; routine or for this; consecutive or selected"),
     Question("eligibility", "Eligibility", "inclusion and exclusion criteria, of patients and of scans"),
-    Question(
-        "devices", "Devices and acquisition", "manufacturers, models, protocol, and how raw data became these files"
-    ),
+    Question("devices", "Devices and acquisition", "manufacturers, models, protocol, how raw data became these files"),
     Question("deidentification", "De-identification", "what was removed from the scans, and by what standard"),
     Question("ethics", "Ethics", "committee and approval number, consent or its waiver, or why none was needed"),
     Question("reference_standard", "Reference standard", "how a scan's true class was found, and why in this way"),
-    Question(
-        "annotators", "Annotators", "who labelled, how qualified, how many a scan, blinded to what, how they agreed"
-    ),
-    Question(
-        "demographics", "Demographics", "age, sex, severity and other traits of the patients, by split where known"
-    ),
-    Question(
-        "missing_data", "Missing data", "scans or labels that were missing or indeterminate before, and what was done"
-    ),
-    Question(
-        "external_test", "External test", "a test on scans from elsewhere and how they differ, or why there is none"
-    ),
+    Question("annotators", "Annotators", "who labelled, how qualified, how many a scan, blinded to what, agreement"),
+    Question("demographics", "Demographics", "age, sex, severity and other traits of the patients, by split if known"),
+    Question("missing_data", "Missing data", "scans or labels that were missing or indeterminate, and what was done"),
+    Question("external_test", "External test", "a test on scans from elsewhere, how they differ, or why there is none"),
     Question("fairness", "Fairness", "groups that may fare worse, and what was looked at"),
-    Question(
-        "explanation", "Explanation", "the method that shows what a network looks at, and how it was checked; or none"
-    ),
+    Question("explanation", "Explanation", "the method that shows what a network looks at and its check, or none"),
     Question("funding", "Funding", "sources, and what the funders had a part in"),
     Question("interests", "Interests", "conflicts of interest of every author"),
     Question("registration", "Registration", "registry and number, or that it was not registered"),
     Question("protocol", "Protocol", "where the full protocol is, or that there is none"),
-    Question(
-        "patient_involvement", "Patient involvement", "how patients and the public took part, or that they did not"
-    ),
+    Question("patient_involvement", "Patient involvement", "how patients and public took part, or that they did not"),
     Question("code_availability", "Code and networks", "where code and trained networks are, and on which terms"),
     Question("data_availability", "Data", "where the scans are, and on which terms"),
 )

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from scantrial.core.about import NOT_ANSWERED, QUESTIONS, answers
-from scantrial.report.document import Code, Paragraph, Pairs, Section, text
+from scantrial.report.document import Code, Pairs, Paragraph, Section, text
 from scantrial.report.formats import counted, joined
 from scantrial.report.view import ReportView
 
