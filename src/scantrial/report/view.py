@@ -31,9 +31,13 @@ from scantrial.report.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_st
 from scantrial.report.evaluation import Evaluation, evaluate
 from scantrial.report.formats import flattened
 from scantrial.report.judging import Judgement, judge
-from scantrial.report.mistakes import WorstCase, worst_cases
+from scantrial.report.mistakes import DisputedCase, WorstCase, disputed_cases, worst_cases
+from scantrial.report.ranking_view import ClassCurves, ranking_curves
 from scantrial.report.reading import RunData, StudyData
 from scantrial.store.folder import Failure
+
+N_DISPUTED = 8
+"""Cases that are shown because arms disagree on them."""
 
 EVALUATION = "run"
 """Under this name a run logs that it evaluates itself on the test scans."""
@@ -160,6 +164,8 @@ class ReportView:
     judgement : the verdicts on the primary metric, and the hypotheses' answers
     evaluation : intervals of every metric, calibration, thresholds, and the luck of the best arm, on the test cases
     about : what the author answered, by question; see `scantrial.core.about`
+    disputed : the test cases on which arms differ most
+    curves : ROC and precision-recall curves on the test cases, by class
     """
 
     question: str
@@ -186,6 +192,8 @@ class ReportView:
     evaluation: Evaluation
     audit: Audit | None = None
     about: Mapping[str, str] = field(default_factory=dict)
+    disputed: tuple[DisputedCase, ...] = ()
+    curves: tuple[ClassCurves, ...] = ()
 
     @property
     def labels(self) -> dict[str, str]:
@@ -246,6 +254,7 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
     primary = plan.get("primary") or {}
     arms = _arms(study, class_names, skip=skip)
     labels = {arm.name: arm.label for arm in arms}
+    evaluation = evaluate(study, metric=METRICS[str(primary.get("metric", "accuracy"))].name)
     evaluated = [run for opening in study.openings if opening.by == EVALUATION for run in opening.runs]
     return ReportView(
         question=str(plan["study"]),
@@ -271,9 +280,11 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
         study_text=study.study_text,
         protocol=study.protocol,
         judgement=judge(study),
-        evaluation=evaluate(study, metric=METRICS[str(primary.get("metric", "accuracy"))].name),
+        evaluation=evaluation,
         audit=study.audit,
         about=answers(plan.get("about")),
+        disputed=disputed_cases(study, class_names, labels, n=N_DISPUTED),
+        curves=ranking_curves(study, class_names, evaluation),
     )
 
 
