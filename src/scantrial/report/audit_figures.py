@@ -51,7 +51,7 @@ def _bins(one: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _chart(splits: list[str], classes: list[str]) -> Any:
-    line: dict[str, Any] = {"title": None, "symbolType": "stroke", "symbolSize": 260, "labelLimit": 200}
+    line: dict[str, Any] = {"title": None, "symbolType": "stroke", "symbolSize": 260, "labelLimit": 320}
     return (
         alt.Chart(ROWS)
         .mark_line(strokeWidth=1.8)

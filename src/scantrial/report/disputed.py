@@ -55,7 +55,7 @@ def _table(cases: Sequence[DisputedCase]) -> Table:
     titles = [Column(title="case"), Column(title="truly"), Column(title="source"), Column(title="apart", align="right")]
     return Table(
         id="disputed-cases",
-        caption="Mean probability of the true class over an arm's runs, in per cent; below it the runs that were right.",
+        caption="Mean probability of the true class over an arm's runs, in per cent; below it, runs that were right.",
         columns=(*titles, *(Column(title=label, align="right") for label in arms)),
         rows=tuple(
             (

@@ -70,7 +70,7 @@ class TestCurves:
         assert "lowest to the highest seed" in figure.caption
         assert "no confidence interval" in figure.caption
         rows = figure.table.to_pylist()
-        assert all(row["low"] <= row["mean"] <= row["high"] for row in rows if row["threshold"] is None)
+        assert all(row["low"] - 1e-9 <= row["mean"] <= row["high"] + 1e-9 for row in rows if row["threshold"] is None)
         assert len(rows) == 2 * 2 * (51 + 2)
 
     def test_more_classes_are_drawn_one_against_the_rest(self, three_classes):
