@@ -1,8 +1,7 @@
-"""What the audit shows: intensity histograms, mean pictures, and the scans that look most like another split."""
+"""What the audit kept of intensities, as a figure: one line for each split and class."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,9 +10,7 @@ import pyarrow as pa
 
 from scantrial.audit.records import Audit
 from scantrial.report.decision_figure import COLOURS
-from scantrial.report.document import Gallery, Picture
 from scantrial.report.figure import ROWS, Figure, build_figure
-from scantrial.report.formats import counted
 
 _SPLITS = {"train": "training", "val": "validation", "test": "test", "": "all"}
 _DASHES = ([1, 0], [5, 2], [2, 2], [8, 3, 2, 3], [1, 3], [10, 3])
@@ -79,60 +76,3 @@ def _alt(found: Sequence[Mapping[str, Any]]) -> str:
 def _mean(one: Mapping[str, Any]) -> float:
     width = (one["top"] + 1) / len(one["share"])
     return float(sum((i + 0.5) * width * share for i, share in enumerate(one["share"])))
-
-
-def mean_pictures(audit: Audit) -> Gallery | None:
-    """Show the mean scan of each split and class; None where none was kept."""
-    found: Sequence[Mapping[str, Any]] = audit.pictures.get("means", ())
-    if not found:
-        return None
-    return Gallery(
-        id="audit-means",
-        caption="The mean of all scans of a split and class. What differs between splits was taken or prepared in "
-        "another way; sharp letters or edges in a mean stand in many scans.",
-        pictures=tuple(
-            Picture(
-                png=base64.b64decode(one["png"]),
-                alt=f"Mean of {counted(one['n'], 'scan')}: {_SPLITS[one['split']]}, {one['class']}",
-                caption=f"{_SPLITS[one['split']]}, {one['class']} ({one['n']:,})",
-            )
-            for one in found
-        ),
-    )
-
-
-def shift_galleries(audit: Audit, thumbnails: Mapping[int, bytes], *, n: int = 6) -> tuple[Gallery, ...]:
-    """Show for each pair of splits the scans of either that look most like the second, the first `n` of each.
-
-    `thumbnails` gives PNG bytes by case number; a scan without one is named only.
-    """
-    return tuple(
-        gallery
-        for number, pair in enumerate(audit.pictures.get("most_alike", ()), start=1)
-        for gallery in _of_pair(pair, number, thumbnails, n=n)
-    )
-
-
-def _of_pair(pair: Mapping[str, Any], number: int, thumbnails: Mapping[int, bytes], *, n: int) -> list[Gallery]:
-    first, second = (_SPLITS[split] for split in pair["splits"])
-    told = f"a small model tells {first} from {second} with AUC {pair['auc']:.2f}"
-    captions = {
-        "second": f"The {second} scans that look most like {second} ({told}).",
-        "like_second": f"The {first} scans that look most like {second}.",
-    }
-    return [
-        Gallery(
-            id=f"audit-shift-{number}-{name.replace('_', '-')}",
-            caption=caption,
-            pictures=tuple(
-                Picture(
-                    png=thumbnails.get(item["case"]),
-                    alt=f"Case {item['case']}, {item['path']}",
-                    caption=f"case {item['case']}",
-                )
-                for item in pair[name][:n]
-            ),
-        )
-        for name, caption in captions.items()
-        if pair[name]
-    ]

@@ -65,7 +65,9 @@ def build_report(folder: StudyFolder, *, view: ReportView | None = None) -> str:
     """Return the report of a study folder as one self-contained HTML page; scans and PyTorch are not needed."""
     if view is None:
         view = build_view(read_study(folder, by="report", purpose="report"))
-    thumbnails = read_thumbnails(folder, [*(case.case for case in view.worst), *audited_pictures(view)])
+    thumbnails = read_thumbnails(
+        folder, [*(case.case for case in view.worst), *(case.case for case in view.disputed), *audited_pictures(view)]
+    )
     return render(view, build_figures(view), thumbnails)
 
 

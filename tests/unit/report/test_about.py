@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from scantrial.core.about import QUESTIONS
-from scantrial.report.about import about_section, late_answers
 from scantrial.report.document import Pairs, Paragraph, plain
 from scantrial.report.reading import read_study
+from scantrial.report.sections.about import about, late_answers
 from scantrial.report.sentences import choices
 from scantrial.report.view import ReportView, build_view
 from scantrial.store.folder import StudyFolder
@@ -25,7 +25,7 @@ def answer(folder: StudyFolder, **given: str) -> None:
 
 
 def said(view: ReportView) -> dict[str, str]:
-    (pairs,) = (block for block in about_section(view).blocks if isinstance(block, Pairs))
+    (pairs,) = (block for block in about(view).blocks if isinstance(block, Pairs))
     return {term: plain(content) for term, content in pairs.items}
 
 
@@ -34,7 +34,7 @@ def test_what_is_not_answered_is_said_to_be(make_study):
     view = view_of(make_study())
     assert set(said(view).values()) == {"not answered"}
     assert list(said(view)) == [question.title for question in QUESTIONS]
-    lead = about_section(view).blocks[0]
+    lead = about(view).blocks[0]
     assert isinstance(lead, Paragraph)
     assert f"{len(QUESTIONS)} of {len(QUESTIONS)} questions are not answered" in plain(lead.content)
 
@@ -47,7 +47,7 @@ def test_the_author_s_words_are_printed_as_they_are(make_study):
     assert said(view)["Users"] == WORDS
     assert sum(words == "not answered" for words in said(view).values()) == len(QUESTIONS) - 1
     assert late_answers(view.protocol) == ("users",)
-    note = about_section(view).blocks[1]
+    note = about(view).blocks[1]
     assert isinstance(note, Paragraph)
     assert plain(note.content) == "1 answer was written or changed after results existed: Users."
     assert any(sentence.startswith("No arm was chosen") for sentence in choices(view))

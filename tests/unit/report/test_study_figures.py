@@ -12,16 +12,14 @@ from scantrial.analysis.estimates import estimate
 from scantrial.analysis.mrmc import analyse, components
 from scantrial.analysis.runs import RunScores
 from scantrial.audit.records import Audit
-from scantrial.report.audit_figures import histogram_figure, mean_pictures, shift_galleries
-from scantrial.report.disputed import disputed_section
+from scantrial.report.audit_figures import histogram_figure
 from scantrial.report.document import Gallery, Paragraph, Table, plain
 from scantrial.report.ranking_figure import ranking_figure
 from scantrial.report.reading import read_study
+from scantrial.report.sections.disputed import disputed
 from scantrial.report.variance_figure import variance_bars, variance_parts
 from scantrial.report.view import ReportView, build_view
 from scantrial.store.folder import StudyFolder
-
-PNG = "iVBORw0KGgo="
 
 
 def view_of(folder: StudyFolder) -> ReportView:
@@ -137,7 +135,7 @@ def audit_with(**pictures: object) -> Audit:
 
 
 class TestAuditPictures:
-    """Histograms as a figure, means and shifted scans as pictures."""
+    """Histograms as a figure."""
 
     ROWS = tuple(
         {"split": split, "class": name, "n_bins": 64, "top": 255, "share": [1 / 64] * 64}
@@ -156,26 +154,9 @@ class TestAuditPictures:
         (svg,) = figure.panel_svgs()
         assert {"training", "test", "normal", EVIL} <= set(texts(svg))
 
-    def test_means_and_shifts_become_galleries(self):
-        """Six of each side, with the place of a picture that was not kept."""
-        item = [{"case": n, "path": f"{n}.png", "score": 1.0} for n in range(10)]
-        audit = audit_with(
-            means=[{"split": "train", "class": "normal", "n": 1, "png": PNG}],
-            most_alike=[{"splits": ["train", "test"], "auc": 0.8, "second": item, "like_second": item[:1]}],
-        )
-        means = mean_pictures(audit)
-        assert means is not None
-        assert means.pictures[0].alt == "Mean of 1 scan: training, normal"
-        first, second = shift_galleries(audit, {0: b"png"})
-        assert [picture.png for picture in first.pictures] == [b"png", None, None, None, None, None]
-        assert "AUC 0.80" in first.caption
-        assert len(second.pictures) == 1
-
     def test_nothing_kept_is_nothing_shown(self):
         """An audit without pictures has none."""
         assert histogram_figure(audit_with()) is None
-        assert mean_pictures(audit_with()) is None
-        assert shift_galleries(audit_with(), {}) == ()
 
 
 class TestDisputed:
@@ -199,7 +180,7 @@ class TestDisputed:
 
     def test_the_section_shows_picture_and_numbers(self, two_classes):
         """A gallery and a table of the same cases, each arm with its share of right runs."""
-        section = disputed_section(two_classes, {two_classes.disputed[0].case: b"png"})
+        section = disputed(two_classes, {two_classes.disputed[0].case: b"png"})
         (gallery,) = (block for block in section.blocks if isinstance(block, Gallery))
         (table,) = (block for block in section.blocks if isinstance(block, Table))
         assert [picture.png for picture in gallery.pictures][:2] == [b"png", None]
@@ -209,6 +190,6 @@ class TestDisputed:
     def test_one_arm_has_nobody_to_disagree_with(self, make_study):
         """The section says so."""
         view = view_of(make_study(arms={"base": {}}))
-        (only,) = disputed_section(view, {}).blocks
+        (only,) = disputed(view, {}).blocks
         assert isinstance(only, Paragraph)
         assert plain(only.content) == "There is one arm."

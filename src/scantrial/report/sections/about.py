@@ -16,7 +16,7 @@ from scantrial.report.view import ReportView
 SECTION = "about"
 
 
-def about_section(view: ReportView) -> Section:
+def about(view: ReportView) -> Section:
     """Print every question with the author's own words, or that it is not answered."""
     n_open = len(QUESTIONS) - len(view.about)
     lead = (

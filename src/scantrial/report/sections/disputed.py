@@ -12,7 +12,7 @@ from scantrial.report.view import ReportView
 SECTION = "disputed"
 
 
-def disputed_section(view: ReportView, thumbnails: Mapping[int, bytes]) -> Section:
+def disputed(view: ReportView, thumbnails: Mapping[int, bytes]) -> Section:
     """Show the cases that arms disagree on: pictures, and each arm's mean probability and share of right runs."""
     blocks: tuple[Block, ...]
     if not view.disputed:
