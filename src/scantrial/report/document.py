@@ -88,10 +88,11 @@ class Bullets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
-    """Terms and what is said of each."""
+    """Terms and what is said of each; where terms are sentences, what is said stands below them."""
 
     id: str
     items: tuple[tuple[str, Text], ...]
+    sentences: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,20 +267,20 @@ def children(block: Block) -> tuple[Block, ...]:
     return block.blocks if isinstance(block, Note | Details | Section) else ()
 
 
-def walk(document: Document) -> Iterator[Block]:
-    """Yield every block of a document in its order of reading, outer before inner."""
-    waiting: list[Block] = [*document.front, *document.sections]
+def walk(part: Document | Block) -> Iterator[Block]:
+    """Yield every block of a document, or a block and those within it, in their order of reading, outer first."""
+    waiting: list[Block] = [*part.front, *part.sections] if isinstance(part, Document) else [part]
     while waiting:
         block = waiting.pop(0)
         yield block
         waiting[:0] = children(block)
 
 
-def numbered(document: Document) -> dict[str, str]:
+def numbered(part: Document | Block) -> dict[str, str]:
     """Return what to call each figure and table, by its id: ``Figure 1``, ``Table 2``, in their order of reading."""
     names: dict[str, str] = {}
     for kind, word in ((FigureBlock, "Figure"), (Table, "Table")):
-        found = [block.id for block in walk(document) if isinstance(block, kind)]
+        found = [block.id for block in walk(part) if isinstance(block, kind)]
         names |= {name: f"{word} {number}" for number, name in enumerate(found, start=1)}
     return names
 

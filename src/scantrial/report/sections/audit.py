@@ -21,6 +21,12 @@ def audit(view: ReportView, thumbnails: Mapping[int, bytes], histograms: Figure 
     return Section(id="audit", title="The scans, audited", short="Audit", blocks=blocks(said, found))
 
 
+def pictured_cases(audit: Audit | None) -> list[int]:
+    """Return the numbers of the cases whose pictures the section shows."""
+    pairs = audit.pictures.get("most_alike", ()) if audit is not None else ()
+    return [item["case"] for pair in pairs for name in ("second", "like_second") for item in pair[name]]
+
+
 def _audit(audit: Audit, thumbnails: Mapping[int, bytes], histograms: Figure | None) -> tuple[Block, ...]:
     return blocks(
         [_finding(finding, name) for finding, name in zip(audit.findings, _names(audit), strict=True)],

@@ -84,7 +84,8 @@ def crosswalk(sections: Sequence[Section], about: Mapping[str, str]) -> Section:
     lead = (
         "An item is filled where this document holds what it asks for, and in part where something of it is missing; "
         "whether that is enough is for its readers. What only the author can tell is taken from the study file or not "
-        "answered, never made up; what neither can tell is not answered. The labels are ours: hand in the guideline's own form."
+        "answered, never made up; what neither can tell is not answered. The labels are ours: hand in the "
+        "guideline's own form."
     )
     return Section(
         id="crosswalk",

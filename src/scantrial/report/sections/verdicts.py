@@ -83,7 +83,13 @@ def _hypotheses(view: ReportView) -> tuple[Section, ...]:
         (item.claim, text(f"{item.sentence} The claim was {verdict_words.when_declared(item.declared)}."))
         for item in found
     )
-    return (Section(id="hypotheses", title="The hypotheses", blocks=(Pairs(id="hypotheses-answers", items=items),)),)
+    return (
+        Section(
+            id="hypotheses",
+            title="The hypotheses",
+            blocks=(Pairs(id="hypotheses-answers", items=items, sentences=True),),
+        ),
+    )
 
 
 def _effects(view: ReportView) -> tuple[Section, ...]:
