@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
 from scantrial import api
-from scantrial.cli.output import out, print_json
+from scantrial.cli.output import out, print_json, say
 from scantrial.core.about import QUESTIONS, how_many, unanswered
-
-_WIDTH = 80
 
 
 def about(study: str, *, folder: Path | None, as_json: bool) -> None:
@@ -31,27 +28,24 @@ def about(study: str, *, folder: Path | None, as_json: bool) -> None:
         )
         return
     out.print("about:")
-    for line in _lines(given):
-        out.print(line)
+    _print_lines(given)
     out.print(f"\n{how_many(given)}")
     if folder is not None:
-        out.print(f"written into {folder}; scantrial report {folder} prints them")
+        say(f"written into {folder}; scantrial report {folder} prints them")
 
 
-def _lines(given: Mapping[str, str]) -> Iterator[str]:
+def _print_lines(given: Mapping[str, str]) -> None:
     for question in QUESTIONS:
         answer = given.get(question.key)
         if answer is None:
-            yield from textwrap.wrap(
-                f"{question.key}: {question.asks}", _WIDTH, initial_indent="  # ", subsequent_indent="  #   "
-            )
+            say(f"{question.key}: {question.asks}", bullet="  # ", under="  #   ")
         else:
-            yield f"  {question.key}: >-"
-            yield from textwrap.wrap(answer, _WIDTH, initial_indent="    ", subsequent_indent="    ")
+            out.print(f"  {question.key}: >-")
+            say(answer, bullet="    ")
 
 
 def say_open_questions(study: str, *, console: Console | None = None) -> None:
     """Say how many questions the author has left open, and where they are listed; nothing where there is none."""
     given = api.about(study)
     if unanswered(given):
-        (console or out).print(f"{how_many(given)}; scantrial about {study} lists them")
+        say(f"{how_many(given)}; scantrial about {study} lists them", console=console)

@@ -36,8 +36,7 @@ def _smallest(view: ReportView) -> list[str]:
     if outlook is None or smallest is None:
         return []
     return [
-        f"True differences below {amount(outlook.design.metric, smallest)} are missed by this design more often than 1 time "
-        "in 5."
+        f"True differences below {amount(outlook.design.metric, smallest)} are missed by this design more than 1 time in 5."
     ]
 
 
