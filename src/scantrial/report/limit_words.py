@@ -35,9 +35,8 @@ def _smallest(view: ReportView) -> list[str]:
     smallest = None if outlook is None else outlook.outlook.smallest_difference
     if outlook is None or smallest is None:
         return []
-    return [
-        f"True differences below {amount(outlook.design.metric, smallest)} are missed by this design more than 1 time in 5."
-    ]
+    size = amount(outlook.design.metric, smallest)
+    return [f"True differences below {size} are missed by this design more than 1 time in 5."]
 
 
 def limits_of_results(view: ReportView) -> list[str]:

@@ -26,6 +26,7 @@ from scantrial.analysis.metrics import METRICS, MetricValue, confusion_matrix, m
 from scantrial.analysis.summary import SeedSummary, summarise
 from scantrial.audit.records import Audit
 from scantrial.core.about import answers
+from scantrial.core.notebook import notebook_html
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split
 from scantrial.report.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
 from scantrial.report.evaluation import Evaluation, evaluate
@@ -194,6 +195,22 @@ class ReportView:
     about: Mapping[str, str] = field(default_factory=dict)
     disputed: tuple[DisputedCase, ...] = ()
     curves: tuple[ClassCurves, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """Show each arm's primary metric in a notebook, and the verdicts."""
+        values = primary_values(self)
+        rows = [
+            (label, len(by_seed), f"{np.mean(list(by_seed.values())):.4g}")
+            for label, by_seed in values.items()
+            if by_seed
+        ]
+        primary = self.judgement.primary
+        return notebook_html(
+            self.question,
+            columns=("arm", "runs", f"{METRICS[self.primary_metric].title} on {self.primary_split}, mean over seeds"),
+            rows=rows,
+            lines=[] if primary is None else [item.sentence for item in primary.comparisons],
+        )
 
     @property
     def labels(self) -> dict[str, str]:
