@@ -148,7 +148,7 @@ class Comparison:
     def _repr_html_(self) -> str:
         """Show the comparisons in a notebook."""
         return notebook_html(
-            f"{METRICS[self.metric].title}, positive is better ({100 * self.level:g} % intervals, {self.n_cases} cases)",
+            f"{METRICS[self.metric].title}, positive is better ({100 * self.level:g} %, {self.n_cases} cases)",
             columns=COLUMNS,
             rows=[item.row() for item in self.comparisons],
             lines=[item.sentence for item in self.comparisons],

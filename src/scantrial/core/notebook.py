@@ -1,4 +1,4 @@
-"""How records look in a notebook: a heading, a table, some lines; every word escaped, no script, no style of its own."""
+"""How records look in a notebook: a heading, a table, some lines; every word escaped, no script, no style."""
 
 from __future__ import annotations
 

@@ -199,11 +199,8 @@ class ReportView:
     def _repr_html_(self) -> str:
         """Show each arm's primary metric in a notebook, and the verdicts."""
         values = primary_values(self)
-        rows = [
-            (label, len(by_seed), f"{np.mean(list(by_seed.values())):.4g}")
-            for label, by_seed in values.items()
-            if by_seed
-        ]
+        found = [(label, list(by_seed.values())) for label, by_seed in values.items() if by_seed]
+        rows = [(label, len(of_seeds), f"{np.mean(of_seeds):.4g}") for label, of_seeds in found]
         primary = self.judgement.primary
         return notebook_html(
             self.question,
