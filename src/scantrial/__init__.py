@@ -12,6 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = (
+    "about",
     "audit",
     "compare",
     "compare_arrays",
@@ -32,7 +33,10 @@ __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the names are resolved by
 
 def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
-        return getattr(import_module("scantrial.api"), name)
+        api = import_module("scantrial.api")
+        # Loading it puts the packages `report` and `audit` in the place of the functions of that name.
+        globals().update({public: getattr(api, public) for public in _PUBLIC})
+        return globals()[name]
     raise AttributeError(f"module 'scantrial' has no attribute {name!r}")
 
 

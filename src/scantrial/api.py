@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scantrial.analysis.planning import Plan, assume
 from scantrial.analysis.planning import plan as plan_design
 from scantrial.audit.records import Audit, AuditSettings
+from scantrial.core.about import answers
 from scantrial.core.errors import InputError, MissingExtraError
 from scantrial.core.files import write_atomic
 from scantrial.core.machine import return_freed_memory
@@ -37,6 +38,7 @@ from scantrial.report.view import ReportView, build_view
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.lock import holder_of
 from scantrial.study import builtin
+from scantrial.study.answering import record_answers
 from scantrial.study.arms import Study
 from scantrial.study.execute import Execution, Hooks, Outcome, Watch, nothing, run_study
 from scantrial.study.file import parse_study, read_study
@@ -469,6 +471,31 @@ def _seconds_left(note: Mapping[str, Any]) -> float | None:
     now = time.time()
     age = max(0.0, now - float(note.get("at", now)))
     return max(0.0, float(left) - age)
+
+
+def about(study: Study | str | Path, *, out: str | Path | None = None) -> dict[str, str]:
+    """Return what the author answered about a study, by question (`scantrial.core.about` has them all).
+
+    Parameters
+    ----------
+    study : a study file, a built-in's name, or a study folder
+    out : a folder of this study that takes the answers over: nothing is trained, no scan is read, and the log of
+        versions of the study file tells that they changed
+
+    Raises
+    ------
+    InputError, StudyFileError
+        If there is no such study, or its file has faults.
+    StudyConflictError
+        If `out` is the folder of another question.
+    """
+    if not isinstance(study, Study):
+        if StudyFolder(study).exists():
+            return answers(StudyFolder(study).plan().get("about"))
+        study = load_study(study)
+    if out is not None:
+        record_answers(study, open_folder(out))
+    return answers(None if study.spec.about is None else study.spec.about.model_dump(exclude_none=True))
 
 
 def report(folder: str | Path, *, format: str = "html", assets: str | Path | None = None) -> Path:

@@ -65,3 +65,15 @@ def test_there_is_one_version():
 def test_the_package_is_typed():
     """Type checkers of others may rely on our annotations."""
     assert (Path(scantrial.__file__).parent / "py.typed").is_file()
+
+
+def test_functions_are_not_hidden_by_packages_of_their_name():
+    """`scantrial.report` and `scantrial.audit` are functions after another function has loaded those packages."""
+    program = (
+        "import scantrial\n"
+        "scantrial.load_study('demo')\n"
+        "assert callable(scantrial.report) and callable(scantrial.audit)\n"
+        "from scantrial.report.view import build_view\n"
+        "assert callable(scantrial.report) and callable(build_view)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -30,6 +30,10 @@ from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdicts import Evidence, Verdict, decide, evidence
 from scantrial.analysis.wording import sentence
 from scantrial.core.errors import InputError
+from scantrial.core.notebook import notebook_html
+
+COLUMNS = ("comparison", "difference", "interval", "p adjusted", "verdict")
+"""Of a table of comparisons."""
 
 _RIGHT_OR_WRONG = ("accuracy", "sensitivity", "specificity")
 
@@ -62,6 +66,21 @@ class Compared:
     def name(self) -> str:
         """The contrast's name."""
         return self.result.contrast.name
+
+    def row(self) -> tuple[str, ...]:
+        """Return name, effect, interval, p and verdict as a table shows them; the effect positive where better."""
+        found, p = self.evidence, self.verdict.p_adjusted
+        return (
+            self.name,
+            f"{found.effect:+.4g}",
+            f"{found.low:+.4g} to {found.high:+.4g}",
+            "–" if math.isnan(p) else f"{p:.3g}",
+            self.verdict.label,
+        )
+
+    def _repr_html_(self) -> str:
+        """Show the comparison in a notebook."""
+        return notebook_html(self.name, columns=COLUMNS, rows=[self.row()], lines=[self.sentence])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -125,6 +144,15 @@ class Comparison:
     global_test: GlobalTest | None
     methods: Mapping[str, str]
     notes: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """Show the comparisons in a notebook."""
+        return notebook_html(
+            f"{METRICS[self.metric].title}, positive is better ({100 * self.level:g} %, {self.n_cases} cases)",
+            columns=COLUMNS,
+            rows=[item.row() for item in self.comparisons],
+            lines=[item.sentence for item in self.comparisons],
+        )
 
     def arm(self, name: str) -> ArmEstimate:
         """Return one arm's estimate."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scantrial.audit.facts import CaseFacts
 from scantrial.audit.files import FileFacts
+from scantrial.core.notebook import notebook_html
 from scantrial.core.records import SPLITS
 from scantrial.data.scanset import ScanSet
 
@@ -256,6 +257,13 @@ class Finding:
         """Whether it keeps the study from a verdict."""
         return self.severity == "blocker" and self.acknowledged is None
 
+    def _repr_html_(self) -> str:
+        """Show the finding in a notebook."""
+        agreed = [] if self.acknowledged is None else [f"acknowledged: {self.acknowledged}"]
+        return notebook_html(
+            f"{self.severity} {self.code}: {self.title}", lines=[self.text, f"do this: {self.action}", *agreed]
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         return {
@@ -300,6 +308,16 @@ class Audit:
     def result(self, code: str) -> CheckResult | None:
         """Return what a check came to, by its code; None where it was not made."""
         return next((result for result in self.results if result.code == code), None)
+
+    def _repr_html_(self) -> str:
+        """Show the findings in a notebook."""
+        rows = [(one.severity, one.code, one.title, one.text) for one in self.findings]
+        counts = ", ".join(f"{n:,} {split or 'scans'}" for split, n in self.n_cases.items())
+        return notebook_html(
+            f"{len(self.findings)} findings of {len(self.results)} checks ({counts})",
+            columns=("severity", "code", "finding", "in numbers"),
+            rows=rows,
+        )
 
     @property
     def open_blockers(self) -> tuple[Finding, ...]:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from scantrial import api
 from scantrial.audit.records import Audit, Finding
-from scantrial.cli.output import err, out, print_json, progress_bar
+from scantrial.cli.output import err, out, print_json, progress_bar, say
 from scantrial.core.errors import InputError
 from scantrial.data.spec import SplitSpec
 from scantrial.study.tree import read_tree
@@ -51,25 +51,27 @@ def _split_of(text: str) -> SplitSpec:
 def print_audit(audit: Audit, console: Console | None = None) -> None:
     """Print every finding with its numbers, some of its cases, and what to do."""
     console = console or out
-    console.print(_scans(audit))
+    say(_scans(audit), console=console)
     for finding in audit.findings:
-        console.print(f"\n{finding.severity.upper()} {finding.code} {finding.title}{_accepted(finding)}")
-        console.print(f"  {finding.text}")
+        console.print("")
+        say(f"{finding.severity.upper()} {finding.code} {finding.title}{_accepted(finding)}", console=console)
+        say(finding.text, bullet="  ", console=console)
         for line in _cases(finding):
             console.print(f"    {line}")
-        console.print(f"  do this: {finding.action}")
+        say(f"do this: {finding.action}", bullet="  ", console=console)
     console.print("")
     for outcome in ("clear", "not applicable"):
         codes = [result.code for result in audit.results if result.outcome == outcome]
         if codes:
-            console.print(f"{outcome}: {', '.join(codes)}")
+            say(f"{outcome}: {', '.join(codes)}", console=console)
 
 
 def say_audit(audit: Audit) -> None:
     """Say in short, on standard error, what the audit before a training found."""
     for finding in audit.findings:
         if finding.severity != "note":
-            err.print(f"audit: {finding.severity} {finding.code}{_accepted(finding)}: {finding.text}")
+            said = f"audit: {finding.severity} {finding.code}{_accepted(finding)}: {finding.text}"
+            say(said, console=err)
     n_notes = sum(finding.severity == "note" for finding in audit.findings)
     if n_notes:
         err.print(f"audit: {n_notes} more of the kind worth a note, in the report")

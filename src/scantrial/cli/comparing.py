@@ -36,7 +36,7 @@ def compare(folder: Path | None, predictions: Path | None, *, as_json: bool, **a
     if as_json:
         print_json(found.to_dict())
         return
-    _say(_headline(found))
+    output.say(_headline(found))
     print_comparison(found.comparison)
     _print_outlook(found.outlook)
 
@@ -61,9 +61,9 @@ def _compare_study(folder: Path, asked: dict[str, Any], *, as_json: bool) -> Non
 def print_judgement(found: Judgement) -> None:
     """Print what a study decides: its comparisons, its hypotheses, its trends."""
     if found.primary is None:
-        _say(f"No verdict: {found.reason}.")
+        output.say(f"No verdict: {found.reason}.")
         return
-    _say(f"Compared: {found.family}; {found.primary.n_cases} {found.split} cases.")
+    output.say(f"Compared: {found.family}; {found.primary.n_cases} {found.split} cases.")
     print_comparison(found.primary)
     _print_list(
         "hypotheses", [f"{item.claim} - {item.answer}, {when_declared(item.declared)}" for item in found.hypotheses]
@@ -89,20 +89,15 @@ def _headline(found: Rescored) -> str:
     return f"{found.file}: {cases} ({', '.join(counts)}{positive})"
 
 
-def _say(text: str) -> None:
-    """Print text, broken between words in a terminal; elsewhere it stays one line."""
-    output.out.print(text, soft_wrap=not output.out.is_terminal)
-
-
 def print_comparison(comparison: Comparison) -> None:
     """Print arms, comparisons, a sentence for each, and what a reader has to know; nothing is cut."""
     print_table(_arms_table(comparison))
     if comparison.comparisons:
         print_table(_comparisons_table(comparison))
     for compared in comparison.comparisons:
-        _say(f"- {compared.sentence}")
+        output.say(compared.sentence, bullet="- ")
     if comparison.global_test is not None and comparison.global_test.p == comparison.global_test.p:
-        _say(f"- All arms alike: p = {_p(comparison.global_test.p)} (one test over all of them).")
+        output.say(f"All arms alike: p = {_p(comparison.global_test.p)} (one test over all of them).", bullet="- ")
     _print_list("notes", notes_on(comparison))
     _print_list("methods", [f"{step}: {name}" for step, name in comparison.methods.items()])
 
@@ -171,6 +166,6 @@ def _p(value: float) -> str:
 
 def _print_list(name: str, lines: Sequence[str]) -> None:
     if lines:
-        _say(f"{name}:")
+        output.say(f"{name}:")
     for line in lines:
-        _say(f"  {line}")
+        output.say(line, bullet="  - ")

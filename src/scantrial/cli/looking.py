@@ -9,7 +9,8 @@ from typing import Any
 from rich.table import Table
 
 from scantrial import api
-from scantrial.cli.output import duration, out, print_json, print_table
+from scantrial.cli.asking import say_open_questions
+from scantrial.cli.output import duration, err, out, print_json, print_table, say
 from scantrial.cli.results import status_dict
 from scantrial.core.files import write_atomic
 from scantrial.report.case import case_png
@@ -21,7 +22,7 @@ def status(folder: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(status_dict(found))
         return
-    out.print(found.question)
+    say(found.question)
     if found.holder is not None:
         out.print(_held_by(found.holder))
     n_diverged = f" ({len(found.diverged)} diverged)" if found.diverged else ""
@@ -31,7 +32,7 @@ def status(folder: Path, *, as_json: bool) -> None:
     for item in found.running:
         out.print(f"  running {item['arm']}/seed-{item['seed']}: epoch {item['epoch']} of {item['n_epochs']}")
     for key, message in found.failed:
-        out.print(f"  failed {key}: {message}")
+        say(f"failed {key}: {message}", bullet="  ")
     if found.running:
         out.print(f"time left: {duration(found.seconds_left)}")
     elif found.holder is None and (found.waiting or found.failed):
@@ -50,9 +51,19 @@ def show(folder: Path, case: int, *, arm: str | None, seed: int | None, png: Pat
     if as_json:
         print_json(view.to_dict())
         return
-    out.print(view.to_text())
+    for line in view.to_text().splitlines():
+        _print_line(line)
     if png is not None:
         out.print(f"picture: {png}")
+
+
+def _print_line(line: str) -> None:
+    """Print a line of a case with the indentation that it has; where the case is from stays one line."""
+    words = line.lstrip()
+    if not words or words.startswith("source:"):
+        out.print(line)
+    else:
+        say(words, bullet=line[: len(line) - len(words)])
 
 
 def report(folder: Path, *, formats: Sequence[str], assets: Path | None, as_json: bool) -> None:
@@ -73,6 +84,7 @@ def report(folder: Path, *, formats: Sequence[str], assets: Path | None, as_json
         return
     for path in (*paths.values(), *map(str, written.assets[:1])):
         out.print(path)
+    say_open_questions(str(folder), console=err)
 
 
 def predict(model: Path, files: Sequence[Path], *, as_json: bool) -> None:

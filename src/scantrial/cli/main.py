@@ -186,6 +186,20 @@ def plan(  # noqa: PLR0913, PLR0917 - the options of the command
 
 
 @app.command()
+def about(
+    study: Study,
+    folder: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write the answers into this study folder.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List what only the author can tell, with the answers; they may be written into a finished study."""
+    from scantrial.cli import asking
+
+    asking.about(study, folder=folder, as_json=as_json)
+
+
+@app.command()
 def audit(
     data: Annotated[
         str,

@@ -6,6 +6,7 @@ Names of files, arms and questions are printed as they are: no console here read
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -54,6 +55,33 @@ def print_json(content: Any) -> None:
         return
     binary.write(text.encode(errors="backslashreplace"))
     binary.flush()
+
+
+WIDTH, WIDEST = 80, 100
+"""Columns of a line of text that is no terminal's, and the most in one: longer lines are hard to read."""
+
+
+def say(text: str, *, bullet: str = "", under: str | None = None, console: Console | None = None) -> None:
+    """Print words, broken between words; further lines stand under the first one's words.
+
+    A word that is too long for a line, such as a path, is not broken.
+
+    Parameters
+    ----------
+    bullet : stands before the first line, with its indentation
+    under : stands before the others; default: as many blanks
+    """
+    console = console or out
+    width = min(console.width, WIDEST) if console.is_terminal else WIDTH
+    filled = textwrap.fill(
+        text,
+        width,
+        initial_indent=bullet,
+        subsequent_indent=" " * len(bullet) if under is None else under,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    console.print(filled)
 
 
 def print_table(table: Table, *, console: Console | None = None) -> None:

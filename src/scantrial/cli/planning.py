@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 from rich.table import Table
@@ -11,10 +10,9 @@ from scantrial import api
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.planning import MEANINGS, Plan, counted, percent, said, seeds_of_curve
 from scantrial.analysis.power import Curve
-from scantrial.cli.output import duration, out, print_json, print_table, progress_bar
+from scantrial.cli.asking import say_open_questions
+from scantrial.cli.output import duration, out, print_json, print_table, progress_bar, say
 from scantrial.study.timing import StudyTime
-
-_WIDTH = 80
 
 
 def plan(study: str, *, as_json: bool, **options: Any) -> None:
@@ -25,30 +23,28 @@ def plan(study: str, *, as_json: bool, **options: Any) -> None:
         print_json(found.to_dict())
     else:
         print_plan(found)
+        out.print()
+        say_open_questions(study)
 
 
 def print_plan(found: api.StudyPlan) -> None:
     """Print the design, what it stands on, the answer, two short tables, the warnings and the time."""
     plan = found.plan
-    _say(found.question)
-    _say(_design(found))
+    say(found.question)
+    say(_design(found))
     out.print()
     _print_basis(plan)
     out.print()
     for sentence in plan.sentences:
-        _say(sentence, bullet="- ")
+        say(sentence, bullet="- ")
     out.print()
     _print_curve(plan, plan.over_seeds, f"{plan.design.n_cases:,} test cases")
     _print_curve(plan, plan.over_cases, counted(seeds_of_curve(plan.design), "seed"))
     for warning in (*found.notes, *plan.warnings):
-        _say(warning, bullet="! ")
+        say(warning, bullet="! ")
     out.print()
     for line in _time(found.time):
-        _say(line)
-
-
-def _say(text: str, bullet: str = "") -> None:
-    out.print(textwrap.fill(text, _WIDTH, initial_indent=bullet, subsequent_indent=" " * len(bullet)))
+        say(line)
 
 
 def _design(found: api.StudyPlan) -> str:
@@ -65,9 +61,9 @@ def _design(found: api.StudyPlan) -> str:
 
 def _print_basis(plan: Plan) -> None:
     if not plan.basis.assumptions:
-        _say(f"Measured by the {plan.basis.source}.")
+        say(f"Measured by the {plan.basis.source}.")
         return
-    _say("Assumed, for nothing has been trained; each can be changed:")
+    say("Assumed, for nothing has been trained; each can be changed:")
     for name, item in plan.basis.assumptions.items():
         out.print(f"  {'--' + name.replace('_', '-'):<14} {item.value:<6g} {MEANINGS[name]}")
         out.print(f"{'':24}({item.origin})")

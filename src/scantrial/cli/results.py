@@ -11,7 +11,7 @@ from rich.table import Table
 
 from scantrial.analysis.metrics import METRICS
 from scantrial.api import Status
-from scantrial.cli.output import out, print_table
+from scantrial.cli.output import out, print_table, say
 from scantrial.core.records import Split
 from scantrial.report.verdict_words import in_short
 from scantrial.report.view import ArmView, ReportView, RunView
@@ -75,7 +75,7 @@ def print_verdicts(view: ReportView) -> None:
     """Print the answer to the study's question; a study of one arm asks none."""
     if len(view.arms) > 1:
         for sentence in in_short(view.judgement):
-            out.print(f"- {sentence}")
+            say(sentence, bullet="- ")
 
 
 def print_diagnosis(view: ReportView) -> None:
@@ -84,12 +84,12 @@ def print_diagnosis(view: ReportView) -> None:
         if arm.said:
             out.print(f"\n{arm.label}", style="bold")
         for sentence in (*arm.said, *arm.gap_said, *arm.shift_said):
-            out.print(f"- {sentence}")
+            say(sentence, bullet="- ")
     for factor, said in view.diagnosis.factors:
         out.print(f"\nAlong {factor}", style="bold")
-        out.print(" ".join(said))
+        say(" ".join(said))
     for sentence in view.diagnosis.caveats:
-        out.print(f"Note: {sentence}")
+        say(f"Note: {sentence}")
 
 
 def _cell(arm: ArmView, split: Split, name: str) -> str:

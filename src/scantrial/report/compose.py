@@ -7,17 +7,23 @@ from collections.abc import Mapping
 import scantrial
 from scantrial.report.document import Document
 from scantrial.report.report_figures import ReportFigures
+from scantrial.report.sections.about import about
 from scantrial.report.sections.again import again
 from scantrial.report.sections.audit import audit
 from scantrial.report.sections.belief import belief
 from scantrial.report.sections.choices import choices
 from scantrial.report.sections.compared import compared
+from scantrial.report.sections.crosswalk import crosswalk
 from scantrial.report.sections.curves import aggregates, curves, diagnosis
+from scantrial.report.sections.disputed import disputed
 from scantrial.report.sections.front import front
 from scantrial.report.sections.limits import limits
+from scantrial.report.sections.methods import methods
 from scantrial.report.sections.outlook import outlook
+from scantrial.report.sections.ranking import ranking
 from scantrial.report.sections.results import confusion, results
 from scantrial.report.sections.short import facts, short
+from scantrial.report.sections.uncertainty import uncertainty
 from scantrial.report.sections.verdicts import verdicts
 from scantrial.report.sections.worst import worst
 from scantrial.report.view import ReportView
@@ -42,25 +48,32 @@ def build_document(view: ReportView, figures: ReportFigures, thumbnails: Mapping
         # the evaluation
         results(view, figures.dots),
         belief(view, figures.reliability, figures.decision),
+        ranking(figures.ranking),
         confusion(figures.confusion),
         # single cases
         worst(view, thumbnails),
+        disputed(view, thumbnails),
         # the scans
-        audit(view, thumbnails),
+        audit(view, thumbnails, figures.histograms),
         # what would change the answer, and what limits it
+        uncertainty(figures.variance),
         outlook(view, figures.power),
         limits(view),
+        # the author's own words
+        about(view),
         # methods
+        methods(view),
         choices(view),
         # how to run it again
         again(view),
     )
+    said = tuple(section for section in sections if section is not None)
     return Document(
         title=view.question,
         eyebrow="scantrial · report of a study",
         facts=facts(view),
         front=front(view),
-        sections=tuple(section for section in sections if section is not None),
+        sections=(*said, crosswalk(said, view.about)),
         footer=f"Made by scantrial {scantrial.__version__} from the study folder alone.",
         generator=f"scantrial {scantrial.__version__}",
         dated=max((str(version["at"]) for version in view.protocol), default=""),

@@ -14,8 +14,8 @@ from scantrial.report.figure import ROWS, Figure, build_figure
 from scantrial.report.palette import BLUE, INK, MUTED, VERMILLION
 
 EVERYBODY, NOBODY = "act on everybody", "act on nobody"
-_COLOURS = (BLUE, VERMILLION, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-MAX_ARMS = len(_COLOURS)
+COLOURS = (BLUE, VERMILLION, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+MAX_ARMS = len(COLOURS)
 
 
 def decision_curves(arms: Mapping[str, DecisionCurve], *, title: str) -> Figure:
@@ -46,7 +46,7 @@ def decision_curves(arms: Mapping[str, DecisionCurve], *, title: str) -> Figure:
 
 
 def _panel(names: list[str], *, top: float) -> Any:
-    colours = [*_COLOURS[: len(names) - 2], MUTED, INK]
+    colours = [*COLOURS[: len(names) - 2], MUTED, INK]
     legend = alt.Legend(title=None, symbolType="stroke", symbolSize=260, labelLimit=200)
     scale = alt.Scale(domain=[-0.1 * top, 1.05 * top], clamp=True, nice=False)
     return (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from scantrial.analysis.comparison import Compared, Comparison, compare_runs, cross_checked
+from scantrial.analysis.comparison import COLUMNS, Compared, Comparison, compare_runs, cross_checked
 from scantrial.analysis.contrasts import (
     Contrast,
     against_control,
@@ -25,6 +25,7 @@ from scantrial.analysis.planning import Plan, plan_again
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdicts import Label
 from scantrial.core.errors import InputError
+from scantrial.core.notebook import notebook_html
 from scantrial.core.records import Split
 from scantrial.report.leaks import concerned_cases
 from scantrial.report.reading import RunData, StudyData
@@ -118,6 +119,18 @@ class Judgement:
     without_leaks: Comparison | None
     n_leaking: int
     labels: Mapping[str, str]
+
+    def _repr_html_(self) -> str:
+        """Show the verdicts in a notebook."""
+        if self.primary is None:
+            return notebook_html(f"No verdict: {self.reason}")
+        items = self.primary.comparisons
+        return notebook_html(
+            f"{METRICS[self.metric].title} on {self.split}: {self.family}",
+            columns=COLUMNS,
+            rows=[item.row() for item in items],
+            lines=[*(item.sentence for item in items), *(f"{one.claim}: {one.answer}" for one in self.hypotheses)],
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""

@@ -1,4 +1,4 @@
-"""The test cases that the runs together got most wrong."""
+"""The test cases that the runs together got most wrong, and those on which arms disagree."""
 
 from __future__ import annotations
 
@@ -37,6 +37,23 @@ class WorstCase:
     arms: tuple[ArmOnCase, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputedCase:
+    """A test case to whose true class one arm gives another mean probability than another arm.
+
+    Parameters
+    ----------
+    spread : the highest of the arms' mean probabilities of the true class less the lowest
+    arms : every arm with predictions: its mean over seeds, and how many of its runs are right
+    """
+
+    case: int
+    source: str
+    true_class: str
+    spread: float
+    arms: tuple[ArmOnCase, ...]
+
+
 def worst_cases(
     study: StudyData, class_names: Sequence[str], labels: Mapping[str, str], *, n: int
 ) -> tuple[WorstCase, ...]:
@@ -61,8 +78,38 @@ def worst_cases(
             n_right=sum(_right(part, int(cases[i])) for part in parts),
             n_runs=sum(int(cases[i]) in part.cases for part in parts),
             arms=tuple(
-                _arm_on_case(arm, labels[arm], of_arm, int(cases[i])) for arm, of_arm in by_arm.items() if of_arm
+                arm_on_case(arm, labels[arm], of_arm, int(cases[i])) for arm, of_arm in by_arm.items() if of_arm
             ),
+        )
+        for i in order
+    )
+
+
+def disputed_cases(
+    study: StudyData, class_names: Sequence[str], labels: Mapping[str, str], *, n: int
+) -> tuple[DisputedCase, ...]:
+    """Return the `n` test cases with the largest spread; the lower number where equal, none with fewer than two arms.
+
+    Cases on which all arms agree are left out.
+    """
+    parts = {
+        arm: [run.predictions["test"] for run in study.runs_of(arm) if "test" in run.predictions] for arm in labels
+    }
+    by_arm = {arm: found for arm, found in parts.items() if found}
+    if len(by_arm) < 2:
+        return ()
+    cases = next(iter(by_arm.values()))[0].cases
+    means = np.stack([np.mean([_p_true(part) for part in found], axis=0) for found in by_arm.values()])
+    spread = means.max(axis=0) - means.min(axis=0)
+    order = [int(i) for i in np.lexsort((cases, -spread))[:n] if spread[i] > 0]
+    rows = {row["case"]: row for row in study.cases.to_pylist()} if order else {}
+    return tuple(
+        DisputedCase(
+            case=int(cases[i]),
+            source=str(rows[int(cases[i])]["source"]),
+            true_class=class_names[rows[int(cases[i])]["label"]],
+            spread=float(spread[i]),
+            arms=tuple(arm_on_case(arm, labels[arm], found, int(cases[i])) for arm, found in by_arm.items()),
         )
         for i in order
     )
@@ -86,7 +133,8 @@ def _right(part: SplitPredictions, case: int) -> int:
     return int((part.y_pred[rows] == part.y_true[rows]).sum())
 
 
-def _arm_on_case(arm: str, label: str, parts: Sequence[SplitPredictions], case: int) -> ArmOnCase:
+def arm_on_case(arm: str, label: str, parts: Sequence[SplitPredictions], case: int) -> ArmOnCase:
+    """Return what one arm's runs, by their test predictions, say of one case."""
     values = np.concatenate([_p_true(part)[part.cases == case] for part in parts])
     return ArmOnCase(
         arm=arm,

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from scantrial.analysis.metrics import METRICS
 from scantrial.report import formats, sentences
+from scantrial.report.audit_figures import histogram_figure
 from scantrial.report.decision_figure import MAX_ARMS, decision_curves
 from scantrial.report.figure import Figure
 from scantrial.report.figures import Domain, confusion_matrices, learning_curves, metric_dots
 from scantrial.report.forest import forest_plot
 from scantrial.report.planning import power_curves
+from scantrial.report.ranking_figure import ranking_figure
 from scantrial.report.reliability_figure import reliability_diagram
+from scantrial.report.variance_figure import variance_bars
 from scantrial.report.view import ArmView, ReportView, primary_values
 
 
@@ -27,6 +30,9 @@ class ReportFigures:
     reliability: Figure | None
     decision: Figure | None
     power: Figure | None
+    variance: Figure | None = None
+    ranking: tuple[Figure, ...] = ()
+    histograms: Figure | None = None
 
 
 def build_figures(view: ReportView) -> ReportFigures:
@@ -45,7 +51,15 @@ def build_figures(view: ReportView) -> ReportFigures:
         reliability=_reliability(view),
         decision=_decision(view),
         power=None if view.judgement.outlook is None else power_curves(view.judgement.outlook),
+        variance=None if primary is None else variance_bars(primary, title="What the uncertainty is due to"),
+        ranking=tuple(ranking_figure(one, view.labels, title=_of_class(view, one.class_name)) for one in view.curves),
+        histograms=None if view.audit is None else histogram_figure(view.audit),
     )
+
+
+def _of_class(view: ReportView, class_name: str) -> str:
+    title = "ROC and precision-recall on test"
+    return title if len(view.data.class_names) == 2 else f"{title}: {class_name}"
 
 
 def shared_domains(view: ReportView) -> dict[str, Domain | None]:

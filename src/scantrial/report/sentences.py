@@ -339,7 +339,9 @@ def epoch_rule(select: Mapping[str, Any]) -> str:
 
 def _changes_in_view_of_results(view: ReportView) -> str:
     """Say how the study file was changed while results were there; empty where it was not."""
-    later = [version for version in view.protocol[1:] if version.get("finished_runs", 0) > 0]
+    late = [version for version in view.protocol[1:] if version.get("finished_runs", 0) > 0]
+    # What the author says about the study picks no arm and no metric.
+    later = [version for version in late if version.get("change") != "changed about"]
     if not later:
         return ""
     changes = "; ".join(f"{str(version.get('at', ''))[:10]}: {version.get('change', '')}" for version in later)

@@ -6,7 +6,7 @@ Nothing here is rounded and nothing is put in words, but for the verdicts' own s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,14 +25,20 @@ from scantrial.analysis.curves import (
 from scantrial.analysis.metrics import METRICS, MetricValue, confusion_matrix, measure_all, metrics_for
 from scantrial.analysis.summary import SeedSummary, summarise
 from scantrial.audit.records import Audit
+from scantrial.core.about import answers
+from scantrial.core.notebook import notebook_html
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split
 from scantrial.report.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
 from scantrial.report.evaluation import Evaluation, evaluate
 from scantrial.report.formats import flattened
 from scantrial.report.judging import Judgement, judge
-from scantrial.report.mistakes import WorstCase, worst_cases
+from scantrial.report.mistakes import DisputedCase, WorstCase, disputed_cases, worst_cases
+from scantrial.report.ranking_view import ClassCurves, ranking_curves
 from scantrial.report.reading import RunData, StudyData
 from scantrial.store.folder import Failure
+
+N_DISPUTED = 8
+"""Cases that are shown because arms disagree on them."""
 
 EVALUATION = "run"
 """Under this name a run logs that it evaluates itself on the test scans."""
@@ -158,6 +164,9 @@ class ReportView:
         is larger where a run was stopped after its evaluation and repeated
     judgement : the verdicts on the primary metric, and the hypotheses' answers
     evaluation : intervals of every metric, calibration, thresholds, and the luck of the best arm, on the test cases
+    about : what the author answered, by question; see `scantrial.core.about`
+    disputed : the test cases on which arms differ most
+    curves : ROC and precision-recall curves on the test cases, by class
     """
 
     question: str
@@ -183,6 +192,22 @@ class ReportView:
     judgement: Judgement
     evaluation: Evaluation
     audit: Audit | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
+    disputed: tuple[DisputedCase, ...] = ()
+    curves: tuple[ClassCurves, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """Show each arm's primary metric in a notebook, and the verdicts."""
+        values = primary_values(self)
+        found = [(label, list(by_seed.values())) for label, by_seed in values.items() if by_seed]
+        rows = [(label, len(of_seeds), f"{np.mean(of_seeds):.4g}") for label, of_seeds in found]
+        primary = self.judgement.primary
+        return notebook_html(
+            self.question,
+            columns=("arm", "runs", f"{METRICS[self.primary_metric].title} on {self.primary_split}, mean over seeds"),
+            rows=rows,
+            lines=[] if primary is None else [item.sentence for item in primary.comparisons],
+        )
 
     @property
     def labels(self) -> dict[str, str]:
@@ -243,6 +268,7 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
     primary = plan.get("primary") or {}
     arms = _arms(study, class_names, skip=skip)
     labels = {arm.name: arm.label for arm in arms}
+    evaluation = evaluate(study, metric=METRICS[str(primary.get("metric", "accuracy"))].name)
     evaluated = [run for opening in study.openings if opening.by == EVALUATION for run in opening.runs]
     return ReportView(
         question=str(plan["study"]),
@@ -268,8 +294,11 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
         study_text=study.study_text,
         protocol=study.protocol,
         judgement=judge(study),
-        evaluation=evaluate(study, metric=METRICS[str(primary.get("metric", "accuracy"))].name),
+        evaluation=evaluation,
         audit=study.audit,
+        about=answers(plan.get("about")),
+        disputed=disputed_cases(study, class_names, labels, n=N_DISPUTED),
+        curves=ranking_curves(study, class_names, evaluation),
     )
 
 

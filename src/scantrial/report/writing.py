@@ -91,7 +91,8 @@ def report_document(folder: StudyFolder, *, view: ReportView | None = None) -> D
     """Return the report of a study folder as a document; scans and PyTorch are not needed."""
     if view is None:
         view = build_view(read_study(folder, by="report", purpose="report"))
-    thumbnails = read_thumbnails(folder, [*(case.case for case in view.worst), *pictured_cases(view.audit)])
+    shown = [*(case.case for case in view.worst), *(case.case for case in view.disputed), *pictured_cases(view.audit)]
+    thumbnails = read_thumbnails(folder, shown)
     return build_document(view, build_figures(view), thumbnails)
 
 

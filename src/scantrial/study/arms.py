@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from scantrial.core.notebook import notebook_html
 from scantrial.recipe.spec import Recipe
 from scantrial.study.spec import StudySpec
 
@@ -73,6 +74,15 @@ class Study:
     recipe_given: Mapping[str, Any] = field(compare=False, repr=False)
     source_path: Path | None = field(compare=False)
     base: Path = field(compare=False)
+
+    def _repr_html_(self) -> str:
+        """Show question and arms in a notebook."""
+        return notebook_html(
+            self.spec.study,
+            columns=("arm", "label"),
+            rows=[(arm.name, arm.label) for arm in self.arms],
+            lines=[f"seeds: {', '.join(map(str, self.seeds))}", f"decided on: {self.spec.primary.metric}"],
+        )
 
     def arm(self, name: str) -> Arm:
         """Return the arm of that name; raises KeyError if there is none."""

@@ -49,7 +49,7 @@ def _words(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
         for verb, items in (("added", _without(now, before)), ("removed", _without(before, now))):
             if items:
                 yield f"{verb} {what}: {', '.join(map(str, items))}"
-    others = [key for key in new if key not in ("arms", "seeds") and old.get(key) != new[key]]
+    others = [key for key in {**new, **old} if key not in ("arms", "seeds") and old.get(key) != new.get(key)]
     if others:
         yield f"changed {', '.join(others)}"
 

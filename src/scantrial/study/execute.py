@@ -18,6 +18,7 @@ from typing import Any
 from scantrial.core.errors import StudyConflictError
 from scantrial.core.files import clear_os_errors
 from scantrial.core.machine import n_cores
+from scantrial.core.notebook import notebook_html
 from scantrial.core.progress import Progress, silent
 from scantrial.data.scanset import ScanSet
 from scantrial.store.folder import Failure, RunKey, StudyFolder, now
@@ -86,6 +87,16 @@ class Outcome:
     workers: WorkerChoice | None = None
     reused: Mapping[RunKey, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what was trained."""
+        why = {failure.key: f"failed: {failure.message}" for failure in self.failed}
+        state = {**dict.fromkeys(self.finished, "finished"), **dict.fromkeys(self.diverged, "diverged"), **why}
+        return notebook_html(
+            f"{len(self.finished)} runs finished, {len(self.trained)} of them now, in {self.folder}",
+            columns=("arm", "seed", "run"),
+            rows=[(key.arm, key.seed, said) for key, said in state.items()],
+        )
 
 
 Watch = Callable[[Event, "Clock"], None]

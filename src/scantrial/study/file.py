@@ -131,6 +131,11 @@ def study_to_yaml(study: Study) -> str:
     content["factors"] = study.spec.model_dump(mode="json")["factors"]
     if not isinstance(study.spec.design, str):
         content["design"] = study.spec.model_dump(mode="json")["design"]
+    return to_yaml(content)
+
+
+def to_yaml(content: Mapping[str, Any]) -> str:
+    """Write plain data as a study folder's ``study.yaml`` is written."""
     yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None
     yaml.allow_unicode = True
@@ -138,7 +143,7 @@ def study_to_yaml(study: Study) -> str:
     yaml.sort_base_mapping_type_on_output = False
     yaml.representer.ignore_aliases = lambda *_: True
     stream = io.StringIO()
-    yaml.dump(content, stream)
+    yaml.dump(dict(content), stream)
     return stream.getvalue()
 
 

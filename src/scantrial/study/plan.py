@@ -28,6 +28,7 @@ def study_to_plan(study: Study) -> dict[str, Any]:
         "hypotheses": [{"claim": item.claim, "kind": item.kind, "arms": list(item.arms)} for item in study.hypotheses],
         "acknowledge": spec["acknowledge"],
         "keep_weights": spec["keep_weights"],
+        **({"about": spec["about"]} if spec.get("about") else {}),
     }
 
 

@@ -10,6 +10,7 @@ from scantrial.audit.checks import CHECKS
 from scantrial.core.names import listed, nearest
 from scantrial.data.spec import DataSpec
 from scantrial.recipe.spec import Recipe
+from scantrial.study.about import AboutSpec
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Settings = Annotated[dict[str, Any], Field(min_length=1)]
@@ -137,6 +138,7 @@ class StudySpec(StudyPart):
     hypotheses : claims made beforehand
     acknowledge : audit findings that are accepted, each with a reason
     keep_weights : ``best`` keeps the chosen epoch's weights of every run, ``none`` keeps none
+    about : what only the author can know, for the report; may change at any time
     """
 
     study: Text
@@ -154,6 +156,7 @@ class StudySpec(StudyPart):
     hypotheses: tuple[HypothesisSpec, ...] = ()
     acknowledge: tuple[Acknowledgement, ...] = ()
     keep_weights: Literal["best", "none"] = "best"
+    about: AboutSpec | None = None
 
     @property
     def seed_numbers(self) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.audit.conftest import phantom_scans, picture_of
 
 from scantrial import api
+from scantrial.audit import stored
 from scantrial.audit.audit import audit_key, audit_scans
 from scantrial.audit.checks import CHECKS
 from scantrial.audit.records import Audit, AuditSettings
@@ -101,7 +102,7 @@ def test_the_pictures_are_those_of_the_scans(audit, spoilt):
 def test_a_study_keeps_its_audit_and_makes_it_once(folder, spoilt, monkeypatch):
     """The second call reads what the first one kept; other splits are audited anew."""
     first = keep_audit(folder, spoilt)
-    monkeypatch.setattr("scantrial.audit.stored.audit_scans", lambda *args, **more: pytest.fail("audited again"))
+    monkeypatch.setattr(stored, "audit_scans", lambda *args, **more: pytest.fail("audited again"))
     assert dump_json(keep_audit(folder, spoilt).to_dict()) == dump_json(first.to_dict())
     with pytest.raises(pytest.fail.Exception, match="audited again"):
         keep_audit(folder, spoilt.with_split(np.where(spoilt.split == "val", "train", spoilt.split)))

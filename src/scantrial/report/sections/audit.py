@@ -9,17 +9,15 @@ from typing import Any
 from scantrial.audit.records import Audit, Finding
 from scantrial.report import formats, sentences
 from scantrial.report.document import Block, CodeBlock, Details, Note, Picture, Section
-from scantrial.report.sections.parts import blocks, gallery, left, number, paragraph, right, table
+from scantrial.report.figure import Figure
+from scantrial.report.sections.parts import blocks, figure, gallery, left, paragraph, table
 from scantrial.report.view import ReportView
 
-N_BINS = 16
-"""Bins of a histogram that are shown; the audit stores four times as many."""
 
-
-def audit(view: ReportView, thumbnails: Mapping[int, bytes]) -> Section:
+def audit(view: ReportView, thumbnails: Mapping[int, bytes], histograms: Figure | None) -> Section:
     """Show what the audit found."""
     said = paragraph("audit-said", sentences.audited(view))
-    found = () if view.audit is None else _audit(view.audit, thumbnails)
+    found = () if view.audit is None else _audit(view.audit, thumbnails, histograms)
     return Section(id="audit", title="The scans, audited", short="Audit", blocks=blocks(said, found))
 
 
@@ -29,10 +27,10 @@ def pictured_cases(audit: Audit | None) -> list[int]:
     return [item["case"] for pair in pairs for name in ("second", "like_second") for item in pair[name]]
 
 
-def _audit(audit: Audit, thumbnails: Mapping[int, bytes]) -> tuple[Block, ...]:
+def _audit(audit: Audit, thumbnails: Mapping[int, bytes], histograms: Figure | None) -> tuple[Block, ...]:
     return blocks(
         [_finding(finding, name) for finding, name in zip(audit.findings, _names(audit), strict=True)],
-        _looks(audit.pictures),
+        _looks(audit.pictures, histograms),
         [_alike(pair, thumbnails) for pair in audit.pictures.get("most_alike", ())],
         [_checks(audit)],
     )
@@ -69,7 +67,7 @@ def _cases(finding: Finding, name: str) -> tuple[Details, ...]:
     return (Details(id=f"{name}-cases", summary=summary, blocks=(CodeBlock(id=f"{name}-list", content=lines),)),)
 
 
-def _looks(pictures: Mapping[str, Any]) -> tuple[Details, ...]:
+def _looks(pictures: Mapping[str, Any], histograms: Figure | None) -> tuple[Details, ...]:
     if not pictures.get("means"):
         return ()
     means = [
@@ -80,21 +78,9 @@ def _looks(pictures: Mapping[str, Any]) -> tuple[Details, ...]:
         )
         for mean in pictures["means"]
     ]
-    histograms = table(
-        "histograms",
-        "Histograms: share of the pixels in each sixteenth of the range, from black to the brightest value, in "
-        "per cent",
-        [*left("Split, class"), *right(*map(str, range(1, N_BINS + 1)))],
-        [[f"{one['split']} {one['class']}", *_bins(one["share"])] for one in pictures.get("histograms", ())],
-        wide=True,
-    )
     summary = "What the scans look like: the mean of each split and class"
-    return (Details(id="looks", summary=summary, blocks=blocks(gallery("means", means), [histograms])),)
-
-
-def _bins(share: list[float]) -> list[Any]:
-    sums = [sum(share[4 * position : 4 * position + 4]) for position in range(N_BINS)]
-    return [number(f"{100 * part:.1f}", part) for part in sums]
+    shown = blocks(gallery("means", means), figure("histograms", histograms))
+    return (Details(id="looks", summary=summary, blocks=shown),)
 
 
 def _alike(pair: Mapping[str, Any], thumbnails: Mapping[int, bytes]) -> Details:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scantrial.report.document import Section
+from scantrial.report.limit_words import limits_of_audit, limits_of_design, limits_of_evidence, limits_of_results
 from scantrial.report.sections.parts import bullets
 from scantrial.report.sentences import limits as limits_of
 from scantrial.report.view import ReportView
@@ -10,4 +11,11 @@ from scantrial.report.view import ReportView
 
 def limits(view: ReportView) -> Section:
     """List what limits this study; only what is true of it."""
-    return Section(id="limits", title="Limits", blocks=bullets("limits-list", limits_of(view)))
+    said = [
+        *limits_of(view),
+        *limits_of_design(view),
+        *limits_of_results(view),
+        *limits_of_audit(view),
+        *limits_of_evidence(view),
+    ]
+    return Section(id="limits", title="Limits", blocks=bullets("limits-list", said))

@@ -1,0 +1,30 @@
+"""The methods as a text that a paper can take over, with the sources it cites."""
+
+from __future__ import annotations
+
+from scantrial.report.document import Bullets, Pairs, Section, text
+from scantrial.report.methods_text import methods as methods_of
+from scantrial.report.references import numbered
+from scantrial.report.sections.parts import blocks, paragraph
+from scantrial.report.view import ReportView
+
+
+def methods(view: ReportView) -> Section:
+    """Print what ran, step by step, and list what was cited."""
+    found = methods_of(view)
+    written, sources = numbered([said for _, said in found.values()])
+    steps = [
+        Pairs(id=f"methods-{name}", items=((title, text(said)),))
+        for (name, (title, _)), said in zip(found.items(), written, strict=True)
+    ]
+    listed = Bullets(id="references", items=tuple(text(one.to_text()) for one in sources), ordered=True)
+    lead = "Written from what ran, to be taken over as it is; nothing stands here that did not take place."
+    return Section(
+        id="methods",
+        title="Methods",
+        blocks=blocks(
+            paragraph("methods-lead", lead, "small"),
+            steps,
+            [Section(id="sources", title="References", blocks=(listed,))] if sources else [],
+        ),
+    )

@@ -1,0 +1,52 @@
+"""Put the author's answers into a study folder: nothing is trained, neither scans nor PyTorch are needed."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from ruamel.yaml import YAML
+
+from scantrial.core.errors import StudyConflictError
+from scantrial.store.folder import StudyFolder
+from scantrial.store.lock import StudyLock
+from scantrial.study.arms import Study
+from scantrial.study.file import to_yaml
+
+CHANGE = "changed about"
+"""How the log of versions calls it."""
+
+
+def record_answers(study: Study, folder: StudyFolder) -> bool:
+    """Take over what a study file says under ``about``, and log it as a version; return whether anything changed.
+
+    Only the answers are taken: whatever else the file says, arms, seeds and hypotheses of the folder stay.
+
+    Raises
+    ------
+    StudyConflictError
+        If the folder asks another question.
+    LockedError
+        If another process holds the folder.
+    """
+    with StudyLock(folder.path):
+        plan = folder.plan()
+        if plan["study"] != study.spec.study:
+            raise StudyConflictError(
+                f"{folder.path} asks {plan['study']!r}, the study file {study.spec.study!r}",
+                expected="answers about the same study",
+                do="give the study file that the folder was run with",
+            )
+        given = {} if study.spec.about is None else study.spec.about.model_dump(mode="json", exclude_none=True)
+        if plan.get("about", {}) == given:
+            return False
+        rest = {key: value for key, value in plan.items() if key != "about"}
+        text = _with_answers(folder.study_text(), given)
+        new = {**rest, "about": given} if given else rest
+        folder.write_study(text, new, sha256=sha256(text.encode()).hexdigest(), change=CHANGE)
+        return True
+
+
+def _with_answers(text: str, given: dict[str, object]) -> str:
+    content = dict(YAML(typ="safe", pure=True).load(text))
+    content.pop("about", None)
+    return to_yaml({**content, "about": given} if given else content)
