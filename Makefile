@@ -6,7 +6,7 @@ SHELL := bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 JOBS ?= 2
-EXTRAS := train
+EXTRAS := train,web
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -28,6 +28,7 @@ from scantrial.recipe.spec import Recipe
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.store.schema import dump_json
+from scantrial.study.live import LiveHistory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +93,15 @@ class _Worker:
         """Train one run, write its folder, and tell the parent how it ended."""
         partial = self.folder.partial_path(key)
         partial.mkdir(parents=True, exist_ok=True)
-        result = self.engine(self._task(key, partial / "checkpoint.pt"), self._tell)
+        live = LiveHistory(self.folder, key)
+
+        def tell(record: EpochRecord, n_epochs: int) -> None:
+            live.note(record)
+            self.answer(kind="epoch", epoch=record.epoch, n_epochs=n_epochs, val_accuracy=record.val_accuracy)
+
+        result = self.engine(self._task(key, partial / "checkpoint.pt"), tell)
         self.folder.write_run(result, keep_weights=self.setup.keep_weights)
         self.answer(kind="done", status=result.facts.status)
-
-    def _tell(self, record: EpochRecord, n_epochs: int) -> None:
-        self.answer(kind="epoch", epoch=record.epoch, n_epochs=n_epochs, val_accuracy=record.val_accuracy)
 
     def _open_test(self, key: RunKey, chosen_epoch: int) -> None:
         purpose = f"evaluation after training, epoch {chosen_epoch}"
