@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from scantrial.core.records import SaliencyMaps
 from scantrial.data.scanset import Pixels
+from scantrial.nets.heads import BceHead, Head
 from scantrial.train.inference import Predictor
 from scantrial.train.scans import put_on_device
 
@@ -43,11 +45,20 @@ def explain(predictor: Predictor, image: Pixels) -> SaliencyMaps:
     )
 
 
+def log_odds(head: Head, logits: Tensor, target: int) -> Tensor:
+    """Return the log odds of a class's probability, shape (n,), so that a gradient can be taken through them."""
+    if head.n_outputs == 1:
+        return logits[:, 0] if target == 1 else -logits[:, 0]
+    # Each probability is a softmax: of the logits, or of the logarithms of one sigmoid for each class.
+    scores = functional.logsigmoid(logits) if isinstance(head, BceHead) else logits
+    others = [column for column in range(head.n_classes) if column != target]
+    return scores[:, target] - scores[:, others].logsumexp(dim=1)
+
+
 def _gradient(predictor: Predictor, x: Tensor, target: int) -> NDArray[np.float64]:
-    x = x.clone().requires_grad_()
+    x = x.detach().clone().requires_grad_()
     with torch.enable_grad():
-        p = predictor.head.probabilities(predictor.network(x))[0, target].double()
-        torch.autograd.backward(torch.logit(p, eps=1e-12))
+        torch.autograd.backward(log_odds(predictor.head, predictor.network(x), target)[0])
     assert x.grad is not None
     return x.grad[0].abs().amax(dim=0).double().cpu().numpy()
 

@@ -21,7 +21,7 @@ NOTE_TEST = (
 NOTE = "{split} cases: a decision is the class with the largest mean probability over an arm's runs. {learned}"
 LEARNED = {
     "train": "The networks have learned from these cases: that they are right on them says little.",
-    "val": "The epoch of each run was chosen on these cases.",
+    "val": "Each run's epoch was chosen on these cases, unless the study keeps the last one.",
 }
 
 

@@ -194,6 +194,7 @@ class AuditLine:
     title: str = told("what is wrong, in a few words")
     text: str = told("what was found, with its numbers")
     n_cases: int = told("cases concerned")
+    split: str | None = told("the split with most of these cases; null where there are none")
     acknowledged: str | None = told("the reason that the study file gives for accepting it, or null")
 
 

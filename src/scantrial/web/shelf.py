@@ -71,6 +71,7 @@ class OpenStudy:
         self._opened: dict[RunKey, int] = {}
         self._is_logged = False
         self._plan: tuple[int, dict[str, Any]] | None = None
+        self._splits: tuple[int, Mapping[int, str]] | None = None
 
     # ------------------------------------------------------------------ what there is
 
@@ -99,6 +100,15 @@ class OpenStudy:
     def class_names(self) -> tuple[str, ...]:
         """Return the classes in the order of their indices."""
         return tuple(map(str, self.folder.data()["class_names"]))
+
+    def split_of_cases(self) -> Mapping[int, str]:
+        """Return the split of each case."""
+        with self._guard:
+            at = _mtime(self.folder.path / "cases.parquet")
+            if self._splits is None or self._splits[0] != at:
+                table = self.folder.cases(["case", "split"])
+                self._splits = at, dict(zip(table["case"].to_pylist(), table["split"].to_pylist(), strict=True))
+            return self._splits[1]
 
     def status(self) -> api.Status:
         """Return what is done, running and left."""

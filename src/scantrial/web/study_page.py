@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -144,6 +145,7 @@ def progress_of(found: api.Status) -> Progress:
 def audit_lines(study: OpenStudy) -> tuple[AuditLine, ...]:
     """Return the findings of the audit, the worst first."""
     audit = study.audit()
+    splits = study.split_of_cases() if audit is not None and audit.findings else {}
     return tuple(
         AuditLine(
             code=item.code,
@@ -151,10 +153,16 @@ def audit_lines(study: OpenStudy) -> tuple[AuditLine, ...]:
             title=item.title,
             text=item.text,
             n_cases=len(item.case_numbers),
+            split=_commonest_split(item.case_numbers, splits),
             acknowledged=item.acknowledged,
         )
         for item in (audit.findings if audit is not None else ())
     )
+
+
+def _commonest_split(cases: Sequence[int], splits: Mapping[int, str]) -> str | None:
+    known = Counter(splits[case] for case in cases if case in splits)
+    return known.most_common(1)[0][0] if known else None
 
 
 # ---------------------------------------------------------------------- curves
