@@ -6,12 +6,13 @@ import threading
 from collections import OrderedDict
 
 from scantrial import api
-from scantrial.core.errors import InputError, ScantrialError
+from scantrial.core.errors import InputError
 from scantrial.core.records import SaliencyMaps
 from scantrial.data.scanset import ScanSet
 from scantrial.web.pictures import draw_map
 from scantrial.web.records import CasePage, Saliency
 from scantrial.web.shelf import OpenStudy, Shelf
+from scantrial.web.study_page import fault_in_words
 
 KEPT_MAPS = 64
 
@@ -48,8 +49,8 @@ class Explainer:
         arm, seed = _parts(run, page.saliency_choices)
         try:
             found = self._find(study, case, run)
-        except (ScantrialError, ImportError, OSError) as error:
-            why = error.got if isinstance(error, ScantrialError) else str(error)
+        except Exception as error:  # scans, weights or PyTorch may be missing or damaged in any way: the page says so
+            why = fault_in_words(error)
             return Saliency(
                 arm=arm,
                 seed=seed,

@@ -137,10 +137,11 @@ def threshold_page(study: OpenStudy, asked: ThresholdQuery, data: StudyData) -> 
     InputError
         If there is no such arm.
     """
-    arms, class_names = _arms_with_runs(study), study.class_names()
+    class_names = study.class_names()
+    arms = _arms_with_runs(study) if len(class_names) == 2 else {}
     arm = asked.arm or next(iter(arms), None)
-    if arm is not None:
-        _known("arm with finished runs", arm, arms)
+    if asked.arm is not None:
+        _known("arm with finished runs", asked.arm, arms)
     note = NOTE_THRESHOLD
     validation: Operating | None = None
     locked: tuple[Operating, ...] = ()

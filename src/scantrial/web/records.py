@@ -75,7 +75,7 @@ class FailedRun:
 
     arm: str = told("arm, as in the study folder")
     seed: int = told("its seed")
-    message: str = told("why")
+    message: str = told("why it failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -422,8 +422,10 @@ class ThresholdPage:
 
     name: str = told("name of the study's folder, as in addresses")
     question: str = told("what the study asks")
-    arms: Mapping[str, str] = told("labels of the arms that have finished runs, by name")
-    arm: str | None = told("the arm; null where none has a finished run")
+    arms: Mapping[str, str] = told(
+        "labels of the arms that can be asked about, by name; none with more than two classes"
+    )
+    arm: str | None = told("the arm; null where there is none")
     positive: str | None = told("the positive class; null where there are more than two classes")
     threshold: float = told("the probability above which a case is called positive, tried on validation")
     prevalence: float = told("share of the positive class that PPV and NPV are stated for")

@@ -11,7 +11,7 @@ from scantrial.web.cases import SORTS, SplitScores, choose
 CLASSES = ("normal", "pneumonia")
 ARMS = {"a": "A", "b": "B"}
 
-P_ONE = np.array([[0.9, 0.2, 0.6, 0.4, 0.95], [0.8, 0.4, 0.3, 0.1, 0.05]])
+P_ONE = np.array([[0.9, 0.2, 0.6, 0.35, 0.95], [0.8, 0.4, 0.3, 0.1, 0.05]])
 """Probability of class 1 by arm and case."""
 SCORES = SplitScores(
     cases=np.array([10, 11, 12, 13, 14]),
@@ -35,14 +35,14 @@ def numbers(**asked) -> list[int]:
         ({"arm": "a", "decision": "pneumonia"}, [10, 12, 14]),
         ({"arm": "a", "outcome": "right"}, [10, 13, 14]),
         ({"arm": "b", "outcome": "wrong"}, [11, 14]),
-        ({"arm": "all", "outcome": "wrong"}, [11, 14]),  # means: 0.85, 0.3, 0.45, 0.25, 0.5; a tie is called normal
+        ({"arm": "all", "outcome": "wrong"}, [11, 14]),  # means: 0.85, 0.3, 0.45, 0.225, 0.5; a tie is called normal
         ({"finding": "AU030"}, [11]),
         ({"finding": "any"}, [11, 14]),
         ({"finding": "any", "truth": "normal"}, []),
-        ({"arm": "a", "sort": "confidence"}, [14, 10, 11, 12, 13]),
+        ({"arm": "a", "sort": "confidence"}, [14, 10, 11, 13, 12]),
         ({"arm": "a", "sort": "unsure"}, [12, 13, 11, 10, 14]),
         ({"arm": "a", "sort": "mistaken"}, [11, 12, 13, 10, 14]),
-        ({"sort": "disagreement"}, [14, 12, 13, 11, 10]),  # differences: 0.1, 0.2, 0.3, 0.3, 0.9
+        ({"sort": "disagreement"}, [14, 12, 13, 11, 10]),  # differences: 0.1, 0.2, 0.3, 0.25, 0.9
     ],
 )
 def test_filters_and_orders(asked, found):
