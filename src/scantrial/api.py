@@ -443,14 +443,14 @@ def report(folder: str | Path) -> Path:
 
     Needs neither the scans nor PyTorch.
     """
-    from scantrial.report.html import write_report  # noqa: PLC0415 - drawing takes a second to load
+    from scantrial.report.writing import write_report  # noqa: PLC0415 - drawing takes a second to load
 
     return write_report(open_folder(folder).path)
 
 
 def report_and_results(folder: str | Path) -> tuple[Path, ReportView]:
     """Write the report of a study folder; return its path and the numbers in it, from one logged reading."""
-    from scantrial.report.html import write_report  # noqa: PLC0415 - drawing takes a second to load
+    from scantrial.report.writing import write_report  # noqa: PLC0415 - drawing takes a second to load
 
     store = open_folder(folder)
     view = build_view(read_folder(store, by="report", purpose="report and printed results"))

@@ -71,7 +71,7 @@ class Calibration:
         return {name: value.to_dict() if hasattr(value, "to_dict") else value for name, value in values.items()}
 
 
-def measure_calibration(rows: Rows, *, seed: int, n_draws: int = N_DRAWS) -> Calibration:
+def measure_calibration(rows: Rows, *, seed: int, n_draws: int = N_DRAWS, band: bool = True) -> Calibration:
     """Compute every number on calibration, and the reliability curve.
 
     Parameters
@@ -79,6 +79,7 @@ def measure_calibration(rows: Rows, *, seed: int, n_draws: int = N_DRAWS) -> Cal
     rows : of any split, two classes, logits or probabilities
     seed : of the draws behind the noise floor and the consistency band
     n_draws : default 1000, at least 1
+    band : whether the consistency band is drawn, which takes most of the time; without it the band is NaN
 
     Raises
     ------
@@ -99,7 +100,7 @@ def measure_calibration(rows: Rows, *, seed: int, n_draws: int = N_DRAWS) -> Cal
         n_bins=mass_bin_count(rows.n) if found["error_square"].is_defined else None,
         ece_noise_mean=_attempt(lambda _: float(noise.mean()), cases),
         ece_noise_95=_attempt(lambda _: float(np.quantile(noise, 0.95)), cases),
-        curve=reliability_curve(cases.y, cases.p, seed=seed, n_draws=n_draws),
+        curve=reliability_curve(cases.y, cases.p, seed=seed, n_draws=n_draws if band else 0),
         **found,
     )
 

@@ -105,7 +105,7 @@ def reliability_curve(
 
     The band: outcomes are drawn as class 1 with probability p and fitted anew, `n_draws` times; at each p it reaches
     from the (1 - level)/2 to the (1 + level)/2 quantile. It is pointwise: even a perfectly calibrated model leaves it
-    somewhere.
+    somewhere. No draws, no band: it is NaN.
     """
     grid, index, n = np.unique(p, return_inverse=True, return_counts=True)
     shown = np.unique(np.linspace(0, len(grid) - 1, min(len(grid), MAX_POINTS)).round().astype(np.int64))
@@ -127,6 +127,8 @@ def reliability_curve(
 
 
 def _band(grid: Floats, n: Counts, shown: Counts, *, seed: int, level: float, n_draws: int) -> tuple[Floats, Floats]:
+    if not n_draws:
+        return np.full(len(shown), np.nan), np.full(len(shown), np.nan)
     rng = stream(seed, "calibration", "consistency-band")
     fits = np.array([_pool(rng.binomial(n, grid) / n, n)[shown] for _ in range(n_draws)])
     low, high = np.quantile(fits, [(1 - level) / 2, (1 + level) / 2], axis=0)

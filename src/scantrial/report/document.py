@@ -9,6 +9,7 @@ scans nor PyTorch are needed.
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -87,18 +88,20 @@ class Bullets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
-    """Terms and what is said of each."""
+    """Terms and what is said of each; where terms are sentences, what is said stands below them."""
 
     id: str
     items: tuple[tuple[str, Text], ...]
+    sentences: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column of a table; numbers stand to the right."""
+    """A column of a table; numbers stand to the right. A spare one may be left out where the page is narrow."""
 
     title: str
     align: Align = "left"
+    spare: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,11 +113,15 @@ class Cell:
     text : as printed
     below : lines under it, such as an interval
     value : the unrounded number behind it, for CSV and JSON; None where there is none
+    aside : what follows the text and counts for less, such as a standard deviation
+    strong : whether it is what the reader looks for
     """
 
     text: str
     below: tuple[str, ...] = ()
     value: float | int | None = None
+    aside: str = ""
+    strong: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,13 +267,22 @@ def children(block: Block) -> tuple[Block, ...]:
     return block.blocks if isinstance(block, Note | Details | Section) else ()
 
 
-def walk(document: Document) -> Iterator[Block]:
-    """Yield every block of a document in its order of reading, outer before inner."""
-    waiting: list[Block] = [*document.front, *document.sections]
+def walk(part: Document | Block) -> Iterator[Block]:
+    """Yield every block of a document, or a block and those within it, in their order of reading, outer first."""
+    waiting: list[Block] = [*part.front, *part.sections] if isinstance(part, Document) else [part]
     while waiting:
         block = waiting.pop(0)
         yield block
         waiting[:0] = children(block)
+
+
+def numbered(part: Document | Block) -> dict[str, str]:
+    """Return what to call each figure and table, by its id: ``Figure 1``, ``Table 2``, in their order of reading."""
+    names: dict[str, str] = {}
+    for kind, word in ((FigureBlock, "Figure"), (Table, "Table")):
+        found = [block.id for block in walk(part) if isinstance(block, kind)]
+        names |= {name: f"{word} {number}" for number, name in enumerate(found, start=1)}
+    return names
 
 
 def words(block: Block) -> Iterator[str]:
@@ -305,7 +321,7 @@ def _table_words(table: Table) -> Iterator[str]:
     for row in table.rows:
         for cell in row:
             yield cell.text
-            yield from cell.below
+            yield from filter(None, (cell.aside, *cell.below))
 
 
 # ---------------------------------------------------------------------- plain data
@@ -357,7 +373,9 @@ def _inline(part: Code | Strong | Link) -> dict[str, str]:
 
 
 def _cell(cell: Cell) -> Mapping[str, Any]:
-    return {"text": cell.text, "below": list(cell.below), "value": cell.value}
+    # An interval may be without an end, and JSON has no number for that.
+    value = None if isinstance(cell.value, float) and not math.isfinite(cell.value) else cell.value
+    return {"text": cell.text, "aside": cell.aside, "below": list(cell.below), "value": value}
 
 
 def _picture(picture: Picture) -> Mapping[str, Any]:

@@ -44,7 +44,7 @@ class CalibrationView:
     numbers : each over the seeds
     error_interval : the calibration error over seeds and cases; None where there are too few cases, or too many
         to resample
-    runs : by seed
+    runs : by seed; the consistency band is the first seed's alone
     temperature : over the seeds whose temperature can be estimated
     before, after : log loss, Brier score and calibration error over those seeds, without and with it
     effects : by seed
@@ -183,7 +183,12 @@ def _estimates(runs: RunScores) -> dict[str, dict[str, ArmEstimate]]:
 
 
 def _calibration(runs: Sequence[RunData], interval: CalibrationInterval | None, *, seed: int) -> CalibrationView:
-    measured = {run.key.seed: measure_calibration(rows_of(run.predictions["test"]), seed=seed) for run in runs}
+    # The figure draws the band of the first seed alone.
+    first = min((run.key.seed for run in runs), default=None)
+    measured = {
+        run.key.seed: measure_calibration(rows_of(run.predictions["test"]), seed=seed, band=run.key.seed == first)
+        for run in runs
+    }
     effects = {run.key.seed: _recalibrated(run, seed=seed) for run in runs if "val" in run.predictions}
     used = [effect for effect in effects.values() if effect.after is not None]
     return CalibrationView(

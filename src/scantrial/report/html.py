@@ -1,200 +1,110 @@
-"""The report as one HTML file that fetches nothing and runs nothing."""
+"""A document as one HTML file that fetches nothing: it opens from disk, and its figures stand without their script."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import re
-from collections.abc import Callable, Iterator, Mapping
+import struct
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from importlib.resources import files
-from io import StringIO
-from itertools import count
-from pathlib import Path
 from typing import Any
 
 import jinja2
-from ruamel.yaml import YAML
+import pyarrow as pa
+from markupsafe import Markup, escape
 
-import scantrial
-from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.summary import SeedSummary
-from scantrial.core.errors import InputError
-from scantrial.core.files import write_atomic
-from scantrial.report import evaluation_words, formats, sentences, verdict_words
-from scantrial.report.decision_figure import MAX_ARMS, decision_curves
-from scantrial.report.figure import Figure
-from scantrial.report.figures import Domain, confusion_matrices, learning_curves, metric_dots
-from scantrial.report.forest import forest_plot
-from scantrial.report.palette import BLUE, GRID, INK, MUTED, VERMILLION
-from scantrial.report.planning import power_curves
-from scantrial.report.reading import read_study, read_thumbnails
-from scantrial.report.reliability_figure import reliability_diagram
-from scantrial.report.view import ArmView, ReportView, build_view, primary_values
-from scantrial.store.folder import StudyFolder, open_folder
+from scantrial.report import formats
+from scantrial.report.charts import Charts, is_zoomable, toggles
+from scantrial.report.document import (
+    Block,
+    Code,
+    Details,
+    Document,
+    Gallery,
+    Inline,
+    Section,
+    Strong,
+    Text,
+    numbered,
+    walk,
+)
 
-_THEMED = {
-    f'fill="{INK}"': 'fill="currentColor"',
-    f'stroke="{INK}"': 'stroke="currentColor"',
-    f'fill="{MUTED}"': 'fill="var(--muted)"',
-    f'stroke="{MUTED}"': 'stroke="var(--muted)"',
-    f'stroke="{GRID}"': 'stroke="var(--grid)"',
-    f'stroke="{BLUE}"': 'stroke="var(--blue)"',
-    f'stroke="{VERMILLION}"': 'stroke="var(--vermillion)"',
-}
-"""The page's own colours in place of the figure's, so that figures follow light and dark."""
+_SCRIPTS = ("vega.js", "report.js")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportFigures:
-    """The figures of a report; curves are by arm name, and an arm without an epoch has none."""
+class PageAssets:
+    """What a page with fragments needs once: a style, and a script that makes figures move."""
 
-    forest: Figure | None
-    dots: Figure | None
-    curves: Mapping[str, Figure]
-    confusion: Figure | None
-    reliability: Figure | None
-    decision: Figure | None
-    power: Figure | None
+    css: str
+    script: str
 
 
-def write_report(folder_path: Path | str, format: str = "html", *, view: ReportView | None = None) -> Path:
-    """Write the report of a study folder into it and return its path.
-
-    Parameters
-    ----------
-    view : the folder's numbers where they have been read already; by default they are read, which is logged
-
-    Raises
-    ------
-    InputError
-        If there is no study, or `format` is not ``html``.
-    """
-    if format != "html":
-        raise InputError(f"no report format is called {format!r}", expected="html")
-    folder = open_folder(folder_path)
-    target = folder.path / "report" / "report.html"
-    write_atomic(target, build_report(folder, view=view))
-    return target
-
-
-def build_report(folder: StudyFolder, *, view: ReportView | None = None) -> str:
-    """Return the report of a study folder as one self-contained HTML page; scans and PyTorch are not needed."""
-    if view is None:
-        view = build_view(read_study(folder, by="report", purpose="report"))
-    thumbnails = read_thumbnails(folder, [*(case.case for case in view.worst), *audited_pictures(view)])
-    return render(view, build_figures(view), thumbnails)
-
-
-def audited_pictures(view: ReportView) -> list[int]:
-    """Return the numbers of the cases that the section on the audit shows."""
-    pairs = view.audit.pictures["most_alike"] if view.audit is not None else ()
-    return [item["case"] for pair in pairs for name in ("second", "like_second") for item in pair[name]]
-
-
-def build_figures(view: ReportView) -> ReportFigures:
-    """Draw up the figures of a report; arms share an axis where that leaves each of them legible."""
-    domains = shared_domains(view)
-    drawn = [arm for arm in view.arms if any(run.history for run in arm.runs)]
-    values = {label: by_seed for label, by_seed in primary_values(view).items() if by_seed}
-    primary = view.judgement.primary
-    return ReportFigures(
-        forest=None if primary is None else forest_plot(primary, title="Every comparison with its interval"),
-        dots=metric_dots(values, metric=METRICS[view.primary_metric], split=sentences.SPLIT_WORDS[view.primary_split])
-        if values
-        else None,
-        curves={arm.name: _curves(arm, domains) for arm in drawn},
-        confusion=_confusion(view),
-        reliability=_reliability(view),
-        decision=_decision(view),
-        power=None if view.judgement.outlook is None else power_curves(view.judgement.outlook),
-    )
-
-
-def shared_domains(view: ReportView) -> dict[str, Domain | None]:
-    """Return one axis for all arms' accuracy, and one for their loss.
-
-    Arms whose losses are different quantities share none, nor do arms of which one has four times another's loss.
-
-    None lets each arm have its own.
-    """
-    records = [[record for run in arm.runs for record in run.history] for arm in view.arms]
-    accuracies = [v for arm in records for r in arm for v in (r.train_accuracy, r.val_accuracy)]
-    losses = [formats.finite(v for r in arm for v in (r.train_loss, r.val_loss)) for arm in records]
-    highest = [max(values) for values in losses if values]
-    one_axis = view.losses_alike and bool(highest) and max(highest) <= 4 * min(highest)
-    lowest = min(formats.finite(accuracies), default=0.0)
-    return {
-        "accuracy_domain": (max(0.0, int(20 * lowest) / 20), 1.0),
-        "loss_domain": (0.0, 1.02 * max(highest)) if one_axis else None,
-    }
-
-
-def _curves(arm: ArmView, domains: Mapping[str, Domain | None]) -> Figure:
-    return learning_curves(
-        {run.seed: run.history for run in arm.runs if run.history},
-        title=f"Learning curves of {arm.label}",
-        chosen={run.seed: run.facts.chosen_epoch for run in arm.runs},
-        **domains,
-    )
-
-
-def _confusion(view: ReportView) -> Figure | None:
-    matrices = {arm.label: arm.confusion for arm in view.arms if arm.confusion is not None}
-    if not matrices:
-        return None
-    runs = {arm.n_confusion_runs for arm in view.arms if arm.confusion is not None}
-    summed = f"an arm's {formats.counted(runs.pop(), 'run')}" if len(runs) == 1 else "an arm's finished runs"
-    return confusion_matrices(
-        matrices,
-        view.data.class_names,
-        title="Confusion matrices on test",
-        caption=f"Test cases by true class (rows) and decision (columns), summed over {summed}: each case counts once "
-        "a run. A cell is the stronger in colour, the larger its share of its true class.",
-    )
-
-
-def _reliability(view: ReportView) -> Figure | None:
-    arms = {
-        view.labels[arm.arm]: arm.calibration.runs
-        for arm in view.evaluation.arms
-        if arm.calibration is not None and arm.calibration.runs
-    }
-    return reliability_diagram(arms, title="Reliability on test") if arms else None
-
-
-def _decision(view: ReportView) -> Figure | None:
-    arms = {view.labels[arm.arm]: arm.decision for arm in view.evaluation.arms if arm.decision is not None}
-    drawn = {label: curve for label, curve in arms.items() if curve.reason is None}
-    few = dict(list(drawn.items())[:MAX_ARMS])
-    return decision_curves(few, title="Decision curves on test") if few else None
-
-
-# ---------------------------------------------------------------------- rendering
-
-
-def render(view: ReportView, figures: ReportFigures, thumbnails: Mapping[int, bytes]) -> str:
-    """Return the page; `thumbnails` gives PNG bytes by case number."""
-    css = _resource("report.css")
-    page = _template().render(
-        view=view,
-        figures=figures,
-        thumbnails=thumbnails,
-        metrics=METRICS,
-        say=sentences,
-        evaluated=evaluation_words,
-        judged=verdict_words,
-        css=css,
-        css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
-        version=scantrial.__version__,
-        svg_panels=partial(svg_panels, numbers=count(1)),
+def render_html(document: Document) -> str:
+    """Return the document as one self-contained page."""
+    assets = page_assets()
+    charts = Charts()
+    body = _blocks_module(document, charts)
+    page = (
+        _environment()
+        .get_template("document.html.j2")
+        .render(
+            document=document,
+            blocks=body,
+            charts=charts,
+            css=assets.css,
+            css_hash=_digest(assets.css),
+            script=assets.script,
+            script_hash=_digest(assets.script),
+        )
     )
     return f"{page}\n"
 
 
+def render_fragment(part: Document | Section, *, level: int = 2, prefix: str = "f") -> str:
+    """Return sections as HTML for use inside another page, which brings the style and the script (`page_assets`).
+
+    Parameters
+    ----------
+    level : of the outermost headings
+    prefix : of ids within drawings; two fragments of one page need two
+    """
+    charts = Charts(prefix=prefix)
+    body = _blocks_module(part, charts)
+    outer: Iterable[Block] = (*part.front, *part.sections) if isinstance(part, Document) else (part,)
+    inside = "".join(str(body.render(block, level)) for block in outer)
+    return str(Markup('<div class="scantrial-report">{}{}</div>').format(Markup(inside), body.specs()))
+
+
 @cache
-def _template() -> jinja2.Template:
+def page_assets() -> PageAssets:
+    """Return style and script; a page names both in its policy by hash or nonce."""
+    return PageAssets(css=_resource("report.css"), script="\n".join(_resource(name).strip() for name in _SCRIPTS))
+
+
+def _digest(content: str) -> str:
+    return base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+# ---------------------------------------------------------------------- templates
+
+
+def _blocks_module(part: Document | Section, charts: Charts) -> Any:
+    """Return the macros that render blocks, with what they need to know of this page."""
+    template = _environment().get_template("blocks.html.j2")
+    known = {"names": numbered(part), "charts": charts, "folded": _folded(part)}
+    return template.make_module(known)
+
+
+def _folded(part: Document | Section) -> frozenset[str]:
+    """Return the ids of tables that stand under a fold, which are set smaller."""
+    return frozenset(inner.id for block in walk(part) if isinstance(block, Details) for inner in walk(block))
+
+
+@cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         autoescape=True,
         trim_blocks=True,
@@ -203,7 +113,8 @@ def _template() -> jinja2.Template:
         loader=jinja2.FunctionLoader(_resource),
     )
     environment.filters.update(_filters())
-    return environment.get_template("report.html.j2")
+    environment.tests["beside"] = stands_beside
+    return environment
 
 
 def _resource(name: str) -> str:
@@ -212,33 +123,40 @@ def _resource(name: str) -> str:
 
 def _filters() -> dict[str, Callable[..., Any]]:
     return {
-        "cell": formats.cell,
-        "comparison_words": verdict_words.words,
-        "count": formats.count,
         "counted": formats.counted,
-        "decimal": formats.decimal,
-        "difference": formats.difference,
-        "flattened": formats.flattened,
-        "joined": formats.joined,
-        "metric_heading": formats.metric_heading,
-        "metric_number": formats.metric_number,
-        "moment": formats.moment,
-        "percent": formats.percent,
-        "plain": formats.plain,
+        "inlines": inlines,
+        "data_kind": data_kind,
+        "kind": kind,
+        "png_size": png_size,
         "png_uri": png_uri,
-        "p_value": formats.p_value,
-        "proportion": formats.proportion,
-        "summary_curve": summary_curve,
-        "yaml": as_yaml,
+        "rows": rows,
+        "toggles": toggles,
+        "zoomable": is_zoomable,
     }
 
 
-def summary_curve(summary: SeedSummary, quantity: str) -> tuple[str, str]:
-    """Show the mean and the deviation of a curve's quantity: accuracies in per cent, losses as they are."""
-    show = (
-        partial(formats.proportion, digits=2) if quantity.endswith("accuracy") else partial(formats.decimal, digits=4)
-    )
-    return show(summary.mean), show(summary.sd)
+def inlines(content: Text) -> Markup:
+    """Return a text with its marks."""
+    return Markup("").join(_inline(part) for part in content)
+
+
+def _inline(part: Inline) -> Markup:
+    match part:
+        case str():
+            return escape(part)
+        case Code():
+            return Markup("<code>{}</code>").format(part.text)
+        case Strong():
+            return Markup("<strong>{}</strong>").format(part.text)
+    if part.target.startswith(("#", "https://", "http://")):
+        return Markup('<a href="{}">{}</a>').format(part.target, part.text)
+    return escape(part.text)
+
+
+def stands_beside(section: Section) -> bool:
+    """Whether a section begins with a single picture, which stands beside the rest."""
+    first = section.blocks[0] if section.blocks else None
+    return isinstance(first, Gallery) and len(first.pictures) == 1
 
 
 def png_uri(png: bytes) -> str:
@@ -246,24 +164,26 @@ def png_uri(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-def as_yaml(settings: Mapping[str, Any]) -> str:
-    """Return settings as YAML."""
-    stream = StringIO()
-    writer = YAML()
-    writer.dump(dict(settings), stream)
-    return stream.getvalue()
+def png_size(png: bytes) -> tuple[int, int]:
+    """Return width and height of a PNG in pixels, as its header says."""
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
 
 
-def svg_panels(figure: Figure, *, numbers: Iterator[int]) -> tuple[str, ...]:
-    """Draw a figure's panels for this page: in its colours, with names that no other panel has."""
-    return tuple(fit_svg(svg, prefix=f"f{next(numbers)}-") for svg in figure.panel_svgs())
+def rows(table: pa.Table) -> Markup:
+    """Return the rows behind a figure: the page's script reads them from here, so they stand in the page once."""
+    columns = [[escape(formats.cell(value)) for value in column.to_pylist()] for column in table.columns]
+    lines = (f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in zip(*columns, strict=True))
+    return Markup("\n".join(lines))
 
 
-def fit_svg(svg: str, *, prefix: str) -> str:
-    """Make a drawn SVG part of a page: no paper of its own, the page's colours, ids that begin with `prefix`."""
-    svg = re.sub(r'<rect width="[^"]*" height="[^"]*" fill="white"/>', "", svg, count=1)
-    svg = re.sub(r' id="([^"]+)"', rf' id="{prefix}\1"', svg)
-    svg = re.sub(r'"url\(#([^)]+)\)"', rf'"url(#{prefix}\1)"', svg)
-    for own, page in _THEMED.items():
-        svg = svg.replace(own, page)
-    return svg
+def kind(block: Block) -> str:
+    """Return the name of a block's record."""
+    return type(block).__name__
+
+
+def data_kind(column: pa.DataType) -> str:
+    """Return what the page's script has to read a column as."""
+    if pa.types.is_boolean(column):
+        return "flag"
+    return "text" if pa.types.is_string(column) else "number"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,9 +54,13 @@ def _rows(arm: str, seed: int, found: Calibration) -> list[dict[str, Any]]:
     kept = _kept(curve.observed)
     columns = (curve.p[kept], curve.observed[kept], curve.low[kept], curve.high[kept])
     return [
-        {"arm": arm, "seed": seed, "p": p, "observed": observed, "low": low, "high": high}
+        {"arm": arm, "seed": seed, "p": p, "observed": observed, "low": _finite(low), "high": _finite(high)}
         for p, observed, low, high in zip(*(column.tolist() for column in columns), strict=True)
     ]
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _kept(observed: Any) -> Any:

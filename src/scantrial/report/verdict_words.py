@@ -31,6 +31,17 @@ def words(item: Compared) -> str:
     return f"{contrast.first} − {contrast.second}" if contrast.kind == "difference" else contrast.name
 
 
+def is_provisional(item: Compared) -> bool:
+    """Whether a few more seeds may turn the verdict."""
+    return item.verdict.provisional and item.verdict.label != "not enough to judge"
+
+
+def verdict_label(item: Compared) -> str:
+    """Name the verdict, with what a reader must not miss of it."""
+    within = ", by less than the margin" if item.verdict.within_margin else ""
+    return f"{item.verdict.label}{within}{', provisional' if is_provisional(item) else ''}"
+
+
 def notes_on(comparison: Comparison) -> list[str]:
     """Return what a reader has to know besides the verdicts, of each comparison and of all."""
     of_each = [f"{item.name}: {note}" for item in comparison.comparisons for note in item.verdict.notes]

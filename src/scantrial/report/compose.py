@@ -1,0 +1,66 @@
+"""The order of a report: from the view's numbers and the figures to one `Document`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import scantrial
+from scantrial.report.document import Document
+from scantrial.report.report_figures import ReportFigures
+from scantrial.report.sections.again import again
+from scantrial.report.sections.audit import audit
+from scantrial.report.sections.belief import belief
+from scantrial.report.sections.choices import choices
+from scantrial.report.sections.compared import compared
+from scantrial.report.sections.curves import aggregates, curves, diagnosis
+from scantrial.report.sections.front import front
+from scantrial.report.sections.limits import limits
+from scantrial.report.sections.outlook import outlook
+from scantrial.report.sections.results import confusion, results
+from scantrial.report.sections.short import facts, short
+from scantrial.report.sections.verdicts import verdicts
+from scantrial.report.sections.worst import worst
+from scantrial.report.view import ReportView
+
+
+def build_document(view: ReportView, figures: ReportFigures, thumbnails: Mapping[int, bytes]) -> Document:
+    """Return the report; `thumbnails` gives PNG bytes by case number.
+
+    A section that has nothing to say of a study is left out.
+    """
+    sections = (
+        # the answer
+        short(view),
+        # what was compared
+        compared(view),
+        # the verdicts
+        verdicts(view, figures.forest),
+        # the curves
+        curves(view, figures.curves),
+        diagnosis(view),
+        aggregates(view),
+        # the evaluation
+        results(view, figures.dots),
+        belief(view, figures.reliability, figures.decision),
+        confusion(figures.confusion),
+        # single cases
+        worst(view, thumbnails),
+        # the scans
+        audit(view, thumbnails),
+        # what would change the answer, and what limits it
+        outlook(view, figures.power),
+        limits(view),
+        # methods
+        choices(view),
+        # how to run it again
+        again(view),
+    )
+    return Document(
+        title=view.question,
+        eyebrow="scantrial · report of a study",
+        facts=facts(view),
+        front=front(view),
+        sections=tuple(section for section in sections if section is not None),
+        footer=f"Made by scantrial {scantrial.__version__} from the study folder alone.",
+        generator=f"scantrial {scantrial.__version__}",
+    )

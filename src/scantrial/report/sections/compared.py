@@ -1,0 +1,137 @@
+"""What was compared: the arms, the scans, and what became of every file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from io import StringIO
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from scantrial.report import formats, sentences
+from scantrial.report.document import Block, Cell, Code, CodeBlock, Details, Pairs, Section, Table, Text, text
+from scantrial.report.sections.parts import blocks, left, paragraph, right, slugs, table, whole
+from scantrial.report.view import ReportView
+
+
+def compared(view: ReportView) -> Section:
+    """Show design, arms, seeds and scans."""
+    return Section(
+        id="compared", title="What was compared", short="What was compared", blocks=(_arms(view), _data(view))
+    )
+
+
+# ---------------------------------------------------------------------- arms
+
+
+def _arms(view: ReportView) -> Section:
+    names = slugs(arm.name for arm in view.arms)
+    recipes = tuple(
+        Details(
+            id=f"recipe-{names[arm.name]}",
+            summary=f"Full recipe of {arm.label}",
+            blocks=(CodeBlock(id=f"recipe-{names[arm.name]}-text", content=as_yaml(arm.recipe), language="yaml"),),
+        )
+        for arm in view.arms
+    )
+    seeds = paragraph("seeds", f"Seeds: {', '.join(map(str, view.seeds))}.", "small")
+    said = paragraph("arms-differ", _how_arms_differ(view))
+    return Section(id="arms", title="Arms", blocks=blocks(said, [_arms_table(view)], seeds, recipes))
+
+
+def _how_arms_differ(view: ReportView) -> str:
+    if len(view.arms) == 1:
+        return "The study has a single arm."
+    design = f" (design: {view.design})" if view.design else ""
+    return f"The arms differ in nothing but what this table shows{design}. {sentences.how_arms_start(view)}"
+
+
+def _arms_table(view: ReportView) -> Table:
+    return table(
+        "arms-table",
+        "Arms and their settings",
+        [*left("Arm", *view.arms[0].differing), *right("Parameters", "Runs finished")],
+        [
+            [
+                arm.label,
+                *(formats.plain(value) for value in arm.differing.values()),
+                whole(arm.n_parameters),
+                Cell(text=f"{len(arm.runs)} of {len(view.seeds)}", value=len(arm.runs)),
+            ]
+            for arm in view.arms
+        ],
+    )
+
+
+def as_yaml(settings: Mapping[str, Any]) -> str:
+    """Return settings as YAML."""
+    stream = StringIO()
+    YAML().dump(dict(settings), stream)
+    return stream.getvalue()
+
+
+# ---------------------------------------------------------------------- scans
+
+
+def _data(view: ReportView) -> Section:
+    two = len(view.data.class_names) == 2
+    positive = f"The positive class is “{view.data.class_names[1]}”." if two else ""
+    return Section(
+        id="data",
+        title="Data",
+        blocks=blocks([_flow(view)], paragraph("positive", positive, "small"), [_about(view)], _left_out(view)),
+    )
+
+
+def _flow(view: ReportView) -> Table:
+    """Follow the files: found, left out and why, in no split, and by split and class."""
+    data, names = view.data, view.data.class_names
+    n_used = sum(data.n_of(split) for split in data.counts)
+    nothing = [""] * len(names)
+    reasons = Counter(reason for _, reason in data.skipped)
+    rows: list[list[Cell | str]] = [["Found", whole(n_used + data.n_unused + len(data.skipped)), *nothing]]
+    rows += [[f"Left out: {reason}", whole(n), *nothing] for reason, n in reasons.most_common(_MAX_REASONS)]
+    others = sum(n for _, n in reasons.most_common()[_MAX_REASONS:])
+    rows += [["Left out: other reasons", whole(others), *nothing]] if others else []
+    rows += [["In no split", whole(data.n_unused), *nothing]] if data.n_unused > 0 else []
+    rows += [
+        [
+            sentences.SPLIT_WORDS[split].capitalize(),
+            whole(data.n_of(split)),
+            *(whole(counts.get(name, 0)) for name in names),
+        ]
+        for split, counts in data.counts.items()
+    ]
+    return table(
+        "flow",
+        "Flow of the cases: from the files found to the splits, by class",
+        [*left("Cases"), *right("All", *names)],
+        rows,
+    )
+
+
+_MAX_REASONS = 6
+"""Reasons for leaving files out that the flow names one by one; the list of files has them all."""
+
+
+def _about(view: ReportView) -> Pairs:
+    data = view.data
+    items: list[tuple[str, Text]] = [(key.capitalize(), text(_described(value))) for key, value in data.about.items()]
+    items += [
+        (name, text(formats.plain(value))) for name, value in (("Image", data.image), ("Split", data.split)) if value
+    ]
+    return Pairs(id="about-data", items=(*items, ("Fingerprint", text(Code(data.fingerprint)))))
+
+
+def _described(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else formats.plain(value)
+
+
+def _left_out(view: ReportView) -> tuple[Block, ...]:
+    skipped = view.data.skipped
+    if not skipped:
+        return ()
+    files = table("left-out-files", "Files left out", left("File", "Why"), [list(pair) for pair in skipped])
+    summary = f"{formats.counted(len(skipped), 'file')} left out, and why"
+    return (Details(id="left-out", summary=summary, blocks=(files,)),)

@@ -1,0 +1,25 @@
+"""What would change the answer: more seeds, more cases, another margin."""
+
+from __future__ import annotations
+
+from scantrial.report.document import Section
+from scantrial.report.figure import Figure
+from scantrial.report.sections.parts import blocks, bullets, figure, paragraph
+from scantrial.report.view import ReportView
+
+
+def outlook(view: ReportView, power: Figure | None) -> Section | None:
+    """Say what this design can show by the spreads it has measured, and what it would take to decide."""
+    found = view.judgement.outlook
+    if len(view.arms) < 2 or found is None:
+        return None
+    return Section(
+        id="outlook",
+        title="What would change the answer",
+        short="What would change it",
+        blocks=blocks(
+            paragraph("outlook-by", "By the spreads that this study has measured.", "small"),
+            bullets("outlook-said", found.sentences),
+            figure("power", power),
+        ),
+    )

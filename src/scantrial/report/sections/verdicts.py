@@ -1,0 +1,143 @@
+"""The verdicts: every declared comparison with its interval, and what became of the hypotheses."""
+
+from __future__ import annotations
+
+from scantrial.analysis.comparison import Comparison
+from scantrial.analysis.metrics import METRICS
+from scantrial.report import formats, verdict_words
+from scantrial.report.document import Block, Cell, Details, Pairs, Section, Table, text
+from scantrial.report.figure import Figure
+from scantrial.report.sections.parts import (
+    blocks,
+    bullets,
+    difference_cell,
+    figure,
+    left,
+    p_cell,
+    paragraph,
+    paragraphs,
+    right,
+    settings,
+    span,
+    table,
+    whole,
+)
+from scantrial.report.view import ReportView
+
+
+def verdicts(view: ReportView, forest: Figure | None) -> Section | None:
+    """Show the verdicts; a study of a single arm has none."""
+    if len(view.arms) < 2:
+        return None
+    judgement = view.judgement
+    explained = paragraph("verdicts-explained", verdict_words.what_verdicts_are(judgement))
+    found = _verdicts(view, judgement.primary, forest) if judgement.primary is not None else ()
+    return Section(id="verdicts", title="Verdicts", blocks=blocks(explained, found))
+
+
+def _verdicts(view: ReportView, primary: Comparison, forest: Figure | None) -> tuple[Block, ...]:
+    title = METRICS[view.judgement.metric].title
+    items = primary.comparisons
+    return blocks(
+        [_table("verdict-table", primary, f"Verdicts on {title}")],
+        figure("forest", forest),
+        bullets("verdict-sentences", [item.sentence for item in items] if len(items) > 1 else []),
+        _hypotheses(view),
+        _effects(view),
+        paragraphs("verdict-note", [*verdict_words.component_words(primary), *verdict_words.notes_on(primary)]),
+        _leaks(view),
+        _losses(view),
+        _secondary(view, primary),
+        _methods(primary),
+    )
+
+
+def _table(name: str, compared: Comparison, caption: str) -> Table:
+    metric, n = METRICS[compared.metric], len(compared.comparisons)
+    unit = ", in points" if metric.unit == "proportion" else ""
+    p = f"corrected for {n} comparisons" if n > 1 else "of one comparison"
+    level = f"{formats.percent(compared.level)} interval"
+    return table(
+        name,
+        f"{caption}{unit}. p is {p}.",
+        [*left("Comparison"), *right("Seeds", "Difference", level, "p"), *left("Verdict")],
+        [
+            [
+                verdict_words.words(item),
+                whole(item.result.n_seeds),
+                difference_cell(metric, item.evidence.effect),
+                span(metric, item.evidence.low, item.evidence.high),
+                p_cell(item.verdict.p_adjusted),
+                verdict_words.verdict_label(item),
+            ]
+            for item in compared.comparisons
+        ],
+    )
+
+
+def _hypotheses(view: ReportView) -> tuple[Section, ...]:
+    found = view.judgement.hypotheses
+    if not found:
+        return ()
+    items = tuple(
+        (item.claim, text(f"{item.sentence} The claim was {verdict_words.when_declared(item.declared)}."))
+        for item in found
+    )
+    return (
+        Section(
+            id="hypotheses",
+            title="The hypotheses",
+            blocks=(Pairs(id="hypotheses-answers", items=items, sentences=True),),
+        ),
+    )
+
+
+def _effects(view: ReportView) -> tuple[Section, ...]:
+    effects = view.judgement.effects
+    if effects is None:
+        return ()
+    title = verdict_words.effects_title(effects)
+    return (Section(id="effects", title=title, blocks=(_table("effects-table", effects, title),)),)
+
+
+def _leaks(view: ReportView) -> tuple[Section, ...]:
+    said = verdict_words.without_leaks(view.judgement)
+    if not said:
+        return ()
+    inside = blocks(paragraph("leaks-what", said[0]), bullets("leaks-list", said[1:]))
+    return (Section(id="leaks", title="With and without what stands in two splits", blocks=inside),)
+
+
+def _losses(view: ReportView) -> tuple[Section, ...]:
+    said = verdict_words.loss_note(view.recipes, n_classes=len(view.data.class_names))
+    return (Section(id="bce-and-ce", title="BCE and CE", blocks=paragraph("bce-and-ce-text", said)),) if said else ()
+
+
+def _secondary(view: ReportView, primary: Comparison) -> tuple[Details, ...]:
+    found = view.judgement.secondary
+    if not found:
+        return ()
+    rows: list[list[Cell | str]] = [
+        [
+            item.name,
+            METRICS[item.metric].title + (", points" if METRICS[item.metric].unit == "proportion" else ""),
+            difference_cell(METRICS[item.metric], item.effect),
+            span(METRICS[item.metric], item.low, item.high),
+        ]
+        for item in found
+    ]
+    inside = table(
+        "secondary-table",
+        f"Secondary metrics: differences with {formats.percent(primary.level)} intervals. They explore; nothing is "
+        "decided by them.",
+        [*left("Comparison", "Metric"), *right("Difference", "Interval")],
+        rows,
+    )
+    summary = "The same comparisons on other metrics, uncorrected and without verdicts"
+    return (Details(id="secondary", summary=summary, blocks=(inside,)),)
+
+
+def _methods(primary: Comparison) -> tuple[Details, ...]:
+    steps = {step.capitalize(): method for step, method in primary.methods.items()}
+    inside = settings("verdict-methods-list", steps)
+    return (Details(id="verdict-methods", summary="Methods that were used", blocks=inside),) if inside else ()

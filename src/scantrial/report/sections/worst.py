@@ -1,0 +1,59 @@
+"""The test cases that the runs together got most wrong, as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scantrial.report import formats, sentences
+from scantrial.report.document import Picture, Section, Table
+from scantrial.report.mistakes import WorstCase
+from scantrial.report.sections.parts import blocks, gallery, left, number, paragraph, right, table
+from scantrial.report.view import ReportView
+
+
+def worst(view: ReportView, thumbnails: Mapping[int, bytes]) -> Section:
+    """Show the worst cases, each with its picture and what every arm said of it."""
+    if not view.worst:
+        nothing = paragraph("worst-none", "There are no test predictions.")
+        return Section(id="worst", title="Worst cases", blocks=nothing)
+    look = "They are worth a look: is the label right, is the picture whole?"
+    said = paragraph("worst-said", [sentences.worst_heading(view), look])
+    return Section(
+        id="worst", title="Worst cases", blocks=blocks(said, [_case(case, thumbnails) for case in view.worst])
+    )
+
+
+def _case(case: WorstCase, thumbnails: Mapping[int, bytes]) -> Section:
+    name = f"worst-{case.case}"
+    picture = Picture(png=thumbnails.get(case.case), alt=f"Case {case.case}, truly {case.true_class}", caption="")
+    whose = f" · patient {case.patient}" if case.patient else ""
+    said = (
+        f"{case.source}{whose}. Mean probability of {case.true_class} over all runs: "
+        f"{formats.proportion(case.mean_p_true)}\u00a0%. Decided rightly by {case.n_right} of "
+        f"{formats.counted(case.n_runs, 'run')}."
+    )
+    return Section(
+        id=name,
+        title=f"Case {case.case}: truly {case.true_class}",
+        blocks=blocks(
+            gallery(f"{name}-picture", [picture]),
+            paragraph(f"{name}-said", said, "small"),
+            [_arms(case, f"{name}-arms")],
+        ),
+    )
+
+
+def _arms(case: WorstCase, name: str) -> Table:
+    return table(
+        name,
+        f"Case {case.case} under every arm",
+        [*left("Arm"), *right(f"Mean probability of {case.true_class}, %", "Right")],
+        [
+            [
+                arm.label,
+                number(formats.proportion(arm.mean_p_true), arm.mean_p_true),
+                f"{arm.n_right} of {arm.n_runs}",
+            ]
+            for arm in case.arms
+        ],
+    )
