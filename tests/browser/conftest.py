@@ -42,18 +42,23 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def axe() -> Callable[[Any], list[str]]:
-    """Return a function that gives what a page breaks of WCAG 2.2 A and AA and of axe's best practices.
+def axe() -> Callable[..., list[str]]:
+    """Return a function ``axe(page, *rules)`` that gives what a page breaks of axe's rules: WCAG A, AA, best practice.
 
-    Each is a line: rule, impact, where. The script is run by the driver, beside the page's own policy.
+    Each is a line: rule, impact, where. Without named rules all are tried. The script is run by the driver, beside the
+    page's own policy.
     """
     if not AXE.is_file():
         missing("axe-core is not installed (npm ci --prefix tests/browser)")
     source = AXE.read_text(encoding="utf-8")
 
-    def broken_rules(page: Any) -> list[str]:
-        page.evaluate(source)
-        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    def broken_rules(page: Any, *rules: str) -> list[str]:
+        if not page.evaluate("typeof axe === 'object'"):
+            page.evaluate(source)
+        options: dict[str, Any] = {"resultTypes": ["violations"]}
+        if rules:
+            options["runOnly"] = list(rules)
+        found = page.evaluate("options => axe.run(document, options)", options)
         return [
             f"{item['id']} ({item['impact']}): {'; '.join(' '.join(node['target']) for node in item['nodes'][:4])}"
             for item in found["violations"]

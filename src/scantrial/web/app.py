@@ -25,10 +25,11 @@ from scantrial.web.explaining import Explainer
 from scantrial.web.guard import NONCE, Door, Guard
 from scantrial.web.keeping import Kept
 from scantrial.web.live import Feed
+from scantrial.web.live_report import live_report, report_page
 from scantrial.web.number_pages import compare_page, threshold_page
 from scantrial.web.pictures import KINDS
-from scantrial.web.records import ErrorPage, Page, as_plain
-from scantrial.web.rendering import asset, render
+from scantrial.web.records import ErrorPage, Page, ReportPage, as_plain
+from scantrial.web.rendering import ASSETS, asset, render
 from scantrial.web.shelf import OpenStudy, Shelf, Stamp
 from scantrial.web.study_page import ResultsPart, fault_in_words, index_page, progress_of, results_of, study_page
 
@@ -66,6 +67,7 @@ class Site:
         self._quick = Kept(self._pool, size=400)
         # One at a time: what is slow must not take every core from a training.
         self._slow = Kept(ThreadPoolExecutor(1, thread_name_prefix="numbers"), size=64)
+        self._reports = Kept(ThreadPoolExecutor(1, thread_name_prefix="report"), size=8)
         self._explainer = Explainer(shelf)
         self._feeds: dict[str, Feed] = {}
 
@@ -88,6 +90,8 @@ class Site:
             Route("/static/{file}", _static),
             Route("/s/{name}/events", self._events),
             Route("/s/{name}/report.html", self._built_report),
+            Route("/s/{name}/report", self._report),
+            Route("/s/{name}/report.json", self._report),
             Route("/s/{name}/cases/{case:int}/thumb.png", self._thumb),
             Route("/s/{name}/cases/{case:int}/saliency/{arm}/{seed:int}/{kind}.png", self._saliency_picture),
             *(
@@ -124,13 +128,13 @@ class Site:
     async def _stamp(self, study: OpenStudy) -> Stamp:
         return await self._quick.get(("stamp", study.name, int(time.monotonic() / LOOK_S)), study.stamp)
 
-    async def _shown(self, request: Request, page: Page, state: str, *, status: int = 200) -> Response:
+    async def _shown(self, request: Request, page: Page, state: str, *, report_html: str = "") -> Response:
         if _wants_json(request):
             key = ("json", page_key(request), state)
             body = await self._quick.get(key, lambda: dump_json(as_plain(page)).encode(errors="backslashreplace"))
-            return Response(body, status, media_type="application/json")
-        html = await self._quick.get(("html", page_key(request), state), lambda: render(page, state=state))
-        return _html(request, html, status)
+            return Response(body, media_type="application/json")
+        key = ("html", page_key(request), state)
+        return _html(request, await self._quick.get(key, lambda: render(page, state=state, report_html=report_html)))
 
     def _refused(self, request: Request, error: Exception) -> Response:
         status = 400 if isinstance(error, InputError) else 500
@@ -174,19 +178,49 @@ class Site:
         state = self._state(study, stamp)
         return await self._quick.get(("study", study.name, state, part.state), lambda: study_page(study, part)), state
 
-    async def _results(self, study: OpenStudy, stamp: Stamp, *, at_once: bool) -> ResultsPart:
+    async def _not_yet(self, study: OpenStudy, stamp: Stamp, *, at_once: bool) -> ResultsPart | None:
+        """Return why there are no results to compute; None where there are."""
         progress = await self._quick.get(("progress", study.name, stamp), lambda: progress_of(study.status()))
         if not progress.n_finished:
             return ResultsPart(state="none", note=NOTES["none"])
         if not (progress.is_complete or at_once):
             return ResultsPart(state="closed", note=NOTES["closed"])
+        return None
+
+    async def _results(self, study: OpenStudy, stamp: Stamp, *, at_once: bool) -> ResultsPart:
+        not_yet = await self._not_yet(study, stamp, at_once=at_once)
+        if not_yet is not None:
+            return not_yet
         future = self._slow.start(("results", study.name, stamp.results), lambda: _results_part(study))
         await asyncio.wait({future}, timeout=PATIENCE_S)
         return future.result() if future.done() else ResultsPart(state="computing", note=NOTES["computing"])
 
     def _state(self, study: OpenStudy, stamp: Stamp) -> str:
         """Return what a page of the study shows: another one tells it to ask for itself anew."""
-        return f"{stamp.results}-{stamp.live}-{self._slow.is_ready(('results', study.name, stamp.results)):d}"
+        has_results = self._slow.is_ready(("results", study.name, stamp.results))
+        has_report = self._reports.is_ready(("report", study.name, stamp.results))
+        return f"{stamp.results}-{stamp.live}-{has_results:d}{has_report:d}"
+
+    async def _report(self, request: Request) -> Response:
+        try:
+            study = self._find(request)
+            stamp = await self._stamp(study)
+            asked = read_query(StudyQuery, dict(request.query_params))
+            page, html = await self._report_page(study, stamp, at_once=asked.results == "now")
+            return await self._shown(request, page, self._state(study, stamp), report_html=html)
+        except HTTPException:
+            raise
+        except Exception as error:  # as above
+            return self._refused(request, error)
+
+    async def _report_page(self, study: OpenStudy, stamp: Stamp, *, at_once: bool) -> tuple[ReportPage, str]:
+        not_yet = await self._not_yet(study, stamp, at_once=at_once)
+        if not_yet is not None:
+            return report_page(study, not_yet), ""
+        future = self._reports.start(("report", study.name, stamp.results), lambda: live_report(study))
+        await asyncio.wait({future}, timeout=PATIENCE_S)
+        waiting = ResultsPart(state="computing", note=NOTES["computing"])
+        return future.result() if future.done() else (report_page(study, waiting), "")
 
     async def _cases(self, request: Request, study: OpenStudy, stamp: Stamp) -> tuple[Page, str]:
         asked = read_query(CasesQuery, dict(request.query_params))
@@ -320,7 +354,7 @@ def _wants_json(request: Request) -> bool:
     return "application/json" in accept and "text/html" not in accept
 
 
-def _html(request: Request, html: bytes, status: int) -> Response:
+def _html(request: Request, html: bytes, *, status: int = 200) -> Response:
     body = html.replace(NONCE, request.state.nonce.encode())
     return Response(body, status, media_type="text/html")
 
@@ -328,7 +362,7 @@ def _html(request: Request, html: bytes, status: int) -> Response:
 def _error(request: Request, page: ErrorPage) -> Response:
     if _wants_json(request):
         return Response(dump_json(as_plain(page)), page.status, media_type="application/json")
-    return _html(request, render(page, state=""), page.status)
+    return _html(request, render(page, state=""), status=page.status)
 
 
 def _picture(request: Request, png: bytes) -> Response:
@@ -340,13 +374,12 @@ def _picture(request: Request, png: bytes) -> Response:
 
 
 async def _static(request: Request) -> Response:
-    kinds = {"app.css": "text/css", "app.js": "text/javascript"}
     name = request.path_params["file"]
-    if name not in kinds:
+    if name not in ASSETS:
         raise HTTPException(404, f"no file is called {name!r}")
     content, _ = asset(name)
     headers = {"Cache-Control": "private, max-age=31536000, immutable"}
-    return Response(content, media_type=kinds[name], headers=headers)
+    return Response(content, media_type=ASSETS[name], headers=headers)
 
 
 def _style_hashes(html: bytes) -> list[str]:

@@ -11,6 +11,7 @@ import jinja2
 
 import scantrial
 from scantrial.report import formats
+from scantrial.report.html import page_assets
 from scantrial.report.sentences import SPLIT_WORDS
 from scantrial.web.asking import to_query
 from scantrial.web.cases import SORTS
@@ -27,6 +28,10 @@ from scantrial.web.records import (
     StudyPage,
     ThresholdPage,
 )
+
+ASSETS = {"base.css": "text/css", "app.css": "text/css", "app.js": "text/javascript"}
+ASSETS |= {"report.css": "text/css", "report.js": "text/javascript"}
+"""Files that pages ask for, with their media types."""
 
 TEMPLATES: dict[type, str] = {
     IndexPage: "index.html.j2",
@@ -57,8 +62,7 @@ def render(page: Page, *, state: str, report_html: str = "") -> bytes:
         charts=panels(page.arms) if isinstance(page, StudyPage) else {},
         chart_size=(WIDTH, HEIGHT),
         version=scantrial.__version__,
-        style=asset("app.css")[1],
-        script=asset("app.js")[1],
+        version_of=lambda name: asset(name)[1],
         split_words=SPLIT_WORDS,
         sorts=SORTS,
     )
@@ -68,11 +72,11 @@ def render(page: Page, *, state: str, report_html: str = "") -> bytes:
 @cache
 def asset(name: str) -> tuple[bytes, str]:
     """Return a file of ours and the name of its version."""
-    content = files("scantrial.web").joinpath("static", name).read_bytes()
-    if name == "app.css":
-        # The report's own style comes first: one palette, light and dark, for both.
-        shared = files("scantrial.report").joinpath("templates", "report.css").read_bytes()
-        content = shared + b"\n" + content
+    if name in ("report.css", "report.js"):
+        assets = page_assets()
+        content = (assets.css if name == "report.css" else assets.script).encode()
+    else:
+        content = files("scantrial.web").joinpath("static", name).read_bytes()
     return content, hashlib.sha256(content).hexdigest()[:12]
 
 

@@ -13,6 +13,11 @@ function replaceParts(text) {
   for (const part of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(part.id);
     if (!next || next.innerHTML === shown.get(part)) continue;
+    if (part.dataset.version !== undefined) {
+      // A report moves by a script of its own: another one is another page.
+      if (next.dataset.version !== part.dataset.version) location.reload();
+      continue;
+    }
     shown.set(part, next.innerHTML);
     for (const fold of part.querySelectorAll("details[id][open]")) {
       const same = next.querySelector("#" + CSS.escape(fold.id));
