@@ -33,7 +33,7 @@ from scantrial.web.rendering import ASSETS, asset, render
 from scantrial.web.shelf import OpenStudy, Shelf, Stamp
 from scantrial.web.study_page import ResultsPart, fault_in_words, index_page, progress_of, results_of, study_page
 
-LOOK_S = 0.5
+LOOK_S = 1.0
 """Seconds for which a look at a folder holds."""
 PATIENCE_S = 0.15
 """Seconds that a page waits for results before it is shown without them."""

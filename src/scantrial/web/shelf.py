@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from scantrial import api
 from scantrial.audit.records import Audit
@@ -24,6 +24,8 @@ from scantrial.report.reading import RunData, StudyData
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.store.lock import holder_of
 from scantrial.web.cases import CaseIndex, read_cases
+
+T = TypeVar("T")
 
 BY = "serve"
 PURPOSE = "pages in a browser, since this server started"
@@ -70,8 +72,7 @@ class OpenStudy:
         self._runs: dict[RunKey, tuple[int, RunData]] = {}
         self._opened: dict[RunKey, int] = {}
         self._is_logged = False
-        self._plan: tuple[int, dict[str, Any]] | None = None
-        self._splits: tuple[int, Mapping[int, str]] | None = None
+        self._memory: dict[str, tuple[Hashable, Any]] = {}
 
     # ------------------------------------------------------------------ what there is
 
@@ -87,11 +88,8 @@ class OpenStudy:
 
     def plan(self) -> dict[str, Any]:
         """Return the study's plan, checked: names of arms and seeds become parts of paths."""
-        with self._guard:
-            at = _mtime(self.folder.path / "plan.json")
-            if self._plan is None or self._plan[0] != at:
-                self._plan = at, check_plan(self.folder.plan(), self.folder.path)
-            return self._plan[1]
+        path = self.folder.path / "plan.json"
+        return self.remembered("plan", _mtime(path), lambda: check_plan(self.folder.plan(), self.folder.path))
 
     def labels(self) -> dict[str, str]:
         """Return what to call each arm, by its name."""
@@ -103,21 +101,30 @@ class OpenStudy:
 
     def split_of_cases(self) -> Mapping[int, str]:
         """Return the split of each case."""
-        with self._guard:
-            at = _mtime(self.folder.path / "cases.parquet")
-            if self._splits is None or self._splits[0] != at:
-                table = self.folder.cases(["case", "split"])
-                self._splits = at, dict(zip(table["case"].to_pylist(), table["split"].to_pylist(), strict=True))
-            return self._splits[1]
+        path = self.folder.path / "cases.parquet"
+
+        def read() -> Mapping[int, str]:
+            table = self.folder.cases(["case", "split"])
+            return dict(zip(table["case"].to_pylist(), table["split"].to_pylist(), strict=True))
+
+        return self.remembered("splits", _mtime(path), read)
 
     def status(self) -> api.Status:
         """Return what is done, running and left."""
         self.plan()
         return api.status(self.folder.path)
 
+    def remembered(self, what: str, version: Hashable, make: Callable[[], T]) -> T:
+        """Return what was made of this version, made now where the last one was of another."""
+        known = self._memory.get(what)
+        if known is None or known[0] != version:
+            known = self._memory[what] = version, make()
+        found: T = known[1]
+        return found
+
     def audit(self) -> Audit | None:
         """Return what is wrong with the scans, where they were audited."""
-        return read_audit(self.folder)
+        return self.remembered("audit", _mtime(self.folder.path / "audit.json"), lambda: read_audit(self.folder))
 
     def finished(self) -> dict[RunKey, FinishedRun]:
         """Return facts and history of every finished run; no test row is read."""

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from scantrial import api
@@ -173,32 +174,38 @@ class _Run:
     state: str
     chosen_epoch: int | None
     history: tuple[EpochRecord, ...]
+    stamp: int
 
 
 def arm_curves(study: OpenStudy) -> tuple[ArmCurves, ...]:
     """Return every arm with the curves of its runs, running and stopped ones among them."""
-    plan, labels, counts = study.plan(), study.labels(), study.folder.data()["counts"]
-    settings = settings_of(plan)
-    finished, runs = study.finished(), _all_runs(study)
+    plan, counts = study.plan(), study.folder.data()["counts"]
+    settings, runs = settings_of(plan), _all_runs(study)
     found = []
     for arm in plan["arms"]:
         mine = {seed: runs[key] for seed in plan["seeds"] if (key := RunKey(arm["name"], seed)) in runs}
-        watched = {seed: WatchedRun(history=run.history, chosen_epoch=run.chosen_epoch) for seed, run in mine.items()}
-        warnings = watch_curves(watched, recipe=arm["recipe"], counts=counts)
-        found.append(
-            ArmCurves(
-                name=arm["name"],
-                label=labels[arm["name"]],
-                settings=settings[arm["name"]],
-                n_finished=sum(key.arm == arm["name"] for key in finished),
-                runs=tuple(_seed_curve(seed, run) for seed, run in mine.items() if run.history),
-                warnings=tuple(
-                    CurveWarning(code=item.code, title=item.title, seeds=item.seeds, sentence=item.said)
-                    for item in warnings
-                ),
-            )
-        )
+        # An arm of which no run has moved was judged when it last did.
+        version = tuple((seed, run.state, len(run.history), run.stamp) for seed, run in mine.items())
+        make = partial(_arm_curves, arm, settings[arm["name"]], mine, counts)
+        found.append(study.remembered(f"curves of {arm['name']}", version, make))
     return tuple(found)
+
+
+def _arm_curves(
+    arm: Mapping[str, Any], settings: Mapping[str, Any], runs: Mapping[int, _Run], counts: Mapping[str, Any]
+) -> ArmCurves:
+    watched = {seed: WatchedRun(history=run.history, chosen_epoch=run.chosen_epoch) for seed, run in runs.items()}
+    warnings = watch_curves(watched, recipe=arm["recipe"], counts=counts)
+    return ArmCurves(
+        name=arm["name"],
+        label=str(arm.get("label") or arm["name"]),
+        settings=settings,
+        n_finished=sum(run.state in ("finished", "diverged") for run in runs.values()),
+        runs=tuple(_seed_curve(seed, run) for seed, run in runs.items() if run.history),
+        warnings=tuple(
+            CurveWarning(code=item.code, title=item.title, seeds=item.seeds, sentence=item.said) for item in warnings
+        ),
+    )
 
 
 def settings_of(plan: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -210,7 +217,7 @@ def settings_of(plan: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _all_runs(study: OpenStudy) -> dict[RunKey, _Run]:
     done = {
-        key: _Run(state=run.facts.status, chosen_epoch=run.facts.chosen_epoch, history=run.history)
+        key: _Run(state=run.facts.status, chosen_epoch=run.facts.chosen_epoch, history=run.history, stamp=run.stamp)
         for key, run in study.finished().items()
     }
     status = study.status()
@@ -220,7 +227,8 @@ def _all_runs(study: OpenStudy) -> dict[RunKey, _Run]:
     for key in study.folder.unfinished_keys():
         if key in planned and key not in done:
             state = "running" if key in running else "failed" if key in failed else "stopped"
-            done[key] = _Run(state=state, chosen_epoch=None, history=study.folder.live_history(key))
+            history = study.folder.live_history(key)
+            done[key] = _Run(state=state, chosen_epoch=None, history=history, stamp=hash(history[-1:]))
     return done
 
 
