@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import time
 import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -25,6 +26,7 @@ STUDIES = ["done", "half", "three", "one arm & more", "<hostile> ?#%2e"]
 OF_A_STUDY: dict[str, type] = {
     "": records.StudyPage,
     "?results=now": records.StudyPage,
+    "/report": records.ReportPage,
     "/cases": records.CasesPage,
     "/cases?split=test&sort=mistaken&outcome=wrong": records.CasesPage,
     "/cases?split=train&arm=base": records.CasesPage,
@@ -42,7 +44,13 @@ ADDRESSES = [
     ("/s/none", records.ErrorPage),
     ("/s/done/cases/99999", records.ErrorPage),
     ("/s/done/cases?split=x", records.ErrorPage),
-    *((f"/s/{quote(study, safe='')}{path}", kind) for study in STUDIES for path, kind in OF_A_STUDY.items()),
+    *(
+        (f"/s/{quote(study, safe='')}{path}", kind)
+        for study in STUDIES
+        for path, kind in OF_A_STUDY.items()
+        # To make a report takes seconds: of a study that is not complete there is none.
+        if (kind is records.ReportPage) <= (study == "half")
+    ),
 ]
 
 
@@ -117,7 +125,6 @@ def test_html_and_json_hold_the_same(reader, path, kind):
 @pytest.mark.parametrize("kind", [kind for kind in records.PAGES if kind is not records.ErrorPage])
 def test_every_field_of_a_page_is_used_by_its_template(kind, reader, monkeypatch):
     """No field is there for JSON alone: each one is read while the page is rendered."""
-    path = next(path for path, of in ADDRESSES if of is kind and "three" not in path)
     used: set[str] = set()
     real = rendering.render
 
@@ -132,8 +139,22 @@ def test_every_field_of_a_page_is_used_by_its_template(kind, reader, monkeypatch
 
     monkeypatch.setattr(app, "render", watched)
     monkeypatch.setattr(reader.site, "_quick", Kept(reader.site._pool, size=10))
-    assert reader.ask(path).status == 200
+    for path, of in ADDRESSES:
+        if (of is kind and path.startswith(("/s/done", "/s/half"))) or path == "/":
+            reader.ask(path)
     assert {part.name for part in fields(kind)} <= used
+
+
+def test_the_report_is_the_document(reader):
+    """Once computed: the document's words in HTML and JSON; while a study is not complete it stays closed."""
+    while (found := reader.json("/s/done/report"))["state"] == "computing":
+        time.sleep(0.1)
+    check_shape(found, records.ReportPage, "ReportPage")
+    assert found["state"] == "ready"
+    said = words_of(reader.ask("/s/done/report").text)
+    for section in found["document"]["sections"]:
+        assert section["title"] in said
+    assert all(term in said and number in said for term, number in found["document"]["facts"])
 
 
 def test_names_that_try_to_break_out_stay_words(reader):

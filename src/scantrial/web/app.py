@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from hashlib import sha256
 
 from starlette.applications import Starlette
@@ -47,7 +48,17 @@ NOTES = {
 
 _LOG = logging.getLogger(__name__)
 
-Maker = Callable[[Request, OpenStudy, Stamp], Awaitable[tuple[Page, str]]]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A page, the state that it shows, and for a report its document as HTML."""
+
+    page: Page
+    state: str
+    report_html: str = ""
+
+
+Maker = Callable[[Request, OpenStudy, Stamp], Awaitable[Made]]
 
 
 class Site:
@@ -78,6 +89,7 @@ class Site:
     def _routes(self) -> list[Route]:
         pages: dict[str, Maker] = {
             "/s/{name}": self._study,
+            "/s/{name}/report": self._report,
             "/s/{name}/cases": self._cases,
             "/s/{name}/cases/{case:int}": self._case,
             "/s/{name}/compare": self._compare,
@@ -90,8 +102,6 @@ class Site:
             Route("/static/{file}", _static),
             Route("/s/{name}/events", self._events),
             Route("/s/{name}/report.html", self._built_report),
-            Route("/s/{name}/report", self._report),
-            Route("/s/{name}/report.json", self._report),
             Route("/s/{name}/cases/{case:int}/thumb.png", self._thumb),
             Route("/s/{name}/cases/{case:int}/saliency/{arm}/{seed:int}/{kind}.png", self._saliency_picture),
             *(
@@ -108,8 +118,7 @@ class Site:
             try:
                 study = self._find(request)
                 stamp = await self._stamp(study)
-                page, state = await make(request, study, stamp)
-                return await self._shown(request, page, state)
+                return await self._shown(request, await make(request, study, stamp))
             except HTTPException:
                 raise
             except Exception as error:  # a damaged folder raises nearly anything, and the server stays up
@@ -128,13 +137,15 @@ class Site:
     async def _stamp(self, study: OpenStudy) -> Stamp:
         return await self._quick.get(("stamp", study.name, int(time.monotonic() / LOOK_S)), study.stamp)
 
-    async def _shown(self, request: Request, page: Page, state: str, *, report_html: str = "") -> Response:
+    async def _shown(self, request: Request, made: Made) -> Response:
+        page, state, address = made.page, made.state, f"{request.url.path}?{request.url.query}"
         if _wants_json(request):
-            key = ("json", page_key(request), state)
-            body = await self._quick.get(key, lambda: dump_json(as_plain(page)).encode(errors="backslashreplace"))
+            body = await self._quick.get(("json", address, state), lambda: _json(page))
             return Response(body, media_type="application/json")
-        key = ("html", page_key(request), state)
-        return _html(request, await self._quick.get(key, lambda: render(page, state=state, report_html=report_html)))
+        html = await self._quick.get(
+            ("html", address, state), lambda: render(page, state=state, report_html=made.report_html)
+        )
+        return _html(request, html)
 
     def _refused(self, request: Request, error: Exception) -> Response:
         status = 400 if isinstance(error, InputError) else 500
@@ -161,7 +172,7 @@ class Site:
         try:
             state = await self._index_state()
             page = await self._quick.get(("index", state), lambda: index_page(self.shelf))
-            return await self._shown(request, page, state)
+            return await self._shown(request, Made(page=page, state=state))
         except Exception as error:  # as above
             return self._refused(request, error)
 
@@ -172,11 +183,12 @@ class Site:
 
         return await self._quick.get(("index state", int(time.monotonic() / LOOK_S)), look)
 
-    async def _study(self, request: Request, study: OpenStudy, stamp: Stamp) -> tuple[Page, str]:
+    async def _study(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked = read_query(StudyQuery, dict(request.query_params))
         part = await self._results(study, stamp, at_once=asked.results == "now")
         state = self._state(study, stamp)
-        return await self._quick.get(("study", study.name, state, part.state), lambda: study_page(study, part)), state
+        page = await self._quick.get(("study", study.name, state, part.state), lambda: study_page(study, part))
+        return Made(page=page, state=state)
 
     async def _not_yet(self, study: OpenStudy, stamp: Stamp, *, at_once: bool) -> ResultsPart | None:
         """Return why there are no results to compute; None where there are."""
@@ -201,17 +213,10 @@ class Site:
         has_report = self._reports.is_ready(("report", study.name, stamp.results))
         return f"{stamp.results}-{stamp.live}-{has_results:d}{has_report:d}"
 
-    async def _report(self, request: Request) -> Response:
-        try:
-            study = self._find(request)
-            stamp = await self._stamp(study)
-            asked = read_query(StudyQuery, dict(request.query_params))
-            page, html = await self._report_page(study, stamp, at_once=asked.results == "now")
-            return await self._shown(request, page, self._state(study, stamp), report_html=html)
-        except HTTPException:
-            raise
-        except Exception as error:  # as above
-            return self._refused(request, error)
+    async def _report(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
+        asked = read_query(StudyQuery, dict(request.query_params))
+        page, html = await self._report_page(study, stamp, at_once=asked.results == "now")
+        return Made(page=page, state=self._state(study, stamp), report_html=html)
 
     async def _report_page(self, study: OpenStudy, stamp: Stamp, *, at_once: bool) -> tuple[ReportPage, str]:
         not_yet = await self._not_yet(study, stamp, at_once=at_once)
@@ -222,14 +227,14 @@ class Site:
         waiting = ResultsPart(state="computing", note=NOTES["computing"])
         return future.result() if future.done() else (report_page(study, waiting), "")
 
-    async def _cases(self, request: Request, study: OpenStudy, stamp: Stamp) -> tuple[Page, str]:
+    async def _cases(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked = read_query(CasesQuery, dict(request.query_params))
         page = await self._quick.get(
             ("cases", study.name, stamp.results, asked), lambda: cases_page(self.shelf, study, asked)
         )
-        return page, stamp.results
+        return Made(page=page, state=stamp.results)
 
-    async def _case(self, request: Request, study: OpenStudy, stamp: Stamp) -> tuple[Page, str]:
+    async def _case(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked, case = read_query(CaseQuery, dict(request.query_params)), int(request.path_params["case"])
 
         def make() -> Page:
@@ -240,23 +245,24 @@ class Site:
             return case_page(self.shelf, study, case, asked, saliency=found)
 
         kept = self._slow if asked.saliency is not None else self._quick
-        return await kept.get(("case", study.name, stamp.results, case, asked), make), stamp.results
+        page = await kept.get(("case", study.name, stamp.results, case, asked), make)
+        return Made(page=page, state=stamp.results)
 
-    async def _compare(self, request: Request, study: OpenStudy, stamp: Stamp) -> tuple[Page, str]:
+    async def _compare(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked = read_query(CompareQuery, dict(request.query_params))
         data = await self._slow.get(("data", study.name, stamp.results), study.data)
         page = await self._slow.get(
             ("compare", study.name, stamp.results, asked), lambda: compare_page(study, asked, data)
         )
-        return page, stamp.results
+        return Made(page=page, state=stamp.results)
 
-    async def _threshold(self, request: Request, study: OpenStudy, stamp: Stamp) -> tuple[Page, str]:
+    async def _threshold(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked = read_query(ThresholdQuery, dict(request.query_params))
         data = await self._slow.get(("data", study.name, stamp.results), study.data)
         page = await self._quick.get(
             ("threshold", study.name, stamp.results, asked), lambda: threshold_page(study, asked, data)
         )
-        return page, stamp.results
+        return Made(page=page, state=stamp.results)
 
     # ------------------------------------------------------------------ files and pictures
 
@@ -295,9 +301,9 @@ class Site:
         if kind not in KINDS:
             raise HTTPException(404, f"no picture is called {kind!r}")
         try:
-            png = await self._slow.get(
-                ("picture", study.name, case, run, kind), lambda: self._explainer.picture(study, case, run, kind)
-            )
+            stamp = await self._stamp(study)
+            key = ("picture", study.name, stamp.results, case, run, kind)
+            png = await self._slow.get(key, lambda: self._explainer.picture(study, case, run, kind))
         except Exception as error:  # as above
             return self._refused(request, error)
         return _picture(request, png)
@@ -325,7 +331,7 @@ class Site:
 
     def _stream(self, name: str, look: Callable[[], Awaitable[dict[str, object]]]) -> Response:
         feed = self._feeds.setdefault(name, Feed(look, self._is_over))
-        return StreamingResponse(feed.lines(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        return StreamingResponse(feed.lines(), media_type="text/event-stream")
 
 
 def _results_part(study: OpenStudy) -> ResultsPart:
@@ -342,9 +348,9 @@ def _stamp_or_none(shelf: Shelf, name: str) -> Stamp | None:
         return None
 
 
-def page_key(request: Request) -> str:
-    """Return what a page is kept by: its address, as it was asked for."""
-    return f"{request.url.path}?{request.url.query}"
+def _json(page: Page) -> bytes:
+    # A byte of a file name that is no text, which Python keeps as a surrogate, becomes its JSON escape.
+    return dump_json(as_plain(page)).encode(errors="backslashreplace")
 
 
 def _wants_json(request: Request) -> bool:
@@ -361,13 +367,13 @@ def _html(request: Request, html: bytes, *, status: int = 200) -> Response:
 
 def _error(request: Request, page: ErrorPage) -> Response:
     if _wants_json(request):
-        return Response(dump_json(as_plain(page)), page.status, media_type="application/json")
+        return Response(_json(page), page.status, media_type="application/json")
     return _html(request, render(page, state=""), status=page.status)
 
 
 def _picture(request: Request, png: bytes) -> Response:
     tag = f'"{sha256(png).hexdigest()[:24]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, max-age=86400"}
+    headers = {"ETag": tag, "Cache-Control": "private, max-age=300"}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(png, media_type="image/png", headers=headers)

@@ -9,6 +9,7 @@ from scantrial import api
 from scantrial.core.errors import InputError
 from scantrial.core.records import SaliencyMaps
 from scantrial.data.scanset import ScanSet
+from scantrial.store.folder import RunKey
 from scantrial.web.pictures import draw_map
 from scantrial.web.records import CasePage, Saliency
 from scantrial.web.shelf import OpenStudy, Shelf
@@ -35,7 +36,7 @@ class Explainer:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._scans: dict[str, ScanSet] = {}
-        self._maps: OrderedDict[tuple[str, int, str], SaliencyMaps] = OrderedDict()
+        self._maps: OrderedDict[tuple[str, int, str, int], SaliencyMaps] = OrderedDict()
         self._guard = threading.RLock()
 
     def describe(self, study: OpenStudy, case: int, run: str, page: CasePage) -> Saliency:
@@ -89,10 +90,10 @@ class Explainer:
         return dict(index.rows[index.row_of[case]])
 
     def _find(self, study: OpenStudy, case: int, run: str) -> SaliencyMaps:
+        arm, seed = run.rsplit("/", 1)
         with self._guard:
-            key = study.name, case, run
+            key = study.name, case, run, study.finished()[RunKey(arm, int(seed))].stamp
             if key not in self._maps:
-                arm, seed = run.rsplit("/", 1)
                 self._maps[key] = api.saliency(
                     study.folder.path, case, arm=arm, seed=int(seed), scans=self._scans_of(study)
                 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import suppress
@@ -29,6 +30,8 @@ T = TypeVar("T")
 
 BY = "serve"
 PURPOSE = "pages in a browser, since this server started"
+LOOK_S = 0.5
+"""Seconds for which the list of studies holds."""
 KEPT_PICTURES = 4
 """Studies whose thumbnails stay in memory at the same time."""
 
@@ -214,6 +217,7 @@ class Shelf:
         self._studies: dict[str, OpenStudy] = {}
         self._cases: OrderedDict[tuple[str, int], CaseIndex] = OrderedDict()
         self._guard = threading.Lock()
+        self._seen: tuple[float, dict[str, Path]] = float("-inf"), {}
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the studies there are now."""
@@ -243,7 +247,11 @@ class Shelf:
             return self._cases[key]
 
     def _paths(self) -> dict[str, Path]:
-        return {path.name: path for path in self._candidates() if (path / "plan.json").is_file()}
+        at, found = self._seen
+        if time.monotonic() - at > LOOK_S:
+            found = {path.name: path for path in self._candidates() if (path / "plan.json").is_file()}
+            self._seen = time.monotonic(), found
+        return found
 
     def _candidates(self) -> Iterator[Path]:
         if (self.root / "plan.json").is_file():

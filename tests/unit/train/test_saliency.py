@@ -64,14 +64,14 @@ def test_a_case_called_negative_is_explained_as_negative():
     np.testing.assert_allclose(found.gradient, corner(0.25)[0], rtol=1e-5)
 
 
-def test_occlusion_finds_the_corner_and_nothing_else():
-    """Covering what the network sees lowers the probability there; covering the rest changes nothing."""
+def test_occlusion_is_what_covering_a_patch_costs():
+    """By hand: 2 x 2 of 4 x 4 bright pixels become the scan's mean, 1/64; elsewhere covering changes nothing."""
     found = explain(predictor(corner(0.25)), bright_corner())
-    assert found.occlusion[0, 0] > 0.1
-    assert found.occlusion.argmax() in (0, 1, SIDE, SIDE + 1) or found.occlusion[:4, :4].max() == found.occlusion.max()
-    np.testing.assert_allclose(found.occlusion[8:, 8:], 0, atol=1e-6)
-    assert found.p_least < found.p_target - 0.1
+    covered = 1 / (1 + np.exp(-(4.0 - 4 * 0.25 * (1 - 1 / 64))))
     assert found.patch_px == 2
+    assert found.occlusion[0, 0] == pytest.approx(found.p_target - covered, rel=1e-4)
+    assert found.p_least == pytest.approx(covered, rel=1e-5)
+    np.testing.assert_allclose(found.occlusion[6:, 6:], 0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("loss", "n_classes"), [("bce", 2), ("ce", 2), ("ce", 3), ("bce", 3)])
