@@ -95,7 +95,9 @@ function spread(root) {
   const parts = root.querySelector?.(".parts[data-parts]");
   if (!parts || Number(parts.dataset.parts) < 2) return;
   const first = parts.querySelector(".grid"), n = Number(parts.dataset.parts), here = Number(parts.dataset.page);
+  first.style.contentVisibility = "visible"; // measured as it is, not as it is estimated before it is seen
   const height = first.getBoundingClientRect().height;
+  first.style.contentVisibility = "";
   const seer = new IntersectionObserver(seen => {
     for (const { isIntersecting, target } of seen) if (isIntersecting) { seer.unobserve(target); load(target, parts); }
   }, { rootMargin: "1200px 0px" });
@@ -106,6 +108,7 @@ function spread(root) {
     place.className = "grid empty";
     place.dataset.part = number;
     place.style.minHeight = height + "px";
+    place.style.containIntrinsicSize = `auto ${height}px`;
     place.setAttribute("aria-label", `Part ${number}`);
     if (number < here) parts.insertBefore(place, first); else parts.append(place);
     seer.observe(place);
