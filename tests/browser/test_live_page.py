@@ -317,7 +317,7 @@ def test_a_training_is_followed_through_its_death(browser, tmp_path):
 
 
 def test_results_appear_by_themselves_when_the_last_run_ends(browser, tmp_path):
-    """Test rows stay closed until then; nothing has to be loaded anew."""
+    """Test rows stay closed until then; nothing has to be loaded anew. Then one can see where a network looks."""
     short = STUDY.replace("epochs: 2000", "epochs: 25")
     (tmp_path / "live.yaml").write_text(short)
     with served(tmp_path) as reader, pages_of(browser, reader) as open_page, training(tmp_path) as process:
@@ -331,4 +331,7 @@ def test_results_appear_by_themselves_when_the_last_run_ends(browser, tmp_path):
         assert "2 of 2" in page.locator("#progress").inner_text()
         openings = [opening for opening in StudyFolder(tmp_path / "live").test_openings() if opening.by == "serve"]
         assert len(openings) == 1
+        page.goto(f"{page.home}/s/live/cases/0?saliency=base/0")
+        maps = "[...document.querySelectorAll('.maps img')]"
+        until(page, f"{maps}.length === 3 && {maps}.every(i => i.complete && i.naturalWidth > 300)")
         assert expected_complaints(page) == []
