@@ -42,6 +42,18 @@ def test_it_is_not_written_more_often_than_asked(folder, monkeypatch):
     assert written == [1]
 
 
+def test_a_checkpoint_is_followed_by_a_write(folder):
+    """So that a run that goes on from it misses no epoch, however seldom it is written otherwise."""
+    live = LiveHistory(folder, KEY, every_s=3600)
+    for number in (1, 2, 3):
+        live.note(epoch(number))
+    assert [record.epoch for record in folder.live_history(KEY)] == [1]
+    (folder.partial_path(KEY) / "checkpoint.pt").write_bytes(b"4")
+    for number in (4, 5):
+        live.note(epoch(number))
+    assert [record.epoch for record in folder.live_history(KEY)] == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("resumed_at", [1, 3, 5])
 def test_a_resumed_run_goes_on_where_its_checkpoint_was(folder, resumed_at):
     """Epochs from before the checkpoint stay, later ones are those of the new training, each once."""
