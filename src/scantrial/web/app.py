@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -32,12 +33,23 @@ from scantrial.web.pictures import KINDS
 from scantrial.web.records import ErrorPage, Page, ReportPage, as_plain
 from scantrial.web.rendering import ASSETS, asset, render
 from scantrial.web.shelf import OpenStudy, Shelf, Stamp
-from scantrial.web.study_page import ResultsPart, fault_in_words, index_page, progress_of, results_of, study_page
+from scantrial.web.study_page import (
+    ResultsPart,
+    arm_curves,
+    fault_in_words,
+    index_page,
+    progress_of,
+    results_of,
+    study_page,
+)
 
 LOOK_S = 1.0
 """Seconds for which a look at a folder holds."""
-PATIENCE_S = 0.15
+PATIENCE_S = 0.1
 """Seconds that a page waits for results before it is shown without them."""
+
+WARMED = 8
+"""Studies that are read when the server starts, unless there are more."""
 
 NOTES = {
     "none": "No run is finished yet, so there are no results.",
@@ -81,6 +93,14 @@ class Site:
         self._reports = Kept(ThreadPoolExecutor(1, thread_name_prefix="report"), size=8)
         self._explainer = Explainer(shelf)
         self._feeds: dict[str, Feed] = {}
+
+    def warm_up(self) -> None:
+        """Read the curves of the studies, if they are few, before somebody asks; no test row is among what is read."""
+        names = self.shelf.names()
+        for name in names if len(names) <= WARMED else ():
+            with suppress(Exception):  # who asks for it is told what is wrong
+                page = study_page(self.shelf.study(name), ResultsPart(state="none"))
+                render(page, state="")
 
     def application(self) -> Guard:
         """Return the application, guarded."""
@@ -185,6 +205,8 @@ class Site:
 
     async def _study(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked = read_query(StudyQuery, dict(request.query_params))
+        # Curves first: what is slow would only keep them waiting.
+        await self._quick.get(("curves", study.name, stamp), lambda: arm_curves(study))
         part = await self._results(study, stamp, at_once=asked.results == "now")
         state = self._state(study, stamp)
         page = await self._quick.get(("study", study.name, state, part.state), lambda: study_page(study, part))

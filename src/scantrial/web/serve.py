@@ -74,6 +74,7 @@ def serve(root: Path, options: ServeOptions, *, say: Callable[[Door], None]) -> 
         timeout_keep_alive=30,
     )
     server.append(uvicorn.Server(config))
+    threading.Thread(target=site.warm_up, daemon=True).start()
     say(door)
     if options.open_browser and can_open_a_browser():
         threading.Thread(target=webbrowser.open, args=(door.address,), daemon=True).start()
