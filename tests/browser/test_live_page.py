@@ -229,8 +229,9 @@ def test_thousands_of_cases_scroll(browser, crowded):
         assert expected_complaints(page) == []
 
 
+@pytest.mark.slow
 def test_no_frame_waits_while_scrolling(browser, crowded):
-    """Scrolled through at speed, the page is never busy for long: half of all steps cost one frame or so."""
+    """Scrolled through at 48,000 pixels a second, the page is not busy for long: half of all steps cost a frame or two."""
     with pages_of(browser, crowded) as open_page:
         page = open_page("/s/many/cases", viewport={"width": 1280, "height": 900})
         steps = page.evaluate(
@@ -241,7 +242,7 @@ def test_no_frame_waits_while_scrolling(browser, crowded):
             return took; }"""
         )
     assert len(steps) == 60
-    assert np.median(steps) < 1000
+    assert np.median(steps) < 50
 
 
 # ---------------------------------------------------------------------- live

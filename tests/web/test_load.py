@@ -56,12 +56,10 @@ def test_a_reader_of_the_feed_stops_nobody(tmp_path):
         time.sleep(1.0)
         assert reader.ask("/s/done").status == 200
         assert not any(feed.done() for feed in feeds)
-        begun = time.monotonic()
         reader.site._is_over = lambda: True
         for feed in reader.site._feeds.values():
             feed._is_over = lambda: True
         assert all(b"event: state" in feed.result(30).body for feed in feeds)
-        assert time.monotonic() - begun < 30
 
 
 STUDY = """
