@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 
 from starlette.applications import Starlette
@@ -30,7 +31,7 @@ from scantrial.web.live import Feed
 from scantrial.web.live_report import live_report, report_page
 from scantrial.web.number_pages import compare_page, threshold_page
 from scantrial.web.pictures import KINDS
-from scantrial.web.records import ErrorPage, Page, ReportPage, as_plain
+from scantrial.web.records import ErrorPage, Page, Progress, ReportPage, as_plain
 from scantrial.web.rendering import ASSETS, asset, render
 from scantrial.web.shelf import OpenStudy, Shelf, Stamp
 from scantrial.web.study_page import (
@@ -45,9 +46,11 @@ from scantrial.web.study_page import (
 
 LOOK_S = 1.0
 """Seconds for which a look at a folder holds."""
-PATIENCE_S = 0.1
+PATIENCE_S = 0.2
 """Seconds that a page waits for results before it is shown without them."""
 
+QUICK_RUNS, HEAD_START_S = 20, 0.3
+"""Runs up to which a page waits for results at all; where there are more, the page has this start before them."""
 WARMED = 8
 """Studies that are read when the server starts, unless there are more."""
 
@@ -212,9 +215,12 @@ class Site:
         page = await self._quick.get(("study", study.name, state, part.state), lambda: study_page(study, part))
         return Made(page=page, state=state)
 
+    async def _progress(self, study: OpenStudy, stamp: Stamp) -> Progress:
+        return await self._quick.get(("progress", study.name, stamp), lambda: progress_of(study.status()))
+
     async def _not_yet(self, study: OpenStudy, stamp: Stamp, *, at_once: bool) -> ResultsPart | None:
         """Return why there are no results to compute; None where there are."""
-        progress = await self._quick.get(("progress", study.name, stamp), lambda: progress_of(study.status()))
+        progress = await self._progress(study, stamp)
         if not progress.n_finished:
             return ResultsPart(state="none", note=NOTES["none"])
         if not (progress.is_complete or at_once):
@@ -225,7 +231,14 @@ class Site:
         not_yet = await self._not_yet(study, stamp, at_once=at_once)
         if not_yet is not None:
             return not_yet
-        future = self._slow.start(("results", study.name, stamp.results), lambda: _results_part(study))
+        key = "results", study.name, stamp.results
+        begin = partial(self._slow.start, key, lambda: _results_part(study))
+        n_runs = (await self._progress(study, stamp)).n_finished
+        if n_runs > QUICK_RUNS and not self._slow.is_begun(key):
+            # Made at the same time, page and results would wait for each other.
+            asyncio.get_running_loop().call_later(HEAD_START_S, begin)
+            return ResultsPart(state="computing", note=NOTES["computing"])
+        future = begin()
         await asyncio.wait({future}, timeout=PATIENCE_S)
         return future.result() if future.done() else ResultsPart(state="computing", note=NOTES["computing"])
 
@@ -338,7 +351,7 @@ class Site:
         async def look() -> dict[str, object]:
             try:
                 stamp = await self._stamp(study)
-                progress = await self._quick.get(("progress", study.name, stamp), lambda: progress_of(study.status()))
+                progress = await self._progress(study, stamp)
                 return {"state": self._state(study, stamp), **as_plain(progress)}
             except Exception as error:  # as above
                 return {"state": "fault", "fault": fault_in_words(error)}

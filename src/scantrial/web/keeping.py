@@ -52,6 +52,10 @@ class Kept:
         future = self._futures.get(key)
         return future is not None and future.done()
 
+    def is_begun(self, key: Hashable) -> bool:
+        """Return whether the result of a key is there or under way."""
+        return key in self._futures
+
     def _forget_failure(self, key: Hashable, done: asyncio.Future[Any]) -> None:
         failed = done.cancelled() or done.exception() is not None
         if failed and self._futures.get(key) is done:

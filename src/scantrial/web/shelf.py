@@ -71,11 +71,13 @@ class OpenStudy:
         self.name = name
         self.folder = StudyFolder(path)
         self._guard = threading.RLock()
+        self._reading = threading.Lock()
         self._finished: dict[RunKey, FinishedRun] = {}
         self._runs: dict[RunKey, tuple[int, RunData]] = {}
         self._opened: dict[RunKey, int] = {}
         self._is_logged = False
         self._memory: dict[str, tuple[Hashable, Any]] = {}
+        self._making: dict[str, threading.Lock] = {}
 
     # ------------------------------------------------------------------ what there is
 
@@ -119,9 +121,13 @@ class OpenStudy:
 
     def remembered(self, what: str, version: Hashable, make: Callable[[], T]) -> T:
         """Return what was made of this version, made now where the last one was of another."""
-        known = self._memory.get(what)
-        if known is None or known[0] != version:
-            known = self._memory[what] = version, make()
+        with self._guard:
+            making = self._making.setdefault(what, threading.Lock())
+        # A lock for each thing: who asks at the same time waits for it, and for nothing else.
+        with making:
+            known = self._memory.get(what)
+            if known is None or known[0] != version:
+                known = self._memory[what] = version, make()
         found: T = known[1]
         return found
 
@@ -157,10 +163,11 @@ class OpenStudy:
 
     def runs(self, *, with_test: bool) -> dict[RunKey, RunData]:
         """Return every finished run with its predictions; test rows are in them only where they are asked for."""
-        with self._guard:
-            finished = self.finished()
-            if with_test:
-                self.open_test()
+        finished = self.finished()
+        if with_test:
+            self.open_test()
+        # Seconds for many runs; who asks for anything else does not wait for it.
+        with self._reading:
             return {key: self._run(key, run, with_test=with_test) for key, run in finished.items()}
 
     def _run(self, key: RunKey, run: FinishedRun, *, with_test: bool) -> RunData:
