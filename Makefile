@@ -6,7 +6,7 @@ SHELL := bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 JOBS ?= 2
-EXTRAS := train,pdf
+EXTRAS := train,pdf,web
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,7 +40,15 @@ $(STAMP): pyproject.toml constraints.txt hatch_build.py $(wildcard src/scantrial
 demo: env ## a small trial on embedded scans, with its report, in ./demo
 	$(BIN)/scantrial demo --out demo
 
-test: env ## every test that belongs to a commit
+# The rules that the browser tests hold pages to, for accessibility; without npm these tests say what is missing.
+AXE := tests/browser/node_modules/.package-lock.json
+
+$(AXE): tests/browser/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix tests/browser --silent --no-audit --no-fund; \
+	  else mkdir -p $(@D) && echo "npm is not installed: pages are not checked for accessibility"; fi
+	@touch $@
+
+test: env $(AXE) ## every test that belongs to a commit
 	@$(PY) -m pytest -n $(JOBS) -m "not slow and not sim" 2>&1
 
 slow: env ## the tests that take minutes
@@ -76,4 +84,5 @@ replicate: env ## both reports of the course, trained again and set beside their
 
 clean: ## remove caches and build products; .venv and study folders stay
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
+	rm -rf tests/browser/node_modules
 	find src tests scripts benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +

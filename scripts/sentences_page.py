@@ -173,7 +173,9 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "small_classes": _NO_VERDICT,
     },
     "report/judging.py": {
-        "_blocked": Rule(rule="a blocker of the audit is not acknowledged in the study file", source="decision 15"),
+        "withheld_by_audit": Rule(
+            rule="a blocker of the audit is not acknowledged in the study file", source="decision 15"
+        ),
         "_family": Rule(rule="which comparisons the design and the hypotheses declare"),
         "_and_claims": Rule(rule="hypotheses compare other arms besides"),
         "_compare": Rule(rule="nothing to compare"),

@@ -21,12 +21,12 @@ from scantrial.analysis.planning import Plan, assume
 from scantrial.analysis.planning import plan as plan_design
 from scantrial.audit.records import Audit, AuditSettings
 from scantrial.core.about import answers
-from scantrial.core.errors import InputError, MissingExtraError
+from scantrial.core.errors import DataError, InputError, MissingExtraError
 from scantrial.core.files import write_atomic
 from scantrial.core.machine import return_freed_memory
 from scantrial.core.names import listed, nearest, slug
 from scantrial.core.progress import Progress, silent
-from scantrial.core.records import SPLITS
+from scantrial.core.records import SPLITS, SaliencyMaps
 from scantrial.data.load import load
 from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec, SplitSpec
@@ -169,7 +169,7 @@ def run(
     """
     if not isinstance(study, Study):
         study = load_study(study, sets=sets, seeds=seeds)
-    _require_torch("training")
+    require_torch("training")
     folder = StudyFolder(out if out is not None else default_folder(study))
     execution = _execution(study, folder, options)
     scans = load_scans(study.spec.data, base=study.base, progress=progress)
@@ -377,7 +377,7 @@ def plan(
     basis = assume(design, given) if store is None else pilot_basis(store, design.metric)
     found = plan_design(design, basis, difference=difference)
     if measure:
-        _require_torch("timing")
+        require_torch("timing")
         scans = load_scans(study.spec.data, base=study.base, progress=progress)
         taken = measure_time(study, scans, _execution(study, None, {}), progress=progress)
     else:
@@ -590,6 +590,48 @@ def show(folder: str | Path, case: int, *, arm: str | None = None, seed: int | N
     return case_view(open_folder(folder), case, arm=arm, seed=seed)
 
 
+def study_scans(folder: str | Path, *, progress: Progress = silent) -> ScanSet:
+    """Load the scans that a study folder was trained on, with their split; they have to be where they were then.
+
+    Raises
+    ------
+    DataError
+        If they are not there, or are other scans now.
+    """
+    store = open_folder(folder)
+    paths = store.environment().get("import_paths", ()) if (store.path / "environment.json").is_file() else ()
+    scans = load_scans(
+        DataSpec.model_validate(store.plan()["data"]), base=Path(paths[0]) if paths else None, progress=progress
+    )
+    if scans.fingerprint != store.data()["fingerprint"]:
+        raise DataError("the scans have changed since the study was run", expected="the scans of the study")
+    return scans
+
+
+def saliency(folder: str | Path, case: int, *, arm: str, seed: int, scans: ScanSet) -> SaliencyMaps:
+    """Compute where the network of one run looks on one scan: input gradient and occlusion.
+
+    Parameters
+    ----------
+    scans : see `study_scans`
+
+    Raises
+    ------
+    InputError
+        If there is no such run, it kept no weights, or its network is a class of the user's own, which is not loaded
+        from a study folder.
+    """
+    require_torch("saliency")
+    from scantrial.train.inference import load_predictor  # noqa: PLC0415 - PyTorch only where it is needed
+    from scantrial.train.saliency import explain  # noqa: PLC0415
+
+    store, key = open_folder(folder), RunKey(arm, seed)
+    facts = store.facts(key)
+    if ":" in str(facts.recipe["model"]["name"]):
+        raise InputError("the network is a class of the user's own", expected="a network of scantrial's")
+    return explain(load_predictor(facts, store.weights(key)), scans.images[case])
+
+
 class CompareOptions(TypedDict, total=False):
     """How to compare predictions, as keywords of `compare_predictions`.
 
@@ -682,7 +724,7 @@ def predict(run_dir: str | Path, files: Sequence[str | Path]) -> JudgedFiles:
     UnreadableScansError
         If a file cannot be judged; all such files are named, and none is judged.
     """
-    _require_torch("predicting")
+    require_torch("predicting")
     from scantrial.train.judge import judge_files  # noqa: PLC0415 - PyTorch only where it is needed
 
     return judge_files(Path(run_dir), [Path(file) for file in files])
@@ -741,6 +783,7 @@ def _at_least_one(name: str, value: int) -> int:
     return value
 
 
-def _require_torch(needed_for: str) -> None:
+def require_torch(needed_for: str) -> None:
+    """Refuse what needs PyTorch where it is not installed, naming the extra."""
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError(extra="train", package="PyTorch", needed_for=needed_for)

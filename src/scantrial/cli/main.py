@@ -268,6 +268,25 @@ def report(
 
 
 @app.command()
+def serve(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A study folder, or a folder of study folders.")],
+    port: Annotated[
+        int | None, typer.Option("--port", metavar="N", min=1, max=65535, help="The port [a free one near 8765].")
+    ] = None,
+    host: Annotated[str, typer.Option("--host", metavar="H", help="The address to bind to.")] = "127.0.0.1",
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Let other machines ask; they need the token too.")
+    ] = False,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the address in a browser.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Show studies in a browser, live: progress, curves, results, every case. Only reads; ends with Ctrl-C."""
+    from scantrial.cli import serving
+
+    serving.serve(folder, host=host, port=port, allow_remote=allow_remote, open_browser=browser, as_json=as_json)
+
+
+@app.command()
 def compare(  # noqa: PLR0913, PLR0917 - the options of the command
     folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="A study folder.", show_default=False)] = None,
     predictions: Annotated[

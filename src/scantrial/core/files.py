@@ -64,28 +64,31 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
+def written_aside(path: Path, *, sync: bool = True) -> Iterator[Path]:
     """Yield a path to write one file to; flush it and rename it to `path` at the end.
 
-    On any exception the half-written file is removed and `path` stays as it was.
+    On any exception the half-written file is removed and `path` stays as it was. Without `sync` nothing waits for the
+    disk: readers still see the old file or the new one, but a crash of the machine may leave it empty.
     """
     temporary = aside(path)
     try:
         yield temporary
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
+        if sync:
+            with temporary.open("rb") as handle:
+                os.fsync(handle.fileno())
         temporary.replace(path)
-        sync_folder(path.parent)
+        if sync:
+            sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_atomic(path: Path, content: bytes | str) -> None:
+def write_atomic(path: Path, content: bytes | str, *, sync: bool = True) -> None:
     """Write `content` to `path` so that a reader sees the old file or the new one, never a part."""
     data = _encoded(content) if isinstance(content, str) else content
     with clear_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written_aside(path) as temporary:
+        with written_aside(path, sync=sync) as temporary:
             temporary.write_bytes(data)
 
 

@@ -170,3 +170,27 @@ class RunResult:
     history: tuple[EpochRecord, ...]
     predictions: tuple[SplitPredictions, ...]
     weights: Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaliencyMaps:
+    """Two maps of one scan under one network.
+
+    Parameters
+    ----------
+    target : index of the class whose probability is explained, the most probable one
+    p_target : its probability on the whole scan
+    gradient : shape (height, width): size of the gradient of the log odds of `target` at each pixel of the network's
+        input, the largest over channels
+    occlusion : shape (height, width): what the probability of `target` loses when a patch there is covered with the
+        mean of the scan, averaged over the patches that cover a pixel; negative where it gains
+    p_least : the smallest probability of `target` with a patch covered
+    patch_px : side of a patch in pixels
+    """
+
+    target: int
+    p_target: float
+    gradient: NDArray[np.float64]
+    occlusion: NDArray[np.float64]
+    p_least: float
+    patch_px: int

@@ -151,19 +151,30 @@ def case_view(folder: StudyFolder, case: int, *, arm: str | None = None, seed: i
     index, split = _find_case(folder, case)
     parts = _open_case(folder, keys, case, split)
     row = folder.cases().slice(index, 1).to_pylist()[0]
-    class_names = tuple(folder.data()["class_names"])
+    return build_case(arms, row, parts, tuple(folder.data()["class_names"]))
+
+
+def build_case(
+    arms: Sequence[Mapping[str, Any]], row: Mapping[str, Any], parts: _Parts, class_names: tuple[str, ...]
+) -> CaseView:
+    """Build the view of one case from what was read of it; who reads test rows has logged it.
+
+    Parameters
+    ----------
+    arms : of the plan, each with name and label
+    row : of ``cases.parquet``
+    parts : predictions of the finished runs, by run
+    """
     return CaseView(
-        case=case,
+        case=row["case"],
         split=row["split"],
         source=row["source"],
         patient=row["patient"],
         true_class=class_names[row["label"]],
         class_names=class_names,
         arms=tuple(
-            _arm_case(
-                plan_of_arm, {key: parts[key] for key in keys if key.arm == plan_of_arm["name"]}, row, class_names
-            )
-            for plan_of_arm in arms
+            _arm_case(arm, {key: part for key, part in parts.items() if key.arm == arm["name"]}, row, class_names)
+            for arm in arms
         ),
         thumbnail=row["thumbnail"],
     )
@@ -217,7 +228,7 @@ def _open_case(folder: StudyFolder, keys: Sequence[RunKey], case: int, split: Sp
     return folder.open_predictions(keys, [split], by="show", purpose=purpose)
 
 
-def _arm_case(plan: dict[str, Any], parts: _Parts, row: dict[str, Any], class_names: tuple[str, ...]) -> ArmCase:
+def _arm_case(plan: Mapping[str, Any], parts: _Parts, row: Mapping[str, Any], class_names: tuple[str, ...]) -> ArmCase:
     found = [_seed_case(key.seed, of_run, row, class_names) for key, of_run in parts.items()]
     seeds = [seed for seed in found if seed is not None]
     mean = np.mean([seed.y_prob for seed in seeds], axis=0) if seeds else np.empty(0)
@@ -233,7 +244,7 @@ def _arm_case(plan: dict[str, Any], parts: _Parts, row: dict[str, Any], class_na
 
 
 def _seed_case(
-    seed: int, parts: Sequence[SplitPredictions], row: dict[str, Any], class_names: tuple[str, ...]
+    seed: int, parts: Sequence[SplitPredictions], row: Mapping[str, Any], class_names: tuple[str, ...]
 ) -> SeedOnCase | None:
     for part in parts:
         for i in np.flatnonzero(part.cases == row["case"]):

@@ -19,7 +19,7 @@ from scantrial.analysis.estimates import estimate
 from scantrial.analysis.influence import INFLUENCES
 from scantrial.analysis.intervals import ArmEstimate, arm_estimate
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.predictive import LogitShare, PredictiveValues, predictive_values_over_seeds
+from scantrial.analysis.predictive import PREVALENCES, LogitShare, PredictiveValues, predictive_values_over_seeds
 from scantrial.analysis.recalibration import fit_recalibration
 from scantrial.analysis.recalibration_effect import RecalibrationEffect, judge_recalibration
 from scantrial.analysis.rows import rows_of, validation_rows
@@ -28,7 +28,7 @@ from scantrial.analysis.selection import WinnerScore, score_of_winner
 from scantrial.analysis.summary import SeedSummary, summarise
 from scantrial.analysis.thresholds import TARGET_SENSITIVITY, Threshold, threshold_at_half, threshold_for_sensitivity
 from scantrial.core.errors import InputError
-from scantrial.core.records import SplitPredictions
+from scantrial.core.records import Split, SplitPredictions
 from scantrial.report.judging import run_scores
 from scantrial.report.reading import RunData, StudyData
 
@@ -161,7 +161,7 @@ def _arm(
         arm=arm,
         estimates=estimates,
         calibration=_calibration(mine, calibration_interval(runs, arm, seed=seed), seed=seed),
-        operating=tuple(_operating(runs.on_runs(runs.runs_of(arm)), mine)),
+        operating=tuple(locked_points(runs.on_runs(runs.runs_of(arm)), mine)),
         decision=decision_curve(rows_of(mine[0].predictions["test"])),
     )
 
@@ -235,20 +235,44 @@ def _calibration_dict(view: CalibrationView) -> dict[str, Any]:
 # ---------------------------------------------------------------------- thresholds
 
 
-def _operating(runs: RunScores, mine: Sequence[RunData]) -> list[OperatingView]:
-    """Return the arm at the rule's thresholds and at one half; a rule that cannot be followed is left out."""
+def locked_points(
+    runs: RunScores, mine: Sequence[RunData], *, prevalences: Sequence[float] = PREVALENCES
+) -> list[OperatingView]:
+    """Return an arm on test at the rule's thresholds and at one half; a rule that cannot be followed is left out.
+
+    Parameters
+    ----------
+    runs : the arm's scores on test
+    mine : the same runs, with their predictions
+    """
     views = []
     if all("val" in run.predictions for run in mine):
         chosen = [threshold_for_sensitivity(validation_rows(run.predictions["val"])) for run in mine]
         rule = f"sensitivity of at least {100 * TARGET_SENSITIVITY:g} % on validation"
-        views += _at(runs, mine, chosen, rule)
-    return [*views, *_at(runs, mine, [threshold_at_half("logit") for _ in mine], "fixed at p = 0.5")]
+        views += operating_points(runs, mine, chosen, rule, prevalences=prevalences)
+    halves = [threshold_at_half("logit") for _ in mine]
+    return [*views, *operating_points(runs, mine, halves, "fixed at p = 0.5", prevalences=prevalences)]
 
 
-def _at(runs: RunScores, mine: Sequence[RunData], chosen: Sequence[Threshold], rule: str) -> list[OperatingView]:
+def operating_points(
+    runs: RunScores,
+    mine: Sequence[RunData],
+    chosen: Sequence[Threshold],
+    rule: str,
+    *,
+    split: Split = "test",
+    prevalences: Sequence[float] = PREVALENCES,
+) -> list[OperatingView]:
+    """Return an arm on a split at a threshold for each run; nothing where it cannot be had.
+
+    Parameters
+    ----------
+    runs, mine : the arm's scores on that split, and the same runs with their predictions
+    rule : how the thresholds were chosen, in words
+    """
     if not all(threshold.is_defined for threshold in chosen):
         return []
-    called = np.stack([_called(run.predictions["test"], one) for run, one in zip(mine, chosen, strict=True)])
+    called = np.stack([_called(run.predictions[split], one) for run, one in zip(mine, chosen, strict=True)])
     at_threshold = replace(runs, y_pred=called)
     arm = runs.arm_names[0]
     try:
@@ -265,23 +289,25 @@ def _at(runs: RunScores, mine: Sequence[RunData], chosen: Sequence[Threshold], r
             thresholds=dict(zip(seeds, values, strict=True)),
             sensitivity=sensitivity,
             specificity=specificity,
-            predictive=_predictive(sensitivity, specificity),
+            predictive=_predictive(sensitivity, specificity, prevalences),
         )
     ]
 
 
-def _called(test: SplitPredictions, threshold: Threshold) -> Any:
-    return (rows_of(test).scores > threshold.value).astype(np.int64)
+def _called(part: SplitPredictions, threshold: Threshold) -> Any:
+    return (rows_of(part).scores > threshold.value).astype(np.int64)
 
 
-def _predictive(sensitivity: ArmEstimate, specificity: ArmEstimate) -> tuple[PredictiveValues, ...]:
+def _predictive(
+    sensitivity: ArmEstimate, specificity: ArmEstimate, prevalences: Sequence[float]
+) -> tuple[PredictiveValues, ...]:
     shares = (sensitivity, specificity)
     if any(not 0 < found.mean < 1 for found in shares):
         return ()
     first, second = (
         LogitShare(share=found.mean, logit_se=found.se / (found.mean * (1 - found.mean))) for found in shares
     )
-    return predictive_values_over_seeds(first, second, df=min(found.df for found in shares))
+    return predictive_values_over_seeds(first, second, prevalences=prevalences, df=min(found.df for found in shares))
 
 
 def _operating_dict(view: OperatingView) -> dict[str, Any]:

@@ -189,11 +189,11 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
     metric = chosen.metric or str(declared.get("metric", "accuracy"))
     METRICS[metric]
     split: Split = declared.get("split", "test")
-    margin = chosen.margin if chosen.margin is not None else _margin(declared, metric)
-    labels = _labels(study.plan)
-    runs, withheld = run_scores(study, split), _blocked(study)
+    margin = chosen.margin if chosen.margin is not None else declared_margin(study.plan, metric)
+    labels = arm_labels(study.plan)
+    runs, withheld = run_scores(study, split), withheld_by_audit(study)
     family, words = _family(study, runs, chosen) if runs is not None else ((), "none")
-    family = tuple(_in_words(contrast, labels) for contrast in family)
+    family = tuple(in_words(contrast, labels) for contrast in family)
     primary, reason = _compare(runs, family, metric, margin, chosen, withheld)
     if chosen.bootstrap and primary is not None and runs is not None:
         primary = cross_checked(primary, runs)
@@ -242,7 +242,8 @@ def run_scores(study: StudyData, split: Split) -> RunScores | None:
     )
 
 
-def _blocked(study: StudyData) -> tuple[str, ...]:
+def withheld_by_audit(study: StudyData) -> tuple[str, ...]:
+    """Return why the audit lets no verdict stand: its blockers that the study file does not acknowledge."""
     found = () if study.audit is None else study.audit.open_blockers
     return tuple(
         f"the audit found what stands in the way of a verdict ({finding.code}, {_lower(finding.title)}), and the study "
@@ -284,19 +285,21 @@ def _patients(study: StudyData, cases: NDArray[np.int64]) -> NDArray[Any] | None
     return None if any(patient is None for patient in found) else np.array(found, dtype=str)
 
 
-def _labels(plan: Mapping[str, Any]) -> dict[str, str]:
+def arm_labels(plan: Mapping[str, Any]) -> dict[str, str]:
+    """Return what to call each arm, by its name."""
     return {arm["name"]: str(arm.get("label") or arm["name"]) for arm in plan["arms"]}
 
 
-def _margin(declared: Mapping[str, Any], metric: str) -> float | None:
-    """Return the declared margin; it is one of the declared metric and of no other."""
+def declared_margin(plan: Mapping[str, Any], metric: str) -> float | None:
+    """Return the margin of a study's plan; it is one of the declared metric and of no other."""
+    declared = plan.get("primary") or {}
     return declared.get("margin") if metric == declared.get("metric", "accuracy") else None
 
 
 # ---------------------------------------------------------------------- which comparisons
 
 
-def _in_words(contrast: Contrast, labels: Mapping[str, str]) -> Contrast:
+def in_words(contrast: Contrast, labels: Mapping[str, str]) -> Contrast:
     """Let sentences say the arms' labels; the name and the weights keep the arms' names."""
     if contrast.kind != "difference":
         return contrast
@@ -332,7 +335,7 @@ def _and_claims(claimed: Sequence[Contrast]) -> str:
 
 
 def _known_arm(study: StudyData, arm: str) -> str:
-    labels = _labels(study.plan)
+    labels = arm_labels(study.plan)
     by_word = {label: name for name, label in labels.items()} | {name: name for name in labels}
     if arm not in by_word:
         raise InputError(f"no arm is called {arm!r}", expected=f"one of {', '.join(labels)}")

@@ -9,7 +9,7 @@
     DIR/audit.json            what is wrong with the scans: findings with their cases, every check's outcome, and small
                               pictures (a mean image of 64 x 64 pixels for each split and class) in base64
     DIR/runs/ARM/seed-S/      run.json, history.parquet, predictions.parquet, best.safetensors
-    DIR/partial/ARM/seed-S/   checkpoint of an unfinished run, or failure.json of a failed one
+    DIR/partial/ARM/seed-S/   of an unfinished run: checkpoint, live.json (its epochs so far), failure.json if it failed
     DIR/test-openings.jsonl   every reading of test rows: when, by what, for what
 
 A run folder is written aside and renamed: it is there whole or not at all.
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -30,7 +31,7 @@ import pyarrow as pa
 
 from scantrial.core.errors import InputError, StoreError
 from scantrial.core.files import append_line, aside, clear_os_errors, is_aside, sha256_of, sync_folder, write_atomic
-from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
+from scantrial.core.records import HISTORY_COLUMNS, EpochRecord, RunFacts, RunResult, Split, SplitPredictions
 from scantrial.store.schema import SCHEMA_VERSION, check_version, dump_json, read_json, write_json
 from scantrial.store.tables import (
     history_table,
@@ -107,6 +108,7 @@ class StudyFolder:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        self._logged: set[RunKey] = set()
 
     # ------------------------------------------------------------------ the study
 
@@ -271,6 +273,18 @@ class StudyFolder:
         if "test" in splits and keys:
             self.log_test_opening(by=by, purpose=purpose, runs=keys)
         return {key: read_predictions(path, splits, self.facts(key).class_names) for key, path in paths.items()}
+
+    def read_logged_predictions(self, key: RunKey, splits: Sequence[Split]) -> tuple[SplitPredictions, ...]:
+        """Return the scores of one run for a reader that has logged its opening of the run's test rows already.
+
+        Raises
+        ------
+        StoreError
+            If test rows are asked for and no opening of this run's by this process is known.
+        """
+        if "test" in splits and key not in self._logged:
+            raise StoreError(f"test rows of {key} without an entry in test-openings.jsonl", do="report this as a fault")
+        return read_predictions(self._finished(key) / "predictions.parquet", splits, self.facts(key).class_names)
 
     def weights(self, key: RunKey) -> dict[str, Any]:
         """Return the weights of the chosen epoch by name.
@@ -451,6 +465,22 @@ class StudyFolder:
             # It comes and goes with the training process; a reader may be a moment late.
             return {}
 
+    def write_live(self, key: RunKey, history: Sequence[EpochRecord]) -> None:
+        """Keep the epochs of a running run for those who watch; it costs no wait for the disk."""
+        epochs = [[getattr(record, name) for name in HISTORY_COLUMNS] for record in history]
+        content = {"schema_version": SCHEMA_VERSION, "columns": HISTORY_COLUMNS, "epochs": epochs}
+        write_atomic(self.partial_path(key) / "live.json", dump_json(content, indent=None), sync=False)
+
+    def live_history(self, key: RunKey) -> tuple[EpochRecord, ...]:
+        """Return the epochs of an unfinished run as far as they were last noted; none where there is no whole note."""
+        try:
+            content = read_json(self.partial_path(key) / "live.json")
+            rows = [dict(zip(content["columns"], row, strict=True)) for row in content["epochs"]]
+            return tuple(_epoch_record(row) for row in rows)
+        except (StoreError, KeyError, TypeError, ValueError):
+            # It is replaced and removed while others read, and a crash may have left it empty.
+            return ()
+
     # ------------------------------------------------------------------ the test lock
 
     def log_test_opening(self, *, by: str, purpose: str, runs: Sequence[RunKey]) -> None:
@@ -464,6 +494,7 @@ class StudyFolder:
         opening = Opening(at=now(), by=by, purpose=purpose, runs=tuple(map(str, runs)))
         line = dump_json({"schema_version": SCHEMA_VERSION, **asdict(opening)}, indent=None)
         append_line(self.path / "test-openings.jsonl", line, sync=False)
+        self._logged.update(runs)
 
     def test_openings(self) -> list[Opening]:
         """Return every reading of test rows so far."""
@@ -492,6 +523,15 @@ def open_folder(path: Path | str) -> StudyFolder:
         what = "is no study folder (it has no plan.json)" if folder.path.is_dir() else "does not exist"
         raise InputError(f"{path} {what}", expected="the folder of a study", do="scantrial run STUDY --out DIR")
     return folder
+
+
+_ALWAYS_NUMBERS = ("lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
+
+
+def _epoch_record(row: Mapping[str, Any]) -> EpochRecord:
+    """Build a record from JSON, where a number that is not finite has become null."""
+    known = {name: row[name] for name in HISTORY_COLUMNS if name in row}
+    return EpochRecord(**{**known, **{name: math.nan for name in _ALWAYS_NUMBERS if known[name] is None}})
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:

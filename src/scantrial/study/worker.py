@@ -31,6 +31,7 @@ from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.store.schema import dump_json
 from scantrial.study.costs import epoch_seconds, timed_task
 from scantrial.study.identity import Identities, where
+from scantrial.study.live import LiveHistory
 
 _TIMED_STEPS = 8
 _TIMED_S = 0.3
@@ -100,7 +101,13 @@ class _Worker:
         """Train one run, write its folder, and tell the parent how it ended."""
         partial = self.folder.partial_path(key)
         partial.mkdir(parents=True, exist_ok=True)
-        result = self.engine(self._task(key, partial / "checkpoint.pt"), self._tell)
+        live = LiveHistory(self.folder, key)
+
+        def tell(record: EpochRecord, n_epochs: int) -> None:
+            live.note(record)
+            self.answer(kind="epoch", epoch=record.epoch, n_epochs=n_epochs, val_accuracy=record.val_accuracy)
+
+        result = self.engine(self._task(key, partial / "checkpoint.pt"), tell)
         return_freed_memory()  # writing needs copies of the weights, of other sizes than what training has freed
         facts = replace(result.facts, identity={"what": self.identities.what(key), "where": self.where})
         self.folder.write_run(replace(result, facts=facts), keep_weights=self.setup.keep_weights)
@@ -127,9 +134,6 @@ class _Worker:
         return_freed_memory()
         scale = len(whole.cases["train"]) / len(task.cases["train"])
         self.answer(kind="timed", epoch_s=scale * seconds, peak_bytes=peak_memory())
-
-    def _tell(self, record: EpochRecord, n_epochs: int) -> None:
-        self.answer(kind="epoch", epoch=record.epoch, n_epochs=n_epochs, val_accuracy=record.val_accuracy)
 
     def _open_test(self, key: RunKey, chosen_epoch: int) -> None:
         purpose = f"evaluation after training, epoch {chosen_epoch}"

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import pytest
 from tests.unit.store.conftest import PLAN, MakeResult
 
 from scantrial.core.errors import InputError, StoreError
+from scantrial.core.records import EpochRecord
 from scantrial.store import folder as folder_module
 from scantrial.store.folder import RunKey, StudyFolder, now, open_folder
 
@@ -504,3 +506,55 @@ def test_keys_sort_by_arm_and_seed():
     """Ten comes after nine."""
     keys = [RunKey("b", 0), RunKey("a", 10), RunKey("a", 9)]
     assert sorted(keys) == [RunKey("a", 9), RunKey("a", 10), RunKey("b", 0)]
+
+
+class TestLiveHistory:
+    """`write_live` and `live_history`."""
+
+    HISTORY = (
+        EpochRecord(round=1, epoch=1, lr=0.1, train_loss=0.5, train_accuracy=0.7, val_loss=0.6, val_accuracy=0.65),
+        EpochRecord(
+            round=1, epoch=2, lr=0.1, train_loss=0.4, train_accuracy=0.8, val_loss=0.5, val_accuracy=0.75, grad_norm=1.0
+        ),
+    )
+
+    def test_comes_back_as_it_was(self, tmp_path: Path):
+        """Every number of every epoch."""
+        folder = StudyFolder(tmp_path)
+        folder.write_live(BASE_0, self.HISTORY)
+        assert folder.live_history(BASE_0) == self.HISTORY
+
+    def test_a_loss_that_is_not_finite_is_nan(self, tmp_path: Path):
+        """It stands as null in the file."""
+        folder = StudyFolder(tmp_path)
+        folder.write_live(BASE_0, [replace(self.HISTORY[0], val_loss=float("inf"))])
+        (record,) = folder.live_history(BASE_0)
+        assert record.val_loss != record.val_loss
+
+    @pytest.mark.parametrize(
+        "content", [None, b"", b"{", b"[]", b'{"schema_version": 1, "columns": 3, "epochs": [[1]]}']
+    )
+    def test_what_is_not_whole_is_none(self, tmp_path: Path, content: bytes | None):
+        """Missing, torn or foreign: whoever watches sees no epoch, and nothing fails."""
+        folder = StudyFolder(tmp_path)
+        path = folder.partial_path(BASE_0) / "live.json"
+        path.parent.mkdir(parents=True)
+        if content is not None:
+            path.write_bytes(content)
+        assert folder.live_history(BASE_0) == ()
+
+    def test_goes_when_the_run_is_written(self, folder: StudyFolder):
+        """It is no part of a finished run."""
+        folder.write_live(BASE_0, self.HISTORY)
+        folder.drop_partial(BASE_0)
+        assert not folder.partial_path(BASE_0).exists()
+
+
+def test_test_rows_are_not_read_without_a_log(folder: StudyFolder, make_result: MakeResult):
+    """`read_logged_predictions` asks for an opening by this very reader; validation rows need none."""
+    folder.write_run(make_result())
+    assert [part.split for part in folder.read_logged_predictions(BASE_0, ["val"])] == ["val"]
+    with pytest.raises(StoreError, match="without an entry"):
+        folder.read_logged_predictions(BASE_0, ["val", "test"])
+    folder.log_test_opening(by="a test", purpose="this one", runs=[BASE_0])
+    assert [part.split for part in folder.read_logged_predictions(BASE_0, ["test"])] == ["test"]

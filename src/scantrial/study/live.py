@@ -1,0 +1,52 @@
+"""The epochs of a running run, on disk for those who watch it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+from scantrial.core.errors import StoreError
+from scantrial.core.records import EpochRecord
+from scantrial.store.folder import RunKey, StudyFolder
+
+EVERY_S = 1.0
+
+
+class LiveHistory:
+    """Keep a run's ``live.json`` about a second behind; it goes with the rest of the partial folder when the run ends.
+
+    A run that goes on from its checkpoint goes on here too: of what was noted earlier, the epochs stay that are not
+    trained again. So that none is missing then, each checkpoint is followed by a write.
+
+    Parameters
+    ----------
+    every_s : seconds between two writes at least, where there is no new checkpoint
+    """
+
+    def __init__(self, folder: StudyFolder, key: RunKey, *, every_s: float = EVERY_S) -> None:
+        self._folder = folder
+        self._key = key
+        self._every_s = every_s
+        self._earlier = folder.live_history(key)
+        self._records: list[EpochRecord] = []
+        self._written = float("-inf")
+        self._checkpoint = self._checkpointed()
+
+    def note(self, record: EpochRecord) -> None:
+        """Take in one epoch."""
+        if not self._records:
+            self._records = [earlier for earlier in self._earlier if earlier.epoch < record.epoch]
+        self._records.append(record)
+        checkpoint = self._checkpointed()
+        if checkpoint != self._checkpoint or time.monotonic() - self._written >= self._every_s:
+            # Nobody's run fails because it could not be watched; a full disk is met again by what counts.
+            with suppress(StoreError):
+                self._folder.write_live(self._key, self._records)
+            self._written, self._checkpoint = time.monotonic(), checkpoint
+
+    def _checkpointed(self) -> int | None:
+        """Return when the run's checkpoint was last written."""
+        try:
+            return (self._folder.partial_path(self._key) / "checkpoint.pt").stat().st_mtime_ns
+        except OSError:
+            return None

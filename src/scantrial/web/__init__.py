@@ -1,0 +1,1 @@
+"""A study in a browser, live: the view models of reports as pages and as JSON, for one person on one machine."""

@@ -1,0 +1,430 @@
+"""The site: addresses, their pages as HTML and JSON, pictures, and the feed of changes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from scantrial.core.errors import InputError, ScantrialError
+from scantrial.store.schema import dump_json
+from scantrial.web.asking import CaseQuery, CasesQuery, CompareQuery, StudyQuery, ThresholdQuery, read_query
+from scantrial.web.case_pages import case_page, cases_page
+from scantrial.web.explaining import Explainer
+from scantrial.web.guard import NONCE, Door, Guard
+from scantrial.web.keeping import Kept
+from scantrial.web.live import Feed
+from scantrial.web.live_report import live_report, report_page
+from scantrial.web.number_pages import compare_page, threshold_page
+from scantrial.web.pictures import KINDS
+from scantrial.web.records import ErrorPage, Page, Progress, ReportPage, as_plain
+from scantrial.web.rendering import ASSETS, asset, render
+from scantrial.web.shelf import OpenStudy, Shelf, Stamp
+from scantrial.web.study_page import (
+    ResultsPart,
+    arm_curves,
+    fault_in_words,
+    index_page,
+    progress_of,
+    results_of,
+    study_page,
+)
+
+LOOK_S = 1.0
+"""Seconds for which a look at a folder holds."""
+PATIENCE_S = 0.2
+"""Seconds that a page waits for results before it is shown without them."""
+
+QUICK_RUNS, HEAD_START_S = 20, 0.3
+"""Runs up to which a page waits for results at all; where there are more, the page has this start before them."""
+WARMED = 8
+"""Studies that are read when the server starts, unless there are more."""
+
+NOTES = {
+    "none": "No run is finished yet, so there are no results.",
+    "computing": "The results are being computed; they appear here by themselves.",
+    "closed": "Not all runs are finished. The test rows stay closed until they are: who looks at results while a study "
+    "trains, and stops it when they please, will find differences that are none.",
+}
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A page, the state that it shows, and for a report its document as HTML."""
+
+    page: Page
+    state: str
+    report_html: str = ""
+
+
+Maker = Callable[[Request, OpenStudy, Stamp], Awaitable[Made]]
+
+
+class Site:
+    """The studies of a folder as a web application.
+
+    Parameters
+    ----------
+    door : who may ask
+    is_over : whether the server is about to end
+    """
+
+    def __init__(self, shelf: Shelf, door: Door, *, is_over: Callable[[], bool] = lambda: False) -> None:
+        self.shelf = shelf
+        self.door = door
+        self._is_over = is_over
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="page")
+        self._quick = Kept(self._pool, size=400)
+        # One at a time: what is slow must not take every core from a training.
+        self._slow = Kept(ThreadPoolExecutor(1, thread_name_prefix="numbers"), size=64)
+        self._reports = Kept(ThreadPoolExecutor(1, thread_name_prefix="report"), size=8)
+        self._explainer = Explainer(shelf)
+        self._feeds: dict[str, Feed] = {}
+
+    def warm_up(self) -> None:
+        """Read the curves of the studies, if they are few, before somebody asks; no test row is among what is read."""
+        names = self.shelf.names()
+        for name in names if len(names) <= WARMED else ():
+            with suppress(Exception):  # who asks for it is told what is wrong
+                page = study_page(self.shelf.study(name), ResultsPart(state="none"))
+                render(page, state="")
+
+    def application(self) -> Guard:
+        """Return the application, guarded."""
+        return Guard(Starlette(routes=self._routes(), exception_handlers={HTTPException: self._http_error}), self.door)
+
+    def _routes(self) -> list[Route]:
+        pages: dict[str, Maker] = {
+            "/s/{name}": self._study,
+            "/s/{name}/report": self._report,
+            "/s/{name}/cases": self._cases,
+            "/s/{name}/cases/{case:int}": self._case,
+            "/s/{name}/compare": self._compare,
+            "/s/{name}/threshold": self._threshold,
+        }
+        return [
+            Route("/", self._index),
+            Route("/index.json", self._index),
+            Route("/events", self._index_events),
+            Route("/static/{file}", _static),
+            Route("/s/{name}/events", self._events),
+            Route("/s/{name}/report.html", self._built_report),
+            Route("/s/{name}/cases/{case:int}/thumb.png", self._thumb),
+            Route("/s/{name}/cases/{case:int}/saliency/{arm}/{seed:int}/{kind}.png", self._saliency_picture),
+            *(
+                Route(f"{path}{suffix}", self._answered(make))
+                for path, make in pages.items()
+                for suffix in ("", ".json")
+            ),
+        ]
+
+    # ------------------------------------------------------------------ answering
+
+    def _answered(self, make: Maker) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            try:
+                study = self._find(request)
+                stamp = await self._stamp(study)
+                return await self._shown(request, await make(request, study, stamp))
+            except HTTPException:
+                raise
+            except Exception as error:  # a damaged folder raises nearly anything, and the server stays up
+                return self._refused(request, error)
+
+        return answer
+
+    def _find(self, request: Request) -> OpenStudy:
+        name: str = request.path_params["name"]
+        for wanted in (name, name.removesuffix(".json")):
+            if wanted in self.shelf.names():
+                request.state.wants_json = wanted != name
+                return self.shelf.study(wanted)
+        raise HTTPException(404, f"no study is called {name!r}")
+
+    async def _stamp(self, study: OpenStudy) -> Stamp:
+        return await self._quick.get(("stamp", study.name, int(time.monotonic() / LOOK_S)), study.stamp)
+
+    async def _shown(self, request: Request, made: Made) -> Response:
+        page, state, address = made.page, made.state, f"{request.url.path}?{request.url.query}"
+        if _wants_json(request):
+            body = await self._quick.get(("json", address, state), lambda: _json(page))
+            return Response(body, media_type="application/json")
+        html = await self._quick.get(
+            ("html", address, state), lambda: render(page, state=state, report_html=made.report_html)
+        )
+        return _html(request, html)
+
+    def _refused(self, request: Request, error: Exception) -> Response:
+        status = 400 if isinstance(error, InputError) else 500
+        ours = error if isinstance(error, ScantrialError) else None
+        if ours is None:
+            _LOG.warning("%s: %s: %s", request.url.path, type(error).__name__, error)
+        page = ErrorPage(
+            status=status,
+            got=fault_in_words(error),
+            expected=None if ours is None else ours.expected,
+            do=None if ours is None else ours.do,
+        )
+        return _error(request, page)
+
+    async def _http_error(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        do = "choose a study from the list" if error.status_code == 404 else None
+        return _error(request, ErrorPage(status=error.status_code, got=error.detail, expected=None, do=do))
+
+    # ------------------------------------------------------------------ pages
+
+    async def _index(self, request: Request) -> Response:
+        request.state.wants_json = request.url.path.endswith(".json")
+        try:
+            state = await self._index_state()
+            page = await self._quick.get(("index", state), lambda: index_page(self.shelf))
+            return await self._shown(request, Made(page=page, state=state))
+        except Exception as error:  # as above
+            return self._refused(request, error)
+
+    async def _index_state(self) -> str:
+        def look() -> str:
+            stamps = [(name, _stamp_or_none(self.shelf, name)) for name in self.shelf.names()]
+            return sha256(repr(stamps).encode(errors="backslashreplace")).hexdigest()[:16]
+
+        return await self._quick.get(("index state", int(time.monotonic() / LOOK_S)), look)
+
+    async def _study(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
+        asked = read_query(StudyQuery, dict(request.query_params))
+        # Curves first: what is slow would only keep them waiting.
+        await self._quick.get(("curves", study.name, stamp), lambda: arm_curves(study))
+        part = await self._results(study, stamp, at_once=asked.results == "now")
+        state = self._state(study, stamp)
+        page = await self._quick.get(("study", study.name, state, part.state), lambda: study_page(study, part))
+        return Made(page=page, state=state)
+
+    async def _progress(self, study: OpenStudy, stamp: Stamp) -> Progress:
+        return await self._quick.get(("progress", study.name, stamp), lambda: progress_of(study.status()))
+
+    async def _not_yet(self, study: OpenStudy, stamp: Stamp, *, at_once: bool) -> ResultsPart | None:
+        """Return why there are no results to compute; None where there are."""
+        progress = await self._progress(study, stamp)
+        if not progress.n_finished:
+            return ResultsPart(state="none", note=NOTES["none"])
+        if not (progress.is_complete or at_once):
+            return ResultsPart(state="closed", note=NOTES["closed"])
+        return None
+
+    async def _results(self, study: OpenStudy, stamp: Stamp, *, at_once: bool) -> ResultsPart:
+        not_yet = await self._not_yet(study, stamp, at_once=at_once)
+        if not_yet is not None:
+            return not_yet
+        key = "results", study.name, stamp.results
+        begin = partial(self._slow.start, key, lambda: _results_part(study))
+        n_runs = (await self._progress(study, stamp)).n_finished
+        if n_runs > QUICK_RUNS and not self._slow.is_begun(key):
+            # Made at the same time, page and results would wait for each other.
+            asyncio.get_running_loop().call_later(HEAD_START_S, begin)
+            return ResultsPart(state="computing", note=NOTES["computing"])
+        future = begin()
+        await asyncio.wait({future}, timeout=PATIENCE_S)
+        return future.result() if future.done() else ResultsPart(state="computing", note=NOTES["computing"])
+
+    def _state(self, study: OpenStudy, stamp: Stamp) -> str:
+        """Return what a page of the study shows: another one tells it to ask for itself anew."""
+        has_results = self._slow.is_ready(("results", study.name, stamp.results))
+        has_report = self._reports.is_ready(("report", study.name, stamp.results))
+        return f"{stamp.results}-{stamp.live}-{has_results:d}{has_report:d}"
+
+    async def _report(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
+        asked = read_query(StudyQuery, dict(request.query_params))
+        page, html = await self._report_page(study, stamp, at_once=asked.results == "now")
+        return Made(page=page, state=self._state(study, stamp), report_html=html)
+
+    async def _report_page(self, study: OpenStudy, stamp: Stamp, *, at_once: bool) -> tuple[ReportPage, str]:
+        not_yet = await self._not_yet(study, stamp, at_once=at_once)
+        if not_yet is not None:
+            return report_page(study, not_yet), ""
+        future = self._reports.start(("report", study.name, stamp.results), lambda: live_report(study))
+        await asyncio.wait({future}, timeout=PATIENCE_S)
+        waiting = ResultsPart(state="computing", note=NOTES["computing"])
+        return future.result() if future.done() else (report_page(study, waiting), "")
+
+    async def _cases(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
+        asked = read_query(CasesQuery, dict(request.query_params))
+        page = await self._quick.get(
+            ("cases", study.name, stamp.results, asked), lambda: cases_page(self.shelf, study, asked)
+        )
+        return Made(page=page, state=stamp.results)
+
+    async def _case(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
+        asked, case = read_query(CaseQuery, dict(request.query_params)), int(request.path_params["case"])
+
+        def make() -> Page:
+            plain = case_page(self.shelf, study, case, asked)
+            if asked.saliency is None:
+                return plain
+            found = self._explainer.describe(study, case, asked.saliency, plain)
+            return case_page(self.shelf, study, case, asked, saliency=found)
+
+        kept = self._slow if asked.saliency is not None else self._quick
+        page = await kept.get(("case", study.name, stamp.results, case, asked), make)
+        return Made(page=page, state=stamp.results)
+
+    async def _compare(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
+        asked = read_query(CompareQuery, dict(request.query_params))
+        data = await self._slow.get(("data", study.name, stamp.results), study.data)
+        page = await self._slow.get(
+            ("compare", study.name, stamp.results, asked), lambda: compare_page(study, asked, data)
+        )
+        return Made(page=page, state=stamp.results)
+
+    async def _threshold(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
+        asked = read_query(ThresholdQuery, dict(request.query_params))
+        data = await self._slow.get(("data", study.name, stamp.results), study.data)
+        page = await self._quick.get(
+            ("threshold", study.name, stamp.results, asked), lambda: threshold_page(study, asked, data)
+        )
+        return Made(page=page, state=stamp.results)
+
+    # ------------------------------------------------------------------ files and pictures
+
+    async def _built_report(self, request: Request) -> Response:
+        study = self._find(request)
+        path = study.folder.path / "report" / "report.html"
+        if not path.is_file() or not path.resolve().is_relative_to(study.folder.path.resolve()):
+            raise HTTPException(404, "no report was written into this study's folder")
+        body = await asyncio.get_running_loop().run_in_executor(self._pool, path.read_bytes)
+        # Its own policy, whatever the file says: its styles by their hashes, no script, and no part of this site.
+        hashes = " ".join(f"'sha256-{found}'" for found in _style_hashes(body))
+        policy = f"default-src 'none'; img-src data:; style-src {hashes or chr(39) + 'none' + chr(39)}; sandbox"
+        return Response(body, media_type="text/html", headers={"Content-Security-Policy": policy})
+
+    async def _thumb(self, request: Request) -> Response:
+        study, case = self._find(request), int(request.path_params["case"])
+
+        def picture() -> bytes | None:
+            index = self.shelf.cases(study)
+            place = index.row_of.get(case)
+            if place is not None and index.rows[place]["split"] == "test":
+                study.open_test()
+            return None if place is None else index.pictures[place]
+
+        try:
+            png = await asyncio.get_running_loop().run_in_executor(self._pool, picture)
+        except Exception as error:  # as above
+            return self._refused(request, error)
+        if png is None:
+            raise HTTPException(404, f"no picture of case {case} is kept")
+        return _picture(request, png)
+
+    async def _saliency_picture(self, request: Request) -> Response:
+        study, wanted = self._find(request), request.path_params
+        run, case, kind = f"{wanted['arm']}/{wanted['seed']}", int(wanted["case"]), wanted["kind"]
+        if kind not in KINDS:
+            raise HTTPException(404, f"no picture is called {kind!r}")
+        try:
+            stamp = await self._stamp(study)
+            key = ("picture", study.name, stamp.results, case, run, kind)
+            png = await self._slow.get(key, lambda: self._explainer.picture(study, case, run, kind))
+        except Exception as error:  # as above
+            return self._refused(request, error)
+        return _picture(request, png)
+
+    # ------------------------------------------------------------------ the feed
+
+    async def _events(self, request: Request) -> Response:
+        study = self._find(request)
+
+        async def look() -> dict[str, object]:
+            try:
+                stamp = await self._stamp(study)
+                progress = await self._progress(study, stamp)
+                return {"state": self._state(study, stamp), **as_plain(progress)}
+            except Exception as error:  # as above
+                return {"state": "fault", "fault": fault_in_words(error)}
+
+        return self._stream(study.name, look)
+
+    async def _index_events(self, _request: Request) -> Response:
+        async def look() -> dict[str, object]:
+            return {"state": await self._index_state()}
+
+        return self._stream("", look)
+
+    def _stream(self, name: str, look: Callable[[], Awaitable[dict[str, object]]]) -> Response:
+        feed = self._feeds.setdefault(name, Feed(look, self._is_over))
+        return StreamingResponse(feed.lines(), media_type="text/event-stream")
+
+
+def _results_part(study: OpenStudy) -> ResultsPart:
+    try:
+        return ResultsPart(state="ready", results=results_of(study.data()))
+    except Exception as error:  # a damaged folder raises nearly anything; the page says so
+        return ResultsPart(state="failed", note=f"The results cannot be computed: {fault_in_words(error)}")
+
+
+def _stamp_or_none(shelf: Shelf, name: str) -> Stamp | None:
+    try:
+        return shelf.study(name).stamp()
+    except (OSError, KeyError):
+        return None
+
+
+def _json(page: Page) -> bytes:
+    # A byte of a file name that is no text, which Python keeps as a surrogate, becomes its JSON escape.
+    return dump_json(as_plain(page)).encode(errors="backslashreplace")
+
+
+def _wants_json(request: Request) -> bool:
+    if request.url.path.endswith(".json") or getattr(request.state, "wants_json", False):
+        return True
+    accept = request.headers.get("accept", "")
+    return "application/json" in accept and "text/html" not in accept
+
+
+def _html(request: Request, html: bytes, *, status: int = 200) -> Response:
+    body = html.replace(NONCE, request.state.nonce.encode())
+    return Response(body, status, media_type="text/html")
+
+
+def _error(request: Request, page: ErrorPage) -> Response:
+    if _wants_json(request):
+        return Response(_json(page), page.status, media_type="application/json")
+    return _html(request, render(page, state=""), status=page.status)
+
+
+def _picture(request: Request, png: bytes) -> Response:
+    tag = f'"{sha256(png).hexdigest()[:24]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, max-age=300"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(png, media_type="image/png", headers=headers)
+
+
+async def _static(request: Request) -> Response:
+    name = request.path_params["file"]
+    if name not in ASSETS:
+        raise HTTPException(404, f"no file is called {name!r}")
+    content, _ = asset(name)
+    headers = {"Cache-Control": "private, max-age=31536000, immutable"}
+    return Response(content, media_type=ASSETS[name], headers=headers)
+
+
+def _style_hashes(html: bytes) -> list[str]:
+    return [
+        base64.b64encode(sha256(style).digest()).decode()
+        for style in re.findall(rb"<style[^>]*>(.*?)</style>", html, flags=re.DOTALL)
+    ]

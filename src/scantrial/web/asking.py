@@ -1,0 +1,112 @@
+"""What an address may ask for: the query of each page, checked; everything else in it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from scantrial.core.errors import InputError
+from scantrial.web.records import CaseFilter
+
+PAGE_SIZE = 120
+"""Cases in one part of the list."""
+
+Query = TypeVar("Query", bound=BaseModel)
+
+
+class Asked(BaseModel):
+    """A query: no key but those of its page."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StudyQuery(Asked):
+    """Of a study's page and of its report; `results` = now opens test rows before a study is complete."""
+
+    results: Literal["now"] | None = None
+
+
+class CasesQuery(Asked):
+    """Of the list of cases, and of a case that was reached through it."""
+
+    split: Literal["train", "val", "test"] = "val"
+    truth: str | None = None
+    arm: str = "all"
+    decision: str | None = None
+    outcome: Literal["right", "wrong"] | None = None
+    finding: str | None = None
+    sort: Literal["case", "mistaken", "confidence", "unsure", "disagreement"] = "case"
+    page: int = Field(default=1, ge=1, le=1_000_000)
+
+    def to_filter(self, *, arms: Mapping[str, str], class_names: tuple[str, ...]) -> CaseFilter:
+        """Return the filter.
+
+        Raises
+        ------
+        InputError
+            If it names a class or an arm that the study does not have.
+        """
+        for what, name, known in (
+            ("class", self.truth, class_names),
+            ("class", self.decision, class_names),
+            ("arm with finished runs", self.arm, ("all", *arms)),
+        ):
+            if name is not None and name not in known:
+                raise InputError(f"no {what} is called {name!r}", expected=f"one of {', '.join(known)}")
+        return CaseFilter(
+            split=self.split,
+            truth=self.truth,
+            arm=self.arm,
+            decision=self.decision,
+            outcome=self.outcome,
+            finding=self.finding,
+            sort=self.sort,
+        )
+
+
+class CaseQuery(CasesQuery):
+    """Of one case; `saliency` is ARM/SEED."""
+
+    saliency: str | None = None
+
+
+class CompareQuery(Asked):
+    """Of the comparison of two arms."""
+
+    metric: str | None = None
+    first: str | None = None
+    second: str | None = None
+
+
+class ThresholdQuery(Asked):
+    """Of the page on thresholds."""
+
+    arm: str | None = None
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    prevalence: float = Field(default=0.1, gt=0, lt=1)
+
+
+def read_query(kind: type[Query], given: Mapping[str, str]) -> Query:
+    """Check a query; an empty value stands for none, as a form sends it.
+
+    Raises
+    ------
+    InputError
+        With every fault of it.
+    """
+    try:
+        return kind.model_validate({key: value for key, value in given.items() if value != ""})
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, item['loc']))}: {item['msg'].lower()}" for item in error.errors()]
+        raise InputError(f"the address asks for what is not there: {'; '.join(faults)}") from error
+
+
+def to_query(wanted: CaseFilter, **others: Any) -> str:
+    """Return a filter as the query of an address, without what is as it is by default."""
+    defaults = {name: part.default for name, part in CaseQuery.model_fields.items()}
+    asked = {**{name: getattr(wanted, name) for name in CaseFilter.__dataclass_fields__}, **others}
+    kept = {name: value for name, value in asked.items() if value is not None and value != defaults.get(name)}
+    return urlencode(kept)

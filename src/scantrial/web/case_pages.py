@@ -1,0 +1,141 @@
+"""The list of cases, and one case under every arm."""
+
+from __future__ import annotations
+
+import math
+from statistics import stdev
+
+from scantrial.core.errors import InputError
+from scantrial.core.records import Split
+from scantrial.report.case import ArmCase, CaseView, build_case
+from scantrial.report.sentences import SPLIT_WORDS
+from scantrial.web.asking import PAGE_SIZE, CaseQuery, CasesQuery
+from scantrial.web.cases import CaseIndex, Chosen, choose, finding_titles, findings_by_case, split_scores
+from scantrial.web.records import ArmOnCase, CaseFilter, CasePage, CasesPage, Saliency, SeedOnCase
+from scantrial.web.shelf import OpenStudy, Shelf
+
+NOTE_TEST = (
+    "Test cases: every decision is the study's own, the class with the largest mean probability over an arm's runs. "
+    "Nothing is chosen here, and that they were looked at is logged."
+)
+NOTE = "{split} cases: a decision is the class with the largest mean probability over an arm's runs. {learned}"
+LEARNED = {
+    "train": "The networks have learned from these cases: that they are right on them says little.",
+    "val": "Each run's epoch was chosen on these cases, unless the study keeps the last one.",
+}
+
+
+def note_of(split: str) -> str:
+    """Say what a reader has to know of decisions on a split."""
+    if split == "test":
+        return NOTE_TEST
+    return NOTE.format(split=SPLIT_WORDS[split].capitalize(), learned=LEARNED[split])
+
+
+def cases_page(shelf: Shelf, study: OpenStudy, asked: CasesQuery) -> CasesPage:
+    """Build one part of the list of cases."""
+    index = shelf.cases(study)
+    chosen, wanted = _chosen(study, index, asked)
+    n_pages = max(1, math.ceil(len(chosen.positions) / PAGE_SIZE))
+    page = min(asked.page, n_pages)
+    audit = study.audit()
+    return CasesPage(
+        name=study.name,
+        question=study.plan()["study"],
+        filter=wanted,
+        arms=_arms(study),
+        class_names=study.class_names(),
+        findings=finding_titles(audit),
+        n_cases=len(chosen.scores.cases),
+        n_matching=len(chosen.positions),
+        page=page,
+        n_pages=n_pages,
+        cases=chosen.cards(chosen.positions[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]),
+        has_pictures=any(index.pictures),
+        note=note_of(wanted.split),
+    )
+
+
+def _arms(study: OpenStudy) -> dict[str, str]:
+    """Return the labels of the arms that have finished runs."""
+    done = {key.arm for key in study.finished()}
+    return {name: label for name, label in study.labels().items() if name in done}
+
+
+def _chosen(study: OpenStudy, index: CaseIndex, asked: CasesQuery) -> tuple[Chosen, CaseFilter]:
+    class_names = study.class_names()
+    wanted = asked.to_filter(arms=_arms(study), class_names=class_names)
+    split: Split = asked.split
+    if split == "test":
+        study.open_test()
+    runs = study.runs(with_test=split == "test")
+    scores = split_scores(index, split, runs, n_classes=len(class_names))
+    found = choose(scores, wanted, class_names=class_names, findings=findings_by_case(study.audit()))
+    return found, wanted
+
+
+def case_page(
+    shelf: Shelf, study: OpenStudy, case: int, asked: CaseQuery, *, saliency: Saliency | None = None
+) -> CasePage:
+    """Build the page of one case; its neighbours are those of the filter that it was reached by.
+
+    Raises
+    ------
+    InputError
+        If no split holds a case of that number.
+    """
+    index = shelf.cases(study)
+    if case not in index.row_of:
+        raise InputError(f"no split of the study holds case {case}", do="choose one from the list of cases")
+    place = index.row_of[case]
+    row = index.rows[place]
+    # The case itself says which split it is of; a filter by another one has no neighbours for it.
+    chosen, wanted = _chosen(study, index, asked.model_copy(update={"split": row["split"]}))
+    order = chosen.numbers()
+    position = order.index(case) if case in order else None
+    parts = {
+        key: (run.predictions[row["split"]],)
+        for key, run in study.runs(with_test=row["split"] == "test").items()
+        if row["split"] in run.predictions
+    }
+    view = build_case(study.plan()["arms"], {**row, "thumbnail": None}, parts, study.class_names())
+    titles = finding_titles(study.audit())
+    return CasePage(
+        name=study.name,
+        question=study.plan()["study"],
+        case=case,
+        split=row["split"],
+        source=row["source"],
+        patient=row["patient"],
+        truth=view.true_class,
+        class_names=view.class_names,
+        findings={code: titles[code] for code in findings_by_case(study.audit()).get(case, ())},
+        arms=tuple(_arm_on_case(view, arm) for arm in view.arms),
+        has_picture=index.pictures[place] is not None,
+        saliency=saliency,
+        saliency_choices=tuple(f"{arm.name}/{seed.seed}" for arm in view.arms for seed in arm.seeds),
+        position=None if position is None else position + 1,
+        n_matching=len(order),
+        previous=None if not position else order[position - 1],
+        following=None if position is None or position + 1 >= len(order) else order[position + 1],
+        filter=wanted,
+        note=note_of(row["split"]),
+    )
+
+
+def _arm_on_case(view: CaseView, arm: ArmCase) -> ArmOnCase:
+    truth = view.class_names.index(view.true_class)
+    of_truth = [seed.y_prob[truth] for seed in arm.seeds]
+    return ArmOnCase(
+        name=arm.name,
+        label=arm.label,
+        p_truth=arm.y_prob[truth] if arm.y_prob else None,
+        p_truth_sd=stdev(of_truth) if len(of_truth) > 1 else None,
+        decision=arm.decision,
+        is_right=arm.right,
+        n_right=arm.n_right,
+        seeds=tuple(
+            SeedOnCase(seed=seed.seed, y_prob=seed.y_prob, decision=seed.decision, is_right=seed.right)
+            for seed in arm.seeds
+        ),
+    )

@@ -1,0 +1,176 @@
+"""Who may ask: the person who started the server, from this machine, from no other site's page.
+
+Every request has to name a host that is ours (so that no other name can be bound to this address), has to come from
+our own origin where it tells one, and has to carry the cookie that the printed address is exchanged for.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import secrets
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+NONCE = b"@@nonce@@"
+"""Stands in rendered pages where each answer has a nonce of its own."""
+
+_FIXED = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """What lets a request in.
+
+    Parameters
+    ----------
+    host, port : that the server is bound to
+    is_remote : whether other machines may ask, too
+    token : in the address that was printed
+    pass_word : in the cookie that it is exchanged for
+    """
+
+    host: str
+    port: int
+    is_remote: bool = False
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    pass_word: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+
+    @property
+    def cookie(self) -> str:
+        """Name of the cookie: two servers on one machine do not share one."""
+        return f"scantrial-{self.port}"
+
+    @property
+    def address(self) -> str:
+        """The address to open."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{self.port}/?token={self.token}"
+
+    def knows_host(self, named: str) -> bool:
+        """Return whether a ``Host`` header names this server."""
+        host, port = _split_host(named)
+        if port != str(self.port) and not (port == "" and self.port == 80):
+            return False
+        if host in LOOPBACK or host == self.host:
+            return True
+        # A number cannot be rebound; any other name could be somebody else's.
+        return self.is_remote and _is_number(host)
+
+    def knows_origin(self, origin: str, named: str) -> bool:
+        """Return whether an ``Origin`` header is of a page of ours."""
+        return origin == f"http://{named}"
+
+    def has_token(self, given: str) -> bool:
+        """Return whether this is the token; it takes as long whatever it is."""
+        return hmac.compare_digest(given.encode(errors="replace"), self.token.encode())
+
+    def has_cookie(self, header: str) -> bool:
+        """Return whether a ``Cookie`` header lets in."""
+        try:
+            found = SimpleCookie(header).get(self.cookie)
+        except CookieError:
+            return False
+        return found is not None and hmac.compare_digest(found.value.encode(), self.pass_word.encode())
+
+
+def _split_host(named: str) -> tuple[str, str]:
+    if named.startswith("["):
+        host, _, rest = named[1:].partition("]")
+        return host.lower(), rest.removeprefix(":")
+    host, _, port = named.partition(":")
+    return host.lower(), port
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+class Guard:
+    """Let in who may ask, exchange the token for a cookie, and set the headers that hold a page to itself."""
+
+    def __init__(self, app: ASGIApp, door: Door) -> None:
+        self._app = app
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope.setdefault("state", {})["nonce"] = secrets.token_urlsafe(16)
+        answer = self._refusal(scope)
+        await (answer or self._app)(scope, receive, self._sealed(scope, send))
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        """Return the answer to who is not let in, or to who hands in the token; None lets in."""
+        headers, door = Headers(scope=scope), self._door
+        named = headers.get("host", "")
+        if not door.knows_host(named):
+            return _refused(f"host {named!r} is not this server's")
+        origin = headers.get("origin")
+        if origin is not None and not door.knows_origin(origin, named):
+            return _refused(f"origin {origin!r} is not this server's")
+        if scope["method"] not in ("GET", "HEAD"):
+            return PlainTextResponse("only GET: nothing can be changed here\n", 405, headers={"Allow": "GET, HEAD"})
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = [value for key, value in query if key == "token"]
+        if given:
+            return self._exchange(scope, given[0], query)
+        if not door.has_cookie(headers.get("cookie", "")):
+            return _refused("there is no valid token; open the address that `scantrial serve` printed")
+        return None
+
+    def _exchange(self, scope: Scope, given: str, query: list[tuple[str, str]]) -> Response:
+        if not self._door.has_token(given):
+            return _refused("the token is not this server's; open the address that `scantrial serve` printed")
+        rest = urlencode([(key, value) for key, value in query if key != "token"])
+        path = scope.get("raw_path", scope["path"].encode()).decode("latin-1").split("?")[0]
+        # One slash at the start: two would be the address of another host.
+        answer = RedirectResponse(f"/{path.lstrip('/')}{'?' + rest if rest else ''}", 303)
+        answer.set_cookie(self._door.cookie, self._door.pass_word, httponly=True, samesite="strict", path="/")
+        return answer
+
+    def _sealed(self, scope: Scope, send: Send) -> Send:
+        policy = policy_with(scope["state"]["nonce"])
+
+        async def sealed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _FIXED.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Content-Security-Policy", policy)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        return sealed
+
+
+def policy_with(nonce: str) -> str:
+    """Return the policy of a page: its own pictures and answers, scripts and styles of this nonce, nothing else."""
+    return (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+
+
+def _refused(why: str) -> Response:
+    return PlainTextResponse(f"refused: {why}\n", 403)

@@ -1,0 +1,62 @@
+"""Results of slow work, each made once however many ask for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Kept:
+    """Keep the last results by key; use it from one event loop alone.
+
+    Work is done in threads, so that the loop goes on answering. Two that ask for the same thing wait for one piece of
+    work. An error is told to all who wait, and forgotten.
+
+    Parameters
+    ----------
+    pool : where the work is done
+    size : results that are kept
+    """
+
+    def __init__(self, pool: Executor, *, size: int) -> None:
+        self._pool = pool
+        self._size = size
+        self._futures: OrderedDict[Hashable, asyncio.Future[Any]] = OrderedDict()
+
+    async def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return the result of a key, made by `make` where there is none."""
+        # One who leaves early must not stop the work for the others.
+        found: T = await asyncio.shield(self.start(key, make))
+        return found
+
+    def start(self, key: Hashable, make: Callable[[], T]) -> asyncio.Future[T]:
+        """Begin work on a key without waiting for it, unless it is there or under way."""
+        future = self._futures.get(key)
+        if future is None:
+            future = asyncio.get_running_loop().run_in_executor(self._pool, make)
+            future.add_done_callback(lambda done: self._forget_failure(key, done))
+            self._futures[key] = future
+            while len(self._futures) > self._size:
+                self._futures.popitem(last=False)
+        else:
+            self._futures.move_to_end(key)
+        return future
+
+    def is_ready(self, key: Hashable) -> bool:
+        """Return whether the result of a key is there."""
+        future = self._futures.get(key)
+        return future is not None and future.done()
+
+    def is_begun(self, key: Hashable) -> bool:
+        """Return whether the result of a key is there or under way."""
+        return key in self._futures
+
+    def _forget_failure(self, key: Hashable, done: asyncio.Future[Any]) -> None:
+        failed = done.cancelled() or done.exception() is not None
+        if failed and self._futures.get(key) is done:
+            del self._futures[key]

@@ -1,0 +1,72 @@
+"""What changes in study folders, told to every open page: one pair of eyes on a folder, however many watch."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+BEAT_S = 1.0
+"""Seconds between two looks."""
+ALIVE_S = 15.0
+"""Seconds of silence after which a line is sent that says nothing, so that a lost reader is noticed."""
+
+
+class Feed:
+    """Watch one thing while somebody reads, and hand each change to all who do.
+
+    Parameters
+    ----------
+    look : returns the state as plain data; called about once a second while there are readers
+    is_over : whether the server is about to end
+    """
+
+    def __init__(self, look: Callable[[], Awaitable[dict[str, object]]], is_over: Callable[[], bool]) -> None:
+        self._look = look
+        self._is_over = is_over
+        self._state: dict[str, object] | None = None
+        self._changed = asyncio.Condition()
+        self._n_readers = 0
+        self._task: asyncio.Task[None] | None = None
+
+    async def lines(self) -> AsyncIterator[str]:
+        """Yield the state now and at each change, as server-sent events."""
+        self._n_readers += 1
+        if self._task is None or self._task.done():
+            self._state = None
+            self._task = asyncio.create_task(self._watch())
+        told: dict[str, object] | None = None
+        try:
+            yield "retry: 2000\n\n"
+            while not self._is_over():
+                news = await self._next(told)
+                if news is None:
+                    yield ": still here\n\n"
+                else:
+                    told = news
+                    yield f"event: state\ndata: {json.dumps(news)}\n\n"
+        finally:
+            self._n_readers -= 1
+
+    async def _next(self, told: dict[str, object] | None) -> dict[str, object] | None:
+        """Wait for a state other than the last one told; None after a while of silence, or at the end."""
+        for _ in range(int(ALIVE_S / BEAT_S)):
+            if self._state is not None and self._state != told:
+                return self._state
+            if self._is_over():
+                return None
+            async with self._changed:
+                try:
+                    await asyncio.wait_for(self._changed.wait(), BEAT_S)
+                except TimeoutError:
+                    continue
+        return None
+
+    async def _watch(self) -> None:
+        while self._n_readers and not self._is_over():
+            state = await self._look()
+            if state != self._state:
+                self._state = state
+                async with self._changed:
+                    self._changed.notify_all()
+            await asyncio.sleep(BEAT_S)

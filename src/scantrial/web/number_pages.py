@@ -1,0 +1,186 @@
+"""Two arms on any metric, and a threshold tried on validation."""
+
+from __future__ import annotations
+
+import math
+
+from scantrial.analysis.comparison import Compared, Comparison
+from scantrial.analysis.metrics import METRICS, metrics_for
+from scantrial.analysis.predictive import PredictiveValue
+from scantrial.core.errors import InputError
+from scantrial.report.evaluation import OperatingView
+from scantrial.report.pairs import compare_pairs
+from scantrial.report.reading import StudyData
+from scantrial.report.sentences import SPLIT_WORDS
+from scantrial.report.trying import try_threshold
+from scantrial.web.asking import CompareQuery, ThresholdQuery
+from scantrial.web.records import ArmEstimateLine, ComparePage, Operating, PairLine, Share, ThresholdPage
+from scantrial.web.shelf import OpenStudy
+
+NOTE_COMPARE = (
+    "Which arms and which metric to look at was chosen after the fact, so p is corrected for all pairs of arms. The "
+    "verdicts that the study file declared stand on the study's own page."
+)
+NOTE_UNFINISHED = "Not all runs are finished: what is said here may still change."
+NOTE_THRESHOLD = (
+    "A threshold is tried on validation cases, and chosen on these alone. Test cases are shown at thresholds that were "
+    "fixed by a rule before they were opened; moving the slider changes nothing there but the prevalence."
+)
+
+
+def compare_page(study: OpenStudy, asked: CompareQuery, data: StudyData) -> ComparePage:
+    """Set two arms beside each other on one metric.
+
+    Raises
+    ------
+    InputError
+        If there is no such metric or no such arm.
+    """
+    labels, arms = study.labels(), _arms_with_runs(study)
+    primary = study.plan().get("primary") or {}
+    titles = {name: METRICS[name].title for name in metrics_for(len(study.class_names()))}
+    metric = asked.metric or METRICS[str(primary.get("metric", "accuracy"))].name
+    _known("metric", metric, titles)
+    first, second = _two_arms(arms, asked)
+    found, note = _compared(data, metric)
+    pair = None if found is None else next((item for item in found.comparisons if _is_of(item, first, second)), None)
+    return ComparePage(
+        name=study.name,
+        question=study.plan()["study"],
+        arms=arms,
+        metrics=titles,
+        metric=metric,
+        is_proportion=METRICS[metric].unit == "proportion",
+        higher_is_better=METRICS[metric].higher_is_better,
+        split=SPLIT_WORDS[primary.get("split", "test")],
+        first=first,
+        second=second,
+        n_cases=0 if found is None else found.n_cases,
+        pair=None if pair is None else _pair_line(pair, swapped=pair.result.contrast.arms[0] != first),
+        estimates=() if found is None else tuple(_estimate(found, arm, labels) for arm in (first, second) if arm),
+        note=" ".join([note, *([] if _is_whole(study) else [NOTE_UNFINISHED])]),
+    )
+
+
+def _compared(data: StudyData, metric: str) -> tuple[Comparison | None, str]:
+    try:
+        return compare_pairs(data, metric=metric), NOTE_COMPARE
+    except InputError as error:
+        return None, f"There is no comparison: {error.got}."
+
+
+def _arms_with_runs(study: OpenStudy) -> dict[str, str]:
+    done = {key.arm for key in study.finished()}
+    return {name: label for name, label in study.labels().items() if name in done}
+
+
+def _is_whole(study: OpenStudy) -> bool:
+    plan = study.plan()
+    return len(study.finished()) == len(plan["arms"]) * len(plan["seeds"])
+
+
+def _two_arms(arms: dict[str, str], asked: CompareQuery) -> tuple[str | None, str | None]:
+    for arm in (asked.first, asked.second):
+        if arm is not None:
+            _known("arm with finished runs", arm, arms)
+    if len(arms) < 2:
+        return next(iter(arms), None), None
+    second = asked.second or next(arm for arm in arms if arm != asked.first)
+    first = asked.first or next(arm for arm in arms if arm != second)
+    if first == second:
+        raise InputError(f"{first} beside itself", expected="two different arms")
+    return first, second
+
+
+def _known(what: str, name: str, known: dict[str, str]) -> None:
+    if name not in known:
+        raise InputError(f"no {what} is called {name!r}", expected=f"one of {', '.join(known)}")
+
+
+def _is_of(item: Compared, first: str | None, second: str | None) -> bool:
+    return set(item.result.contrast.arms) == {first, second}
+
+
+def _pair_line(item: Compared, *, swapped: bool) -> PairLine:
+    """Return a comparison seen from the first arm; the sentence names both arms and needs no turning."""
+    found, sign = item.evidence, -1 if swapped else 1
+    low, high = sorted((sign * found.low, sign * found.high))
+    turned = {"better": "worse", "worse": "better"}
+    label = item.verdict.label
+    return PairLine(
+        effect=sign * found.effect,
+        low=low,
+        high=high,
+        p=found.p,
+        p_adjusted=item.verdict.p_adjusted,
+        verdict=turned.get(label, label) if swapped else label,
+        sentence=item.sentence,
+        n_seeds=item.result.n_seeds,
+    )
+
+
+def _estimate(found: Comparison, arm: str, labels: dict[str, str]) -> ArmEstimateLine:
+    line = found.arm(arm)
+    return ArmEstimateLine(
+        name=arm, label=labels[arm], mean=line.mean, low=line.low, high=line.high, by_seed=dict(line.by_seed)
+    )
+
+
+# ---------------------------------------------------------------------- thresholds
+
+
+def threshold_page(study: OpenStudy, asked: ThresholdQuery, data: StudyData) -> ThresholdPage:
+    """Show an arm at a threshold on validation, and on test at the locked ones.
+
+    Raises
+    ------
+    InputError
+        If there is no such arm.
+    """
+    class_names = study.class_names()
+    arms = _arms_with_runs(study) if len(class_names) == 2 else {}
+    arm = asked.arm or next(iter(arms), None)
+    if asked.arm is not None:
+        _known("arm with finished runs", asked.arm, arms)
+    note = NOTE_THRESHOLD
+    validation: Operating | None = None
+    locked: tuple[Operating, ...] = ()
+    if len(class_names) != 2:
+        note = f"There are {len(class_names)} classes: a threshold is a matter of two."
+    elif arm is None:
+        note = "No run is finished yet."
+    else:
+        tried = try_threshold(data, arm=arm, threshold=asked.threshold, prevalence=asked.prevalence)
+        validation = None if tried.validation is None else _operating("val", tried.validation)
+        locked = tuple(_operating("test", view) for view in tried.locked)
+    return ThresholdPage(
+        name=study.name,
+        question=study.plan()["study"],
+        arms=arms,
+        arm=arm,
+        positive=class_names[1] if len(class_names) == 2 else None,
+        threshold=asked.threshold,
+        prevalence=asked.prevalence,
+        validation=validation,
+        locked=locked,
+        note=note,
+    )
+
+
+def _operating(split: str, view: OperatingView) -> Operating:
+    values = view.predictive[0] if view.predictive else None
+    return Operating(
+        split=split,
+        rule=view.rule,
+        thresholds=dict(view.thresholds),
+        sensitivity=Share(value=view.sensitivity.mean, low=view.sensitivity.low, high=view.sensitivity.high),
+        specificity=Share(value=view.specificity.mean, low=view.specificity.low, high=view.specificity.high),
+        ppv=_share(None if values is None else values.ppv),
+        npv=_share(None if values is None else values.npv),
+    )
+
+
+def _share(found: PredictiveValue | None) -> Share:
+    if found is None or not math.isfinite(found.value):
+        return Share(value=None, low=None, high=None)
+    return Share(value=found.value, low=found.low, high=found.high)

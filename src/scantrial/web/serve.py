@@ -1,0 +1,115 @@
+"""Start the server, say where it is, and end it cleanly."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from scantrial.core.errors import InputError
+from scantrial.web.app import Site
+from scantrial.web.guard import LOOPBACK, Door
+from scantrial.web.shelf import Shelf
+
+FIRST_PORT, N_PORTS = 8765, 20
+SHUTDOWN_S = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """How to serve.
+
+    Parameters
+    ----------
+    host : to bind to; other than this machine only with `allow_remote`
+    port : None takes a free one near 8765
+    allow_remote : whether other machines may ask
+    open_browser : whether to open the address in a browser
+    """
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    allow_remote: bool = False
+    open_browser: bool = True
+
+
+def serve(root: Path, options: ServeOptions, *, say: Callable[[Door], None]) -> None:
+    """Serve a folder until Ctrl-C.
+
+    Parameters
+    ----------
+    say : told the address as soon as it can be opened
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, the host is another machine's to reach without being allowed, or the port is taken.
+    """
+    if options.host not in LOOPBACK and not options.allow_remote:
+        raise InputError(
+            f"--host {options.host} can be reached from other machines",
+            expected="127.0.0.1",
+            do="say --allow-remote too, if whoever has the address may see the scans; the traffic is not encrypted",
+        )
+    shelf = Shelf(root)
+    listening = listen(options.host, options.port)
+    door = Door(host=options.host, port=listening.getsockname()[1], is_remote=options.allow_remote)
+    server: list[uvicorn.Server] = []
+    site = Site(shelf, door, is_over=lambda: bool(server) and server[0].should_exit)
+    config = uvicorn.Config(
+        site.application(),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        timeout_keep_alive=30,
+    )
+    server.append(uvicorn.Server(config))
+    threading.Thread(target=site.warm_up, daemon=True).start()
+    say(door)
+    if options.open_browser and can_open_a_browser():
+        threading.Thread(target=webbrowser.open, args=(door.address,), daemon=True).start()
+    # uvicorn raises Ctrl-C again once it has ended.
+    with listening, suppress(KeyboardInterrupt):
+        server[0].run(sockets=[listening])
+
+
+def listen(host: str, port: int | None) -> socket.socket:
+    """Return a listening socket; without a port the first free one near 8765, or any.
+
+    Raises
+    ------
+    InputError
+        If the host or the port cannot be had.
+    """
+    wanted = [*range(FIRST_PORT, FIRST_PORT + N_PORTS), 0] if port is None else [port]
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    error: OSError | OverflowError | None = None
+    for one in wanted:
+        found = socket.socket(family, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind((host, one))
+            found.listen(256)
+        except (OSError, OverflowError) as refused:
+            found.close()
+            error = refused
+        else:
+            return found
+    raise InputError(
+        f"--host {host} --port {port} cannot be had: {error}", do="choose another port, or leave --port out"
+    )
+
+
+def can_open_a_browser() -> bool:
+    """Return whether there is a screen for a browser; a browser within the terminal is nobody's wish."""
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,329 @@
+"""The list of studies and the page of one: progress and curves at once, results when they are computed."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from scantrial import api
+from scantrial.analysis.estimates import estimate
+from scantrial.analysis.intervals import ArmEstimate, arm_estimate
+from scantrial.analysis.metrics import METRICS, measure_all
+from scantrial.analysis.summary import summarise
+from scantrial.core.errors import InputError, ScantrialError
+from scantrial.core.records import SPLITS, EpochRecord
+from scantrial.report.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
+from scantrial.report.formats import flattened
+from scantrial.report.judging import Judgement, arm_labels, judge, run_scores
+from scantrial.report.reading import RunData, StudyData
+from scantrial.report.sentences import SPLIT_WORDS
+from scantrial.report.verdict_words import in_short, notes_on
+from scantrial.report.view import differing_keys
+from scantrial.report.watching import WatchedRun, watch_curves
+from scantrial.store.folder import RunKey
+from scantrial.web.records import (
+    ArmCurves,
+    ArmResult,
+    AuditLine,
+    CurveWarning,
+    FailedRun,
+    Hypothesis,
+    IndexPage,
+    Progress,
+    Results,
+    RunningRun,
+    SeedCurve,
+    SplitResult,
+    StudyCard,
+    StudyPage,
+)
+from scantrial.web.shelf import OpenStudy, Shelf
+
+ResultsState = Literal["ready", "computing", "closed", "failed", "none"]
+
+
+def index_page(shelf: Shelf) -> IndexPage:
+    """List the studies; one that cannot be read says why and hides no other."""
+    return IndexPage(folder=shelf.root.name, studies=tuple(_card(shelf, name) for name in shelf.names()))
+
+
+def _card(shelf: Shelf, name: str) -> StudyCard:
+    try:
+        study = shelf.study(name)
+        plan, found = study.plan(), study.status()
+    except Exception as error:  # whatever a damaged folder raises, the others are still to be shown
+        return StudyCard(
+            name=name,
+            question="",
+            n_arms=0,
+            n_seeds=0,
+            n_planned=0,
+            n_finished=0,
+            n_failed=0,
+            is_training=False,
+            seconds_left=None,
+            fault=fault_in_words(error),
+        )
+    return StudyCard(
+        name=name,
+        question=plan["study"],
+        n_arms=len(plan["arms"]),
+        n_seeds=len(plan["seeds"]),
+        n_planned=len(plan["arms"]) * len(plan["seeds"]),
+        n_finished=len(found.finished),
+        n_failed=len(found.failed),
+        is_training=found.holder is not None,
+        seconds_left=found.seconds_left,
+        fault=None,
+    )
+
+
+def fault_in_words(error: Exception) -> str:
+    """Say what is wrong with a folder; an error that is none of ours names its kind."""
+    return error.got if isinstance(error, ScantrialError) else f"it cannot be read ({type(error).__name__}: {error})"
+
+
+# ---------------------------------------------------------------------- one study
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultsPart:
+    """How far the results are: a state, its note, and the results where they are ready."""
+
+    state: ResultsState
+    note: str = ""
+    results: Results | None = None
+
+
+def study_page(study: OpenStudy, part: ResultsPart) -> StudyPage:
+    """Build the page of a study; no test row is read for it but by who made the results."""
+    plan, data = study.plan(), study.folder.data()
+    primary = plan.get("primary") or {}
+    metric = METRICS[str(primary.get("metric", "accuracy"))]
+    return StudyPage(
+        name=study.name,
+        question=plan["study"],
+        primary=f"{metric.title} on {SPLIT_WORDS[primary.get('split', 'test')]} cases",
+        class_names=study.class_names(),
+        counts={split: dict(data["counts"].get(split, {})) for split in SPLITS},
+        progress=progress_of(study.status()),
+        arms=arm_curves(study),
+        results_state=part.state,
+        results_note=part.note,
+        results=part.results,
+        audit=audit_lines(study),
+        has_report=(study.folder.path / "report" / "report.html").is_file(),
+    )
+
+
+def progress_of(found: api.Status) -> Progress:
+    """Return how far a study is."""
+    return Progress(
+        n_planned=len(found.finished) + len(found.failed) + len(found.running) + len(found.waiting),
+        n_finished=len(found.finished),
+        n_diverged=len(found.diverged),
+        n_waiting=len(found.waiting),
+        is_training=found.holder is not None,
+        seconds_left=found.seconds_left,
+        running=tuple(
+            RunningRun(
+                arm=str(item["arm"]),
+                seed=int(item["seed"]),
+                epoch=int(item["epoch"]),
+                n_epochs=int(item["n_epochs"]),
+                val_accuracy=item.get("val_accuracy"),
+            )
+            for item in found.running
+        ),
+        failed=tuple(FailedRun(arm=key.arm, seed=key.seed, message=message) for key, message in found.failed),
+    )
+
+
+def audit_lines(study: OpenStudy) -> tuple[AuditLine, ...]:
+    """Return the findings of the audit, the worst first."""
+    audit = study.audit()
+    splits = study.split_of_cases() if audit is not None and audit.findings else {}
+    return tuple(
+        AuditLine(
+            code=item.code,
+            severity=item.severity,
+            title=item.title,
+            text=item.text,
+            n_cases=len(item.case_numbers),
+            split=_commonest_split(item.case_numbers, splits),
+            acknowledged=item.acknowledged,
+        )
+        for item in (audit.findings if audit is not None else ())
+    )
+
+
+def _commonest_split(cases: Sequence[int], splits: Mapping[int, str]) -> str | None:
+    known = Counter(splits[case] for case in cases if case in splits)
+    return known.most_common(1)[0][0] if known else None
+
+
+# ---------------------------------------------------------------------- curves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    state: str
+    chosen_epoch: int | None
+    history: tuple[EpochRecord, ...]
+    stamp: int
+
+
+def arm_curves(study: OpenStudy) -> tuple[ArmCurves, ...]:
+    """Return every arm with the curves of its runs, running and stopped ones among them."""
+    plan, counts = study.plan(), study.folder.data()["counts"]
+    settings, runs = settings_of(plan), _all_runs(study)
+    found = []
+    for arm in plan["arms"]:
+        mine = {seed: runs[key] for seed in plan["seeds"] if (key := RunKey(arm["name"], seed)) in runs}
+        # An arm of which no run has moved was judged when it last did.
+        version = tuple((seed, run.state, len(run.history), run.stamp) for seed, run in mine.items())
+        make = partial(_arm_curves, arm, settings[arm["name"]], mine, counts)
+        found.append(study.remembered(f"curves of {arm['name']}", version, make))
+    return tuple(found)
+
+
+def _arm_curves(
+    arm: Mapping[str, Any], settings: Mapping[str, Any], runs: Mapping[int, _Run], counts: Mapping[str, Any]
+) -> ArmCurves:
+    watched = {seed: WatchedRun(history=run.history, chosen_epoch=run.chosen_epoch) for seed, run in runs.items()}
+    warnings = watch_curves(watched, recipe=arm["recipe"], counts=counts)
+    return ArmCurves(
+        name=arm["name"],
+        label=str(arm.get("label") or arm["name"]),
+        settings=settings,
+        n_finished=sum(run.state in ("finished", "diverged") for run in runs.values()),
+        runs=tuple(_seed_curve(seed, run) for seed, run in runs.items() if run.history),
+        warnings=tuple(
+            CurveWarning(code=item.code, title=item.title, seeds=item.seeds, sentence=item.said) for item in warnings
+        ),
+    )
+
+
+def settings_of(plan: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return by arm the settings that are not the same in all arms."""
+    flat = {arm["name"]: flattened(arm["recipe"]) for arm in plan["arms"]}
+    keys = differing_keys(list(flat.values()))
+    return {name: {key: settings.get(key) for key in keys} for name, settings in flat.items()}
+
+
+def _all_runs(study: OpenStudy) -> dict[RunKey, _Run]:
+    done = {
+        key: _Run(state=run.facts.status, chosen_epoch=run.facts.chosen_epoch, history=run.history, stamp=run.stamp)
+        for key, run in study.finished().items()
+    }
+    status = study.status()
+    running = {RunKey(item["arm"], item["seed"]) for item in status.running}
+    failed = {key for key, _ in status.failed}
+    planned = set(study.folder.planned_keys())
+    for key in study.folder.unfinished_keys():
+        if key in planned and key not in done:
+            state = "running" if key in running else "failed" if key in failed else "stopped"
+            history = study.folder.live_history(key)
+            done[key] = _Run(state=state, chosen_epoch=None, history=history, stamp=hash(history[-1:]))
+    return done
+
+
+def _seed_curve(seed: int, run: _Run) -> SeedCurve:
+    def column(name: str) -> tuple[float | None, ...]:
+        return tuple(_finite(getattr(record, name)) for record in run.history)
+
+    return SeedCurve(
+        seed=seed,
+        state=run.state,
+        chosen_epoch=run.chosen_epoch,
+        epochs=tuple(record.epoch for record in run.history),
+        train_accuracy=column("train_accuracy"),
+        val_accuracy=column("val_accuracy"),
+        train_loss=column("train_loss"),
+        val_loss=column("val_loss"),
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+# ---------------------------------------------------------------------- results
+
+
+def results_of(study: StudyData) -> Results:
+    """Compute what the finished runs come to: seconds for a large study."""
+    metric = METRICS[str((study.plan.get("primary") or {}).get("metric", "accuracy"))]
+    judgement, labels = judge(study), arm_labels(study.plan)
+    settings = settings_of(study.plan)
+    diagnosis = diagnose_study(
+        study,
+        [DiagnosedArm(name=name, label=label, differing=settings[name]) for name, label in labels.items()],
+    )
+    estimates = _estimates(study, metric.name)
+    return Results(
+        metric=metric.name,
+        metric_title=metric.title,
+        is_proportion=metric.unit == "proportion",
+        verdicts=tuple(in_short(judgement)) if len(labels) > 1 else (),
+        hypotheses=_hypotheses(judgement),
+        arms=tuple(
+            _arm_result(study.runs_of(name), name, label, metric.name, estimates.get(name))
+            for name, label in labels.items()
+        ),
+        notes=tuple(notes_on(judgement.primary)) if judgement.primary is not None else (),
+        curves_said=_said(diagnosis),
+    )
+
+
+def _hypotheses(judgement: Judgement) -> tuple[Hypothesis, ...]:
+    return tuple(
+        Hypothesis(claim=item.claim, answer=item.answer, sentence=item.sentence) for item in judgement.hypotheses
+    )
+
+
+def _said(diagnosis: StudyDiagnosis) -> dict[str, tuple[str, ...]]:
+    return {arm.label: (*arm.said, *arm.gap_said) for arm in diagnosis.arms if arm.said}
+
+
+def _estimates(study: StudyData, metric: str) -> dict[str, ArmEstimate]:
+    runs = run_scores(study, "test")
+    if runs is None:
+        return {}
+    try:
+        found = estimate(runs, metric)
+    except InputError:
+        return {}
+    return {arm: arm_estimate(found, arm) for arm in runs.arm_names}
+
+
+def _arm_result(runs: Sequence[RunData], name: str, label: str, metric: str, interval: ArmEstimate | None) -> ArmResult:
+    splits = []
+    for split in SPLITS:
+        parts = [run.predictions[split] for run in runs if split in run.predictions]
+        values = [
+            value.value for part in parts for value in measure_all(part.y_true, part.y_prob) if value.name == metric
+        ]
+        if values:
+            found = summarise(values)
+            splits.append(
+                SplitResult(
+                    split=split,
+                    n_runs=found.n,
+                    mean=found.mean,
+                    sd=found.sd,
+                    minimum=found.minimum,
+                    maximum=found.maximum,
+                )
+            )
+    return ArmResult(
+        name=name,
+        label=label,
+        splits=tuple(splits),
+        low=None if interval is None else interval.low,
+        high=None if interval is None else interval.high,
+    )
