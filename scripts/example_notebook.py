@@ -68,6 +68,10 @@ def execute(notebook: Any) -> Any:
         client.execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", ()):
+            if {"text/html", "image/svg+xml"} & output.get("data", {}).keys():
+                # The plain form beside it names folders and times.
+                output["data"].pop("text/plain", None)
     notebook.metadata.pop("language_info", None)
     return notebook
 
