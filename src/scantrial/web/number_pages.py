@@ -150,6 +150,7 @@ def threshold_page(study: OpenStudy, asked: ThresholdQuery, data: StudyData, *, 
     arm = asked.arm or next(iter(arms), None)
     if asked.arm is not None:
         _known("arm with finished runs", asked.arm, arms)
+    is_closed = is_closed and arm is not None
     note = NOTE_THRESHOLD
     validation: Operating | None = None
     locked: tuple[Operating, ...] = ()
