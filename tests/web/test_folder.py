@@ -85,8 +85,15 @@ def test_while_a_study_trains_its_test_rows_stay_closed(tmp_path):
     with served(tmp_path) as reader:
         found = reader.json("/s/half")
         assert (found["results_state"], found["results"]) == ("closed", None)
+        assert reader.json("/s/half/report")["state"] == "closed"
+        compared, tried = reader.json("/s/half/compare"), reader.json("/s/half/threshold")
+        assert (compared["is_closed"], compared["pair"]) == (True, None)
+        assert (tried["is_closed"], tried["locked"]) == (True, [])
+        assert tried["validation"] is not None
         assert openings_of(folder.path) == []
         assert reader.settled("/s/half?results=now")["results"] is not None
+        assert reader.json("/s/half/compare?results=now")["pair"] is not None
+        assert reader.json("/s/half/threshold?results=now")["locked"] != []
         assert len(openings_of(folder.path)) == 1
         whole = write_study(tmp_path / "whole", StudyShape(arms=TWO_ARMS)).path
         shutil.copytree(whole / "runs" / "loss-ce" / "seed-2", folder.run_path(RunKey("loss-ce", 2)))

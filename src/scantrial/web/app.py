@@ -29,7 +29,7 @@ from scantrial.web.guard import NONCE, Door, Guard
 from scantrial.web.keeping import Kept
 from scantrial.web.live import Feed
 from scantrial.web.live_report import live_report, report_page
-from scantrial.web.number_pages import compare_page, threshold_page
+from scantrial.web.number_pages import NOTE_CLOSED, compare_page, threshold_page
 from scantrial.web.pictures import KINDS
 from scantrial.web.records import ErrorPage, Page, Progress, ReportPage, as_plain
 from scantrial.web.rendering import ASSETS, asset, render
@@ -57,8 +57,7 @@ WARMED = 8
 NOTES = {
     "none": "No run is finished yet, so there are no results.",
     "computing": "The results are being computed; they appear here by themselves.",
-    "closed": "Not all runs are finished. The test rows stay closed until they are: who looks at results while a study "
-    "trains, and stops it when they please, will find differences that are none.",
+    "closed": NOTE_CLOSED,
 }
 
 _LOG = logging.getLogger(__name__)
@@ -227,6 +226,10 @@ class Site:
             return ResultsPart(state="closed", note=NOTES["closed"])
         return None
 
+    async def _is_closed(self, study: OpenStudy, stamp: Stamp, results: str | None) -> bool:
+        """Return whether test rows stay closed: runs are still to come, and nobody asks for them now."""
+        return not (await self._progress(study, stamp)).is_complete and results != "now"
+
     async def _results(self, study: OpenStudy, stamp: Stamp, *, at_once: bool) -> ResultsPart:
         not_yet = await self._not_yet(study, stamp, at_once=at_once)
         if not_yet is not None:
@@ -285,19 +288,23 @@ class Site:
 
     async def _compare(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked = read_query(CompareQuery, dict(request.query_params))
-        data = await self._slow.get(("data", study.name, stamp.results), study.data)
+        is_closed = await self._is_closed(study, stamp, asked.results)
+        data = None if is_closed else await self._slow.get(("data", study.name, stamp.results), study.data)
         page = await self._slow.get(
-            ("compare", study.name, stamp.results, asked), lambda: compare_page(study, asked, data)
+            ("compare", study.name, stamp.results, asked, is_closed), lambda: compare_page(study, asked, data)
         )
-        return Made(page=page, state=stamp.results)
+        return Made(page=page, state=f"{stamp.results}-{is_closed:d}")
 
     async def _threshold(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked = read_query(ThresholdQuery, dict(request.query_params))
-        data = await self._slow.get(("data", study.name, stamp.results), study.data)
+        is_closed = await self._is_closed(study, stamp, asked.results)
+        read = partial(study.data, with_test=not is_closed)
+        data = await self._slow.get(("validation" if is_closed else "data", study.name, stamp.results), read)
         page = await self._quick.get(
-            ("threshold", study.name, stamp.results, asked), lambda: threshold_page(study, asked, data)
+            ("threshold", study.name, stamp.results, asked, is_closed),
+            lambda: threshold_page(study, asked, data, is_closed=is_closed),
         )
-        return Made(page=page, state=stamp.results)
+        return Made(page=page, state=f"{stamp.results}-{is_closed:d}")
 
     # ------------------------------------------------------------------ files and pictures
 

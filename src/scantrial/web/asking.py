@@ -76,6 +76,7 @@ class CaseQuery(CasesQuery):
 class CompareQuery(Asked):
     """Of the comparison of two arms."""
 
+    results: Literal["now"] | None = None
     metric: str | None = None
     first: str | None = None
     second: str | None = None
@@ -84,6 +85,7 @@ class CompareQuery(Asked):
 class ThresholdQuery(Asked):
     """Of the page on thresholds."""
 
+    results: Literal["now"] | None = None
     arm: str | None = None
     threshold: float = Field(default=0.5, gt=0, lt=1)
     prevalence: float = Field(default=0.1, gt=0, lt=1)

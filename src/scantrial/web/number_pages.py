@@ -21,6 +21,11 @@ NOTE_COMPARE = (
     "Which arms and which metric to look at was chosen after the fact, so p is corrected for all pairs of arms. The "
     "verdicts that the study file declared stand on the study's own page."
 )
+NOTE_CLOSED = (
+    "Not all runs are finished. The test rows stay closed until they are: who looks at results while a study trains, "
+    "and stops it when they please, will find differences that are none."
+)
+"""Why results wait for the last run."""
 NOTE_UNFINISHED = "Not all runs are finished: what is said here may still change."
 NOTE_THRESHOLD = (
     "A threshold is tried on validation cases, and chosen on these alone. Test cases are shown at thresholds that were "
@@ -28,8 +33,8 @@ NOTE_THRESHOLD = (
 )
 
 
-def compare_page(study: OpenStudy, asked: CompareQuery, data: StudyData) -> ComparePage:
-    """Set two arms beside each other on one metric.
+def compare_page(study: OpenStudy, asked: CompareQuery, data: StudyData | None) -> ComparePage:
+    """Set two arms beside each other on one metric; without data the comparison stays closed.
 
     Raises
     ------
@@ -58,11 +63,14 @@ def compare_page(study: OpenStudy, asked: CompareQuery, data: StudyData) -> Comp
         n_cases=0 if found is None else found.n_cases,
         pair=None if pair is None else _pair_line(pair, swapped=pair.result.contrast.arms[0] != first),
         estimates=() if found is None else tuple(_estimate(found, arm, labels) for arm in (first, second) if arm),
-        note=" ".join([note, *([] if _is_whole(study) else [NOTE_UNFINISHED])]),
+        is_closed=data is None,
+        note=" ".join([note, *([] if _is_whole(study) or data is None else [NOTE_UNFINISHED])]),
     )
 
 
-def _compared(data: StudyData, metric: str) -> tuple[Comparison | None, str]:
+def _compared(data: StudyData | None, metric: str) -> tuple[Comparison | None, str]:
+    if data is None:
+        return None, NOTE_CLOSED
     try:
         return compare_pairs(data, metric=metric), NOTE_COMPARE
     except InputError as error:
@@ -129,8 +137,8 @@ def _estimate(found: Comparison, arm: str, labels: dict[str, str]) -> ArmEstimat
 # ---------------------------------------------------------------------- thresholds
 
 
-def threshold_page(study: OpenStudy, asked: ThresholdQuery, data: StudyData) -> ThresholdPage:
-    """Show an arm at a threshold on validation, and on test at the locked ones.
+def threshold_page(study: OpenStudy, asked: ThresholdQuery, data: StudyData, *, is_closed: bool) -> ThresholdPage:
+    """Show an arm at a threshold on validation, and on test at the locked ones unless test rows stay closed.
 
     Raises
     ------
@@ -142,6 +150,7 @@ def threshold_page(study: OpenStudy, asked: ThresholdQuery, data: StudyData) -> 
     arm = asked.arm or next(iter(arms), None)
     if asked.arm is not None:
         _known("arm with finished runs", asked.arm, arms)
+    is_closed = is_closed and arm is not None
     note = NOTE_THRESHOLD
     validation: Operating | None = None
     locked: tuple[Operating, ...] = ()
@@ -163,7 +172,8 @@ def threshold_page(study: OpenStudy, asked: ThresholdQuery, data: StudyData) -> 
         prevalence=asked.prevalence,
         validation=validation,
         locked=locked,
-        note=note,
+        is_closed=is_closed,
+        note=f"{note} {NOTE_CLOSED}" if is_closed else note,
     )
 
 

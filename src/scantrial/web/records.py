@@ -391,6 +391,7 @@ class ComparePage:
     n_cases: int = told("cases of the split; patients, where these are known, are what the interval counts")
     pair: PairLine | None = told("the comparison; null where there is none")
     estimates: tuple[ArmEstimateLine, ...] = told("both arms")
+    is_closed: bool = told("whether test rows stay closed as the study is not complete; results=now opens them")
     note: str = told("what a reader has to know, or why there is no comparison")
 
 
@@ -431,6 +432,7 @@ class ThresholdPage:
     prevalence: float = told("share of the positive class that PPV and NPV are stated for")
     validation: Operating | None = told("the arm at this threshold on validation cases")
     locked: tuple[Operating, ...] = told("the arm on test cases at thresholds that rules chose on validation")
+    is_closed: bool = told("whether test rows stay closed as the study is not complete; results=now opens them")
     note: str = told("what a reader has to know, or why there is nothing to show")
 
 

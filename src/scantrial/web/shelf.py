@@ -181,9 +181,9 @@ class OpenStudy:
         self._runs[key] = run.stamp, data
         return data
 
-    def data(self) -> StudyData:
-        """Return everything that a report is made of, test rows among it."""
-        runs = self.runs(with_test=True)
+    def data(self, *, with_test: bool = True) -> StudyData:
+        """Return everything that a report is made of, test rows among it where they are asked for."""
+        runs = self.runs(with_test=with_test)
         folder = self.folder
         return StudyData(
             plan=self.plan(),

@@ -75,6 +75,7 @@ function liven() {
       clearTimeout(waiting);
       waiting = setTimeout(async () => {
         const asked = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
+        if (form.dataset.liveForm && new URLSearchParams(location.search).get("results")) asked.set("results", "now");
         const url = form.getAttribute("action") + "?" + asked;
         history.replaceState(null, "", url);
         await refresh(url);
