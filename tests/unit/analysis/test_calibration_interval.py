@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from scantrial.analysis.binned import equal_mass, fill
+from scantrial.analysis.bootstrap import crossed_bootstrap
 from scantrial.analysis.calibration import measure_calibration
 from scantrial.analysis.calibration_interval import WORK_LIMIT, calibration_interval
+from scantrial.analysis.contrasts import single_arm
 from scantrial.analysis.rows import Rows
 from scantrial.analysis.runs import RunScores
 from scantrial.core.errors import InputError
@@ -79,3 +82,28 @@ def test_coverage(slope):
     truth = max(np.mean(squares), 0) ** 0.5
     found = [calibration_interval(drawn(slope, seed=k, sd=0.3), "a", n_draws=200) for k in range(200)]
     assert np.mean([item is not None and item.low <= truth <= item.high for item in found]) >= 0.90
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize(("slope", "pinned"), [(1.0, (200, 154)), (1.5, (198, 182)), (2.0, (199, 189))])
+def test_about_the_draws_own_mean_more_is_covered(slope, pinned):
+    """Of 200 studies of one seed and 400 cases, those whose interval holds the truth: about the draws' mean, about the estimate."""
+    big = drawn(slope, n_seeds=5, n_cases=200_000, seed=99, sd=0.0)
+    truth = max(squares_of(big).mean(), 0)
+    held = np.zeros(2, dtype=int)
+    for study in range(200):
+        runs = drawn(slope, n_seeds=1, seed=study, sd=0.0)
+        draws = crossed_bootstrap(runs, single_arm("a"), squares_of, seeds=runs.seeds, n_draws=200, seed=0)
+        square = squares_of(runs).mean()
+        ends = np.quantile(draws, [0.025, 0.975])
+        for place, centre in enumerate((draws.mean(), square)):
+            low, high = np.maximum(square + ends - centre, 0)
+            held[place] += low <= truth <= high
+    assert held[0] >= 0.95 * 200
+    assert tuple(held) == pinned
+
+
+def squares_of(runs):
+    """The debiased square of each run over 15 bins of equal mass."""
+    p = runs.y_prob[:, :, 1]
+    return np.array([fill(runs.y_true, row, equal_mass(row, n_bins=15)).debiased_square for row in p])
