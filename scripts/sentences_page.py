@@ -374,7 +374,6 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
     "analysis/intervals.py": ("Estimates: intervals", Rule(rule="how an interval was computed")),
     "analysis/mrmc.py": ("Comparisons: methods of seeds and cases", Rule(rule="how p was computed", source=_OR)),
     "analysis/power.py": ("Planning: assumptions", Rule(rule="where an assumption is from", source="decision 18")),
-    "report/audit_figure.py": ("The page of an audit: the figure", _DRAWN),
     "report/case.py": ("One case", Rule(rule="a case or an arm that is not there")),
     "report/case_picture.py": ("One case: the picture", _DRAWN),
     "report/diagnosis.py": ("Gaps: not judged", _UNDEFINED),

@@ -236,7 +236,7 @@ def audit(
         progress=progress,
     )
     if page is not None:
-        from scantrial.report.audit_html import audit_page  # noqa: PLC0415 - drawing takes a second to load
+        from scantrial.report.audit_document import audit_page  # noqa: PLC0415 - drawing takes a second to load
 
         write_atomic(Path(page), audit_page(found, scans, source=_named(data)))
     return found

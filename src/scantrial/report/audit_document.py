@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import scantrial
 from scantrial.audit.records import SEVERITIES, Audit, Finding
 from scantrial.data.scanset import ScanSet
 from scantrial.data.thumbnails import thumbnail_png
-from scantrial.report.audit_figure import gray_histograms
+from scantrial.report.audit_figures import histogram_figure
 from scantrial.report.document import (
     Block,
     Cell,
@@ -29,6 +30,7 @@ from scantrial.report.document import (
     text,
 )
 from scantrial.report.formats import count, counted, joined
+from scantrial.report.html import render_html
 
 MAX_PAIRS = 12
 """Pairs of one finding that are shown as pictures; all of them are listed."""
@@ -52,6 +54,11 @@ def scan_pictures(scans: ScanSet, paths: Sequence[str]) -> dict[str, bytes]:
     """Return small pictures of some scans as PNG, by where they come from."""
     number = {path: case for case, path in enumerate(scans.sources)}
     return {path: thumbnail_png(scans.images[number[path]].squeeze()) for path in paths}
+
+
+def audit_page(audit: Audit, scans: ScanSet, *, source: str) -> str:
+    """Return an audit as one self-contained page, with pictures from the scans that were audited."""
+    return render_html(audit_document(audit, source=source, pictures=scan_pictures(scans, shown_scans(audit))))
 
 
 def audit_document(audit: Audit, *, source: str, pictures: Mapping[str, bytes]) -> Document:
@@ -230,10 +237,18 @@ def _looks(audit: Audit, pictures: Mapping[str, bytes]) -> Iterator[Section]:
     means = audit.pictures["means"]
     if means:
         blocks: list[Block] = [_mean_pictures(means)]
-        blocks.append(FigureBlock(id="histograms", figure=gray_histograms(_seen(audit.pictures["histograms"]))))
+        blocks += _histograms(audit)
         for number, two in enumerate(audit.pictures["most_alike"], start=1):
             blocks += _told_apart(f"alike-{number}", two, pictures)
         yield Section(id="looks", title="What the scans look like", blocks=tuple(blocks), short="Looks")
+
+
+def _histograms(audit: Audit) -> Iterator[Block]:
+    seen = {**audit.pictures, "histograms": _seen(audit.pictures["histograms"])}
+    names = tuple(harmless(name) for name in audit.class_names)
+    figure = histogram_figure(replace(audit, class_names=names, pictures=seen))
+    if figure is not None:
+        yield FigureBlock(id="histograms", figure=figure)
 
 
 def _seen(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

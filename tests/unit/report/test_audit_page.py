@@ -12,8 +12,8 @@ from scantrial.audit.audit import audit_scans
 from scantrial.audit.checks import CHECKS
 from scantrial.audit.records import AuditSettings
 from scantrial.report.audit_document import MAX_PAIRS, audit_document, harmless, scan_pictures, shown_scans
-from scantrial.report.audit_html import render_audit
 from scantrial.report.document import Gallery, Note, Table, walk, words
+from scantrial.report.html import render_html
 
 HOSTILE = "<script>alert(1)</script>"
 TURNED = "a\u202egnp.b"
@@ -64,7 +64,7 @@ def test_pictures_stand_side_by_side(audited, document):
 
 def test_names_do_no_harm(document):
     """A script stays text, what turns a line around or is not seen is written out, long names stay whole."""
-    page = render_audit(document)
+    page = render_html(document)
     assert "<script" not in page
     assert "<b>normal" not in page
     assert not re.search("[\u202a-\u202e\u2066-\u2069]", page)
