@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -97,9 +98,11 @@ def test_while_a_study_trains_its_test_rows_stay_closed(tmp_path):
         assert len(openings_of(folder.path)) == 1
         whole = write_study(tmp_path / "whole", StudyShape(arms=TWO_ARMS)).path
         shutil.copytree(whole / "runs" / "loss-ce" / "seed-2", folder.run_path(RunKey("loss-ce", 2)))
-        for _ in range(20):
+        # The folder is looked at once a second.
+        for _ in range(100):
             if reader.json("/s/half")["progress"]["n_finished"] == 6:
                 break
+            time.sleep(0.1)
         assert reader.settled("/s/half")["results_state"] == "ready"
     assert openings_of(folder.path)[1:] == [("loss-ce/seed-2",)]
 
