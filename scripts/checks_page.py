@@ -9,7 +9,9 @@ import argparse
 from pathlib import Path
 
 from scantrial.analysis.diagnosis.checks import CHECKS as CURVE_CHECKS
+from scantrial.analysis.diagnosis.checks import Check as CurveCheck
 from scantrial.audit.checks import CHECKS as SCAN_CHECKS
+from scantrial.audit.records import Check as ScanCheck
 from scantrial.core.files import write_atomic
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,27 +25,44 @@ A check finds something, is clear, or is not applicable, with the reason. A code
 a blocker is not [acknowledged](../how-to/acknowledge.md), no arm is called better than another. What each check says is
 on [one page of all sentences](../sentences.md).
 """
-SCANS = "Of the scans, by `scantrial audit` and before every run; rule, source and what to do: [the audit](../audit.md)."
+SCANS = (
+    "Of the scans, by `scantrial audit` and before every run; rule, source and what to do: [the audit](../audit.md)."
+)
 CURVES = (
     "Of the learning curves, round by round, and of the gaps between splits; rule, thresholds and source: "
-    "[learning curves](../learning-curves.md). The first *label* that is found is the curve's; a *modifier* stands beside "
-    "it; a *detector* finds signs of a fault; a *gap* is one of an arm's accuracies."
+    "[learning curves](../learning-curves.md). The first *label* that is found is the curve's; a *modifier* stands "
+    "beside it; a *detector* finds signs of a fault; a *gap* is one of an arm's accuracies."
 )
 
 
 def page() -> str:
     """Return the whole page."""
-    scans = [
-        f"| [{check.code}](../audit.md#{check.code.lower()}) | {check.title} | {check.severity} | {check.needs} |"
-        for check in SCAN_CHECKS.values()
+    scans = [_row("audit", check, check.needs) for check in SCAN_CHECKS.values()]
+    curves = [_row("learning-curves", check, check.kind) for check in CURVE_CHECKS.values()]
+    parts = [
+        HEAD,
+        "## Scans",
+        "",
+        SCANS,
+        "",
+        "| code | finds | severity | needs |",
+        "| --- | --- | --- | --- |",
+        *scans,
     ]
-    curves = [
-        f"| [{check.code}](../learning-curves.md#{check.code.lower()}) | {check.title} | {check.severity} | {check.kind} |"
-        for check in CURVE_CHECKS.values()
+    parts += [
+        "",
+        "## Learning curves",
+        "",
+        CURVES,
+        "",
+        "| code | finds | severity | kind |",
+        "| --- | --- | --- | --- |",
     ]
-    parts = [HEAD, "## Scans", "", SCANS, "", "| code | finds | severity | needs |", "| --- | --- | --- | --- |", *scans]
-    parts += ["", "## Learning curves", "", CURVES, "", "| code | finds | severity | kind |", "| --- | --- | --- | --- |"]
     return "\n".join([*parts, *curves]) + "\n"
+
+
+def _row(document: str, check: ScanCheck | CurveCheck, last: str) -> str:
+    return f"| [{check.code}](../{document}.md#{check.code.lower()}) | {check.title} | {check.severity} | {last} |"
 
 
 def main() -> None:

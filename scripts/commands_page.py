@@ -120,7 +120,7 @@ def _help(call: Callable[..., Any]) -> str:
 def _section(name: str, call: Callable[..., Any]) -> Iterator[str]:
     found = entries(call)
     yield f"## scantrial {name}\n"
-    yield f"{_help(call)} [More](../commands.md#scantrial-{name.split()[0]}).\n"
+    yield f"{_help(call)} [More](../commands.md#scantrial-{name.split(maxsplit=1)[0]}).\n"
     yield f"    scantrial {' '.join([name, *(entry.usage for entry in found)])}\n"
     yield "| option | value | default | what it does |"
     yield "| --- | --- | --- | --- |"

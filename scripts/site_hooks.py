@@ -1,4 +1,4 @@
-"""Pages of the site that are files elsewhere in the checkout, and links between all of them; mkdocs.yml names this file.
+"""Pages of the site that are files elsewhere in the checkout, and the links between all of them; mkdocs.yml runs this.
 
 README, CONTRIBUTING, CHANGELOG and the tests' README stay where readers of the repository look for them, and the site
 shows them under names of its own. A link is written for the repository; the site's address is made from it here. What
@@ -47,7 +47,10 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
 def decisions() -> str:
     """Return the list of decision records, by their own titles."""
-    lines = ["# Decisions\n", "What was decided, between which alternatives, and how we would know that it was wrong.\n"]
+    lines = [
+        "# Decisions\n",
+        "What was decided, between which alternatives, and how we would know that it was wrong.\n",
+    ]
     for record in sorted((ROOT / "docs" / "decisions").glob("*.md")):
         title = record.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
         number, _, words = title.partition(". ")

@@ -38,7 +38,10 @@ def page() -> str:
     whole = schema()
     found = list(parts(whole))
     contents = [f"- [`{path or 'study file'}`](#{_anchor(path, part)})" for path, part in found]
-    return "\n".join([HEAD, *contents, "", *(line for path, part in found for line in _section(path, part))]).rstrip() + "\n"
+    return (
+        "\n".join([HEAD, *contents, "", *(line for path, part in found for line in _section(path, part))]).rstrip()
+        + "\n"
+    )
 
 
 def parts(whole: Schema) -> Iterator[tuple[str, Schema]]:
@@ -121,7 +124,11 @@ def _list_in_words(entry: Schema) -> str:
     if "prefixItems" in entry:
         return f"list of {len(entry['prefixItems'])}: {in_words(entry['prefixItems'][0])} each"
     items = entry.get("items", {})
-    return re.sub(r"^(list of (?:text|mapping|number|whole number))", r"\1s", f"list of {in_words(items)}") if items else "list"
+    return (
+        re.sub(r"^(list of (?:text|mapping|number|whole number))", r"\1s", f"list of {in_words(items)}")
+        if items
+        else "list"
+    )
 
 
 def _limits(entry: Schema) -> str:

@@ -52,7 +52,7 @@ def test_a_page_is_up_to_date(name: str) -> None:
 def test_every_option_is_described(name: str) -> None:
     """A command's section has each of its options, with its help; the page in prose names them as well."""
     text = section(commands_page.page(), f"scantrial {name}")
-    prose = section(PROSE, f"scantrial {name.split()[0]}")
+    prose = section(PROSE, f"scantrial {name.split(maxsplit=1)[0]}")
     for entry in commands_page.entries(COMMANDS[name]):
         first = entry.metavar if entry.is_argument else entry.name
         assert f"| `{first}` |" in text
