@@ -23,8 +23,8 @@ HEAD = f"""# Every metric
 
 Each is computed from one run's stored predictions of one split. Of two classes the one with index {POSITIVE} is the
 positive one. Rows of probabilities sum to 1 within {SUM_TOLERANCE:g}. A value that the cases cannot give, because a
-class is absent or the like, is undefined, with the reason, and never 0. *Decisions* are the most probable class, or what
-stands above a threshold. A study is decided on one of them, its [`primary.metric`](study-file.md#primary);
+class is absent or the like, is undefined, with the reason, and never 0. *Decisions* are the most probable class, or
+what stands above a threshold. A study is decided on one of them, its [`primary.metric`](study-file.md#primary);
 `scantrial compare --metric` takes each.
 """
 

@@ -31,6 +31,9 @@ ELSEWHERE = {
 
 DECISIONS = "decisions/index.md"
 
+FOLDERS = {"docs/decisions": DECISIONS, "docs/how-to": "how-to/own-scans.md"}
+"""A folder, which the repository lists, to its page in the site: the list of it, or the first one."""
+
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     """Add the pages that do not stand in docs/."""
@@ -66,10 +69,8 @@ def with_site_links(markdown: str, page: str) -> str:
 
 def _on_site(link: str, own: str, page: str) -> str:
     target = posixpath.normpath(posixpath.join(posixpath.dirname(own), link))
-    if target == "docs/decisions":
-        site = DECISIONS
-    elif target in ELSEWHERE:
-        site = ELSEWHERE[target]
+    if target in FOLDERS or target in ELSEWHERE:
+        site = {**FOLDERS, **ELSEWHERE}[target]
     elif target.startswith("docs/"):
         site = target.removeprefix("docs/")
     else:

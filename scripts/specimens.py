@@ -3,8 +3,9 @@
     python scripts/specimens.py DIR... [--out FOLDER] [--pages FOLDER]
 
 For each study folder: the top of its report as HTML, the page of the PDF with its learning curves, and of
-`scantrial serve` the study's page and a case. The folders stay as they are: everything is made from copies. With --pages
-every page of every PDF is drawn as well, to look at. Needs Chromium, Playwright, and poppler's pdftoppm.
+`scantrial serve` the study's page and the case that its arms disagree on most. The folders stay as they are: everything
+is made from copies. With --pages every page of every PDF is drawn as well, to look at. Needs Chromium, Playwright, and
+poppler's pdftoppm.
 """
 
 from __future__ import annotations

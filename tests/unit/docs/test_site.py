@@ -110,7 +110,8 @@ def test_broken_links_end_the_build(tmp_path: Path) -> None:
     [
         ("index.md", "docs/audit.md#au001", "audit.md#au001"),
         ("index.md", "docs/decisions", "decisions/index.md"),
-        ("index.md", "docs/images/report.png", "images/report.png"),
+        ("index.md", "docs/how-to", "how-to/own-scans.md"),
+        ("index.md", "docs/images/phantom.png", "images/phantom.png"),
         ("contributing.md", "tests/README.md", "tests.md"),
         ("architecture.md", "decisions/", "decisions/index.md"),
         ("how-to/about.md", "../../CONTRIBUTING.md", "../contributing.md"),
@@ -135,3 +136,11 @@ def test_lists_are_lists_on_the_site_as_well(source: Path) -> None:
     late = [block for block in blocks if re.search(rf"^(?!{item}| )\S.*\n{item}", block, flags=re.MULTILINE)]
     assert late == []
     assert not re.findall(rf"^ {{1,3}}{item}.*", text, flags=re.MULTILINE)
+
+
+def test_pictures_are_shown_and_small() -> None:
+    """Every picture of docs/images stands on a page; a specimen has at most 250,000 bytes."""
+    shown = {Path(link).name for page in SOURCES for link in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text())}
+    pictures = {picture.name: picture.stat().st_size for picture in (ROOT / "docs" / "images").iterdir()}
+    assert pictures.keys() == shown
+    assert all(size <= 250_000 for name, size in pictures.items() if "report-" in name)
