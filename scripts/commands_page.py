@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -121,7 +122,7 @@ def _section(name: str, call: Callable[..., Any]) -> Iterator[str]:
     found = entries(call)
     yield f"## scantrial {name}\n"
     yield f"{_help(call)} [More](../commands.md#scantrial-{name.split(maxsplit=1)[0]}).\n"
-    yield f"    scantrial {' '.join([name, *(entry.usage for entry in found)])}\n"
+    yield _usage(name, found)
     yield "| option | value | default | what it does |"
     yield "| --- | --- | --- | --- |"
     for entry in found:
@@ -130,6 +131,20 @@ def _section(name: str, call: Callable[..., Any]) -> Iterator[str]:
         cells = (first, "" if entry.is_argument else value, entry.default, entry.help)
         yield f"| {' | '.join(cells)} |"
     yield ""
+
+
+def _usage(name: str, found: tuple[Entry, ...]) -> str:
+    """Return the usage as code, an option in brackets never broken."""
+    words = [entry.usage.replace(" ", "\0") for entry in found]
+    indent = " " * (4 + len("scantrial "))
+    lines = textwrap.fill(
+        " ".join(["scantrial", name, *words]),
+        84,
+        initial_indent="    ",
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+    )
+    return lines.replace("\0", " ") + "\n"
 
 
 def main() -> None:

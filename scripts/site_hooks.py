@@ -44,7 +44,9 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
-    """Make links of the repository into links of the site."""
+    """Make links of the repository into links of the site; the first page stands alone and needs no list of pages."""
+    if page.is_homepage:
+        page.meta["hide"] = ["navigation"]
     return with_site_links(markdown, page.file.src_uri)
 
 

@@ -37,7 +37,7 @@ def page() -> str:
     """Return the whole page."""
     whole = schema()
     found = list(parts(whole))
-    contents = [f"- [`{path or 'study file'}`](#{_anchor(path, part)})" for path, part in found]
+    contents = [" ·\n".join(f"[`{path or 'study file'}`](#{_anchor(path, part)})" for path, part in found)]
     return (
         "\n".join([HEAD, *contents, "", *(line for path, part in found for line in _section(path, part))]).rstrip()
         + "\n"
