@@ -122,7 +122,11 @@ def draw(compiled: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def fit_svg(svg: str, *, prefix: str) -> str:
-    """Make a drawn SVG part of a page: no paper of its own, the page's colours, ids that begin with `prefix`."""
+    """Make a drawn SVG part of a page: no paper of its own, the page's colours, ids that begin with `prefix`.
+
+    What it shows is said by the element around it, so that a screen reader passes its marks over.
+    """
+    svg = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", svg).replace("<svg", '<svg aria-hidden="true"', 1)
     svg = re.sub(r'<rect width="[^"]*" height="[^"]*" fill="white"/>', "", svg, count=1)
     svg = re.sub(r' id="([^"]+)"', rf' id="{prefix}\1"', svg)
     svg = re.sub(r'"url\(#([^)]+)\)"', rf'"url(#{prefix}\1)"', svg)

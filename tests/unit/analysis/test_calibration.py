@@ -215,3 +215,14 @@ def test_logits_and_their_probabilities_give_the_same_numbers():
     from_p = estimates(measured(y, 1 / (1 + np.exp(-z))))
     for name, estimate in from_logits.items():
         assert estimate.value == pytest.approx(from_p[name].value, abs=1e-9), name
+
+
+def test_without_its_band_everything_else_is_the_same():
+    """The band alone is NaN: every number and the curve are those of a measurement with it."""
+    y_true = np.array([0, 1, 0, 1, 1, 0, 1, 1, 0, 0])
+    rows = Rows(y_true=y_true, scores=np.linspace(0.1, 0.9, 10), scale="probability")
+    whole, bare = (measure_calibration(rows, seed=3, n_draws=20, band=band) for band in (True, False))
+    assert np.isnan(bare.curve.low).all()
+    assert np.isfinite(whole.curve.low).all()
+    assert np.array_equal(whole.curve.observed, bare.curve.observed)
+    assert (whole.ece_noise_95, whole.error, whole.slope) == (bare.ece_noise_95, bare.error, bare.slope)

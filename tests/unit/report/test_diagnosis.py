@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scantrial.api import results
-from scantrial.report.html import build_report
+from scantrial.report.writing import build_report
 
 
 @pytest.fixture(scope="module")

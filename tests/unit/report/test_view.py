@@ -12,8 +12,8 @@ import pytest
 from scantrial.analysis.metrics import measure
 from scantrial.report import sentences
 from scantrial.report.formats import cell, counted, flattened, joined, metric_number, plain
-from scantrial.report.html import shared_domains
 from scantrial.report.reading import read_study
+from scantrial.report.report_figures import shared_domains
 from scantrial.report.view import build_view, differing_keys, primary_values
 
 

@@ -67,6 +67,7 @@
     async draw() {
       await this.view.runAsync();
       this.axes = this.zooms ? ["x", "y"].filter((axis) => this.isContinuous(axis)) : [];
+      this.box.setAttribute("aria-hidden", "true"); // the element around it says what it shows
       this.place.replaceChildren(this.box);
       if (this.axes.length) this.listen();
     }

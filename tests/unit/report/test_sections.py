@@ -1,0 +1,287 @@
+"""The sections of a report: what each says, where it stands, and the outline of a whole document."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scantrial.audit.records import Audit, CheckResult, Finding
+from scantrial.report.compose import build_document
+from scantrial.report.document import Details, FigureBlock, Note, Section, Table, as_dict, numbered, plain, walk, words
+from scantrial.report.front_words import weaknesses
+from scantrial.report.reading import read_study
+from scantrial.report.report_figures import build_figures
+from scantrial.report.sections.audit import audit
+from scantrial.report.sections.compared import compared
+from scantrial.report.sections.front import front
+from scantrial.report.sections.outlook import outlook
+from scantrial.report.sections.parts import number, slugs
+from scantrial.report.sections.results import results
+from scantrial.report.sections.short import short
+from scantrial.report.sections.verdicts import verdicts
+from scantrial.report.sections.worst import worst
+from scantrial.report.view import build_view
+
+SNAPSHOT = Path(__file__).parent / "snapshots" / "document.txt"
+
+
+def view_of(folder):
+    return build_view(read_study(folder, by="report", purpose="report"))
+
+
+@pytest.fixture(scope="module")
+def view(make_study):
+    return view_of(make_study(seeds=range(5)))
+
+
+@pytest.fixture(scope="module")
+def document(view):
+    return build_document(view, build_figures(view), {})
+
+
+def said(*blocks) -> str:
+    return " ".join(piece for outer in blocks for block in walk(outer) for piece in words(block))
+
+
+def table_of(section, name) -> Table:
+    return next(block for block in walk(section) if block.id == name)
+
+
+# ---------------------------------------------------------------------- the whole
+
+
+ORDER = [
+    "short",
+    "compared",
+    "verdicts",
+    "curves",
+    "diagnosis",
+    "aggregates",
+    "results",
+    "belief",
+    "confusion",
+    "worst",
+    "audit",
+    "outlook",
+    "limits",
+    "choices",
+    "again",
+]
+
+
+def test_the_order_of_reading(document):
+    """The answer, what was compared, verdicts, curves, evaluation, cases, audit, outlook, limits, methods, re-run."""
+    assert [section.id for section in document.sections] == ORDER
+
+
+def test_the_outline_is_the_one_that_is_stored(make_study):
+    """A change of the document shows as a change of this outline; SCANTRIAL_RENEW=1 writes it anew."""
+    folder = make_study(seeds=range(5), epochs=4)
+    view = view_of(folder)
+    found = re.sub(r"\d{4}-\d\d-\d\d( \d\d:\d\d UTC)?", "DATE", outline(build_document(view, build_figures(view), {})))
+    if os.environ.get("SCANTRIAL_RENEW"):
+        SNAPSHOT.write_text(found, encoding="utf-8")
+    assert found == SNAPSHOT.read_text(encoding="utf-8")
+
+
+def outline(document) -> str:
+    """Return a line for each block: its kind, its id, and how what it says begins."""
+    lines = [document.title, *(f"  {term}: {number}" for term, number in document.facts), ""]
+
+    def add(block, depth):
+        lines.append(f"{'  ' * depth}{type(block).__name__} #{block.id}  {_begins(block)}".rstrip())
+        for inner in getattr(block, "blocks", ()):
+            add(inner, depth + 1)
+
+    for block in (*document.front, *document.sections):
+        add(block, 0)
+    return "\n".join([*lines, ""])
+
+
+def _begins(block) -> str:
+    if isinstance(block, Table):
+        return f"{block.caption[:60]} [{' | '.join(column.title for column in block.columns)}] {len(block.rows)} rows"
+    if isinstance(block, FigureBlock):
+        table = block.figure.table
+        return f"{block.figure.title} [{' | '.join(table.column_names)}] {table.num_rows} rows"
+    return re.sub(r"\s+", " ", " / ".join(words(block)))[:110]
+
+
+def test_every_piece_of_a_document_is_plain_data_with_an_id_of_its_own(document):
+    """Ids are addresses: small letters and hyphens, none twice; the whole is JSON without NaN."""
+    import json
+
+    json.dumps(document.to_dict(), allow_nan=False)
+    ids = [block.id for block in walk(document)]
+    assert len(ids) == len(set(ids))
+    assert {"verdict-table", "forest", "curves-base-figure", "results-test-table", "flow"} <= set(ids)
+
+
+def test_figures_and_tables_are_numbered_as_they_are_read(document):
+    """The first table of the page is Table 1, and no number is left out."""
+    names = numbered(document)
+    assert names["primary"] == "Table 1"
+    for kind, word in ((FigureBlock, "Figure"), (Table, "Table")):
+        found = [names[block.id] for block in walk(document) if isinstance(block, kind)]
+        assert found == [f"{word} {n}" for n in range(1, len(found) + 1)]
+
+
+# ---------------------------------------------------------------------- the first page
+
+
+def test_the_answer_comes_first(view):
+    """The verdict's own sentence, then what was done, then the primary metric."""
+    section = short(view)
+    lead, done, table = section.blocks[:3]
+    assert lead.role == "lead"
+    assert plain(lead.content) == view.judgement.primary.comparisons[0].sentence
+    assert plain(done.content).startswith("This study has 2 arms and 5 seeds")
+    cell = table.rows[0][-1]
+    assert cell.value == view.arms[0].summaries["test"]["accuracy"].mean
+    assert cell.text == f"{100 * cell.value:.1f}"
+    assert cell.strong
+
+
+@pytest.mark.parametrize(
+    ("options", "words_of_it"),
+    [
+        ({"seeds": (4,)}, "There is one seed"),
+        ({"missing": [("base", 0)]}, "1 run of 6 is still missing"),
+        ({"diverged": [("base", 0)]}, "diverged: its loss was not finite"),
+        ({"seeds": range(3), "n_cases": {"train": 12, "val": 8, "test": 60}}, "1 of 1 verdict is provisional"),
+    ],
+    ids=["one-seed", "missing", "diverged", "provisional"],
+)
+def test_a_poor_study_says_so_on_its_first_page(make_study, options, words_of_it):
+    """One seed, a missing or a diverged run, a provisional verdict: each is a note before everything else."""
+    assert words_of_it in said(*front(view_of(make_study(**options))))
+
+
+def test_an_open_blocker_and_a_missing_margin_weaken_the_answer(view):
+    """Both stand on the first page; an acknowledged blocker and a margin do not."""
+    from dataclasses import replace
+
+    clean = replace(view, audit=an_audit(acknowledged="it is so"))
+    assert weaknesses(clean) == []
+    assert front(clean) == ()
+    assert "2 blockers are not acknowledged" in weaknesses(replace(view, audit=an_audit()))[0]
+    without = replace(clean, judgement=replace(view.judgement, margin=None))
+    assert weaknesses(without) == ["The study file declares no margin, so that no two arms can be called equivalent."]
+    assert weaknesses(view)[0].startswith("The scans were not audited")
+
+
+# ---------------------------------------------------------------------- section by section
+
+
+def test_no_file_gets_lost_in_the_flow_of_cases(view):
+    """Found is what was left out, by reason, what stands in no split, and the splits; classes add up to their split."""
+    flow = table_of(compared(view), "flow")
+    counts = {row[0].text: [cell.value for cell in row[1:]] for row in flow.rows}
+    assert counts["Left out: is truncated"][0] == 1
+    assert counts["In no split"][0] == view.data.n_unused == 2
+    assert counts["Found"][0] == sum(row[0] for name, row in counts.items() if name != "Found")
+    for split in ("Training", "Validation", "Test"):
+        assert counts[split][0] == sum(counts[split][1:])
+
+
+def test_a_recipe_is_there_in_full(view):
+    """Every setting of an arm's recipe stands in its fold."""
+    recipe = table_of(compared(view), "recipe-base-text")
+    assert "batch_size:" in recipe.content
+    assert "loss:" in recipe.content
+
+
+def test_a_verdict_has_its_numbers_unrounded(view):
+    """Difference and p as computed stand behind what is printed."""
+    section = verdicts(view, None)
+    (row,) = table_of(section, "verdict-table").rows
+    item = view.judgement.primary.comparisons[0]
+    assert row[2].value == item.evidence.effect
+    assert row[4].value == item.verdict.p_adjusted
+    assert row[5].text.startswith(item.verdict.label)
+    assert "CE is more accurate than BCE" in said(section)
+
+
+def test_one_arm_has_neither_verdicts_nor_an_outlook(make_study):
+    """What compares is left out where there is nothing to compare."""
+    alone = view_of(make_study(arms={"base": {}}))
+    assert verdicts(alone, None) is None
+    assert outlook(alone, None) is None
+    assert "Verdicts" not in said(short(alone))
+
+
+def test_every_run_has_its_row_and_a_diverged_one_says_so(make_study):
+    """The table of every run holds each finished run once, with its seed."""
+    view = view_of(make_study(diverged=[("loss-ce", 2)]))
+    rows = table_of(results(view, None), "runs-test-table").rows
+    assert [(row[0].text, row[1].value) for row in rows] == [
+        (arm.label, run.seed) for arm in view.arms for run in arm.runs
+    ]
+    assert rows[-1][3].text == "3, diverged"
+    assert rows[-1][4].value is None
+
+
+def test_a_case_without_a_picture_keeps_its_place(view):
+    """A worst case begins with its picture, or the place of one, so that a page can set it beside the words."""
+    section = worst(view, {view.worst[0].case: b"png"})
+    first, second = section.blocks[1:3]
+    assert first.blocks[0].pictures[0].png == b"png"
+    assert second.blocks[0].pictures[0].png is None
+    assert view.worst[0].source in said(first)
+
+
+def an_audit(acknowledged: str | None = None) -> Audit:
+    found = {
+        "title": "Copies across splits",
+        "text": "2 scans are the same.",
+        "action": "remove them",
+        "severity": "blocker",
+        "cases": (("a.png", "b.png"),),
+        "case_numbers": (1, 2),
+        "numbers": {},
+        "acknowledged": acknowledged,
+    }
+    result = CheckResult(code="AU003", title="Copies", severity="blocker", outcome="found", reason="", numbers={})
+    return Audit(
+        key="0",
+        n_cases={},
+        class_names=("normal", "pneumonia"),
+        results=(result,),
+        findings=(Finding(code="AU003", **found), Finding(code="AU003", **found)),
+        pictures={},
+    )
+
+
+def test_findings_are_notes_that_can_be_addressed(view):
+    """A finding is a note named by its code, the second of a code by a number; its cases are folded away."""
+    from dataclasses import replace
+
+    section = audit(replace(view, audit=an_audit("it is so")), {})
+    notes = [block for block in walk(section) if isinstance(block, Note)]
+    assert [note.id for note in notes] == ["finding-au003", "finding-au003-2"]
+    assert notes[0].severity == "blocker"
+    assert "Acknowledged in the study file: it is so" in said(notes[0])
+    assert any(isinstance(block, Details) and block.summary == "The 1 pair" for block in notes[0].blocks)
+
+
+def test_names_become_ids_that_no_other_has():
+    """Small letters, digits and hyphens; a name that looks like another gets a number."""
+    assert slugs(["lr=0.01", "LR 0.01", "é", "??"]) == {
+        "lr=0.01": "lr-0-01",
+        "LR 0.01": "lr-0-01-2",
+        "é": "x",
+        "??": "x-2",
+    }
+
+
+def test_what_is_no_number_is_none_behind_the_cell():
+    """NaN has no place in JSON; an interval without an end has no number for it either."""
+    assert number("–", float("nan")).value is None
+    table = Table(id="t", caption="", columns=(), rows=())
+    assert as_dict(table)["rows"] == []
+    assert as_dict(Section(id="s", title="", blocks=()))["kind"] == "section"
+    assert np.isfinite(number("1", 1.0).value)
