@@ -37,7 +37,7 @@ from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.lock import holder_of
 from scantrial.study import builtin
 from scantrial.study.arms import Study
-from scantrial.study.execute import Clock, Execution, Outcome, Watch, run_study
+from scantrial.study.execute import Execution, Hooks, Outcome, Watch, nothing, run_study
 from scantrial.study.file import parse_study, read_study
 from scantrial.study.planning import (
     CountedCases,
@@ -47,8 +47,8 @@ from scantrial.study.planning import (
     planned_effects,
     planned_pairs,
 )
-from scantrial.study.pool import Event
 from scantrial.study.timing import StudyTime, measure_time, not_measured, time_from_pilot
+from scantrial.study.workers import WorkerChoice
 from scantrial.train.choice import choose_engine
 
 if TYPE_CHECKING:
@@ -108,13 +108,15 @@ class RunOptions(TypedDict, total=False):
 
     Parameters
     ----------
-    workers : runs trained at the same time, each in a process of its own, default 1; ``auto`` is as many as there are
-        cores for at the runs' threads
+    workers : runs trained at the same time, each in a process of its own, default 1; ``auto`` times a few steps with
+        several numbers of workers and takes what ends the study soonest; a folder's first run fixes it
     threads : threads for each run, default: the cores shared among the workers; a folder's first run fixes it
     engine : ``reference``, plain PyTorch; ``fused``, many times faster where the first layer is linear on pixels; or
         ``auto``, the default, which takes the fused one where it can. A folder's first run fixes it
     device : default ``auto``: CUDA, MPS or the CPU, whichever is there first; a folder's first run fixes it
     checkpoint_every_s : seconds between checkpoints, taken at an epoch's end, default 60; 0 is every epoch
+    reuse : other study folders, whose finished runs are taken over instead of trained where they are equal in
+        everything: recipe, seed, scans, split, engine, threads, device, versions
     """
 
     workers: int | Literal["auto"]
@@ -122,6 +124,7 @@ class RunOptions(TypedDict, total=False):
     engine: EngineName
     device: DeviceName
     checkpoint_every_s: float
+    reuse: Sequence[str | Path]
 
 
 def run(
@@ -133,6 +136,7 @@ def run(
     watch: Watch | None = None,
     progress: Progress = silent,
     on_audit: Callable[[Audit], None] | None = None,
+    on_workers: Callable[[WorkerChoice], None] | None = None,
     **options: Unpack[RunOptions],
 ) -> Outcome:
     """Carry out a study: audit its scans, then train every run that its folder does not hold yet.
@@ -145,8 +149,9 @@ def run(
     out : the study folder, default: the study's name in the working directory
     seeds, sets : see `load_study`
     watch : called as ``watch(event, clock)`` with everything that happens
-    progress : told how far the decoding and the audit of the scans are
+    progress : told how far the decoding and the audit of the scans are, and the timing of workers
     on_audit : called with what the audit found, before anything is trained
+    on_workers : called with how many runs are trained at the same time, and why
     options : see `RunOptions`
 
     Raises
@@ -155,6 +160,8 @@ def run(
         Before anything is trained.
     LockedError
         If another process holds the folder.
+    InputError, StoreError
+        If a folder to be reused holds no study or is damaged, before anything is trained.
     """
     if not isinstance(study, Study):
         study = load_study(study, sets=sets, seeds=seeds)
@@ -171,7 +178,13 @@ def run(
         if on_audit is not None:
             on_audit(found)
 
-    return run_study(study, scans, folder, execution, watch or _ignore, before=audit_first)
+    hooks = Hooks(
+        watch=watch or nothing,
+        before=audit_first,
+        timing=progress,
+        chosen=on_workers or nothing,
+    )
+    return run_study(study, scans, folder, execution, hooks)
 
 
 def audit(
@@ -383,6 +396,7 @@ class Status:
     question : the study's question
     finished, diverged, failed, waiting : runs by their state; diverged ones are finished, too
     running : where each run stood a few seconds ago: arm, seed, epoch, n_epochs, val_accuracy
+    reused : finished runs that were taken over, each with its folder, arm and seed there
     seconds_left : of the process that is training now, or None
     holder : the process that holds the folder (pid, host, since, command), or None
     """
@@ -394,6 +408,7 @@ class Status:
     failed: tuple[tuple[RunKey, str], ...]
     running: tuple[Mapping[str, Any], ...]
     waiting: tuple[RunKey, ...]
+    reused: tuple[tuple[RunKey, Mapping[str, Any]], ...]
     seconds_left: float | None
     holder: Mapping[str, Any] | None
 
@@ -409,14 +424,16 @@ def status(folder: str | Path) -> Status:
     # The note is a few seconds old: what has ended since then no longer runs.
     busy = running.keys() - set(finished)
     seen = {*finished, *busy, *(failure.key for failure in failures)}
+    facts = {key: store.facts(key) for key in finished}
     return Status(
         folder=store.path,
         question=store.plan()["study"],
         finished=tuple(finished),
-        diverged=tuple(key for key in finished if store.facts(key).status == "diverged"),
+        diverged=tuple(key for key in finished if facts[key].status == "diverged"),
         failed=tuple((failure.key, failure.message) for failure in failures if failure.key not in busy),
         running=tuple(item for key, item in running.items() if key in busy),
         waiting=tuple(key for key in store.planned_keys() if key not in seen),
+        reused=tuple((key, found.reused_from) for key, found in facts.items() if found.reused_from is not None),
         seconds_left=_seconds_left(progress),
         holder=holder,
     )
@@ -629,6 +646,7 @@ def _execution(study: Study, folder: StudyFolder | None, options: RunOptions) ->
         workers=_workers(options.get("workers", 1)),
         threads=None if threads is None else _at_least_one("threads", threads),
         checkpoint_every_s=_no_less_than_zero("checkpoint-every", options.get("checkpoint_every_s", 60.0)),
+        reuse=tuple(Path(path) for path in options.get("reuse", ())),
     )
 
 
@@ -664,7 +682,3 @@ def _at_least_one(name: str, value: int) -> int:
 def _require_torch(needed_for: str) -> None:
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError(extra="train", package="PyTorch", needed_for=needed_for)
-
-
-def _ignore(event: Event, clock: Clock) -> None:
-    """Watch nothing."""

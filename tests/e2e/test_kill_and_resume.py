@@ -199,6 +199,18 @@ def test_the_number_of_workers_changes_no_byte(small_study, cli, tmp_path):
     assert run_files(tmp_path / "w1") == run_files(tmp_path / "w2") != {}
 
 
+def test_runs_of_another_study_take_the_place_of_training(small_study, tmp_path):
+    """A study that shares arms with another one ends with the same bytes, whether it trains them or takes them over."""
+    sets = ("recipe.loss=ce", "factors={loss: [bce], batch_size: [8]}", "hypotheses=[]")
+    first, trained, reused = (tmp_path / name for name in ("first", "trained", "reused"))
+    api.run(small_study, out=first, seeds=1, threads=1)
+    api.run(small_study, out=trained, seeds=1, sets=sets, threads=1)
+    outcome = api.run(small_study, out=reused, seeds=1, sets=sets, reuse=[first])
+    assert run_files(reused) == run_files(trained) != {}
+    assert sorted(map(str, outcome.reused)) == ["base/seed-0", "loss-bce/seed-0"]
+    assert list(map(str, outcome.trained)) == ["batch_size-8/seed-0"]
+
+
 def test_workers_die_with_their_parent_and_free_the_lock(small_study, cli, tmp_path):
     """Killing the parent alone ends its workers; the next command takes the folder over within seconds."""
     out, options = tmp_path / "study", ("--workers", "2", "--set", "recipe.epochs=3000")

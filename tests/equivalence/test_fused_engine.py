@@ -21,7 +21,7 @@ from scantrial.train.batches import batch_bounds, epoch_order
 from scantrial.train.fused import Sweep, lay_out_by_inputs, split_network, step_behind
 from scantrial.train.inference import load_predictor
 from scantrial.train.kernel import VARIANT_VARIABLE, Kernel, kernel_state
-from scantrial.train.run import set_up
+from scantrial.train.run import grad_norm, set_up
 from scantrial.train.state import Setup, TrainState
 
 VARIANTS = kernel_state().variants
@@ -140,7 +140,9 @@ def copied(state: TrainState, setup: Setup) -> TrainState:
     return other
 
 
-def fused_step(setup: Setup, state: TrainState, rows: torch.Tensor, *, lr: float, variant: str) -> torch.Tensor:
+def fused_step(
+    setup: Setup, state: TrainState, rows: torch.Tensor, *, lr: float, variant: str
+) -> tuple[torch.Tensor, float]:
     network = split_network(state.network)
     with Kernel(threads=2, variant=variant) as kernel:
         lay_out_by_inputs(state, network.first.weight)
@@ -148,7 +150,9 @@ def fused_step(setup: Setup, state: TrainState, rows: torch.Tensor, *, lr: float
         products = sweep.multiply(rows).requires_grad_()
         logits = step_behind(setup, state.optimizer, network, products, setup.y_train[rows], lr=lr)
         sweep.step(rows, products.grad, rows[:0], lr=lr)
-    return logits
+        norm = grad_norm(state.network, squares={network.first.weight: sweep.squares})
+    assert norm is not None
+    return logits, norm
 
 
 def noise_only(name: str, recipe: Recipe) -> bool:
@@ -175,7 +179,7 @@ def test_one_step_from_any_state_is_the_references(
     batch: int,
     variant: str,
 ):
-    """Any supported recipe, after some steps: logits, weights and the optimiser's memory agree to rounding."""
+    """Any supported recipe, after some steps: logits, weights, the gradient's norm and the optimiser's memory agree to rounding."""
     task = make_task(recipe, shape=shape, pixel_type=pixel_type, n_classes=n_classes)
     setup, state = set_up(task)
     state.network.train()
@@ -193,8 +197,9 @@ def test_one_step_from_any_state_is_the_references(
     torch.manual_seed(1)
     expected = reference.train_step(setup, state, rows, lr=lr, norms=[])
     torch.manual_seed(1)
-    found = fused_step(setup, other, rows, lr=lr, variant=variant)
+    found, norm = fused_step(setup, other, rows, lr=lr, variant=variant)
     torch.testing.assert_close(found, expected, rtol=2e-5, atol=2e-5)
+    assert norm == pytest.approx(grad_norm(state.network), rel=1e-4, abs=1e-6)
     ours = dict(other.network.named_parameters())
     for name, parameter in state.network.named_parameters():
         if not noise_only(name, task.recipe):
@@ -325,6 +330,7 @@ def test_a_whole_run_is_the_references(kind):
         assert one.lr == other.lr
         for name in ("train_loss", "val_loss", "train_eval_loss", "weight_norm"):
             assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-4)
+        assert one.last_grad_norm == pytest.approx(other.last_grad_norm, rel=1e-3)
     assert ours.facts.n_parameters == theirs.facts.n_parameters
     assert [part.split for part in ours.predictions] == ["train", "val", "test"]
 

@@ -26,6 +26,8 @@ def status(folder: Path, *, as_json: bool) -> None:
         out.print(_held_by(found.holder))
     n_diverged = f" ({len(found.diverged)} diverged)" if found.diverged else ""
     out.print(f"finished {len(found.finished)}{n_diverged}, running {len(found.running)}, waiting {len(found.waiting)}")
+    for key, source in found.reused:
+        out.print(f"  taken over {key}: from {source['folder']}, {source['arm']}/seed-{source['seed']}")
     for item in found.running:
         out.print(f"  running {item['arm']}/seed-{item['seed']}: epoch {item['epoch']} of {item['n_epochs']}")
     for key, message in found.failed:

@@ -97,7 +97,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
     seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="Seeds 0 to N-1, not the file's.")] = None,
     sets: Sets = [],  # noqa: B006 - typer wants a list and makes a new one each time
     workers: Annotated[
-        str, typer.Option("--workers", metavar="N|auto", help="Runs trained at the same time; auto: one a core.")
+        str, typer.Option("--workers", metavar="N|auto", help="Runs trained at the same time; auto: measured.")
     ] = "1",
     threads: Annotated[
         int | None, typer.Option("--threads", metavar="N", help="Threads of each run [shared out].")
@@ -110,6 +110,9 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
     checkpoint_every: Annotated[
         float, typer.Option("--checkpoint-every", metavar="S", help="Seconds between checkpoints; 0 is every epoch.")
     ] = 60.0,
+    reuse: Annotated[
+        list[Path], typer.Option("--reuse", metavar="DIR", help="Take equal finished runs over from this study folder.")
+    ] = [],  # noqa: B006 - as above
     as_json: Json = False,
 ) -> None:
     """Train every run of a study that is not there yet, and write the report. Resumes what it finds."""
@@ -125,6 +128,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
         engine=engine.value,
         device=device.value,
         checkpoint_every_s=checkpoint_every,
+        reuse=reuse,
         as_json=as_json,
     )
 

@@ -29,6 +29,9 @@ def outcome_dict(outcome: Outcome, view: ReportView, report_path: Path) -> dict[
         "trained": [_pair(key) for key in outcome.trained],
         "diverged": [_pair(key) for key in outcome.diverged],
         "failed": [_failure(failure.key, failure.message) for failure in outcome.failed],
+        "reused": [{**_run_of(key), "from": source} for key, source in outcome.reused.items()],
+        "notes": list(outcome.notes),
+        "workers": None if outcome.workers is None else outcome.workers.to_dict(),
         **_results_dict(view),
     }
 
@@ -43,6 +46,7 @@ def status_dict(status: Status) -> dict[str, Any]:
         "failed": [_failure(key, message) for key, message in status.failed],
         "running": list(status.running),
         "waiting": [_pair(key) for key in status.waiting],
+        "reused": [{**_run_of(key), "from": dict(source)} for key, source in status.reused],
         "seconds_left": status.seconds_left,
         "holder": status.holder,
     }
@@ -158,4 +162,8 @@ def _pair(key: RunKey) -> list[Any]:
 
 
 def _failure(key: RunKey, message: str) -> dict[str, Any]:
-    return {"arm": key.arm, "seed": key.seed, "message": message}
+    return {**_run_of(key), "message": message}
+
+
+def _run_of(key: RunKey) -> dict[str, Any]:
+    return {"arm": key.arm, "seed": key.seed}

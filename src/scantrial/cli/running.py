@@ -21,6 +21,7 @@ from scantrial.store.folder import RunKey
 from scantrial.study.arms import Study
 from scantrial.study.execute import Clock, Outcome
 from scantrial.study.pool import Event
+from scantrial.study.workers import WorkerChoice
 
 SOME_FAILED = 3
 INTERRUPTED = 130
@@ -38,6 +39,8 @@ def run(study: str, *, as_json: bool, **options: Any) -> None:
     err.print(title)
     with _interruptible():
         outcome = _carry_out(loaded, folder, options)
+    for note in outcome.notes:
+        err.print(f"--reuse {note}")
     report_path, view = api.report_and_results(outcome.folder)
     if as_json:
         print_json(outcome_dict(outcome, view, report_path))
@@ -57,7 +60,15 @@ def _carry_out(study: Study, folder: Path, options: Mapping[str, Any]) -> Outcom
             reading.close()
             display.watch(event, clock)
 
-        return api.run(study, out=folder, watch=watch, progress=progress, on_audit=say_audit, **options)
+        return api.run(
+            study, out=folder, watch=watch, progress=progress, on_audit=say_audit, on_workers=_say_workers, **options
+        )
+
+
+def _say_workers(choice: WorkerChoice) -> None:
+    if choice.workers > 1 or choice.measured:
+        at_once = f"{_counted(choice.workers, 'run')} at a time, {_counted(choice.threads, 'thread')} each"
+        err.print(f"training {at_once} ({choice.reason})")
 
 
 @contextmanager
@@ -74,6 +85,8 @@ def _print_outcome(outcome: Outcome, view: ReportView, report_path: Path) -> Non
     print_results(view)
     print_verdicts(view)
     print_diagnosis(view)
+    for key, source in outcome.reused.items():
+        out.print(f"taken over: {key} from {source}")
     for key in outcome.diverged:
         out.print(f"diverged: {key} (its loss was not finite)")
     for failure in outcome.failed:
@@ -105,7 +118,7 @@ class _PlainLines:
         what = {
             "started": "started",
             "epoch": f"epoch {event.epoch} of {event.n_epochs}, val accuracy {_percent(event.val_accuracy)}",
-            "done": event.status,
+            "done": f"taken over from {event.reused_from}" if event.reused_from else event.status,
             "failed": f"failed: {event.message}",
         }[event.kind]
         left = "" if clock.seconds_left is None else f" ({duration(clock.seconds_left)} left)"

@@ -5,6 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 
 def n_cores() -> int:
@@ -30,3 +35,39 @@ def return_freed_memory() -> None:
     libc = glibc()
     if libc is not None:
         libc.malloc_trim(0)
+
+
+def available_memory() -> int | None:
+    """Return how many bytes more this process and its children may use, or None where that cannot be found out.
+
+    The machine's free memory on Linux, or what a container has left of its own if that is less.
+    """
+    left = [*_of_machine(), *_of_container()]
+    return min(left) if left else None
+
+
+def peak_memory() -> int:
+    """Return the most bytes that this process has held in memory so far."""
+    with suppress(OSError, StopIteration, ValueError):
+        # What getrusage says on Linux begins with the memory of the process that started this one.
+        return 1024 * _number_in(Path("/proc/self/status"), "VmHWM:")
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used if sys.platform == "darwin" else 1024 * used
+
+
+def _number_in(path: Path, name: str) -> int:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1])
+
+
+def _of_machine() -> Iterator[int]:
+    with suppress(OSError, StopIteration, ValueError):
+        yield 1024 * _number_in(Path("/proc/meminfo"), "MemAvailable:")
+
+
+def _of_container() -> Iterator[int]:
+    folder = Path("/sys/fs/cgroup")
+    with suppress(OSError, StopIteration, ValueError):
+        limit = int((folder / "memory.max").read_text(encoding="ascii"))  # "max", where there is none
+        used = int((folder / "memory.current").read_text(encoding="ascii"))
+        yield max(0, limit - used + _number_in(folder / "memory.stat", "inactive_file "))

@@ -117,6 +117,9 @@ class RunFacts:
     image_shape : (channels, height, width) of the network's input
     pixel_type : "uint8" or "uint16"
     times : seconds by name ("train", "evaluate", "total"), and when it started
+    identity : hashes of what the numbers depend on: "what" (recipe, seed, scans, split; None for a network of the
+        user's own) and "where" (engine, threads, device, versions, code); None in folders of earlier versions
+    reused_from : the run that this one was copied from in the place of training: "folder", "arm", "seed"; else None
     """
 
     arm: str
@@ -137,6 +140,8 @@ class RunFacts:
     image_shape: tuple[int, int, int]
     pixel_type: str
     times: Mapping[str, float | str] = field(default_factory=dict)
+    identity: Mapping[str, str | None] | None = None
+    reused_from: Mapping[str, str | int] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""

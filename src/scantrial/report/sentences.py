@@ -277,6 +277,7 @@ def choices(view: ReportView) -> list[str]:
     said = [
         _epochs_chosen(view),
         *_engines_chosen(view),
+        _taken_over(view),
         "Classes are decided by the largest probability; a threshold or a temperature that is shown besides was chosen "
         "on validation scans.",
         _changes_in_view_of_results(view) or "No arm was chosen: all arms of the plan are reported.",
@@ -299,6 +300,19 @@ def _engines_chosen(view: ReportView) -> list[str]:
             arms.setdefault(choice, []).append(arm.label)
     whose = {choice: "" if len(arms) == 1 else f" of {joined(labels)}" for choice, labels in arms.items()}
     return [f"Runs{of} were trained by the {engine} engine ({reason})." for (engine, reason), of in whose.items()]
+
+
+def _taken_over(view: ReportView) -> str:
+    """Say which runs were copied from other study folders; empty where none was."""
+    sources: dict[str, list[str]] = {}
+    for arm in view.arms:
+        for run in arm.runs:
+            if run.facts.reused_from is not None:
+                sources.setdefault(str(run.facts.reused_from["folder"]), []).append(f"{arm.label} at seed {run.seed}")
+    if not sources:
+        return ""
+    said = "; ".join(f"{joined(runs)} from {folder}" for folder, runs in sources.items())
+    return f"Not trained again but taken over, for they are equal in everything that numbers depend on: {said}."
 
 
 def _epochs_chosen(view: ReportView) -> str:

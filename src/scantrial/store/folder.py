@@ -20,8 +20,8 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from typing import Any
 import pyarrow as pa
 
 from scantrial.core.errors import InputError, StoreError
-from scantrial.core.files import append_line, aside, clear_os_errors, is_aside, sync_folder, write_atomic
+from scantrial.core.files import append_line, aside, clear_os_errors, is_aside, sha256_of, sync_folder, write_atomic
 from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
 from scantrial.store.schema import SCHEMA_VERSION, check_version, dump_json, read_json, write_json
 from scantrial.store.tables import (
@@ -79,6 +79,12 @@ class Opening:
     purpose: str
     runs: tuple[str, ...]
 
+
+_FACTS, _HISTORY, _PREDICTIONS, _WEIGHTS = "run.json", "history.parquet", "predictions.parquet", "best.safetensors"
+"""What a run folder holds; the weights only where they are kept."""
+
+_HASHES = "sha256"
+"""Key of ``run.json``: the SHA-256 of each of the run's other files, by name."""
 
 _STARTED = frozenset(
     {".lock", "study.yaml", "protocol.jsonl", "environment.json", "data.json", "cases.parquet", "partial"}
@@ -169,9 +175,13 @@ class StudyFolder:
         """Return versions, machine and threads per run, as the first run fixed them."""
         return read_json(self.path / "environment.json")
 
+    def has_environment(self) -> bool:
+        """Return whether a run was begun, and with it what later ones are held to."""
+        return (self.path / "environment.json").is_file()
+
     def fixed_engine(self) -> str | None:
         """Return what trains this folder's runs, as the first run fixed it; None where nothing was trained yet."""
-        if not (self.path / "environment.json").is_file():
+        if not self.has_environment():
             return None
         return str(self.environment()["engine"])
 
@@ -229,7 +239,7 @@ class StudyFolder:
 
     def is_finished(self, key: RunKey) -> bool:
         """Return whether a run is there, whole."""
-        return (self.run_path(key) / "run.json").is_file()
+        return (self.run_path(key) / _FACTS).is_file()
 
     def has_finished_runs(self) -> bool:
         """Return whether any run is there, whole, in the plan or not."""
@@ -237,11 +247,11 @@ class StudyFolder:
 
     def facts(self, key: RunKey) -> RunFacts:
         """Return the facts about one finished run."""
-        return RunFacts.from_dict(read_json(self._finished(key) / "run.json"))
+        return RunFacts.from_dict(read_json(self._finished(key) / _FACTS))
 
     def history(self, key: RunKey) -> tuple[EpochRecord, ...]:
         """Return the epochs of one finished run."""
-        return read_history(self._finished(key) / "history.parquet")
+        return read_history(self._finished(key) / _HISTORY)
 
     def predictions(
         self, key: RunKey, splits: Sequence[Split], *, by: str, purpose: str
@@ -257,7 +267,7 @@ class StudyFolder:
         Reading test rows is logged in ``test-openings.jsonl``, once for all runs and before they are
         handed out; `by` and `purpose` say what for.
         """
-        paths = {key: self._finished(key) / "predictions.parquet" for key in keys}
+        paths = {key: self._finished(key) / _PREDICTIONS for key in keys}
         if "test" in splits and keys:
             self.log_test_opening(by=by, purpose=purpose, runs=keys)
         return {key: read_predictions(path, splits, self.facts(key).class_names) for key, path in paths.items()}
@@ -272,23 +282,80 @@ class StudyFolder:
         StoreError
             If the file is damaged.
         """
-        path = self._finished(key) / "best.safetensors"
+        path = self._finished(key) / _WEIGHTS
         if not path.is_file():
             if self.facts(key).chosen_epoch is None:
                 raise InputError(f"run {key} diverged before any epoch could be chosen", expected="a run with weights")
             raise InputError(f"{path.parent} holds no weights", do="run the study with `keep_weights: best`")
         return read_weights(path)
 
+    def has_weights(self, key: RunKey) -> bool:
+        """Return whether the weights of a finished run were kept."""
+        return (self._finished(key) / _WEIGHTS).is_file()
+
+    def verify(self, key: RunKey) -> None:
+        """Make sure that the files of a finished run are those that were written, by the hashes in its ``run.json``.
+
+        Raises
+        ------
+        StoreError
+            If one is damaged or missing, or ``run.json`` has no hashes.
+        """
+        path = self._finished(key)
+        stored = read_json(path / _FACTS).get(_HASHES, {})
+        for name in (_HISTORY, _PREDICTIONS, *([_WEIGHTS] if self.has_weights(key) else [])):
+            with clear_os_errors(path / name):
+                found = sha256_of(path / name)
+            if found != stored.get(name):
+                raise StoreError(
+                    f"{path / name} is not what was written",
+                    do=f"delete the run folder {path}, then run its study again",
+                )
+
     def write_run(self, result: RunResult, *, keep_weights: bool = True) -> None:
         """Write a finished run, whole or not at all, and drop what was kept of it unfinished."""
-        key = RunKey(result.facts.arm, result.facts.seed)
+
+        def fill(folder: Path) -> None:
+            self._fill_run(folder, result, keep_weights=keep_weights)
+
+        self._put_run(RunKey(result.facts.arm, result.facts.seed), fill)
+
+    def take_over(self, key: RunKey, source: StudyFolder, theirs: RunKey, *, keep_weights: bool = True) -> RunFacts:
+        """Copy a finished run of another folder in the place of training it; return its facts here.
+
+        The tables and the weights are equal bytes; ``run.json`` names the arm as it is called here, and where the run
+        is from. That its test rows come here is logged.
+
+        Raises
+        ------
+        StoreError
+            If a file of it is damaged.
+        """
+        source.verify(theirs)
+        facts = replace(
+            source.facts(theirs),
+            arm=key.arm,
+            reused_from={"folder": str(source.path.resolve()), "arm": theirs.arm, "seed": theirs.seed},
+        )
+        names = [_HISTORY, _PREDICTIONS, *([_WEIGHTS] if keep_weights and source.has_weights(theirs) else [])]
+
+        def fill(folder: Path) -> None:
+            for name in names:
+                write_atomic(folder / name, (source.run_path(theirs) / name).read_bytes())
+            _write_facts(folder, facts)
+
+        self.log_test_opening(by="run", purpose=f"taken over from {source.path.resolve()}, {theirs}", runs=[key])
+        self._put_run(key, fill)
+        return facts
+
+    def _put_run(self, key: RunKey, fill: Callable[[Path], None]) -> None:
         target = self.run_path(key)
         with clear_os_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary = aside(target)
             try:
                 temporary.mkdir()
-                self._fill_run(temporary, result, keep_weights=keep_weights)
+                fill(temporary)
                 if not self.is_finished(key):
                     # A copy that was broken off may have left a folder without its run.json.
                     shutil.rmtree(target, ignore_errors=True)
@@ -300,12 +367,12 @@ class StudyFolder:
         self.drop_partial(key)
 
     def _fill_run(self, folder: Path, result: RunResult, *, keep_weights: bool) -> None:
-        write_table(history_table(result.history), folder / "history.parquet")
+        write_table(history_table(result.history), folder / _HISTORY)
         predictions = predictions_table(result.predictions, result.facts.class_names)
-        write_table(predictions, folder / "predictions.parquet")
+        write_table(predictions, folder / _PREDICTIONS)
         if keep_weights and result.weights:
-            write_weights(result.weights, folder / "best.safetensors")
-        write_json(folder / "run.json", result.facts.to_dict())
+            write_weights(result.weights, folder / _WEIGHTS)
+        _write_facts(folder, result.facts)
 
     def _finished(self, key: RunKey) -> Path:
         if not self.is_finished(key):
@@ -404,6 +471,12 @@ class StudyFolder:
         return [
             Opening(at=line["at"], by=line["by"], purpose=line["purpose"], runs=tuple(line["runs"])) for line in lines
         ]
+
+
+def _write_facts(folder: Path, facts: RunFacts) -> None:
+    """Write ``run.json``, the last file of a run, with the hashes of the others."""
+    hashes = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+    write_json(folder / _FACTS, {**facts.to_dict(), _HASHES: hashes})
 
 
 def open_folder(path: Path | str) -> StudyFolder:

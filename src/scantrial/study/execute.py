@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -18,17 +18,22 @@ from typing import Any
 from scantrial.core.errors import StudyConflictError
 from scantrial.core.files import clear_os_errors
 from scantrial.core.machine import n_cores
+from scantrial.core.progress import Progress, silent
 from scantrial.data.scanset import ScanSet
 from scantrial.store.folder import Failure, RunKey, StudyFolder, now
 from scantrial.store.lock import StudyLock
 from scantrial.study.arms import Study
 from scantrial.study.changes import changed_keys, describe_change
+from scantrial.study.costs import seen_epoch_s
 from scantrial.study.file import study_to_yaml
 from scantrial.study.fits import refuse_what_does_not_fit
 from scantrial.study.plan import import_paths, study_to_plan
 from scantrial.study.pool import Event, Pool
 from scantrial.study.record import cases_table, check_same_scans, data_record, holds_same_scans
+from scantrial.study.reuse import Offers, find_offers, open_sources
+from scantrial.study.schedule import longest_first, run_costs
 from scantrial.study.worker import WorkerSetup
+from scantrial.study.workers import Probe, WorkerChoice, fixed_choice, measured_choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +46,11 @@ class Execution:
     engine_reason : why this engine
     prepare : "module:function" that sets a worker process up and describes it
     device : ``auto``, ``cpu``, ``cuda`` or ``mps``; the first run fixes it
-    workers : processes that train at the same time; None is as many as there are cores for at the runs' threads
+    workers : processes that train at the same time; None measures how many end the study soonest, and with how many
+        threads each, where the folder's first run has not fixed that yet
     threads : threads for one run; None shares the cores among the workers. The first run fixes it.
     checkpoint_every_s : seconds between checkpoints, at an epoch's end; 0 is every epoch
+    reuse : other study folders, whose finished runs are taken over where they are equal to one of this study's
     """
 
     engine: str
@@ -53,6 +60,7 @@ class Execution:
     workers: int | None = 1
     threads: int | None = None
     checkpoint_every_s: float = 60.0
+    reuse: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +73,9 @@ class Outcome:
     trained : those of them that this call trained
     diverged : runs whose loss was not finite
     failed : runs that could not be carried out
+    workers : how many were trained at the same time, and why; None where nothing was left to train
+    reused : runs that this call took over in the place of training them, each with the folder and run it is from
+    notes : what runs of other folders are of no use and why, in words
     """
 
     folder: Path
@@ -72,6 +83,9 @@ class Outcome:
     trained: tuple[RunKey, ...]
     diverged: tuple[RunKey, ...]
     failed: tuple[Failure, ...]
+    workers: WorkerChoice | None = None
+    reused: Mapping[RunKey, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 Watch = Callable[[Event, "Clock"], None]
@@ -79,6 +93,28 @@ Watch = Callable[[Event, "Clock"], None]
 
 Before = Callable[[StudyFolder], None]
 """Called with the folder, locked and with its study written, before anything is trained."""
+
+
+def nothing(*_told: object) -> None:
+    """Take in anything and do nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """What is called on the way.
+
+    Parameters
+    ----------
+    watch : with everything that happens to runs
+    before : before anything is trained, for the audit of the scans
+    timing : with how far it is, where the number of workers is measured
+    chosen : with the choice of workers
+    """
+
+    watch: Watch = nothing
+    before: Before = nothing
+    timing: Progress = silent
+    chosen: Callable[[WorkerChoice], None] = nothing
 
 
 @dataclass(slots=True)
@@ -123,15 +159,7 @@ class Clock:
         return left / self.n_workers
 
 
-def run_study(
-    study: Study,
-    scans: ScanSet,
-    folder: StudyFolder,
-    execution: Execution,
-    watch: Watch,
-    *,
-    before: Before | None = None,
-) -> Outcome:
+def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Execution, hooks: Hooks) -> Outcome:
     """Train every run of the study that the folder does not hold yet.
 
     Runs that are there are kept, unfinished ones go on from their checkpoint. A run that fails is
@@ -140,8 +168,6 @@ def run_study(
     Parameters
     ----------
     scans : with the study's split
-    watch : told everything that happens
-    before : called before anything is trained, for the audit of the scans
 
     Raises
     ------
@@ -154,24 +180,62 @@ def run_study(
     """
     refuse_what_does_not_fit(study, scans)
     folder.refuse_foreign()
+    sources = open_sources(execution.reuse, folder)
+    choice: WorkerChoice | None = None
+    reused: dict[RunKey, str] = {}
     with StudyLock(folder.path) as lock:
         folder.sweep_leftovers()
         setup = _setup(study, scans, folder, execution)
         _record_study(study, scans, folder)
-        if before is not None:
-            before(folder)
         keys = [key for key in folder.planned_keys() if not folder.is_finished(key)]
+        offers = find_offers(sources, folder, keys, with_weights=setup.keep_weights)
+        hooks.before(folder)
         if keys:
-            workers = execution.workers or max(1, n_cores() // setup.threads)
-            _train(study, folder, setup, min(workers, len(keys)), keys, lock, watch)
+            _make_room_for_logs(folder)
+            if offers.threads is not None and execution.threads is None and not folder.has_environment():
+                execution = replace(execution, threads=offers.threads)
+                setup = replace(setup, threads=offers.threads)
+            choice = _choose_workers(study, scans, folder, setup, execution, keys, lock, hooks)
+            hooks.chosen(choice)
+            training = _Training(study=study, folder=folder, keys=keys, offers=offers, choice=choice)
+            reused = _train(training, replace(setup, threads=choice.threads), lock, hooks.watch)
     finished = folder.run_keys()
     return Outcome(
         folder=folder.path,
         finished=tuple(finished),
-        trained=tuple(sorted(set(keys) & set(finished), key=keys.index)),
+        trained=tuple(sorted((set(keys) & set(finished)) - set(reused), key=keys.index)),
         diverged=tuple(key for key in finished if folder.facts(key).status == "diverged"),
         failed=tuple(folder.failures()),
+        workers=choice,
+        reused=reused,
+        notes=(*offers.notes, *offers.not_taken(keys, finished, reused)),
     )
+
+
+def _make_room_for_logs(folder: StudyFolder) -> None:
+    with clear_os_errors(folder.path):
+        (folder.path / "partial").mkdir(exist_ok=True)
+
+
+def _choose_workers(
+    study: Study,
+    scans: ScanSet,
+    folder: StudyFolder,
+    setup: WorkerSetup,
+    execution: Execution,
+    keys: list[RunKey],
+    lock: StudyLock,
+    hooks: Hooks,
+) -> WorkerChoice:
+    if execution.workers is not None:
+        n_workers = min(execution.workers, len(keys))
+        return WorkerChoice(workers=n_workers, threads=setup.threads, reason="asked for")
+    stored = folder.environment() if folder.has_environment() else {}
+    if stored or execution.threads is not None:
+        return fixed_choice(stored, threads=setup.threads, n_runs=len(keys))
+    probe = Probe(setup=setup, lock_handle=lock.fileno(), log_folder=folder.path / "partial")
+    n_used = int((scans.split != "").sum())
+    return measured_choice(study, keys, probe, scan_bytes=n_used * scans.images[0].nbytes, progress=hooks.timing)
 
 
 def _record_study(study: Study, scans: ScanSet, folder: StudyFolder) -> None:
@@ -191,23 +255,49 @@ def _record_study(study: Study, scans: ScanSet, folder: StudyFolder) -> None:
         folder.write_study(text, plan, sha256=sha256(text.encode()).hexdigest(), change=change or "spelt otherwise")
 
 
-def _train(
-    study: Study,
-    folder: StudyFolder,
-    setup: WorkerSetup,
-    workers: int,
-    keys: list[RunKey],
-    lock: StudyLock,
-    watch: Watch,
-) -> None:
-    log_folder = folder.path / "partial"
-    with clear_os_errors(log_folder):
-        log_folder.mkdir(exist_ok=True)
-    keeper = _EnvironmentKeeper(folder, setup)
-    pool = Pool(setup, keys, n_workers=workers, lock_handle=lock.fileno(), log_folder=log_folder, on_ready=keeper.keep)
-    lengths = {arm.name: arm.recipe.epochs * arm.recipe.rounds for arm in study.arms}
-    clock = Clock({key: lengths[key.arm] for key in keys}, workers)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Training:
+    """Runs that are to be trained, or to be taken over."""
+
+    study: Study
+    folder: StudyFolder
+    keys: list[RunKey]
+    offers: Offers
+    choice: WorkerChoice
+
+    @property
+    def n_epochs(self) -> dict[RunKey, int]:
+        """Epochs of each run over all rounds."""
+        lengths = {arm.name: arm.recipe.epochs * arm.recipe.rounds for arm in self.study.arms}
+        return {key: lengths[key.arm] for key in self.keys}
+
+    @property
+    def in_order(self) -> list[RunKey]:
+        """The longest first, so that no worker is left with one at the end.
+
+        One worker takes them seed by seed, so that every arm is there early.
+        """
+        if self.choice.workers == 1:
+            return self.keys
+        known = {**seen_epoch_s(self.folder), **self.choice.known(self.study)}
+        return longest_first(self.keys, run_costs(self.study, self.keys, known))
+
+
+def _train(training: _Training, setup: WorkerSetup, lock: StudyLock, watch: Watch) -> dict[RunKey, str]:
+    """Train the runs; return those that were taken over, each with where it is from."""
+    folder, choice = training.folder, training.choice
+    pool = Pool(
+        setup,
+        training.in_order,
+        n_workers=choice.workers,
+        lock_handle=lock.fileno(),
+        log_folder=folder.path / "partial",
+        on_ready=_EnvironmentKeeper(folder, setup, choice).keep,
+        offers=training.offers.by_key,
+    )
+    clock = Clock(training.n_epochs, choice.workers)
     noted = _Progress(folder, clock)
+    reused: dict[RunKey, str] = {}
     # Closed whatever happens in `watch`, so that no worker outlives this call.
     with closing(pool.events()) as events:
         for event in events:
@@ -216,9 +306,12 @@ def _train(
                 folder.clear_failure(event.key)
             elif event.kind == "failed":
                 folder.write_failure(event.key, event.message)
+            elif event.reused_from:
+                reused[event.key] = event.reused_from
             noted.note(event)
             watch(event, clock)
     folder.tidy_partial()
+    return reused
 
 
 def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Execution) -> WorkerSetup:
@@ -226,7 +319,7 @@ def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Executi
     at_once = execution.workers or min(n_cores(), len(study.arms) * len(study.seeds))
     threads = execution.threads or max(1, n_cores() // at_once)
     device = execution.device
-    if (folder.path / "environment.json").is_file():
+    if folder.has_environment():
         fixed = folder.environment()
         if device not in ("auto", fixed["device"]):
             raise StudyConflictError(
@@ -260,9 +353,10 @@ def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Executi
     )
 
 
-def _environment(setup: WorkerSetup) -> dict[str, Any]:
+def _environment(setup: WorkerSetup, choice: WorkerChoice) -> dict[str, Any]:
     return {
         "threads": setup.threads,
+        "workers": choice.to_dict(),
         "engine": setup.engine,
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -277,15 +371,15 @@ def _environment(setup: WorkerSetup) -> dict[str, Any]:
 class _EnvironmentKeeper:
     """Write ``environment.json`` when the first worker is up; later, add what has changed since."""
 
-    def __init__(self, folder: StudyFolder, setup: WorkerSetup) -> None:
+    def __init__(self, folder: StudyFolder, setup: WorkerSetup, choice: WorkerChoice) -> None:
         self._folder = folder
-        self._ours = _environment(setup)
+        self._ours = _environment(setup, choice)
         self._guard = threading.Lock()
 
     def keep(self, of_worker: Mapping[str, Any]) -> None:
         environment = {**self._ours, **of_worker}
         with self._guard:
-            if not (self._folder.path / "environment.json").is_file():
+            if not self._folder.has_environment():
                 self._folder.write_environment(environment)
                 return
             stored = self._folder.environment()

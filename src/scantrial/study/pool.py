@@ -10,15 +10,17 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from scantrial.core.errors import TrainingError, error_from_dict
 from scantrial.core.files import clear_os_errors
 from scantrial.store.folder import RunKey
+from scantrial.study.reuse import Offer
 from scantrial.study.worker import WorkerSetup
 
 
@@ -31,6 +33,7 @@ class Event:
     kind : ``started``, ``epoch``, ``done`` or ``failed``
     epoch, n_epochs, val_accuracy : of ``epoch``
     status : of ``done``, "finished" or "diverged"
+    reused_from : of ``done``, the folder and the run that were copied in the place of training; else empty
     message : of ``failed``
     """
 
@@ -40,6 +43,7 @@ class Event:
     n_epochs: int = 0
     val_accuracy: float | None = None
     status: str = ""
+    reused_from: str = ""
     message: str = ""
 
 
@@ -107,6 +111,7 @@ class Pool:
     lock_handle : the open file of the study's lock, which every worker holds as well
     log_folder : where each worker's standard error goes
     on_ready : called with a worker's environment before it is given its first run
+    offers : finished runs elsewhere, to be taken over where they were trained as they would be here
     """
 
     def __init__(
@@ -118,6 +123,7 @@ class Pool:
         lock_handle: int,
         log_folder: Path,
         on_ready: Callable[[dict[str, Any]], None],
+        offers: Mapping[RunKey, Sequence[Offer]] = MappingProxyType({}),
     ) -> None:
         self._setup = setup
         self._pending = deque(keys)
@@ -125,6 +131,7 @@ class Pool:
         self._lock_handle = lock_handle
         self._log_folder = log_folder
         self._on_ready = on_ready
+        self._offers = offers
         self._events: queue.Queue[Event | BaseException | None] = queue.Queue()
         self._workers: list[WorkerProcess] = []
         self._stopping = False
@@ -211,7 +218,8 @@ class Pool:
         except IndexError:
             return None
         self._events.put(Event(kind="started", key=key))
-        worker.send({"arm": key.arm, "seed": key.seed})
+        offers = [offer.to_dict() for offer in self._offers.get(key, ())]
+        worker.send({"arm": key.arm, "seed": key.seed, "offers": offers})
         return key
 
     def _lost(self, worker: WorkerProcess, key: RunKey | None) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,18 +13,14 @@ from typing import Any
 
 from scantrial.core.machine import n_cores
 from scantrial.core.progress import Progress
-from scantrial.core.records import EpochRecord, RunFacts
 from scantrial.data.scanset import ScanSet
-from scantrial.recipe.spec import Recipe
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import StudyFolder
 from scantrial.study.arms import Arm, Study
+from scantrial.study.costs import cost_key, epoch_seconds, refuse_test, seen_epoch_s, timed_task
 from scantrial.study.execute import Execution
 from scantrial.study.plan import import_paths
 from scantrial.study.worker import resolve
-
-_WITHOUT_COST = ("epochs", "rounds", "select", "schedule")
-"""Parts of a recipe that do not change how long one epoch takes; the learning rate is another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,23 +77,17 @@ def time_from_pilot(study: Study, folder: StudyFolder, *, n_train: int | None) -
     n_train : planned training cases; times are scaled to them where the pilot had another number
     """
     scale = _train_scale(folder, n_train)
-    shape = study.spec.data.image.shape
-    seen: dict[str, list[float]] = {}
-    for key in folder.run_keys():
-        facts = folder.facts(key)
-        alike = shape is None or tuple(facts.image_shape[1:]) == shape
-        if alike and facts.n_epochs and "train_s" in facts.times:
-            seen.setdefault(cost_key(facts.recipe), []).append(scale * _epoch_s(facts))
+    seen = seen_epoch_s(folder, shape=study.spec.data.image.shape)
+    known = [seen.get(cost_key(arm.recipe.to_dict())) for arm in study.arms]
     scaled = "" if scale == 1 else f", times {scale:.2g} for the number of training cases"
     return StudyTime(
-        arms=tuple(_arm_time(arm, _mean(seen.get(cost_key(arm.recipe.to_dict()), ()))) for arm in study.arms),
+        arms=tuple(
+            _arm_time(arm, None if epoch_s is None else scale * epoch_s)
+            for arm, epoch_s in zip(study.arms, known, strict=True)
+        ),
         n_seeds=len(study.seeds),
         source=f"runs of the pilot with the same network, loss, batch size and image size, on its machine{scaled}",
     )
-
-
-def _mean(seconds: Sequence[float]) -> float | None:
-    return sum(seconds) / len(seconds) if seconds else None
 
 
 def _train_scale(folder: StudyFolder, n_train: int | None) -> float:
@@ -107,19 +95,8 @@ def _train_scale(folder: StudyFolder, n_train: int | None) -> float:
     return 1.0 if n_train is None or not of_pilot else n_train / of_pilot
 
 
-def _epoch_s(facts: RunFacts) -> float:
-    return float(facts.times["train_s"]) / facts.n_epochs
-
-
 def _arm_time(arm: Arm, epoch_s: float | None) -> ArmTime:
     return ArmTime(arm=arm.name, n_epochs=arm.recipe.epochs * arm.recipe.rounds, epoch_s=epoch_s)
-
-
-def cost_key(recipe: Mapping[str, Any]) -> str:
-    """Return what two recipes share if one epoch of them takes equally long."""
-    kept = {key: value for key, value in recipe.items() if key not in _WITHOUT_COST}
-    optimizer = {key: value for key, value in recipe.get("optimizer", {}).items() if key != "lr"}
-    return json.dumps({**kept, "optimizer": optimizer}, sort_keys=True)
 
 
 def not_measured(study: Study) -> StudyTime:
@@ -146,10 +123,9 @@ def measure_time(study: Study, scans: ScanSet, execution: Execution, *, progress
         keys = {arm.name: cost_key(arm.recipe.to_dict()) for arm in study.arms}
         distinct = {keys[arm.name]: arm for arm in reversed(study.arms)}
         for number, (key, arm) in enumerate(distinct.items(), start=1):
-            task = _two_epochs(
-                study, arm, scans, device=prepared["device"], threads=threads, path=Path(folder) / str(number)
-            )
-            seconds[key] = _second_epoch(engine, task)
+            path = Path(folder) / str(number)
+            task = _task(study, arm, scans, device=prepared["device"], threads=threads, path=path)
+            seconds[key] = epoch_seconds(engine, task)
             progress("timing recipes", number, len(distinct))
     return StudyTime(
         arms=tuple(_arm_time(arm, seconds[keys[arm.name]]) for arm in study.arms),
@@ -181,35 +157,21 @@ def _importable(study: Study) -> Iterator[None]:
         sys.path[:] = before
 
 
-def _two_epochs(study: Study, arm: Arm, scans: ScanSet, *, device: str, threads: int, path: Path) -> RunTask:
-    recipe = arm.recipe.to_dict()
-    return RunTask(
-        arm=arm.name,
-        seed=study.seeds[0],
-        recipe=Recipe.model_validate({**recipe, "epochs": 2, "rounds": 1, "schedule": "constant"}),
-        images=scans.images,
-        labels=scans.labels,
-        class_names=scans.class_names,
-        cases={"train": scans.cases_of("train"), "val": scans.cases_of("val")},
-        device=device,
-        threads=threads,
-        checkpoint_path=path,
-        checkpoint_every_s=float("inf"),
-        engine_reason="timing",
-        open_test=_refuse_test,
+def _task(study: Study, arm: Arm, scans: ScanSet, *, device: str, threads: int, path: Path) -> RunTask:
+    return timed_task(
+        RunTask(
+            arm=arm.name,
+            seed=study.seeds[0],
+            recipe=arm.recipe,
+            images=scans.images,
+            labels=scans.labels,
+            class_names=scans.class_names,
+            cases={"train": scans.cases_of("train"), "val": scans.cases_of("val")},
+            device=device,
+            threads=threads,
+            checkpoint_path=path,
+            checkpoint_every_s=float("inf"),
+            engine_reason="",
+            open_test=refuse_test,
+        )
     )
-
-
-def _refuse_test(chosen_epoch: int) -> None:
-    raise AssertionError(f"timing came to test rows, with epoch {chosen_epoch}")
-
-
-def _second_epoch(engine: Any, task: RunTask) -> float:
-    ends: list[float] = []
-
-    def note(record: EpochRecord, n_epochs: int) -> None:  # noqa: ARG001 - as an engine calls it
-        ends.append(time.perf_counter())
-
-    begun = time.perf_counter()
-    engine(task, note)
-    return ends[-1] - (ends[-2] if len(ends) > 1 else begun)

@@ -1,4 +1,4 @@
-"""A worker process: trains the runs that its parent names, one after the other.
+"""A worker process: trains, or only times, the runs that its parent names, one after the other.
 
 Started as ``python -m scantrial.study.worker``. Commands come as JSON lines on standard input,
 answers go as JSON lines to what was standard output; whatever a network prints goes to standard
@@ -15,7 +15,7 @@ import queue
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,11 +23,17 @@ from typing import Any, TextIO
 import numpy as np
 
 from scantrial.core.errors import ScantrialError, StoreError, TrainingError
+from scantrial.core.machine import peak_memory, return_freed_memory
 from scantrial.core.records import SPLITS, EpochRecord, Split
 from scantrial.recipe.spec import Recipe
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.store.schema import dump_json
+from scantrial.study.costs import epoch_seconds, timed_task
+from scantrial.study.identity import Identities, where
+
+_TIMED_STEPS = 8
+_TIMED_S = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +84,8 @@ class _Worker:
         sys.path += [path for path in setup.import_paths if path not in sys.path]
         self.environment: dict[str, Any] = resolve(setup.prepare)(setup.device, setup.threads)
         self.engine = resolve(setup.engine)
+        self.where = where(self.environment, engine=setup.engine, threads=setup.threads)
+        self.identities = Identities(self.folder)
         self.recipes = {arm["name"]: arm["recipe"] for arm in self.folder.plan()["arms"]}
         self.class_names = tuple(self.folder.data()["class_names"])
         self.images = np.load(setup.images_path, mmap_mode="r")
@@ -93,8 +101,32 @@ class _Worker:
         partial = self.folder.partial_path(key)
         partial.mkdir(parents=True, exist_ok=True)
         result = self.engine(self._task(key, partial / "checkpoint.pt"), self._tell)
-        self.folder.write_run(result, keep_weights=self.setup.keep_weights)
+        return_freed_memory()  # writing needs copies of the weights, of other sizes than what training has freed
+        facts = replace(result.facts, identity={"what": self.identities.what(key), "where": self.where})
+        self.folder.write_run(replace(result, facts=facts), keep_weights=self.setup.keep_weights)
         self.answer(kind="done", status=result.facts.status)
+
+    def take_over(self, key: RunKey, offers: list[dict[str, Any]]) -> bool:
+        """Copy a finished run that was trained as this one would be, if one is on offer; return whether one was."""
+        for offer in offers:
+            if offer["where"] == self.where:
+                source, theirs = StudyFolder(offer["folder"]), RunKey(offer["arm"], offer["seed"])
+                facts = self.folder.take_over(key, source, theirs, keep_weights=self.setup.keep_weights)
+                self.answer(kind="done", status=facts.status, reused_from=f"{offer['folder']}, {theirs}")
+                return True
+        return False
+
+    def time(self, arm: str, threads: int) -> None:
+        """Train a few steps of an arm, and tell the parent how long a whole epoch takes and what memory was needed.
+
+        Nothing is kept, and no test row is read.
+        """
+        whole = replace(self._task(RunKey(arm, 0), self.folder.partial_path(RunKey(arm, 0)) / "timed"), threads=threads)
+        task = timed_task(whole, n_train=_TIMED_STEPS * whole.recipe.batch_size)
+        seconds = epoch_seconds(self.engine, task, enough_s=_TIMED_S)
+        return_freed_memory()
+        scale = len(whole.cases["train"]) / len(task.cases["train"])
+        self.answer(kind="timed", epoch_s=scale * seconds, peak_bytes=peak_memory())
 
     def _tell(self, record: EpochRecord, n_epochs: int) -> None:
         self.answer(kind="epoch", epoch=record.epoch, n_epochs=n_epochs, val_accuracy=record.val_accuracy)
@@ -169,7 +201,12 @@ def main() -> None:
     while True:
         command = commands.get()
         try:
-            worker.train(RunKey(command["arm"], command["seed"]))
+            if "time" in command:
+                worker.time(command["time"], command["threads"])
+            else:
+                key = RunKey(command["arm"], command["seed"])
+                if not worker.take_over(key, command["offers"]):
+                    worker.train(key)
         except StoreError as error:
             say(kind="fatal", error=_described(error))
         except Exception as error:

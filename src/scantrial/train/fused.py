@@ -16,12 +16,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn, optim
 
+from scantrial.core.machine import return_freed_memory
 from scantrial.core.records import RunResult
 from scantrial.recipe.spec import AdamSpec, Optimizer
 from scantrial.recipe.task import RunTask, Tell
 from scantrial.train.batches import batch_bounds, epoch_order
 from scantrial.train.kernel import ADAM, SGD, Kernel, SweepArguments, chosen_variant
-from scantrial.train.run import TrainedEpoch, carry_out
+from scantrial.train.run import TrainedEpoch, carry_out, grad_norm
 from scantrial.train.schedules import learning_rate
 from scantrial.train.state import Setup, TrainState
 
@@ -124,7 +125,8 @@ def train_epoch(kernel: Kernel, setup: Setup, state: TrainState, epoch: int) -> 
             seen[start:stop] = logits
             if not logits.isfinite().all():
                 break
-    return TrainedEpoch(order=order, logits=seen, lr=lr, grad_norm=None)
+    last_grad_norm = grad_norm(state.network, squares={network.first.weight: sweep.squares})
+    return TrainedEpoch(order=order, logits=seen, lr=lr, grad_norm=None, last_grad_norm=last_grad_norm)
 
 
 def step_behind(
@@ -156,6 +158,7 @@ class Sweep:
         # What the arguments point to has to live as long as they do.
         self._tables = scans.centre.reshape(len(scans.centre), -1), scans.width.reshape(len(scans.width), -1)
         self._pixels = scans.pixels
+        self._squares = torch.zeros((), dtype=torch.float64)
         self._n_units = weight.shape[0]
         self._arguments = SweepArguments(
             weight=weight.data_ptr(),
@@ -170,6 +173,11 @@ class Sweep:
             **{name: tensor.data_ptr() for name, tensor in self._memory.items()},
         )
 
+    @property
+    def squares(self) -> float | None:
+        """The sum of squares of the last step's gradient, or None where that step was not taken."""
+        return float(self._squares) if self._arguments.squares else None
+
     def multiply(self, rows: Tensor) -> Tensor:
         """Return the products of a batch with the weight as it stands, shape (len(rows), n_units)."""
         return self._sweep(rows[:0], None, rows)
@@ -181,8 +189,9 @@ class Sweep:
         ----------
         rows : the batch, rows of the training scans
         delta : shape (len(rows), n_units), the loss's gradient at the batch's products
-        upcoming : the next batch, or none
+        upcoming : the next batch, or none: then the sum of squares of this last step's gradient is taken
         """
+        self._arguments.squares = None if len(upcoming) else self._squares.data_ptr()
         for name, value in self._coefficients(lr).items():
             setattr(self._arguments, name, value)
         return self._sweep(rows, delta, upcoming)
@@ -228,9 +237,12 @@ class Sweep:
 @torch.no_grad()
 def lay_out_by_inputs(state: TrainState, weight: Tensor) -> None:
     """Bring the weight, and the copy of the best one, into the kernel's layout; the first epoch has something to do."""
+    if weight.t().is_contiguous():
+        return
     name = next(name for name, parameter in state.network.named_parameters() if parameter is weight)
     weight.data = by_inputs(weight.data)
     state.best.weights[name] = by_inputs(state.best.weights[name])
+    return_freed_memory()  # as much as both weights, in the old layout
 
 
 def by_inputs(tensor: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from scantrial.core.records import RunResult
 from scantrial.recipe.task import RunTask, Tell
 from scantrial.train.batches import batch_bounds, epoch_order
-from scantrial.train.run import TrainedEpoch, carry_out
+from scantrial.train.run import TrainedEpoch, carry_out, grad_norm
 from scantrial.train.schedules import learning_rate
 from scantrial.train.state import Setup, TrainState
 
@@ -61,8 +61,13 @@ def train_epoch(setup: Setup, state: TrainState, epoch: int) -> TrainedEpoch:
             recipe.schedule, recipe.optimizer.lr, step=step, n_batches=len(bounds), n_epochs=recipe.epochs
         )
         seen[start:stop] = train_step(setup, state, rows[start:stop], lr=lr, norms=norms)
-    grad_norm = float(torch.stack(norms).cpu().double().mean()) if norms else None
-    return TrainedEpoch(order=order, logits=seen.float().cpu(), lr=lr, grad_norm=grad_norm)
+    return TrainedEpoch(
+        order=order,
+        logits=seen.float().cpu(),
+        lr=lr,
+        grad_norm=float(torch.stack(norms).cpu().double().mean()) if norms else None,
+        last_grad_norm=grad_norm(state.network),
+    )
 
 
 def train_step(setup: Setup, state: TrainState, rows: Tensor, *, lr: float, norms: list[Tensor]) -> Tensor:

@@ -5,9 +5,10 @@ set up -> resume -> [train an epoch -> measure -> keep the best -> checkpoint ->
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -46,12 +47,14 @@ class TrainedEpoch:
     logits : shape (n_train, n_outputs), in that order, each from before the step that its case took part in; on the CPU
     lr : learning rate of the last step
     grad_norm : mean over the steps of the gradient's Euclidean norm, or None where it was not taken
+    last_grad_norm : of the last step's gradient alone, or None where there was no last step
     """
 
     order: Tensor
     logits: Tensor
     lr: float
     grad_norm: float | None
+    last_grad_norm: float | None
 
 
 EpochTrainer = Callable[[Setup, TrainState, int], TrainedEpoch]
@@ -193,7 +196,7 @@ def _record(setup: Setup, state: TrainState, epoch: int, trained: TrainedEpoch, 
         train_eval_accuracy=again.accuracy if again else None,
         grad_norm=trained.grad_norm,
         weight_norm=weight_norm(state.network),
-        last_grad_norm=grad_norm(state.network),
+        last_grad_norm=trained.last_grad_norm,
     )
 
 
@@ -204,12 +207,20 @@ def weight_norm(network: nn.Module) -> float:
 
 
 @torch.no_grad()
-def grad_norm(network: nn.Module) -> float | None:
-    """Return the Euclidean norm of the gradient that the last step left, or None where it did not leave all of it."""
-    gradients = [parameter.grad for parameter in network.parameters() if parameter.requires_grad]
-    if not gradients or any(gradient is None for gradient in gradients):
+def grad_norm(network: nn.Module, *, squares: Mapping[Tensor, float | None] | None = None) -> float | None:
+    """Return the Euclidean norm of the gradient that the last step left, or None where it did not leave all of it.
+
+    Parameters
+    ----------
+    squares : the sum of squares of gradients that never exist as a whole, by parameter; None is not taken
+    """
+    sums = squares or {}
+    rest = [item for item in network.parameters() if item.requires_grad and item not in sums]
+    gradients = [parameter.grad for parameter in rest]
+    if not (gradients or sums) or any(part is None for part in (*gradients, *sums.values())):
         return None
-    return _norm([gradient for gradient in gradients if gradient is not None and gradient.ndim])
+    norm = _norm([gradient for gradient in gradients if gradient is not None and gradient.ndim])
+    return math.hypot(norm, *(math.sqrt(part) for part in sums.values() if part is not None))
 
 
 def _norm(tensors: Sequence[Tensor]) -> float:

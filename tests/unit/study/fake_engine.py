@@ -45,6 +45,8 @@ def prepare(device: str, threads: int) -> dict[str, Any]:
 def train(task: RunTask, tell: Tell) -> RunResult:
     """Tell the recipe's epochs, then do what the run is to do; what is printed must disturb nobody."""
     print("printed by a network")
+    if task.engine_reason == "timing":
+        return be_timed(task, tell)
     what = behaviour().get(f"{task.arm}/seed-{task.seed}", "")
     with (HERE / "trained.log").open("a") as log:
         log.write(f"{task.arm}/seed-{task.seed} {'goes on' if task.checkpoint_path.exists() else 'starts'}\n")
@@ -56,6 +58,18 @@ def train(task: RunTask, tell: Tell) -> RunResult:
     if what == "raise after test":
         raise ValueError("too late")
     return result_of(task)
+
+
+def be_timed(task: RunTask, tell: Tell) -> Any:
+    """Take for each epoch what ``pace/ARM/THREADS`` says, in seconds, until it is enough; ``fail`` fails."""
+    pace = behaviour().get(f"pace/{task.arm}/{task.threads}", "0.001")
+    with (HERE / "timed.log").open("a") as log:
+        log.write(f"{task.arm} {task.threads}\n")
+    if pace == "fail":
+        raise errors.TrainingError("it does not fit into memory")
+    for epoch in range(1, task.recipe.epochs + 1):
+        time.sleep(float(pace))
+        tell(epoch_record(epoch), task.recipe.epochs)
 
 
 def misbehave(what: str, task: RunTask) -> None:

@@ -162,19 +162,6 @@ class TestEnvironment:
         assert trial.folder.environment()["n_cores"] == 6
 
     @pytest.mark.parametrize(
-        ("n_seeds", "threads", "n_workers"),
-        [(9, None, 6), (2, None, 2), (9, 2, 3), (9, 8, 1)],
-    )
-    def test_auto_gives_every_core_something_to_do(self, trial: Trial, monkeypatch, n_seeds, threads, n_workers):
-        """As many workers as there are cores for at the runs' threads, and no more than runs."""
-        monkeypatch.setattr(execute, "n_cores", lambda: 6)
-        seen = []
-        study = trial.study("factors={}", seeds=n_seeds)
-        trial.run(study, watch=lambda event, clock: seen.append(clock.n_workers), workers=None, threads=threads)
-        assert set(seen) == {n_workers}
-        assert trial.folder.environment()["threads"] == (threads or 6 // n_workers)
-
-    @pytest.mark.parametrize(
         ("how", "words"),
         [
             ({"threads": 5}, "--threads 5, but the runs in .* had 1 each"),

@@ -18,10 +18,11 @@ from scantrial.data.load import list_cases, load
 from scantrial.data.splits import apply_split
 from scantrial.recipe.spec import Recipe
 from scantrial.store.schema import write_json
+from scantrial.study.costs import cost_key
 from scantrial.study.file import read_study
 from scantrial.study.plan import study_to_plan
 from scantrial.study.planning import count_test_cases, design_of, pilot_basis, planned_effects, planned_pairs
-from scantrial.study.timing import cost_key, measure_time, time_from_pilot
+from scantrial.study.timing import measure_time, time_from_pilot
 
 __all__ = ["make_study"]
 

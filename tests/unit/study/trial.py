@@ -18,7 +18,7 @@ from scantrial.data.scanset import ScanSet
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.study.arms import Study
-from scantrial.study.execute import Execution, Outcome, Watch, run_study
+from scantrial.study.execute import Execution, Hooks, Outcome, Watch, run_study
 from scantrial.study.file import parse_study, study_to_yaml
 from scantrial.study.plan import study_to_plan
 from scantrial.study.record import cases_table, data_record
@@ -89,15 +89,23 @@ class Trial:
         path = self.path / "engine" / "trained.log"
         return path.read_text().splitlines() if path.is_file() else []
 
+    def timed(self) -> list[str]:
+        """Return the arms that were timed, each with its threads, in the order they began."""
+        path = self.path / "engine" / "timed.log"
+        return path.read_text().splitlines() if path.is_file() else []
+
     def run(
-        self, study: Study | None = None, scans: ScanSet | None = None, watch: Watch | None = None, **how: Any
+        self,
+        study: Study | None = None,
+        scans: ScanSet | None = None,
+        watch: Watch = lambda event, clock: None,
+        **how: Any,
     ) -> Outcome:
         """Carry out a study with the fake engine."""
         fields = {"engine": "fake_engine:train", "engine_reason": "a test", "prepare": "fake_engine:prepare"}
         execution = Execution(**{**fields, "threads": None, **how})
-        return run_study(
-            study or self.study(), scans or self.scans(), self.folder, execution, watch or (lambda *_: None)
-        )
+        hooks = Hooks(watch=watch)
+        return run_study(study or self.study(), scans or self.scans(), self.folder, execution, hooks)
 
     def record(self, study: Study | None = None, *, finished: Iterable[str] = ()) -> None:
         """Write a study folder without any process: its plan, its scans, and some finished runs."""

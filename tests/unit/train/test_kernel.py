@@ -81,8 +81,10 @@ def expected(layer: Layer, name: str, rows, delta, upcoming) -> tuple[np.ndarray
     return weight, inputs_of(layer, upcoming) @ weight
 
 
-def sweep(layer: Layer, name: str, rows, delta, upcoming, *, variant: str, threads: int = 2) -> np.ndarray:
-    """Move the layer's weights in place, and return the next batch's products."""
+def sweep(
+    layer: Layer, name: str, rows, delta, upcoming, *, variant: str, threads: int = 2, squares: np.ndarray | None = None
+) -> np.ndarray:
+    """Move the layer's weights in place, and return the next batch's products; `squares` receives the gradient's."""
     products = np.empty((len(upcoming), layer.weight.shape[1]), dtype=np.float32)
     how = {**COMMON, **OPTIMIZERS[name]}
     if name == "adamw":
@@ -105,6 +107,7 @@ def sweep(layer: Layer, name: str, rows, delta, upcoming, *, variant: str, threa
         next_rows=upcoming.ctypes.data,
         next=products.ctypes.data,
         n_next=len(upcoming),
+        squares=None if squares is None else squares.ctypes.data,
         **how,
     )
     with Kernel(threads=threads, variant=variant) as kernel:
@@ -162,6 +165,21 @@ def test_any_batch(n_cases, n_next):
     found = sweep(layer, "adam", *batch, variant=VARIANTS[0])
     np.testing.assert_array_equal(layer.weight, before)
     np.testing.assert_allclose(found, inputs_of(layer, batch[2]) @ before.astype(float), rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(("units", "n_pixels", "threads"), [(1, 1, 1), (37, 70, 2), (64, 193, 3), (256, 65, 2)])
+def test_the_gradients_sum_of_squares(variant, units, n_pixels, threads):
+    """It is double precision's, without the decay, and taking it moves no bit of weights or products."""
+    rows, delta, upcoming = batches(13, 7, units)
+    layer, again = (make_layer(units=units, n_pixels=n_pixels) for _ in range(2))
+    gradient = inputs_of(layer, rows).T @ delta.astype(float)
+    squares = np.full(1, np.nan)
+    products = sweep(layer, "adam", rows, delta, upcoming, variant=variant, threads=threads, squares=squares)
+    assert squares[0] == pytest.approx((gradient**2).sum(), rel=1e-5)
+    same = sweep(again, "adam", rows, delta, upcoming, variant=variant, threads=threads)
+    np.testing.assert_array_equal(products, same)
+    np.testing.assert_array_equal(layer.weight, again.weight)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 50])

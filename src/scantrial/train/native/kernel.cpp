@@ -138,6 +138,20 @@ void update(const Sweep& s, int64_t first, int64_t n, const float* gradient) {
     }
 }
 
+// In single precision within a row and lane, in double precision between rows. Past the units there are zeros.
+double sum_of_squares(const float* gradient, int64_t n_rows, int64_t padded) {
+    double total = 0.0;
+    for (int64_t r = 0; r < n_rows; r++) {
+        Vector sum = {};
+        for (int64_t c = 0; c < padded; c += kLanes) {
+            const Vector values = *reinterpret_cast<const Vector*>(gradient + r * padded + c);
+            sum += values * values;
+        }
+        for (int64_t lane = 0; lane < kLanes; lane++) total += sum[lane];
+    }
+    return total;
+}
+
 void move_weights(const Sweep& s, const SweepWork& work, const Block& block) {
     for (int64_t r = 0; r < block.n_pixels; r += kTileRows) {
         const int64_t n_rows = block.n_pixels - r < kTileRows ? block.n_pixels - r : kTileRows;
@@ -148,6 +162,7 @@ void move_weights(const Sweep& s, const SweepWork& work, const Block& block) {
             multiply(n_rows, work.padded, work.inputs + c * kBlock + r, 1, kBlock, n_cases,
                      work.delta + c * work.padded, work.padded, work.gradient, work.padded);
         }
+        if (work.squares) *work.squares += sum_of_squares(work.gradient, n_rows, work.padded);
         for (int64_t i = 0; i < n_rows; i++) {
             update(s, (row + i) * s.n_units, s.n_units, work.gradient + i * work.padded);
         }

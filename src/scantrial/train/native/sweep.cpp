@@ -138,6 +138,7 @@ class Threads {
 
 struct Scratch {
     Buffer inputs, gradient, block, sums;
+    double squares = 0.0;
 };
 
 }  // namespace
@@ -179,7 +180,9 @@ std::vector<SweepWork> share_out(SweepEngine& engine, const Sweep& s) {
                         scratch.inputs.of(std::max(s.n_cases, s.n_next) * kBlock),
                         scratch.gradient.of(kTileRows * padded),
                         scratch.block.of(kBlock * padded),
-                        sums};
+                        sums,
+                        s.squares ? &scratch.squares : nullptr};
+        scratch.squares = 0.0;
     }
     return work;
 }
@@ -191,6 +194,10 @@ void add_sums(const Sweep& s, const std::vector<SweepWork>& work) {
             for (const SweepWork& one : work) sum += one.sums[row * one.padded + unit];
             s.next[row * s.n_units + unit] = sum;
         }
+    }
+    if (s.squares) {
+        *s.squares = 0.0;
+        for (const SweepWork& one : work) *s.squares += *one.squares;
     }
 }
 

@@ -34,6 +34,8 @@ struct Sweep {
     float* next;               // [n_next, n_units] receives their pre-activations, without bias
     int64_t n_next;            // 0: none is wanted
 
+    double* squares;  // receives the sum of the squares of this step's gradient, without decay; null: not wanted
+
     int64_t optimizer;
     float shrink;        // AdamW: the weight is first multiplied by this, 1 - lr * decay; else 1
     float decay;         // times the weight, added to the gradient (L2 penalty)
@@ -60,6 +62,7 @@ struct SweepWork {
     float* gradient;     // [kTileRows, padded]
     float* block;        // [kBlock, padded]
     float* sums;         // [n_next, padded], zero when it starts
+    double* squares;     // this thread's part of the gradient's sum of squares, 0 when it starts; or null
 };
 
 using SweepKernel = void (*)(const Sweep&, const SweepWork&);

@@ -1,0 +1,109 @@
+"""What one epoch of a recipe costs: seen in finished runs, or timed by training a little of it. Nothing is kept."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scantrial.core.records import EpochRecord, RunFacts
+from scantrial.recipe.spec import Recipe
+from scantrial.recipe.task import Engine, RunTask
+from scantrial.store.folder import StudyFolder
+
+_WITHOUT_COST = ("epochs", "rounds", "select", "schedule")
+"""Parts of a recipe that do not change how long one epoch takes; the learning rate is another."""
+
+_UNTIL_STOPPED = 10_000
+"""Epochs that a timed run may take at most; `epoch_seconds` stops it long before."""
+
+
+def cost_key(recipe: Mapping[str, Any]) -> str:
+    """Return what two recipes share if one epoch of them takes equally long."""
+    kept = {key: value for key, value in recipe.items() if key not in _WITHOUT_COST}
+    optimizer = {key: value for key, value in recipe.get("optimizer", {}).items() if key != "lr"}
+    return json.dumps({**kept, "optimizer": optimizer}, sort_keys=True)
+
+
+def seen_epoch_s(folder: StudyFolder, *, shape: tuple[int, int] | None = None) -> dict[str, float]:
+    """Return the seconds of an epoch that the folder's finished runs took on average, by `cost_key`.
+
+    Parameters
+    ----------
+    shape : height and width; only runs on images of that size
+    """
+    seen: dict[str, list[float]] = {}
+    for key in folder.run_keys():
+        facts = folder.facts(key)
+        alike = shape is None or tuple(facts.image_shape[1:]) == shape
+        if alike and facts.n_epochs and "train_s" in facts.times:
+            seen.setdefault(cost_key(facts.recipe), []).append(_epoch_s(facts))
+    return {key: statistics.fmean(seconds) for key, seconds in seen.items()}
+
+
+def _epoch_s(facts: RunFacts) -> float:
+    return float(facts.times["train_s"]) / facts.n_epochs
+
+
+def timed_task(task: RunTask, *, n_train: int | None = None) -> RunTask:
+    """Return the same run for timing: without test cases, without checkpoints, with nothing to choose.
+
+    Parameters
+    ----------
+    n_train : train on so many cases only, spread evenly, and validate on as small a share
+    """
+    recipe = task.recipe.to_dict()
+    # A few cases may lack a class, which neither balanced weights nor a choice by AUROC can do without.
+    unweighted = {**recipe["loss"], "class_weights": None}
+    alone = {"epochs": _UNTIL_STOPPED, "rounds": 1, "schedule": "constant", "select": "last", "loss": unweighted}
+    share = 1.0 if n_train is None else min(1.0, n_train / len(task.cases["train"]))
+    return replace(
+        task,
+        recipe=Recipe.model_validate({**recipe, **alone}),
+        cases={split: _some(task.cases[split], share) for split in ("train", "val")},
+        checkpoint_every_s=float("inf"),
+        engine_reason="timing",
+        open_test=refuse_test,
+    )
+
+
+def _some(cases: NDArray[np.int64], share: float) -> NDArray[np.int64]:
+    n = max(1, round(share * len(cases)))
+    return cases[np.linspace(0, len(cases) - 1, n).round().astype(np.int64)]
+
+
+def refuse_test(chosen_epoch: int) -> None:
+    """Take the place of what hands out test rows."""
+    raise AssertionError(f"timing came to test rows, with epoch {chosen_epoch}")
+
+
+class _Enough(Exception):
+    """The run was timed and need not go on."""
+
+
+def epoch_seconds(engine: Engine, task: RunTask, *, enough_s: float = 0.0) -> float:
+    """Train a `timed_task` for a while and return the seconds of an epoch: the median of all but the first.
+
+    The first one also warms up; it counts only where a loss that is not finite ends the run there.
+
+    Parameters
+    ----------
+    enough_s : stop once so many seconds have passed since the first epoch, after the second one at the earliest
+    """
+    ends = [time.perf_counter()]
+
+    def note(record: EpochRecord, n_epochs: int) -> None:  # noqa: ARG001 - as an engine calls it
+        ends.append(time.perf_counter())
+        if len(ends) > 2 and ends[-1] - ends[1] >= enough_s:
+            raise _Enough
+
+    with suppress(_Enough):
+        engine(task, note)
+    return float(np.median(np.diff(ends)[1:] if len(ends) > 2 else np.diff(ends)))

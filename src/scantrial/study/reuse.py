@@ -1,0 +1,149 @@
+"""Finished runs of other study folders that are equal to one of this study's, so that it need not be trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scantrial.core.errors import InputError
+from scantrial.core.records import RunFacts
+from scantrial.store.folder import RunKey, StudyFolder, open_folder
+from scantrial.study.identity import Identities
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A finished run elsewhere of the same recipe and seed on the same scans.
+
+    Parameters
+    ----------
+    folder : the study folder it stands in
+    where : the hash that says whether it was also trained in the same way
+    threads : it was trained with
+    """
+
+    folder: str
+    arm: str
+    seed: int
+    where: str
+    threads: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for a worker."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offers:
+    """What other folders have of this study's runs.
+
+    Parameters
+    ----------
+    by_key : every run on offer, in the order of the folders
+    notes : what was looked at and is of no use, in words
+    """
+
+    by_key: Mapping[RunKey, tuple[Offer, ...]]
+    notes: tuple[str, ...]
+
+    @property
+    def threads(self) -> int | None:
+        """Threads of the first run on offer: with others no run would be equal."""
+        return next((offer.threads for offers in self.by_key.values() for offer in offers), None)
+
+    def not_taken(self, keys: Sequence[RunKey], finished: Sequence[RunKey], reused: Mapping[RunKey, str]) -> list[str]:
+        """Say how many of the runs on offer were trained all the same, since they were trained otherwise elsewhere."""
+        left = [key for key in keys if key in self.by_key and key in finished and key not in reused]
+        folders = {offer.folder for key in left for offer in self.by_key[key]}
+        if not left:
+            return []
+        why = "trained otherwise there: another engine, number of threads, device, version or code"
+        return [f"{', '.join(sorted(folders))}: {_runs(len(left))} of the same recipe and seed, but {why}"]
+
+
+def open_sources(paths: Sequence[Path], folder: StudyFolder) -> tuple[StudyFolder, ...]:
+    """Open the folders whose runs may be taken over.
+
+    Raises
+    ------
+    InputError
+        If one holds no study, or is the study's own folder.
+    """
+    sources = tuple(open_folder(path) for path in paths)
+    for source in sources:
+        if source.path.resolve() == folder.path.resolve():
+            raise InputError(
+                f"--reuse {source.path} is the study's own folder",
+                do="leave it out: the runs of its own folder are kept anyway",
+            )
+    return sources
+
+
+def find_offers(
+    sources: Sequence[StudyFolder], folder: StudyFolder, keys: Sequence[RunKey], *, with_weights: bool
+) -> Offers:
+    """Find the runs to be trained among the finished ones of other folders, and make sure that these are whole.
+
+    Parameters
+    ----------
+    folder : this study's, with its plan and its scans
+    keys : the runs to be trained
+    with_weights : whether this study keeps weights, so that a run without them is of no use
+
+    Raises
+    ------
+    StoreError
+        If a run that is on offer, or a folder's record of its runs, is damaged.
+    """
+    if not sources:
+        return Offers(by_key={}, notes=())
+    identities = Identities(folder)
+    wanted = {what: key for key in keys if (what := identities.what(key)) is not None}
+    found: dict[RunKey, list[Offer]] = {}
+    notes: list[str] = []
+    for source in sources:
+        n_before = sum(map(len, found.values()))
+        without = {"hash": 0, "weights": 0}
+        for theirs in source.run_keys():
+            facts = source.facts(theirs)
+            if facts.identity is None:
+                without["hash"] += 1
+                continue
+            key = wanted.get(facts.identity.get("what") or "")
+            if key is None:
+                continue
+            if with_weights and facts.chosen_epoch is not None and not source.has_weights(theirs):
+                without["weights"] += 1
+                continue
+            source.verify(theirs)
+            found.setdefault(key, []).append(_offer(source, theirs, facts))
+        notes += _notes(source, without, nothing=sum(map(len, found.values())) == n_before)
+    return Offers(by_key={key: tuple(found[key]) for key in keys if key in found}, notes=tuple(notes))
+
+
+def _offer(source: StudyFolder, key: RunKey, facts: RunFacts) -> Offer:
+    assert facts.identity is not None
+    return Offer(
+        folder=str(source.path.resolve()),
+        arm=key.arm,
+        seed=key.seed,
+        where=str(facts.identity["where"]),
+        threads=facts.threads,
+    )
+
+
+def _notes(source: StudyFolder, without: Mapping[str, int], *, nothing: bool) -> list[str]:
+    reasons = {
+        "hash": "without a hash of what they depend on (an older scantrial's, or networks of one's own)",
+        "weights": "without weights, which this study keeps",
+    }
+    said = [f"{source.path}: {_runs(n)} {reasons[what]}, not to be taken over" for what, n in without.items() if n]
+    if nothing and not said:
+        said.append(f"{source.path}: none of its runs is one of those to be trained (recipe, seed, scans, split)")
+    return said
+
+
+def _runs(n: int) -> str:
+    return f"{n} run{'s' * (n != 1)}"

@@ -1,0 +1,310 @@
+"""How many runs to train at the same time, with how many threads each: measured where nobody says so.
+
+One run on all cores, or several at once on fewer cores each? Small networks waste a second thread, large ones share
+the memory's bandwidth: which of the two ends a study sooner has to be measured with the runs beside each other. A few
+steps of the study's own arms are trained for it, in worker processes that are gone before the first run begins.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from scantrial.core.errors import ScantrialError, TrainingError, error_from_dict
+from scantrial.core.machine import available_memory, n_cores
+from scantrial.core.progress import Progress
+from scantrial.store.folder import RunKey
+from scantrial.study.arms import Arm, Study
+from scantrial.study.costs import cost_key
+from scantrial.study.pool import WorkerProcess
+from scantrial.study.schedule import epoch_s_by_arm, makespan, run_costs
+from scantrial.study.worker import WorkerSetup
+
+TOO_SHORT_S = 20.0
+"""A study that one worker ends sooner is not worth further measurements, which take some ten seconds themselves."""
+
+_PROBED_ARMS = 4
+_WORSE = 1.1
+"""More workers are not tried once they take so much longer than the best so far."""
+
+_USED_MEMORY = 0.9
+_ROOM_BYTES = 160 << 20
+"""What a run needs beyond what a probe of it did: evaluation in large batches."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredWorkers:
+    """What so many runs at the same time would come to.
+
+    Parameters
+    ----------
+    epoch_s : seconds of one epoch by arm, while so many were trained beside each other
+    study_s : until the last run ends, the longest ones first; what happens once a run is not in it
+    """
+
+    workers: int
+    threads: int
+    epoch_s: Mapping[str, float]
+    study_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerChoice:
+    """How many runs are trained at the same time, and why.
+
+    Parameters
+    ----------
+    threads : of each run
+    reason : in words
+    measured : what was tried, by number of workers; empty where nothing was measured
+    worker_bytes : memory of one worker as measured, or None
+    """
+
+    workers: int
+    threads: int
+    reason: str
+    measured: tuple[MeasuredWorkers, ...] = ()
+    worker_bytes: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {**asdict(self), "measured": [asdict(item) for item in self.measured]}
+
+    def known(self, study: Study) -> dict[str, float]:
+        """Return the seconds of an epoch as measured for the choice, by `cost_key`."""
+        for item in self.measured:
+            if (item.workers, item.threads) == (self.workers, self.threads):
+                keys = {arm.name: cost_key(arm.recipe.to_dict()) for arm in study.arms}
+                return {keys[name]: seconds for name, seconds in item.epoch_s.items() if name in keys}
+        return {}
+
+
+def fixed_choice(stored: Mapping[str, Any], *, threads: int, n_runs: int) -> WorkerChoice:
+    """Choose where the threads are fixed: as the folder's first run measured, or else as many as there are cores for.
+
+    Parameters
+    ----------
+    stored : the folder's environment, or an empty one where only the threads are given
+    """
+    before = stored.get("workers")
+    if before and before["measured"] and stored["n_cores"] == n_cores():
+        n_workers, reason = before["workers"], f"as before, {before['reason']}"
+        worker_bytes = before["worker_bytes"]
+    else:
+        n_workers, worker_bytes = n_cores() // threads, None
+        reason = f"{_counted(n_cores(), 'core')} at {_counted(threads, 'thread')} a run"
+    n_workers = max(1, min(n_workers, n_runs))
+    n_fit = _n_that_fit(worker_bytes)
+    if n_fit is not None and n_fit < n_workers:
+        n_workers, reason = n_fit, "no more have room in memory"
+    return WorkerChoice(workers=n_workers, threads=threads, reason=reason, worker_bytes=worker_bytes)
+
+
+@dataclass(slots=True, kw_only=True)
+class Probe:
+    """Worker processes that time a few steps of some arms, side by side.
+
+    Parameters
+    ----------
+    setup : as for training; its threads do not count
+    lock_handle : see `scantrial.study.pool.WorkerProcess`
+    log_folder : where each process's standard error goes
+    """
+
+    setup: WorkerSetup
+    lock_handle: int
+    log_folder: Path
+    _workers: list[tuple[WorkerProcess, Iterator[dict[str, Any]]]] = field(default_factory=list)
+
+    @contextmanager
+    def open(self) -> Iterator[Probe]:
+        """End all processes at the end of the block."""
+        try:
+            yield self
+        finally:
+            for worker, _ in self._workers:
+                worker.close()
+
+    def seconds(self, arm: str, *, workers: int, threads: int) -> tuple[float, int]:
+        """Return the mean seconds of the arm's epoch, so many trained at once, and the most memory that one took.
+
+        Raises
+        ------
+        ScantrialError
+            If a process cannot start, or the arm cannot be trained.
+        """
+        self._start(workers)
+        asked = self._workers[:workers]
+        for worker, _ in asked:
+            worker.send({"time": arm, "threads": threads})
+        answers = [_next(worker, lines) for worker, lines in asked]
+        return statistics.fmean(item["epoch_s"] for item in answers), max(item["peak_bytes"] for item in answers)
+
+    def _start(self, n_workers: int) -> None:
+        fresh = []
+        for number in range(len(self._workers), n_workers):
+            log_path = self.log_folder / f"worker-{number}.log"
+            setup = replace(self.setup, threads=n_cores())
+            worker = WorkerProcess(setup, lock_handle=self.lock_handle, log_path=log_path)
+            fresh.append((worker, worker.answers()))
+            self._workers.append(fresh[-1])
+        for worker, lines in fresh:
+            _next(worker, lines)
+
+
+def _next(worker: WorkerProcess, lines: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    answer = next(lines, None)
+    if answer is None:
+        raise TrainingError(f"{worker.epitaph()} while it was timed")
+    if answer["kind"] in ("fatal", "failed"):
+        raise error_from_dict(answer["error"])
+    return answer
+
+
+def measured_choice(
+    study: Study, keys: Sequence[RunKey], probe: Probe, *, scan_bytes: int, progress: Progress
+) -> WorkerChoice:
+    """Choose by measuring: one worker with all cores first, then more workers for as long as that gains something.
+
+    Parameters
+    ----------
+    keys : the runs that are to be trained
+    scan_bytes : of the scans that every worker holds
+
+    Notes
+    -----
+    What cannot be timed, such as a network that does not fit into memory, is left to its run to report.
+    """
+    counts = candidates(n_cores(), len(keys))
+    if len(counts) == 1:
+        return WorkerChoice(workers=1, threads=n_cores(), reason=_only_one(len(keys)))
+    tried = _Tried(memory=available_memory(), more_bytes=scan_bytes + _ROOM_BYTES)
+    try:
+        with probe.open():
+            for n_workers in counts:
+                if tried.has_room_for(n_workers):
+                    progress("timing workers", n_workers, counts[-1])
+                    tried.add(*_measure(study, keys, probe, n_workers))
+                if tried.settled:
+                    break
+    except ScantrialError as error:
+        if not tried.measured:
+            reason = f"the arms could not be timed: {str(error).splitlines()[0]}"
+            return WorkerChoice(workers=1, threads=n_cores(), reason=reason)
+    return WorkerChoice(
+        workers=tried.best.workers,
+        threads=tried.best.threads,
+        reason=tried.reason,
+        measured=tuple(tried.measured),
+        worker_bytes=tried.worker_bytes,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Tried:
+    """What was measured so far, and whether more may and need be.
+
+    Parameters
+    ----------
+    memory : bytes that all workers together may take, or None where that is not known
+    more_bytes : what a run takes beyond what its probe did
+    worker_bytes : of one worker, as far as is known
+    short_of_memory : whether a number of workers was passed over for it
+    """
+
+    memory: int | None
+    more_bytes: int
+    measured: list[MeasuredWorkers] = field(default_factory=list)
+    worker_bytes: int = 0
+    short_of_memory: bool = False
+
+    def has_room_for(self, n_workers: int) -> bool:
+        """Whether so many fit into memory; one always does, and more do until it is known what one takes."""
+        fit = self.memory is None or n_workers * self.worker_bytes <= _USED_MEMORY * self.memory
+        self.short_of_memory |= not fit
+        return fit
+
+    def add(self, found: MeasuredWorkers, peak_bytes: int) -> None:
+        """Take in one measurement."""
+        self.measured.append(found)
+        self.worker_bytes = max(self.worker_bytes, peak_bytes + self.more_bytes)
+
+    @property
+    def best(self) -> MeasuredWorkers:
+        """The number of workers that ends the study soonest."""
+        return min(self.measured, key=lambda item: item.study_s)
+
+    @property
+    def settled(self) -> bool:
+        """Whether trying more workers is not worth it."""
+        is_short = self.best.study_s < TOO_SHORT_S
+        return is_short or self.short_of_memory or self.measured[-1].study_s > _WORSE * self.best.study_s
+
+    @property
+    def reason(self) -> str:
+        """Why the best was chosen, in words."""
+        best = self.best
+        if best.study_s < TOO_SHORT_S and len(self.measured) == 1:
+            return f"measured: about {best.study_s:.1f} s of training, too short to try others"
+        others = ", ".join(f"{item.study_s:.0f} s with {item.workers}" for item in self.measured if item is not best)
+        against = f" against {others}" if others else ""
+        memory = "; more have no room in memory" if self.short_of_memory else ""
+        return f"measured: about {best.study_s:.0f} s of training{against}{memory}"
+
+
+def candidates(cores: int, n_runs: int) -> list[int]:
+    """Return the numbers of workers that use all cores evenly, rising; where runs are few, also one for each run.
+
+    >>> candidates(12, 100), candidates(8, 3)
+    ([1, 2, 3, 4, 6, 12], [1, 2, 3])
+    """
+    most = min(cores, n_runs)
+    return [n for n in range(1, most + 1) if cores % n == 0 or n == most]
+
+
+def _measure(study: Study, keys: Sequence[RunKey], probe: Probe, n_workers: int) -> tuple[MeasuredWorkers, int]:
+    threads = max(1, n_cores() // n_workers)
+    known: dict[str, float] = {}
+    peak = 0
+    for arm in _probed(study, keys):
+        seconds, taken = probe.seconds(arm.name, workers=n_workers, threads=threads)
+        known[cost_key(arm.recipe.to_dict())] = seconds
+        peak = max(peak, taken)
+    found = MeasuredWorkers(
+        workers=n_workers,
+        threads=threads,
+        epoch_s=epoch_s_by_arm(study, known),
+        study_s=makespan(run_costs(study, keys, known), n_workers),
+    )
+    return found, peak
+
+
+def _probed(study: Study, keys: Sequence[RunKey]) -> list[Arm]:
+    """Return an arm of each cost, those with the most epochs to train first, and no more than a few."""
+    n_epochs: dict[str, int] = {}
+    arms: dict[str, Arm] = {}
+    for key in keys:
+        arm = study.arm(key.arm)
+        cost = cost_key(arm.recipe.to_dict())
+        arms.setdefault(cost, arm)
+        n_epochs[cost] = n_epochs.get(cost, 0) + arm.recipe.epochs * arm.recipe.rounds
+    return [arms[cost] for cost in sorted(arms, key=lambda cost: -n_epochs[cost])][:_PROBED_ARMS]
+
+
+def _n_that_fit(worker_bytes: int | None) -> int | None:
+    memory = available_memory()
+    if worker_bytes is None or memory is None:
+        return None
+    return max(1, int(_USED_MEMORY * memory // worker_bytes))
+
+
+def _only_one(n_runs: int) -> str:
+    return "one run is left to train" if n_runs == 1 else "this machine gives it one core"
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
