@@ -22,7 +22,7 @@ ifneq ($(wildcard ../shared/refdata/.),)
 export SCANTRIAL_REFDATA ?= $(abspath ../shared/refdata)
 endif
 
-.PHONY: help env demo test slow sim coverage lint format size bench replicate docs clean
+.PHONY: help env demo test slow sim coverage lint format size bench peers replicate docs clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -76,8 +76,20 @@ format: env ## mend what can be mended without a thought
 size: env ## how big the code is, and whether it keeps its budget
 	@$(PY) scripts/size.py
 
-bench: env ## every benchmark, one after the other
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) "$$script"; done
+bench: env peers ## every benchmark, one after the other
+	@for network in M1 M2 cnn; do $(PY) benchmarks/engines.py --network $$network; done
+	@for network in M1 M2; do $(PY) benchmarks/engines.py --network $$network --epochs 30; done
+	@for script in growth comparison curve_diagnosis recording_costs near_duplicates whole_commands; do \
+	  echo "== $$script"; $(PY) "benchmarks/$$script.py"; done
+	$(PY) benchmarks/pages.py
+
+peers: .venv-peers/.installed ## the environment of the loops that benchmarks compare with: Lightning, JAX
+
+.venv-peers/.installed: benchmarks/peers.txt
+	@test -x .venv-peers/bin/python || "$(PYTHON)" -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/peers.txt
+	@touch $@
 
 replicate: env ## both reports of the course, trained again and set beside their numbers
 	$(PY) scripts/replicate.py

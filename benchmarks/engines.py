@@ -1,151 +1,123 @@
-"""Seconds per epoch of both engines beside the loop that a notebook holds.
+"""Seconds of both engines beside the loops that others write: one turn of all of them, kept as JSON.
 
-    python benchmarks/engines.py [--epochs 4] [--repeats 2] [--threads 2]
+    python benchmarks/engines.py --network M1 [--epochs 4] [--peers .venv-peers/bin/python] [--only LOOP ...]
 
-Each measurement is a process of its own (an engine sets flush-to-zero and the allocator for its process), and the
-variants take turns, so that a machine that drifts drifts for all. The work is 1,600 training and 400 validation images
-of 256x256 and a batch of 32; an epoch is training and validation. The first epoch of each process is left out. Only the
-ratios carry over to another machine. `--epochs 30 --repeats 1` shows what subnormal weights do to the notebook.
+Each loop is a process of its own, since an engine sets flush-to-zero and the allocator for its process, and Lightning
+and JAX live in another environment (`make peers`); the loops take turns, so that a machine that drifts drifts for all.
+The work is the course's: 1,600 training and 400 validation radiographs of 256x256, batches of 32, Adam; an epoch is
+training and validation. Where the radiographs are not here, phantoms stand in, and the record says so. The first epoch
+of each process warms up and does not count, but for `--epochs 30`, where the whole process counts. Each call adds a
+turn to `docs/data/benchmarks.json`; `python benchmarks/pages.py` writes table and picture from it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-MODELS = {"M1 mlp-256 bce": ("mlp-256", "bce"), "M2 mlp-64x3 ce": ("mlp-64x3", "ce")}
-VARIANTS = ("notebook", "notebook, fused Adam", "scantrial reference", "scantrial fused")
-N_TRAIN, N_VAL, SIDE, BATCH = 1600, 400, 256, 32
+from scantrial import api
+from scantrial.core.errors import ScantrialError
+from scantrial.data.spec import DataSpec
+
+HERE = Path(__file__).resolve().parent
+RECORD = HERE.parent / "docs" / "data" / "benchmarks.json"
+NETWORKS = ("M1", "M2", "cnn")
 
 
-def make_scans():
-    """Noise with a bright disc whose radius tells the class."""
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 2, N_TRAIN + N_VAL)
-    rows, columns = np.mgrid[:SIDE, :SIDE] - SIDE / 2
-    discs = np.stack([np.hypot(rows, columns) < radius for radius in (60, 80)])
-    images = rng.integers(0, 150, (len(labels), SIDE, SIDE), dtype=np.uint8)
-    images += discs[labels].astype(np.uint8) * 80
-    return images, labels
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """A way to train: its script, its variant, and whether it lives in the peers' environment."""
+
+    script: str
+    variant: str = ""
+    peer: bool = False
 
 
-def notebook_epochs(model, loss, epochs, *, fused):
-    """The loop as the course writes it: float tensors in memory, a DataLoader, Adam."""
-    import torch
-    from torch import nn
-    from torch.utils.data import DataLoader, TensorDataset
-
-    images, labels = make_scans()
-    n_outputs = 1 if loss == "bce" else 2
-    sizes = {"mlp-256": [256], "mlp-64x3": [64, 64, 64]}[model]
-    layers, n_in = [nn.Flatten()], SIDE * SIDE
-    for size in sizes:
-        deep = [nn.BatchNorm1d(size), nn.ReLU(), nn.Dropout(0.5)] if model == "mlp-64x3" else [nn.ReLU()]
-        layers += [nn.Linear(n_in, size), *deep]
-        n_in = size
-    network = nn.Sequential(*layers, nn.Linear(n_in, n_outputs))
-    criterion = nn.BCEWithLogitsLoss() if loss == "bce" else nn.CrossEntropyLoss()
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=fused or None)
-    x = torch.from_numpy(images).float() / 255
-    y = torch.from_numpy(labels).float()[:, None] if loss == "bce" else torch.from_numpy(labels)
-    train = DataLoader(TensorDataset(x[:N_TRAIN], y[:N_TRAIN]), batch_size=BATCH, shuffle=True)
-    val = DataLoader(TensorDataset(x[N_TRAIN:], y[N_TRAIN:]), batch_size=BATCH)
-    times = []
-    for _ in range(epochs):
-        begun = time.perf_counter()
-        network.train()
-        total = 0.0
-        for inputs, target in train:
-            optimizer.zero_grad()
-            value = criterion(network(inputs), target)
-            value.backward()
-            optimizer.step()
-            total += value.item() * len(inputs)
-        network.eval()
-        with torch.no_grad():
-            for inputs, target in val:
-                total += criterion(network(inputs), target).item()
-        times.append(time.perf_counter() - begun)
-    return times
+LOOPS = {
+    "notebook": Loop(script="notebook"),
+    "notebook, fused Adam": Loop(script="notebook", variant="fused"),
+    "torch.compile": Loop(script="notebook", variant="compile"),
+    "Lightning": Loop(script="lightning_loop", peer=True),
+    "JAX, epoch in one scan": Loop(script="jax_scan", peer=True),
+    "scantrial, reference engine": Loop(script="scantrial_engine", variant="reference"),
+    "scantrial, fused engine": Loop(script="scantrial_engine", variant="fused"),
+}
+NOT_FOR = {"cnn": ("scantrial, fused engine",)}
+"""The fused engine is for networks whose first layer is linear."""
 
 
-def engine_epochs(engine, model, loss, epochs, *, threads):
-    """`train_run` on the same scans; an epoch ends when it is told."""
-    from scantrial.recipe.spec import Recipe
-    from scantrial.recipe.task import RunTask
-    from scantrial.train import fused, reference
-
-    images, labels = make_scans()
-    task = RunTask(
-        arm="base",
-        seed=0,
-        recipe=Recipe.model_validate({"model": model, "loss": loss, "epochs": epochs, "batch_size": BATCH}),
-        images=images,
-        labels=labels,
-        class_names=("small", "large"),
-        cases={"train": np.arange(N_TRAIN), "val": np.arange(N_TRAIN, N_TRAIN + N_VAL)},
-        device="cpu",
-        threads=threads,
-        checkpoint_path=Path(tempfile.gettempdir()) / "scantrial-benchmark-without-checkpoint.pt",
-        checkpoint_every_s=float("inf"),
-        engine_reason="benchmark",
-        open_test=lambda _: None,
-    )
-    ends = []
-    train = {"reference": reference, "fused": fused}[engine].train_run
-    train(task, lambda _record, _n_epochs: ends.append(time.perf_counter()))
-    return np.diff(ends).tolist()
+def write_scans(folder):
+    """Write the course's training and validation scans as two arrays; return what they are."""
+    study = api.load_study("report-a-loss")
+    try:
+        scans, what = api.load_scans(study.spec.data), "chest-xray"
+    except ScantrialError:
+        phantom = {"source": {"name": "phantom", "n_cases": 2400}, "image": {"size": 256}}
+        split = {"train": 800, "val": 200, "per": "class"}
+        scans, what = api.load_scans(DataSpec.model_validate({**phantom, "split": split})), "phantom"
+    rows = [np.flatnonzero(np.asarray(scans.split) == name) for name in ("train", "val")]
+    order = np.concatenate(rows)
+    np.save(folder / "images.npy", np.asarray(scans.images)[order])
+    np.save(folder / "labels.npy", np.asarray(scans.labels)[order].astype(np.int64))
+    np.save(folder / "n_train.npy", len(rows[0]))
+    return what
 
 
-def measure_one(variant, model, loss, epochs, threads):
-    """Print the seconds of each epoch but the first, as JSON."""
-    import torch
+def measure(loop, *, network, epochs, threads, data, peers, more=()):
+    """Return one loop's measurement: seconds of each epoch, of the whole process, and its peak memory."""
+    command = [peers if loop.peer else sys.executable, str(HERE / "loops" / f"{loop.script}.py")]
+    command += ["--data", data, "--network", network, "--epochs", str(epochs), "--threads", str(threads)]
+    begun = time.perf_counter()
+    command += ["--variant", loop.variant, *more]
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    whole_s = time.perf_counter() - begun
+    if done.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))} failed:\n{done.stderr[-2000:]}")
+    return {**json.loads(done.stdout.splitlines()[-1]), "whole_s": whole_s}
 
-    torch.set_num_threads(threads)
-    if variant.startswith("scantrial"):
-        times = engine_epochs(variant.split()[1], model, loss, epochs + 1, threads=threads)
-    else:
-        times = notebook_epochs(model, loss, epochs + 1, fused="fused" in variant)[1:]
-    print(json.dumps(times))
 
-
-def measure_aside(variant, model, loss, options):
-    command = [sys.executable, __file__, "--one", variant, model, loss]
-    command += ["--epochs", str(options.epochs), "--threads", str(options.threads)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+def line(network, name, found):
+    """Return a measurement as a line for the terminal."""
+    kept = found["epoch_s"][1:]
+    spread = f"{np.median(kept):8.2f} s/epoch ({min(kept):.2f} to {max(kept):.2f})"
+    return f"{network:<4}{name:<30}{spread}{found['whole_s']:9.1f} s whole{found['peak_mib']:8.0f} MiB"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", choices=NETWORKS, required=True)
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--one", nargs=3, metavar=("VARIANT", "MODEL", "LOSS"), help=argparse.SUPPRESS)
+    parser.add_argument("--peers", type=Path, default=HERE.parent / ".venv-peers" / "bin" / "python")
+    parser.add_argument("--only", nargs="+", choices=LOOPS)
     options = parser.parse_args()
-    if options.one:
-        measure_one(*options.one, options.epochs, options.threads)
-        return
-    print(f"{N_TRAIN} + {N_VAL} images of {SIDE}x{SIDE}, batch {BATCH}, {options.threads} threads, CPU")
-    for title, (model, loss) in MODELS.items():
-        times = {variant: [] for variant in VARIANTS}
-        for _ in range(options.repeats):
-            for variant in VARIANTS:
-                times[variant] += measure_aside(variant, model, loss, options)
-        plain, base = (statistics.median(times[name]) for name in VARIANTS[:2])
-        print(f"\n{title:<24}{'s/epoch':>8}{'min':>8}{'max':>8}{'/ fused notebook':>18}{'notebook /':>12}{'n':>4}")
-        for variant, seconds in times.items():
-            middle = statistics.median(seconds)
-            spread = f"{middle:>8.2f}{min(seconds):>8.2f}{max(seconds):>8.2f}"
-            print(f"{variant:<24}{spread}{middle / base:>18.2f}{plain / middle:>12.2f}{len(seconds):>4}")
+    names = [name for name in options.only or LOOPS if name not in NOT_FOR.get(options.network, ())]
+    left_out = [name for name in names if LOOPS[name].peer and not options.peers.exists()]
+    if left_out:
+        print(f"left out, because {options.peers} is not there (`make peers`): {', '.join(left_out)}", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        turn = {"network": options.network, "epochs": options.epochs, "threads": options.threads}
+        turn |= {"scans": write_scans(Path(folder)), "limit": None, "loops": {}}
+        same = {"network": options.network, "threads": options.threads, "data": folder, "peers": options.peers}
+        if options.network != "cnn":
+            limit = Loop(script="limit")
+            turn["limit"] = measure(limit, epochs=1, **same)
+        n_epochs = options.epochs if options.epochs >= 30 else options.epochs + 1
+        for name in names:
+            if name not in left_out:
+                found = measure(LOOPS[name], epochs=n_epochs, **same)
+                turn["loops"][name] = found
+                print(line(options.network, name, found), flush=True)
+    turns = json.loads(RECORD.read_text()) if RECORD.exists() else []
+    RECORD.write_text(json.dumps([*turns, turn], indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -83,6 +83,7 @@ _FACTS = Rule(rule="counts and settings of the study and its scans, as they are"
 _ONLY_WHERE_TRUE = Rule(rule="each where it is true of this study")
 _FILE = Rule(rule="what was read from the file of predictions, each where it is so")
 _DRAWN = Rule(rule="a caption, or the words for who does not see the figure: what is drawn, no judgement")
+_HEADING = Rule(rule="headings, captions and short words around numbers, each where there is something to show")
 _UNDEFINED = Rule(rule="the number cannot be computed: what it lacks")
 _ECE = "Guo et al. 2017; Broecker, Smith 2007"
 _TRAIN_GAP = Rule(
@@ -193,6 +194,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "effects_title": Rule(rule="trends along ordered factors, or simple effects in the place of main effects"),
         "_primary_declared": _DECLARED,
         "when_declared": _DECLARED,
+        "verdict_label": Rule(rule="better, and the interval lies within the margin", source=_TOST),
         "without_leaks": Rule(
             rule="AU001, AU003 or AU005 concern test cases: each comparison with and without them, acknowledged or not",
             source="Kapoor, Narayanan 2023",
@@ -225,6 +227,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     "report/sentences.py": {
         **dict.fromkeys(["_runs_planned", "_kept", "_scans_used", "_scans_left_out"], _FACTS),
         "audited": Rule(rule="findings by severity; blockers that are not acknowledged", source="decision 15"),
+        "_taken_over": Rule(rule="a finished run of equal content was on offer (`--reuse`)", source="decision 20"),
         "_missing": Rule(rule="runs of the plan that are neither finished nor failed"),
         "_failed": Rule(rule="a run ended in an error"),
         "_one_diverged": Rule(rule="a run's loss was not finite"),
@@ -250,6 +253,22 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_limits_of_scans": _ONLY_WHERE_TRUE,
         "where_test_scans_are_from": Rule(rule="the split's `test`, and the phantom's shift"),
         "_limits_of_curves": _ONLY_WHERE_TRUE,
+    },
+    "report/front_words.py": {
+        "_one_seed": Rule(rule="the study has one seed"),
+        "_no_margin": Rule(rule="two arms or more, and no margin in the study file", source=_TOST),
+        "_provisional": Rule(rule="verdicts on few seeds", threshold=f"fewer than {FEW_SEEDS} seeds"),
+    },
+    "report/limit_words.py": {
+        "limits_of_design": _ONLY_WHERE_TRUE,
+        "_smallest": _SMALLEST,
+        "limits_of_results": _ONLY_WHERE_TRUE,
+        "limits_of_audit": _ONLY_WHERE_TRUE,
+        "_finding": Rule(rule="a blocker or a warning of the audit, acknowledged or not", source="decision 15"),
+        "limits_of_evidence": Rule(rule="the study file's `about` does not answer the question, or nothing is known"),
+        "_classes": Rule(
+            rule="the rarest test class is small, or classes are uneven", threshold=f"{MIN_OF_CLASS} cases of a class"
+        ),
     },
     "report/audit_document.py": {
         **dict.fromkeys(
@@ -299,7 +318,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             source="Leeflang et al. 2008; Mercaldo et al. 2007",
         ),
     },
-    "report/evaluation.py": {"_operating": Rule(rule="names the rule by which a threshold was chosen")},
+    "report/evaluation.py": {"locked_points": Rule(rule="names the rule by which a threshold was chosen")},
     "analysis/calibration.py": {"_attempt": _UNDEFINED},
     "analysis/recalibration.py": {
         "recalibrated_logits": Rule(rule="a class has probability 0 under the map, so that its logit is not finite"),
@@ -350,6 +369,8 @@ TITLES = {
     "report/audit_document.py": "Report: the page of an audit",
     "report/evaluation_words.py": "Calibration, temperature, thresholds and the luck of the best",
     "report/evaluation.py": "Thresholds: the rules' names",
+    "report/front_words.py": "Report: what weakens the answer",
+    "report/limit_words.py": "Report: limits",
     "analysis/calibration.py": "Calibration: numbers that are missing",
     "analysis/recalibration.py": "Recalibration",
     "analysis/thresholds.py": "Thresholds: how one was chosen",
@@ -379,10 +400,50 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
     "report/diagnosis.py": ("Gaps: not judged", _UNDEFINED),
     "report/figures.py": ("Learning curves, confusion, dots: the figures", _DRAWN),
     "report/forest.py": ("Comparisons: the figure", _DRAWN),
+    "report/audit_figures.py": ("Audit: the figure of intensities", _DRAWN),
+    "report/ranking_figure.py": ("ROC and precision-recall: the figure", _DRAWN),
+    "report/report_figures.py": ("Report: titles of figures", _DRAWN),
+    "report/variance_figure.py": ("Comparisons: the figure of variances", _DRAWN),
+    "report/methods_text.py": (
+        "Report: methods",
+        Rule(rule="each where it is what ran in this study", source="the report's own list of references"),
+    ),
+    "report/trying.py": ("The page: a threshold that is tried", Rule(rule="validation cases alone")),
+    **{
+        f"report/sections/{name}.py": (f"Report: the section `{name}`", _HEADING)
+        for name in (
+            "about",
+            "again",
+            "audit",
+            "belief",
+            "choices",
+            "compared",
+            "crosswalk",
+            "curves",
+            "disputed",
+            "front",
+            "methods",
+            "outlook",
+            "ranking",
+            "results",
+            "short",
+            "uncertainty",
+            "verdicts",
+            "worst",
+        )
+    },
 }
 """Modules whose texts all have one reason; title and rule."""
 
-MARKUP = ("report/html.py",)
+MARKUP = (
+    "report/assets.py",
+    "report/charts.py",
+    "report/compose.py",
+    "report/drawings.py",
+    "report/html.py",
+    "report/latex.py",
+    "report/writing.py",
+)
 """Modules whose texts are no words for a reader."""
 
 

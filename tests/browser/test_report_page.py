@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,31 +11,6 @@ import pytest
 from tests.e2e.conftest import SMALL_STUDY
 
 pytestmark = pytest.mark.browser
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium of the system; without one the tests are skipped, or fail where one is demanded."""
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if path is None:
-        if os.environ.get("SCANTRIAL_REQUIRE_BROWSER"):
-            pytest.fail("no Chromium on this machine, but SCANTRIAL_REQUIRE_BROWSER is set")
-        pytest.skip("no Chromium on this machine (apt-get install chromium)")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -307,11 +280,10 @@ def test_it_prints_to_pages_with_nothing_folded_away(opened):
     assert page.complaints == []
 
 
-@pytest.mark.skip(reason="waits for the fixture `axe` of tests/browser/conftest.py")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1300])
-def test_nothing_breaks_the_rules_of_accessibility(opened, request, width, scheme):
+def test_nothing_breaks_the_rules_of_accessibility(opened, axe, width, scheme):
     """Axe-core finds nothing, with every figure live, wide and narrow, light and dark."""
     page = opened(viewport={"width": width, "height": 900}, color_scheme=scheme)
     enliven(page)
-    assert request.getfixturevalue("axe")(page) == []
+    assert axe(page) == []

@@ -100,7 +100,7 @@ def test_while_a_study_trains_its_test_rows_stay_closed(tmp_path):
         shutil.copytree(whole / "runs" / "loss-ce" / "seed-2", folder.run_path(RunKey("loss-ce", 2)))
         # The folder is looked at once a second.
         for _ in range(100):
-            if reader.json("/s/half")["progress"]["n_finished"] == 6:
+            if reader.json("/s/half")["results_state"] != "closed":
                 break
             time.sleep(0.1)
         assert reader.settled("/s/half")["results_state"] == "ready"

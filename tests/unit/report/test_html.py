@@ -283,8 +283,8 @@ def test_tables_and_pictures_can_be_read_without_seeing(page):
     assert all(img.get("alt") for img in page.all("img"))
     charts = [attributes for _, attributes in page.elements if attributes.get("role") == "img"]
     assert (
-        len(charts) == 8
-    )  # forest plot, power, two arms' curves, dots, confusion matrices, reliability, decision curves
+        len(charts) == 10
+    )  # forest plot, power, two arms' curves, dots, confusion, reliability, decision curves, ROC, variances
     assert all(chart["aria-label"] for chart in charts)
     levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1

@@ -63,13 +63,19 @@ ORDER = [
     "aggregates",
     "results",
     "belief",
+    "ranking",
     "confusion",
     "worst",
+    "disputed",
     "audit",
+    "uncertainty",
     "outlook",
     "limits",
+    "about",
+    "methods",
     "choices",
     "again",
+    "crosswalk",
 ]
 
 
@@ -260,7 +266,7 @@ def test_findings_are_notes_that_can_be_addressed(view):
     """A finding is a note named by its code, the second of a code by a number; its cases are folded away."""
     from dataclasses import replace
 
-    section = audit(replace(view, audit=an_audit("it is so")), {})
+    section = audit(replace(view, audit=an_audit("it is so")), {}, None)
     notes = [block for block in walk(section) if isinstance(block, Note)]
     assert [note.id for note in notes] == ["finding-au003", "finding-au003-2"]
     assert notes[0].severity == "blocker"

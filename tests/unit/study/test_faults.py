@@ -103,7 +103,7 @@ def test_all_faults_come_at_once_in_the_order_of_the_file() -> None:
         ("factors:", "got nothing; expected keys with values"),
         ("design: [{arm: a, set: {}}]", "got {}; expected at least 1 in the list"),
         ("weights: none", "no such key; there are study, data, recipe, factors, design, seeds, primary, hypotheses, "
-         "acknowledge, keep_weights"),
+         "acknowledge, keep_weights, about"),
     ],
 )  # fmt: skip
 def test_each_mistake_has_one_sentence(faults_of: FaultsOf, text: str, message: str) -> None:
