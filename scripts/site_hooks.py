@@ -26,6 +26,7 @@ ELSEWHERE = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "tests/README.md": "tests.md",
+    "benchmarks/README.md": "benchmark-scripts.md",
 }
 """Path in the checkout to path in the site."""
 

@@ -12,6 +12,7 @@ import argparse
 import re
 from pathlib import Path
 
+from scantrial.analysis.diagnosis.checks import CHECKS
 from scantrial.core.files import write_atomic
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,7 +101,7 @@ beside what is between the rates. The test accuracies, as printed and here:
 
 {accuracy_lr}
 
-**Done right.** A rule instead of an impression: [fifteen checks](learning-curves.md) with thresholds, applied to every
+**Done right.** A rule instead of an impression: [{n_checks} checks](learning-curves.md) with thresholds, applied to every
 run, and a count of the runs in which each is found. Whether a rate is *better* is a comparison of arms like any other.
 
 ## More epochs overfit more
@@ -110,6 +111,8 @@ run, and a count of the runs in which each is found. Whether a rate is *better* 
 {A9}
 
 {A10}
+
+The test accuracies, as printed and here:
 
 {accuracy_epochs}
 
@@ -158,7 +161,7 @@ Before anything is trained:
 
 On the assumptions that it prints, 400 test images and ten seeds find a difference of 3.1 points four times in five, and
 no number of seeds finds less than 2.4 points ([planning](planning.md)). A conclusion about one point was out of reach
-from the start; to know that costs a second.
+from the start; to know that costs one command.
 
 ## In one table
 
@@ -183,7 +186,9 @@ def page(docs: Path = DOCS) -> str:
     parts = {name: conclusion(replication, name, told) for name in _in_order(names)}
     tables = {"accuracy_lr": "report-a-learning-rate", "accuracy_epochs": "report-a-epochs"}
     parts |= {key: _accuracies(replication, study) for key, study in tables.items()}
-    return TEXT.format(seeds=_seeds(replication), gap=_answer(audit), shift=_shift(audit), **parts)
+    n_checks = sum(check.kind != "gap" for check in CHECKS.values())
+    words = {"gap": _answer(audit), "shift": _shift(audit), "seeds": _seeds(replication), "n_checks": str(n_checks)}
+    return TEXT.format(**words, **parts)
 
 
 def _in_order(names: list[str]) -> list[str]:
@@ -192,17 +197,18 @@ def _in_order(names: list[str]) -> list[str]:
 
 
 def conclusion(replication: str, name: str, told: set[str]) -> str:
-    """Return claim, table, and what the numbers carry; sentences that were told already are left out."""
+    """Return claim, table, and what the numbers carry; what was told already is left out."""
     text = re.split(r"^##", replication.split(f"\n### {name}\n")[1], flags=re.MULTILINE)[0]
     claim = re.search(r"^> (.*)$", text, flags=re.MULTILINE)
     table = re.search(r"^\|.*?(?=\n\n)", text, flags=re.MULTILINE | re.DOTALL)
     carried = re.findall(r"^- (.*)$", text, flags=re.MULTILINE)
     assert claim is not None
     assert table is not None
-    new = [line for line in map(_without_runs, carried) if line not in told]
-    told.update(new)
+    lists = [f"- {_without_runs(line)}" for line in carried]
+    shown = ["" if table[0] in told else table[0], "\n".join(line for line in lists if line not in told)]
+    told.update((table[0], *lists))
     said = f"**The report says:** {claim[1]} (*[{name}](replication.md#{name.lower()})*)"
-    return "\n".join([said, "", table[0], "", *(f"- {line}" for line in new)]).rstrip()
+    return "\n\n".join([said, *filter(None, shown)])
 
 
 def _without_runs(line: str) -> str:

@@ -129,11 +129,11 @@ def test_links_of_the_repository_lead_to_pages_of_the_site(page: str, written: s
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: str(source.relative_to(ROOT)))
 def test_lists_are_lists_on_the_site_as_well(source: Path) -> None:
-    """An empty line, or an item, stands before every item, and no item is indented: then both readers see a list."""
+    """An empty line stands before every list, and no item is indented: then both readers see a list."""
     text = re.sub(r"^```.*?^```$", "", source.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     item = r"(?:[-*]|\d+\.) "
     blocks = re.split(r"\n\s*\n", text)
-    late = [block for block in blocks if re.search(rf"^(?!{item}| )\S.*\n{item}", block, flags=re.MULTILINE)]
+    late = [block for block in blocks if re.match(rf"\s*(?!{item})\S.*(?:\n.*)*?\n{item}", block)]
     assert late == []
     assert not re.findall(rf"^ {{1,3}}{item}.*", text, flags=re.MULTILINE)
 
