@@ -50,10 +50,14 @@ def opened(browser, report) -> Iterator:
 
 
 def enliven(page, figure: str | None = None) -> None:
-    """Bring a figure into sight, or all of them one after another, and wait until it moves."""
+    """Bring a figure into sight, or all of them one after another, and wait until it moves; folds are as before then."""
     for name in [figure] if figure else page.locator("figure.chart").evaluate_all("all => all.map(f => f.id)"):
+        fold = page.locator(f"details:not([open]):has(#{name})")
+        folded = fold.evaluate_all("all => all.map(fold => { fold.open = true; return fold.id; })")
         page.locator(f"#{name} .panels").scroll_into_view_if_needed()
         page.wait_for_selector(f"#{name}[data-live]")
+        for opened in folded:
+            page.locator(f"#{opened}").evaluate("fold => { fold.open = false; }")
 
 
 def until(page, expression: str) -> None:
@@ -160,7 +164,7 @@ LINES = "#curves-base-figure .panel:first-child g.mark-line path"
 def test_without_script_the_figures_stand_as_drawn(opened):
     """Every panel shows its drawing, and nothing is offered that needs the script."""
     page = opened(java_script_enabled=False)
-    panels = page.locator("figure.chart .panel")
+    panels = page.locator("figure.chart:not(details:not([open]) *) .panel")
     assert panels.count() >= 8
     assert all(panel.locator("svg").is_visible() for panel in panels.all())
     assert page.locator("button:visible, input:visible").count() == 0

@@ -187,8 +187,9 @@ def test_compare_judges_a_study_by_its_own_metric_and_margin(study_folder, cli):
     """Verdicts in words and as JSON: the study's metric, margin, family and hypotheses; the reading is logged."""
     said = cli("compare", "small")
     assert said.returncode == 0, said.stderr
-    assert "There is not enough to judge loss = ce against loss = bce: 2 seeds of each arm" in said.stdout
-    assert "CE is more accurate than BCE - undecided, declared before the first run was finished" in said.stdout
+    words = " ".join(said.stdout.split())
+    assert "There is not enough to judge loss = ce against loss = bce: 2 seeds of each arm" in words
+    assert "CE is more accurate than BCE - undecided, declared before the first run was finished" in words
     told = json.loads(cli("compare", "small", "--json").stdout)
     assert (told["metric"], told["split"], told["margin"]) == ("accuracy", "test", 0.05)
     (compared,) = told["primary"]["comparisons"]

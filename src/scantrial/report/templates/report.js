@@ -12,7 +12,7 @@
   const read = {
     number: (text) => (text === "–" ? null : Number(text)),
     flag: (text) => text === "yes",
-    text: (text) => text,
+    text: (text) => (text === "–" ? null : text),
   };
 
   const rowsOf = (figure) => {
