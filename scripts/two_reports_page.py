@@ -101,8 +101,9 @@ beside what is between the rates. The test accuracies, as printed and here:
 
 {accuracy_lr}
 
-**Done right.** A rule instead of an impression: [{n_checks} checks](learning-curves.md) with thresholds, applied to every
-run, and a count of the runs in which each is found. Whether a rate is *better* is a comparison of arms like any other.
+**Done right.** A rule instead of an impression: [{n_checks} checks](learning-curves.md) with thresholds, applied to
+every run, and a count of the runs in which each is found. Whether a rate is *better* is a comparison of arms like any
+other.
 
 ## More epochs overfit more
 
