@@ -93,6 +93,7 @@ peers: .venv-peers/.installed ## the environment of the loops that benchmarks co
 
 replicate: env ## both reports of the course, trained again and set beside their numbers
 	$(PY) scripts/replicate.py
+	$(PY) scripts/two_reports_page.py
 
 # No --quiet: MkDocs counts a warning only where it would print it, and --strict would pass on anything.
 docs: env ## the documentation as a site, in ./site; a broken link ends it

@@ -62,9 +62,9 @@ def test_a_page_asks_nobody_else(name: str, address: str, page: Any) -> None:
 
 def test_the_search_finds_a_page(address: str, page: Any) -> None:
     """A word of one chapter leads to it, without a server that searches."""
-    page.goto(f"{address}/index.html")
-    page.locator("label.md-search__icon[for=__search]:visible, .md-search__input").first.click()
-    page.locator(".md-search__input").fill("Obuchowski")
+    page.goto(f"{address}/index.html", wait_until="networkidle")  # before it listens, the theme hears no key
+    page.locator(".md-search__input").click()
+    page.locator(".md-search__input").press_sequentially("Obuchowski")
     page.locator(".md-search-result__item a").first.wait_for()
     found = page.locator(".md-search-result__item a").evaluate_all("links => links.map(link => link.href)")
     assert any("concepts.html" in link or "0012-comparison.html" in link for link in found)
