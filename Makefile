@@ -22,7 +22,7 @@ ifneq ($(wildcard ../shared/refdata/.),)
 export SCANTRIAL_REFDATA ?= $(abspath ../shared/refdata)
 endif
 
-.PHONY: help env demo test slow sim coverage lint format size bench peers replicate clean
+.PHONY: help env demo test slow sim coverage lint format size bench peers replicate docs clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -94,7 +94,11 @@ peers: .venv-peers/.installed ## the environment of the loops that benchmarks co
 replicate: env ## both reports of the course, trained again and set beside their numbers
 	$(PY) scripts/replicate.py
 
+# No --quiet: MkDocs counts a warning only where it would print it, and --strict would pass on anything.
+docs: env ## the documentation as a site, in ./site; a broken link ends it
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+
 clean: ## remove caches and build products; .venv and study folders stay
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
+	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
 	rm -rf tests/browser/node_modules
 	find src tests scripts benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +
