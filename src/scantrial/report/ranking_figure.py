@@ -76,16 +76,23 @@ def _panel(kind: str, x_title: str, y_title: str, arms: list[str], rules: list[s
     axis: dict[str, Any] = {"format": "~%", "tickCount": 5, "domain": False, "ticks": False}
     x = alt.X("x:Q", title=x_title, scale=scale, axis=alt.Axis(grid=False, **axis))
     y = alt.Y("mean:Q", title=y_title, scale=scale, axis=alt.Axis(**axis))
-    legend: dict[str, Any] = {"title": None, "labelLimit": 280, "orient": "bottom", "direction": "vertical"}
+    # Above and below: beside each other, wider letters than the drawing program's would run into one another.
+    legend: dict[str, Any] = {"title": None, "labelLimit": 280, "direction": "vertical"}
     colour = alt.Color(
         "arm:N",
         scale=alt.Scale(domain=arms, range=list(COLOURS[: len(arms)])),
-        legend=alt.Legend(symbolType="stroke", symbolSize=260, symbolOpacity=1, **legend),
+        legend=alt.Legend(symbolType="stroke", symbolSize=260, symbolOpacity=1, orient="top", **legend),
     )
     shape = alt.Shape(
         "threshold:N",
         scale=alt.Scale(domain=rules, range=list(_SHAPES[: len(rules)])),
-        legend=alt.Legend(symbolFillColor=MUTED, symbolStrokeWidth=0, **legend),
+        legend=alt.Legend(
+            symbolFillColor=MUTED,
+            symbolStrokeWidth=0,
+            orient="bottom",
+            labelExpr="replace(datum.label, ' of at least ', ' ≥ ')",
+            **legend,
+        ),
     )
     base = alt.Chart(ROWS).transform_filter(alt.FieldEqualPredicate(field="curve", equal=kind))
     lines = base.transform_filter("!isValid(datum.threshold)")
