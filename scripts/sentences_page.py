@@ -191,6 +191,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "in_short": Rule(rule="no comparison; else the verdicts' sentences"),
         "_tally": Rule(rule="more verdicts than are said in full", threshold="3"),
         "what_verdicts_are": Rule(rule="what was compared and how, each where it is so", source=f"{_OR}; Holm 1979"),
+        "_what_is_random": Rule(rule="how arms are paired: on seeds and cases, on cases alone, or one seed", source=_OR),
         "effects_title": Rule(rule="trends along ordered factors, or simple effects in the place of main effects"),
         "_primary_declared": _DECLARED,
         "when_declared": _DECLARED,
@@ -295,9 +296,6 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             "calibrated models reach in 1 of 20",
             threshold="95th percentile of 1,000 draws",
             source=f"Kumar et al. 2019; {_ECE}",
-        ),
-        "_interval": Rule(
-            rule="crossed bootstrap over seeds and cases", threshold="level 0.95", source="Owen 2007; decision 21"
         ),
         "_confidence": Rule(
             rule="the mean slope over seeds",

@@ -11,7 +11,7 @@ from typing import Any
 
 from scantrial.analysis.metrics import METRICS
 from scantrial.core.records import SPLITS
-from scantrial.report.formats import count, counted, joined, percent, plain
+from scantrial.report.formats import count, counted, joined, percent, plain, spread_words
 from scantrial.report.sentences import SPLIT_WORDS, epoch_rule
 from scantrial.report.view import ArmView, ReportView
 
@@ -310,7 +310,7 @@ def evaluation(view: ReportView) -> list[str]:
     if any(method.startswith("logit") for method in used):
         boyd = any("Boyd" in method for method in used)
         kinds.append(f"of areas on the logit scale [@qin{'; @boyd' if boyd else ''}]")
-    spread = "seeds and cases" if several else "cases alone"
+    spread = spread_words(*(len(one.by_seed) for estimates in found for one in estimates.values()))
     by_kind = f", {joined(kinds)}" if kinds else ""
     said.append(f"Intervals ({level}) count {spread}{by_kind}.")
     if view.curves:
