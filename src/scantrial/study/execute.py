@@ -401,7 +401,19 @@ class _EnvironmentKeeper:
                 self._folder.write_environment({**stored, "changes": changes})
 
 
-_COMPARED = ("versions", "python", "torch", "cpu_capability", "kernel", "machine", "system")
+_COMPARED = (
+    "versions",
+    "python",
+    "torch",
+    "cpu_capability",
+    "kernel",
+    "machine",
+    "system",
+    "cpu",
+    "gpu",
+    "cuda",
+    "cudnn",
+)
 """What may make later runs differ from earlier ones in the last bits; ``environment.json`` notes when it changes."""
 
 

@@ -59,7 +59,7 @@ class Offers:
         folders = {offer.folder for key in left for offer in self.by_key[key]}
         if not left:
             return []
-        why = "trained otherwise there: another engine, number of threads, device, version or code"
+        why = "trained otherwise there: another machine, engine, number of threads, device, version or code"
         return [f"{', '.join(sorted(folders))}: {_runs(len(left))} of the same recipe and seed, but {why}"]
 
 

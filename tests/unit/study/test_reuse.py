@@ -21,6 +21,7 @@ from scantrial.study.execute import Outcome
 from scantrial.study.identity import Identities, where
 
 PREPARED = {"device": "cpu", "torch": "1.0", "cpu_capability": "NONE"}
+MAY_BE_THERE = ("kernel", "cpu", "gpu", "cuda", "cudnn")
 BASE = RunKey("base", 0)
 
 
@@ -99,6 +100,16 @@ def test_a_run_that_was_trained_otherwise_is_trained_anew(trial: Trial, other: T
     assert "1 run of the same recipe and seed, but trained otherwise there" in note
 
 
+def test_a_run_of_another_processor_is_trained_anew(trial: Trial, other: Trial):
+    """The same settings and versions on another processor need not give the same bits."""
+    trial.behave(cpu="one")
+    trial.run(trial.study("factors={}", seeds=1))
+    trial.behave(cpu="another")
+    outcome = reuse(other, trial, "factors={}", "seeds=1")
+    assert (dict(outcome.reused), len(outcome.trained)) == ({}, 1)
+    assert "trained otherwise there: another machine" in outcome.notes[0]
+
+
 def test_threads_are_those_of_the_runs_on_offer(trial: Trial, other: Trial):
     """Unless they are asked for, or fixed: with others no run would be equal."""
     trial.record(trial.study(seeds=1), finished=["base/seed-0"])
@@ -109,12 +120,12 @@ def test_threads_are_those_of_the_runs_on_offer(trial: Trial, other: Trial):
 
 
 def test_where_depends_on_all_that_moves_bits():
-    """Engine, threads, device, PyTorch, its instruction set and the kernel's."""
+    """Engine, threads, device, PyTorch, its instruction set, the kernel's, processor, graphics card and its libraries."""
     first = where(PREPARED, engine="a:b", threads=2)
     assert first == where({**PREPARED, "other": 1}, engine="a:b", threads=2)
-    others = [where({**PREPARED, name: "else"}, engine="a:b", threads=2) for name in (*PREPARED, "kernel")]
+    others = [where({**PREPARED, name: "else"}, engine="a:b", threads=2) for name in (*PREPARED, *MAY_BE_THERE)]
     others += [where(PREPARED, engine="a:c", threads=2), where(PREPARED, engine="a:b", threads=1)]
-    assert len({first, *others}) == 7
+    assert len({first, *others}) == 11
 
 
 @pytest.mark.parametrize("custom", [False, True])
