@@ -191,9 +191,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "in_short": Rule(rule="no comparison; else the verdicts' sentences"),
         "_tally": Rule(rule="more verdicts than are said in full", threshold="3"),
         "what_verdicts_are": Rule(rule="what was compared and how, each where it is so", source=f"{_OR}; Holm 1979"),
-        "_what_is_random": Rule(
-            rule="how arms are paired: on seeds and cases, on cases alone, or one seed", source=_OR
-        ),
+        "_what_is_random": Rule(rule="arms are paired on seeds and cases, on cases alone, or of one seed", source=_OR),
         "effects_title": Rule(rule="trends along ordered factors, or simple effects in the place of main effects"),
         "_primary_declared": _DECLARED,
         "when_declared": _DECLARED,
