@@ -7,6 +7,7 @@ Sources are cited as ``[@key]`` of `scantrial.report.references`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from scantrial.analysis.metrics import METRICS
@@ -476,5 +477,21 @@ PARAGRAPHS: Sequence[tuple[str, str, Callable[[ReportView], list[str]]]] = (
 
 def methods(view: ReportView) -> dict[str, tuple[str, str]]:
     """Return title and text of every paragraph that has something to say, by name; citations as ``[@key]``."""
-    found = {name: (title, " ".join(write(view))) for name, title, write in PARAGRAPHS}
+    harmless = _without_marks(view)
+    found = {name: (title, " ".join(write(harmless))) for name, title, write in PARAGRAPHS}
     return {name: (title, said) for name, (title, said) in found.items() if said}
+
+
+def _without_marks(view: ReportView) -> ReportView:
+    """Return the view with words of the user's that cite nothing: in a name, ``[@holm]`` is no citation."""
+    about = {key: _unmarked(value) if isinstance(value, str) else value for key, value in view.data.about.items()}
+    return replace(
+        view,
+        arms=tuple(replace(arm, label=_unmarked(arm.label)) for arm in view.arms),
+        data=replace(view.data, class_names=tuple(map(_unmarked, view.data.class_names)), about=about),
+        judgement=replace(view.judgement, family=_unmarked(view.judgement.family)),
+    )
+
+
+def _unmarked(words: str) -> str:
+    return words.replace("[@", "[ @")

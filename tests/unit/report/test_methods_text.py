@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from scantrial.report import methods_text
 from scantrial.report.methods_text import methods
 from scantrial.report.reading import read_study
 from scantrial.report.references import REFERENCES, numbered
@@ -187,6 +189,25 @@ def test_sources_are_numbered_as_they_are_cited(plain, rich):
         assert "@" not in "\n".join(written)
         (listed,) = [block for block in methods_section(view).blocks if block.id == "sources"]
         assert len(listed.blocks[0].items) == len(sources)  # type: ignore[union-attr]
+
+
+def test_names_of_the_users_cite_nothing(make_study):
+    """A class, an arm and a source called like a citation, of a source that is known or not, stand as words."""
+    folder = make_study(class_names=("well [@x]", "ill [@holm]"), labels={"base": "[@brown]", "loss-ce": "[@y]"})
+    view = view_of(folder)
+    view = replace(view, data=replace(view.data, about={"name": "scans [@guo; @z]"}))
+    written, sources = numbered([text for _, text in methods(view).values()])
+    for words in ("“well [ @x]” and “ill [ @holm]”", "([ @brown])", "([ @y])", "“scans [ @guo; @z]”"):
+        assert words in " ".join(written), words
+    assert REFERENCES["holm"] not in sources
+    assert methods_section(view).id == "methods"
+
+
+def test_every_key_of_our_own_texts_is_known():
+    """Whatever a paragraph may cite, in whatever study, stands among the sources."""
+    keys = set(re.findall(r"(?:\[|; |\")@([a-z][a-z0-9-]*)", Path(methods_text.__file__).read_text()))
+    assert len(keys) > 30
+    assert keys - {"key"} <= REFERENCES.keys()
 
 
 def test_a_source_is_whole():
