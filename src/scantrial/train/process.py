@@ -54,7 +54,7 @@ def _cuda_facts() -> dict[str, Any]:
     return {
         "gpu": torch.cuda.get_device_name(),
         "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),
+        "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
     }
 
 
