@@ -28,7 +28,7 @@ from scantrial.analysis.thresholds import TARGET_SENSITIVITY
 from scantrial.analysis.verdicts import FEW_SEEDS, MIN_OF_CLASS, MIN_SEEDS
 from scantrial.audit.checks import CHECKS
 from scantrial.core.files import write_atomic
-from scantrial.report import evaluation_words, sentences
+from scantrial.report import evaluation_words
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "sentences.md"
@@ -191,6 +191,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "in_short": Rule(rule="no comparison; else the verdicts' sentences"),
         "_tally": Rule(rule="more verdicts than are said in full", threshold="3"),
         "what_verdicts_are": Rule(rule="what was compared and how, each where it is so", source=f"{_OR}; Holm 1979"),
+        "_what_is_random": Rule(rule="arms are paired on seeds and cases, on cases alone, or of one seed", source=_OR),
         "effects_title": Rule(rule="trends along ordered factors, or simple effects in the place of main effects"),
         "_primary_declared": _DECLARED,
         "when_declared": _DECLARED,
@@ -246,14 +247,13 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "epoch_rule": Rule(rule="the recipe's `select`"),
         "_changes_in_view_of_results": Rule(rule="a version of the study file is later than the first finished run"),
         "_evaluations": Rule(rule="evaluations that were logged, against runs"),
-        "_limits_of_seeds": Rule(
-            rule="one seed, few, or more", threshold=f"fewer than {sentences.FEW_SEEDS} seeds are few"
-        ),
+        "_limits_of_seeds": Rule(rule="one seed, few, or more", threshold=f"fewer than {FEW_SEEDS} seeds are few"),
         "_changed_by_seeds": Rule(rule="a piece of `_limits_of_seeds`: what the recipes draw at random"),
         "_limits_of_scans": _ONLY_WHERE_TRUE,
         "where_test_scans_are_from": Rule(rule="the split's `test`, and the phantom's shift"),
         "_limits_of_curves": _ONLY_WHERE_TRUE,
     },
+    "report/formats.py": {"spread_words": _COUNTING},
     "report/front_words.py": {
         "_one_seed": Rule(rule="the study has one seed"),
         "_no_margin": Rule(rule="two arms or more, and no margin in the study file", source=_TOST),
@@ -295,9 +295,6 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             "calibrated models reach in 1 of 20",
             threshold="95th percentile of 1,000 draws",
             source=f"Kumar et al. 2019; {_ECE}",
-        ),
-        "_interval": Rule(
-            rule="crossed bootstrap over seeds and cases", threshold="level 0.95", source="Owen 2007; decision 21"
         ),
         "_confidence": Rule(
             rule="the mean slope over seeds",
@@ -369,6 +366,7 @@ TITLES = {
     "report/audit_document.py": "Report: the page of an audit",
     "report/evaluation_words.py": "Calibration, temperature, thresholds and the luck of the best",
     "report/evaluation.py": "Thresholds: the rules' names",
+    "report/formats.py": "Report: what an interval counts",
     "report/front_words.py": "Report: what weakens the answer",
     "report/limit_words.py": "Report: limits",
     "analysis/calibration.py": "Calibration: numbers that are missing",

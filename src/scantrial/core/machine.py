@@ -46,6 +46,16 @@ def available_memory() -> int | None:
     return min(left) if left else None
 
 
+def processor_name() -> str:
+    """Return the processor's model as the system tells it, such as ``AMD EPYC 7B13``; empty where it tells none."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor()
+
+
 def peak_memory() -> int:
     """Return the most bytes that this process has held in memory so far."""
     with suppress(OSError, StopIteration, ValueError):

@@ -31,6 +31,7 @@ class RunTask:
     checkpoint_every_s : seconds between checkpoints, taken at an epoch's end; 0 is every epoch
     engine_reason : why this engine was chosen, to be recorded
     open_test : called with the chosen epoch before test rows are read, which happens once; what it raises ends the run
+    where : a hash of the machine, the versions and the code; a checkpoint with another one is not taken up
     """
 
     arm: str
@@ -46,6 +47,7 @@ class RunTask:
     checkpoint_every_s: float
     engine_reason: str
     open_test: Callable[[int], None]
+    where: str = ""
 
 
 Tell = Callable[[EpochRecord, int], None]

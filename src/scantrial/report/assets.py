@@ -143,4 +143,9 @@ def _harmless(value: Any) -> Any:
     """Return a value that no spreadsheet takes for a formula: a text that begins like one gets an apostrophe."""
     if not isinstance(value, str) or not re.match(r"[=+\-@\t\r]", value):
         return value
-    return value if re.fullmatch(r"[+-]?\d+(\.\d+)?", value) else f"'{value}"
+    return value if _NUMBERS.fullmatch(value) else f"'{value}"
+
+
+_NUMBER = r"[+\-\u2212]?\d+(?:\.\d+)?"
+_NUMBERS = re.compile(rf"{_NUMBER}(?: to {_NUMBER})?")
+"""A number, or an interval as a cell has it."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from scantrial.analysis.metrics import METRICS
 from scantrial.report.evaluation import ArmEvaluation, CalibrationView, Evaluation
-from scantrial.report.formats import counted, joined, metric_number, proportion
+from scantrial.report.formats import counted, joined, metric_number, proportion, spread_words
 
 SURE_SLOPE = 0.9
 UNSURE_SLOPE = 1.1
@@ -39,8 +39,8 @@ def _interval(view: CalibrationView) -> str:
     found = view.error_interval
     if found is None:
         return ""
-    what = "seeds and cases" if found.n_seeds > 1 else "cases"
-    return f", {100 * found.level:g}% CI {proportion(found.low)} to {proportion(found.high)} over {what}"
+    span = f"{proportion(found.low)} to {proportion(found.high)}"
+    return f", {100 * found.level:g}% CI {span} over {spread_words(found.n_seeds)}"
 
 
 def _confidence(slope: float) -> str:
@@ -86,8 +86,8 @@ def operating_words(evaluation: Evaluation) -> list[str]:
     rules = list(dict.fromkeys(view.rule for arm in evaluation.arms for view in arm.operating))
     if not rules:
         return []
+    spread = spread_words(*(len(view.sensitivity.by_seed) for arm in evaluation.arms for view in arm.operating))
     return [
         f"Thresholds: {joined(rules)}. A rule's threshold is chosen on validation cases, run by run, and applied to "
-        "the test cases as it is. Intervals count seeds and cases. Predictive values hold at the stated prevalence "
-        "only."
+        f"the test cases as it is. Intervals count {spread}. Predictive values hold at the stated prevalence only."
     ]

@@ -10,6 +10,7 @@ import pyarrow as pa
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS, Metric
 from scantrial.report.figure import ROWS, Figure, build_figure, inline
+from scantrial.report.formats import spread_words
 from scantrial.report.palette import BLUE, GRID, INK, MUTED
 from scantrial.report.verdict_words import words
 
@@ -105,9 +106,10 @@ def _band(margin: float | None, scale: float) -> list[Any]:
 def _caption(comparison: Comparison) -> str:
     level = f"{100 * comparison.level:g} %"
     n = len(comparison.comparisons)
+    spread = spread_words(*(item.result.n_seeds for item in comparison.comparisons))
     parts = [
         "Right of the line at 0 the arm named first is better.",
-        f"Thick: {level} interval, counting both seeds and cases.",
+        f"Thick: {level} interval, counting {spread}.",
     ]
     if n > 1:
         parts.append(f"Thin: the same for all {n} comparisons together.")

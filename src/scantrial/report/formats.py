@@ -72,6 +72,13 @@ def counted(n: int, one: str, many: str | None = None) -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
+def spread_words(*n_seeds: int) -> str:
+    """Name what intervals count as random, by the seeds behind each: ``seeds and cases``, with one ``cases alone``."""
+    if max(n_seeds) < 2:
+        return "cases alone"
+    return "seeds and cases" if min(n_seeds) > 1 else "seeds and cases, or cases alone where there is one seed"
+
+
 def joined(parts: Sequence[str]) -> str:
     """Join words as a sentence does: ``a, b and c``."""
     if len(parts) < 2:

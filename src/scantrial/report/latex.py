@@ -35,10 +35,28 @@ _SIGNS = {
     "≤": r"$\leq$",
     "≥": r"$\geq$",
     "→": r"$\rightarrow$",
-    "Δ": r"$\Delta$",
-    "κ": r"$\kappa$",
     "…": r"\dots{}",
 }
+
+_GREEK = {
+    "αβγδεζηθικλμνξ": "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi",
+    "πρςστυφχψωϵϑϕ": "pi rho varsigma sigma tau upsilon varphi chi psi omega epsilon vartheta phi",
+    "ΓΔΘΛΞΠΣΥΦΨΩ": "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega",
+    "\u00b5\u2206\u2126": "mu Delta Omega",  # the signs for micro, increment and ohm
+}
+_SIGNS |= {
+    letter: rf"$\{name}$"
+    for letters, names in _GREEK.items()
+    for letter, name in zip(letters, names.split(), strict=True)
+}
+# Letters that LaTeX has no command for, since they look as Latin ones do.
+_SIGNS |= dict(
+    zip(
+        "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a7\u03bf",
+        "ABEZHIKMNOPTXo",
+        strict=True,
+    )
+)
 
 LONG_CELL = 40
 """Letters; a column with a longer cell has a fixed width."""
@@ -59,7 +77,8 @@ def table_to_latex(table: Table) -> str:
     body = [line for row in table.rows for line in _lines(row)]
     return "\n".join(
         [
-            "% needs \\usepackage{booktabs} and, with pdflatex, \\usepackage[T1]{fontenc}",
+            "% needs \\usepackage{booktabs} and, with pdflatex, \\usepackage[T1]{fontenc}; "
+            "other alphabets than Latin and Greek need lualatex",
             r"\begin{table}",
             r"  \centering",
             f"  \\caption{{{escape(table.caption)}}}",

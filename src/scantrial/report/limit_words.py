@@ -6,6 +6,7 @@ from scantrial.analysis.planning import said as amount
 from scantrial.analysis.verdicts import MIN_OF_CLASS
 from scantrial.audit.records import Finding
 from scantrial.report.formats import count, counted, joined, proportion
+from scantrial.report.methods_text import later_runs
 from scantrial.report.view import ReportView
 
 
@@ -40,7 +41,7 @@ def _smallest(view: ReportView) -> list[str]:
 
 
 def limits_of_results(view: ReportView) -> list[str]:
-    """Say what is missing from the results: runs, and what was changed with results in view."""
+    """Say what is missing from the results: runs, what was changed with results in view, other versions in between."""
     said = []
     n_missing = view.n_planned - view.n_finished
     if n_missing:
@@ -51,6 +52,11 @@ def limits_of_results(view: ReportView) -> list[str]:
     if view.judgement.primary_declared.at and not view.judgement.primary_declared.before_runs:
         said.append(
             "Metric, split or margin came into the study file after results existed, and may have been picked by them."
+        )
+    if later_runs(view.environment):
+        said.append(
+            "Runs were not all trained under the same versions and on the same machine: these may be part of what sets "
+            "them apart."
         )
     return said
 

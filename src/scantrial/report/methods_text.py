@@ -7,11 +7,12 @@ Sources are cited as ``[@key]`` of `scantrial.report.references`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from scantrial.analysis.metrics import METRICS
 from scantrial.core.records import SPLITS
-from scantrial.report.formats import count, counted, joined, percent, plain
+from scantrial.report.formats import count, counted, joined, percent, plain, spread_words
 from scantrial.report.sentences import SPLIT_WORDS, epoch_rule
 from scantrial.report.view import ArmView, ReportView
 
@@ -136,15 +137,27 @@ def _architecture(recipe: Recipe) -> str:
     model = recipe["model"]
     if ":" in model["name"]:
         return f"{model['name']}, a class of the user's own"
-    hidden = model.get("hidden")
-    body = _CONVOLUTIONS.get(model["name"]) or (
-        f"a multilayer perceptron with {'one hidden layer' if len(hidden) == 1 else f'{len(hidden)} hidden layers'} of "
-        f"{joined([str(units) for units in dict.fromkeys(hidden)])} units"
-    )
-    parts = [f"{model['activation']['name']} activations"]
+    body = _CONVOLUTIONS.get(model["name"])
+    if body is None:
+        if not model.get("hidden"):
+            return "a single linear layer (logistic regression)"
+        body = _perceptron(model["hidden"])
+    parts = [_activations(model["activation"])]
     parts += ["batch normalisation [@batch-norm]"] if model.get("batch_norm") else []
     parts += [f"dropout of {model['dropout']:g} [@dropout]"] if model.get("dropout") else []
     return f"{body}, {joined(parts)}"
+
+
+def _perceptron(hidden: Sequence[int]) -> str:
+    layers = "one hidden layer" if len(hidden) == 1 else f"{len(hidden)} hidden layers"
+    units = hidden[:1] if len(set(hidden)) == 1 else hidden
+    return f"a multilayer perceptron with {layers} of {joined([str(n) for n in units])} units"
+
+
+def _activations(activation: Mapping[str, Any]) -> str:
+    arguments = [f"{name} = {plain(value)}" for name, value in activation.items() if name != "name"]
+    said = f"{activation['name']} activations"
+    return f"{said} ({', '.join(arguments)})" if arguments else said
 
 
 def training(view: ReportView) -> list[str]:
@@ -238,7 +251,7 @@ def selection(view: ReportView) -> list[str]:
 
 
 def software(view: ReportView) -> list[str]:
-    """Engine, versions, machine, threads."""
+    """Engine, versions, machine, threads, and what was another thing in later runs."""
     environment = view.environment
     engines = {run.facts.engine for arm in view.arms for run in arm.runs}
     versions = {**environment.get("versions", {}), **_named(environment, "python", "torch")}
@@ -253,12 +266,33 @@ def software(view: ReportView) -> list[str]:
         )
     if versions:
         said.append(f"Versions: {', '.join(f'{name} {number}' for name, number in versions.items())}.")
-    where = [str(environment[key]) for key in ("machine", "device") if environment.get(key)]
+    later = later_runs(environment)
+    said += [f"Later runs: {', '.join(found)}, from {at[:10]}." for at, found in later]
+    where = [str(environment[key]) for key in ("machine", "cpu", "device", "gpu") if environment.get(key)]
     if environment.get("threads"):
         where.append(f"{counted(int(environment['threads']), 'thread')} a run")
     if where:
-        said.append(f"Machine: {', '.join(where)}; the same versions and threads give the same numbers on it.")
+        same = "" if later else "; the same versions and threads give the same numbers on it"
+        said.append(f"Machine: {', '.join(where)}{same}.")
     return said
+
+
+def later_runs(environment: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Return what later runs were trained under that earlier ones were not, and from when, change by change."""
+    before, found = _moving(environment), []
+    for change in environment.get("changes", []):
+        now = {**before, **_moving(change["now"])}
+        other = [f"{name} {value}" for name, value in now.items() if value != before.get(name)]
+        found += [(change["at"], other)] if other else []
+        before = now
+    return found
+
+
+_MOVING = ("python", "torch", "cpu_capability", "kernel", "machine", "system", "cpu", "gpu", "cuda", "cudnn")
+
+
+def _moving(environment: Mapping[str, Any]) -> dict[str, str]:
+    return {**environment.get("versions", {}), **_named(environment, *_MOVING)}
 
 
 def _named(environment: Mapping[str, Any], *names: str) -> dict[str, str]:
@@ -310,7 +344,7 @@ def evaluation(view: ReportView) -> list[str]:
     if any(method.startswith("logit") for method in used):
         boyd = any("Boyd" in method for method in used)
         kinds.append(f"of areas on the logit scale [@qin{'; @boyd' if boyd else ''}]")
-    spread = "seeds and cases" if several else "cases alone"
+    spread = spread_words(*(len(one.by_seed) for estimates in found for one in estimates.values()))
     by_kind = f", {joined(kinds)}" if kinds else ""
     said.append(f"Intervals ({level}) count {spread}{by_kind}.")
     if view.curves:
@@ -443,5 +477,21 @@ PARAGRAPHS: Sequence[tuple[str, str, Callable[[ReportView], list[str]]]] = (
 
 def methods(view: ReportView) -> dict[str, tuple[str, str]]:
     """Return title and text of every paragraph that has something to say, by name; citations as ``[@key]``."""
-    found = {name: (title, " ".join(write(view))) for name, title, write in PARAGRAPHS}
+    harmless = _without_marks(view)
+    found = {name: (title, " ".join(write(harmless))) for name, title, write in PARAGRAPHS}
     return {name: (title, said) for name, (title, said) in found.items() if said}
+
+
+def _without_marks(view: ReportView) -> ReportView:
+    """Return the view with words of the user's that cite nothing: in a name, ``[@holm]`` is no citation."""
+    about = {key: _unmarked(value) if isinstance(value, str) else value for key, value in view.data.about.items()}
+    return replace(
+        view,
+        arms=tuple(replace(arm, label=_unmarked(arm.label)) for arm in view.arms),
+        data=replace(view.data, class_names=tuple(map(_unmarked, view.data.class_names)), about=about),
+        judgement=replace(view.judgement, family=_unmarked(view.judgement.family)),
+    )
+
+
+def _unmarked(words: str) -> str:
+    return words.replace("[@", "[ @")

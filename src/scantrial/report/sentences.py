@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.verdicts import FEW_SEEDS
 from scantrial.core.records import Split
 from scantrial.report.formats import counted, joined, proportion
 from scantrial.report.view import ArmView, DataView, ReportView, RunView
 
 SPLIT_WORDS = {"train": "training", "val": "validation", "test": "test"}
-
-FEW_SEEDS = 5
-"""Below this many seeds the report says that a standard deviation is rough."""
 
 
 def what_was_done(view: ReportView) -> list[str]:

@@ -68,8 +68,7 @@ def what_verdicts_are(judgement: Judgement) -> list[str]:
     n = len(primary.comparisons)
     said = [
         f"Compared: {judgement.family}, on {METRICS[judgement.metric].title} of the {judgement.split} cases.",
-        "Each interval counts both the luck of training and the sample of cases, paired on both "
-        "(Obuchowski and Rockette 1995; Hillis 2007); the interval over cases alone has to agree.",
+        *_what_is_random(primary),
     ]
     if n > 1:
         said.append(f"p is corrected for {n} comparisons (Holm 1979).")
@@ -78,6 +77,27 @@ def what_verdicts_are(judgement: Judgement) -> list[str]:
     if not METRICS[judgement.metric].higher_is_better:
         said.append("Less is better here: differences are turned round, so that a positive one is an improvement.")
     return [*said, *_primary_declared(judgement)]
+
+
+def _what_is_random(primary: Comparison) -> list[str]:
+    """Say what the intervals count, by how the arms of the comparisons are paired."""
+    pairings = {item.result.pairing for item in primary.comparisons}
+    several = "With several seeds each" if "one seed" in pairings else "Each"
+    both = f"{several} interval counts both the luck of training and the sample of cases"
+    agree = "the interval over cases alone has to agree"
+    said = []
+    if "paired" in pairings:
+        said.append(f"{both}, paired on both (Obuchowski and Rockette 1995; Hillis 2007); {agree}.")
+        if "unpaired" in pairings:
+            said.append("Arms that do not share their seeds are paired on cases alone (Hillis 2014).")
+    elif "unpaired" in pairings:
+        said.append(f"{both}, paired on cases alone, for the arms do not share their seeds (Hillis 2014); {agree}.")
+    if "one seed" in pairings:
+        said.append(
+            "With one seed of an arm the interval counts the sample of cases alone: it is of these trained networks, "
+            "not of their training."
+        )
+    return said
 
 
 def _primary_declared(judgement: Judgement) -> list[str]:

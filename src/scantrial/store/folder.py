@@ -284,7 +284,7 @@ class StudyFolder:
         """
         if "test" in splits and key not in self._logged:
             raise StoreError(f"test rows of {key} without an entry in test-openings.jsonl", do="report this as a fault")
-        return read_predictions(self._finished(key) / "predictions.parquet", splits, self.facts(key).class_names)
+        return read_predictions(self._finished(key) / _PREDICTIONS, splits, self.facts(key).class_names)
 
     def weights(self, key: RunKey) -> dict[str, Any]:
         """Return the weights of the chosen epoch by name.

@@ -194,6 +194,7 @@ def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Exec
     sources = open_sources(execution.reuse, folder)
     choice: WorkerChoice | None = None
     reused: dict[RunKey, str] = {}
+    notes: tuple[str, ...] = ()
     with StudyLock(folder.path) as lock:
         folder.sweep_leftovers()
         setup = _setup(study, scans, folder, execution)
@@ -203,11 +204,15 @@ def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Exec
         hooks.before(folder)
         if keys:
             _make_room_for_logs(folder)
-            if offers.threads is not None and execution.threads is None and not folder.has_environment():
+            if _may_choose_threads(execution, folder) and offers.is_worth_its_threads(
+                len(keys), n_workers=execution.workers or 1, n_cores=n_cores()
+            ):
                 execution = replace(execution, threads=offers.threads)
-                setup = replace(setup, threads=offers.threads)
+                setup = replace(setup, threads=offers.threads or setup.threads)
             choice = _choose_workers(study, scans, folder, setup, execution, keys, lock, hooks)
             hooks.chosen(choice)
+            if _may_choose_threads(execution, folder) and offers.threads not in (None, choice.threads):
+                notes = (offers.threads_note,)
             training = _Training(study=study, folder=folder, keys=keys, offers=offers, choice=choice)
             reused = _train(training, replace(setup, threads=choice.threads), lock, hooks.watch)
     finished = folder.run_keys()
@@ -219,8 +224,12 @@ def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Exec
         failed=tuple(folder.failures()),
         workers=choice,
         reused=reused,
-        notes=(*offers.notes, *offers.not_taken(keys, finished, reused)),
+        notes=(*offers.notes, *notes, *offers.not_taken(keys, finished, reused)),
     )
+
+
+def _may_choose_threads(execution: Execution, folder: StudyFolder) -> bool:
+    return execution.threads is None and not folder.has_environment()
 
 
 def _make_room_for_logs(folder: StudyFolder) -> None:
@@ -401,7 +410,19 @@ class _EnvironmentKeeper:
                 self._folder.write_environment({**stored, "changes": changes})
 
 
-_COMPARED = ("versions", "python", "torch", "cpu_capability", "kernel", "machine", "system")
+_COMPARED = (
+    "versions",
+    "python",
+    "torch",
+    "cpu_capability",
+    "kernel",
+    "machine",
+    "system",
+    "cpu",
+    "gpu",
+    "cuda",
+    "cudnn",
+)
 """What may make later runs differ from earlier ones in the last bits; ``environment.json`` notes when it changes."""
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from scantrial.store.folder import RunKey, StudyFolder
 
-_FORMAT = 1
+_WHAT_FORMAT, _WHERE_FORMAT = 1, 2
 _PACKAGE = Path(__file__).parent.parent
 _TRAINING_CODE = ("train", "nets", "recipe", "core/rng.py", "data/preprocess.py", "analysis/metrics.py")
 _SUFFIXES = (".py", ".cpp", ".h")
@@ -46,19 +46,20 @@ class Identities:
         recipe = self._arms[key.arm]["recipe"]
         if ":" in recipe["model"]["name"]:
             return None
-        return _sha256({"format": _FORMAT, "recipe": recipe, "seed": key.seed, "scans": self._scans})
+        return _sha256({"format": _WHAT_FORMAT, "recipe": recipe, "seed": key.seed, "scans": self._scans})
 
 
 def where(prepared: Mapping[str, Any], *, engine: str, threads: int) -> str:
-    """Return the hash of the engine, the threads, the device, and the versions and code that numbers depend on.
+    """Return the hash of engine, threads, machine and device, and of the versions and code that numbers depend on.
 
     Parameters
     ----------
     prepared : what a worker process says of itself
     """
-    names = ("device", "torch", "cpu_capability", "kernel")
+    names = ("device", "torch", "cpu_capability", "kernel", "cpu", "gpu", "cuda", "cudnn")
     return _sha256(
         {
+            "format": _WHERE_FORMAT,
             "engine": engine,
             "threads": threads,
             **{name: prepared.get(name) for name in names},

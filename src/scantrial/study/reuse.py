@@ -53,13 +53,29 @@ class Offers:
         """Threads of the first run on offer: with others no run would be equal."""
         return next((offer.threads for offers in self.by_key.values() for offer in offers), None)
 
+    def is_worth_its_threads(self, n_keys: int, *, n_workers: int, n_cores: int) -> bool:
+        """Whether half of the runs to be trained are on offer, and the machine has cores for their threads.
+
+        The threads of a folder's first run are those of all that follow.
+        """
+        return self.threads is not None and 2 * len(self.by_key) >= n_keys and self.threads * n_workers <= n_cores
+
+    @property
+    def threads_note(self) -> str:
+        """Say what would have been needed to take the runs over."""
+        n = len(self.by_key)
+        return (
+            f"{_runs(n)} on offer {'was' if n == 1 else 'were'} trained with other threads than this study's: to take "
+            f"over what is equal a new folder needs --threads {self.threads}"
+        )
+
     def not_taken(self, keys: Sequence[RunKey], finished: Sequence[RunKey], reused: Mapping[RunKey, str]) -> list[str]:
         """Say how many of the runs on offer were trained all the same, since they were trained otherwise elsewhere."""
         left = [key for key in keys if key in self.by_key and key in finished and key not in reused]
         folders = {offer.folder for key in left for offer in self.by_key[key]}
         if not left:
             return []
-        why = "trained otherwise there: another engine, number of threads, device, version or code"
+        why = "trained otherwise there: another machine, engine, number of threads, device, version or code"
         return [f"{', '.join(sorted(folders))}: {_runs(len(left))} of the same recipe and seed, but {why}"]
 
 

@@ -154,6 +154,7 @@ class _Worker:
             checkpoint_every_s=self.setup.checkpoint_every_s,
             engine_reason=self.setup.engine_reason,
             open_test=lambda chosen_epoch: self._open_test(key, chosen_epoch),
+            where=self.where,
         )
 
 

@@ -66,8 +66,8 @@ def save_checkpoint(state: TrainState, task: RunTask, *, engine: str, spent_s: f
 def load_checkpoint(task: RunTask, *, engine: str) -> dict[str, Any] | None:
     """Return the content of the run's checkpoint, or None where there is none.
 
-    A file that is damaged, or that belongs to another run, recipe, engine, device or version of PyTorch, is thrown
-    away: the run then starts anew and ends with the same numbers.
+    A file that is damaged, or that belongs to another run, recipe, engine, device, machine or version of the
+    code, is thrown away: the run then starts anew, so that none is half of one and half of the other.
     """
     path = task.checkpoint_path
     if not path.exists():
@@ -105,7 +105,7 @@ def run_identity(task: RunTask, engine: str) -> str:
         "images": [list(task.images.shape), task.images.dtype.name],
         "classes": list(task.class_names),
         "arrays": arrays.hexdigest(),
-        "where": [engine, task.device, task.threads, torch.__version__],
+        "where": [engine, task.device, task.threads, torch.__version__, task.where],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

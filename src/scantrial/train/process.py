@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from scantrial.core.machine import glibc
+from scantrial.core.machine import glibc, processor_name
 from scantrial.train.devices import choose_device
 from scantrial.train.kernel import chosen_variant, kernel_state
 
@@ -30,7 +30,8 @@ def prepare_process(device: str, threads: int) -> dict[str, Any]:
     -------
     dict
         ``device`` that was chosen, ``torch`` version, ``cpu_capability`` (the instruction set of its kernels),
-        ``kernel`` (the same of the fused engine's, or None where it is not available).
+        ``kernel`` (the same of the fused engine's, or None where it is not available), ``cpu`` (the processor's
+        model); on ``cuda`` also ``gpu`` (the device's name), ``cuda`` and ``cudnn`` (versions).
 
     Raises
     ------
@@ -38,11 +39,22 @@ def prepare_process(device: str, threads: int) -> dict[str, Any]:
         If the device is not there.
     """
     set_process(threads)
+    chosen = choose_device(device)
     return {
-        "device": choose_device(device),
+        "device": chosen,
         "torch": torch.__version__,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "kernel": chosen_variant() if kernel_state().available else None,
+        "cpu": processor_name(),
+        **(_cuda_facts() if chosen == "cuda" else {}),
+    }
+
+
+def _cuda_facts() -> dict[str, Any]:
+    return {
+        "gpu": torch.cuda.get_device_name(),
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
     }
 
 

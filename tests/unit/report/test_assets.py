@@ -77,6 +77,10 @@ def test_a_table_as_csv_has_printed_and_unrounded_values():
         ("-1+cmd|x", "'-1+cmd|x"),
         ("-1.5", "-1.5"),
         ("+2", "+2"),
+        ("+0.12 to +0.50", "+0.12 to +0.50"),
+        ("-0.12 to −0.50", "-0.12 to −0.50"),
+        ("+1 to cmd", "'+1 to cmd"),
+        ("+1 to 2+cmd|x", "'+1 to 2+cmd|x"),
         ("−1.5", "−1.5"),
         ('a "b", c', 'a "b", c'),
         ("two\nlines", "two\nlines"),
@@ -99,7 +103,7 @@ def test_a_missing_number_is_empty():
 
 OWN = (
     r"\\(textbackslash|textasciitilde|textasciicircum|textless|textgreater|textbar|textasciigrave|textquotedbl|dots)\{\}"
-    r"|\\[{}&%$#_]|\$(-|\\(pm|times|leq|geq|rightarrow|Delta|kappa))\$"
+    r"|\\[{}&%$#_]|\$(-|\\(pm|times|leq|geq|rightarrow|Delta|alpha|beta|mu|Omega|kappa))\$"
 )
 
 
@@ -109,6 +113,15 @@ def test_escaped_words_hold_no_command_of_their_own(word):
     rest = re.sub(OWN, "", escape(word))
     rest = re.sub(r"\{[\[\]*]\}|(?<=[-'])\{\}", "", rest)
     assert not re.search(r"[\\{}&%$#_^\[\]*`\"<>|\n]", rest.replace("~", ""))
+
+
+def test_greek_letters_are_commands():
+    """Every letter of the alphabet: pdflatex has none of them in its text fonts."""
+    letters = [chr(n) for n in (*range(0x391, 0x3A2), *range(0x3A3, 0x3AA), *range(0x3B1, 0x3CA))]
+    found = {letter: escape(letter) for letter in letters}
+    assert all(written.isascii() for written in found.values())
+    assert (found["β"], found["Ω"], found["ε"], found["Α"]) == (r"$\beta$", r"$\Omega$", r"$\varepsilon$", "A")
+    assert escape("5 µm") == r"5 $\mu$m"
 
 
 def test_a_table_as_latex_is_whole():

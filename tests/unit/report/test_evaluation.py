@@ -11,8 +11,11 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.rows import rows_of, validation_rows
 from scantrial.analysis.thresholds import operate, threshold_for_sensitivity
 from scantrial.report import evaluation_words
+from scantrial.report.document import walk
 from scantrial.report.evaluation import evaluate
 from scantrial.report.reading import read_study
+from scantrial.report.sections.belief import belief
+from scantrial.report.view import build_view
 
 LABELS = {"base": "loss = bce", "loss-ce": "loss = ce"}
 SIZES = {"train": 40, "val": 80, "test": 120}
@@ -86,6 +89,18 @@ def test_the_words_carry_the_numbers(evaluation):
     assert evaluation_words.operating_words(evaluation)[0].startswith(
         "Thresholds: sensitivity of at least 90 % on validation and fixed at p = 0.5."
     )
+
+
+@pytest.mark.parametrize(("seeds", "words"), [((0, 1, 2), "seeds and cases"), ((4,), "cases alone")])
+def test_intervals_are_said_to_count_what_they_count(make_study, seeds, words):
+    """With one seed it is the cases alone: over the table, at thresholds, and of the calibration error."""
+    view = build_view(read_study(make_study(seeds=seeds, n_cases=SIZES), by="test", purpose="test"))
+    told = belief(view, None, None)
+    (table,) = [block for block in walk(told) if getattr(block, "id", "") == "intervals-table"]
+    assert table.caption.endswith(f"the 95 % interval that counts {words}.")
+    assert ("mean over its seeds" in table.caption) == (len(seeds) > 1)
+    assert f"Intervals count {words}. " in evaluation_words.operating_words(view.evaluation)[0]
+    assert all(f" over {words};" in one for one in evaluation_words.calibration_words(view.evaluation, view.labels))
 
 
 def test_more_classes_have_intervals_and_no_calibration(make_study):

@@ -16,6 +16,7 @@ from scantrial.audit.records import Audit, Finding
 from scantrial.core.errors import InputError
 from scantrial.core.records import EpochRecord, SplitPredictions
 from scantrial.report import verdict_words
+from scantrial.report.forest import forest_plot
 from scantrial.report.judging import Choices, judge, run_scores
 from scantrial.report.reading import RunData, StudyData
 from scantrial.store.folder import RunKey
@@ -417,6 +418,30 @@ def test_an_arm_with_one_lone_seed_spoils_its_own_comparison_only():
     assert any(note.startswith("x - base is not compared: arm x has one seed") for note in found.primary.notes)
     assert found.hypotheses[0].answer == "undecided"
     assert found.hypotheses[0].comparison is None
+
+
+@pytest.mark.parametrize(
+    ("seeds", "skipped", "there", "absent"),
+    [
+        (range(5), [], ["sample of cases, paired on both", "cases alone has to agree"], ["Hillis 2014", "one seed"]),
+        (
+            range(6),
+            [("base", 0), ("base", 1), ("base", 2), ("loss-ce", 3), ("loss-ce", 4), ("loss-ce", 5)],
+            ["paired on cases alone, for the arms do not share their seeds (Hillis 2014)"],
+            ["paired on both", "one seed"],
+        ),
+        ([3], [], ["With one seed of an arm the interval counts the sample of cases alone"], ["luck", "Hillis"]),
+    ],
+    ids=["paired", "unpaired", "one seed"],
+)
+def test_what_an_interval_counts_is_said_as_it_was_computed(seeds, skipped, there, absent):
+    """Paired on both, on cases alone, or of one seed: over seeds and cases, or over cases alone; so in the forest."""
+    found = judge(study({"base": 0.0, "loss-ce": 0.4}, seeds=seeds, skipped=skipped))
+    text = " ".join(verdict_words.what_verdicts_are(found))
+    assert [words for words in there if words not in text] == []
+    assert [words for words in absent if words in text] == []
+    caption = forest_plot(found.primary, title="t").caption
+    assert ("counting cases alone." if len(seeds) == 1 else "counting seeds and cases.") in caption
 
 
 def test_identical_arms_on_a_few_cases_are_told_with_the_rule_of_three():

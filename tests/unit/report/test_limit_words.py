@@ -70,6 +70,14 @@ def test_missing_runs_are_a_limit(plain, make_study):
     assert said.startswith("1 run of 6 is not there")
 
 
+def test_runs_under_other_versions_are_a_limit(plain):
+    """Where the environment tells of a change; one that tells of nothing new is none."""
+    for torch, n in (("2.7", 0), ("2.8", 1)):
+        changes = [{"at": "2026-01-02T10:00:00+00:00", "now": {"torch": torch}}]
+        said = limits_of_results(replace(plain, environment={"torch": "2.7", "changes": changes}))
+        assert len([words for words in said if "not all trained under the same versions" in words]) == n
+
+
 class TestAudit:
     """What the audit found or could not look for."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from scantrial.report import methods_text
 from scantrial.report.methods_text import methods
 from scantrial.report.reading import read_study
 from scantrial.report.references import REFERENCES, numbered
@@ -140,6 +142,41 @@ def test_before_any_run_nothing_was_trained(make_study):
     assert "6 runs, 0 of them finished" in found["design"][1]
 
 
+def test_later_runs_under_other_versions_are_told(plain):
+    """Each change with its date; then nobody is promised the same numbers."""
+    first = {"torch": "2.7", "python": "3.11", "versions": {"numpy": "2"}, "machine": "x86_64", "cpu": "A"}
+    changes = [
+        {"at": "2026-01-02T10:00:00+00:00", "now": {**first, "torch": "2.8"}},
+        {"at": "2026-02-03T10:00:00+00:00", "now": {**first, "torch": "2.8", "cpu": "B", "versions": {"numpy": "3"}}},
+    ]
+    alone, changed = (said(replace(plain, environment={**first, **more})) for more in ({}, {"changes": changes}))
+    assert "Versions: numpy 2, python 3.11, torch 2.7." in alone
+    assert "Machine: x86_64, A; the same versions and threads give the same numbers on it." in alone
+    assert "Later runs" not in alone
+    assert "Later runs: torch 2.8, from 2026-01-02. Later runs: numpy 3, cpu B, from 2026-02-03." in changed
+    assert "same numbers" not in changed
+
+
+def test_networks_that_differ_are_told_apart(make_study):
+    """Arguments of an activation, a network without a hidden layer, each layer's units where they are not all equal."""
+    networks = {
+        "gentle": {"activation": {"name": "LeakyReLU", "negative_slope": 0.01}, "hidden": [8]},
+        "steep": {"activation": {"name": "LeakyReLU", "negative_slope": 0.3}, "hidden": [8]},
+        "linear": {"hidden": []},
+        "hourglass": {"hidden": [64, 32, 64]},
+        "even": {"hidden": [64, 64, 64]},
+    }
+    text = said(view_of(make_study(arms={name: {"model": {"name": "mlp", **net}} for name, net in networks.items()})))
+    for words in (
+        "one hidden layer of 8 units, LeakyReLU activations (negative_slope = 0.01) (gentle)",
+        "LeakyReLU activations (negative_slope = 0.3) (steep)",
+        "a single linear layer (logistic regression) (linear)",
+        "3 hidden layers of 64, 32 and 64 units, ReLU activations (hourglass)",
+        "3 hidden layers of 64 units, ReLU activations (even)",
+    ):
+        assert words in text, words
+
+
 def test_sources_are_numbered_as_they_are_cited(plain, rich):
     """From 1 without a gap, each cited one listed once, none else."""
     for view in (plain, rich):
@@ -152,6 +189,25 @@ def test_sources_are_numbered_as_they_are_cited(plain, rich):
         assert "@" not in "\n".join(written)
         (listed,) = [block for block in methods_section(view).blocks if block.id == "sources"]
         assert len(listed.blocks[0].items) == len(sources)  # type: ignore[union-attr]
+
+
+def test_names_of_the_users_cite_nothing(make_study):
+    """A class, an arm and a source called like a citation, of a source that is known or not, stand as words."""
+    folder = make_study(class_names=("well [@x]", "ill [@holm]"), labels={"base": "[@brown]", "loss-ce": "[@y]"})
+    view = view_of(folder)
+    view = replace(view, data=replace(view.data, about={"name": "scans [@guo; @z]"}))
+    written, sources = numbered([text for _, text in methods(view).values()])
+    for words in ("“well [ @x]” and “ill [ @holm]”", "([ @brown])", "([ @y])", "“scans [ @guo; @z]”"):
+        assert words in " ".join(written), words
+    assert REFERENCES["holm"] not in sources
+    assert methods_section(view).id == "methods"
+
+
+def test_every_key_of_our_own_texts_is_known():
+    """Whatever a paragraph may cite, in whatever study, stands among the sources."""
+    keys = set(re.findall(r"(?:\[|; |\")@([a-z][a-z0-9-]*)", Path(methods_text.__file__).read_text()))
+    assert len(keys) > 30
+    assert keys - {"key"} <= REFERENCES.keys()
 
 
 def test_a_source_is_whole():

@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 
 
 def behaviour() -> dict[str, str]:
-    """Return what each run is to do, and under "prepare" and "torch" what the process is to do."""
+    """Return what each run is to do, and under "prepare", "torch" and "cpu" what the process is to do."""
     path = HERE / "behaviour.json"
     return json.loads(path.read_text()) if path.is_file() else {}
 
@@ -39,6 +39,7 @@ def prepare(device: str, threads: int) -> dict[str, Any]:
         "device": "cpu" if device == "auto" else device,
         "torch": behaviour().get("torch", "1.0"),
         "cpu_capability": "NONE",
+        **({"cpu": behaviour()["cpu"]} if "cpu" in behaviour() else {}),
     }
 
 

@@ -187,13 +187,13 @@ class TestEnvironment:
 
     def test_other_versions_are_noted_once(self, trial: Trial):
         """When they changed and to what; the first run's stay on top."""
-        for n_seeds, torch in ((1, "1.0"), (2, "1.1"), (3, "1.1")):
-            trial.behave(torch=torch)
+        for n_seeds, torch, cpu in ((1, "1.0", "x"), (2, "1.1", "y"), (3, "1.1", "y")):
+            trial.behave(torch=torch, cpu=cpu)
             trial.run(trial.study("factors={}", seeds=n_seeds))
         found = trial.folder.environment()
-        assert found["torch"] == "1.0"
+        assert (found["torch"], found["cpu"]) == ("1.0", "x")
         (change,) = found["changes"]
-        assert change["now"]["torch"] == "1.1"
+        assert (change["now"]["torch"], change["now"]["cpu"]) == ("1.1", "y")
         assert change["now"]["versions"] == found["versions"]
         assert change["at"] >= trial.folder.protocol()[0]["at"]
 

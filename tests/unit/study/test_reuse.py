@@ -17,10 +17,12 @@ from scantrial.report.reading import read_study
 from scantrial.report.sentences import choices
 from scantrial.report.view import build_view
 from scantrial.store.folder import RunKey
+from scantrial.study import execute
 from scantrial.study.execute import Outcome
 from scantrial.study.identity import Identities, where
 
 PREPARED = {"device": "cpu", "torch": "1.0", "cpu_capability": "NONE"}
+MAY_BE_THERE = ("kernel", "cpu", "gpu", "cuda", "cudnn")
 BASE = RunKey("base", 0)
 
 
@@ -47,7 +49,7 @@ def reuse(other: Trial, trial: Trial, *sets: str, **how: object) -> Outcome:
 def test_an_equal_run_is_taken_over_and_the_rest_is_trained(trial: Trial, other: Trial):
     """Under another arm's name: equal bytes, the name of this study, and everything that tells says where from."""
     trial.run(trial.study(), threads=2)
-    outcome = reuse(other, trial, "recipe.loss=ce", "factors={epochs: [2, 3]}", "seeds=2")
+    outcome = reuse(other, trial, "recipe.loss=ce", "factors={epochs: [2, 3]}", "seeds=2", threads=2)
     source = trial.folder.path.resolve()
     assert dict(outcome.reused) == {RunKey("base", seed): f"{source}, loss-ce/seed-{seed}" for seed in (0, 1)}
     assert list(map(str, outcome.trained)) == ["epochs-3/seed-0", "epochs-3/seed-1"]
@@ -99,8 +101,19 @@ def test_a_run_that_was_trained_otherwise_is_trained_anew(trial: Trial, other: T
     assert "1 run of the same recipe and seed, but trained otherwise there" in note
 
 
-def test_threads_are_those_of_the_runs_on_offer(trial: Trial, other: Trial):
+def test_a_run_of_another_processor_is_trained_anew(trial: Trial, other: Trial):
+    """The same settings and versions on another processor need not give the same bits."""
+    trial.behave(cpu="one")
+    trial.run(trial.study("factors={}", seeds=1))
+    trial.behave(cpu="another")
+    outcome = reuse(other, trial, "factors={}", "seeds=1")
+    assert (dict(outcome.reused), len(outcome.trained)) == ({}, 1)
+    assert "trained otherwise there: another machine" in outcome.notes[0]
+
+
+def test_threads_are_those_of_the_runs_on_offer(trial: Trial, other: Trial, monkeypatch):
     """Unless they are asked for, or fixed: with others no run would be equal."""
+    monkeypatch.setattr(execute, "n_cores", lambda: 6)
     trial.record(trial.study(seeds=1), finished=["base/seed-0"])
     give_identity(trial, threads=5)
     outcome = reuse(other, trial, "factors={}", "seeds=1", workers=None)
@@ -108,13 +121,28 @@ def test_threads_are_those_of_the_runs_on_offer(trial: Trial, other: Trial):
     assert other.folder.environment()["threads"] == 5
 
 
+@pytest.mark.parametrize(("n_cores", "seeds", "workers"), [(6, 3, 1), (6, 1, 2), (4, 1, 1)])
+def test_threads_of_few_runs_or_too_many_threads_are_not_taken(
+    trial: Trial, other: Trial, monkeypatch, n_cores, seeds, workers
+):
+    """One run of three on offer, or threads that all workers together have no cores for; what it takes is said."""
+    monkeypatch.setattr(execute, "n_cores", lambda: n_cores)
+    trial.record(trial.study(seeds=1), finished=["base/seed-0"])
+    give_identity(trial, threads=5)
+    outcome = reuse(other, trial, "factors={}", f"seeds={seeds}", workers=workers)
+    assert (dict(outcome.reused), len(outcome.trained)) == ({}, seeds)
+    assert other.folder.environment()["threads"] == n_cores // workers
+    assert "1 run on offer was trained with other threads" in outcome.notes[0]
+    assert outcome.notes[0].endswith("a new folder needs --threads 5")
+
+
 def test_where_depends_on_all_that_moves_bits():
-    """Engine, threads, device, PyTorch, its instruction set and the kernel's."""
+    """Engine, threads, device, PyTorch, its instruction set, the kernel's, processor, graphics card and its libraries."""
     first = where(PREPARED, engine="a:b", threads=2)
     assert first == where({**PREPARED, "other": 1}, engine="a:b", threads=2)
-    others = [where({**PREPARED, name: "else"}, engine="a:b", threads=2) for name in (*PREPARED, "kernel")]
+    others = [where({**PREPARED, name: "else"}, engine="a:b", threads=2) for name in (*PREPARED, *MAY_BE_THERE)]
     others += [where(PREPARED, engine="a:c", threads=2), where(PREPARED, engine="a:b", threads=1)]
-    assert len({first, *others}) == 7
+    assert len({first, *others}) == 11
 
 
 @pytest.mark.parametrize("custom", [False, True])

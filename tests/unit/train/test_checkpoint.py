@@ -143,13 +143,14 @@ def test_a_damaged_checkpoint_is_thrown_away(make_task, damage):
         {"seed": 4},
         {"arm": "other"},
         {"threads": 2},
+        {"where": "another machine, version or code"},
         {"labels": np.arange(80)[::-1] % 2},
         {"recipe": Recipe.model_validate({"model": "mlp-32x3", "epochs": 3})},
     ],
     ids=lambda change: next(iter(change)),
 )
 def test_a_checkpoint_of_another_run_is_not_taken_up(make_task, change):
-    """Another seed, arm, number of threads, labels or recipe: the file does not belong to this run."""
+    """Another seed, arm, number of threads, labels, recipe or place: the file does not belong to this run."""
     task = make_task(**FULL, task={"checkpoint_every_s": 0})
     with pytest.raises(Stopped):
         train_run(task, stop_at(2))

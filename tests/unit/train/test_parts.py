@@ -267,7 +267,9 @@ def test_prepare_process_flushes_subnormals_in_every_thread():
         from scantrial.train.process import prepare_process
         facts = prepare_process("cpu", 2)
         import torch
+        from scantrial.core.machine import processor_name
         assert facts["device"] == "cpu" and facts["torch"] == torch.__version__, facts
+        assert facts["cpu"] == processor_name() and "gpu" not in facts, facts
         assert torch.get_num_threads() == 2
         tiny = torch.full((4_000_000,), 1e-30)
         assert not (tiny * 1e-10).any()

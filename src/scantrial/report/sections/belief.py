@@ -36,9 +36,12 @@ def belief(view: ReportView, reliability: Figure | None, decision: Figure | None
 
 def _intervals(view: ReportView) -> Table:
     n = formats.count(view.data.n_of("test"))
+    n_seeds = [len(one.by_seed) for arm in view.evaluation.arms for one in arm.estimates.values()]
+    mean = "mean over its seeds" if max(n_seeds, default=1) > 1 else "its one run"
+    spread = formats.spread_words(*(n_seeds or [1]))
     return table(
         "intervals-table",
-        f"Each arm on the {n} test cases: mean over its seeds, below it the 95 % interval that counts seeds and cases.",
+        f"Each arm on the {n} test cases: {mean}, below it the 95 % interval that counts {spread}.",
         [*left("Arm"), *right(*(formats.metric_heading(METRICS[name]) for name in view.metrics))],
         [
             [view.labels[arm.arm], *(_estimate_cell(METRICS[name], arm.estimates.get(name)) for name in view.metrics)]
