@@ -43,7 +43,7 @@ def cases_page(shelf: Shelf, study: OpenStudy, asked: CasesQuery) -> CasesPage:
         name=study.name,
         question=study.plan()["study"],
         filter=wanted,
-        arms=_arms(study),
+        arms=study.arms_with_runs(),
         class_names=study.class_names(),
         findings=finding_titles(audit),
         n_cases=len(chosen.scores.cases),
@@ -56,15 +56,9 @@ def cases_page(shelf: Shelf, study: OpenStudy, asked: CasesQuery) -> CasesPage:
     )
 
 
-def _arms(study: OpenStudy) -> dict[str, str]:
-    """Return the labels of the arms that have finished runs."""
-    done = {key.arm for key in study.finished()}
-    return {name: label for name, label in study.labels().items() if name in done}
-
-
 def _chosen(study: OpenStudy, index: CaseIndex, asked: CasesQuery) -> tuple[Chosen, CaseFilter]:
     class_names = study.class_names()
-    wanted = asked.to_filter(arms=_arms(study), class_names=class_names)
+    wanted = asked.to_filter(arms=study.arms_with_runs(), class_names=class_names)
     split: Split = asked.split
     if split == "test":
         study.open_test()

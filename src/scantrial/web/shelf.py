@@ -100,6 +100,11 @@ class OpenStudy:
         """Return what to call each arm, by its name."""
         return {arm["name"]: str(arm.get("label") or arm["name"]) for arm in self.plan()["arms"]}
 
+    def arms_with_runs(self) -> dict[str, str]:
+        """Return the labels of the arms that have finished runs."""
+        done = {key.arm for key in self.finished()}
+        return {name: label for name, label in self.labels().items() if name in done}
+
     def class_names(self) -> tuple[str, ...]:
         """Return the classes in the order of their indices."""
         return tuple(map(str, self.folder.data()["class_names"]))
