@@ -92,10 +92,31 @@ def test_while_a_study_trains_its_test_rows_stay_closed(tmp_path):
         assert (tried["is_closed"], tried["locked"]) == (True, [])
         assert tried["validation"] is not None
         assert openings_of(folder.path) == []
+        cases, case = reader.json("/s/half/cases?split=test"), reader.json("/s/half/cases/25")
+        assert (cases["is_closed"], cases["n_matching"], case["is_closed"]) == (True, 10, True)
+        said = ("decision", "confidence", "is_right", "disagreement")
+        assert {card[key] for card in cases["cases"] for key in said} == {None}
+        assert (case["arms"], case["saliency_choices"], case["saliency"]) == ([], [], None)
+        for asked in ("arm=base&outcome=right", "decision=normal", "sort=mistaken", "sort=disagreement"):
+            for path in ("cases?split=test&", "cases/25?"):
+                assert reader.ask(f"/s/half/{path}{asked}").status == 400, asked
+        # Another split in the address does not make a test case one of it.
+        assert reader.ask("/s/half/cases/25?split=val&outcome=right").status == 400
+        for path in ("25?saliency=base/0", "25/saliency/base/0/scan.png", "25/saliency/base/0/gradient.png"):
+            assert reader.ask(f"/s/half/cases/{path}").status == 400, path
+        assert reader.ask("/s/half/cases/25/thumb.png").status == 200
+        link = 'href="/s/half/cases?split=test&amp;results=now"'
+        assert link in reader.ask("/s/half/cases?split=test").text
+        # Scans were looked at, which is logged; of what the runs said of them nothing was read.
+        assert openings_of(folder.path) == [()]
+        assert reader.json("/s/half/cases?split=val&outcome=right")["is_closed"] is False
         assert reader.settled("/s/half?results=now")["results"] is not None
         assert reader.json("/s/half/compare?results=now")["pair"] is not None
         assert reader.json("/s/half/threshold?results=now")["locked"] != []
-        assert len(openings_of(folder.path)) == 1
+        right = reader.json("/s/half/cases?split=test&arm=base&outcome=right&results=now")
+        assert {card["is_right"] for card in right["cases"]} == {True}
+        assert [arm["n_right"] for arm in reader.json("/s/half/cases/25?results=now")["arms"]] != []
+        assert len(openings_of(folder.path)) == 2
         whole = write_study(tmp_path / "whole", StudyShape(arms=TWO_ARMS)).path
         shutil.copytree(whole / "runs" / "loss-ce" / "seed-2", folder.run_path(RunKey("loss-ce", 2)))
         # The folder is looked at once a second.
@@ -104,7 +125,7 @@ def test_while_a_study_trains_its_test_rows_stay_closed(tmp_path):
                 break
             time.sleep(0.1)
         assert reader.settled("/s/half")["results_state"] == "ready"
-    assert openings_of(folder.path)[1:] == [("loss-ce/seed-2",)]
+    assert openings_of(folder.path)[2:] == [("loss-ce/seed-2",)]
 
 
 def test_without_a_log_no_test_rows(study):

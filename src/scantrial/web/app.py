@@ -267,24 +267,28 @@ class Site:
 
     async def _cases(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked = read_query(CasesQuery, dict(request.query_params))
+        is_closed = await self._is_closed(study, stamp, asked.results)
         page = await self._quick.get(
-            ("cases", study.name, stamp.results, asked), lambda: cases_page(self.shelf, study, asked)
+            ("cases", study.name, stamp.results, asked, is_closed),
+            lambda: cases_page(self.shelf, study, asked, is_closed=is_closed),
         )
-        return Made(page=page, state=stamp.results)
+        return Made(page=page, state=f"{stamp.results}-{is_closed:d}")
 
     async def _case(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked, case = read_query(CaseQuery, dict(request.query_params)), int(request.path_params["case"])
 
+        is_closed = await self._is_closed(study, stamp, asked.results)
+
         def make() -> Page:
-            plain = case_page(self.shelf, study, case, asked)
+            plain = case_page(self.shelf, study, case, asked, is_closed=is_closed)
             if asked.saliency is None:
                 return plain
             found = self._explainer.describe(study, case, asked.saliency, plain)
-            return case_page(self.shelf, study, case, asked, saliency=found)
+            return case_page(self.shelf, study, case, asked, is_closed=is_closed, saliency=found)
 
         kept = self._slow if asked.saliency is not None else self._quick
-        page = await kept.get(("case", study.name, stamp.results, case, asked), make)
-        return Made(page=page, state=stamp.results)
+        page = await kept.get(("case", study.name, stamp.results, case, asked, is_closed), make)
+        return Made(page=page, state=f"{stamp.results}-{is_closed:d}")
 
     async def _compare(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked = read_query(CompareQuery, dict(request.query_params))
@@ -326,7 +330,7 @@ class Site:
             index = self.shelf.cases(study)
             place = index.row_of.get(case)
             if place is not None and index.rows[place]["split"] == "test":
-                study.open_test()
+                study.open_test(with_runs=False)
             return None if place is None else index.pictures[place]
 
         try:
@@ -343,9 +347,13 @@ class Site:
         if kind not in KINDS:
             raise HTTPException(404, f"no picture is called {kind!r}")
         try:
+            asked = read_query(StudyQuery, dict(request.query_params))
             stamp = await self._stamp(study)
-            key = ("picture", study.name, stamp.results, case, run, kind)
-            png = await self._slow.get(key, lambda: self._explainer.picture(study, case, run, kind))
+            is_closed = await self._is_closed(study, stamp, asked.results)
+            key = ("picture", study.name, stamp.results, case, run, kind, is_closed)
+            png = await self._slow.get(
+                key, lambda: self._explainer.picture(study, case, run, kind, is_closed=is_closed)
+            )
         except Exception as error:  # as above
             return self._refused(request, error)
         return _picture(request, png)

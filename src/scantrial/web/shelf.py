@@ -157,10 +157,16 @@ class OpenStudy:
 
     # ------------------------------------------------------------------ predictions
 
-    def open_test(self) -> None:
-        """Log that test cases are looked at, where this server has not done so for all of the study's runs."""
+    def open_test(self, *, with_runs: bool = True) -> None:
+        """Log that test cases are looked at, where this server has not done so for all of the study's runs.
+
+        Parameters
+        ----------
+        with_runs : whether what the runs said of them is read; if not, their scans and classes alone are looked at
+        """
         with self._guard:
-            new = {key: run.stamp for key, run in self.finished().items() if self._opened.get(key) != run.stamp}
+            runs = self.finished() if with_runs else {}
+            new = {key: run.stamp for key, run in runs.items() if self._opened.get(key) != run.stamp}
             if new or not self._is_logged:
                 self.folder.log_test_opening(by=BY, purpose=PURPOSE, runs=list(new))
                 self._opened.update(new)
