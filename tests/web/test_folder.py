@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tests.web.serving import served
 
 from scantrial.core.errors import InputError
 from scantrial.store.folder import RunKey, StudyFolder
+from scantrial.web.cases import CaseIndex, read_cases
 from scantrial.web.shelf import Shelf
 
 READ = ["", "/cases", "/cases?split=test", "/cases/1", "/cases/25", "/compare", "/threshold"]
@@ -256,6 +259,30 @@ def test_a_study_folder_alone_can_be_served(study):
     with served(study) as reader:
         assert [card["name"] for card in reader.json("/")["studies"]] == ["done"]
         assert reader.ask("/s/done").status == 200
+
+
+def test_reading_pictures_stops_nobody_who_asks_for_a_study(study, tmp_path, monkeypatch):
+    """Another study is handed out meanwhile; those who ask for the same pictures wait for one reading."""
+    write_study(tmp_path / "other", StudyShape(arms=TWO_ARMS))
+    begun, gate, n_reads, shelf = threading.Event(), threading.Event(), [], Shelf(tmp_path)
+
+    def slowly(folder: StudyFolder) -> CaseIndex:
+        n_reads.append(1)
+        begun.set()
+        assert gate.wait(30)
+        return read_cases(folder)
+
+    monkeypatch.setattr("scantrial.web.shelf.read_cases", slowly)
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(shelf.cases, shelf.study("done")) for _ in range(2)]
+        assert begun.wait(30)
+        try:
+            assert pool.submit(shelf.study, "other").result(10).name == "other"
+        finally:
+            gate.set()
+        first, second = (future.result(30) for future in asked)
+    assert first is second
+    assert n_reads == [1]
 
 
 def test_an_empty_folder_says_what_a_study_is(tmp_path):

@@ -235,6 +235,7 @@ class Shelf:
         self._studies: dict[str, OpenStudy] = {}
         self._cases: OrderedDict[tuple[str, int], CaseIndex] = OrderedDict()
         self._guard = threading.Lock()
+        self._reading = threading.Lock()
         self._seen: tuple[float, dict[str, Path]] = float("-inf"), {}
 
     def names(self) -> tuple[str, ...]:
@@ -256,13 +257,25 @@ class Shelf:
     def cases(self, study: OpenStudy) -> CaseIndex:
         """Return the cases of a study with their pictures; those of the last few studies stay in memory."""
         key = study.name, _mtime(study.folder.path / "cases.parquet")
+        found = self._kept_cases(key)
+        if found is None:
+            # Seconds for many pictures: who asks for the same waits for them, who asks for a study does not.
+            with self._reading:
+                found = self._kept_cases(key) or read_cases(study.folder)
+                self._keep_cases(key, found)
+        return found
+
+    def _kept_cases(self, key: tuple[str, int]) -> CaseIndex | None:
         with self._guard:
-            if key not in self._cases:
-                self._cases[key] = read_cases(study.folder)
-            self._cases.move_to_end(key)
+            if key in self._cases:
+                self._cases.move_to_end(key)
+            return self._cases.get(key)
+
+    def _keep_cases(self, key: tuple[str, int], found: CaseIndex) -> None:
+        with self._guard:
+            self._cases[key] = found
             while len(self._cases) > KEPT_PICTURES:
                 self._cases.popitem(last=False)
-            return self._cases[key]
 
     def _paths(self) -> dict[str, Path]:
         at, found = self._seen
