@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tests.web.serving import served
 
 from scantrial.core.errors import InputError
 from scantrial.store.folder import RunKey, StudyFolder
+from scantrial.web.cases import CaseIndex, read_cases
 from scantrial.web.shelf import Shelf
 
 READ = ["", "/cases", "/cases?split=test", "/cases/1", "/cases/25", "/compare", "/threshold"]
@@ -92,10 +95,31 @@ def test_while_a_study_trains_its_test_rows_stay_closed(tmp_path):
         assert (tried["is_closed"], tried["locked"]) == (True, [])
         assert tried["validation"] is not None
         assert openings_of(folder.path) == []
+        cases, case = reader.json("/s/half/cases?split=test"), reader.json("/s/half/cases/25")
+        assert (cases["is_closed"], cases["n_matching"], case["is_closed"]) == (True, 10, True)
+        said = ("decision", "confidence", "is_right", "disagreement")
+        assert {card[key] for card in cases["cases"] for key in said} == {None}
+        assert (case["arms"], case["saliency_choices"], case["saliency"]) == ([], [], None)
+        for asked in ("arm=base&outcome=right", "decision=normal", "sort=mistaken", "sort=disagreement"):
+            for path in ("cases?split=test&", "cases/25?"):
+                assert reader.ask(f"/s/half/{path}{asked}").status == 400, asked
+        # Another split in the address does not make a test case one of it.
+        assert reader.ask("/s/half/cases/25?split=val&outcome=right").status == 400
+        for path in ("25?saliency=base/0", "25/saliency/base/0/scan.png", "25/saliency/base/0/gradient.png"):
+            assert reader.ask(f"/s/half/cases/{path}").status == 400, path
+        assert reader.ask("/s/half/cases/25/thumb.png").status == 200
+        link = 'href="/s/half/cases?split=test&amp;results=now"'
+        assert link in reader.ask("/s/half/cases?split=test").text
+        # Scans were looked at, which is logged; of what the runs said of them nothing was read.
+        assert openings_of(folder.path) == [()]
+        assert reader.json("/s/half/cases?split=val&outcome=right")["is_closed"] is False
         assert reader.settled("/s/half?results=now")["results"] is not None
         assert reader.json("/s/half/compare?results=now")["pair"] is not None
         assert reader.json("/s/half/threshold?results=now")["locked"] != []
-        assert len(openings_of(folder.path)) == 1
+        right = reader.json("/s/half/cases?split=test&arm=base&outcome=right&results=now")
+        assert {card["is_right"] for card in right["cases"]} == {True}
+        assert [arm["n_right"] for arm in reader.json("/s/half/cases/25?results=now")["arms"]] != []
+        assert len(openings_of(folder.path)) == 2
         whole = write_study(tmp_path / "whole", StudyShape(arms=TWO_ARMS)).path
         shutil.copytree(whole / "runs" / "loss-ce" / "seed-2", folder.run_path(RunKey("loss-ce", 2)))
         # The folder is looked at once a second.
@@ -104,7 +128,7 @@ def test_while_a_study_trains_its_test_rows_stay_closed(tmp_path):
                 break
             time.sleep(0.1)
         assert reader.settled("/s/half")["results_state"] == "ready"
-    assert openings_of(folder.path)[1:] == [("loss-ce/seed-2",)]
+    assert openings_of(folder.path)[2:] == [("loss-ce/seed-2",)]
 
 
 def test_without_a_log_no_test_rows(study):
@@ -235,6 +259,30 @@ def test_a_study_folder_alone_can_be_served(study):
     with served(study) as reader:
         assert [card["name"] for card in reader.json("/")["studies"]] == ["done"]
         assert reader.ask("/s/done").status == 200
+
+
+def test_reading_pictures_stops_nobody_who_asks_for_a_study(study, tmp_path, monkeypatch):
+    """Another study is handed out meanwhile; those who ask for the same pictures wait for one reading."""
+    write_study(tmp_path / "other", StudyShape(arms=TWO_ARMS))
+    begun, gate, n_reads, shelf = threading.Event(), threading.Event(), [], Shelf(tmp_path)
+
+    def slowly(folder: StudyFolder) -> CaseIndex:
+        n_reads.append(1)
+        begun.set()
+        assert gate.wait(30)
+        return read_cases(folder)
+
+    monkeypatch.setattr("scantrial.web.shelf.read_cases", slowly)
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(shelf.cases, shelf.study("done")) for _ in range(2)]
+        assert begun.wait(30)
+        try:
+            assert pool.submit(shelf.study, "other").result(10).name == "other"
+        finally:
+            gate.set()
+        first, second = (future.result(30) for future in asked)
+    assert first is second
+    assert n_reads == [1]
 
 
 def test_an_empty_folder_says_what_a_study_is(tmp_path):

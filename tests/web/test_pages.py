@@ -45,7 +45,7 @@ ADDRESSES = [
     ("/s/done/cases/99999", records.ErrorPage),
     ("/s/done/cases?split=x", records.ErrorPage),
     *(
-        (f"/s/{quote(study, safe='')}{path}", kind)
+        (f"/s/{quote(study, safe='')}{path}", records.ErrorPage if study == "half" and "wrong" in path else kind)
         for study in STUDIES
         for path, kind in OF_A_STUDY.items()
         # To make a report takes seconds: of a study that is not complete there is none.

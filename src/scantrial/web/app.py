@@ -138,7 +138,7 @@ class Site:
     def _answered(self, make: Maker) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             try:
-                study = self._find(request)
+                study = await self._find(request)
                 stamp = await self._stamp(study)
                 return await self._shown(request, await make(request, study, stamp))
             except HTTPException:
@@ -148,13 +148,20 @@ class Site:
 
         return answer
 
-    def _find(self, request: Request) -> OpenStudy:
+    async def _find(self, request: Request) -> OpenStudy:
         name: str = request.path_params["name"]
-        for wanted in (name, name.removesuffix(".json")):
-            if wanted in self.shelf.names():
-                request.state.wants_json = wanted != name
-                return self.shelf.study(wanted)
-        raise HTTPException(404, f"no study is called {name!r}")
+
+        def look() -> OpenStudy | None:
+            known = self.shelf.names()
+            wanted = next((wanted for wanted in (name, name.removesuffix(".json")) if wanted in known), None)
+            return None if wanted is None else self.shelf.study(wanted)
+
+        # A look at the disk, like any other: the loop does not wait for it.
+        found = await asyncio.get_running_loop().run_in_executor(self._pool, look)
+        if found is None:
+            raise HTTPException(404, f"no study is called {name!r}")
+        request.state.wants_json = found.name != name
+        return found
 
     async def _stamp(self, study: OpenStudy) -> Stamp:
         return await self._quick.get(("stamp", study.name, int(time.monotonic() / LOOK_S)), study.stamp)
@@ -267,24 +274,28 @@ class Site:
 
     async def _cases(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked = read_query(CasesQuery, dict(request.query_params))
+        is_closed = await self._is_closed(study, stamp, asked.results)
         page = await self._quick.get(
-            ("cases", study.name, stamp.results, asked), lambda: cases_page(self.shelf, study, asked)
+            ("cases", study.name, stamp.results, asked, is_closed),
+            lambda: cases_page(self.shelf, study, asked, is_closed=is_closed),
         )
-        return Made(page=page, state=stamp.results)
+        return Made(page=page, state=f"{stamp.results}-{is_closed:d}")
 
     async def _case(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked, case = read_query(CaseQuery, dict(request.query_params)), int(request.path_params["case"])
 
+        is_closed = await self._is_closed(study, stamp, asked.results)
+
         def make() -> Page:
-            plain = case_page(self.shelf, study, case, asked)
+            plain = case_page(self.shelf, study, case, asked, is_closed=is_closed)
             if asked.saliency is None:
                 return plain
             found = self._explainer.describe(study, case, asked.saliency, plain)
-            return case_page(self.shelf, study, case, asked, saliency=found)
+            return case_page(self.shelf, study, case, asked, is_closed=is_closed, saliency=found)
 
         kept = self._slow if asked.saliency is not None else self._quick
-        page = await kept.get(("case", study.name, stamp.results, case, asked), make)
-        return Made(page=page, state=stamp.results)
+        page = await kept.get(("case", study.name, stamp.results, case, asked, is_closed), make)
+        return Made(page=page, state=f"{stamp.results}-{is_closed:d}")
 
     async def _compare(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked = read_query(CompareQuery, dict(request.query_params))
@@ -309,7 +320,7 @@ class Site:
     # ------------------------------------------------------------------ files and pictures
 
     async def _built_report(self, request: Request) -> Response:
-        study = self._find(request)
+        study = await self._find(request)
         path = study.folder.path / "report" / "report.html"
         if not path.is_file() or not path.resolve().is_relative_to(study.folder.path.resolve()):
             raise HTTPException(404, "no report was written into this study's folder")
@@ -320,13 +331,13 @@ class Site:
         return Response(body, media_type="text/html", headers={"Content-Security-Policy": policy})
 
     async def _thumb(self, request: Request) -> Response:
-        study, case = self._find(request), int(request.path_params["case"])
+        study, case = await self._find(request), int(request.path_params["case"])
 
         def picture() -> bytes | None:
             index = self.shelf.cases(study)
             place = index.row_of.get(case)
             if place is not None and index.rows[place]["split"] == "test":
-                study.open_test()
+                study.open_test(with_runs=False)
             return None if place is None else index.pictures[place]
 
         try:
@@ -338,14 +349,18 @@ class Site:
         return _picture(request, png)
 
     async def _saliency_picture(self, request: Request) -> Response:
-        study, wanted = self._find(request), request.path_params
+        study, wanted = await self._find(request), request.path_params
         run, case, kind = f"{wanted['arm']}/{wanted['seed']}", int(wanted["case"]), wanted["kind"]
         if kind not in KINDS:
             raise HTTPException(404, f"no picture is called {kind!r}")
         try:
+            asked = read_query(StudyQuery, dict(request.query_params))
             stamp = await self._stamp(study)
-            key = ("picture", study.name, stamp.results, case, run, kind)
-            png = await self._slow.get(key, lambda: self._explainer.picture(study, case, run, kind))
+            is_closed = await self._is_closed(study, stamp, asked.results)
+            key = ("picture", study.name, stamp.results, case, run, kind, is_closed)
+            png = await self._slow.get(
+                key, lambda: self._explainer.picture(study, case, run, kind, is_closed=is_closed)
+            )
         except Exception as error:  # as above
             return self._refused(request, error)
         return _picture(request, png)
@@ -353,7 +368,7 @@ class Site:
     # ------------------------------------------------------------------ the feed
 
     async def _events(self, request: Request) -> Response:
-        study = self._find(request)
+        study = await self._find(request)
 
         async def look() -> dict[str, object]:
             try:

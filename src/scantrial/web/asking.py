@@ -30,8 +30,9 @@ class StudyQuery(Asked):
 
 
 class CasesQuery(Asked):
-    """Of the list of cases, and of a case that was reached through it."""
+    """Of the list of cases, and of a case that was reached through it; `results` as for a study."""
 
+    results: Literal["now"] | None = None
     split: Literal["train", "val", "test"] = "val"
     truth: str | None = None
     arm: str = "all"
@@ -64,13 +65,40 @@ class CasesQuery(Asked):
             outcome=self.outcome,
             finding=self.finding,
             sort=self.sort,
+            results=self.results,
         )
+
+    def refuse_scores(self) -> None:
+        """Refuse to filter or sort by what runs said: while test rows are closed, an order would tell it too.
+
+        Raises
+        ------
+        InputError
+            Naming what was asked for.
+        """
+        by = [name for name in ("decision", "outcome") if getattr(self, name) is not None]
+        by += [f"sort={self.sort}"] if self.sort != "case" else []
+        if by:
+            raise InputError(
+                f"test cases by {', '.join(by)}, while not all runs are finished",
+                expected="test cases by number, true class or finding",
+                do="wait for the last run, or ask for results=now in the address",
+            )
 
 
 class CaseQuery(CasesQuery):
     """Of one case; `saliency` is ARM/SEED."""
 
     saliency: str | None = None
+
+    def refuse_scores(self) -> None:
+        """Refuse where the network looks, too: the pictures are of its decision."""
+        super().refuse_scores()
+        if self.saliency is not None:
+            raise InputError(
+                "where a network looks on a test case, while not all runs are finished",
+                do="wait for the last run, or ask for results=now in the address",
+            )
 
 
 class CompareQuery(Asked):

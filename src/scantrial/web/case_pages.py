@@ -11,6 +11,7 @@ from scantrial.report.case import ArmCase, CaseView, build_case
 from scantrial.report.sentences import SPLIT_WORDS
 from scantrial.web.asking import PAGE_SIZE, CaseQuery, CasesQuery
 from scantrial.web.cases import CaseIndex, Chosen, choose, finding_titles, findings_by_case, split_scores
+from scantrial.web.number_pages import NOTE_CLOSED
 from scantrial.web.records import ArmOnCase, CaseFilter, CasePage, CasesPage, Saliency, SeedOnCase
 from scantrial.web.shelf import OpenStudy, Shelf
 
@@ -25,17 +26,26 @@ LEARNED = {
 }
 
 
-def note_of(split: str) -> str:
+def note_of(split: str, *, is_closed: bool) -> str:
     """Say what a reader has to know of decisions on a split."""
+    if is_closed:
+        return NOTE_CLOSED
     if split == "test":
         return NOTE_TEST
     return NOTE.format(split=SPLIT_WORDS[split].capitalize(), learned=LEARNED[split])
 
 
-def cases_page(shelf: Shelf, study: OpenStudy, asked: CasesQuery) -> CasesPage:
-    """Build one part of the list of cases."""
+def cases_page(shelf: Shelf, study: OpenStudy, asked: CasesQuery, *, is_closed: bool) -> CasesPage:
+    """Build one part of the list of cases; test cases have no decisions where test rows stay closed.
+
+    Raises
+    ------
+    InputError
+        If it names what the study does not have, or asks for closed test cases by what was decided.
+    """
     index = shelf.cases(study)
-    chosen, wanted = _chosen(study, index, asked)
+    is_closed = is_closed and asked.split == "test"
+    chosen, wanted = _chosen(study, index, asked, is_closed=is_closed)
     n_pages = max(1, math.ceil(len(chosen.positions) / PAGE_SIZE))
     page = min(asked.page, n_pages)
     audit = study.audit()
@@ -43,7 +53,7 @@ def cases_page(shelf: Shelf, study: OpenStudy, asked: CasesQuery) -> CasesPage:
         name=study.name,
         question=study.plan()["study"],
         filter=wanted,
-        arms=_arms(study),
+        arms=study.arms_with_runs(),
         class_names=study.class_names(),
         findings=finding_titles(audit),
         n_cases=len(chosen.scores.cases),
@@ -52,50 +62,55 @@ def cases_page(shelf: Shelf, study: OpenStudy, asked: CasesQuery) -> CasesPage:
         n_pages=n_pages,
         cases=chosen.cards(chosen.positions[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]),
         has_pictures=any(index.pictures),
-        note=note_of(wanted.split),
+        is_closed=is_closed,
+        note=note_of(wanted.split, is_closed=is_closed),
     )
 
 
-def _arms(study: OpenStudy) -> dict[str, str]:
-    """Return the labels of the arms that have finished runs."""
-    done = {key.arm for key in study.finished()}
-    return {name: label for name, label in study.labels().items() if name in done}
-
-
-def _chosen(study: OpenStudy, index: CaseIndex, asked: CasesQuery) -> tuple[Chosen, CaseFilter]:
+def _chosen(study: OpenStudy, index: CaseIndex, asked: CasesQuery, *, is_closed: bool) -> tuple[Chosen, CaseFilter]:
     class_names = study.class_names()
-    wanted = asked.to_filter(arms=_arms(study), class_names=class_names)
+    wanted = asked.to_filter(arms=study.arms_with_runs(), class_names=class_names)
     split: Split = asked.split
+    if is_closed:
+        asked.refuse_scores()
     if split == "test":
-        study.open_test()
-    runs = study.runs(with_test=split == "test")
+        study.open_test(with_runs=not is_closed)
+    runs = study.runs(with_test=split == "test" and not is_closed)
     scores = split_scores(index, split, runs, n_classes=len(class_names))
     found = choose(scores, wanted, class_names=class_names, findings=findings_by_case(study.audit()))
     return found, wanted
 
 
 def case_page(
-    shelf: Shelf, study: OpenStudy, case: int, asked: CaseQuery, *, saliency: Saliency | None = None
+    shelf: Shelf,
+    study: OpenStudy,
+    case: int,
+    asked: CaseQuery,
+    *,
+    is_closed: bool,
+    saliency: Saliency | None = None,
 ) -> CasePage:
     """Build the page of one case; its neighbours are those of the filter that it was reached by.
 
     Raises
     ------
     InputError
-        If no split holds a case of that number.
+        If no split holds a case of that number, or a closed test case is asked for what was decided on it.
     """
     index = shelf.cases(study)
     if case not in index.row_of:
         raise InputError(f"no split of the study holds case {case}", do="choose one from the list of cases")
     place = index.row_of[case]
     row = index.rows[place]
+    is_closed = is_closed and row["split"] == "test"
     # The case itself says which split it is of; a filter by another one has no neighbours for it.
-    chosen, wanted = _chosen(study, index, asked.model_copy(update={"split": row["split"]}))
+    of_split = asked.model_copy(update={"split": row["split"]})
+    chosen, wanted = _chosen(study, index, of_split, is_closed=is_closed)
     order = chosen.numbers()
     position = order.index(case) if case in order else None
     parts = {
         key: (run.predictions[row["split"]],)
-        for key, run in study.runs(with_test=row["split"] == "test").items()
+        for key, run in study.runs(with_test=row["split"] == "test" and not is_closed).items()
         if row["split"] in run.predictions
     }
     view = build_case(study.plan()["arms"], {**row, "thumbnail": None}, parts, study.class_names())
@@ -110,7 +125,7 @@ def case_page(
         truth=view.true_class,
         class_names=view.class_names,
         findings={code: titles[code] for code in findings_by_case(study.audit()).get(case, ())},
-        arms=tuple(_arm_on_case(view, arm) for arm in view.arms),
+        arms=() if is_closed else tuple(_arm_on_case(view, arm) for arm in view.arms),
         has_picture=index.pictures[place] is not None,
         saliency=saliency,
         saliency_choices=tuple(f"{arm.name}/{seed.seed}" for arm in view.arms for seed in arm.seeds),
@@ -119,7 +134,8 @@ def case_page(
         previous=None if not position else order[position - 1],
         following=None if position is None or position + 1 >= len(order) else order[position + 1],
         filter=wanted,
-        note=note_of(row["split"]),
+        is_closed=is_closed,
+        note=note_of(row["split"], is_closed=is_closed),
     )
 
 

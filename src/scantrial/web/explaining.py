@@ -10,6 +10,7 @@ from scantrial.core.errors import InputError
 from scantrial.core.records import SaliencyMaps
 from scantrial.data.scanset import ScanSet
 from scantrial.store.folder import RunKey
+from scantrial.web.asking import CaseQuery
 from scantrial.web.pictures import draw_map
 from scantrial.web.records import CasePage, Saliency
 from scantrial.web.shelf import OpenStudy, Shelf
@@ -73,9 +74,17 @@ class Explainer:
             patch_px=found.patch_px,
         )
 
-    def picture(self, study: OpenStudy, case: int, run: str, kind: str) -> bytes:
-        """Draw the scan, or one of the maps over it, as PNG."""
+    def picture(self, study: OpenStudy, case: int, run: str, kind: str, *, is_closed: bool) -> bytes:
+        """Draw the scan, or one of the maps over it, as PNG.
+
+        Raises
+        ------
+        InputError
+            If there is no such case or run, or the case is of the test rows and these stay closed.
+        """
         if self._row(study, case)["split"] == "test":
+            if is_closed:
+                CaseQuery(saliency=run).refuse_scores()
             study.open_test()
         done = tuple(f"{key.arm}/{key.seed}" for key in study.finished())
         _parts(run, done)

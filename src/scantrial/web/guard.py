@@ -10,7 +10,6 @@ import hmac
 import ipaddress
 import secrets
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -66,7 +65,7 @@ class Door:
         host, port = _split_host(named)
         if port != str(self.port) and not (port == "" and self.port == 80):
             return False
-        if host in LOOPBACK or host == self.host:
+        if host in LOOPBACK or host == self.host.lower():
             return True
         # A number cannot be rebound; any other name could be somebody else's.
         return self.is_remote and _is_number(host)
@@ -80,12 +79,13 @@ class Door:
         return hmac.compare_digest(given.encode(errors="replace"), self.token.encode())
 
     def has_cookie(self, header: str) -> bool:
-        """Return whether a ``Cookie`` header lets in."""
-        try:
-            found = SimpleCookie(header).get(self.cookie)
-        except CookieError:
-            return False
-        return found is not None and hmac.compare_digest(found.value.encode(), self.pass_word.encode())
+        """Return whether a ``Cookie`` header lets in.
+
+        Other servers of this host write into the same header, whatever they like: only our part of it is read.
+        """
+        parts = (part.strip().partition("=") for part in header.split(";"))
+        given = [value for name, _, value in parts if name == self.cookie]
+        return any(hmac.compare_digest(value.encode(), self.pass_word.encode()) for value in given)
 
 
 def _split_host(named: str) -> tuple[str, str]:

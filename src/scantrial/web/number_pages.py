@@ -41,7 +41,7 @@ def compare_page(study: OpenStudy, asked: CompareQuery, data: StudyData | None) 
     InputError
         If there is no such metric or no such arm.
     """
-    labels, arms = study.labels(), _arms_with_runs(study)
+    labels, arms = study.labels(), study.arms_with_runs()
     primary = study.plan().get("primary") or {}
     titles = {name: METRICS[name].title for name in metrics_for(len(study.class_names()))}
     metric = asked.metric or METRICS[str(primary.get("metric", "accuracy"))].name
@@ -75,11 +75,6 @@ def _compared(data: StudyData | None, metric: str) -> tuple[Comparison | None, s
         return compare_pairs(data, metric=metric), NOTE_COMPARE
     except InputError as error:
         return None, f"There is no comparison: {error.got}."
-
-
-def _arms_with_runs(study: OpenStudy) -> dict[str, str]:
-    done = {key.arm for key in study.finished()}
-    return {name: label for name, label in study.labels().items() if name in done}
 
 
 def _is_whole(study: OpenStudy) -> bool:
@@ -146,7 +141,7 @@ def threshold_page(study: OpenStudy, asked: ThresholdQuery, data: StudyData, *, 
         If there is no such arm.
     """
     class_names = study.class_names()
-    arms = _arms_with_runs(study) if len(class_names) == 2 else {}
+    arms = study.arms_with_runs() if len(class_names) == 2 else {}
     arm = asked.arm or next(iter(arms), None)
     if asked.arm is not None:
         _known("arm with finished runs", asked.arm, arms)

@@ -246,6 +246,7 @@ class CaseFilter:
     outcome: str | None = told("right or wrong; null for both")
     finding: str | None = told("only cases that this finding of the audit names, or any for any finding; null for all")
     sort: str = told("case, confidence, unsure, mistaken or disagreement")
+    results: str | None = told("now: test rows were asked for before the study is complete; null otherwise")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +280,7 @@ class CasesPage:
     n_pages: int = told("how many parts there are")
     cases: tuple[CaseCard, ...] = told("the cases of this part, in order")
     has_pictures: bool = told("whether the study folder keeps small pictures")
+    is_closed: bool = told("whether decisions are left out as the study is not complete; results=now opens them")
     note: str = told("what a reader has to know of decisions on this split")
 
 
@@ -333,7 +335,7 @@ class CasePage:
     truth: str = told("true class")
     class_names: tuple[str, ...] = told("the order of every y_prob")
     findings: Mapping[str, str] = told("titles of the audit's findings that name the case, by code")
-    arms: tuple[ArmOnCase, ...] = told("every arm")
+    arms: tuple[ArmOnCase, ...] = told("every arm; none where decisions are left out")
     has_picture: bool = told("whether the study folder keeps a small picture of it")
     saliency: Saliency | None = told("where a network looks; null where it was not asked for")
     saliency_choices: tuple[str, ...] = told("runs that can be asked about, as ARM/SEED")
@@ -342,6 +344,7 @@ class CasePage:
     previous: int | None = told("case before it in the filter's order")
     following: int | None = told("case after it")
     filter: CaseFilter = told("the filter that the case was reached by")
+    is_closed: bool = told("whether decisions are left out as the study is not complete; results=now opens them")
     note: str = told("what a reader has to know of decisions on this split")
 
 

@@ -100,6 +100,11 @@ class OpenStudy:
         """Return what to call each arm, by its name."""
         return {arm["name"]: str(arm.get("label") or arm["name"]) for arm in self.plan()["arms"]}
 
+    def arms_with_runs(self) -> dict[str, str]:
+        """Return the labels of the arms that have finished runs."""
+        done = {key.arm for key in self.finished()}
+        return {name: label for name, label in self.labels().items() if name in done}
+
     def class_names(self) -> tuple[str, ...]:
         """Return the classes in the order of their indices."""
         return tuple(map(str, self.folder.data()["class_names"]))
@@ -152,10 +157,16 @@ class OpenStudy:
 
     # ------------------------------------------------------------------ predictions
 
-    def open_test(self) -> None:
-        """Log that test cases are looked at, where this server has not done so for all of the study's runs."""
+    def open_test(self, *, with_runs: bool = True) -> None:
+        """Log that test cases are looked at, where this server has not done so for all of the study's runs.
+
+        Parameters
+        ----------
+        with_runs : whether what the runs said of them is read; if not, their scans and classes alone are looked at
+        """
         with self._guard:
-            new = {key: run.stamp for key, run in self.finished().items() if self._opened.get(key) != run.stamp}
+            runs = self.finished() if with_runs else {}
+            new = {key: run.stamp for key, run in runs.items() if self._opened.get(key) != run.stamp}
             if new or not self._is_logged:
                 self.folder.log_test_opening(by=BY, purpose=PURPOSE, runs=list(new))
                 self._opened.update(new)
@@ -224,6 +235,7 @@ class Shelf:
         self._studies: dict[str, OpenStudy] = {}
         self._cases: OrderedDict[tuple[str, int], CaseIndex] = OrderedDict()
         self._guard = threading.Lock()
+        self._reading = threading.Lock()
         self._seen: tuple[float, dict[str, Path]] = float("-inf"), {}
 
     def names(self) -> tuple[str, ...]:
@@ -245,13 +257,25 @@ class Shelf:
     def cases(self, study: OpenStudy) -> CaseIndex:
         """Return the cases of a study with their pictures; those of the last few studies stay in memory."""
         key = study.name, _mtime(study.folder.path / "cases.parquet")
+        found = self._kept_cases(key)
+        if found is None:
+            # Seconds for many pictures: who asks for the same waits for them, who asks for a study does not.
+            with self._reading:
+                found = self._kept_cases(key) or read_cases(study.folder)
+                self._keep_cases(key, found)
+        return found
+
+    def _kept_cases(self, key: tuple[str, int]) -> CaseIndex | None:
         with self._guard:
-            if key not in self._cases:
-                self._cases[key] = read_cases(study.folder)
-            self._cases.move_to_end(key)
+            if key in self._cases:
+                self._cases.move_to_end(key)
+            return self._cases.get(key)
+
+    def _keep_cases(self, key: tuple[str, int], found: CaseIndex) -> None:
+        with self._guard:
+            self._cases[key] = found
             while len(self._cases) > KEPT_PICTURES:
                 self._cases.popitem(last=False)
-            return self._cases[key]
 
     def _paths(self) -> dict[str, Path]:
         at, found = self._seen

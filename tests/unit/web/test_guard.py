@@ -53,6 +53,22 @@ def test_tokens_are_long_and_of_one_server():
         assert not DOOR.has_cookie(header)
 
 
+@pytest.mark.parametrize("other", ["a[b]=1", 'q="torn', "spa ce=x", "{json: 1}", "=", "é=ü", "theme=\x01", ";;"])
+def test_a_cookie_of_another_server_locks_nobody_out(other):
+    """Cookies of 127.0.0.1 are sent to all of its ports: before ours, after it and on both sides."""
+    ours = f"{DOOR.cookie}={DOOR.pass_word}"
+    for header in (f"{other}; {ours}", f"{ours}; {other}", f"{other};{ours};{other}"):
+        assert DOOR.has_cookie(header)
+    assert not DOOR.has_cookie(f"{other}; {DOOR.cookie}=x{DOOR.pass_word}")
+
+
+def test_a_host_is_itself_in_any_case():
+    """A name that was given with capitals is the one that browsers ask for in small letters."""
+    door = Door(host="Workstation.Lab", port=8765)
+    assert door.knows_host("workstation.lab:8765")
+    assert door.knows_host("Workstation.Lab:8765")
+
+
 def test_the_policy_allows_nothing_but_our_own():
     """No inline code, no evaluation, no other host, no frame."""
     policy = policy_with("abc")
