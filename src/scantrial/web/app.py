@@ -382,7 +382,10 @@ class Site:
 
     async def _index_events(self, _request: Request) -> Response:
         async def look() -> dict[str, object]:
-            return {"state": await self._index_state()}
+            try:
+                return {"state": await self._index_state()}
+            except Exception as error:  # as above
+                return {"state": "fault", "fault": fault_in_words(error)}
 
         return self._stream("", look)
 

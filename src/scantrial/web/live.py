@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 BEAT_S = 1.0
@@ -11,13 +12,16 @@ BEAT_S = 1.0
 ALIVE_S = 15.0
 """Seconds of silence after which a line is sent that says nothing, so that a lost reader is noticed."""
 
+_LOG = logging.getLogger(__name__)
+
 
 class Feed:
     """Watch one thing while somebody reads, and hand each change to all who do.
 
     Parameters
     ----------
-    look : returns the state as plain data; called about once a second while there are readers
+    look : returns the state as plain data, faults among it; called about once a second while there are readers. What
+        it raises all the same costs one look, not the feed
     is_over : whether the server is about to end
     """
 
@@ -64,9 +68,16 @@ class Feed:
 
     async def _watch(self) -> None:
         while self._n_readers and not self._is_over():
-            state = await self._look()
-            if state != self._state:
-                self._state = state
-                async with self._changed:
-                    self._changed.notify_all()
+            await self._once()
             await asyncio.sleep(BEAT_S)
+
+    async def _once(self) -> None:
+        try:
+            state = await self._look()
+        except Exception:  # readers stay, and the next look may succeed
+            _LOG.warning("a look at what is watched failed", exc_info=True)
+            return
+        if state != self._state:
+            self._state = state
+            async with self._changed:
+                self._changed.notify_all()
