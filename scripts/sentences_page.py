@@ -496,7 +496,8 @@ def _module(module: str) -> Iterator[str]:
 
 def _whole(module: str, title: str, rule: Rule) -> Iterator[str]:
     yield f"## {title}\n"
-    said = [text for texts in speaking(module).values() for text in texts]
+    # What a chart computes is no sentence.
+    said = [text for texts in speaking(module).values() for text in texts if "datum." not in text]
     yield from _entry(list(dict.fromkeys(said)), rule.rule, rule.threshold, rule.source)
 
 
