@@ -7,6 +7,7 @@ import math
 import re
 import shutil
 import sys
+import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -512,6 +513,15 @@ def test_studies_are_run_by_the_public_command_and_failures_are_kept(tmp_path: P
     ]
     assert "**report-b-loss**: `scantrial run` ended with code 3" in page
     assert "**report-b-depth**" not in page
+
+
+def test_the_archive_gives_the_page(tmp_path: Path) -> None:
+    """Whoever unpacks the runs' small files gets docs/replication.md from them, byte for byte, without training."""
+    with tarfile.open(ROOT / "docs" / "data" / "replication.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    assert replicate.replicate(["--no-run", "--out", str(tmp_path), "--document", str(tmp_path / "page.md")]) == 0
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert page == (ROOT / "docs" / "replication.md").read_text(encoding="utf-8")
 
 
 def test_a_wrong_study_name_is_refused_before_anything_runs(tmp_path: Path) -> None:
