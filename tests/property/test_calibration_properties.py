@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -134,6 +134,10 @@ def test_bins_hold_every_case_once_and_none_is_empty(rows, n_bins):
 
 
 @given(scored(LOGIT, kind=ValidationRows, scale="logit"), scored(LOGIT, scale="logit"))
+@example(  # a logit so small that its probability, divided by the temperature, rounds to 0.5
+    ValidationRows(y_true=np.array([0, 1, 0, 0]), scores=np.array([2.0, 0.0, -9.0, 6.0]), scale="logit"),
+    Rows(y_true=np.array([0]), scores=np.array([9.99999982e-15]), scale="logit"),
+)
 @FEW
 def test_a_temperature_changes_neither_auroc_nor_decisions(validation, test):
     """For any float32 logits; and where there is none, there is a reason."""

@@ -86,16 +86,26 @@ def judge_recalibration(fitted: Recalibration, rows: Rows, *, seed: int, n_draws
     """
     if rows.scale != "logit":
         raise InputError(f"scores of the scale {rows.scale!r}", expected="logits: recalibration works on them")
-    before = probabilities_of_logits(rows.scores)
-    after = apply_recalibration(fitted, rows) if fitted.is_defined else None
     quality = partial(_quality, seed=seed, n_draws=n_draws)
+    before = quality(rows, probabilities_of_logits(rows.scores))
+    if not fitted.is_defined:
+        return RecalibrationEffect(recalibration=fitted, n=rows.n, before=before, after=None, n_decisions_changed=None)
+    y_prob = apply_recalibration(fitted, rows)
+    recalibrated = _recalibrated(fitted, rows, y_prob)
     return RecalibrationEffect(
         recalibration=fitted,
         n=rows.n,
-        before=quality(rows, before),
-        after=None if after is None else quality(_recalibrated(fitted, rows, after), after),
-        n_decisions_changed=None if after is None else int((before.argmax(axis=1) != after.argmax(axis=1)).sum()),
+        before=before,
+        after=quality(recalibrated, y_prob),
+        n_decisions_changed=int((_decisions(rows) != _decisions(recalibrated)).sum()),
     )
+
+
+def _decisions(rows: Rows) -> NDArray[np.int64]:
+    """Return the most probable class, of the scores themselves: probabilities near 0.5 round to ties."""
+    if rows.scores.ndim == 2:
+        return np.asarray(rows.scores.argmax(axis=1), dtype=np.int64)
+    return (rows.scores > (0 if rows.scale == "logit" else 0.5)).astype(np.int64)
 
 
 def _recalibrated(fitted: Recalibration, rows: Rows, y_prob: NDArray[np.float64]) -> Rows:

@@ -123,7 +123,8 @@ class TestMeasuredChoice:
         assert (choice.workers, choice.threads, len(choice.measured)) == (1, 2, 1)
         assert choice.reason.endswith("more have no room in memory")
         assert choice.worker_bytes is not None
-        assert 160 << 20 < choice.worker_bytes < 300 << 20
+        # Mapped libraries count as well, and how much of them depends on what the system keeps in its page cache.
+        assert 160 << 20 < choice.worker_bytes < 1 << 30
 
     def test_an_arm_that_cannot_be_timed_is_left_to_its_run(self, trial: Trial):
         """One worker then, and the reason says so; the runs are trained."""
