@@ -22,7 +22,7 @@ ifneq ($(wildcard ../shared/refdata/.),)
 export SCANTRIAL_REFDATA ?= $(abspath ../shared/refdata)
 endif
 
-.PHONY: help env demo test slow sim coverage lint format size bench peers replicate docs clean
+.PHONY: help env demo test slow sim search coverage lint format size bench peers replicate docs clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -57,6 +57,10 @@ slow: env ## the tests that take minutes
 sim: env ## simulations under a known truth: coverage and false-positive rates
 	@$(PY) -m pytest -n $(JOBS) -m sim || [ $$? -eq 5 ]
 
+search: env ## new examples for every property, a few times over
+	@for i in 1 2 3; do SCANTRIAL_HYPOTHESIS=search $(PY) -m pytest -n $(JOBS) -m "not slow and not sim" -q \
+	  $$(grep -rlE "^from hypothesis|^import hypothesis" tests --include="test_*.py") || exit 1; done
+
 coverage: env ## which lines and branches the tests of a commit reach
 	@$(PY) -m coverage erase
 	@$(PY) -m coverage run -m pytest -n $(JOBS) -m "not slow and not sim"
@@ -79,7 +83,8 @@ size: env ## how big the code is, and whether it keeps its budget
 bench: env peers ## every benchmark, one after the other
 	@for network in M1 M2 cnn; do $(PY) benchmarks/engines.py --network $$network; done
 	@for network in M1 M2; do $(PY) benchmarks/engines.py --network $$network --epochs 30; done
-	@for script in growth comparison curve_diagnosis recording_costs near_duplicates whole_commands; do \
+	@for script in kernel_profile growth workers comparison curve_diagnosis recording_costs near_duplicates \
+	  page whole_commands; do \
 	  echo "== $$script"; $(PY) "benchmarks/$$script.py"; done
 	$(PY) benchmarks/pages.py
 

@@ -11,9 +11,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-# A machine that is busy with something else is no reason to fail.
-hypothesis.settings.register_profile("scantrial", deadline=None, print_blob=True)
-hypothesis.settings.load_profile("scantrial")
+# A machine that is busy with something else is no reason to fail. A commit is judged by the same examples every time;
+# `make search` looks for new ones.
+hypothesis.settings.register_profile("commit", deadline=None, print_blob=True, derandomize=True)
+hypothesis.settings.register_profile("search", deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("SCANTRIAL_HYPOTHESIS", "commit"))
 
 KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SCANTRIAL_CACHE", "SCANTRIAL_DATA")
 """What a command sees of the environment it is started from; ``COVERAGE_*`` as well."""
