@@ -157,6 +157,32 @@ def test_the_report_is_the_document(reader):
     assert all(term in said and number in said for term, number in found["document"]["facts"])
 
 
+@pytest.mark.parametrize("page", ["", "/compare", "/threshold"])
+def test_an_interval_says_what_it_counts_as_random(reader, page):
+    """With one seed, the cases alone; with several, both."""
+    one, several = (reader.ask(f"/s/{name}{page}").text for name in ("one%20seed", "done"))
+    assert "interval over cases alone" in one
+    assert "interval over seeds and cases" in several
+    assert "over seeds" not in one
+
+
+def test_no_epoch_asks_for_the_report_anew(reader, studies):
+    """Its state moves with results alone, and that of the study's page with both."""
+
+    def states() -> list[str]:
+        pages = (reader.ask(f"/s/half{page}").text for page in ("", "/report"))
+        return [found[1] for page in pages if (found := re.search(r'data-state="([^"]+)"', page))]
+
+    before = states()
+    (studies / "half" / "partial").mkdir(exist_ok=True)
+    (studies / "half" / "partial" / "epoch.json").write_text("{}")
+    time.sleep(2 * app.LOOK_S)
+    after = states()
+    assert len(before) == len(after) == 2
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+
+
 def test_names_that_try_to_break_out_stay_words(reader):
     """Questions, labels, classes and sources are shown as they are and run nothing."""
     base = f"/s/{quote('<hostile> ?#%2e', safe='')}"

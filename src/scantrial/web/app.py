@@ -91,8 +91,8 @@ class Site:
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="page")
         self._quick = Kept(self._pool, size=400)
         # One at a time: what is slow must not take every core from a training.
-        self._slow = Kept(ThreadPoolExecutor(1, thread_name_prefix="numbers"), size=64)
-        self._reports = Kept(ThreadPoolExecutor(1, thread_name_prefix="report"), size=8)
+        self._slow = Kept(ThreadPoolExecutor(1, thread_name_prefix="numbers"), size=64, has_failed=_has_failed)
+        self._reports = Kept(ThreadPoolExecutor(1, thread_name_prefix="report"), size=8, has_failed=_has_failed)
         self._explainer = Explainer(shelf)
         self._feeds: dict[str, Feed] = {}
 
@@ -123,6 +123,7 @@ class Site:
             Route("/events", self._index_events),
             Route("/static/{file}", _static),
             Route("/s/{name}/events", self._events),
+            Route("/s/{name}/report/events", self._events),
             Route("/s/{name}/report.html", self._built_report),
             Route("/s/{name}/cases/{case:int}/thumb.png", self._thumb),
             Route("/s/{name}/cases/{case:int}/saliency/{arm}/{seed:int}/{kind}.png", self._saliency_picture),
@@ -258,10 +259,14 @@ class Site:
         has_report = self._reports.is_ready(("report", study.name, stamp.results))
         return f"{stamp.results}-{stamp.live}-{has_results:d}{has_report:d}"
 
+    def _report_state(self, study: OpenStudy, stamp: Stamp) -> str:
+        """Return the same of a report, which no epoch changes: it is long, and asked for anew only where it differs."""
+        return f"{stamp.results}-{self._reports.is_ready(('report', study.name, stamp.results)):d}"
+
     async def _report(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked = read_query(StudyQuery, dict(request.query_params))
         page, html = await self._report_page(study, stamp, at_once=asked.results == "now")
-        return Made(page=page, state=self._state(study, stamp), report_html=html)
+        return Made(page=page, state=self._report_state(study, stamp), report_html=html)
 
     async def _report_page(self, study: OpenStudy, stamp: Stamp, *, at_once: bool) -> tuple[ReportPage, str]:
         not_yet = await self._not_yet(study, stamp, at_once=at_once)
@@ -369,16 +374,17 @@ class Site:
 
     async def _events(self, request: Request) -> Response:
         study = await self._find(request)
+        state_of = self._report_state if request.url.path.endswith("/report/events") else self._state
 
         async def look() -> dict[str, object]:
             try:
                 stamp = await self._stamp(study)
                 progress = await self._progress(study, stamp)
-                return {"state": self._state(study, stamp), **as_plain(progress)}
+                return {"state": state_of(study, stamp), **as_plain(progress)}
             except Exception as error:  # as above
                 return {"state": "fault", "fault": fault_in_words(error)}
 
-        return self._stream(study.name, look)
+        return self._stream(f"{study.name}/{state_of.__name__}", look)
 
     async def _index_events(self, _request: Request) -> Response:
         async def look() -> dict[str, object]:
@@ -392,6 +398,10 @@ class Site:
     def _stream(self, name: str, look: Callable[[], Awaitable[dict[str, object]]]) -> Response:
         feed = self._feeds.setdefault(name, Feed(look, self._is_over))
         return StreamingResponse(feed.lines(), media_type="text/event-stream")
+
+
+def _has_failed(made: object) -> bool:
+    return getattr(made[0] if isinstance(made, tuple) else made, "state", None) == "failed"
 
 
 def _results_part(study: OpenStudy) -> ResultsPart:

@@ -10,22 +10,37 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+RETRY_S = 60.0
+"""Seconds after which what failed is tried again: a disk may be back, memory free."""
+
 
 class Kept:
     """Keep the last results by key; use it from one event loop alone.
 
     Work is done in threads, so that the loop goes on answering. Two that ask for the same thing wait for one piece of
-    work. An error is told to all who wait, and forgotten.
+    work. An error is told to all who wait, and forgotten; a result that says of itself that it failed is forgotten
+    after a while, so that it is tried again.
 
     Parameters
     ----------
     pool : where the work is done
     size : results that are kept
+    has_failed : whether a result says so
+    retry_s : seconds until such a result is forgotten
     """
 
-    def __init__(self, pool: Executor, *, size: int) -> None:
+    def __init__(
+        self,
+        pool: Executor,
+        *,
+        size: int,
+        has_failed: Callable[[Any], bool] = lambda _result: False,
+        retry_s: float = RETRY_S,
+    ) -> None:
         self._pool = pool
         self._size = size
+        self._has_failed = has_failed
+        self._retry_s = retry_s
         self._futures: OrderedDict[Hashable, asyncio.Future[Any]] = OrderedDict()
 
     async def get(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -39,7 +54,7 @@ class Kept:
         future = self._futures.get(key)
         if future is None:
             future = asyncio.get_running_loop().run_in_executor(self._pool, make)
-            future.add_done_callback(lambda done: self._forget_failure(key, done))
+            future.add_done_callback(lambda done: self._look_at(key, done))
             self._futures[key] = future
             while len(self._futures) > self._size:
                 self._futures.popitem(last=False)
@@ -56,7 +71,12 @@ class Kept:
         """Return whether the result of a key is there or under way."""
         return key in self._futures
 
-    def _forget_failure(self, key: Hashable, done: asyncio.Future[Any]) -> None:
-        failed = done.cancelled() or done.exception() is not None
-        if failed and self._futures.get(key) is done:
+    def _look_at(self, key: Hashable, done: asyncio.Future[Any]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            self._forget(key, done)
+        elif self._has_failed(done.result()):
+            asyncio.get_running_loop().call_later(self._retry_s, self._forget, key, done)
+
+    def _forget(self, key: Hashable, done: asyncio.Future[Any]) -> None:
+        if self._futures.get(key) is done:
             del self._futures[key]

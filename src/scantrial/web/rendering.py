@@ -97,6 +97,7 @@ def _environment() -> jinja2.Environment:
         proportion=formats.proportion,
         p_value=formats.p_value,
         duration=duration,
+        spread=lambda n_seeds: formats.spread_words(*n_seeds),
         metric=metric,
         difference=difference,
         zip_self=lambda words: [(word, word) for word in words],

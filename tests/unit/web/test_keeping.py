@@ -86,3 +86,23 @@ def test_only_the_last_results_are_kept(pool):
 
     asyncio.run(main())
     assert made == list("abcab")
+
+
+def test_a_result_that_says_it_failed_is_shown_for_a_while_and_then_tried_again(pool):
+    """What could not be computed for want of memory may be computed a minute later; nobody asks for it in a loop."""
+    tries = []
+
+    def work() -> str:
+        tries.append(1)
+        return "failed" if len(tries) == 1 else "whole"
+
+    async def main() -> list[str]:
+        kept = Kept(pool, size=5, has_failed=lambda result: result == "failed", retry_s=0.2)
+        found = [await kept.get("key", work), await kept.get("key", work)]
+        assert kept.is_ready("key")
+        await asyncio.sleep(0.4)
+        assert not kept.is_ready("key")
+        return [*found, await kept.get("key", work)]
+
+    assert asyncio.run(main()) == ["failed", "failed", "whole"]
+    assert len(tries) == 2
