@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from io import StringIO
+from pathlib import PurePath
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -117,14 +118,18 @@ _MAX_REASONS = 6
 
 def _about(view: ReportView) -> Pairs:
     data = view.data
-    items: list[tuple[str, Text]] = [(key.capitalize(), text(_described(value))) for key, value in data.about.items()]
+    items: list[tuple[str, Text]] = [
+        (key.capitalize(), text(_described(key, value))) for key, value in data.about.items()
+    ]
     items += [
         (name, text(formats.plain(value))) for name, value in (("Image", data.image), ("Split", data.split)) if value
     ]
     return Pairs(id="about-data", items=(*items, ("Fingerprint", text(Code(data.fingerprint)))))
 
 
-def _described(value: Any) -> str:
+def _described(key: str, value: Any) -> str:
+    if key == "path" and isinstance(value, str):  # its fingerprint says what it is, wherever it lay
+        return PurePath(value).name
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else formats.plain(value)
 
 
