@@ -43,9 +43,9 @@ def read(name):
 
 
 def spread(values, digits=2):
-    """Return the median, and the range of more than one value."""
-    middle = f"{statistics.median(values):.{digits}f}"
-    return middle if len(values) == 1 else f"{middle} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+    """Return the median, and the range where there is one."""
+    low, middle, high = (f"{value:.{digits}f}" for value in (min(values), statistics.median(values), max(values)))
+    return middle if low == high else f"{middle} ({low} to {high})"
 
 
 def by_loop(turns, network, *, whole):
