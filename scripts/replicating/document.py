@@ -73,7 +73,9 @@ def _beginning(replication: Replication) -> list[str]:
         "they ran. Here is every number they printed beside what these studies measure, and for every conclusion the "
         "numbers that bear on it.",
         "",
-        f"Made by `{replication.command}`, which goes on where it was stopped and writes this page.",
+        f"Made by `{replication.command}`, which goes on where it was stopped and writes this page. Without training: "
+        "unpack `docs/data/replication.tar.xz` into a folder FOLDER, then "
+        "`python scripts/replicate.py --no-run --out FOLDER`.",
         "",
     ]
 

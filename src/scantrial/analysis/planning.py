@@ -140,7 +140,7 @@ _AUROC_DEFAULTS = {
     "sd_training": Default(value=0.005, origin=f"{_MEASURED}: 0.004 to 0.007"),
     "shared": Default(value=0.25, origin=f"{_MEASURED}: 0 (loss), 0.07 (depth)"),
 }
-"""Orientation, not truth: measured over four seeds on 400 test cases (docs/planning.md), and rounded."""
+"""Orientation, not truth: on the careful side of what four seeds on 400 test cases gave (docs/planning.md)."""
 
 MEANINGS = {
     "value": "expected value of the metric",
