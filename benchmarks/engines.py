@@ -103,6 +103,7 @@ def main():
     left_out = [name for name in names if LOOPS[name].peer and not options.peers.exists()]
     if left_out:
         print(f"left out, because {options.peers} is not there (`make peers`): {', '.join(left_out)}", file=sys.stderr)
+    turns = json.loads(RECORD.read_text()) if RECORD.exists() else []
     with tempfile.TemporaryDirectory() as folder:
         turn = {"network": options.network, "epochs": options.epochs, "threads": options.threads}
         turn |= {"scans": write_scans(Path(folder)), "limit": None, "loops": {}}
@@ -116,8 +117,8 @@ def main():
                 found = measure(LOOPS[name], epochs=n_epochs, **same)
                 turn["loops"][name] = found
                 print(line(options.network, name, found), flush=True)
-    turns = json.loads(RECORD.read_text()) if RECORD.exists() else []
-    RECORD.write_text(json.dumps([*turns, turn], indent=1) + "\n")
+                # Kept at once: a turn may take an hour, and what was measured before it was stopped counts.
+                RECORD.write_text(json.dumps([*turns, turn], indent=1) + "\n")
 
 
 if __name__ == "__main__":
