@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from scantrial.core import errors
+from scantrial.core.machine import peak_memory
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, RunResult, SplitPredictions
 from scantrial.recipe.task import RunTask, Tell
 
@@ -70,6 +71,7 @@ def be_timed(task: RunTask, tell: Tell) -> Any:
         raise errors.TrainingError("it does not fit into memory")
     for epoch in range(1, task.recipe.epochs + 1):
         time.sleep(float(pace))
+        (HERE / "peak.txt").write_text(str(peak_memory()))
         tell(epoch_record(epoch), task.recipe.epochs)
 
 
