@@ -16,7 +16,7 @@ from collections import Counter
 import numpy as np
 
 from scantrial.analysis.diagnosis.curve import Curve, Guessing
-from scantrial.analysis.diagnosis.judge import diagnose
+from scantrial.analysis.diagnosis.diagnose import diagnose
 
 
 def make_curve(kind, n_epochs, rng):

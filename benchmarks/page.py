@@ -24,7 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.unit.report.conftest import StudyShape, write_study
+from tests.studies import StudyShape, write_study
 
 STUDY = """
 study: Is anybody reading?

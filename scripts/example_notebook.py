@@ -33,14 +33,14 @@ CELLS: tuple[tuple[str, str], ...] = (
     ("markdown", "What the study saw, and what of the uncertainty is due to seeds or to cases."),
     (
         "code",
-        "from scantrial.report.variance_figure import variance_bars\n\n"
+        "from scantrial.figures.variance import variance_bars\n\n"
         'variance_bars(judgement.primary, title="What the uncertainty is due to")',
     ),
     ("code", 'results = scantrial.results("first-trial")\nresults'),
     ("markdown", "ROC and precision-recall: a line an arm, the band from its lowest to its highest seed."),
     (
         "code",
-        "from scantrial.report.ranking_figure import ranking_figure\n\n"
+        "from scantrial.figures.ranking import ranking_figure\n\n"
         'ranking_figure(results.curves[0], results.labels, title="Curves on test")',
     ),
     ("markdown", "All of it as one page, from the study folder alone."),

@@ -13,11 +13,11 @@ from replicating.markdown import table
 
 from scantrial.core.errors import ScantrialError
 from scantrial.core.records import Split
-from scantrial.report.diagnosis import ArmDiagnosis, DiagnosedArm, diagnose_study
-from scantrial.report.judging import judge
-from scantrial.report.leaks import concerned_cases
-from scantrial.report.reading import RunData, StudyData, read_study
-from scantrial.report.verdict_words import without_leaks
+from scantrial.findings.diagnosis import ArmDiagnosis, DiagnosedArm, diagnose_study
+from scantrial.findings.judging import judge
+from scantrial.findings.leaks import concerned_cases
+from scantrial.findings.reading import RunData, StudyData, read_study
+from scantrial.prose.verdicts import without_leaks
 from scantrial.store.folder import StudyFolder
 
 TITLE = "## Why validation and test differ: what the networks do"

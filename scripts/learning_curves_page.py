@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import curve_examples
 
 from scantrial.analysis.diagnosis.checks import CHECKS, Check
-from scantrial.analysis.diagnosis.judge import diagnose
+from scantrial.analysis.diagnosis.diagnose import diagnose
 from scantrial.analysis.diagnosis.thresholds import (
     SHORT_RUN,
     SHORT_WINDOW,

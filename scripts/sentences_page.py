@@ -28,7 +28,7 @@ from scantrial.analysis.thresholds import TARGET_SENSITIVITY
 from scantrial.analysis.verdicts import FEW_SEEDS, MIN_OF_CLASS, MIN_SEEDS
 from scantrial.audit.checks import CHECKS
 from scantrial.core.files import write_atomic
-from scantrial.report import evaluation_words
+from scantrial.prose import evaluation as evaluation_prose
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "sentences.md"
@@ -173,7 +173,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_too_little": _NO_VERDICT,
         "small_classes": _NO_VERDICT,
     },
-    "report/judging.py": {
+    "findings/judging.py": {
         "withheld_by_audit": Rule(
             rule="a blocker of the audit is not acknowledged in the study file", source="decision 15"
         ),
@@ -187,7 +187,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_why_not_main": Rule(rule="as above: which of the two it is"),
         "_answer": Rule(rule="a hypothesis without a comparison; else its verdict's sentence"),
     },
-    "report/verdict_words.py": {
+    "prose/verdicts.py": {
         "in_short": Rule(rule="no comparison; else the verdicts' sentences"),
         "_tally": Rule(rule="more verdicts than are said in full", threshold="3"),
         "what_verdicts_are": Rule(rule="what was compared and how, each where it is so", source=f"{_OR}; Holm 1979"),
@@ -225,7 +225,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_patients": Rule(rule="patients have several cases, and the plan stands on assumptions"),
         "_beyond": Rule(rule="the value assumed plus the smallest difference is beyond the best value"),
     },
-    "report/sentences.py": {
+    "prose/study.py": {
         **dict.fromkeys(["_runs_planned", "_kept", "_scans_used", "_scans_left_out"], _FACTS),
         "audited": Rule(rule="findings by severity; blockers that are not acknowledged", source="decision 15"),
         "_taken_over": Rule(rule="a finished run of equal content was on offer (`--reuse`)", source="decision 20"),
@@ -253,13 +253,13 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "where_test_scans_are_from": Rule(rule="the split's `test`, and the phantom's shift"),
         "_limits_of_curves": _ONLY_WHERE_TRUE,
     },
-    "report/formats.py": {"spread_words": _COUNTING},
-    "report/front_words.py": {
+    "core/format.py": {"spread_words": _COUNTING},
+    "prose/warnings.py": {
         "_one_seed": Rule(rule="the study has one seed"),
         "_no_margin": Rule(rule="two arms or more, and no margin in the study file", source=_TOST),
         "_provisional": Rule(rule="verdicts on few seeds", threshold=f"fewer than {FEW_SEEDS} seeds"),
     },
-    "report/limit_words.py": {
+    "prose/limits.py": {
         "limits_of_design": _ONLY_WHERE_TRUE,
         "_smallest": _SMALLEST,
         "limits_of_results": _ONLY_WHERE_TRUE,
@@ -289,7 +289,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_told_apart": Rule(rule="the scans that the classifier of AU010 ranks first", source="Lopez-Paz, Oquab 2017"),
         "audit_words": Rule(rule="findings by severity; blockers that are not acknowledged", source="decision 15"),
     },
-    "report/evaluation_words.py": {
+    "prose/evaluation.py": {
         "_of_arm": Rule(
             rule="two classes: debiased root mean square error; no more than chance where the ECE is at most what "
             "calibrated models reach in 1 of 20",
@@ -298,8 +298,8 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         ),
         "_confidence": Rule(
             rule="the mean slope over seeds",
-            threshold=f"over-confident below {evaluation_words.SURE_SLOPE:g}, "
-            f"under-confident above {evaluation_words.UNSURE_SLOPE:g}",
+            threshold=f"over-confident below {evaluation_prose.SURE_SLOPE:g}, "
+            f"under-confident above {evaluation_prose.UNSURE_SLOPE:g}",
             source="Cox 1958; Van Calster et al. 2019",
         ),
         "temperature_words": Rule(
@@ -315,7 +315,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             source="Leeflang et al. 2008; Mercaldo et al. 2007",
         ),
     },
-    "report/evaluation.py": {"locked_points": Rule(rule="names the rule by which a threshold was chosen")},
+    "findings/evaluation.py": {"locked_points": Rule(rule="names the rule by which a threshold was chosen")},
     "analysis/calibration.py": {"_attempt": _UNDEFINED},
     "analysis/recalibration.py": {
         "recalibrated_logits": Rule(rule="a class has probability 0 under the map, so that its logit is not finite"),
@@ -341,17 +341,17 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         )
     },
     "analysis/selection.py": {"score_of_winner": _UNDEFINED},
-    "report/decision_figure.py": {
+    "figures/decision.py": {
         "decision_curves": Rule(rule="a caption: what is drawn", source="Vickers, Elkin 2006"),
         "_panel": _DRAWN,
     },
-    "report/reliability_figure.py": {
+    "figures/reliability.py": {
         "reliability_diagram": Rule(rule="a caption: what is drawn", source="Dimitriadis, Gneiting, Jordan 2021"),
         "_panel": _DRAWN,
         "_alt": _DRAWN,
     },
-    "report/planning.py": dict.fromkeys(["power_curves", "_panel", "_alt"], _DRAWN),
-    "report/rescoring.py": {"_family": _FILE, "_notes": _FILE, "_with_bootstrap": _FILE},
+    "figures/power.py": dict.fromkeys(["power_curves", "_panel", "_alt"], _DRAWN),
+    "findings/predictions_file.py": {"_family": _FILE, "_notes": _FILE, "_with_bootstrap": _FILE},
 }
 
 TITLES = {
@@ -359,25 +359,25 @@ TITLES = {
     "analysis/gap_words.py": "Gaps: training to validation, and validation to test step by step",
     "analysis/wording.py": "Comparisons: the verdict",
     "analysis/verdicts.py": "Comparisons: why there is no verdict, and notes",
-    "report/judging.py": "Comparisons: of a study",
-    "report/verdict_words.py": "Comparisons: what stands around the verdicts",
+    "findings/judging.py": "Comparisons: of a study",
+    "prose/verdicts.py": "Comparisons: what stands around the verdicts",
     "analysis/planning.py": "Planning",
-    "report/sentences.py": "Report: what was done, trouble, results, choices, limits",
+    "prose/study.py": "Report: what was done, trouble, results, choices, limits",
     "report/audit_document.py": "Report: the page of an audit",
-    "report/evaluation_words.py": "Calibration, temperature, thresholds and the luck of the best",
-    "report/evaluation.py": "Thresholds: the rules' names",
-    "report/formats.py": "Report: what an interval counts",
-    "report/front_words.py": "Report: what weakens the answer",
-    "report/limit_words.py": "Report: limits",
+    "prose/evaluation.py": "Calibration, temperature, thresholds and the luck of the best",
+    "findings/evaluation.py": "Thresholds: the rules' names",
+    "core/format.py": "Report: what an interval counts",
+    "prose/warnings.py": "Report: what weakens the answer",
+    "prose/limits.py": "Report: limits",
     "analysis/calibration.py": "Calibration: numbers that are missing",
     "analysis/recalibration.py": "Recalibration",
     "analysis/thresholds.py": "Thresholds: how one was chosen",
     "analysis/predictive.py": "Predictive values",
     "analysis/selection.py": "The luck of the best: missing",
-    "report/decision_figure.py": "Decision curves: the figure",
-    "report/reliability_figure.py": "Reliability: the figure",
-    "report/planning.py": "Planning: the figure",
-    "report/rescoring.py": "Comparisons: of a file of predictions",
+    "figures/decision.py": "Decision curves: the figure",
+    "figures/reliability.py": "Reliability: the figure",
+    "figures/power.py": "Planning: the figure",
+    "findings/predictions_file.py": "Comparisons: of a file of predictions",
 }
 
 WHOLE: Mapping[str, tuple[str, Rule]] = {
@@ -385,7 +385,7 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
     "analysis/contrasts.py": ("Comparisons: names", _SHAPE),
     "analysis/diagnosis/checks.py": ("Learning curves: what a check lacks", _UNDEFINED),
     "analysis/diagnosis/curve.py": ("Learning curves: no loss of guessing", _UNDEFINED),
-    "analysis/diagnosis/judge.py": ("Learning curves: not judged", _UNDEFINED),
+    "analysis/diagnosis/diagnose.py": ("Learning curves: not judged", _UNDEFINED),
     "analysis/diagnosis/labels.py": ("Learning curves: details of a label", _SHAPE),
     "analysis/estimates.py": ("Estimates: methods", Rule(rule="how a number was computed", source=_OR)),
     "analysis/gaps.py": ("Gaps: steps in short", Rule(rule="how a number was computed, or why it was not")),
@@ -393,20 +393,20 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
     "analysis/intervals.py": ("Estimates: intervals", Rule(rule="how an interval was computed")),
     "analysis/mrmc.py": ("Comparisons: methods of seeds and cases", Rule(rule="how p was computed", source=_OR)),
     "analysis/power.py": ("Planning: assumptions", Rule(rule="where an assumption is from", source="decision 18")),
-    "report/case.py": ("One case", Rule(rule="a case or an arm that is not there")),
-    "report/case_picture.py": ("One case: the picture", _DRAWN),
-    "report/diagnosis.py": ("Gaps: not judged", _UNDEFINED),
-    "report/figures.py": ("Learning curves, confusion, dots: the figures", _DRAWN),
-    "report/forest.py": ("Comparisons: the figure", _DRAWN),
-    "report/audit_figures.py": ("Audit: the figure of intensities", _DRAWN),
-    "report/ranking_figure.py": ("ROC and precision-recall: the figure", _DRAWN),
-    "report/report_figures.py": ("Report: titles of figures", _DRAWN),
-    "report/variance_figure.py": ("Comparisons: the figure of variances", _DRAWN),
-    "report/methods_text.py": (
+    "findings/case.py": ("One case", Rule(rule="a case or an arm that is not there")),
+    "figures/case.py": ("One case: the picture", _DRAWN),
+    "findings/diagnosis.py": ("Gaps: not judged", _UNDEFINED),
+    "figures/curves.py": ("Learning curves, confusion, dots: the figures", _DRAWN),
+    "figures/forest.py": ("Comparisons: the figure", _DRAWN),
+    "figures/audit.py": ("Audit: the figure of intensities", _DRAWN),
+    "figures/ranking.py": ("ROC and precision-recall: the figure", _DRAWN),
+    "figures/all.py": ("Report: titles of figures", _DRAWN),
+    "figures/variance.py": ("Comparisons: the figure of variances", _DRAWN),
+    "prose/methods.py": (
         "Report: methods",
         Rule(rule="each where it is what ran in this study", source="the report's own list of references"),
     ),
-    "report/trying.py": ("The page: a threshold that is tried", Rule(rule="validation cases alone")),
+    "findings/threshold.py": ("The page: a threshold that is tried", Rule(rule="validation cases alone")),
     **{
         f"report/sections/{name}.py": (f"Report: the section `{name}`", _HEADING)
         for name in (
@@ -440,7 +440,7 @@ MARKUP = (
     "report/drawings.py",
     "report/html.py",
     "report/latex.py",
-    "report/writing.py",
+    "report/formats.py",
 )
 """Modules whose texts are no words for a reader."""
 

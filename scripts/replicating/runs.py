@@ -13,8 +13,8 @@ from replicating.reports import ReportedArm, ReportedStudy
 from scantrial.analysis.curves import CurveAggregates, curve_aggregates
 from scantrial.core.errors import InputError
 from scantrial.core.records import EpochRecord, RunFacts, Split, SplitPredictions
-from scantrial.report.judging import Judgement, judge
-from scantrial.report.reading import read_study as read_folder
+from scantrial.findings.judging import Judgement, judge
+from scantrial.findings.reading import read_study as read_folder
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.study.file import read_study
 

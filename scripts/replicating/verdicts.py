@@ -8,9 +8,9 @@ from replicating.markdown import table
 from replicating.runs import StudyView
 from scantrial.analysis.comparison import Compared
 from scantrial.analysis.metrics import METRICS
-from scantrial.report import formats
-from scantrial.report.judging import Judgement
-from scantrial.report.verdict_words import words
+from scantrial.analysis.wording import metric_difference
+from scantrial.core import format as fmt
+from scantrial.findings.judging import Judgement
 
 
 def verdict_lines(view: StudyView) -> list[str]:
@@ -23,16 +23,16 @@ def verdict_lines(view: StudyView) -> list[str]:
     header = ["comparison", "verdict", "seeds", "difference, points", "95 % interval", "p, corrected"]
     rows = [
         [
-            words(item),
+            item.result.contrast.title,
             _label(item),
             str(item.result.n_seeds),
-            formats.difference(metric, item.evidence.effect, fine=True),
-            " to ".join(formats.difference(metric, v, fine=True) for v in (item.evidence.low, item.evidence.high)),
-            formats.p_value(item.verdict.p_adjusted),
+            metric_difference(metric, item.evidence.effect, fine=True),
+            " to ".join(metric_difference(metric, v, fine=True) for v in (item.evidence.low, item.evidence.high)),
+            fmt.p_value(item.verdict.p_adjusted),
         ]
         for item in found.primary.comparisons
     ]
-    margin = formats.difference(metric, found.margin).lstrip("+") if found.margin else "none"
+    margin = metric_difference(metric, found.margin).lstrip("+") if found.margin else "none"
     heading = f"Verdicts on test accuracy ({command}; {found.family}; margin {margin} points):"
     return [heading, "", *table(header, rows, n_words=2), *_hypotheses(found)]
 

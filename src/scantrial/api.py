@@ -31,18 +31,18 @@ from scantrial.data.load import load
 from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec, SplitSpec
 from scantrial.data.splits import apply_split
-from scantrial.report.case import CaseView, case_view
-from scantrial.report.judging import Choices, Judgement, judge
-from scantrial.report.reading import read_study as read_folder
-from scantrial.report.view import ReportView, build_view
+from scantrial.findings.case import CaseView, case_view
+from scantrial.findings.judging import Choices, Judgement, judge
+from scantrial.findings.reading import read_study as read_folder
+from scantrial.findings.view import ReportView, build_view
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.lock import holder_of
 from scantrial.study import builtin
 from scantrial.study.answering import record_answers
-from scantrial.study.arms import Study
 from scantrial.study.execute import Execution, Hooks, Outcome, Watch, nothing, run_study
 from scantrial.study.file import parse_study, read_study
-from scantrial.study.planning import (
+from scantrial.study.study import Study
+from scantrial.study.test_cases import (
     CountedCases,
     count_test_cases,
     design_of,
@@ -56,9 +56,9 @@ from scantrial.train.choice import choose_engine
 
 if TYPE_CHECKING:
     from scantrial.analysis.comparison import Comparison
-    from scantrial.report.rescoring import Pairs, Rescored, Rule
-    from scantrial.report.writing import Written
-    from scantrial.train.judge import JudgedFiles
+    from scantrial.findings.predictions_file import Pairs, Rescored, Rule
+    from scantrial.report.formats import Written
+    from scantrial.train.predict import JudgedFiles
 
 EngineName = Literal["auto", "reference", "fused"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
@@ -522,14 +522,14 @@ def reports(
     folder: str | Path, *, formats: Sequence[str] = ("html", "pdf", "md"), assets: str | Path | None = None
 ) -> Written:
     """Write the report of a study folder in several formats from one logged reading; see `report`."""
-    from scantrial.report.writing import write_reports  # noqa: PLC0415 - drawing takes a second to load
+    from scantrial.report.formats import write_reports  # noqa: PLC0415 - drawing takes a second to load
 
     return write_reports(folder, formats, assets=assets)
 
 
 def report_and_results(folder: str | Path) -> tuple[Path, ReportView]:
     """Write the report of a study folder; return its path and the numbers in it, from one logged reading."""
-    from scantrial.report.writing import write_report  # noqa: PLC0415 - drawing takes a second to load
+    from scantrial.report.formats import write_report  # noqa: PLC0415 - drawing takes a second to load
 
     store = open_folder(folder)
     view = build_view(read_folder(store, by="report", purpose="report and printed results"))
@@ -678,7 +678,7 @@ def compare_predictions(file: str | Path, **options: Unpack[CompareOptions]) -> 
     InputError
         With every fault of the file, each with its rows.
     """
-    from scantrial.report.rescoring import Asked, rescore  # noqa: PLC0415 - SciPy takes a moment to load
+    from scantrial.findings.predictions_file import Asked, rescore  # noqa: PLC0415 - SciPy takes a moment to load
     from scantrial.store.prediction_files import read_prediction_file  # noqa: PLC0415 - as above
 
     for name in options:
@@ -725,7 +725,7 @@ def predict(run_dir: str | Path, files: Sequence[str | Path]) -> JudgedFiles:
         If a file cannot be judged; all such files are named, and none is judged.
     """
     require_torch("predicting")
-    from scantrial.train.judge import judge_files  # noqa: PLC0415 - PyTorch only where it is needed
+    from scantrial.train.predict import judge_files  # noqa: PLC0415 - PyTorch only where it is needed
 
     return judge_files(Path(run_dir), [Path(file) for file in files])
 

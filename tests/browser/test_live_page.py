@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.e2e.conftest import command
-from tests.unit.report.conftest import TWO_ARMS, StudyShape, write_study
+from tests.studies import TWO_ARMS, StudyShape, write_study
 from tests.web.conftest import HOSTILE, write_studies
 from tests.web.serving import Reader, served
 

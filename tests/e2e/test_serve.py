@@ -14,7 +14,7 @@ from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 from tests.e2e.conftest import command
-from tests.unit.report.conftest import TWO_ARMS, StudyShape, write_study
+from tests.studies import TWO_ARMS, StudyShape, write_study
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scantrial.analysis.binned import equal_mass, equal_width, fill
 from scantrial.analysis.calibration import measure_calibration
+from scantrial.analysis.ece import equal_mass, equal_width, fill
 from scantrial.analysis.predictive import LogitShare, predictive_values, predictive_values_over_seeds
 from scantrial.analysis.recalibration import apply_recalibration, fit_recalibration
 from scantrial.analysis.recalibration_effect import judge_recalibration

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scantrial.analysis.diagnosis.curve import Curve, Guessing
-from scantrial.analysis.diagnosis.judge import diagnose
+from scantrial.analysis.diagnosis.diagnose import diagnose
 
 T = np.arange(1, 41, dtype=float)
 BALANCED = Guessing(accuracy=0.5, loss=math.log(2), floor=0.5032)

@@ -11,9 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from scantrial.analysis.binned import equal_mass, fill
 from scantrial.analysis.calibration import Calibration, measure_calibration
 from scantrial.analysis.decision_curve import decision_curve
+from scantrial.analysis.ece import equal_mass, fill
 from scantrial.analysis.number import Number
 from scantrial.analysis.predictive import predictive_values
 from scantrial.analysis.recalibration import fit_recalibration

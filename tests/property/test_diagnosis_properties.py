@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from scantrial.analysis.diagnosis.checks import CHECKS
 from scantrial.analysis.diagnosis.curve import Curve, Guessing
-from scantrial.analysis.diagnosis.judge import diagnose, diagnose_arm
+from scantrial.analysis.diagnosis.diagnose import diagnose, diagnose_arm
 from scantrial.analysis.diagnosis.words import arm_paragraph, sentence
 
 losses = st.floats(0.001, 10, allow_nan=False)

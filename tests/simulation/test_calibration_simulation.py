@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scantrial.analysis.binned import equal_mass, equal_width, fill, noise_of_ece
+from scantrial.analysis.ece import equal_mass, equal_width, fill, noise_of_ece
 from scantrial.analysis.logistic import fit_intercept, fit_line
 from scantrial.analysis.predictive import predictive_values
 from scantrial.analysis.reliability import reliability_curve

@@ -73,7 +73,7 @@ def test_functions_are_not_hidden_by_packages_of_their_name():
         "import scantrial\n"
         "scantrial.load_study('demo')\n"
         "assert callable(scantrial.report) and callable(scantrial.audit)\n"
-        "from scantrial.report.view import build_view\n"
+        "from scantrial.findings.view import build_view\n"
         "assert callable(scantrial.report) and callable(build_view)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

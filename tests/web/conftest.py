@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.report.conftest import TWO_ARMS, StudyShape, write_study
+from tests.studies import TWO_ARMS, StudyShape, write_study
 from tests.web.serving import Reader, served
 
 HOSTILE = '"><script>alert(1)</script>{{ 7 * 7 }}'

@@ -17,7 +17,7 @@ import uvicorn
 from scantrial.web.app import Site
 from scantrial.web.guard import Door
 from scantrial.web.serve import listen
-from scantrial.web.shelf import Shelf
+from scantrial.web.studies import Shelf
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.unit.report.conftest import TWO_ARMS, StudyShape, write_study
+from tests.studies import TWO_ARMS, StudyShape, write_study
 from tests.web.serving import served
 
 from scantrial.core.errors import InputError
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.web.cases import CaseIndex, read_cases
-from scantrial.web.shelf import Shelf
+from scantrial.web.studies import Shelf
 
 READ = ["", "/cases", "/cases?split=test", "/cases/1", "/cases/25", "/compare", "/threshold"]
 
@@ -272,7 +272,7 @@ def test_reading_pictures_stops_nobody_who_asks_for_a_study(study, tmp_path, mon
         assert gate.wait(30)
         return read_cases(folder)
 
-    monkeypatch.setattr("scantrial.web.shelf.read_cases", slowly)
+    monkeypatch.setattr("scantrial.web.studies.read_cases", slowly)
     with ThreadPoolExecutor(3) as pool:
         asked = [pool.submit(shelf.cases, shelf.study("done")) for _ in range(2)]
         assert begun.wait(30)

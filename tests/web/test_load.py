@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.conftest import command
-from tests.unit.report.conftest import TWO_ARMS, StudyShape, write_study
+from tests.studies import TWO_ARMS, StudyShape, write_study
 from tests.web.serving import Reader, served
 
 PATHS = ("/", "/s/done", "/s/done/cases", "/s/done/cases/1", "/s/done/cases/13/thumb.png", "/s/done/threshold")

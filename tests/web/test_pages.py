@@ -15,12 +15,12 @@ from urllib.parse import quote
 import pytest
 from tests.web.conftest import HOSTILE
 
-from scantrial.report.case import case_view
-from scantrial.report.judging import judge
-from scantrial.report.reading import read_study
+from scantrial.findings.case import case_view
+from scantrial.findings.judging import judge
+from scantrial.findings.reading import read_study
 from scantrial.store.folder import StudyFolder
 from scantrial.web import app, records, rendering
-from scantrial.web.keeping import Kept
+from scantrial.web.cache import Kept
 
 STUDIES = ["done", "half", "three", "one arm & more", "<hostile> ?#%2e"]
 OF_A_STUDY: dict[str, type] = {

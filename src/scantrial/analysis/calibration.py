@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.analysis.binned import N_BINS, N_DRAWS, equal_mass, equal_width, fill, mass_bin_count, noise_of_ece
+from scantrial.analysis.ece import N_BINS, N_DRAWS, equal_mass, equal_width, fill, mass_bin_count, noise_of_ece
 from scantrial.analysis.logistic import fit_intercept, fit_line
 from scantrial.analysis.metrics import Undefined
 from scantrial.analysis.number import Number, attempt, missing

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.analysis.binned import equal_mass, fill, mass_bin_count
 from scantrial.analysis.bootstrap import crossed_bootstrap
 from scantrial.analysis.contrasts import single_arm
+from scantrial.analysis.ece import equal_mass, fill, mass_bin_count
 from scantrial.analysis.metrics import POSITIVE, Undefined
 from scantrial.analysis.runs import RunScores
 from scantrial.core.errors import InputError

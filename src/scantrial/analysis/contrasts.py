@@ -40,6 +40,11 @@ class Contrast:
         """The arms it uses."""
         return tuple(self.weights)
 
+    @property
+    def title(self) -> str:
+        """What a reader sees: for a difference its two sides, else the name."""
+        return f"{self.first} − {self.second}" if self.kind == "difference" else self.name
+
 
 def difference(arm: str, other: str) -> Contrast:
     """Return `arm` minus `other`."""

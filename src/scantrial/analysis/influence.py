@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
+from scantrial.analysis.delong import delong
 from scantrial.analysis.metrics import CLIP, METRICS, POSITIVE
 from scantrial.analysis.runs import RunScores
 from scantrial.core.errors import InputError
@@ -123,25 +123,10 @@ def auroc(runs: RunScores) -> Influence:
     """
     _need_classes(runs, range(runs.n_classes))
     classes = _ranked_classes(runs)
-    parts = [_delong(runs.ranking[:, :, column], runs.y_true == index) for column, index in enumerate(classes)]
+    parts = [delong(runs.ranking[:, :, column], runs.y_true == index) for column, index in enumerate(classes)]
     theta = np.mean([area for area, _ in parts], axis=0)
     values = np.mean([part for _, part in parts], axis=0)
     return Influence(theta=theta, values=values, strata=runs.y_true, method="DeLong")
-
-
-def _delong(scores: Values, positive: NDArray[np.bool_]) -> tuple[Values, Values]:
-    """Return areas, shape (n_runs,), and influence values, shape (n_runs, n_cases), from midranks (Sun and Xu 2014)."""
-    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    everywhere = rankdata(scores, axis=1)
-    among_positive = rankdata(scores[:, positive], axis=1)
-    among_negative = rankdata(scores[:, ~positive], axis=1)
-    outranked = (everywhere[:, positive] - among_positive) / n_negative
-    outranking = 1 - (everywhere[:, ~positive] - among_negative) / n_positive
-    area = outranked.mean(axis=1)
-    values = np.empty(scores.shape)
-    values[:, positive] = (outranked - area[:, None]) / n_positive
-    values[:, ~positive] = (outranking - area[:, None]) / n_negative
-    return area, values
 
 
 def jackknife_auroc(runs: RunScores) -> Influence:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from scantrial.analysis.binned import N_DRAWS
 from scantrial.analysis.calibration import Calibration, measure_calibration
+from scantrial.analysis.ece import N_DRAWS
 from scantrial.analysis.metrics import MetricValue, Undefined, measure
 from scantrial.analysis.number import Number, attempt
 from scantrial.analysis.recalibration import Recalibration, apply_recalibration, recalibrated_logits

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from scantrial.analysis.binned import N_DRAWS
+from scantrial.analysis.ece import N_DRAWS
 from scantrial.core.rng import stream
 
 LEVEL = 0.90

@@ -5,9 +5,31 @@ from __future__ import annotations
 import math
 
 from scantrial.analysis.estimates import Estimates
-from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.metrics import METRICS, Metric
 from scantrial.analysis.mrmc import ContrastResult
 from scantrial.analysis.verdicts import Evidence, Verdict
+from scantrial.core.format import NONE, decimal, proportion
+
+
+def metric_number(metric: Metric, value: float | None, *, fine: bool = False) -> str:
+    """Show a metric's value: per cent for a proportion, decimals otherwise; `fine` shows one digit more."""
+    if metric.unit == "proportion":
+        return proportion(value, 2 if fine else 1)
+    return decimal(value, 4 if fine else 3)
+
+
+def metric_heading(metric: Metric) -> str:
+    """Title of a metric's column, with its unit where it has one."""
+    return f"{metric.title}, %" if metric.unit == "proportion" else metric.title
+
+
+def metric_difference(metric: Metric, value: float | None, *, fine: bool = False) -> str:
+    """Show a difference of a metric: points for a proportion, with its sign."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    scale, digits = (100, 2 if fine else 1) if metric.unit == "proportion" else (1, 4 if fine else 3)
+    text = f"{scale * value:+.{digits}f}"
+    return text.replace("-", "−") if float(text) else text.lstrip("+-")
 
 
 def amount(metric: str, value: float, *, spread: float) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scantrial.audit.hash_search import HashPairs, near_pairs
 from scantrial.audit.phash import distances, nearest_orientation, orient
 from scantrial.audit.records import Found, Subject, Verdict, not_applicable, verdict_of
-from scantrial.audit.words import counted
+from scantrial.core.format import counted
 from scantrial.core.rng import stream
 
 N_CALIBRATION = 100_000

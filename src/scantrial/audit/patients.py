@@ -6,7 +6,7 @@ from collections import defaultdict
 from itertools import combinations
 
 from scantrial.audit.records import Found, Subject, Verdict, clear, not_applicable, verdict_of
-from scantrial.audit.words import counted
+from scantrial.core.format import counted
 
 
 def check_leakage(subject: Subject) -> Verdict:

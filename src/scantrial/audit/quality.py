@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.audit.records import Found, Subject, Verdict, not_applicable, verdict_of
-from scantrial.audit.words import counted
+from scantrial.core.format import counted
 
 FLAT = 0.01
 """An image whose standard deviation is below this share of the brightest value is nearly constant."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scantrial.analysis.multiplicity import holm
 from scantrial.audit.permutation import KernelTest, Predictability, areas, kernel_test, predictability
 from scantrial.audit.records import Found, Subject, Verdict, not_applicable, verdict_of
-from scantrial.audit.words import p_value, percent
+from scantrial.core.format import p_equals, percent_of
 from scantrial.core.rng import stream
 
 MIN_UNITS = 10
@@ -120,7 +120,7 @@ def _look_found(subject: Subject, pair: SplitPair, told: Predictability, numbers
     text = (
         f"The {second} scans differ {strength}in look from the {first} scans: a cheap classifier tells them "
         f"apart with AUC {told.auc:.2f} "
-        f"({p_value(told.p)}" + (f"; {within:.2f} among scans of one class)." if isinstance(within, float) else ").")
+        f"({p_equals(told.p)}" + (f"; {within:.2f} among scans of one class)." if isinstance(within, float) else ").")
     )
     return Found(text=text, rows=most_alike(pair, told), numbers=numbers)
 
@@ -151,7 +151,7 @@ def check_kernel(subject: Subject) -> Verdict:
         if tested.p < subject.settings.alpha:
             text = (
                 f"The {pair.names[1]} scans and the {pair.names[0]} scans are not of one distribution: squared "
-                f"maximum mean discrepancy {tested.mmd2:.4f} ({p_value(tested.p)})."
+                f"maximum mean discrepancy {tested.mmd2:.4f} ({p_equals(tested.p)})."
             )
             found.append(Found(text=text, numbers=numbers))
     return verdict_of(found, pairs=measured)
@@ -194,7 +194,7 @@ def check_scores(subject: Subject) -> Verdict:
             text = (
                 f"The networks are less or more sure of {name} in test than in validation: median probability of the "
                 f"class {medians[1]:.2f} against {medians[0]:.2f} (Kolmogorov-Smirnov {test.statistic:.2f}, "
-                f"{p_value(p)})."
+                f"{p_equals(p)})."
             )
             found.append(Found(text=text, numbers=numbers))
     return verdict_of(found, classes=measured)
@@ -257,7 +257,7 @@ def _prevalence_text(pair: SplitPair, name: str, numbers: dict[str, Any]) -> str
     low, high = numbers["interval"]
     shares = numbers["shares"]
     return (
-        f"{percent(shares[1])} of the {numbers['unit']}s of {pair.names[1]} are {name}, {percent(shares[0])} of "
+        f"{percent_of(shares[1])} of the {numbers['unit']}s of {pair.names[1]} are {name}, {percent_of(shares[0])} of "
         f"{pair.names[0]}: a difference of {100 * (shares[1] - shares[0]):+.1f} points "
-        f"(95 % interval {100 * low:+.1f} to {100 * high:+.1f}, {p_value(numbers['p'])})."
+        f"(95 % interval {100 * low:+.1f} to {100 * high:+.1f}, {p_equals(numbers['p'])})."
     )

@@ -12,7 +12,7 @@ from scantrial.analysis.multiplicity import holm
 from scantrial.audit.permutation import predictability
 from scantrial.audit.records import Found, Subject, Verdict, not_applicable, verdict_of
 from scantrial.audit.shift import MIN_UNITS
-from scantrial.audit.words import counted, p_value
+from scantrial.core.format import counted, p_equals
 from scantrial.core.rng import stream
 
 FRAME_SIDE, FRAME_WIDTH = 32, 3
@@ -96,7 +96,7 @@ def _predicts(subject: Subject, features: NDArray[np.float64], what: str, name: 
     if told.p >= settings.alpha or told.auc < settings.shortcut_auc:
         return verdict_of([], **measured)
     predict = "predict" if name != "metadata" else "predicts"
-    text = f"{what} {predict} the label with AUC {told.auc:.2f} ({p_value(told.p)}): the network can cheat."
+    text = f"{what} {predict} the label with AUC {told.auc:.2f} ({p_equals(told.p)}): the network can cheat."
     return verdict_of([Found(text=text, numbers=measured)], **measured)
 
 
@@ -147,7 +147,7 @@ def _one_class_found(subject: Subject, name: str, value: str, label: int, p: flo
     rows = [row for row, one in enumerate(_values(subject)[name]) if one == value]
     class_name = subject.scans.class_names[label]
     text = (
-        f"The {name} {value} occurs in {class_name} only ({counted(len(rows), 'scan')}, {p_value(p)} by Fisher, Holm)."
+        f"The {name} {value} occurs in {class_name} only ({counted(len(rows), 'scan')}, {p_equals(p)} by Fisher, Holm)."
     )
     return Found(
         text=text, rows=rows, numbers={"what": name, "value": value, "class": class_name, "p": p, "n": len(rows)}

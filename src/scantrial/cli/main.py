@@ -88,9 +88,9 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Run a small trial on embedded scans: two arms, three seeds, a report, in under a minute."""
-    from scantrial.cli import running
+    from scantrial.cli import run
 
-    running.run("demo", out=out, as_json=as_json)
+    run.run("demo", out=out, as_json=as_json)
 
 
 @app.command()
@@ -119,9 +119,9 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
     as_json: Json = False,
 ) -> None:
     """Train every run of a study that is not there yet, and write the report. Resumes what it finds."""
-    from scantrial.cli import running
+    from scantrial.cli import run
 
-    running.run(
+    run.run(
         study,
         out=out,
         seeds=seeds,
@@ -166,9 +166,9 @@ def plan(  # noqa: PLR0913, PLR0917 - the options of the command
     as_json: Json = False,
 ) -> None:
     """Tell before any training what a study can show, and how long it takes."""
-    from scantrial.cli import planning
+    from scantrial.cli import plan
 
-    planning.plan(
+    plan.plan(
         study,
         pilot=pilot,
         seeds=seeds,
@@ -194,9 +194,9 @@ def about(
     as_json: Json = False,
 ) -> None:
     """List what only the author can tell, with the answers; they may be written into a finished study."""
-    from scantrial.cli import asking
+    from scantrial.cli import about
 
-    asking.about(study, folder=folder, as_json=as_json)
+    about.about(study, folder=folder, as_json=as_json)
 
 
 @app.command()
@@ -217,17 +217,17 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Look for what is wrong with the scans: leakage, duplicates, shift, shortcuts, labels."""
-    from scantrial.cli import auditing
+    from scantrial.cli import audit
 
-    auditing.audit(data, patient=patient, split=split, html=html, as_json=as_json)
+    audit.audit(data, patient=patient, split=split, html=html, as_json=as_json)
 
 
 @app.command()
 def status(folder: Folder, as_json: Json = False) -> None:
     """Tell what is done, running and left, and how long it will take."""
-    from scantrial.cli import looking
+    from scantrial.cli import status
 
-    looking.status(folder, as_json=as_json)
+    status.status(folder, as_json=as_json)
 
 
 @app.command()
@@ -240,9 +240,9 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one scan under every arm: probability, decision, right or wrong."""
-    from scantrial.cli import looking
+    from scantrial.cli import show
 
-    looking.show(folder, case, arm=arm, seed=seed, png=png, as_json=as_json)
+    show.show(folder, case, arm=arm, seed=seed, png=png, as_json=as_json)
 
 
 @app.command()
@@ -259,12 +259,12 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write the report from the study folder alone."""
-    from scantrial.cli import looking
+    from scantrial.cli import report
 
     asked = dict.fromkeys(formats or [FormatChoice.html])
     every = [choice.value for choice in FormatChoice if choice is not FormatChoice.all]
     names = every if FormatChoice.all in asked else [choice.value for choice in asked]
-    looking.report(folder, formats=names, assets=assets, as_json=as_json)
+    report.report(folder, formats=names, assets=assets, as_json=as_json)
 
 
 @app.command()
@@ -281,9 +281,9 @@ def serve(
     as_json: Json = False,
 ) -> None:
     """Show studies in a browser, live: progress, curves, results, every case. Only reads; ends with Ctrl-C."""
-    from scantrial.cli import serving
+    from scantrial.cli import serve
 
-    serving.serve(folder, host=host, port=port, allow_remote=allow_remote, open_browser=browser, as_json=as_json)
+    serve.serve(folder, host=host, port=port, allow_remote=allow_remote, open_browser=browser, as_json=as_json)
 
 
 @app.command()
@@ -327,9 +327,9 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
     as_json: Json = False,
 ) -> None:
     """Compare arms: intervals over seeds and cases, verdicts in words. Takes a study folder or anyone's predictions."""
-    from scantrial.cli import comparing
+    from scantrial.cli import compare
 
-    comparing.compare(
+    compare.compare(
         folder,
         predictions,
         metric=metric,
@@ -354,9 +354,9 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Judge new image files with a trained network."""
-    from scantrial.cli import looking
+    from scantrial.cli import predict
 
-    looking.predict(model, files, as_json=as_json)
+    predict.predict(model, files, as_json=as_json)
 
 
 @app.command()

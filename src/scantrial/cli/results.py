@@ -13,8 +13,8 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.api import Status
 from scantrial.cli.output import out, print_table, say
 from scantrial.core.records import Split
-from scantrial.report.verdict_words import in_short
-from scantrial.report.view import ArmView, ReportView, RunView
+from scantrial.findings.view import ArmView, ReportView, RunView
+from scantrial.prose.verdicts import in_short
 from scantrial.store.folder import RunKey
 from scantrial.study.execute import Outcome
 

@@ -1,4 +1,4 @@
-"""What came out, to be read: figures, one self-contained page, one case under every arm.
+"""The report: one document from findings, prose and figures, and its renderers.
 
 Everything is rebuilt from the study folder alone, without the scans and without a network to train.
 """

@@ -10,9 +10,10 @@ from typing import Any
 
 import scantrial
 from scantrial.audit.records import SEVERITIES, Audit, Finding
+from scantrial.core.format import count, counted, joined
 from scantrial.data.scanset import ScanSet
 from scantrial.data.thumbnails import thumbnail_png
-from scantrial.report.audit_figures import histogram_figure
+from scantrial.figures.audit import histogram_figure
 from scantrial.report.document import (
     Block,
     Cell,
@@ -29,7 +30,6 @@ from scantrial.report.document import (
     Table,
     text,
 )
-from scantrial.report.formats import count, counted, joined
 from scantrial.report.html import render_html
 
 MAX_PAIRS = 12

@@ -16,8 +16,8 @@ from typing import Any
 
 import vl_convert
 
-from scantrial.report.figure import VEGA_LITE, Figure
-from scantrial.report.palette import BLUE, GRID, INK, MUTED, VERMILLION
+from scantrial.figures.figure import VEGA_LITE, Figure
+from scantrial.figures.palette import BLUE, GRID, INK, MUTED, VERMILLION
 
 ROWS = "rows"
 """The data set of every panel that is the figure's own table."""

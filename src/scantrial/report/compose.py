@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import scantrial
+from scantrial.figures.all import ReportFigures
+from scantrial.findings.view import ReportView
 from scantrial.report.document import Document
-from scantrial.report.report_figures import ReportFigures
 from scantrial.report.sections.about import about
-from scantrial.report.sections.again import again
+from scantrial.report.sections.answer import facts, short
 from scantrial.report.sections.audit import audit
-from scantrial.report.sections.belief import belief
+from scantrial.report.sections.calibration import belief
 from scantrial.report.sections.choices import choices
 from scantrial.report.sections.compared import compared
 from scantrial.report.sections.crosswalk import crosswalk
 from scantrial.report.sections.curves import aggregates, curves, diagnosis
 from scantrial.report.sections.disputed import disputed
-from scantrial.report.sections.front import front
 from scantrial.report.sections.limits import limits
 from scantrial.report.sections.methods import methods
 from scantrial.report.sections.outlook import outlook
 from scantrial.report.sections.ranking import ranking
+from scantrial.report.sections.reproduce import again
 from scantrial.report.sections.results import confusion, results
-from scantrial.report.sections.short import facts, short
 from scantrial.report.sections.uncertainty import uncertainty
 from scantrial.report.sections.verdicts import verdicts
+from scantrial.report.sections.warnings import front
 from scantrial.report.sections.worst import worst
-from scantrial.report.view import ReportView
 
 
 def build_document(view: ReportView, figures: ReportFigures, thumbnails: Mapping[int, bytes]) -> Document:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from scantrial.report.figure import Figure
+from scantrial.figures.figure import Figure
 
 Role = Literal["plain", "lead", "small", "note"]
 """What a paragraph is: running text, the answer itself, fine print, or a caution."""
@@ -188,6 +188,18 @@ class Note:
     severity: Severity
     title: str
     blocks: tuple[Block, ...]
+
+
+SEVERITIES: dict[Severity, str] = {"blocker": "Blocker", "warning": "Warning", "note": "Note"}
+
+
+def severity_label(note: Note) -> str:
+    """Return what to print before a note's title: ``Warning: ``; nothing where the title begins with that word.
+
+    A renderer prints it because colour alone would not reach everybody.
+    """
+    word = SEVERITIES[note.severity]
+    return "" if note.title.startswith(word) else f"{word}: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -384,3 +396,29 @@ def _cell(cell: Cell) -> Mapping[str, Any]:
 def _picture(picture: Picture) -> Mapping[str, Any]:
     png = None if picture.png is None else base64.b64encode(picture.png).decode()
     return {"png": png, "alt": picture.alt, "caption": picture.caption}
+
+
+# ---------------------------------------------------------------------- links
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What a link of a document may lead to.
+
+    Parameters
+    ----------
+    ids : of the document's blocks
+    """
+
+    ids: frozenset[str]
+
+    def sound(self, target: str) -> str | None:
+        """Return a target that leads to a block or to a page of the web; None for any other, which stays mere words."""
+        if target.startswith("#"):
+            return target if target[1:] in self.ids else None
+        return target if re.fullmatch(r"https?://[!-;=?-\[\]-z~]+", target) else None
+
+
+def targets_of(document: Document) -> Targets:
+    """Return what the links of a document may lead to."""
+    return Targets(frozenset(block.id for block in walk(document)))

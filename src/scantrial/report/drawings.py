@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import vl_convert
 
+from scantrial.figures.figure import Figure
 from scantrial.report.document import FigureBlock
-from scantrial.report.figure import Figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,130 +1,136 @@
-"""Numbers and values as a reader sees them. Rounding happens here and nowhere before."""
+"""From a study folder to its report, in each format."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-if TYPE_CHECKING:  # scikit-learn behind it takes a second to load, which one case shown does not need
-    from scantrial.analysis.metrics import Metric
-
-NONE = "–"
-"""Stands where there is no number."""
-
-
-def proportion(value: float | None, digits: int = 1) -> str:
-    """Show a proportion in per cent, without the sign: ``0.934`` as ``93.4``."""
-    return NONE if value is None or not math.isfinite(value) else f"{100 * value:.{digits}f}"
-
-
-def decimal(value: float | None, digits: int = 3) -> str:
-    """Show a number with a fixed count of decimals."""
-    return NONE if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
-
-
-def metric_number(metric: Metric, value: float | None, *, fine: bool = False) -> str:
-    """Show a metric's value: per cent for a proportion, decimals otherwise; `fine` shows one digit more."""
-    if metric.unit == "proportion":
-        return proportion(value, 2 if fine else 1)
-    return decimal(value, 4 if fine else 3)
+from scantrial.core.errors import InputError
+from scantrial.core.files import write_atomic
+from scantrial.core.names import listed, nearest
+from scantrial.figures.all import build_figures
+from scantrial.findings.reading import read_study, read_thumbnails
+from scantrial.findings.view import ReportView, build_view
+from scantrial.report.assets import write_assets
+from scantrial.report.compose import build_document
+from scantrial.report.document import Document
+from scantrial.report.drawings import Drawings
+from scantrial.report.html import render_html
+from scantrial.report.markdown import to_markdown
+from scantrial.report.pdf import load_typst, to_pdf
+from scantrial.report.sections.audit import pictured_cases
+from scantrial.store.folder import StudyFolder, open_folder
 
 
-def metric_heading(metric: Metric) -> str:
-    """Title of a metric's column, with its unit where it has one."""
-    return f"{metric.title}, %" if metric.unit == "proportion" else metric.title
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What was written of a study folder.
+
+    Parameters
+    ----------
+    reports : the path of each report by its format, in the order asked for
+    assets : figures and tables as files, their index first
+    """
+
+    reports: Mapping[str, Path]
+    assets: tuple[Path, ...]
+    view: ReportView
 
 
-def difference(metric: Metric, value: float | None, *, fine: bool = False) -> str:
-    """Show a difference of a metric: points for a proportion, with its sign."""
-    if value is None or not math.isfinite(value):
-        return NONE
-    scale, digits = (100, 2 if fine else 1) if metric.unit == "proportion" else (1, 4 if fine else 3)
-    text = f"{scale * value:+.{digits}f}"
-    return text.replace("-", "−") if float(text) else text.lstrip("+-")
+def write_report(folder_path: Path | str, format: str = "html", *, view: ReportView | None = None) -> Path:
+    """Write the report of a study folder into it and return its path; see `write_reports`."""
+    return write_reports(folder_path, [format], view=view).reports[format]
 
 
-def percent(level: float) -> str:
-    """Show a confidence level: ``95 %``."""
-    return f"{100 * level:.4g}\u00a0%"
+def write_reports(
+    folder_path: Path | str,
+    formats: Sequence[str] = ("html",),
+    *,
+    assets: Path | str | None = None,
+    view: ReportView | None = None,
+) -> Written:
+    """Write the report of a study folder into it, in each of some formats, from one reading.
+
+    Parameters
+    ----------
+    formats : names of `FORMATS`
+    assets : a folder to write every figure and table to, as files
+    view : the folder's numbers where they have been read already; by default they are read, which is logged
+
+    Raises
+    ------
+    InputError
+        If there is no study, or no such format.
+    MissingExtraError
+        If PDF is asked for and Typst is not installed.
+    """
+    check_formats(formats)
+    folder = open_folder(folder_path)
+    if view is None:
+        view = build_view(read_study(folder, by="report", purpose="report"))
+    document, drawings = report_document(folder, view=view), Drawings()
+    target = folder.path / "report"
+    reports = {name: FORMATS[name](document, target, drawings) for name in formats}
+    files = () if assets is None else write_assets(document, Path(assets), drawings=drawings)
+    return Written(reports=reports, assets=files, view=view)
 
 
-def p_value(p: float | None) -> str:
-    """Show a p; a very small one as a bound."""
-    if p is None or not math.isfinite(p):
-        return NONE
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+def check_formats(formats: Sequence[str]) -> None:
+    """Refuse a format that is unknown or cannot be made here, before anything is read."""
+    for name in formats:
+        if name not in FORMATS:
+            guess = nearest(name, list(FORMATS))
+            hint = f" (did you mean {guess!r}?)" if guess else ""
+            raise InputError(f"no report format is called {name!r}{hint}", expected=f"one of {listed(list(FORMATS))}")
+    if "pdf" in formats:
+        load_typst()
 
 
-def finite(values: Iterable[float | None]) -> list[float]:
-    """Keep the values that are numbers."""
-    return [value for value in values if value is not None and math.isfinite(value)]
+def report_document(folder: StudyFolder, *, view: ReportView | None = None) -> Document:
+    """Return the report of a study folder as a document; scans and PyTorch are not needed."""
+    if view is None:
+        view = build_view(read_study(folder, by="report", purpose="report"))
+    shown = [*(case.case for case in view.worst), *(case.case for case in view.disputed), *pictured_cases(view.audit)]
+    thumbnails = read_thumbnails(folder, shown)
+    return build_document(view, build_figures(view), thumbnails)
 
 
-def count(n: int) -> str:
-    """Show a whole number with thousands apart: ``1,600``."""
-    return f"{n:,}"
+def build_report(folder: StudyFolder, *, view: ReportView | None = None) -> str:
+    """Return the report of a study folder as one self-contained HTML page."""
+    return render_html(report_document(folder, view=view))
 
 
-def counted(n: int, one: str, many: str | None = None) -> str:
-    """Show a number with its noun: ``1 run``, ``20 runs``."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
+# ---------------------------------------------------------------------- formats
 
 
-def spread_words(*n_seeds: int) -> str:
-    """Name what intervals count as random, by the seeds behind each: ``seeds and cases``, with one ``cases alone``."""
-    if max(n_seeds) < 2:
-        return "cases alone"
-    return "seeds and cases" if min(n_seeds) > 1 else "seeds and cases, or cases alone where there is one seed"
+def write_html(document: Document, folder: Path, _: Drawings) -> Path:
+    """Write a document as ``report.html`` into a folder."""
+    target = folder / "report.html"
+    write_atomic(target, render_html(document))
+    return target
 
 
-def joined(parts: Sequence[str]) -> str:
-    """Join words as a sentence does: ``a, b and c``."""
-    if len(parts) < 2:
-        return "".join(parts)
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+def write_pdf(document: Document, folder: Path, drawings: Drawings) -> Path:
+    """Write a document as ``report.pdf`` into a folder."""
+    target = folder / "report.pdf"
+    write_atomic(target, to_pdf(document, drawings=drawings))
+    return target
 
 
-def plain(value: Any) -> str:
-    """Show a setting as a study file would write it."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {plain(item)}" for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(plain, value))
-    return str(value)
+def write_markdown(document: Document, folder: Path, drawings: Drawings) -> Path:
+    """Write a document as ``report.md`` into a folder, its figures and pictures into ``report_files`` beside it."""
+    target = folder / "report.md"
+    report = to_markdown(document, folder="report_files", drawings=drawings)
+    for name, content in report.files.items():
+        write_atomic(folder / name, content)
+    write_atomic(target, report.text)
+    return target
 
 
-def moment(text: str) -> str:
-    """Show a time of the store's logs as a person writes it: ``2026-11-24 23:59 UTC``; another text as it is."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    return text if at.tzinfo is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def cell(value: Any) -> str:
-    """Show a value in the table behind a figure: six digits, nothing where there is no number."""
-    if value is None:
-        return NONE
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return "yes" if value is True else "" if value is False else str(value)
-
-
-def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings under dotted keys: ``{"optimizer": {"lr": 1}}`` as ``{"optimizer.lr": 1}``."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            flat |= flattened(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+FORMATS: Mapping[str, Callable[[Document, Path, Drawings], Path]] = {
+    "html": write_html,
+    "pdf": write_pdf,
+    "md": write_markdown,
+}
+"""Every format: a function that writes a document into the folder ``report`` and returns the path of its main file."""

@@ -15,7 +15,7 @@ import jinja2
 import pyarrow as pa
 from markupsafe import Markup, escape
 
-from scantrial.report import formats
+from scantrial.core import format as fmt
 from scantrial.report.charts import Charts, is_zoomable, toggles
 from scantrial.report.document import (
     Block,
@@ -123,7 +123,7 @@ def _resource(name: str) -> str:
 
 def _filters() -> dict[str, Callable[..., Any]]:
     return {
-        "counted": formats.counted,
+        "counted": fmt.counted,
         "inlines": inlines,
         "data_kind": data_kind,
         "kind": kind,
@@ -172,7 +172,7 @@ def png_size(png: bytes) -> tuple[int, int]:
 
 def rows(table: pa.Table) -> Markup:
     """Return the rows behind a figure: the page's script reads them from here, so they stand in the page once."""
-    columns = [[escape(formats.cell(value)) for value in column.to_pylist()] for column in table.columns]
+    columns = [[escape(fmt.cell(value)) for value in column.to_pylist()] for column in table.columns]
     lines = (f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in zip(*columns, strict=True))
     return Markup("\n".join(lines))
 

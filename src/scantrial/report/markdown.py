@@ -31,14 +31,15 @@ from scantrial.report.document import (
     Section,
     Strong,
     Table,
+    Targets,
     Text,
     numbered,
     plain,
+    severity_label,
+    targets_of,
     walk,
 )
 from scantrial.report.drawings import Drawings
-from scantrial.report.links import Targets, targets_of
-from scantrial.report.severities import severity_label
 
 PICTURES_A_ROW = 4
 

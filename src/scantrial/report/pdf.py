@@ -32,13 +32,14 @@ from scantrial.report.document import (
     Picture,
     Section,
     Table,
+    Targets,
     as_dict,
     numbered,
+    severity_label,
+    targets_of,
 )
 from scantrial.report.drawings import Drawings, Drawn
 from scantrial.report.html import stands_beside
-from scantrial.report.links import Targets, targets_of
-from scantrial.report.severities import severity_label
 
 POINTS_A_PIXEL = 0.72
 """What a figure's pixel measures in print, in points: its labels of 11 pixels are then near 8 points."""

@@ -9,8 +9,8 @@ from ruamel.yaml import YAML
 from scantrial.core.errors import StudyConflictError
 from scantrial.store.folder import StudyFolder
 from scantrial.store.lock import StudyLock
-from scantrial.study.arms import Study
 from scantrial.study.file import to_yaml
+from scantrial.study.study import Study
 
 CHANGE = "changed about"
 """How the log of versions calls it."""

@@ -1,89 +1,334 @@
-"""A study that is ready to be carried out: its arms, its hypotheses, its seeds."""
+"""From factors to arms: what each arm is called, what it sets, and the recipe that comes of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from scantrial.core.notebook import notebook_html
+from scantrial.core.names import nearest, slug
 from scantrial.recipe.spec import Recipe
-from scantrial.study.spec import StudySpec
+from scantrial.study.faults import Problem, known_keys, shown, validated
+from scantrial.study.settings import SettingError, with_setting
+from scantrial.study.study import Arm
+from scantrial.study.tree import Path
+
+BASE = "base"
+MAX_ARMS = 500
+MAX_NAME = 100
+
+RECIPE_KEYS = known_keys(Recipe)
+_OPEN_PARTS = ("model.activation.", "model.args.")
+"""Below these stand a module's own arguments, which the recipe itself checks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arm:
-    """One way to train, to be compared with the others.
+class Draft:
+    """An arm in the making: its recipe may be faulty.
 
     Parameters
     ----------
-    name : a slug, the name of its folder; ``base`` for the recipe as it stands
-    label : for people, such as ``lr = 0.0001``
-    settings : what differs from the base, by dotted key of the recipe; empty for the base
-    factor, level : the one setting, or None for the base and for arms with several
-    recipe : everything needed to train it
+    path : where faults of the arm as a whole are reported
+    places : where faults of each setting are reported, by its dotted key
     """
 
     name: str
     label: str
     settings: Mapping[str, Any]
-    factor: str | None
-    level: Any
-    recipe: Recipe
+    path: Path
+    places: Mapping[str, Path] = field(default_factory=dict)
+    recipe: Recipe | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hypothesis:
-    """A claim about two arms.
-
-    Parameters
-    ----------
-    kind : ``better`` (the first arm than the second) or ``equivalent``
-    arms : names of the two arms
-    """
-
-    claim: str
-    kind: Literal["better", "equivalent"]
-    arms: tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Study:
-    """A study, ready to be carried out.
-
-    Two studies are equal if the same would be done and decided; where they were read does not count.
+class Design:
+    """The arms of a study's plain data, made as far as they can be, with all problems on the way.
 
     Parameters
     ----------
-    name : the built-in's name, or the file's without its ending
-    spec : what the file says, every default spelled out
-    arms : the base first
-    hypotheses : with the names of their arms
-    seeds : every arm is trained once with each
-    recipe_given : the file's own ``recipe``, before any default was spelled out
-    source_path : the file, or None where the study did not come from one
-    base : folder that relative paths in the file start from
+    data : the study file as plain data; anything may be wrong with it
     """
 
-    name: str = field(compare=False)
-    spec: StudySpec
-    arms: tuple[Arm, ...]
-    hypotheses: tuple[Hypothesis, ...]
-    seeds: tuple[int, ...]
-    recipe_given: Mapping[str, Any] = field(compare=False, repr=False)
-    source_path: Path | None = field(compare=False)
-    base: Path = field(compare=False)
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self.problems: list[Problem] = []
+        given = data.get("recipe")
+        self.given: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+        self.base, base_problems = validated(Recipe, self.given)
+        self._known_problems = {(problem.path, problem.message) for problem in base_problems}
+        self._seen_in_combinations: set[Any] = set()
+        self._data = data
+        self.factors = self._usable_factors()
+        self.drafts = self._checked(list(self._drafts()))
 
-    def _repr_html_(self) -> str:
-        """Show question and arms in a notebook."""
-        return notebook_html(
-            self.spec.study,
-            columns=("arm", "label"),
-            rows=[(arm.name, arm.label) for arm in self.arms],
-            lines=[f"seeds: {', '.join(map(str, self.seeds))}", f"decided on: {self.spec.primary.metric}"],
-        )
+    def arms(self) -> tuple[Arm, ...]:
+        """Return the arms; only for a design without problems."""
+        return tuple(_arm(draft) for draft in self.drafts)
 
-    def arm(self, name: str) -> Arm:
-        """Return the arm of that name; raises KeyError if there is none."""
-        return {arm.name: arm for arm in self.arms}[name]
+    # ------------------------------------------------------------------ recipes
+
+    def changed(self, settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Problem]]:
+        """Return the base recipe with some settings, and the problems that these bring."""
+        data: dict[str, Any] = {"recipe": self.given}
+        try:
+            for key, value in settings.items():
+                data = with_setting(data, ("recipe", *key.split(".")), value)
+        except SettingError as error:
+            return None, [Problem(path=(), message=str(error))]
+        recipe, problems = validated(Recipe, data["recipe"])
+        return recipe, [item for item in problems if (item.path, item.message) not in self._known_problems]
+
+    def _try(self, draft: Draft) -> Recipe | None:
+        """Return the recipe of one arm; its problems are reported where its settings stand."""
+        recipe, problems = self.changed(draft.settings)
+        for problem in problems:
+            combination = (problem.path, problem.message) if not draft.places else None
+            if combination is None or combination not in self._seen_in_combinations:
+                self.problems.append(_moved(problem, draft))
+            self._seen_in_combinations.add(combination)
+        return recipe
+
+    def _takes(self, key: str, path: Path) -> bool:
+        """Return whether the recipe has that dotted key, and report it at `path` if not."""
+        problem = key_problem(key, path)
+        self.problems += [] if problem is None else [problem]
+        return problem is None
+
+    # ------------------------------------------------------------------ factors
+
+    def _usable_factors(self) -> dict[str, list[Any]]:
+        """Return the factors whose key is one of the recipe's, and that list levels."""
+        factors = self._data.get("factors")
+        if not isinstance(factors, Mapping):
+            return {}
+        return {
+            key: levels
+            for key, levels in factors.items()
+            if self._takes(key, ("factors", key)) and isinstance(levels, list) and self._not_too_many(key, levels)
+        }
+
+    def _not_too_many(self, key: str, levels: Sequence[Any]) -> bool:
+        if len(levels) > MAX_ARMS:
+            self._report(("factors", key), f"{len(levels)} levels; a study has at most {MAX_ARMS} arms")
+        return len(levels) <= MAX_ARMS
+
+    def _other_levels(self) -> list[list[Draft]]:
+        """Return for each factor the arms of its sound levels that differ from the base."""
+        return [list(self._sound_levels(key, levels)) for key, levels in self.factors.items()]
+
+    def _sound_levels(self, key: str, levels: Sequence[Any]) -> Iterator[Draft]:
+        seen: list[Any] = []
+        for number, level in enumerate(levels):
+            draft = self._draft({key: level}, ("factors", key, number))
+            before = len(self.problems)
+            recipe = self._try(draft)
+            if len(self.problems) > before:
+                continue
+            what = level if recipe is None else recipe
+            if what in seen:
+                self._report(draft.path, f"the level {shown(level)} stands twice")
+                continue
+            seen.append(what)
+            if recipe is None or recipe != self.base:
+                yield replace(draft, recipe=recipe)
+
+    # ------------------------------------------------------------------ designs
+
+    def _drafts(self) -> Iterator[Draft]:
+        design = self._data.get("design", "one-at-a-time")
+        others = self._other_levels()
+        yield self._base_draft()
+        if isinstance(design, list):
+            yield from self._listed(design)
+        elif design == "factorial":
+            yield from self._factorial(others)
+        else:
+            yield from itertools.chain.from_iterable(others)
+
+    def _base_draft(self) -> Draft:
+        label = BASE
+        if len(self.factors) == 1 and self.base is not None:
+            key = next(iter(self.factors))
+            value = value_at(self.base.to_dict(), key)
+            value = value["name"] if isinstance(value, Mapping) and "name" in value else value
+            label = f"{self._short(key)} = {text_for_people(value)} (base)"
+        return Draft(name=BASE, label=label, settings={}, path=("recipe",))
+
+    def _draft(self, settings: Mapping[str, Any], path: Path) -> Draft:
+        parts = [(self._short(key), level) for key, level in settings.items()]
+        name = "_".join(f"{short}-{slug(text_for_slug(level))}" for short, level in parts)
+        label = ", ".join(f"{short} = {text_for_people(level)}" for short, level in parts)
+        places = {key: path for key in settings} if len(settings) == 1 else {}
+        return Draft(name=name, label=label, settings=settings, path=path, places=places)
+
+    def _short(self, key: str) -> str:
+        """Return the last part of a factor's key, or all of it if another factor ends alike."""
+        ends = [short_key(other) for other in self.factors]
+        return short_key(key) if ends.count(short_key(key)) <= 1 else key
+
+    def _factorial(self, others: Sequence[Sequence[Draft]]) -> Iterator[Draft]:
+        n_arms = math.prod(len(drafts) + 1 for drafts in others)
+        if n_arms > MAX_ARMS:
+            self._report(("factors",), f"{n_arms:,} combinations; a study has at most {MAX_ARMS} arms")
+        elif self._no_overlap(list(self.factors), ("factors",)):
+            for chosen in itertools.product(*([None, *drafts] for drafts in others)):
+                yield from self._combined([draft for draft in chosen if draft is not None])
+
+    def _combined(self, drafts: Sequence[Draft]) -> Iterator[Draft]:
+        if len(drafts) == 1:
+            yield drafts[0]
+        elif drafts:
+            settings = {key: level for draft in drafts for key, level in draft.settings.items()}
+            yield self._draft(settings, ("factors",))
+
+    def _listed(self, design: Sequence[Any]) -> Iterator[Draft]:
+        if self.factors:
+            message = "factors and a list of arms exclude each other: move what the factors vary into the arms"
+            self._report(("factors",), message)
+        if len(design) > MAX_ARMS:
+            self._report(("design",), f"{len(design)} arms; a study has at most {MAX_ARMS}")
+            return
+        for number, item in enumerate(design):
+            name = item.get("arm") if isinstance(item, Mapping) else None
+            settings = item.get("set") if isinstance(item, Mapping) else None
+            if isinstance(name, str) and isinstance(settings, Mapping) and settings:
+                yield from self._listed_arm(("design", number), name, settings)
+
+    def _listed_arm(self, path: Path, name: str, settings: Mapping[str, Any]) -> Iterator[Draft]:
+        places = {key: (*path, "set", key) for key in settings}
+        known = [self._takes(key, place) for key, place in places.items()]
+        if all(known) and self._no_overlap(list(settings), (*path, "set")):
+            yield Draft(name=slug(name), label=name.strip(), settings=settings, path=(*path, "arm"), places=places)
+
+    def _no_overlap(self, keys: Sequence[str], path: Path) -> bool:
+        pairs = [(a, b) for a in keys for b in keys if b.startswith(f"{a}.")]
+        for a, b in pairs:
+            self._report(path, f"{a} and {b} overlap: one would undo the other")
+        return not pairs
+
+    # ------------------------------------------------------------------ checks
+
+    def _checked(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """Return the drafts with their recipes; report clashes of names and recipes."""
+        result: list[Draft] = []
+        names: dict[str, Draft] = {}
+        for draft in drafts:
+            recipe = self._recipe_of(draft)
+            whole = replace(draft, recipe=recipe)
+            if draft.name in names:
+                self._report(draft.path, self._clash(draft, names[draft.name]))
+            elif len(draft.name) > MAX_NAME:
+                self._report(draft.path, f"the arm's name has {len(draft.name)} characters: give a list of named arms")
+            elif (same := _with_recipe(result, recipe)) is not None:
+                self._report(draft.path, f"the arm {draft.name} is the same as {same.name}: it differs in no setting")
+            names.setdefault(draft.name, whole)
+            result.append(whole)
+        return result
+
+    def _recipe_of(self, draft: Draft) -> Recipe | None:
+        if draft.recipe is not None:
+            return draft.recipe
+        if not draft.settings or (self.base is None and not draft.places):
+            return self.base
+        return self._try(draft)
+
+    def _clash(self, draft: Draft, other: Draft) -> str:
+        if other.name == BASE:
+            return f"the name {BASE} belongs to the recipe as it stands"
+        return f"two arms are called {draft.name}: {other.label}, and {draft.label}; give a list of named arms"
+
+    def _report(self, path: Path, message: str) -> None:
+        self.problems.append(Problem(path=path, message=message))
+
+
+def _moved(problem: Problem, draft: Draft) -> Problem:
+    """Return a problem of an arm's recipe as one of the setting that brought it, or else of the arm."""
+    for key, place in draft.places.items():
+        steps = tuple(key.split("."))
+        if problem.path[: len(steps)] == steps:
+            rest = problem.path[len(steps) :]
+            return Problem(path=(*place, *rest), message=problem.message, suggestion=problem.suggestion)
+    where = next(iter(draft.places.values())) if len(draft.places) == 1 else draft.path
+    named = "" if draft.places else f"the arm {draft.name}: "
+    return Problem(path=where, message=named + problem.message, suggestion=problem.suggestion)
+
+
+def key_problem(key: str, path: Path) -> Problem | None:
+    """Return what is wrong with a dotted key that should be one of the recipe's, or None."""
+    in_open_part = any(key.startswith(part) and all(key.split(".")) for part in _OPEN_PARTS)
+    if in_open_part or key in RECIPE_KEYS:
+        return None
+    message = "the recipe has no such key; only its keys can be varied, such as loss or optimizer.lr"
+    return Problem(path=path, message=message, suggestion=_nearest_key(key))
+
+
+def _nearest_key(key: str) -> str | None:
+    """Return the recipe's key that is most likely meant: ``lr`` means ``optimizer.lr``."""
+    bare = key.removeprefix("recipe.")
+    same_end = [known for known in RECIPE_KEYS if known.rpartition(".")[2] == bare]
+    if bare in RECIPE_KEYS:
+        return bare
+    return same_end[0] if len(same_end) == 1 else nearest(bare, RECIPE_KEYS)
+
+
+def _with_recipe(drafts: Sequence[Draft], recipe: Recipe | None) -> Draft | None:
+    return next((draft for draft in drafts if recipe is not None and draft.recipe == recipe), None)
+
+
+def _arm(draft: Draft) -> Arm:
+    if draft.recipe is None:
+        raise ValueError(f"the arm {draft.name} has no recipe")
+    only = next(iter(draft.settings.items())) if len(draft.settings) == 1 else (None, None)
+    return Arm(
+        name=draft.name,
+        label=draft.label,
+        settings=dict(draft.settings),
+        factor=only[0],
+        level=only[1],
+        recipe=draft.recipe,
+    )
+
+
+def value_at(data: Mapping[str, Any], key: str) -> Any:
+    """Return what stands at a dotted key of plain data, or None."""
+    here: Any = data
+    for step in key.split("."):
+        here = here.get(step) if isinstance(here, Mapping) else None
+    return here
+
+
+def short_key(key: str) -> str:
+    """Return the telling end of a dotted key: ``lr`` of ``optimizer.lr``, ``loss`` of ``loss.name``."""
+    return key.removesuffix(".name").rpartition(".")[2]
+
+
+def text_for_slug(level: Any) -> str:
+    """Write a level for the name of an arm: ``LeakyReLU-negative_slope-0.1``."""
+    if isinstance(level, Mapping):
+        rest = [f"{key}-{text_for_slug(item)}" for key, item in level.items() if key != "name"]
+        return "-".join([*([text_for_slug(level["name"])] if "name" in level else []), *rest])
+    if isinstance(level, list | tuple):
+        return "-".join(text_for_slug(item) for item in level) or "none"
+    return _word(level)
+
+
+def text_for_people(level: Any) -> str:
+    """Write a level for the label of an arm: ``LeakyReLU (negative_slope 0.1)``."""
+    if isinstance(level, Mapping):
+        rest = ", ".join(f"{key} {text_for_people(item)}" for key, item in level.items() if key != "name")
+        name = text_for_people(level["name"]) if "name" in level else ""
+        return f"{name} ({rest})".strip() if rest else name
+    if isinstance(level, list | tuple):
+        return f"[{', '.join(text_for_people(item) for item in level)}]"
+    return _word(level)
+
+
+def _word(level: Any) -> str:
+    if level is None:
+        return "none"
+    if isinstance(level, bool):
+        return "true" if level else "false"
+    try:
+        return str(level)
+    except ValueError:
+        return "huge"

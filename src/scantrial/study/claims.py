@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scantrial.core.names import listed, nearest
-from scantrial.study.arms import Hypothesis
-from scantrial.study.design import Design, Draft, key_problem, value_at
+from scantrial.study.arms import Design, Draft, key_problem, value_at
 from scantrial.study.faults import Problem, shown
 from scantrial.study.spec import StudySpec
+from scantrial.study.study import Hypothesis
 from scantrial.study.tree import Path
 
 _ARM = "arm"

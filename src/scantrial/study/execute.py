@@ -23,7 +23,6 @@ from scantrial.core.progress import Progress, silent
 from scantrial.data.scanset import ScanSet
 from scantrial.store.folder import Failure, RunKey, StudyFolder, now
 from scantrial.store.lock import StudyLock
-from scantrial.study.arms import Study
 from scantrial.study.changes import changed_keys, describe_change
 from scantrial.study.costs import seen_epoch_s
 from scantrial.study.file import study_to_yaml
@@ -33,6 +32,7 @@ from scantrial.study.pool import Event, Pool
 from scantrial.study.record import cases_table, check_same_scans, data_record, holds_same_scans
 from scantrial.study.reuse import Offers, find_offers, open_sources
 from scantrial.study.schedule import longest_first, run_costs
+from scantrial.study.study import Study
 from scantrial.study.worker import WorkerSetup
 from scantrial.study.workers import Probe, WorkerChoice, fixed_choice, measured_choice
 

@@ -15,12 +15,12 @@ from scantrial.core.names import listed, nearest
 from scantrial.data.load import check_source
 from scantrial.data.spec import SourceSpec
 from scantrial.study import builtin
-from scantrial.study.arms import Study
+from scantrial.study.arms import Design, value_at
 from scantrial.study.claims import Claims
-from scantrial.study.design import Design, value_at
 from scantrial.study.faults import Problem, shown, validated
 from scantrial.study.settings import SettingError, with_setting
 from scantrial.study.spec import StudySpec
+from scantrial.study.study import Study
 from scantrial.study.tree import MAX_CHARACTERS, Place, Tree, dotted, read_tree
 
 

@@ -8,7 +8,7 @@ from scantrial.analysis.metrics import metrics_for
 from scantrial.core.errors import InputError
 from scantrial.core.names import listed
 from scantrial.data.scanset import CaseList, ScanSet
-from scantrial.study.arms import Arm, Study
+from scantrial.study.study import Arm, Study
 
 
 def refuse_what_does_not_fit(study: Study, scans: ScanSet | CaseList) -> None:

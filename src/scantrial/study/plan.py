@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scantrial.core.files import sha256_of
-from scantrial.study.arms import Arm, Study
+from scantrial.study.study import Arm, Study
 
 
 def study_to_plan(study: Study) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from scantrial.store.folder import RunKey
-from scantrial.study.arms import Study
 from scantrial.study.costs import cost_key
+from scantrial.study.study import Study
 
 
 def epoch_s_by_arm(study: Study, known: Mapping[str, float]) -> dict[str, float]:

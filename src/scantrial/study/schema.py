@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from scantrial.recipe.activations import ACTIVATIONS
 from scantrial.recipe.spec import MODEL_NAMES, AdamSpec, LossSpec, ScheduleSpec, SelectSpec, SgdSpec
-from scantrial.study.design import RECIPE_KEYS
+from scantrial.study.arms import RECIPE_KEYS
 from scantrial.study.faults import models_within, names_of
 from scantrial.study.spec import StudySpec
 

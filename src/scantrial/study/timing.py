@@ -16,10 +16,10 @@ from scantrial.core.progress import Progress
 from scantrial.data.scanset import ScanSet
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import StudyFolder
-from scantrial.study.arms import Arm, Study
 from scantrial.study.costs import cost_key, epoch_seconds, refuse_test, seen_epoch_s, timed_task
 from scantrial.study.execute import Execution
 from scantrial.study.plan import import_paths
+from scantrial.study.study import Arm, Study
 from scantrial.study.worker import resolve
 
 

@@ -18,10 +18,10 @@ from scantrial.core.errors import ScantrialError, TrainingError, error_from_dict
 from scantrial.core.machine import available_memory, n_cores
 from scantrial.core.progress import Progress
 from scantrial.store.folder import RunKey
-from scantrial.study.arms import Arm, Study
 from scantrial.study.costs import cost_key
 from scantrial.study.pool import WorkerProcess
 from scantrial.study.schedule import epoch_s_by_arm, makespan, run_costs
+from scantrial.study.study import Arm, Study
 from scantrial.study.worker import WorkerSetup
 
 TOO_SHORT_S = 60.0

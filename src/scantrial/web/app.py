@@ -22,18 +22,18 @@ from starlette.routing import Route
 
 from scantrial.core.errors import InputError, ScantrialError
 from scantrial.store.schema import dump_json
-from scantrial.web.asking import CaseQuery, CasesQuery, CompareQuery, StudyQuery, ThresholdQuery, read_query
+from scantrial.web.cache import Kept
 from scantrial.web.case_pages import case_page, cases_page
-from scantrial.web.explaining import Explainer
 from scantrial.web.guard import NONCE, Door, Guard
-from scantrial.web.keeping import Kept
 from scantrial.web.live import Feed
 from scantrial.web.live_report import live_report, report_page
 from scantrial.web.number_pages import NOTE_CLOSED, compare_page, threshold_page
 from scantrial.web.pictures import KINDS
+from scantrial.web.queries import CaseQuery, CasesQuery, CompareQuery, StudyQuery, ThresholdQuery, read_query
 from scantrial.web.records import ErrorPage, Page, Progress, ReportPage, as_plain
 from scantrial.web.rendering import ASSETS, asset, render
-from scantrial.web.shelf import OpenStudy, Shelf, Stamp
+from scantrial.web.saliency import Explainer
+from scantrial.web.studies import OpenStudy, Shelf, Stamp
 from scantrial.web.study_page import (
     ResultsPart,
     arm_curves,

@@ -6,14 +6,14 @@ import math
 from statistics import stdev
 
 from scantrial.core.errors import InputError
+from scantrial.core.format import SPLIT_WORDS
 from scantrial.core.records import Split
-from scantrial.report.case import ArmCase, CaseView, build_case
-from scantrial.report.sentences import SPLIT_WORDS
-from scantrial.web.asking import PAGE_SIZE, CaseQuery, CasesQuery
+from scantrial.findings.case import ArmCase, CaseView, build_case
 from scantrial.web.cases import CaseIndex, Chosen, choose, finding_titles, findings_by_case, split_scores
 from scantrial.web.number_pages import NOTE_CLOSED
+from scantrial.web.queries import PAGE_SIZE, CaseQuery, CasesQuery
 from scantrial.web.records import ArmOnCase, CaseFilter, CasePage, CasesPage, Saliency, SeedOnCase
-from scantrial.web.shelf import OpenStudy, Shelf
+from scantrial.web.studies import OpenStudy, Shelf
 
 NOTE_TEST = (
     "Test cases: every decision is the study's own, the class with the largest mean probability over an arm's runs. "

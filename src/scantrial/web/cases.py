@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scantrial.audit.records import Audit
 from scantrial.core.records import Split
-from scantrial.report.reading import RunData
+from scantrial.findings.reading import RunData
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.web.records import CaseCard, CaseFilter
 

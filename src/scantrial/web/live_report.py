@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scantrial.findings.view import build_view
+from scantrial.report.formats import report_document
 from scantrial.report.html import render_fragment
-from scantrial.report.view import build_view
-from scantrial.report.writing import report_document
 from scantrial.web.records import ReportPage
-from scantrial.web.shelf import OpenStudy
+from scantrial.web.studies import OpenStudy
 from scantrial.web.study_page import ResultsPart, fault_in_words
 
 

@@ -8,14 +8,14 @@ from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS, metrics_for
 from scantrial.analysis.predictive import PredictiveValue
 from scantrial.core.errors import InputError
-from scantrial.report.evaluation import OperatingView
-from scantrial.report.pairs import compare_pairs
-from scantrial.report.reading import StudyData
-from scantrial.report.sentences import SPLIT_WORDS
-from scantrial.report.trying import try_threshold
-from scantrial.web.asking import CompareQuery, ThresholdQuery
+from scantrial.core.format import SPLIT_WORDS
+from scantrial.findings.evaluation import OperatingView
+from scantrial.findings.pairs import compare_pairs
+from scantrial.findings.reading import StudyData
+from scantrial.findings.threshold import try_threshold
+from scantrial.web.queries import CompareQuery, ThresholdQuery
 from scantrial.web.records import ArmEstimateLine, ComparePage, Operating, PairLine, Share, ThresholdPage
-from scantrial.web.shelf import OpenStudy
+from scantrial.web.studies import OpenStudy
 
 NOTE_COMPARE = (
     "Which arms and which metric to look at was chosen after the fact, so p is corrected for all pairs of arms. The "

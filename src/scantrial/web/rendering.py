@@ -10,13 +10,13 @@ from urllib.parse import quote, urlencode
 import jinja2
 
 import scantrial
-from scantrial.report import formats
+from scantrial.core import format as fmt
+from scantrial.core.format import SPLIT_WORDS
 from scantrial.report.html import page_assets
-from scantrial.report.sentences import SPLIT_WORDS
-from scantrial.web.asking import to_query
 from scantrial.web.cases import SORTS
 from scantrial.web.chart import HEIGHT, WIDTH, panels
 from scantrial.web.guard import NONCE
+from scantrial.web.queries import to_query
 from scantrial.web.records import (
     CasePage,
     CasesPage,
@@ -90,14 +90,14 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FunctionLoader(_source),
     )
     environment.filters.update(
-        count=formats.count,
-        counted=formats.counted,
-        decimal=formats.decimal,
-        plain=formats.plain,
-        proportion=formats.proportion,
-        p_value=formats.p_value,
+        count=fmt.count,
+        counted=fmt.counted,
+        decimal=fmt.decimal,
+        plain=fmt.plain,
+        proportion=fmt.proportion,
+        p_value=fmt.p_value,
         duration=duration,
-        spread=lambda n_seeds: formats.spread_words(*n_seeds),
+        spread=lambda n_seeds: fmt.spread_words(*n_seeds),
         metric=metric,
         difference=difference,
         zip_self=lambda words: [(word, word) for word in words],
@@ -125,7 +125,7 @@ def duration(seconds: float | None) -> str:
 
 def metric(value: float | None, is_proportion: bool) -> str:
     """Show a value of a metric: per cent for a proportion, decimals otherwise."""
-    return formats.proportion(value) if is_proportion else formats.decimal(value)
+    return fmt.proportion(value) if is_proportion else fmt.decimal(value)
 
 
 def difference(value: float | None, is_proportion: bool) -> str:

@@ -17,7 +17,7 @@ import uvicorn
 from scantrial.core.errors import InputError
 from scantrial.web.app import Site
 from scantrial.web.guard import LOOPBACK, Door
-from scantrial.web.shelf import Shelf
+from scantrial.web.studies import Shelf
 
 FIRST_PORT, N_PORTS = 8765, 20
 SHUTDOWN_S = 3

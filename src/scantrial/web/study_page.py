@@ -15,15 +15,14 @@ from scantrial.analysis.intervals import ArmEstimate, arm_estimate
 from scantrial.analysis.metrics import METRICS, measure_all
 from scantrial.analysis.summary import summarise
 from scantrial.core.errors import InputError, ScantrialError
+from scantrial.core.format import SPLIT_WORDS, flattened
 from scantrial.core.records import SPLITS, EpochRecord
-from scantrial.report.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
-from scantrial.report.formats import flattened
-from scantrial.report.judging import Judgement, arm_labels, judge, run_scores
-from scantrial.report.reading import RunData, StudyData
-from scantrial.report.sentences import SPLIT_WORDS
-from scantrial.report.verdict_words import in_short, notes_on
-from scantrial.report.view import differing_keys
-from scantrial.report.watching import WatchedRun, watch_curves
+from scantrial.findings.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
+from scantrial.findings.judging import Judgement, arm_labels, judge, run_scores
+from scantrial.findings.reading import RunData, StudyData
+from scantrial.findings.view import differing_keys
+from scantrial.findings.watching import WatchedRun, watch_curves
+from scantrial.prose.verdicts import in_short, notes_on
 from scantrial.store.folder import RunKey
 from scantrial.web.records import (
     ArmCurves,
@@ -41,7 +40,7 @@ from scantrial.web.records import (
     StudyCard,
     StudyPage,
 )
-from scantrial.web.shelf import OpenStudy, Shelf
+from scantrial.web.studies import OpenStudy, Shelf
 
 ResultsState = Literal["ready", "computing", "closed", "failed", "none"]
 

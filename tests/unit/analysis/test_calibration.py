@@ -8,8 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from scantrial.analysis.binned import equal_mass, equal_width, fill, noise_of_ece
 from scantrial.analysis.calibration import Calibration, measure_calibration
+from scantrial.analysis.ece import equal_mass, equal_width, fill, noise_of_ece
 from scantrial.analysis.number import Number
 from scantrial.analysis.reliability import MAX_POINTS, isotonic_fit, reliability_curve
 from scantrial.analysis.rows import Rows
@@ -170,7 +170,7 @@ class TestNoise:
         """How many draws are held at once changes nothing."""
         p = np.linspace(0.1, 0.9, 50)
         whole = noise_of_ece(p, seed=1, n_draws=9)
-        monkeypatch.setattr("scantrial.analysis.binned.CHUNK", 101)
+        monkeypatch.setattr("scantrial.analysis.ece.CHUNK", 101)
         assert noise_of_ece(p, seed=1, n_draws=9).tolist() == whole.tolist()
 
 

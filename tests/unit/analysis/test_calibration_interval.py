@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scantrial.analysis.binned import equal_mass, fill
 from scantrial.analysis.bootstrap import crossed_bootstrap
 from scantrial.analysis.calibration import measure_calibration
 from scantrial.analysis.calibration_interval import WORK_LIMIT, calibration_interval
 from scantrial.analysis.contrasts import single_arm
+from scantrial.analysis.ece import equal_mass, fill
 from scantrial.analysis.rows import Rows
 from scantrial.analysis.runs import RunScores
 from scantrial.core.errors import InputError

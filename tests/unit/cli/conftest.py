@@ -7,11 +7,8 @@ from collections.abc import Callable
 
 import pytest
 from rich.console import Console
-from tests.unit.report.conftest import make_study
 
 from scantrial.cli import output
-
-__all__ = ["make_study"]
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.unit.report.test_limit_words import audit_of, finding
+from tests.unit.prose.test_limits import audit_of, finding
 
 from scantrial.api import results as read_results
-from scantrial.cli import asking, auditing, comparing, looking, output, results
-from scantrial.report.judging import judge
-from scantrial.report.reading import read_study
+from scantrial.cli import about, audit, compare, output, results, show, status
+from scantrial.findings.judging import judge
+from scantrial.findings.reading import read_study
 
 LONG = "a sentence of many words that goes on and on " * 6
 PATH = "/" + "x" * 120 + "/study"
@@ -29,7 +29,7 @@ def folder(make_study) -> Path:
 
 
 COMMANDS = {
-    "compare": lambda folder: comparing.compare(
+    "compare": lambda folder: compare.compare(
         folder,
         None,
         as_json=False,
@@ -45,11 +45,11 @@ COMMANDS = {
         target_sensitivity=None,
         positive=None,
     ),
-    "status": lambda folder: looking.status(folder, as_json=False),
-    "show": lambda folder: looking.show(folder, 55, arm=None, seed=None, png=None, as_json=False),
-    "about": lambda folder: asking.about(str(folder), folder=None, as_json=False),
+    "status": lambda folder: status.status(folder, as_json=False),
+    "show": lambda folder: show.show(folder, 55, arm=None, seed=None, png=None, as_json=False),
+    "about": lambda folder: about.about(str(folder), folder=None, as_json=False),
     "run": lambda folder: (results.print_verdicts(read_results(folder)), results.print_diagnosis(read_results(folder))),
-    "audit": lambda folder: auditing.print_audit(audit_of(finding(text=LONG, action=LONG))),
+    "audit": lambda folder: audit.print_audit(audit_of(finding(text=LONG, action=LONG))),
 }
 
 
@@ -68,7 +68,7 @@ def test_a_narrow_terminal_is_kept_to(consoles, folder):
     """At 60 columns tables are folded and sentences broken, and no word is lost."""
     out = consoles(terminal=True, width=60)
     found = judge(read_study(output_folder(folder), by="test", purpose="test"))
-    comparing.print_judgement(found)
+    compare.print_judgement(found)
     text = out.file.getvalue()
     assert widest(text) <= 60
     assert found.primary is not None
@@ -100,7 +100,7 @@ def test_lines_of_a_wide_terminal_stay_legible():
 
 def test_open_questions_are_lines_to_copy(folder, capsys):
     """As comments below `about`, which read as YAML once the marks are taken away."""
-    asking.about(str(folder), folder=None, as_json=False)
+    about.about(str(folder), folder=None, as_json=False)
     text = capsys.readouterr().out
     assert text.startswith("about:\n  # title: ")
     assert "asked of the author: 28 of 28 not answered" in text

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.report.conftest import TWO_ARMS, StudyShape, write_study
+from tests.studies import TWO_ARMS, StudyShape, write_study
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -17,7 +17,7 @@ import gap_section  # noqa: E402
 import learning_curves_page  # noqa: E402
 
 from scantrial.analysis.gaps import ShiftEvidence, TwoSample, explain_gap  # noqa: E402
-from scantrial.report.diagnosis import ArmDiagnosis  # noqa: E402
+from scantrial.findings.diagnosis import ArmDiagnosis  # noqa: E402
 
 
 def arm(*, found: bool = True, mixed: bool = False, second: float = 0.73) -> gap_section.ArmGap:

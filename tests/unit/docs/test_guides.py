@@ -14,8 +14,8 @@ from tests.unit.study.test_docs import placed
 
 from scantrial.data.load import load
 from scantrial.data.spec import SourceSpec
+from scantrial.study.arms import Design
 from scantrial.study.claims import Claims
-from scantrial.study.design import Design
 from scantrial.study.faults import validated
 from scantrial.study.spec import StudySpec
 from scantrial.study.tree import read_tree

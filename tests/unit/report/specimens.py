@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from scantrial.figures.figure import ROWS, Figure, build_figure
 from scantrial.report.document import (
     Bullets,
     Cell,
@@ -29,7 +30,6 @@ from scantrial.report.document import (
     Table,
     text,
 )
-from scantrial.report.figure import ROWS, Figure, build_figure
 
 HOSTILE = (
     "<script>alert(1)</script>",

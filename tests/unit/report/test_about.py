@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from scantrial.core.about import QUESTIONS
+from scantrial.findings.reading import read_study
+from scantrial.findings.view import ReportView, build_view
+from scantrial.prose.study import choices
 from scantrial.report.document import Pairs, Paragraph, plain
-from scantrial.report.reading import read_study
 from scantrial.report.sections.about import about, late_answers
-from scantrial.report.sentences import choices
-from scantrial.report.view import ReportView, build_view
 from scantrial.store.folder import StudyFolder
 
 WORDS = "<b>Nobody</b> & nothing"

@@ -10,8 +10,10 @@ import pytest
 
 from scantrial.analysis.metrics import METRICS
 from scantrial.core.records import EpochRecord
+from scantrial.figures.confusion import confusion_matrices
+from scantrial.figures.curves import learning_curves
+from scantrial.figures.dots import metric_dots
 from scantrial.report.charts import Charts, compile_panel, draw, fit_svg, is_zoomable, live_spec, toggles
-from scantrial.report.figures import confusion_matrices, learning_curves, metric_dots
 
 
 def history(n, shift=0.0):

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from scantrial.core.about import QUESTIONS
+from scantrial.figures.all import build_figures
+from scantrial.findings.reading import read_study
+from scantrial.findings.view import ReportView, build_view
 from scantrial.report.compose import build_document
 from scantrial.report.crosswalk_items import CLAIM, GUIDELINES, STARD_AI, TRIPOD_AI
 from scantrial.report.document import Section, Table, children, plain, walk
-from scantrial.report.reading import read_study
-from scantrial.report.report_figures import build_figures
 from scantrial.report.sections.crosswalk import STATUSES, Answered, answer, counts, crosswalk, places
-from scantrial.report.view import ReportView, build_view
 
 ALL = {question.key: "words" for question in QUESTIONS}
 NEEDS = sorted({name for guideline in GUIDELINES for item in guideline.items for name in item.needs})

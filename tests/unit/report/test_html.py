@@ -15,6 +15,9 @@ import pytest
 
 import scantrial
 from scantrial.core.errors import InputError
+from scantrial.figures.all import shared_domains
+from scantrial.findings.reading import read_study
+from scantrial.findings.view import build_view
 from scantrial.report.document import (
     Bullets,
     Cell,
@@ -34,11 +37,8 @@ from scantrial.report.document import (
     Table,
     text,
 )
+from scantrial.report.formats import build_report, write_report
 from scantrial.report.html import page_assets, render_fragment, render_html
-from scantrial.report.reading import read_study
-from scantrial.report.report_figures import shared_domains
-from scantrial.report.view import build_view
-from scantrial.report.writing import build_report, write_report
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -413,8 +413,8 @@ def test_only_the_count_of_readings_changes_between_reports(make_study):
 def test_the_report_needs_neither_torch_nor_training():
     """Importing the report loads no PyTorch, and one case shown needs neither scikit-learn nor Altair."""
     code = (
-        "import sys, scantrial.report.case; assert not {'sklearn', 'altair'} & set(sys.modules);"
-        "import scantrial.report.writing; assert 'torch' not in sys.modules"
+        "import sys, scantrial.findings.case; assert not {'sklearn', 'altair'} & set(sys.modules);"
+        "import scantrial.report.formats; assert 'torch' not in sys.modules"
     )
     subprocess.run(
         [sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(Path(scantrial.__file__).parents[1])}

@@ -6,11 +6,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from tests.unit.report.test_limit_words import audit_of, finding
+from tests.unit.prose.test_limits import audit_of, finding
 
 from scantrial.core.notebook import notebook_html
-from scantrial.report.reading import read_study
-from scantrial.report.view import build_view
+from scantrial.findings.reading import read_study
+from scantrial.findings.view import build_view
 from scantrial.store.folder import Failure, RunKey
 from scantrial.study.execute import Outcome
 from scantrial.study.file import parse_study

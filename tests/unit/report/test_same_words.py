@@ -13,10 +13,10 @@ from markdown_it import MarkdownIt
 from tests.unit.report.specimens import hostile, specimen
 
 from scantrial.report.document import Document, walk, words
+from scantrial.report.formats import report_document
 from scantrial.report.html import render_html
 from scantrial.report.markdown import to_markdown
 from scantrial.report.pdf import to_pdf
-from scantrial.report.writing import report_document
 
 
 def solid(said: str) -> str:

@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 
 from scantrial.audit.records import Audit, CheckResult, Finding
+from scantrial.figures.all import build_figures
+from scantrial.findings.reading import read_study
+from scantrial.findings.view import build_view
+from scantrial.prose.warnings import weaknesses
 from scantrial.report.compose import build_document
 from scantrial.report.document import Details, FigureBlock, Note, Section, Table, as_dict, numbered, plain, walk, words
-from scantrial.report.front_words import weaknesses
-from scantrial.report.reading import read_study
-from scantrial.report.report_figures import build_figures
+from scantrial.report.sections.answer import short
 from scantrial.report.sections.audit import audit
 from scantrial.report.sections.compared import compared
-from scantrial.report.sections.front import front
 from scantrial.report.sections.outlook import outlook
 from scantrial.report.sections.parts import number, slugs
 from scantrial.report.sections.results import results
-from scantrial.report.sections.short import short
 from scantrial.report.sections.verdicts import verdicts
+from scantrial.report.sections.warnings import front
 from scantrial.report.sections.worst import worst
-from scantrial.report.view import build_view
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "document.txt"
 

@@ -13,8 +13,8 @@ from tests.unit.study import fake_engine
 from tests.unit.study.trial import Trial
 
 from scantrial.core.errors import Fault, StudyFileError
-from scantrial.study.arms import Study
 from scantrial.study.file import parse_study
+from scantrial.study.study import Study
 
 HEAD = "study: Which?\ndata: {source: phantom, split: given}\n"
 

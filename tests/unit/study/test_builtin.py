@@ -6,8 +6,8 @@ import pytest
 
 from scantrial.core.errors import InputError
 from scantrial.study import builtin
-from scantrial.study.arms import Study
 from scantrial.study.file import parse_study, read_study, study_to_yaml
+from scantrial.study.study import Study
 
 REPORTS = {
     "report-a-loss": ("mlp-256", {"base": "bce", "loss-ce": "ce"}),

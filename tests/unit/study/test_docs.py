@@ -10,8 +10,8 @@ import pytest
 
 from scantrial.data.spec import DataSpec
 from scantrial.recipe.spec import Recipe
+from scantrial.study.arms import Design
 from scantrial.study.claims import Claims
-from scantrial.study.design import Design
 from scantrial.study.faults import validated
 from scantrial.study.spec import StudySpec
 from scantrial.study.tree import read_tree

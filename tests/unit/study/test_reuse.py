@@ -13,9 +13,9 @@ from tests.unit.study.trial import Trial
 from scantrial import api
 from scantrial.cli.results import status_dict
 from scantrial.core.errors import InputError, StoreError
-from scantrial.report.reading import read_study
-from scantrial.report.sentences import choices
-from scantrial.report.view import build_view
+from scantrial.findings.reading import read_study
+from scantrial.findings.view import build_view
+from scantrial.prose.study import choices
 from scantrial.store.folder import RunKey
 from scantrial.study import execute
 from scantrial.study.execute import Outcome

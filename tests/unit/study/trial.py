@@ -17,11 +17,11 @@ from tests.unit.study.fake_engine import result_of
 from scantrial.data.scanset import ScanSet
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import RunKey, StudyFolder
-from scantrial.study.arms import Study
 from scantrial.study.execute import Execution, Hooks, Outcome, Watch, run_study
 from scantrial.study.file import parse_study, study_to_yaml
 from scantrial.study.plan import study_to_plan
 from scantrial.study.record import cases_table, data_record
+from scantrial.study.study import Study
 
 TEXT = textwrap.dedent(
     """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scantrial.web.asking import CasesQuery
 from scantrial.web.cases import SORTS, SplitScores, choose
+from scantrial.web.queries import CasesQuery
 
 CLASSES = ("normal", "pneumonia")
 ARMS = {"a": "A", "b": "B"}

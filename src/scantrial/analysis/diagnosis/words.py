@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from scantrial.analysis.diagnosis.checks import CHECKS
-from scantrial.analysis.diagnosis.judge import Diagnosis, RoundDiagnosis
+from scantrial.analysis.diagnosis.diagnose import Diagnosis, RoundDiagnosis
 from scantrial.analysis.diagnosis.thresholds import (
     LOSS_LIMIT,
     OVERSHOOT,

@@ -16,7 +16,7 @@ from scantrial.core.records import SPLITS, Split
 from scantrial.data.decode import over_black
 from scantrial.data.scanset import Pixels
 
-SPLIT_WORDS: dict[str, Split] = {
+SPLIT_OF_WORD: dict[str, Split] = {
     "train": "train",
     "training": "train",
     "val": "val",

@@ -14,7 +14,7 @@ from scantrial.core.errors import DataError
 from scantrial.core.names import listed
 from scantrial.data.decode import IMAGE_SUFFIXES, decode_image
 from scantrial.data.formats.base import (
-    SPLIT_WORDS,
+    SPLIT_OF_WORD,
     Decode,
     Format,
     Listing,
@@ -67,7 +67,7 @@ class _Walk:
     def run(self) -> None:
         """Walk the tree, with or without split folders."""
         folders = self._subfolders(self.root)
-        splits = [folder for folder in folders if folder.name.lower() in SPLIT_WORDS]
+        splits = [folder for folder in folders if folder.name.lower() in SPLIT_OF_WORD]
         if splits and len(splits) < len(folders):
             others = [folder.name for folder in folders if folder not in splits]
             self.faults.append(f"beside {listed(f.name for f in splits)} stand folders of no split: {listed(others)}")
@@ -79,7 +79,7 @@ class _Walk:
     def _splits(self, folders: list[Path]) -> None:
         seen: dict[str, str] = {}
         for folder in folders:
-            split = SPLIT_WORDS[folder.name.lower()]
+            split = SPLIT_OF_WORD[folder.name.lower()]
             if split in seen:
                 self.faults.append(f"{seen[split]} and {folder.name} are the same split")
             seen[split] = folder.name

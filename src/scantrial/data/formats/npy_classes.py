@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.data.formats.base import (
-    SPLIT_WORDS,
+    SPLIT_OF_WORD,
     Decode,
     Format,
     Listing,
@@ -38,7 +38,7 @@ class _Block:
 
 
 def _array_files(root: Path) -> list[Path]:
-    folders = [root, *(child for child in root.iterdir() if child.is_dir() and child.name.lower() in SPLIT_WORDS)]
+    folders = [root, *(child for child in root.iterdir() if child.is_dir() and child.name.lower() in SPLIT_OF_WORD)]
     files = (file for folder in folders for file in folder.iterdir())
     return sorted(file for file in files if file.suffix.lower() == ".npy" and file.is_file() and not is_hidden(file))
 
@@ -51,14 +51,14 @@ def matches(path: Path) -> bool:
 def _block_of(root: Path, file: Path) -> _Block:
     """Tell class and split from the name; raises `ValueError` with the fault."""
     head, _, tail = file.stem.partition("_")
-    prefix = SPLIT_WORDS.get(head.lower()) if tail else None
-    above = SPLIT_WORDS[file.parent.name.lower()] if file.parent != root else None
+    prefix = SPLIT_OF_WORD.get(head.lower()) if tail else None
+    above = SPLIT_OF_WORD[file.parent.name.lower()] if file.parent != root else None
     source = file.relative_to(root).as_posix()
     class_name = tail if prefix else file.stem
     if prefix and above and prefix != above:
         raise ValueError(f"{source}: the folder says {above}, the name says {prefix}")
     last = class_name.rpartition("_")[2].lower()
-    if "_" in class_name and last in SPLIT_WORDS:
+    if "_" in class_name and last in SPLIT_OF_WORD:
         raise ValueError(f"{source}: the split goes in front of the class: {last}_{class_name.rpartition('_')[0]}.npy")
     return _Block(file=file, source=source, class_name=class_name, split=prefix or above or "")
 

@@ -14,7 +14,7 @@ import numpy as np
 from scantrial.core.errors import DataError
 from scantrial.core.names import listed, nearest
 from scantrial.data.decode import decode_image
-from scantrial.data.formats.base import SPLIT_WORDS, Decode, Format, Listing, Option, clashing_names, refuse
+from scantrial.data.formats.base import SPLIT_OF_WORD, Decode, Format, Listing, Option, clashing_names, refuse
 
 _NEEDED = ("path", "label")
 _OPTIONAL = ("split", "patient")
@@ -75,8 +75,8 @@ def _row_faults(row: _Row, root: Path) -> Iterator[str]:
         yield f"no such file: {row.path}"
     if not row.label:
         yield "no label"
-    if row.split and row.split.lower() not in SPLIT_WORDS:
-        guess = nearest(row.split, SPLIT_WORDS)
+    if row.split and row.split.lower() not in SPLIT_OF_WORD:
+        guess = nearest(row.split, SPLIT_OF_WORD)
         yield f"split {row.split!r}, expected train, val or test{f' (did you mean {guess!r}?)' if guess else ''}"
     if row.patient == "":
         yield "no patient"
@@ -122,7 +122,7 @@ def read(path: Path, options: Mapping[str, Any]) -> Listing:
         sources=tuple(Path(row.path).as_posix() for row in rows),
         labels=np.array([index[row.label] for row in rows], dtype=np.int64),
         class_names=tuple(names),
-        split=np.array([SPLIT_WORDS[row.split.lower()] if row.split else "" for row in rows], dtype="U5"),
+        split=np.array([SPLIT_OF_WORD[row.split.lower()] if row.split else "" for row in rows], dtype="U5"),
         patients=patients if len(patients) == len(rows) else None,
         files=tuple(files),
         decoders=decoders,

@@ -9,9 +9,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from scantrial.core.about import NOT_ANSWERED, QUESTIONS, answers
+from scantrial.core.format import counted, joined
+from scantrial.findings.view import ReportView
 from scantrial.report.document import Code, Pairs, Paragraph, Section, text
-from scantrial.report.formats import counted, joined
-from scantrial.report.view import ReportView
 
 SECTION = "about"
 

@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from scantrial.audit.records import Audit, Finding
-from scantrial.report import formats, sentences
+from scantrial.core import format as fmt
+from scantrial.figures.figure import Figure
+from scantrial.findings.view import ReportView
+from scantrial.prose import study as study_prose
 from scantrial.report.document import Block, CodeBlock, Details, Note, Picture, Section
-from scantrial.report.figure import Figure
 from scantrial.report.sections.parts import blocks, figure, gallery, left, paragraph, table
-from scantrial.report.view import ReportView
 
 
 def audit(view: ReportView, thumbnails: Mapping[int, bytes], histograms: Figure | None) -> Section:
     """Show what the audit found."""
-    said = paragraph("audit-said", sentences.audited(view))
+    said = paragraph("audit-said", study_prose.audited(view))
     found = () if view.audit is None else _audit(view.audit, thumbnails, histograms)
     return Section(id="audit", title="The scans, audited", short="Audit", blocks=blocks(said, found))
 
@@ -63,7 +64,7 @@ def _cases(finding: Finding, name: str) -> tuple[Details, ...]:
         return ()
     kind = "case" if isinstance(finding.cases[0], str) else "pair"
     lines = "\n".join(case if isinstance(case, str) else " = ".join(case) for case in finding.cases)
-    summary = f"The {formats.counted(len(finding.cases), kind)}"
+    summary = f"The {fmt.counted(len(finding.cases), kind)}"
     return (Details(id=f"{name}-cases", summary=summary, blocks=(CodeBlock(id=f"{name}-list", content=lines),)),)
 
 

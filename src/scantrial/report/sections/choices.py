@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from scantrial.report import formats, sentences
+from scantrial.core import format as fmt
+from scantrial.findings.view import ReportView
+from scantrial.prose import study as study_prose
 from scantrial.report.document import Section, Table
 from scantrial.report.sections.parts import blocks, bullets, left, right, table, whole
-from scantrial.report.view import ReportView
 
 
 def choices(view: ReportView) -> Section:
     """Say what each choice was made by; every reading of test rows is counted."""
-    said = bullets("choices-list", sentences.choices(view))
+    said = bullets("choices-list", study_prose.choices(view))
     readings = [_readings(view)] if view.openings else []
     return Section(id="choices", title="What was chosen by what", short="Choices", blocks=blocks(said, readings))
 
@@ -21,7 +22,7 @@ def _readings(view: ReportView) -> Table:
         "Readings of stored test predictions, one for each run, this report’s among them",
         [*left("By"), *right("Readings"), *left("First", "Last")],
         [
-            [opening.by, whole(opening.n_readings), formats.moment(opening.first), formats.moment(opening.last)]
+            [opening.by, whole(opening.n_readings), fmt.moment(opening.first), fmt.moment(opening.last)]
             for opening in view.openings
         ],
     )

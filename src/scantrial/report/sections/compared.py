@@ -10,10 +10,12 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from scantrial.report import formats, sentences
+from scantrial.core import format as fmt
+from scantrial.core.format import SPLIT_WORDS
+from scantrial.findings.view import ReportView
+from scantrial.prose import study as study_prose
 from scantrial.report.document import Block, Cell, Code, CodeBlock, Details, Pairs, Section, Table, Text, text
 from scantrial.report.sections.parts import blocks, left, paragraph, right, slugs, table, whole
-from scantrial.report.view import ReportView
 
 
 def compared(view: ReportView) -> Section:
@@ -45,7 +47,7 @@ def _how_arms_differ(view: ReportView) -> str:
     if len(view.arms) == 1:
         return "The study has a single arm."
     design = f" (design: {view.design})" if view.design else ""
-    return f"The arms differ in nothing but what this table shows{design}. {sentences.how_arms_start(view)}"
+    return f"The arms differ in nothing but what this table shows{design}. {study_prose.how_arms_start(view)}"
 
 
 def _arms_table(view: ReportView) -> Table:
@@ -56,7 +58,7 @@ def _arms_table(view: ReportView) -> Table:
         [
             [
                 arm.label,
-                *(formats.plain(value) for value in arm.differing.values()),
+                *(fmt.plain(value) for value in arm.differing.values()),
                 whole(arm.n_parameters),
                 Cell(text=f"{len(arm.runs)} of {len(view.seeds)}", value=len(arm.runs)),
             ]
@@ -98,7 +100,7 @@ def _flow(view: ReportView) -> Table:
     rows += [["In no split", whole(data.n_unused), *nothing]] if data.n_unused > 0 else []
     rows += [
         [
-            sentences.SPLIT_WORDS[split].capitalize(),
+            SPLIT_WORDS[split].capitalize(),
             whole(data.n_of(split)),
             *(whole(counts.get(name, 0)) for name in names),
         ]
@@ -121,16 +123,14 @@ def _about(view: ReportView) -> Pairs:
     items: list[tuple[str, Text]] = [
         (key.capitalize(), text(_described(key, value))) for key, value in data.about.items()
     ]
-    items += [
-        (name, text(formats.plain(value))) for name, value in (("Image", data.image), ("Split", data.split)) if value
-    ]
+    items += [(name, text(fmt.plain(value))) for name, value in (("Image", data.image), ("Split", data.split)) if value]
     return Pairs(id="about-data", items=(*items, ("Fingerprint", text(Code(data.fingerprint)))))
 
 
 def _described(key: str, value: Any) -> str:
     if key == "path" and isinstance(value, str):  # its fingerprint says what it is, wherever it lay
         return PurePath(value).name
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else formats.plain(value)
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else fmt.plain(value)
 
 
 def _left_out(view: ReportView) -> tuple[Block, ...]:
@@ -138,5 +138,5 @@ def _left_out(view: ReportView) -> tuple[Block, ...]:
     if not skipped:
         return ()
     files = table("left-out-files", "Files left out", left("File", "Why"), [list(pair) for pair in skipped])
-    summary = f"{formats.counted(len(skipped), 'file')} left out, and why"
+    summary = f"{fmt.counted(len(skipped), 'file')} left out, and why"
     return (Details(id="left-out", summary=summary, blocks=(files,)),)

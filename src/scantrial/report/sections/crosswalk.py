@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scantrial.core.about import QUESTIONS
+from scantrial.core.format import counted, joined
 from scantrial.report.crosswalk_items import GUIDELINES, Guideline, Item
 from scantrial.report.document import Block, Cell, Column, Link, Paragraph, Section, Table, Text, children, text
-from scantrial.report.formats import counted, joined
 from scantrial.report.sections.about import SECTION as ABOUT
 from scantrial.report.sections.parts import paragraph
 

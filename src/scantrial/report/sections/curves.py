@@ -7,9 +7,11 @@ from functools import partial
 
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.summary import SeedSummary
-from scantrial.report import formats, sentences
+from scantrial.core import format as fmt
+from scantrial.figures.figure import Figure
+from scantrial.findings.view import ReportView, StretchView
+from scantrial.prose import study as study_prose
 from scantrial.report.document import Block, Cell, Section, Table
-from scantrial.report.figure import Figure
 from scantrial.report.sections.parts import (
     blocks,
     bullets,
@@ -27,7 +29,6 @@ from scantrial.report.sections.parts import (
     whole,
     without_caption,
 )
-from scantrial.report.view import ReportView, StretchView
 
 _NOTHING = "No run is finished yet."
 _QUANTITIES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
@@ -96,7 +97,7 @@ def aggregates(view: ReportView) -> Section:
 def _aggregates(view: ReportView) -> tuple[Block, ...]:
     mean = f"Mean over epochs without the first {view.skipped_epochs}"
     return blocks(
-        paragraph("aggregates-what", sentences.what_aggregates_are(view)),
+        paragraph("aggregates-what", study_prose.what_aggregates_are(view)),
         [_stretches(view, "mean", mean)] if view.has_epoch_means else [],
         [_stretches(view, "at-end", "At the end of each round")],
         _differences(view),
@@ -130,7 +131,7 @@ def _of(stretch: StretchView, part: str) -> Mapping[str, SeedSummary]:
 def _curve_cell(summary: SeedSummary, quantity: str) -> Cell:
     """Show the mean and the deviation of a curve's quantity: accuracies in per cent, losses as they are."""
     percent = quantity.endswith("accuracy")
-    show = partial(formats.proportion, digits=2) if percent else partial(formats.decimal, digits=4)
+    show = partial(fmt.proportion, digits=2) if percent else partial(fmt.decimal, digits=4)
     shown = number(show(summary.mean), summary.mean)
     return Cell(text=shown.text, value=shown.value, aside=f"± {show(summary.sd)}" if summary.n > 1 else "")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from scantrial.core.format import counted, proportion
+from scantrial.findings.mistakes import ArmOnCase, DisputedCase
+from scantrial.findings.view import ReportView
 from scantrial.report.document import Block, Cell, Column, Gallery, Paragraph, Picture, Section, Table, text
-from scantrial.report.formats import counted, proportion
-from scantrial.report.mistakes import ArmOnCase, DisputedCase
-from scantrial.report.view import ReportView
 
 SECTION = "disputed"
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from scantrial.findings.view import ReportView
+from scantrial.prose.limits import limits_of_audit, limits_of_design, limits_of_evidence, limits_of_results
+from scantrial.prose.study import limits as limits_of
 from scantrial.report.document import Section
-from scantrial.report.limit_words import limits_of_audit, limits_of_design, limits_of_evidence, limits_of_results
 from scantrial.report.sections.parts import bullets
-from scantrial.report.sentences import limits as limits_of
-from scantrial.report.view import ReportView
 
 
 def limits(view: ReportView) -> Section:

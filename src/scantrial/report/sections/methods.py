@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from scantrial.findings.view import ReportView
+from scantrial.prose.methods import methods as methods_of
+from scantrial.prose.references import numbered
 from scantrial.report.document import Bullets, Pairs, Section, text
-from scantrial.report.methods_text import methods as methods_of
-from scantrial.report.references import numbered
 from scantrial.report.sections.parts import blocks, paragraph
-from scantrial.report.view import ReportView
 
 
 def methods(view: ReportView) -> Section:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from scantrial.figures.figure import Figure
+from scantrial.findings.view import ReportView
 from scantrial.report.document import Section
-from scantrial.report.figure import Figure
 from scantrial.report.sections.parts import blocks, bullets, figure, paragraph
-from scantrial.report.view import ReportView
 
 
 def outlook(view: ReportView, power: Figure | None) -> Section | None:

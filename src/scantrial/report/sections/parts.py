@@ -10,7 +10,9 @@ from typing import Any
 
 from scantrial.analysis.metrics import Metric
 from scantrial.analysis.summary import SeedSummary
-from scantrial.report import formats
+from scantrial.analysis.wording import metric_difference, metric_number
+from scantrial.core import format as fmt
+from scantrial.figures.figure import Figure
 from scantrial.report.document import (
     Block,
     Bullets,
@@ -25,7 +27,6 @@ from scantrial.report.document import (
     Table,
     text,
 )
-from scantrial.report.figure import Figure
 
 
 def paragraph(name: str, sentences: str | Iterable[str], role: Role = "plain") -> tuple[Paragraph, ...]:
@@ -50,7 +51,7 @@ def bullets(name: str, sentences: Iterable[str], *, ordered: bool = False) -> tu
 
 def settings(name: str, values: Mapping[str, Any]) -> tuple[Pairs, ...]:
     """Return settings and their values; none where there is nothing."""
-    items = tuple((key, text(formats.plain(value))) for key, value in values.items())
+    items = tuple((key, text(fmt.plain(value))) for key, value in values.items())
     return (Pairs(id=name, items=items),) if items else ()
 
 
@@ -111,7 +112,7 @@ def table(
 
 def whole(n: int | None) -> Cell:
     """Show a whole number."""
-    return Cell(text=formats.NONE) if n is None else Cell(text=formats.count(n), value=n)
+    return Cell(text=fmt.NONE) if n is None else Cell(text=fmt.count(n), value=n)
 
 
 def number(shown: str, value: float | None) -> Cell:
@@ -121,30 +122,30 @@ def number(shown: str, value: float | None) -> Cell:
 
 def value_cell(metric: Metric, value: float | None, *, fine: bool = False) -> Cell:
     """Show a metric's value."""
-    return number(formats.metric_number(metric, value, fine=fine), value)
+    return number(metric_number(metric, value, fine=fine), value)
 
 
 def difference_cell(metric: Metric, value: float | None) -> Cell:
     """Show a difference of a metric, with its sign."""
-    return number(formats.difference(metric, value, fine=True), value)
+    return number(metric_difference(metric, value, fine=True), value)
 
 
 def p_cell(p: float | None) -> Cell:
     """Show a p."""
-    return number(formats.p_value(p), p)
+    return number(fmt.p_value(p), p)
 
 
 def summary_cell(metric: Metric, summary: SeedSummary | None, *, strong: bool = False) -> Cell:
     """Show the mean over seeds, its standard deviation beside it, and the range below."""
     if summary is None or not summary.n:
-        return Cell(text=formats.NONE)
-    shown = number(formats.metric_number(metric, summary.mean), summary.mean)
+        return Cell(text=fmt.NONE)
+    shown = number(metric_number(metric, summary.mean), summary.mean)
     if summary.n == 1:
         return replace(shown, strong=strong)
-    ends = (formats.metric_number(metric, end) for end in (summary.minimum, summary.maximum))
+    ends = (metric_number(metric, end) for end in (summary.minimum, summary.maximum))
     return replace(
         shown,
-        aside=f"± {formats.metric_number(metric, summary.sd)}",
+        aside=f"± {metric_number(metric, summary.sd)}",
         below=(" to ".join(ends),),
         strong=strong,
     )
@@ -152,7 +153,7 @@ def summary_cell(metric: Metric, summary: SeedSummary | None, *, strong: bool = 
 
 def span(metric: Metric, low: float, high: float) -> str:
     """Show an interval of a difference."""
-    return f"{formats.difference(metric, low, fine=True)} to {formats.difference(metric, high, fine=True)}"
+    return f"{metric_difference(metric, low, fine=True)} to {metric_difference(metric, high, fine=True)}"
 
 
 def blocks(*parts: Iterable[Block]) -> tuple[Block, ...]:

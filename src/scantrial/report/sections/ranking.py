@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from scantrial.figures.figure import Figure
 from scantrial.report.document import FigureBlock, Section
-from scantrial.report.figure import Figure
 
 
 def ranking(figures: Sequence[Figure]) -> Section | None:

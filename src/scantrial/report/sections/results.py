@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.wording import metric_heading
+from scantrial.core import format as fmt
+from scantrial.core.format import SPLIT_WORDS
 from scantrial.core.records import Split
-from scantrial.report import formats, sentences
+from scantrial.figures.figure import Figure
+from scantrial.findings.view import ReportView, RunView
+from scantrial.prose import study as study_prose
 from scantrial.report.document import Block, Cell, Details, Section, Table
-from scantrial.report.figure import Figure
 from scantrial.report.sections.parts import (
     blocks,
     figure,
@@ -19,7 +23,6 @@ from scantrial.report.sections.parts import (
     value_cell,
     whole,
 )
-from scantrial.report.view import ReportView, RunView
 
 
 def results(view: ReportView, dots: Figure | None) -> Section:
@@ -31,7 +34,7 @@ def results(view: ReportView, dots: Figure | None) -> Section:
     parts = [
         Section(
             id=f"results-{split}",
-            title=f"On {sentences.SPLIT_WORDS[split]} cases",
+            title=f"On {SPLIT_WORDS[split]} cases",
             blocks=_of_split(view, split),
         )
         for split in measured
@@ -41,23 +44,23 @@ def results(view: ReportView, dots: Figure | None) -> Section:
         if "train" in view.splits
         else []
     )
-    how = paragraph("results-how", sentences.how_to_read(view))
+    how = paragraph("results-how", study_prose.how_to_read(view))
     return Section(id="results", title="Results", blocks=blocks(how, figure("dots", dots), parts, learnt))
 
 
 def _of_split(view: ReportView, split: Split) -> tuple[Block, ...]:
-    said = [*sentences.undefined_values(view, split), *sentences.clipped_values(view, split)]
-    word = sentences.SPLIT_WORDS[split]
+    said = [*study_prose.undefined_values(view, split), *study_prose.clipped_values(view, split)]
+    word = SPLIT_WORDS[split]
     every = Details(id=f"runs-{split}", summary=f"Every run on {word}", blocks=(_runs(view, split),))
     return blocks([_summaries(view, split)], paragraphs(f"results-{split}-note", said), [every])
 
 
 def _headings(view: ReportView) -> list[str]:
-    return [formats.metric_heading(METRICS[name]) for name in view.metrics]
+    return [metric_heading(METRICS[name]) for name in view.metrics]
 
 
 def _summaries(view: ReportView, split: Split) -> Table:
-    n, word = formats.count(view.data.n_of(split)), sentences.SPLIT_WORDS[split]
+    n, word = fmt.count(view.data.n_of(split)), SPLIT_WORDS[split]
     rows: list[list[Cell | str]] = []
     for arm in view.arms:
         row = arm.summaries[split]
@@ -65,7 +68,7 @@ def _summaries(view: ReportView, split: Split) -> Table:
         rows.append([arm.label, whole(row[view.metrics[0]].n if row else 0), *cells])
     return table(
         f"results-{split}-table",
-        f"Results on the {n} {word} cases: {sentences.what_numbers_are(view, [split])}.",
+        f"Results on the {n} {word} cases: {study_prose.what_numbers_are(view, [split])}.",
         [*left("Arm"), *right("Runs", *_headings(view))],
         rows,
         wide=True,
@@ -75,7 +78,7 @@ def _summaries(view: ReportView, split: Split) -> Table:
 def _runs(view: ReportView, split: Split) -> Table:
     return table(
         f"runs-{split}-table",
-        f"Every run on the {sentences.SPLIT_WORDS[split]} cases",
+        f"Every run on the {SPLIT_WORDS[split]} cases",
         [*left("Arm"), *right("Seed", "Chosen epoch", "Epochs", *_headings(view))],
         [[arm.label, *_run_cells(view, run, split)] for arm in view.arms for run in arm.runs],
         wide=True,

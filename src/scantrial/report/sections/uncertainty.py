@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from scantrial.figures.figure import Figure
 from scantrial.report.document import FigureBlock, Section
-from scantrial.report.figure import Figure
 
 
 def uncertainty(variance: Figure | None) -> Section | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from scantrial.analysis.comparison import Comparison
 from scantrial.analysis.metrics import METRICS
-from scantrial.report import formats, verdict_words
+from scantrial.core import format as fmt
+from scantrial.figures.figure import Figure
+from scantrial.findings.view import ReportView
+from scantrial.prose import verdicts as verdict_prose
 from scantrial.report.document import Block, Cell, Details, Pairs, Section, Table, text
-from scantrial.report.figure import Figure
 from scantrial.report.sections.parts import (
     blocks,
     bullets,
@@ -22,7 +24,6 @@ from scantrial.report.sections.parts import (
     table,
     whole,
 )
-from scantrial.report.view import ReportView
 
 
 def verdicts(view: ReportView, forest: Figure | None) -> Section | None:
@@ -30,7 +31,7 @@ def verdicts(view: ReportView, forest: Figure | None) -> Section | None:
     if len(view.arms) < 2:
         return None
     judgement = view.judgement
-    explained = paragraph("verdicts-explained", verdict_words.what_verdicts_are(judgement))
+    explained = paragraph("verdicts-explained", verdict_prose.what_verdicts_are(judgement))
     found = _verdicts(view, judgement.primary, forest) if judgement.primary is not None else ()
     return Section(id="verdicts", title="Verdicts", blocks=blocks(explained, found))
 
@@ -44,7 +45,7 @@ def _verdicts(view: ReportView, primary: Comparison, forest: Figure | None) -> t
         bullets("verdict-sentences", [item.sentence for item in items] if len(items) > 1 else []),
         _hypotheses(view),
         _effects(view),
-        paragraphs("verdict-note", [*verdict_words.component_words(primary), *verdict_words.notes_on(primary)]),
+        paragraphs("verdict-note", [*verdict_prose.component_words(primary), *verdict_prose.notes_on(primary)]),
         _leaks(view),
         _losses(view),
         _secondary(view, primary),
@@ -56,19 +57,19 @@ def _table(name: str, compared: Comparison, caption: str) -> Table:
     metric, n = METRICS[compared.metric], len(compared.comparisons)
     unit = ", in points" if metric.unit == "proportion" else ""
     p = f"corrected for {n} comparisons" if n > 1 else "of one comparison"
-    level = f"{formats.percent(compared.level)} interval"
+    level = f"{fmt.percent(compared.level)} interval"
     return table(
         name,
         f"{caption}{unit}. p is {p}.",
         [*left("Comparison"), *right("Seeds", "Difference", level, "p"), *left("Verdict")],
         [
             [
-                verdict_words.words(item),
+                item.result.contrast.title,
                 whole(item.result.n_seeds),
                 difference_cell(metric, item.evidence.effect),
                 span(metric, item.evidence.low, item.evidence.high),
                 p_cell(item.verdict.p_adjusted),
-                verdict_words.verdict_label(item),
+                verdict_prose.verdict_label(item),
             ]
             for item in compared.comparisons
         ],
@@ -80,7 +81,7 @@ def _hypotheses(view: ReportView) -> tuple[Section, ...]:
     if not found:
         return ()
     items = tuple(
-        (item.claim, text(f"{item.sentence} The claim was {verdict_words.when_declared(item.declared)}."))
+        (item.claim, text(f"{item.sentence} The claim was {verdict_prose.when_declared(item.declared)}."))
         for item in found
     )
     return (
@@ -96,12 +97,12 @@ def _effects(view: ReportView) -> tuple[Section, ...]:
     effects = view.judgement.effects
     if effects is None:
         return ()
-    title = verdict_words.effects_title(effects)
+    title = verdict_prose.effects_title(effects)
     return (Section(id="effects", title=title, blocks=(_table("effects-table", effects, title),)),)
 
 
 def _leaks(view: ReportView) -> tuple[Section, ...]:
-    said = verdict_words.without_leaks(view.judgement)
+    said = verdict_prose.without_leaks(view.judgement)
     if not said:
         return ()
     inside = blocks(paragraph("leaks-what", said[0]), bullets("leaks-list", said[1:]))
@@ -109,7 +110,7 @@ def _leaks(view: ReportView) -> tuple[Section, ...]:
 
 
 def _losses(view: ReportView) -> tuple[Section, ...]:
-    said = verdict_words.loss_note(view.recipes, n_classes=len(view.data.class_names))
+    said = verdict_prose.loss_note(view.recipes, n_classes=len(view.data.class_names))
     return (Section(id="bce-and-ce", title="BCE and CE", blocks=paragraph("bce-and-ce-text", said)),) if said else ()
 
 
@@ -128,7 +129,7 @@ def _secondary(view: ReportView, primary: Comparison) -> tuple[Details, ...]:
     ]
     inside = table(
         "secondary-table",
-        f"Secondary metrics: differences with {formats.percent(primary.level)} intervals. They explore; nothing is "
+        f"Secondary metrics: differences with {fmt.percent(primary.level)} intervals. They explore; nothing is "
         "decided by them.",
         [*left("Comparison", "Metric"), *right("Difference", "Interval")],
         rows,

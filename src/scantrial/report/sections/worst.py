@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scantrial.report import formats, sentences
+from scantrial.core import format as fmt
+from scantrial.findings.mistakes import WorstCase
+from scantrial.findings.view import ReportView
+from scantrial.prose import study as study_prose
 from scantrial.report.document import Picture, Section, Table
-from scantrial.report.mistakes import WorstCase
 from scantrial.report.sections.parts import blocks, gallery, left, number, paragraph, right, table
-from scantrial.report.view import ReportView
 
 
 def worst(view: ReportView, thumbnails: Mapping[int, bytes]) -> Section:
@@ -17,7 +18,7 @@ def worst(view: ReportView, thumbnails: Mapping[int, bytes]) -> Section:
         nothing = paragraph("worst-none", "There are no test predictions.")
         return Section(id="worst", title="Worst cases", blocks=nothing)
     look = "They are worth a look: is the label right, is the picture whole?"
-    said = paragraph("worst-said", [sentences.worst_heading(view), look])
+    said = paragraph("worst-said", [study_prose.worst_heading(view), look])
     return Section(
         id="worst", title="Worst cases", blocks=blocks(said, [_case(case, thumbnails) for case in view.worst])
     )
@@ -29,8 +30,8 @@ def _case(case: WorstCase, thumbnails: Mapping[int, bytes]) -> Section:
     whose = f" · patient {case.patient}" if case.patient else ""
     said = (
         f"{case.source}{whose}. Mean probability of {case.true_class} over all runs: "
-        f"{formats.proportion(case.mean_p_true)}\u00a0%. Decided rightly by {case.n_right} of "
-        f"{formats.counted(case.n_runs, 'run')}."
+        f"{fmt.proportion(case.mean_p_true)}\u00a0%. Decided rightly by {case.n_right} of "
+        f"{fmt.counted(case.n_runs, 'run')}."
     )
     return Section(
         id=name,
@@ -51,7 +52,7 @@ def _arms(case: WorstCase, name: str) -> Table:
         [
             [
                 arm.label,
-                number(formats.proportion(arm.mean_p_true), arm.mean_p_true),
+                number(fmt.proportion(arm.mean_p_true), arm.mean_p_true),
                 f"{arm.n_right} of {arm.n_runs}",
             ]
             for arm in case.arms

@@ -13,7 +13,7 @@ import pytest
 
 from scantrial.analysis.diagnosis.checks import CHECKS, LABELS
 from scantrial.analysis.diagnosis.curve import Curve, curves_of, guessing_of
-from scantrial.analysis.diagnosis.judge import diagnose, diagnose_arm
+from scantrial.analysis.diagnosis.diagnose import diagnose, diagnose_arm
 from scantrial.analysis.diagnosis.words import (
     SENTENCES,
     arm_paragraph,

@@ -1,0 +1,171 @@
+"""``compare``: arms against each other, from a study folder or from a file of predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from scantrial import api
+from scantrial.analysis.comparison import Compared, Comparison
+from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.planning import Plan
+from scantrial.analysis.wording import amount, interval
+from scantrial.cli import output
+from scantrial.cli.output import print_json, print_table
+from scantrial.core.errors import InputError
+from scantrial.findings.judging import Judgement
+from scantrial.findings.predictions_file import Rescored
+from scantrial.prose.verdicts import effects_title, notes_on, when_declared, without_leaks
+
+
+def compare(folder: Path | None, predictions: Path | None, *, as_json: bool, **asked: Any) -> None:
+    """Compare the arms of a study folder, or of a file of predictions."""
+    if (folder is None) == (predictions is None):
+        given = "neither" if folder is None else "both"
+        raise InputError(f"{given} of DIR and --predictions FILE", expected="one of them")
+    if folder is not None:
+        _compare_study(folder, asked, as_json=as_json)
+        return
+    assert predictions is not None
+    asked["metric"] = asked["metric"] or "accuracy"
+    found = api.compare_predictions(predictions, **asked)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    output.say(_headline(found))
+    print_comparison(found.comparison)
+    _print_outlook(found.outlook)
+
+
+_OF_FILES = ("threshold", "threshold_rule", "target_sensitivity", "positive")
+"""Options that a study has no use for: its decisions, classes and splits are its own."""
+
+
+def _compare_study(folder: Path, asked: dict[str, Any], *, as_json: bool) -> None:
+    foreign = [name for name in _OF_FILES if asked.pop(name) is not None]
+    if foreign or asked.pop("split") != "test":
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in foreign) or "--split"
+        raise InputError(f"{options} with a study folder", expected="--predictions FILE", do="leave it out")
+    pairs = asked.pop("pairs") == "all"
+    found = api.compare(folder, pairs=pairs, **asked)
+    if as_json:
+        print_json({"folder": str(folder), **found.to_dict()})
+        return
+    print_judgement(found)
+
+
+def print_judgement(found: Judgement) -> None:
+    """Print what a study decides: its comparisons, its hypotheses, its trends."""
+    if found.primary is None:
+        output.say(f"No verdict: {found.reason}.")
+        return
+    output.say(f"Compared: {found.family}; {found.primary.n_cases} {found.split} cases.")
+    print_comparison(found.primary)
+    _print_list(
+        "hypotheses", [f"{item.claim} - {item.answer}, {when_declared(item.declared)}" for item in found.hypotheses]
+    )
+    _print_list("with and without what stands in two splits", without_leaks(found))
+    _print_outlook(found.outlook)
+    if found.effects is not None:
+        _print_list(effects_title(found.effects).lower(), [item.sentence for item in found.effects.comparisons])
+
+
+def _print_outlook(outlook: Plan | None) -> None:
+    if outlook is not None:
+        _print_list("what it would take, by the spreads measured here", outlook.sentences)
+
+
+def _headline(found: Rescored) -> str:
+    comparison = found.comparison
+    cases = f"{comparison.n_cases} {found.split} cases"
+    if comparison.n_patients is not None:
+        cases += f" of {comparison.n_patients} patients"
+    counts = [f"{n} of class {name}" for name, n in zip(found.class_names, comparison.n_by_class, strict=True)]
+    positive = f"; positive is {found.positive}" if found.positive is not None else ""
+    return f"{found.file}: {cases} ({', '.join(counts)}{positive})"
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print arms, comparisons, a sentence for each, and what a reader has to know; nothing is cut."""
+    print_table(_arms_table(comparison))
+    if comparison.comparisons:
+        print_table(_comparisons_table(comparison))
+    for compared in comparison.comparisons:
+        output.say(compared.sentence, bullet="- ")
+    if comparison.global_test is not None and comparison.global_test.p == comparison.global_test.p:
+        output.say(f"All arms alike: p = {_p(comparison.global_test.p)} (one test over all of them).", bullet="- ")
+    _print_list("notes", notes_on(comparison))
+    _print_list("methods", [f"{step}: {name}" for step, name in comparison.methods.items()])
+
+
+def _arms_table(comparison: Comparison) -> Table:
+    entry = METRICS[comparison.metric]
+    in_percent = entry.unit == "proportion"
+    table = _table(f"{entry.title}{', %' if in_percent else ''}")
+    table.add_column("arm")
+    table.add_column("seeds", justify="right")
+    for name in ("mean", f"{100 * comparison.level:g}% CI", "seeds from - to"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for arm in comparison.arms:
+        values = arm.by_seed.values()
+        mean, low, high, least, most = (
+            _number(value, percent=in_percent) for value in (arm.mean, arm.low, arm.high, min(values), max(values))
+        )
+        table.add_row(arm.arm, str(len(values)), mean, f"{low} to {high}", f"{least} - {most}")
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+
+
+def _number(value: float, *, percent: bool) -> str:
+    return f"{100 * value:.1f}" if percent else f"{value:.3f}"
+
+
+def _comparisons_table(comparison: Comparison) -> Table:
+    in_points = METRICS[comparison.metric].unit == "proportion"
+    title = f"Differences{' in points' if in_points else ''}, positive is better"
+    table = _table(title)
+    table.add_column("comparison")
+    for name in ("effect", f"{100 * comparison.level:g}% CI", "p adj."):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    checked = any(compared.cross_check is not None for compared in comparison.comparisons)
+    if checked:
+        table.add_column("bootstrap CI", justify="right", no_wrap=True)
+    for compared in comparison.comparisons:
+        table.add_row(*_cells(compared), *([_check(compared)] if checked else []))
+    return table
+
+
+def _cells(compared: Compared) -> tuple[str, ...]:
+    metric, found = compared.result.metric, compared.evidence
+    size = amount(metric, found.effect, spread=(found.high - found.low) / 2).split(" ")[0]
+    verdict = compared.verdict
+    short = " (within the margin)" if verdict.within_margin else ""
+    provisional = ", provisional" if verdict.provisional and verdict.label in ("better", "worse", "equivalent") else ""
+    label = f"{verdict.label}{short}{provisional}"
+    return compared.name, size, interval(metric, found.low, found.high), _p(verdict.p_adjusted), label
+
+
+def _check(compared: Compared) -> str:
+    found = compared.cross_check
+    if found is None:
+        return "-"
+    return f"{interval(compared.result.metric, found.low, found.high)}{'' if found.agrees else ' !'}"
+
+
+def _p(value: float) -> str:
+    return "<0.0001" if value < 0.0001 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}"
+
+
+def _print_list(name: str, lines: Sequence[str]) -> None:
+    if lines:
+        output.say(f"{name}:")
+    for line in lines:
+        output.say(line, bullet="  - ")

@@ -1,0 +1,100 @@
+"""``plan``: before any training, what a design can show and how long it takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+from scantrial import api
+from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.planning import MEANINGS, Plan, counted, percent, said, seeds_of_curve
+from scantrial.analysis.power import Curve
+from scantrial.cli.about import say_open_questions
+from scantrial.cli.output import duration, out, print_json, print_table, progress_bar, say
+from scantrial.study.timing import StudyTime
+
+
+def plan(study: str, *, as_json: bool, **options: Any) -> None:
+    """Print what a study can show."""
+    with progress_bar() as progress:
+        found = api.plan(study, progress=progress, **options)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        print_plan(found)
+        out.print()
+        say_open_questions(study)
+
+
+def print_plan(found: api.StudyPlan) -> None:
+    """Print the design, what it stands on, the answer, two short tables, the warnings and the time."""
+    plan = found.plan
+    say(found.question)
+    say(_design(found))
+    out.print()
+    _print_basis(plan)
+    out.print()
+    for sentence in plan.sentences:
+        say(sentence, bullet="- ")
+    out.print()
+    _print_curve(plan, plan.over_seeds, f"{plan.design.n_cases:,} test cases")
+    _print_curve(plan, plan.over_cases, counted(seeds_of_curve(plan.design), "seed"))
+    for warning in (*found.notes, *plan.warnings):
+        say(warning, bullet="! ")
+    out.print()
+    for line in _time(found.time):
+        say(line)
+
+
+def _design(found: api.StudyPlan) -> str:
+    design = found.plan.design
+    n_runs = design.n_arms * design.n_seeds
+    classes = ", ".join(f"{name} {n:,}" for name, n in found.cases.by_class.items())
+    margin = "no margin" if design.margin is None else f"margin {said(design.metric, design.margin)}"
+    return (
+        f"{counted(design.n_arms, 'arm')} x {counted(design.n_seeds, 'seed')} = {counted(n_runs, 'run')}, "
+        f"{counted(design.n_comparisons, 'comparison')}; {METRICS[design.metric].title} on "
+        f"{counted(design.n_cases, 'test case')} ({classes}; {found.cases.source}); {margin}"
+    )
+
+
+def _print_basis(plan: Plan) -> None:
+    if not plan.basis.assumptions:
+        say(f"Measured by the {plan.basis.source}.")
+        return
+    say("Assumed, for nothing has been trained; each can be changed:")
+    for name, item in plan.basis.assumptions.items():
+        out.print(f"  {'--' + name.replace('_', '-'):<14} {item.value:<6g} {MEANINGS[name]}")
+        out.print(f"{'':24}({item.origin})")
+
+
+def _print_curve(plan: Plan, curve: Curve, fixed: str) -> None:
+    table = Table(box=None, padding=(0, 3, 0, 0))
+    table.add_column(curve.over if curve.over == "seeds" else "test cases", justify="right")
+    table.add_column("smallest difference", justify="right")
+    if curve.difference is not None:
+        table.add_column(f"power for {said(plan.design.metric, curve.difference)}", justify="right")
+    table.add_column("", justify="left")
+    design = plan.design
+    planned = design.n_seeds if curve.over == "seeds" or seeds_of_curve(design) != design.n_seeds else design.n_cases
+    for position, count in enumerate(curve.counts):
+        cells = [f"{count:,}", said(plan.design.metric, curve.smallest_difference[position])]
+        cells += [percent(curve.power[position])] if curve.power else []
+        table.add_row(*cells, "as planned" if count == planned else "")
+    out.print(f"With {fixed}:")
+    print_table(table)
+    out.print()
+
+
+def _time(time: StudyTime) -> list[str]:
+    total = time.total_s
+    if total is None and all(arm.epoch_s is None for arm in time.arms):
+        return [f"How long it takes: {time.source}."]
+    lines = [
+        f"  {arm.arm}: {arm.n_epochs} epochs, "
+        + ("not known" if arm.run_s is None else f"{duration(arm.run_s)} a run ({arm.epoch_s:.2g} s an epoch)")
+        for arm in time.arms
+    ]
+    whole = "not known, for an arm's is not" if total is None else f"about {duration(total)} with one worker"
+    return [f"How long it takes: {whole} ({time.source}):", *lines]

@@ -1,0 +1,24 @@
+"""``predict``: a trained network on new files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+from scantrial import api
+from scantrial.cli.output import out, print_json, print_table
+
+
+def predict(model: Path, files: Sequence[Path], *, as_json: bool) -> None:
+    """Print class and probabilities of each file."""
+    judged = api.predict(model, files)
+    if as_json:
+        print_json(judged.to_dict())
+        return
+    table = Table("file", "class", *(f"p {name}" for name in judged.class_names), box=None, padding=(0, 2, 0, 0))
+    for row in judged.rows:
+        table.add_row(row.file, row.predicted_class, *(f"{p:.4f}" for p in row.y_prob))
+    print_table(table)
+    out.print(f"model: {judged.identity}")

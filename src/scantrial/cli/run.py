@@ -1,0 +1,172 @@
+"""``run`` and ``demo``: train, show how it goes, say what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from scantrial import api
+from scantrial.cli.audit import say_audit
+from scantrial.cli.output import duration, err, out, print_json, progress_bar
+from scantrial.cli.results import outcome_dict, print_diagnosis, print_results, print_verdicts
+from scantrial.findings.view import ReportView
+from scantrial.store.folder import RunKey
+from scantrial.study.execute import Clock, Outcome
+from scantrial.study.pool import Event
+from scantrial.study.study import Study
+from scantrial.study.workers import WorkerChoice
+
+SOME_FAILED = 3
+INTERRUPTED = 130
+SAY_EVERY_S = 10.0
+
+
+def run(study: str, *, as_json: bool, **options: Any) -> None:
+    """Carry out a study, write its report, print its results; exit 3 if runs failed."""
+    seeds, sets = options.pop("seeds", None), options.pop("sets", ())
+    loaded = api.load_study(study, sets=sets, seeds=seeds)
+    n_runs = len(loaded.arms) * len(loaded.seeds)
+    folder = Path(options.pop("out", None) or api.default_folder(loaded))
+    size = f"{_counted(len(loaded.arms), 'arm')} x {_counted(len(loaded.seeds), 'seed')} = {_counted(n_runs, 'run')}"
+    title = f"{loaded.spec.study}: {size}, to {folder}"
+    err.print(title)
+    with _interruptible():
+        outcome = _carry_out(loaded, folder, options)
+    for note in outcome.notes:
+        err.print(f"--reuse {note}")
+    report_path, view = api.report_and_results(outcome.folder)
+    if as_json:
+        print_json(outcome_dict(outcome, view, report_path))
+    else:
+        _print_outcome(outcome, view, report_path)
+    if outcome.failed:
+        raise SystemExit(SOME_FAILED)
+
+
+def _carry_out(study: Study, folder: Path, options: Mapping[str, Any]) -> Outcome:
+    """Train, with a bar while the scans are read and the runs' progress after that."""
+    with ExitStack() as reading, _display(err) as display:
+        progress = reading.enter_context(progress_bar())
+
+        def watch(event: Event, clock: Clock) -> None:
+            # A terminal takes one live display at a time.
+            reading.close()
+            display.watch(event, clock)
+
+        return api.run(
+            study, out=folder, watch=watch, progress=progress, on_audit=say_audit, on_workers=_say_workers, **options
+        )
+
+
+def _say_workers(choice: WorkerChoice) -> None:
+    if choice.workers > 1 or choice.measured:
+        at_once = f"{_counted(choice.workers, 'run')} at a time, {_counted(choice.threads, 'thread')} each"
+        err.print(f"training {at_once} ({choice.reason})")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """End in words on Ctrl-C; the workers have ended by then, and their checkpoints are kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        err.print("scantrial: stopped; the same command goes on from here")
+        raise SystemExit(INTERRUPTED) from None
+
+
+def _print_outcome(outcome: Outcome, view: ReportView, report_path: Path) -> None:
+    print_results(view)
+    print_verdicts(view)
+    print_diagnosis(view)
+    for key, source in outcome.reused.items():
+        out.print(f"taken over: {key} from {source}")
+    for key in outcome.diverged:
+        out.print(f"diverged: {key} (its loss was not finite)")
+    for failure in outcome.failed:
+        out.print(f"failed: {failure.key}: {failure.message}")
+    out.print(f"report: {report_path}")
+
+
+def _display(console: Console) -> _LiveTable | _PlainLines:
+    return _LiveTable(console) if console.is_terminal else _PlainLines(console)
+
+
+class _PlainLines:
+    """One line when a run starts and ends, and every ten seconds between."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._said = -SAY_EVERY_S
+
+    def __enter__(self) -> _PlainLines:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def watch(self, event: Event, clock: Clock) -> None:
+        if event.kind == "epoch" and time.monotonic() - self._said < SAY_EVERY_S:
+            return
+        self._said = time.monotonic()
+        what = {
+            "started": "started",
+            "epoch": f"epoch {event.epoch} of {event.n_epochs}, val accuracy {_percent(event.val_accuracy)}",
+            "done": f"taken over from {event.reused_from}" if event.reused_from else event.status,
+            "failed": f"failed: {event.message}",
+        }[event.kind]
+        left = "" if clock.seconds_left is None else f" ({duration(clock.seconds_left)} left)"
+        self._console.print(f"{event.key}: {what}{left}")
+
+
+class _LiveTable:
+    """A table of the runs in progress that is drawn anew with every epoch."""
+
+    def __init__(self, console: Console) -> None:
+        self._rows: dict[RunKey, Event] = {}
+        self._n_ended = 0
+        self._live = Live(console=console, transient=True, auto_refresh=False)
+        self._started = False
+
+    def __enter__(self) -> _LiveTable:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._started:
+            self._live.stop()
+
+    def watch(self, event: Event, clock: Clock) -> None:
+        if not self._started:
+            self._live.start()
+            self._started = True
+        if event.kind in ("done", "failed"):
+            self._rows.pop(event.key, None)
+            self._n_ended += 1
+            self._live.console.print(f"{event.key}: {event.status or 'failed: ' + event.message}")
+        else:
+            self._rows[event.key] = event
+        self._live.update(self._table(clock), refresh=True)
+
+    def _table(self, clock: Clock) -> Table:
+        left = duration(clock.seconds_left)
+        table = Table(title=f"{self._n_ended} of {len(clock.n_epochs)} runs done, {left} left", title_justify="left")
+        for column in ("arm", "seed", "epoch", "val accuracy"):
+            table.add_column(column, justify="left" if column == "arm" else "right")
+        for key, event in self._rows.items():
+            epoch = f"{event.epoch} / {clock.n_epochs[key]}"
+            table.add_row(key.arm, str(key.seed), epoch, _percent(event.val_accuracy))
+        return table
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"

@@ -1,0 +1,119 @@
+"""Numbers and values as a reader sees them. Rounding happens here and nowhere before."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+NONE = "–"
+"""Stands where there is no number."""
+
+SPLIT_WORDS = {"train": "training", "val": "validation", "test": "test"}
+"""A split in words."""
+
+
+def proportion(value: float | None, digits: int = 1) -> str:
+    """Show a proportion in per cent, without the sign: ``0.934`` as ``93.4``."""
+    return NONE if value is None or not math.isfinite(value) else f"{100 * value:.{digits}f}"
+
+
+def decimal(value: float | None, digits: int = 3) -> str:
+    """Show a number with a fixed count of decimals."""
+    return NONE if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def percent(level: float) -> str:
+    """Show a confidence level: ``95 %``."""
+    return f"{100 * level:.4g}\u00a0%"
+
+
+def p_value(p: float | None) -> str:
+    """Show a p; a very small one as a bound."""
+    if p is None or not math.isfinite(p):
+        return NONE
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def finite(values: Iterable[float | None]) -> list[float]:
+    """Keep the values that are numbers."""
+    return [value for value in values if value is not None and math.isfinite(value)]
+
+
+def count(n: int) -> str:
+    """Show a whole number with thousands apart: ``1,600``."""
+    return f"{n:,}"
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """Show a number with its noun: ``1 run``, ``20 runs``."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def spread_words(*n_seeds: int) -> str:
+    """Name what intervals count as random, by the seeds behind each: ``seeds and cases``, with one ``cases alone``."""
+    if max(n_seeds) < 2:
+        return "cases alone"
+    return "seeds and cases" if min(n_seeds) > 1 else "seeds and cases, or cases alone where there is one seed"
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Join words as a sentence does: ``a, b and c``."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def plain(value: Any) -> str:
+    """Show a setting as a study file would write it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {plain(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(plain, value))
+    return str(value)
+
+
+def moment(text: str) -> str:
+    """Show a time of the store's logs as a person writes it: ``2026-11-24 23:59 UTC``; another text as it is."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return text if at.tzinfo is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def cell(value: Any) -> str:
+    """Show a value in the table behind a figure: six digits, nothing where there is no number."""
+    if value is None:
+        return NONE
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "yes" if value is True else "" if value is False else str(value)
+
+
+def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings under dotted keys: ``{"optimizer": {"lr": 1}}`` as ``{"optimizer.lr": 1}``."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def percent_of(share: float, digits: int = 1) -> str:
+    """Show a share in per cent: ``12.3 %``."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def p_equals(p: float) -> str:
+    """Show a p-value with its sign: ``p = 0.012``."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

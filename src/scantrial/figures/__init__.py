@@ -1,0 +1,1 @@
+"""Figures: one module each, in one style, from findings."""

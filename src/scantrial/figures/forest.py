@@ -1,0 +1,128 @@
+"""The forest plot: every comparison with its interval, the margin as a band."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import pyarrow as pa
+
+from scantrial.analysis.comparison import Compared, Comparison
+from scantrial.analysis.metrics import METRICS, Metric
+from scantrial.core.format import spread_words
+from scantrial.figures.figure import ROWS, Figure, build_figure, inline
+from scantrial.figures.palette import BLUE, GRID, INK, MUTED
+
+
+def forest_plot(comparison: Comparison, *, title: str) -> Figure:
+    """Draw each comparison's effect and intervals; right of 0 the first-named arm is better.
+
+    The thick line is the interval that *better* and *worse* are judged by, the thin one holds for all comparisons
+    together. The band, where a margin was declared, is where two arms count as equivalent.
+    """
+    metric = METRICS[comparison.metric]
+    scale = 100.0 if metric.unit == "proportion" else 1.0
+    rows = [_row(item, scale) for item in comparison.comparisons]
+    table = pa.Table.from_pylist(rows, schema=pa.schema(list(_KINDS.items())))
+    names = [row["comparison"] for row in rows]
+    x = alt.X("effect:Q", title=_axis_title(metric), scale=alt.Scale(zero=True, nice=True), axis=_axis())
+    y = alt.Y(
+        "comparison:N",
+        title=None,
+        sort=names,
+        axis=alt.Axis(domain=False, ticks=False, labelLimit=260, minExtent=_room(names)),
+    )
+    base = alt.Chart(ROWS)
+    layers = [
+        *_band(comparison.margin, scale),
+        alt.Chart(inline([{"zero": 0}])).mark_rule(color=INK, strokeWidth=1).encode(x=alt.X("zero:Q", title="")),
+        base.mark_rule(strokeWidth=1, color=MUTED).encode(
+            x=alt.X("together_low:Q", title=_axis_title(metric), axis=_axis()), x2="together_high:Q", y=y
+        ),
+        base.mark_rule(strokeWidth=3.2, color=BLUE).encode(x=alt.X("low:Q", title=""), x2="high:Q", y=y),
+        base.mark_point(size=70, filled=True, color=BLUE, opacity=1).encode(x=x, y=y),
+        base.mark_text(align="left", fontSize=11, color=INK).encode(x=alt.value(_WIDTH + 14), y=y, text="verdict:N"),
+    ]
+    return build_figure(
+        [alt.layer(*layers).properties(width=_WIDTH, height=alt.Step(38))],
+        table=table,
+        title=title,
+        caption=_caption(comparison),
+        alt_text=_alt(rows, title),
+    )
+
+
+_WIDTH = 360
+"""Of the plot in pixels; the verdicts stand in a column to its right, clear of the intervals."""
+
+_KINDS = {
+    "comparison": pa.string(),
+    "effect": pa.float64(),
+    "low": pa.float64(),
+    "high": pa.float64(),
+    "together_low": pa.float64(),
+    "together_high": pa.float64(),
+    "p_adjusted": pa.float64(),
+    "verdict": pa.string(),
+}
+
+
+def _row(item: Compared, scale: float) -> dict[str, Any]:
+    return {
+        "comparison": item.result.contrast.title,
+        "effect": scale * item.evidence.effect,
+        "low": scale * item.evidence.low,
+        "high": scale * item.evidence.high,
+        "together_low": scale * item.simultaneous_low,
+        "together_high": scale * item.simultaneous_high,
+        "p_adjusted": item.verdict.p_adjusted,
+        "verdict": item.verdict.label,
+    }
+
+
+def _room(names: list[str]) -> int:
+    """Return the width of the longest name in pixels, which the drawing program guesses too low."""
+    return min(260, 7 * max(map(len, names), default=0) + 8)
+
+
+def _axis() -> alt.Axis:
+    return alt.Axis(domain=False, ticks=False, tickCount=7, format="f")
+
+
+def _axis_title(metric: Metric) -> str:
+    unit = ", points" if metric.unit == "proportion" else ""
+    turned = "" if metric.higher_is_better else " (turned round)"
+    return f"difference in {metric.title if metric.title.isupper() else metric.title.lower()}{turned}{unit}"
+
+
+def _band(margin: float | None, scale: float) -> list[Any]:
+    if margin is None:
+        return []
+    band = alt.Chart(inline([{"from": -scale * margin, "to": scale * margin}]))
+    return [band.mark_rect(color=GRID, opacity=0.75).encode(x=alt.X("from:Q", title=""), x2="to:Q")]
+
+
+def _caption(comparison: Comparison) -> str:
+    level = f"{100 * comparison.level:g} %"
+    n = len(comparison.comparisons)
+    spread = spread_words(*(item.result.n_seeds for item in comparison.comparisons))
+    parts = [
+        "Right of the line at 0 the arm named first is better.",
+        f"Thick: {level} interval, counting {spread}.",
+    ]
+    if n > 1:
+        parts.append(f"Thin: the same for all {n} comparisons together.")
+    parts.append(
+        "No margin was declared, so nothing can be called equivalent."
+        if comparison.margin is None
+        else "Grey: the declared margin, inside which arms count as equivalent."
+    )
+    return " ".join(parts)
+
+
+def _alt(rows: list[dict[str, Any]], title: str) -> str:
+    spans = [
+        f"{row['comparison']}: {row['effect']:.3g} ({row['low']:.3g} to {row['high']:.3g}), {row['verdict']}"
+        for row in rows
+    ]
+    return f"{title}. {'; '.join(spans)}."

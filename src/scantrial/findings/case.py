@@ -1,0 +1,243 @@
+"""One case under every arm: what each network said about one scan, and whether it was right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scantrial.core.errors import InputError
+from scantrial.core.format import proportion
+from scantrial.core.names import listed, nearest
+from scantrial.core.records import Split, SplitPredictions
+from scantrial.store.folder import RunKey, StudyFolder
+
+_Parts = Mapping[RunKey, tuple[SplitPredictions, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedOnCase:
+    """One run on the case: `y_prob` by class, the class it decided for, and whether that is the true one."""
+
+    seed: int
+    y_prob: tuple[float, ...]
+    decision: str
+    right: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {"seed": self.seed, "y_prob": list(self.y_prob), "decision": self.decision, "right": self.right}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmCase:
+    """One arm on the case.
+
+    Parameters
+    ----------
+    y_prob : mean probability over the arm's runs by class; empty where there is no run
+    decision : class with the largest mean probability, the first of equal ones; None where there is no run
+    right : whether that is the true class
+    seeds : each run by itself
+    """
+
+    name: str
+    label: str
+    y_prob: tuple[float, ...]
+    decision: str | None
+    right: bool | None
+    seeds: tuple[SeedOnCase, ...]
+
+    @property
+    def n_right(self) -> int:
+        """Number of runs that decided rightly."""
+        return sum(seed.right for seed in self.seeds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "name": self.name,
+            "label": self.label,
+            "y_prob": list(self.y_prob),
+            "decision": self.decision,
+            "right": self.right,
+            "n_right": self.n_right,
+            "n_runs": len(self.seeds),
+            "seeds": [seed.to_dict() for seed in self.seeds],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseView:
+    """One case under the arms of a study.
+
+    Parameters
+    ----------
+    case : case number
+    class_names : the order of every `y_prob`
+    thumbnail : PNG bytes, or None where the folder keeps no pictures
+    """
+
+    case: int
+    split: Split
+    source: str
+    patient: str | None
+    true_class: str
+    class_names: tuple[str, ...]
+    arms: tuple[ArmCase, ...]
+    thumbnail: bytes | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON: unrounded, without the picture."""
+        return {
+            "case": self.case,
+            "split": self.split,
+            "source": self.source,
+            "patient": self.patient,
+            "true_class": self.true_class,
+            "class_names": list(self.class_names),
+            "arms": [arm.to_dict() for arm in self.arms],
+        }
+
+    def to_text(self) -> str:
+        """Return the case as lines to print."""
+        return "\n".join([*self.heading(), "", *(line for arm in self.arms for line in self._arm_lines(arm))])
+
+    def heading(self) -> list[str]:
+        """Return the lines about the case itself."""
+        patient = f", patient {self.patient}" if self.patient else ""
+        return [f"case {self.case} ({self.split}), truly {self.true_class}", f"source: {self.source}{patient}"]
+
+    def verdict(self, arm: ArmCase) -> str:
+        """Say what an arm decided in the mean over its runs, and how many runs were right."""
+        if arm.decision is None:
+            return "no finished run with a prediction"
+        p = arm.y_prob[self.class_names.index(arm.decision)]
+        word = "right" if arm.right else "wrong"
+        return f"{arm.decision} {proportion(p, 2)} %, {word}; right in {arm.n_right} of {_runs(len(arm.seeds))}"
+
+    def _arm_lines(self, arm: ArmCase) -> list[str]:
+        lines = [f"{arm.label}: {self.verdict(arm)}"]
+        for seed in arm.seeds:
+            shown = zip(self.class_names, seed.y_prob, strict=True)
+            chances = ", ".join(f"{name} {proportion(p, 2)} %" for name, p in shown)
+            lines.append(f"  seed {seed.seed}: {chances} ({'right' if seed.right else 'wrong'})")
+        return lines
+
+
+def _runs(n: int) -> str:
+    return f"{n} run" if n == 1 else f"{n} runs"
+
+
+def case_view(folder: StudyFolder, case: int, *, arm: str | None = None, seed: int | None = None) -> CaseView:
+    """Return one case under every arm, or under one arm or seed.
+
+    That a test case is looked at is logged before anything of it is read, even where no run has judged it yet.
+
+    Raises
+    ------
+    InputError
+        If no split holds a case of that number, or the study has no such arm or seed.
+    """
+    plan = folder.plan()
+    arms = _chosen_arms(plan["arms"], arm)
+    if seed is not None and seed not in plan["seeds"]:
+        raise InputError(f"the study has no seed {seed}", expected=f"one of {listed(map(str, plan['seeds']))}")
+    names = [plan_of_arm["name"] for plan_of_arm in arms]
+    keys = [key for key in folder.run_keys() if key.arm in names and seed in (None, key.seed)]
+    index, split = _find_case(folder, case)
+    parts = _open_case(folder, keys, case, split)
+    row = folder.cases().slice(index, 1).to_pylist()[0]
+    return build_case(arms, row, parts, tuple(folder.data()["class_names"]))
+
+
+def build_case(
+    arms: Sequence[Mapping[str, Any]], row: Mapping[str, Any], parts: _Parts, class_names: tuple[str, ...]
+) -> CaseView:
+    """Build the view of one case from what was read of it; who reads test rows has logged it.
+
+    Parameters
+    ----------
+    arms : of the plan, each with name and label
+    row : of ``cases.parquet``
+    parts : predictions of the finished runs, by run
+    """
+    return CaseView(
+        case=row["case"],
+        split=row["split"],
+        source=row["source"],
+        patient=row["patient"],
+        true_class=class_names[row["label"]],
+        class_names=class_names,
+        arms=tuple(
+            _arm_case(arm, {key: part for key, part in parts.items() if key.arm == arm["name"]}, row, class_names)
+            for arm in arms
+        ),
+        thumbnail=row["thumbnail"],
+    )
+
+
+def _chosen_arms(arms: Sequence[dict[str, Any]], wanted: str | None) -> list[dict[str, Any]]:
+    if wanted is None:
+        return list(arms)
+    found = [arm for arm in arms if wanted in (arm["name"], arm.get("label"))]
+    if not found:
+        names = [arm["name"] for arm in arms]
+        guess = nearest(wanted, names)
+        hint = f" (did you mean {guess!r}?)" if guess else ""
+        raise InputError(f"the study has no arm {wanted!r}{hint}", expected=f"one of {listed(names)}")
+    return found
+
+
+def _find_case(folder: StudyFolder, case: int) -> tuple[int, Split]:
+    """Return the case's row in the table of cases, and its split."""
+    table = folder.cases(["case", "split"])
+    numbers = table["case"].to_numpy()
+    rows = np.flatnonzero(numbers == case)
+    if not len(rows):
+        within = len(numbers) and numbers.min() <= case <= numbers.max()
+        why = f"no split of the study holds case {case}" if within else f"there is no case {case}"
+        span = f"a case number from {numbers.min()} to {numbers.max()}" if len(numbers) else "a study with cases"
+        raise InputError(why, expected=span, do="the report and cases.parquet name the cases of each split")
+    split: Split = table["split"][int(rows[0])].as_py()
+    return int(rows[0]), split
+
+
+def _open_case(folder: StudyFolder, keys: Sequence[RunKey], case: int, split: Split) -> _Parts:
+    purpose = f"case {case}"
+    if split == "test" and not keys:
+        # No run's rows are read, but the scan and its true class are shown.
+        folder.log_test_opening(by="show", purpose=purpose, runs=[])
+    return folder.open_predictions(keys, [split], by="show", purpose=purpose)
+
+
+def _arm_case(plan: Mapping[str, Any], parts: _Parts, row: Mapping[str, Any], class_names: tuple[str, ...]) -> ArmCase:
+    found = [_seed_case(key.seed, of_run, row, class_names) for key, of_run in parts.items()]
+    seeds = [seed for seed in found if seed is not None]
+    mean = np.mean([seed.y_prob for seed in seeds], axis=0) if seeds else np.empty(0)
+    decision = class_names[int(mean.argmax())] if seeds else None
+    return ArmCase(
+        name=plan["name"],
+        label=plan.get("label") or plan["name"],
+        y_prob=tuple(mean.tolist()),
+        decision=decision,
+        right=decision == class_names[row["label"]] if seeds else None,
+        seeds=tuple(seeds),
+    )
+
+
+def _seed_case(
+    seed: int, parts: Sequence[SplitPredictions], row: Mapping[str, Any], class_names: tuple[str, ...]
+) -> SeedOnCase | None:
+    for part in parts:
+        for i in np.flatnonzero(part.cases == row["case"]):
+            decided = int(part.y_pred[i])
+            return SeedOnCase(
+                seed=seed,
+                y_prob=tuple(part.y_prob[i].tolist()),
+                decision=class_names[decided],
+                right=decided == row["label"],
+            )
+    return None

@@ -1,0 +1,285 @@
+"""What a study's learning curves show, as records and in words: each arm, its gaps, and the factor that is varied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scantrial.analysis.diagnosis.curve import Curve, Guessing, curves_of, guessing_of
+from scantrial.analysis.diagnosis.diagnose import RoundDiagnosis, diagnose_arm
+from scantrial.analysis.diagnosis.words import arm_paragraph, caveats, factor_paragraph
+from scantrial.analysis.diagnosis.workings import Finding
+from scantrial.analysis.gap_words import shift_words, train_gap_words
+from scantrial.analysis.gaps import Gap, Leakage, ShiftEvidence, Step, TwoSample, accuracy_gap, explain_gap
+from scantrial.core.records import Split, SplitPredictions
+from scantrial.findings.leaks import shared_cases
+from scantrial.findings.reading import RunData, StudyData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmDiagnosis:
+    """What an arm's curves and gaps show; each text is made of the numbers beside it.
+
+    Parameters
+    ----------
+    rounds : each round over the arm's runs
+    train_gap, test_gap : training minus validation and validation minus test accuracy, at the kept epoch; None without
+        predictions
+    gap_findings : of the checks that look at gaps
+    steps : what the gap from validation to test is due to, step by step
+    said : what the curves show
+    gap_said : of the gap from training to validation
+    shift_said : the steps in words
+    """
+
+    name: str
+    label: str
+    rounds: tuple[RoundDiagnosis, ...]
+    train_gap: Gap | None
+    test_gap: Gap | None
+    gap_findings: tuple[Finding, ...]
+    steps: tuple[Step, ...]
+    said: tuple[str, ...]
+    gap_said: tuple[str, ...]
+    shift_said: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            "arm": self.name,
+            "label": self.label,
+            "rounds": [part.to_dict() for part in self.rounds],
+            "train_gap": self.train_gap and self.train_gap.to_dict(),
+            "test_gap": self.test_gap and self.test_gap.to_dict(),
+            "gap_findings": [finding.to_dict() for finding in self.gap_findings],
+            "steps": [step.to_dict() for step in self.steps],
+            "said": list(self.said),
+            "gap_said": list(self.gap_said),
+            "shift_said": list(self.shift_said),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyDiagnosis:
+    """What all arms show.
+
+    Parameters
+    ----------
+    factors : of each setting that alone tells some arms apart, how the curves go along with it
+    caveats : what limits the diagnoses
+    """
+
+    arms: tuple[ArmDiagnosis, ...]
+    factors: tuple[tuple[str, tuple[str, ...]], ...]
+    caveats: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            "arms": [arm.to_dict() for arm in self.arms],
+            "factors": [{"factor": name, "said": list(said)} for name, said in self.factors],
+            "caveats": list(self.caveats),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagnosedArm:
+    """An arm that is to be diagnosed: its name, what to call it, and the settings that are not the same in all arms."""
+
+    name: str
+    label: str
+    differing: Mapping[str, Any]
+
+
+def diagnose_study(study: StudyData, arms: Sequence[DiagnosedArm]) -> StudyDiagnosis:
+    """Judge the curves and the gaps of every arm."""
+    patients = _patients(study)
+    found = tuple(_arm(study, arm, patients) for arm in arms)
+    return StudyDiagnosis(
+        arms=found,
+        factors=tuple(_factors(arms, {arm.name: arm.rounds for arm in found})),
+        caveats=tuple(caveats([part for arm in found for part in arm.rounds])),
+    )
+
+
+def _arm(study: StudyData, arm: DiagnosedArm, patients: Mapping[int, str] | None) -> ArmDiagnosis:
+    runs = study.runs_of(arm.name)
+    counts = {split: list(study.data["counts"].get(split, {}).values()) for split in ("train", "val")}
+    judged = [run for run in runs if run.history and sum(counts["val"])]
+    rounds = diagnose_arm({run.key.seed: _curves(run, counts) for run in judged})
+    train_gap = _gap(runs, "train", "val", patients)
+    test_gap = _gap(runs, "val", "test", patients)
+    steps = () if test_gap is None else explain_gap(_evidence(study, runs, test_gap))
+    return ArmDiagnosis(
+        name=arm.name,
+        label=arm.label,
+        rounds=rounds,
+        train_gap=train_gap,
+        test_gap=test_gap,
+        gap_findings=tuple(_gap_findings(train_gap, test_gap)),
+        steps=steps,
+        said=tuple(arm_paragraph(rounds)),
+        gap_said=() if train_gap is None else (train_gap_words(train_gap),),
+        shift_said=() if test_gap is None else tuple(shift_words(test_gap, steps)),
+    )
+
+
+# ---------------------------------------------------------------------- curves
+
+
+def _curves(run: RunData, counts: Mapping[str, Sequence[int]]) -> tuple[Curve, ...]:
+    recipe = run.facts.recipe
+    guessing = guessing_of(recipe.get("loss"), counts["train"], counts["val"])
+    return curves_of(
+        run.history,
+        n_val=sum(counts["val"]),
+        guessing=guessing,
+        schedule=recipe.get("schedule", {}).get("name"),
+        chosen_epoch=run.facts.chosen_epoch,
+        val_loss_se=_loss_error(run, guessing),
+    )
+
+
+def _loss_error(run: RunData, guessing: Guessing) -> float | None:
+    """Return the standard error of the mean validation loss at the kept epoch, where the loss is the plain log loss."""
+    part = run.predictions.get("val")
+    one_term = run.facts.recipe.get("loss", {}).get("name") == "ce" or len(run.facts.class_names) == 2
+    if part is None or guessing.loss is None or not one_term or len(part.y_true) < 2:
+        return None
+    of_true = part.y_prob[np.arange(len(part.y_true)), part.y_true]
+    losses = -np.log(np.maximum(of_true, np.finfo(np.float64).tiny))
+    return float(losses.std(ddof=1) / np.sqrt(len(losses)))
+
+
+# ---------------------------------------------------------------------- gaps
+
+
+def _patients(study: StudyData) -> dict[int, str] | None:
+    """Return the patient of each case, or None where no patient is known."""
+    pairs = zip(study.cases["case"].to_pylist(), study.cases["patient"].to_pylist(), strict=True)
+    known = {case: patient for case, patient in pairs if patient is not None}
+    return known or None
+
+
+def _gap(runs: Sequence[RunData], first: Split, second: Split, patients: Mapping[int, str] | None) -> Gap | None:
+    both = [run for run in runs if first in run.predictions and second in run.predictions]
+    if not both or any(len(run.predictions[split].cases) < 2 for run in both for split in (first, second)):
+        return None
+    groups = tuple(_groups(both[0].predictions[split], patients) for split in (first, second))
+    return accuracy_gap(_correct(both, first), _correct(both, second), groups=(groups[0], groups[1]))
+
+
+def _correct(runs: Sequence[RunData], split: Split) -> NDArray[np.bool_]:
+    return np.stack([run.predictions[split].y_pred == run.predictions[split].y_true for run in runs])
+
+
+def _groups(part: SplitPredictions, patients: Mapping[int, str] | None) -> NDArray[Any] | None:
+    """Return the patient of each case of a split; None where each case is of a patient of its own, as far as known."""
+    if patients is None:
+        return None
+    named = np.array([patients.get(int(case), f"case {case}") for case in part.cases])
+    n_patients = len(np.unique(named))
+    return named if 1 < n_patients < len(named) else None
+
+
+def _gap_findings(train_gap: Gap | None, test_gap: Gap | None) -> list[Finding]:
+    holds = {
+        "LC016": (train_gap, train_gap is not None and train_gap.is_large),
+        "LC017": (test_gap, test_gap is not None and test_gap.is_beyond_chance),
+    }
+    return [
+        Finding(code=code, state="not applicable", reason="there are no predictions of both splits")
+        if gap is None
+        else Finding(code=code, state="found" if found else "clear", numbers=gap.to_dict())
+        for code, (gap, found) in holds.items()
+    ]
+
+
+def _evidence(study: StudyData, runs: Sequence[RunData], gap: Gap) -> ShiftEvidence:
+    both = [run for run in runs if "val" in run.predictions and "test" in run.predictions]
+    n_classes = len(both[0].facts.class_names)
+    y_val = both[0].predictions["val"].y_true
+    return ShiftEvidence(
+        gap=gap,
+        kept_by_val=both[0].facts.recipe.get("select", {}).get("name") != "last",
+        val_accuracy_last=float(np.mean([run.history[-1].val_accuracy for run in both])),
+        n_epochs=max(len(run.history) for run in both),
+        val_shares=np.bincount(y_val, minlength=n_classes) / len(y_val),
+        test_recalls=np.array([_recall(both, index) for index in range(n_classes)]),
+        leakage=_leakage(study, both),
+        two_sample=_two_sample(study),
+        n_suspect_labels=_suspect_labels(study, both),
+    )
+
+
+def _leakage(study: StudyData, runs: Sequence[RunData]) -> Leakage | None:
+    """Return the validation cases that training has seen by the audit, and the accuracy on the others."""
+    result = None if study.audit is None else study.audit.result("AU003")
+    if result is None or result.outcome == "not applicable":
+        return None
+    cases = runs[0].predictions["val"].cases
+    seen = np.isin(cases, shared_cases(study, "val", "train"))
+    without = [run.predictions["val"] for run in runs]
+    accuracies = [float((part.y_pred == part.y_true)[~seen].mean()) for part in without] if not seen.all() else []
+    return Leakage(n_cases=int(seen.sum()), accuracy_without=float(np.mean(accuracies)) if accuracies else None)
+
+
+def _two_sample(study: StudyData) -> TwoSample | None:
+    """Return how well the audit tells validation and test scans apart."""
+    result = None if study.audit is None else study.audit.result("AU010")
+    pairs = {} if result is None else result.numbers.get("pairs", {})
+    numbers = pairs.get("val and test")
+    if numbers is None:
+        return None
+    found = numbers["p"] < numbers["alpha"] and numbers["auc"] >= numbers["min_auc"]
+    return TwoSample(auroc=numbers["auc"], p=numbers["p"], is_found=found)
+
+
+def _suspect_labels(study: StudyData, runs: Sequence[RunData]) -> int | None:
+    """Count the test cases whose label the audit doubts."""
+    result = None if study.audit is None else study.audit.result("AU030")
+    if study.audit is None or result is None or result.outcome == "not applicable":
+        return None
+    doubted = [n for finding in study.audit.findings if finding.code == "AU030" for n in finding.case_numbers]
+    return int(np.isin(runs[0].predictions["test"].cases, doubted).sum())
+
+
+def _recall(runs: Sequence[RunData], index: int) -> float:
+    """Return the mean over the runs of a class's share of right decisions on test; NaN where it has no case."""
+    parts = [run.predictions["test"] for run in runs]
+    if not (parts[0].y_true == index).any():
+        return float("nan")
+    return float(np.mean([(part.y_pred[part.y_true == index] == index).mean() for part in parts]))
+
+
+# ---------------------------------------------------------------------- factors
+
+
+def _factors(
+    arms: Sequence[DiagnosedArm], rounds: Mapping[str, Sequence[RoundDiagnosis]]
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Tell of each setting in which arms differ and in nothing else, from the last round that all of them have."""
+    found = []
+    for key in arms[0].differing if len(arms) > 1 else ():
+        alike = _differing_only_in(key, arms)
+        diagnosed = [arm for arm in alike if rounds[arm.name]]
+        if len(diagnosed) > 1:
+            last = min(len(rounds[arm.name]) for arm in diagnosed) - 1
+            levels = [(arm.differing[key], rounds[arm.name][last]) for arm in diagnosed]
+            name = key.removesuffix(".name")
+            found.append((name, tuple(factor_paragraph(name, levels))))
+    return found
+
+
+def _differing_only_in(key: str, arms: Sequence[DiagnosedArm]) -> list[DiagnosedArm]:
+    """Return the first arm and those that differ from it in this setting alone."""
+    first = arms[0]
+
+    def others(arm: DiagnosedArm) -> dict[str, Any]:
+        return {name: value for name, value in arm.differing.items() if name != key}
+
+    return [arm for arm in arms if others(arm) == others(first)]

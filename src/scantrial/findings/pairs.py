@@ -1,0 +1,31 @@
+"""Any two arms on any metric: an exploration, corrected for all pairs that could have been picked."""
+
+from __future__ import annotations
+
+from scantrial.analysis.comparison import Comparison, compare_runs
+from scantrial.analysis.contrasts import all_pairs
+from scantrial.core.errors import InputError
+from scantrial.findings.judging import arm_labels, declared_margin, in_words, run_scores, withheld_by_audit
+from scantrial.findings.reading import StudyData
+
+
+def compare_pairs(study: StudyData, *, metric: str) -> Comparison:
+    """Compare all pairs of arms on the study's primary split; each later arm minus each earlier one.
+
+    The declared margin holds for the declared metric and for no other.
+
+    Raises
+    ------
+    InputError
+        If there are no two arms with predictions, or these cannot give the metric.
+    """
+    runs = run_scores(study, (study.plan.get("primary") or {}).get("split", "test"))
+    if runs is None or len(runs.arm_names) < 2:
+        raise InputError("fewer than two arms have finished runs", expected="two arms to compare")
+    return compare_runs(
+        runs,
+        [in_words(pair, arm_labels(study.plan)) for pair in all_pairs(runs.arm_names)],
+        metric=metric,
+        margin=declared_margin(study.plan, metric),
+        withheld=withheld_by_audit(study),
+    )

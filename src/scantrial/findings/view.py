@@ -1,0 +1,461 @@
+"""The numbers of a report, as records; `build_view` makes them from what a study folder holds.
+
+Nothing here is rounded and nothing is put in words, but for the verdicts' own sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from scantrial.analysis.curves import (
+    QUANTITIES,
+    SKIPPED_EPOCHS,
+    CurveAggregates,
+    CurvePoint,
+    PairedMeans,
+    curve_aggregates,
+    paired_means,
+)
+from scantrial.analysis.metrics import METRICS, MetricValue, confusion_matrix, measure_all, metrics_for
+from scantrial.analysis.summary import SeedSummary, summarise
+from scantrial.audit.records import Audit
+from scantrial.core.about import answers
+from scantrial.core.format import flattened
+from scantrial.core.notebook import notebook_html
+from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split
+from scantrial.findings.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
+from scantrial.findings.evaluation import Evaluation, evaluate
+from scantrial.findings.judging import Judgement, judge
+from scantrial.findings.mistakes import DisputedCase, WorstCase, disputed_cases, worst_cases
+from scantrial.findings.ranking import ClassCurves, ranking_curves
+from scantrial.findings.reading import RunData, StudyData
+from scantrial.store.folder import Failure
+
+N_DISPUTED = 8
+"""Cases that are shown because arms disagree on them."""
+
+EVALUATION = "run"
+"""Under this name a run logs that it evaluates itself on the test scans."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataView:
+    """The scans.
+
+    Parameters
+    ----------
+    counts : cases by split, then by class; splits that hold no case are left out
+    n_unused : cases in no split
+    about : what is known about the source: name, licence, citation, notes
+    image, split : how the scans were brought to one shape and shared out, as the study says
+    skipped : (path, reason) of files that were left out
+    patients_known : whether it is known which patient a case is of
+    n_shared_patients : patients with cases in more than one split
+    """
+
+    class_names: tuple[str, ...]
+    counts: Mapping[str, Mapping[str, int]]
+    n_unused: int
+    about: Mapping[str, Any]
+    image: Mapping[str, Any]
+    split: Mapping[str, Any]
+    fingerprint: str
+    skipped: tuple[tuple[str, str], ...]
+    patients_known: bool
+    n_shared_patients: int
+
+    def n_of(self, split: str) -> int:
+        """Return the number of cases in a split."""
+        return sum(self.counts.get(split, {}).values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """One finished run: its facts, its epochs, and by split its metrics and its confusion matrix.
+
+    A confusion matrix counts cases by true class (rows) and decision (columns).
+    """
+
+    seed: int
+    facts: RunFacts
+    history: tuple[EpochRecord, ...]
+    metrics: Mapping[Split, Mapping[str, MetricValue]]
+    confusion: Mapping[Split, NDArray[np.int64]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StretchView:
+    """A round, or all rounds (`round` is None): aggregates of the curves over an arm's seeds, diverged runs left out.
+
+    Parameters
+    ----------
+    mean : by quantity, of each run's mean over the stretch's epochs without the first ones
+    at_end : by quantity, of each run's value at the stretch's last epoch
+    """
+
+    round: int | None
+    n_runs: int
+    mean: Mapping[str, SeedSummary]
+    at_end: Mapping[str, SeedSummary]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AggregateDifference:
+    """An arm's mean validation accuracy over epochs less the first arm's, paired over seeds; the cases are fixed."""
+
+    arm: str
+    other: str
+    found: PairedMeans
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmView:
+    """One arm.
+
+    Parameters
+    ----------
+    differing : the settings that are not the same in all arms
+    missing_seeds : seeds of the plan without a finished run
+    summaries : by split and metric, over the seeds
+    confusion : test cases by true class (rows) and decision (columns), summed over the runs; None without any
+    """
+
+    name: str
+    label: str
+    recipe: Mapping[str, Any]
+    differing: Mapping[str, Any]
+    n_parameters: int | None
+    runs: tuple[RunView, ...]
+    missing_seeds: tuple[int, ...]
+    summaries: Mapping[Split, Mapping[str, SeedSummary]]
+    confusion: NDArray[np.int64] | None
+    n_confusion_runs: int
+    stretches: tuple[StretchView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpeningView:
+    """How often one command read stored test rows of a run, or looked at a test scan; first and last as ISO 8601."""
+
+    by: str
+    n_readings: int
+    first: str
+    last: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportView:
+    """All the numbers of a report.
+
+    Parameters
+    ----------
+    diagnosis : what the learning curves and the gaps between the splits show
+    metrics : names of the metrics that apply, in order
+    skipped_epochs : epochs left out at the start of a mean over epochs
+    openings : readings of stored test rows; the runs' own evaluations are not among them
+    audit : what is wrong with the scans; None where they were not audited
+    n_evaluations, n_evaluated : how often runs evaluated themselves on the test scans, and how many runs did; the first
+        is larger where a run was stopped after its evaluation and repeated
+    judgement : the verdicts on the primary metric, and the hypotheses' answers
+    evaluation : intervals of every metric, calibration, thresholds, and the luck of the best arm, on the test cases
+    about : what the author answered, by question; see `scantrial.core.about`
+    disputed : the test cases on which arms differ most
+    curves : ROC and precision-recall curves on the test cases, by class
+    """
+
+    question: str
+    design: str
+    primary_metric: str
+    primary_split: Split
+    claims: tuple[str, ...]
+    data: DataView
+    arms: tuple[ArmView, ...]
+    diagnosis: StudyDiagnosis
+    seeds: tuple[int, ...]
+    metrics: tuple[str, ...]
+    splits: tuple[Split, ...]
+    skipped_epochs: int
+    worst: tuple[WorstCase, ...]
+    failures: tuple[Failure, ...]
+    openings: tuple[OpeningView, ...]
+    n_evaluations: int
+    n_evaluated: int
+    environment: Mapping[str, Any]
+    study_text: str
+    protocol: tuple[Mapping[str, Any], ...]
+    judgement: Judgement
+    evaluation: Evaluation
+    audit: Audit | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
+    disputed: tuple[DisputedCase, ...] = ()
+    curves: tuple[ClassCurves, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """Show each arm's primary metric in a notebook, and the verdicts."""
+        values = primary_values(self)
+        found = [(label, list(by_seed.values())) for label, by_seed in values.items() if by_seed]
+        rows = [(label, len(of_seeds), f"{np.mean(of_seeds):.4g}") for label, of_seeds in found]
+        primary = self.judgement.primary
+        return notebook_html(
+            self.question,
+            columns=("arm", "runs", f"{METRICS[self.primary_metric].title} on {self.primary_split}, mean over seeds"),
+            rows=rows,
+            lines=[] if primary is None else [item.sentence for item in primary.comparisons],
+        )
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Each arm's label, by its name."""
+        return {arm.name: arm.label for arm in self.arms}
+
+    @property
+    def n_planned(self) -> int:
+        """Number of runs in the plan."""
+        return len(self.arms) * len(self.seeds)
+
+    @property
+    def n_finished(self) -> int:
+        """Number of runs that are there."""
+        return sum(len(arm.runs) for arm in self.arms)
+
+    @property
+    def recipes(self) -> dict[str, Mapping[str, Any]]:
+        """Each arm's recipe, by its name."""
+        return {arm.name: arm.recipe for arm in self.arms}
+
+    def aggregate_differences(self) -> tuple[AggregateDifference, ...]:
+        """Compare each arm's mean validation accuracy over epochs with the first arm's, seed by seed."""
+        means = [(arm.label, _epoch_means(arm.runs, skip=self.skipped_epochs)) for arm in self.arms]
+        pairs = [(label, paired_means(values, means[0][1])) for label, values in means[1:]]
+        return tuple(
+            AggregateDifference(arm=label, other=means[0][0], found=found)
+            for label, found in pairs
+            if found is not None
+        )
+
+    @property
+    def has_rounds(self) -> bool:
+        """Whether some arm has more than one round."""
+        return any(len(arm.stretches) > 1 for arm in self.arms)
+
+    @property
+    def has_epoch_means(self) -> bool:
+        """Whether some run has more epochs than a mean over epochs leaves out."""
+        return any(mean.n for arm in self.arms for stretch in arm.stretches for mean in stretch.mean.values())
+
+    @property
+    def losses_alike(self) -> bool:
+        """Whether the losses of all arms are one quantity; with two classes, BCE and CE are."""
+        ignored = {"name"} if len(self.data.class_names) == 2 else set()
+        losses = [{key: v for key, v in arm.recipe["loss"].items() if key not in ignored} for arm in self.arms]
+        return all(loss == losses[0] for loss in losses)
+
+    def diverged(self) -> tuple[tuple[ArmView, RunView], ...]:
+        """Return the runs whose loss was not finite."""
+        return tuple((arm, run) for arm in self.arms for run in arm.runs if run.facts.status == "diverged")
+
+
+def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5) -> ReportView:
+    """Compute the numbers of a report; means over epochs leave out the first `skip`."""
+    plan = study.plan
+    class_names = tuple(study.data["class_names"])
+    primary = plan.get("primary") or {}
+    arms = _arms(study, class_names, skip=skip)
+    labels = {arm.name: arm.label for arm in arms}
+    evaluation = evaluate(study, metric=METRICS[str(primary.get("metric", "accuracy"))].name)
+    evaluated = [run for opening in study.openings if opening.by == EVALUATION for run in opening.runs]
+    return ReportView(
+        question=str(plan["study"]),
+        design=str(plan.get("design") or ""),
+        primary_metric=str(primary.get("metric", "accuracy")),
+        primary_split=primary.get("split", "test"),
+        claims=tuple(str(item["claim"]) for item in plan.get("hypotheses") or () if item.get("claim")),
+        data=_data(study, class_names),
+        arms=arms,
+        diagnosis=diagnose_study(
+            study, [DiagnosedArm(name=arm.name, label=arm.label, differing=arm.differing) for arm in arms]
+        ),
+        seeds=tuple(plan["seeds"]),
+        metrics=metrics_for(len(class_names)),
+        splits=tuple(split for split in SPLITS if any(split in run.metrics for arm in arms for run in arm.runs)),
+        skipped_epochs=skip,
+        worst=worst_cases(study, class_names, labels, n=n_worst),
+        failures=study.failures,
+        openings=_openings(study),
+        n_evaluations=len(evaluated),
+        n_evaluated=len(set(evaluated)),
+        environment=study.environment,
+        study_text=study.study_text,
+        protocol=study.protocol,
+        judgement=judge(study),
+        evaluation=evaluation,
+        audit=study.audit,
+        about=answers(plan.get("about")),
+        disputed=disputed_cases(study, class_names, labels, n=N_DISPUTED),
+        curves=ranking_curves(study, class_names, evaluation),
+    )
+
+
+# ---------------------------------------------------------------------- data
+
+
+def _data(study: StudyData, class_names: tuple[str, ...]) -> DataView:
+    data, counts = study.data, study.data["counts"]
+    return DataView(
+        class_names=class_names,
+        counts={split: dict(counts[split]) for split in SPLITS if any(counts.get(split, {}).values())},
+        n_unused=int(data.get("n_scans", 0)) - int(data.get("n_used", 0)),
+        about={key: value for key, value in data.get("source", {}).items() if value not in (None, "", [], {})},
+        image=_image(data),
+        split=data.get("split", {}),
+        fingerprint=str(data["fingerprint"]),
+        skipped=tuple((str(path), str(reason)) for path, reason in data.get("skipped", ())),
+        patients_known=bool(data.get("has_patients")),
+        n_shared_patients=_shared_patients(study.cases),
+    )
+
+
+def _image(data: Mapping[str, Any]) -> dict[str, Any]:
+    image = {**data.get("image", {}), "pixel type": data.get("pixel_type")}
+    if "shape" in image:
+        image["shape"] = " × ".join(map(str, image["shape"]))
+    return {key: value for key, value in image.items() if value is not None}
+
+
+def _shared_patients(cases: pa.Table) -> int:
+    """Count the patients that have cases in more than one split."""
+    splits: dict[str, set[str]] = {}
+    for patient, split in zip(cases["patient"].to_pylist(), cases["split"].to_pylist(), strict=True):
+        if patient is not None:
+            splits.setdefault(patient, set()).add(split)
+    return sum(len(found) > 1 for found in splits.values())
+
+
+# ---------------------------------------------------------------------- arms
+
+
+def _arms(study: StudyData, class_names: tuple[str, ...], *, skip: int) -> tuple[ArmView, ...]:
+    plans = [{**plan, "label": label} for plan, label in zip(study.plan["arms"], _labels(study.plan), strict=True)]
+    flat = {plan["name"]: flattened(plan["recipe"]) for plan in plans}
+    keys = differing_keys(list(flat.values()))
+    return tuple(
+        _arm(study, plan, {key: flat[plan["name"]].get(key) for key in keys}, n_classes=len(class_names), skip=skip)
+        for plan in plans
+    )
+
+
+def _labels(plan: Mapping[str, Any]) -> list[str]:
+    """Return what to call each arm: its label, with its name where two arms have the same label."""
+    labels = [str(arm.get("label") or arm["name"]) for arm in plan["arms"]]
+    pairs = zip(plan["arms"], labels, strict=True)
+    return [label if labels.count(label) == 1 else f"{label} ({arm['name']})" for arm, label in pairs]
+
+
+def differing_keys(settings: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the keys whose values are not the same in all settings, in the order in which they first appear."""
+    keys = dict.fromkeys(key for flat in settings for key in flat)
+    return tuple(key for key in keys if any(flat.get(key) != settings[0].get(key) for flat in settings))
+
+
+def _arm(
+    study: StudyData, plan: Mapping[str, Any], differing: Mapping[str, Any], *, n_classes: int, skip: int
+) -> ArmView:
+    runs = tuple(_run(run) for run in study.runs_of(plan["name"]))
+    done = {run.seed for run in runs}
+    matrices = [run.confusion["test"] for run in runs if "test" in run.confusion]
+    return ArmView(
+        name=plan["name"],
+        label=plan["label"],
+        recipe=plan["recipe"],
+        differing=differing,
+        n_parameters=runs[0].facts.n_parameters if runs else None,
+        runs=runs,
+        missing_seeds=tuple(seed for seed in study.plan["seeds"] if seed not in done),
+        summaries={split: _summaries(runs, split, metrics_for(n_classes)) for split in SPLITS},
+        confusion=np.sum(matrices, axis=0, dtype=np.int64) if matrices else None,
+        n_confusion_runs=len(matrices),
+        stretches=_stretches(runs, skip=skip),
+    )
+
+
+def _run(run: RunData) -> RunView:
+    metrics: dict[Split, Mapping[str, MetricValue]] = {
+        split: {value.name: value for value in measure_all(part.y_true, part.y_prob)}
+        for split, part in run.predictions.items()
+    }
+    confusion: dict[Split, NDArray[np.int64]] = {
+        split: confusion_matrix(part.y_true, part.y_pred, n_classes=part.y_prob.shape[1])
+        for split, part in run.predictions.items()
+    }
+    return RunView(seed=run.key.seed, facts=run.facts, history=run.history, metrics=metrics, confusion=confusion)
+
+
+def _summaries(runs: Sequence[RunView], split: Split, names: Sequence[str]) -> dict[str, SeedSummary]:
+    scored = [run.metrics[split] for run in runs if split in run.metrics]
+    return {name: summarise(values[name].value for values in scored) for name in names} if scored else {}
+
+
+# ---------------------------------------------------------------------- the reports' aggregates
+
+
+def _stretches(runs: Sequence[RunView], *, skip: int) -> tuple[StretchView, ...]:
+    whole = [run for run in runs if run.history and run.facts.status != "diverged"]
+    found = [curve_aggregates(run.history, skip=skip) for run in whole]
+    n_rounds = max((len(one.rounds) for one in found), default=0)
+    rounds = tuple(_stretch(found, number) for number in range(1, n_rounds + 1))
+    return (*rounds, _stretch(found, None)) if n_rounds > 1 else rounds
+
+
+def _epoch_means(runs: Sequence[RunView], *, skip: int) -> dict[int, float]:
+    """Return by seed the mean validation accuracy over a run's epochs without the first; diverged runs are left out."""
+    whole = [run for run in runs if run.history and run.facts.status != "diverged"]
+    return {run.seed: curve_aggregates(run.history, skip=skip).whole.mean.val_accuracy for run in whole}
+
+
+def _stretch(found: Sequence[CurveAggregates], number: int | None) -> StretchView:
+    stretches = [
+        stretch
+        for one in found
+        for stretch in ((one.whole,) if number is None else one.rounds)
+        if stretch.round == number
+    ]
+    return StretchView(
+        round=number,
+        n_runs=len(stretches),
+        mean=_over_seeds([stretch.mean for stretch in stretches]),
+        at_end=_over_seeds([stretch.at_end for stretch in stretches]),
+    )
+
+
+def _over_seeds(points: Sequence[CurvePoint]) -> dict[str, SeedSummary]:
+    value: Callable[[CurvePoint, str], float] = getattr
+    return {name: summarise(value(point, name) for point in points) for name in QUANTITIES}
+
+
+# ---------------------------------------------------------------------- openings of the test rows
+
+
+def _openings(study: StudyData) -> tuple[OpeningView, ...]:
+    by: dict[str, list[tuple[str, int]]] = {}
+    for opening in (opening for opening in study.openings if opening.by != EVALUATION):
+        by.setdefault(opening.by, []).append((opening.at, len(opening.runs) or 1))
+    return tuple(
+        OpeningView(by=who, n_readings=sum(n for _, n in times), first=min(times)[0], last=max(times)[0])
+        for who, times in by.items()
+    )
+
+
+def primary_values(view: ReportView) -> dict[str, dict[int, float]]:
+    """Return the primary metric on its split by arm label and seed; runs that do not have it are left out."""
+    split, name = view.primary_split, METRICS[view.primary_metric].name
+    found = {arm.label: {run.seed: run.metrics.get(split, {}).get(name) for run in arm.runs} for arm in view.arms}
+    return {
+        label: {seed: value.value for seed, value in by_seed.items() if value is not None}
+        for label, by_seed in found.items()
+    }

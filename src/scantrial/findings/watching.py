@@ -1,0 +1,84 @@
+"""What learning curves warn of while a study still trains: from histories alone, so that no test row is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scantrial.analysis.diagnosis.checks import CHECKS
+from scantrial.analysis.diagnosis.curve import curves_of, guessing_of
+from scantrial.analysis.diagnosis.diagnose import diagnose_arm
+from scantrial.analysis.diagnosis.words import sentence
+from scantrial.core.records import EpochRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedRun:
+    """A run as far as it has come; `chosen_epoch` is None until it is finished."""
+
+    history: tuple[EpochRecord, ...]
+    chosen_epoch: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurveWarning:
+    """A check of severity ``warning`` that is found in the last round that each of some runs has reached.
+
+    Parameters
+    ----------
+    seeds : of the runs in which it is found
+    said : what was found, with its numbers
+    """
+
+    code: str
+    title: str
+    seeds: tuple[int, ...]
+    said: str
+
+
+def watch_curves(
+    runs: Mapping[int, WatchedRun], *, recipe: Mapping[str, Any], counts: Mapping[str, Mapping[str, int]]
+) -> tuple[CurveWarning, ...]:
+    """Judge an arm's curves as far as they go, and keep what something should be done about.
+
+    Parameters
+    ----------
+    runs : of one arm, by seed
+    recipe : the arm's, as plain data
+    counts : cases by split, then by class
+    """
+    of_split = {split: list(counts.get(split, {}).values()) for split in ("train", "val")}
+    if not sum(of_split["val"]):
+        return ()
+    guessing = guessing_of(recipe.get("loss"), of_split["train"], of_split["val"])
+    last = {
+        seed: curves_of(
+            run.history,
+            n_val=sum(of_split["val"]),
+            guessing=guessing,
+            schedule=recipe.get("schedule", {}).get("name"),
+            chosen_epoch=run.chosen_epoch,
+        )[-1:]
+        for seed, run in runs.items()
+        if run.history
+    }
+    found: dict[str, dict[int, Mapping[str, Any]]] = {}
+    for part in diagnose_arm(last):
+        for seed, diagnosis in part.runs.items():
+            for finding in (*diagnosis.beside, *_label(diagnosis.primary, diagnosis.findings)):
+                found.setdefault(finding.code, {})[seed] = finding.numbers
+    return tuple(_warning(code, found[code]) for code in CHECKS if code in found and CHECKS[code].severity == "warning")
+
+
+def _label(primary: str | None, findings: Mapping[str, Any]) -> Sequence[Any]:
+    return () if primary is None else (findings[primary],)
+
+
+def _warning(code: str, found: Mapping[int, Mapping[str, Any]]) -> CurveWarning:
+    return CurveWarning(
+        code=code,
+        title=CHECKS[code].title,
+        seeds=tuple(sorted(found)),
+        said=sentence(code, list(found.values())),
+    )

@@ -1,0 +1,497 @@
+"""The methods of a study as a paper has them: what was done, by what, with sources; never what was not done.
+
+Each function writes one paragraph from the view and returns its sentences, none where the step did not take place.
+Sources are cited as ``[@key]`` of `scantrial.prose.references`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from scantrial.analysis.metrics import METRICS
+from scantrial.core.format import SPLIT_WORDS, count, counted, joined, percent, plain, spread_words
+from scantrial.core.records import SPLITS
+from scantrial.findings.view import ArmView, ReportView
+from scantrial.prose.study import epoch_rule
+
+Recipe = Mapping[str, Any]
+
+
+def per_arm(view: ReportView, say: Callable[[Recipe], str]) -> str:
+    """Say something of the recipe of every arm that ran: once where all agree, else with the arms it is true of."""
+    said: dict[str, list[str]] = {}
+    for arm in ran(view):
+        said.setdefault(say(arm.recipe), []).append(arm.label)
+    if len(said) == 1:
+        return next(iter(said))
+    return "; ".join(f"{what} ({joined(labels)})" for what, labels in said.items())
+
+
+def ran(view: ReportView) -> list[ArmView]:
+    """Return the arms that have a finished run."""
+    return [arm for arm in view.arms if arm.runs]
+
+
+# ---------------------------------------------------------------------- design and scans
+
+
+def design(view: ReportView) -> list[str]:
+    """Arms, seeds, pairing, and what was declared beforehand."""
+    arms, seeds = counted(len(view.arms), "arm"), counted(len(view.seeds), "seed")
+    finished = "" if view.n_finished == view.n_planned else f", {count(view.n_finished)} of them finished"
+    said = [
+        f"The study has {arms}, each trained once with each of {seeds}: {counted(view.n_planned, 'run')}{finished}."
+    ]
+    if len(view.arms) > 1:
+        said.append(
+            "Runs of one seed are paired: the same order of cases and, where networks have a parameter of the same "
+            "name and shape, the same initial weights."
+        )
+    if view.judgement.primary_declared.before_runs:
+        margin = view.judgement.margin
+        with_margin = "" if margin is None else f", with a margin of {margin:g}"
+        metric = f"{METRICS[view.primary_metric].title} on {SPLIT_WORDS[view.primary_split]} cases{with_margin}"
+        said.append(f"The primary metric ({metric}) was declared before the first run was finished.")
+    return said
+
+
+def scans(view: ReportView) -> list[str]:
+    """Source, classes, splits, files that were left out."""
+    name = view.data.about.get("title") or view.data.about.get("name")
+    source = f" of the source “{name}”" if name else ""
+    parts = [
+        f"{count(view.data.n_of(split))} for {SPLIT_WORDS[split]}" for split in SPLITS if split in view.data.counts
+    ]
+    said = [
+        f"The scans{source}, of the classes {joined([f'“{one}”' for one in view.data.class_names])}, were shared out "
+        f"as {joined(parts)}."
+    ]
+    split = view.data.split
+    if split.get("by") == "patient":
+        said.append("No patient stands in two of these splits.")
+    if view.data.skipped:
+        said.append(f"{counted(len(view.data.skipped), 'file')} that could not be read took no part.")
+    return said
+
+
+def preprocessing(view: ReportView) -> list[str]:
+    """Shape, scaling, normalisation; no augmentation takes place."""
+    shape = view.data.image.get("shape")
+    fit = {"stretch": "stretched", "pad": "padded to a square and scaled"}.get(str(view.data.image.get("fit")))
+    said = []
+    if shape:
+        channels, *sides = str(shape).split(" × ")
+        how = f", {fit} to that size where they had another" if fit and view.data.image.get("size") else ""
+        colour = "one channel" if channels == "1" else f"{channels} channels"
+        said.append(f"Scans have {' × '.join(sides)} pixels in {colour}{how}.")
+    if ran(view):
+        said.append(f"{_capital(per_arm(view, _normalised))}.")
+        said.append("The data were not augmented.")
+    return said
+
+
+_NORMALISED = {
+    "none": "pixels were divided by the largest value of their type",
+    "dataset": "pixels were standardised by mean and standard deviation of the training cases",
+    "image": "each image was standardised by its own mean and standard deviation",
+    "equalize": "each image's histogram was equalised and its pixels divided by the largest value of their type",
+}
+
+
+def _normalised(recipe: Recipe) -> str:
+    return _NORMALISED[recipe["normalize"]]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+# ---------------------------------------------------------------------- network and training
+
+
+def network(view: ReportView) -> list[str]:
+    """Architecture, size, initial weights."""
+    if not ran(view):
+        return []
+    sizes = {arm.n_parameters for arm in view.arms if arm.n_parameters is not None}
+    n = f" of {joined([count(size) for size in sorted(sizes)])} trainable parameters" if sizes else ""
+    several = "The networks" if len(view.arms) > 1 else "The network"
+    said = [f"{several}{n}: {per_arm(view, _architecture)}."]
+    if all(":" not in arm.recipe["model"]["name"] for arm in ran(view)):
+        said.append(
+            "Weights and biases of linear and convolutional layers start uniform within ±1/√(number of inputs); no "
+            "network was pretrained."
+        )
+    return said
+
+
+_CONVOLUTIONS = {
+    "cnn": "a convolutional network of three 3 × 3 convolutions of 32 channels with max pooling and 32 hidden units",
+    "cnn-gap": "a convolutional network of 64, 128 and 256 channels with global average pooling",
+}
+
+
+def _architecture(recipe: Recipe) -> str:
+    model = recipe["model"]
+    if ":" in model["name"]:
+        return f"{model['name']}, a class of the user's own"
+    body = _CONVOLUTIONS.get(model["name"])
+    if body is None:
+        if not model.get("hidden"):
+            return "a single linear layer (logistic regression)"
+        body = _perceptron(model["hidden"])
+    parts = [_activations(model["activation"])]
+    parts += ["batch normalisation [@batch-norm]"] if model.get("batch_norm") else []
+    parts += [f"dropout of {model['dropout']:g} [@dropout]"] if model.get("dropout") else []
+    return f"{body}, {joined(parts)}"
+
+
+def _perceptron(hidden: Sequence[int]) -> str:
+    layers = "one hidden layer" if len(hidden) == 1 else f"{len(hidden)} hidden layers"
+    units = hidden[:1] if len(set(hidden)) == 1 else hidden
+    return f"a multilayer perceptron with {layers} of {joined([str(n) for n in units])} units"
+
+
+def _activations(activation: Mapping[str, Any]) -> str:
+    arguments = [f"{name} = {plain(value)}" for name, value in activation.items() if name != "name"]
+    said = f"{activation['name']} activations"
+    return f"{said} ({', '.join(arguments)})" if arguments else said
+
+
+def training(view: ReportView) -> list[str]:
+    """Loss, optimiser, schedule, batches, epochs, rounds, clipping."""
+    if not ran(view):
+        return []
+    two = len(view.data.class_names) == 2
+    said = [
+        f"Loss: {per_arm(view, lambda recipe: _loss(recipe, two_classes=two))}.",
+        f"Optimiser: {per_arm(view, _optimizer)}.",
+        f"Learning rate: {per_arm(view, _schedule)}.",
+        f"Training: {per_arm(view, _length)}.",
+    ]
+    if any(arm.recipe.get("clip_grad_norm") for arm in ran(view)):
+        said.append(f"Gradients: {per_arm(view, _clipping)}.")
+    return said
+
+
+def _loss(recipe: Recipe, *, two_classes: bool) -> str:
+    loss = recipe["loss"]
+    on_one = "one output" if two_classes else "one output a class, each against the rest"
+    name = f"binary cross-entropy on {on_one}" if loss["name"] == "bce" else "cross-entropy on one output a class"
+    parts = []
+    if loss.get("class_weights"):
+        weights = loss["class_weights"]
+        parts.append(
+            "classes weighted by their inverse frequency in training"
+            if weights == "balanced"
+            else f"class weights {plain(weights)}"
+        )
+    parts += [f"label smoothing {loss['label_smoothing']:g} [@label-smoothing]"] if loss.get("label_smoothing") else []
+    parts += [f"focal factor γ = {loss['focal_gamma']:g} [@focal]"] if loss.get("focal_gamma") else []
+    return f"{name}{', ' if parts else ''}{joined(parts)}"
+
+
+_OPTIMIZERS = {"adam": "Adam [@adam]", "adamw": "AdamW [@adamw]", "sgd": "stochastic gradient descent"}
+
+
+def _optimizer(recipe: Recipe) -> str:
+    found = recipe["optimizer"]
+    parts = [f"learning rate {found['lr']:g}"]
+    if "betas" in found:
+        parts.append(f"β = {plain(found['betas'])}, ε = {found['eps']:g}")
+    parts += [f"momentum {found['momentum']:g}"] if found.get("momentum") else []
+    parts += ["Nesterov's"] if found.get("nesterov") else []
+    parts += [f"weight decay {found['weight_decay']:g}"] if found.get("weight_decay") else []
+    return f"{_OPTIMIZERS[found['name']]} with {', '.join(parts)}"
+
+
+def _schedule(recipe: Recipe) -> str:
+    found = recipe["schedule"]
+    said = {
+        "constant": "constant",
+        "cosine": "falling as a cosine to 0 over each round [@cosine]",
+        "cosine-stepped-per-epoch": "a cosine laid out over the batches of a round and stepped once an epoch, so "
+        "that it hardly moves [@cosine]",
+        "step": f"multiplied by {found.get('gamma') or 0:g} every {found.get('every')} epochs",
+    }[found["name"]]
+    warm = found.get("warmup_epochs")
+    return f"{said}, after a linear rise over {counted(warm, 'epoch')}" if warm else said
+
+
+def _length(recipe: Recipe) -> str:
+    batches = f"batches of {recipe['batch_size']} cases in an order shuffled anew each epoch"
+    rounds = recipe["rounds"]
+    if rounds == 1:
+        return f"{counted(recipe['epochs'], 'epoch')}, {batches}"
+    return (
+        f"{rounds} rounds of {counted(recipe['epochs'], 'epoch')}, each going on from the last weights with a fresh "
+        f"optimiser and schedule, {batches}"
+    )
+
+
+def _clipping(recipe: Recipe) -> str:
+    norm = recipe.get("clip_grad_norm")
+    return f"clipped to a Euclidean norm of {norm:g}" if norm else "not clipped"
+
+
+def selection(view: ReportView) -> list[str]:
+    """Which weights were evaluated, and what test scans had no part in."""
+    if not ran(view):
+        return []
+    said = [f"Each run is evaluated with the weights of {per_arm(view, lambda recipe: epoch_rule(recipe['select']))}."]
+    n_each = "a single evaluation of each" if view.n_evaluations == view.n_evaluated else "the evaluation of each"
+    if view.n_evaluated:
+        said.append(
+            f"Test scans had no part in training or in choosing an epoch, a threshold or a temperature; {n_each} run "
+            "on them is logged."
+        )
+    return [*said, "Each run is one network; none is an ensemble."]
+
+
+def software(view: ReportView) -> list[str]:
+    """Engine, versions, machine, threads, and what was another thing in later runs."""
+    environment = view.environment
+    engines = {run.facts.engine for arm in view.arms for run in arm.runs}
+    versions = {**environment.get("versions", {}), **_named(environment, "python", "torch")}
+    if not engines and not versions:
+        return []
+    said = []
+    if engines:
+        said.append(
+            "Networks were trained with PyTorch [@pytorch]"
+            + (", the first layer by scantrial's fused kernel" if "fused" in engines else "")
+            + f" ({joined(sorted(engines))} engine{'s' * (len(engines) > 1)})."
+        )
+    if versions:
+        said.append(f"Versions: {', '.join(f'{name} {number}' for name, number in versions.items())}.")
+    later = later_runs(environment)
+    said += [f"Later runs: {', '.join(found)}, from {at[:10]}." for at, found in later]
+    where = [str(environment[key]) for key in ("machine", "cpu", "device", "gpu") if environment.get(key)]
+    if environment.get("threads"):
+        where.append(f"{counted(int(environment['threads']), 'thread')} a run")
+    if where:
+        same = "" if later else "; the same versions and threads give the same numbers on it"
+        said.append(f"Machine: {', '.join(where)}{same}.")
+    return said
+
+
+def later_runs(environment: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Return what later runs were trained under that earlier ones were not, and from when, change by change."""
+    before, found = _moving(environment), []
+    for change in environment.get("changes", []):
+        now = {**before, **_moving(change["now"])}
+        other = [f"{name} {value}" for name, value in now.items() if value != before.get(name)]
+        found += [(change["at"], other)] if other else []
+        before = now
+    return found
+
+
+_MOVING = ("python", "torch", "cpu_capability", "kernel", "machine", "system", "cpu", "gpu", "cuda", "cudnn")
+
+
+def _moving(environment: Mapping[str, Any]) -> dict[str, str]:
+    return {**environment.get("versions", {}), **_named(environment, *_MOVING)}
+
+
+def _named(environment: Mapping[str, Any], *names: str) -> dict[str, str]:
+    return {name: str(environment[name]) for name in names if environment.get(name)}
+
+
+def audit(view: ReportView) -> list[str]:
+    """Which checks of the scans were made."""
+    if view.audit is None:
+        return []
+    made = {result.code for result in view.audit.results if result.outcome != "not applicable"}
+    kinds = [
+        ({"AU001", "AU002"}, "patients in two splits"),
+        ({"AU003", "AU004"}, "equal images"),
+        ({"AU005", "AU006"}, "nearly equal images"),
+        ({"AU007"}, "contradicting labels"),
+        ({"AU010"}, "shift between splits by a classifier two-sample test [@c2st; @permutation]"),
+        ({"AU020", "AU021", "AU022", "AU023"}, "shortcuts by which the label could be told without the finding"),
+        ({"AU030"}, "suspicious labels [@confident-learning]"),
+        ({"AU040", "AU041", "AU042", "AU043"}, "bad images"),
+    ]
+    looked = [name for codes, name in kinds if codes & made]
+    if not looked:
+        return []
+    return [f"Before training the scans were audited for {joined(looked)}; {counted(len(made), 'check')} applied."]
+
+
+# ---------------------------------------------------------------------- evaluation
+
+
+def evaluation(view: ReportView) -> list[str]:
+    """Metrics and the interval of each, by what was computed."""
+    found = [arm.estimates for arm in view.evaluation.arms]
+    names = list(dict.fromkeys(name for estimates in found for name in estimates))
+    if not names:
+        return []
+    of = {name: next(estimates[name] for estimates in found if name in estimates) for name in names}
+    used = {one.method for one in of.values()}
+    several = max(len(one.by_seed) for one in of.values()) > 1
+    means = ", each as the mean over seeds" if several else ""
+    said = [f"Reported on the test cases: {joined([METRICS[name].title for name in names])}{means}."]
+    if {"auroc", "average_precision"} & set(names):
+        said.append("Areas under curves are scikit-learn's [@scikit-learn].")
+    level = percent(next(iter(of.values())).level)
+    kinds = []
+    if any(one.n_effective is not None for one in of.values()):
+        effective = " with an effective number of cases [@korn]" if several else ""
+        kinds.append(f"of proportions by Wilson's score [@brown]{effective}")
+    if any(method.startswith("logit") for method in used):
+        boyd = any("Boyd" in method for method in used)
+        kinds.append(f"of areas on the logit scale [@qin{'; @boyd' if boyd else ''}]")
+    spread = spread_words(*(len(one.by_seed) for estimates in found for one in estimates.values()))
+    by_kind = f", {joined(kinds)}" if kinds else ""
+    said.append(f"Intervals ({level}) count {spread}{by_kind}.")
+    if view.curves:
+        averaged = "averaged vertically over seeds, with the range of the seeds as a band" if several else "of each run"
+        said.append(f"ROC and precision-recall curves [@roc; @average-precision] are {averaged}.")
+    return said
+
+
+def comparison(view: ReportView) -> list[str]:
+    """How arms were compared: what is random, the covariance, equivalence, several comparisons."""
+    primary = view.judgement.primary
+    if primary is None:
+        return []
+    pairings = {item.result.pairing for item in primary.comparisons}
+    said = [f"Compared: {view.judgement.family}."]
+    if pairings & {"paired", "unpaired"}:
+        said.append(
+            "Differences were analysed with seeds and cases both random, trained networks standing where readers stand "
+            "in a multi-reader multi-case study [@obuchowski-rockette; @chen], with the degrees of freedom of Hillis "
+            "[@hillis-2007]; the interval over cases alone has to agree, the hull of both and the larger p decide."
+        )
+    if "unpaired" in pairings:
+        said.append("Arms that do not share their seeds were analysed as unpaired [@hillis-2014].")
+    if "one seed" in pairings:
+        said.append(
+            "With one seed a comparison is of these trained networks, over cases alone; no arm is judged by it."
+        )
+    if any(item.paired_proportions is not None for item in primary.comparisons):
+        said.append(
+            "Two networks were compared by McNemar's mid-p test [@mcnemar] with the interval of Bonett and Price "
+            "[@bonett-price]."
+        )
+    said += _covariance(primary.methods["covariance"])
+    if len(primary.comparisons) > 1:
+        said.append(
+            f"p values were adjusted over {len(primary.comparisons)} comparisons by Holm's method [@holm]; "
+            "simultaneous intervals are Bonferroni's."
+        )
+    if view.judgement.margin is not None:
+        said.append(
+            f"Arms count as equivalent where two one-sided tests [@schuirmann; @lakens] put their difference within "
+            f"±{view.judgement.margin:g}."
+        )
+    if any(item.cross_check is not None for item in primary.comparisons):
+        said.append("Intervals were checked by a crossed bootstrap of seeds and cases [@owen].")
+    return said
+
+
+def _covariance(method: str) -> list[str]:
+    said = []
+    if "DeLong" in method:
+        said.append("The covariance over cases is DeLong's [@delong].")
+    if "jackknife" in method:
+        said.append("The covariance over cases was found by a jackknife over cases.")
+    if "patients" in method:
+        source = "@obuchowski-1997" if "DeLong" in method else "@rao-scott"
+        said.append(f"Patients, not scans, count as what was sampled [{source}].")
+    return said
+
+
+def calibration(view: ReportView) -> list[str]:
+    """What was measured of the probabilities, and recalibration."""
+    found = [arm.calibration for arm in view.evaluation.arms if arm.calibration is not None and arm.calibration.runs]
+    if not found:
+        return []
+    said = [
+        "Calibration was measured by the debiased root-mean-square error in bins of equal mass [@kumar], by the "
+        "expected calibration error beside what chance alone gives [@guo; @broecker], and by the calibration slope "
+        "[@cox]; reliability diagrams are isotonic fits with consistency bands [@corp]."
+    ]
+    if any(one.error_interval is not None for one in found):
+        said.append("The interval of the calibration error is of a crossed bootstrap [@owen].")
+    if any(one.temperature.n for one in found):
+        said.append("Temperature scaling [@guo] was fitted on the validation cases of each run and judged on test.")
+    return said
+
+
+def thresholds(view: ReportView) -> list[str]:
+    """Which thresholds were used, predictive values, decision curves."""
+    rules = list(dict.fromkeys(at.rule for arm in view.evaluation.arms for at in arm.operating))
+    said = []
+    if rules:
+        said.append(f"Thresholds: {joined(rules)}; none was chosen on test cases.")
+    if view.evaluation.prevalences:
+        shown = joined([percent(value) for value in view.evaluation.prevalences])
+        said.append(f"Predictive values are given at prevalences of {shown} [@mercaldo].")
+    if any(arm.decision is not None and arm.decision.reason is None for arm in view.evaluation.arms):
+        said.append("Net benefit was drawn as decision curves [@decision-curve].")
+    return said
+
+
+def luck(view: ReportView) -> list[str]:
+    """The correction of the best arm's score."""
+    found = view.evaluation.winner
+    if found is None or found.reason is not None:
+        return []
+    return [
+        "The score of the best arm was corrected for having been picked on the same cases by bootstrapping the "
+        f"predictions [@bbc], {found.n_used:,} resamples."
+    ]
+
+
+def power(view: ReportView) -> list[str]:
+    """How what the design can show was computed."""
+    if view.judgement.outlook is None:
+        return []
+    return [
+        "Power and the smallest difference that the design shows follow Hillis, Obuchowski and Berbaum [@hillis-2011]."
+    ]
+
+
+PARAGRAPHS: Sequence[tuple[str, str, Callable[[ReportView], list[str]]]] = (
+    ("design", "Design", design),
+    ("scans", "Scans", scans),
+    ("audit", "Audit", audit),
+    ("preprocessing", "Preprocessing", preprocessing),
+    ("network", "Network", network),
+    ("training", "Training", training),
+    ("selection", "Selection and testing", selection),
+    ("evaluation", "Metrics and intervals", evaluation),
+    ("comparison", "Comparison", comparison),
+    ("calibration", "Calibration", calibration),
+    ("thresholds", "Thresholds", thresholds),
+    ("luck", "The best arm", luck),
+    ("power", "Power", power),
+    ("software", "Software", software),
+)
+"""Name, title and author of each paragraph, in order."""
+
+
+def methods(view: ReportView) -> dict[str, tuple[str, str]]:
+    """Return title and text of every paragraph that has something to say, by name; citations as ``[@key]``."""
+    harmless = _without_marks(view)
+    found = {name: (title, " ".join(write(harmless))) for name, title, write in PARAGRAPHS}
+    return {name: (title, said) for name, (title, said) in found.items() if said}
+
+
+def _without_marks(view: ReportView) -> ReportView:
+    """Return the view with words of the user's that cite nothing: in a name, ``[@holm]`` is no citation."""
+    about = {key: _unmarked(value) if isinstance(value, str) else value for key, value in view.data.about.items()}
+    return replace(
+        view,
+        arms=tuple(replace(arm, label=_unmarked(arm.label)) for arm in view.arms),
+        data=replace(view.data, class_names=tuple(map(_unmarked, view.data.class_names)), about=about),
+        judgement=replace(view.judgement, family=_unmarked(view.judgement.family)),
+    )
+
+
+def _unmarked(words: str) -> str:
+    return words.replace("[@", "[ @")

@@ -1,0 +1,438 @@
+"""What the report says in words. Each sentence is made of numbers of the view and claims no more than they do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.verdicts import FEW_SEEDS
+from scantrial.core.format import SPLIT_WORDS, counted, joined, proportion
+from scantrial.core.records import Split
+from scantrial.findings.view import ArmView, DataView, ReportView, RunView
+
+
+def what_was_done(view: ReportView) -> list[str]:
+    """Tell the study in one paragraph: arms, seeds, runs, scans."""
+    return [*_runs_planned(view), *_scans_used(view), *_scans_left_out(view)]
+
+
+def _runs_planned(view: ReportView) -> list[str]:
+    arms, seeds = counted(len(view.arms), "arm"), counted(len(view.seeds), "seed")
+    same = ", the same seeds for every arm" if len(view.arms) > 1 and len(view.seeds) > 1 else ""
+    if view.n_finished < view.n_planned:
+        finished = f"{view.n_finished} of them finished"
+    else:
+        finished = "finished" if view.n_planned == 1 else "all finished"
+    return [f"This study has {arms} and {seeds}{same}: {counted(view.n_planned, 'run')}, {finished}."]
+
+
+def _kept(are_last: frozenset[bool]) -> str:
+    """Say what becomes of a run's epochs, from whether each arm keeps its last."""
+    if are_last == {True, False}:
+        return "they choose its epoch, or its last one is kept, as its recipe says"
+    return "its last epoch is kept" if True in are_last else "they choose its epoch"
+
+
+def _scans_used(view: ReportView) -> list[str]:
+    n = {split: counted(view.data.n_of(split), f"{word} scan") for split, word in SPLIT_WORDS.items()}
+    kept = _kept(frozenset(arm.recipe.get("select", {}).get("name") == "last" for arm in view.arms))
+    return [
+        f"Each run learns from {n['train']} and is watched on {n['val']}: {kept}.",
+        f"It is then measured on {n['test']} that neither learning nor choosing has seen.",
+    ]
+
+
+def _scans_left_out(view: ReportView) -> list[str]:
+    said = []
+    if view.data.skipped:
+        said.append(
+            f"{counted(len(view.data.skipped), 'file')} could not be read and {_was(view.data.skipped)} left out."
+        )
+    if view.data.n_unused > 0:
+        stand = "stands in no split and was" if view.data.n_unused == 1 else "stand in no split and were"
+        said.append(f"{counted(view.data.n_unused, 'scan')} of the source {stand} not used.")
+    return said or ["No scan was left out."]
+
+
+def _was(things: Sequence[object]) -> str:
+    return "was" if len(things) == 1 else "were"
+
+
+# ---------------------------------------------------------------------- the scans, audited
+
+
+def audited(view: ReportView) -> list[str]:
+    """Say how many findings the audit has, and whether blockers are open."""
+    if view.audit is None:
+        return ["The scans were not audited: the study was run by a version that could not, or is not finished."]
+    n = {
+        severity: sum(finding.severity == severity for finding in view.audit.findings)
+        for severity in ("blocker", "warning", "note")
+    }
+    checks = counted(len(view.audit.results), "check")
+    said = [f"{checks} found {joined([counted(n[severity], severity) for severity in n])}."]
+    n_open = sum(finding.is_open_blocker for finding in view.audit.findings)
+    if n_open:
+        said.append(
+            f"{counted(n_open, 'blocker')} {'is' if n_open == 1 else 'are'} not acknowledged in the study file: "
+            "until then "
+            "no arm can be called better than another."
+        )
+    return said
+
+
+# ---------------------------------------------------------------------- what did not go as planned
+
+
+def trouble(view: ReportView) -> list[str]:
+    """Say which runs are missing, failed or diverged; nothing where all went well."""
+    return [*_missing(view), *_failed(view), *_diverged(view)]
+
+
+def _missing(view: ReportView) -> list[str]:
+    failed = {(failure.key.arm, failure.key.seed) for failure in view.failures}
+    waiting = [(arm.label, [seed for seed in arm.missing_seeds if (arm.name, seed) not in failed]) for arm in view.arms]
+    parts = [f"{label} ({_seeds(seeds)})" for label, seeds in waiting if seeds]
+    if not parts:
+        return []
+    n = sum(len(seeds) for _, seeds in waiting)
+    return [
+        f"This report is of an unfinished study: {counted(n, 'run')} of {view.n_planned} "
+        f"{'is' if n == 1 else 'are'} still missing: {'; '.join(parts)}. All numbers below are of the finished runs."
+    ]
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    word = "seed" if len(seeds) == 1 else "seeds"
+    return f"{word} {joined([str(seed) for seed in seeds])}"
+
+
+def _failed(view: ReportView) -> list[str]:
+    labels = {arm.name: arm.label for arm in view.arms}
+    return [
+        f"The run of {labels.get(failure.key.arm, failure.key.arm)}, seed {failure.key.seed}, failed: {failure.message}"
+        for failure in view.failures
+    ]
+
+
+def _diverged(view: ReportView) -> list[str]:
+    return [_one_diverged(arm, run) for arm, run in view.diverged()]
+
+
+def _one_diverged(arm: ArmView, run: RunView) -> str:
+    epoch = run.facts.diverged_epoch
+    when = f" at epoch {epoch}" if epoch is not None else ""
+    if run.facts.chosen_epoch is None:
+        after = "No epoch could be chosen, so this run has no predictions and stands in no mean of results."
+    else:
+        after = (
+            f"Its predictions are those of epoch {run.facts.chosen_epoch}, from before that, and count in the results."
+        )
+    aggregates = "It is drawn in the learning curves and left out of their aggregates."
+    return f"The run of {arm.label}, seed {run.seed}, diverged: its loss was not finite{when}. {after} {aggregates}"
+
+
+# ---------------------------------------------------------------------- results
+
+
+def how_to_read(view: ReportView) -> list[str]:
+    """Explain the numbers of the results' tables."""
+    said = ["Each number is of one run."]
+    if _means_of_runs(view, view.splits):
+        said = [
+            "Each number is the mean over an arm's runs, ± the standard deviation over its seeds; below it stand the "
+            "smallest and the largest run.",
+            "The standard deviation tells how far runs scatter when only the seed changes; "
+            "it is no confidence interval.",
+        ]
+    chance = majority_share(view, "test")
+    if chance is not None:
+        share, name = chance
+        said.append(
+            f"Always answering “{name}” would be right in {proportion(share)}\u00a0% of the test cases: "
+            "an accuracy means something only above that."
+        )
+    return said
+
+
+def what_numbers_are(view: ReportView, splits: Sequence[Split]) -> str:
+    """Say for a table's caption what its numbers are."""
+    if _means_of_runs(view, splits):
+        return "mean ± standard deviation over seeds, smallest to largest run below"
+    return "each number is of one run"
+
+
+def _means_of_runs(view: ReportView, splits: Sequence[Split]) -> bool:
+    """Whether some arm has scores of more than one run on one of these splits."""
+    return any(sum(split in run.metrics for run in arm.runs) > 1 for split in splits for arm in view.arms)
+
+
+def primary_that_does_not_apply(view: ReportView) -> list[str]:
+    """Say why the primary metric has no value with this number of classes; nothing where it applies."""
+    if view.primary_metric in view.metrics:
+        return []
+    title, n_classes = METRICS[view.primary_metric].title, len(view.data.class_names)
+    return [f"{title} is not defined here: it is for two classes, and there are {n_classes}."]
+
+
+def majority_share(view: ReportView, split: Split) -> tuple[float, str] | None:
+    """Return the share of the commonest class of a split, and its name; None where the split is empty."""
+    counts = view.data.counts.get(split, {})
+    total = sum(counts.values())
+    if not total:
+        return None
+    name = max(counts, key=lambda key: counts[key])
+    return counts[name] / total, name
+
+
+def undefined_values(view: ReportView, split: Split) -> list[str]:
+    """Say which metrics have no value on a split, and why."""
+    found: dict[tuple[str, str], int] = {}
+    for arm in view.arms:
+        for run in arm.runs:
+            for value in run.metrics.get(split, {}).values():
+                if value.reason is not None:
+                    key = (METRICS[value.name].title, name_classes(value.reason, view.data.class_names))
+                    found[key] = found.get(key, 0) + 1
+    return [f"{title} is not defined in {counted(n, 'run')}: {reason}." for (title, reason), n in found.items()]
+
+
+def name_classes(reason: str, class_names: Sequence[str]) -> str:
+    """Put classes' names for their indices in the reason why a metric is undefined: `no case is of class 1 or 2`."""
+    found = re.fullmatch(r"(no case is of class )(\d+(?: or \d+)*)", reason)
+    if found is None:
+        return reason
+    return found[1] + re.sub(r"\d+", lambda index: f"“{class_names[int(index[0])]}”", found[2])
+
+
+def clipped_values(view: ReportView, split: Split) -> list[str]:
+    """Say how many probabilities the log loss clipped on a split."""
+    values = [run.metrics[split]["log_loss"] for arm in view.arms for run in arm.runs if split in run.metrics]
+    n_clipped, n = sum(value.n_clipped for value in values), sum(value.n for value in values)
+    if not n_clipped:
+        return []
+    return [
+        f"For the log loss, {n_clipped:,} of {n:,} probabilities (over all runs) were clipped "
+        f"to at least 1e-7 and at most 1 - 1e-7."
+    ]
+
+
+def worst_heading(view: ReportView) -> str:
+    """Say which cases are shown as the worst, and whether they are mistakes."""
+    n_runs = max((case.n_runs for case in view.worst), default=0)
+    said = (
+        f"The {counted(len(view.worst), 'test case')} to whose true class the {counted(n_runs, 'run')} together gave "
+        "the lowest mean probability."
+    )
+    wrong = sum(case.n_right < case.n_runs for case in view.worst)
+    return said if wrong else f"{said} No run decided any of them wrongly."
+
+
+def what_aggregates_are(view: ReportView) -> list[str]:
+    """Explain the tables of the learning curves' aggregates."""
+    skipped = view.skipped_epochs
+    several = any(stretch.n_runs > 1 for arm in view.arms for stretch in arm.stretches)
+    shown = "each computed run by run, then shown as mean ± standard deviation over seeds" if several else "of one run"
+    if not view.has_epoch_means and any(arm.stretches for arm in view.arms):
+        no_mean = f"No run has more than {skipped} epochs, so there is no mean over epochs without the first {skipped}."
+        return [no_mean, f"For each arm and round: the value at its last epoch, {shown.removeprefix('each ')}."]
+    said = [
+        f"For each arm and round: the mean over the round’s epochs without its first {skipped}, "
+        f"and the value at its last epoch; {shown}."
+    ]
+    if view.has_rounds:
+        said.append(f"“All” takes the whole run and leaves out its first {skipped} epochs once.")
+    return said
+
+
+# ---------------------------------------------------------------------- what was chosen by what
+
+
+def how_arms_start(view: ReportView) -> str:
+    """Say what the initial weights of two arms have in common under one seed."""
+    if any(_is_custom(arm) for arm in view.arms):
+        return (
+            "Classes of the user's own initialise themselves, from one stream of random numbers seeded by the seed: "
+            "the same seed need not start two networks from the same numbers."
+        )
+    return (
+        "Where two networks have a parameter of the same name and shape, the same seed starts both from the same "
+        "numbers."
+    )
+
+
+def _is_custom(arm: ArmView) -> bool:
+    return ":" in arm.recipe["model"]["name"]
+
+
+def choices(view: ReportView) -> list[str]:
+    """Say what each choice was made by, and how often test rows were read."""
+    n_reads = sum(opening.n_readings for opening in view.openings)
+    said = [
+        _epochs_chosen(view),
+        *_engines_chosen(view),
+        _taken_over(view),
+        "Classes are decided by the largest probability; a threshold or a temperature that is shown besides was chosen "
+        "on validation scans.",
+        _changes_in_view_of_results(view) or "No arm was chosen: all arms of the plan are reported.",
+        "Test scans had no part in training or in choosing the epoch. Once it was chosen, each run computed its test "
+        "predictions and stored them.",
+        _evaluations(view),
+        f"Stored test predictions have been read {counted(n_reads, 'time')} since (one reading for each run), "
+        "and every reading is logged."
+        if n_reads
+        else "",
+    ]
+    return [sentence for sentence in said if sentence]
+
+
+def _engines_chosen(view: ReportView) -> list[str]:
+    """Say which engine trained the runs and why, by arm where arms differ."""
+    arms: dict[tuple[str, str], list[str]] = {}
+    for arm in view.arms:
+        for choice in dict.fromkeys((run.facts.engine, run.facts.engine_reason) for run in arm.runs):
+            arms.setdefault(choice, []).append(arm.label)
+    whose = {choice: "" if len(arms) == 1 else f" of {joined(labels)}" for choice, labels in arms.items()}
+    return [f"Runs{of} were trained by the {engine} engine ({reason})." for (engine, reason), of in whose.items()]
+
+
+def _taken_over(view: ReportView) -> str:
+    """Say which runs were copied from other study folders; empty where none was."""
+    sources: dict[str, list[str]] = {}
+    for arm in view.arms:
+        for run in arm.runs:
+            if run.facts.reused_from is not None:
+                sources.setdefault(str(run.facts.reused_from["folder"]), []).append(f"{arm.label} at seed {run.seed}")
+    if not sources:
+        return ""
+    said = "; ".join(f"{joined(runs)} from {folder}" for folder, runs in sources.items())
+    return f"Not trained again but taken over, for they are equal in everything that numbers depend on: {said}."
+
+
+def _epochs_chosen(view: ReportView) -> str:
+    """Say of which epoch the weights are, by arm where arms differ."""
+    labels: dict[str, list[str]] = {}
+    for arm in view.arms:
+        if arm.runs:
+            labels.setdefault(epoch_rule(arm.recipe["select"]), []).append(arm.label)
+    if len(labels) < 2:
+        return "".join(f"Each run is evaluated with the weights of {rule}." for rule in labels)
+    parts = "; ".join(f"{rule} ({joined(arms)})" for rule, arms in labels.items())
+    return f"Which epoch's weights a run is evaluated with differs between the arms: {parts}."
+
+
+def epoch_rule(select: Mapping[str, Any]) -> str:
+    """Put in words which epoch a recipe's `select` keeps."""
+    if select["name"] == "last":
+        return "the last epoch"
+    if select["name"] == "best-val-loss":
+        return "the epoch with the smallest validation loss"
+    title = METRICS[select["metric"]].title
+    return f"the epoch with the highest validation {title if title.isupper() else title.lower()}"
+
+
+def _changes_in_view_of_results(view: ReportView) -> str:
+    """Say how the study file was changed while results were there; empty where it was not."""
+    late = [version for version in view.protocol[1:] if version.get("finished_runs", 0) > 0]
+    # What the author says about the study picks no arm and no metric.
+    later = [version for version in late if version.get("change") != "changed about"]
+    if not later:
+        return ""
+    changes = "; ".join(f"{str(version.get('at', ''))[:10]}: {version.get('change', '')}" for version in later)
+    return (
+        f"The study file was changed {counted(len(later), 'time')} after results existed ({changes}): "
+        "arms, seeds or the primary metric may have been picked with results in view."
+    )
+
+
+def _evaluations(view: ReportView) -> str:
+    """Say how often runs were evaluated on the test scans; empty where no evaluation is logged."""
+    if not view.n_evaluations:
+        return ""
+    said = f"Test scans were evaluated {counted(view.n_evaluations, 'time')} for {counted(view.n_evaluated, 'run')}"
+    if view.n_evaluations == view.n_evaluated:
+        return f"{said}, each run a single time." if view.n_evaluated > 1 else f"{said}."
+    return f"{said}: a run that is stopped after its evaluation, before it is stored, is evaluated once more."
+
+
+# ---------------------------------------------------------------------- limits
+
+
+def limits(view: ReportView) -> list[str]:
+    """Say what these numbers cannot tell; only what is true of this study."""
+    return [*_limits_of_seeds(view), *_limits_of_scans(view), *_limits_of_curves(view)]
+
+
+def _limits_of_seeds(view: ReportView) -> list[str]:
+    said = []
+    if len(view.seeds) == 1:
+        said.append("There is one seed: how far another seed would come out from this one is not known.")
+    else:
+        said.append(
+            f"Seeds are not new training data. They change {joined(_changed_by_seeds(view))}; the scans and their "
+            "split stay the same. How results would move with other scans is not measured."
+        )
+    if 1 < len(view.seeds) < FEW_SEEDS:
+        said.append(f"{len(view.seeds)} seeds are few: a standard deviation over so few runs is rough.")
+    return said
+
+
+def _changed_by_seeds(view: ReportView) -> list[str]:
+    changed = ["the initial weights", "the order of the cases"]
+    if any(arm.recipe["model"].get("dropout") for arm in view.arms):
+        changed.append("the dropout masks")
+    if any(_is_custom(arm) for arm in view.arms):
+        changed.append("what else classes of the user's own draw at random")
+    return changed
+
+
+def _limits_of_scans(view: ReportView) -> list[str]:
+    n = view.data.n_of("test")
+    said = []
+    if n:
+        said.append(f"There are {n:,} test cases, so one case more or less is {100 / n:.2g} points of accuracy.")
+    said.append(where_test_scans_are_from(view.data))
+    if not view.data.patients_known:
+        said.append("Patients are not known here. If one patient has scans in two splits, the results are too good.")
+    if view.data.n_shared_patients:
+        have = "patient has" if view.data.n_shared_patients == 1 else "patients have"
+        said.append(
+            f"{view.data.n_shared_patients:,} {have} scans in more than one split: the results may be too good."
+        )
+    if view.data.skipped:
+        said.append("The files that were left out may differ from those that were used.")
+    return said
+
+
+def where_test_scans_are_from(data: DataView) -> str:
+    """Say how far test scans are from those of training, as far as the split and the source tell."""
+    parts = [data.split.get(split) for split in SPLIT_WORDS]
+    in_numbers = any(isinstance(part, int) for part in parts)
+    shift = data.about.get("options", {}).get("shift", 0) if data.about.get("name") == "phantom" else 0
+    if shift and (parts[-1] == "given" or in_numbers):
+        return f"The test scans were drawn with another acquisition (shift {shift:g}) on purpose."
+    if shift:
+        return f"Scans drawn with another acquisition (shift {shift:g}) were shared out with the others."
+    if parts[-1] == "given":
+        return "The test scans are the source's own test split."
+    if in_numbers:
+        return (
+            "The test scans are of the source's own test split where it has one, otherwise of the pool that training "
+            "and validation scans are of."
+        )
+    return "Training, validation and test scans come from one source. Scans from elsewhere were not tried."
+
+
+def _limits_of_curves(view: ReportView) -> list[str]:
+    said = []
+    if not view.losses_alike:
+        said.append("The losses of these arms are different quantities; compare their log loss instead.")
+    if view.has_epoch_means:
+        said.append("A mean over epochs is of many half-trained networks: no single network has that accuracy.")
+    if view.has_rounds:
+        said.append("Rounds of one run go on from each other. They are not replicates; only seeds are.")
+    if view.diverged():
+        said.append("A mean over the runs that did not diverge is kinder to an arm than the arm is.")
+    return said

@@ -1,0 +1,228 @@
+"""What the report says about verdicts: the answer first, then what it stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scantrial.analysis.comparison import Compared, Comparison
+from scantrial.analysis.metrics import METRICS, Metric
+from scantrial.analysis.wording import metric_difference, metric_number
+from scantrial.core.format import counted, joined
+from scantrial.findings.judging import Declared, Judgement
+
+MAX_IN_SHORT = 3
+"""Verdicts that the top of a report says in full."""
+
+
+def in_short(judgement: Judgement) -> list[str]:
+    """Answer the study's question in a few sentences."""
+    if judgement.primary is None:
+        return [f"There is no verdict: {judgement.reason}."]
+    sentences = [item.sentence for item in judgement.primary.comparisons]
+    said = sentences[:MAX_IN_SHORT]
+    if len(sentences) > MAX_IN_SHORT:
+        said.append(_tally(judgement.primary))
+    return said
+
+
+def is_provisional(item: Compared) -> bool:
+    """Whether a few more seeds may turn the verdict."""
+    return item.verdict.provisional and item.verdict.label != "not enough to judge"
+
+
+def verdict_label(item: Compared) -> str:
+    """Name the verdict, with what a reader must not miss of it."""
+    within = ", by less than the margin" if item.verdict.within_margin else ""
+    return f"{item.verdict.label}{within}{', provisional' if is_provisional(item) else ''}"
+
+
+def notes_on(comparison: Comparison) -> list[str]:
+    """Return what a reader has to know besides the verdicts, of each comparison and of all."""
+    of_each = [f"{item.name}: {note}" for item in comparison.comparisons for note in item.verdict.notes]
+    return [*of_each, *comparison.notes]
+
+
+def effects_title(effects: Comparison) -> str:
+    """Name the second family: trends along ordered factors, or the simple effects of a factorial design."""
+    simple = effects.comparisons[0].result.contrast.kind == "simple effect"
+    return "Effects of each factor at each level of another" if simple else "Trends along ordered factors"
+
+
+def _tally(primary: Comparison) -> str:
+    labels = [item.verdict.label for item in primary.comparisons]
+    counts = [f"{labels.count(label)} {label}" for label in dict.fromkeys(labels)]
+    return f"Of all {len(labels)} comparisons: {joined(counts)}."
+
+
+def what_verdicts_are(judgement: Judgement) -> list[str]:
+    """Explain the verdicts' table: which comparisons, what is counted as random, how p is corrected."""
+    primary = judgement.primary
+    if primary is None:
+        return [f"There is no verdict: {judgement.reason}."]
+    n = len(primary.comparisons)
+    said = [
+        f"Compared: {judgement.family}, on {METRICS[judgement.metric].title} of the {judgement.split} cases.",
+        *_what_is_random(primary),
+    ]
+    if n > 1:
+        said.append(f"p is corrected for {n} comparisons (Holm 1979).")
+    if judgement.margin is None:
+        said.append("The study file declares no margin, so that no two arms can be called equivalent.")
+    if not METRICS[judgement.metric].higher_is_better:
+        said.append("Less is better here: differences are turned round, so that a positive one is an improvement.")
+    return [*said, *_primary_declared(judgement)]
+
+
+def _what_is_random(primary: Comparison) -> list[str]:
+    """Say what the intervals count, by how the arms of the comparisons are paired."""
+    pairings = {item.result.pairing for item in primary.comparisons}
+    several = "With several seeds each" if "one seed" in pairings else "Each"
+    both = f"{several} interval counts both the luck of training and the sample of cases"
+    agree = "the interval over cases alone has to agree"
+    said = []
+    if "paired" in pairings:
+        said.append(f"{both}, paired on both (Obuchowski and Rockette 1995; Hillis 2007); {agree}.")
+        if "unpaired" in pairings:
+            said.append("Arms that do not share their seeds are paired on cases alone (Hillis 2014).")
+    elif "unpaired" in pairings:
+        said.append(f"{both}, paired on cases alone, for the arms do not share their seeds (Hillis 2014); {agree}.")
+    if "one seed" in pairings:
+        said.append(
+            "With one seed of an arm the interval counts the sample of cases alone: it is of these trained networks, "
+            "not of their training."
+        )
+    return said
+
+
+def _primary_declared(judgement: Judgement) -> list[str]:
+    declared = judgement.primary_declared
+    if not declared.at:
+        return []
+    if declared.before_runs:
+        return [f"Metric, split and margin were declared before the first run was finished ({_version(declared)})."]
+    return [
+        f"Metric, split or margin were written into the study file after runs were finished ({_version(declared)}): "
+        "they may have been picked with results in view."
+    ]
+
+
+def without_leaks(judgement: Judgement) -> list[str]:
+    """Show each comparison with and without the cases that the audit found to stand in two splits."""
+    with_all, without = judgement.primary, judgement.without_leaks
+    if with_all is None or without is None:
+        return []
+    metric = METRICS[judgement.metric]
+    said = [
+        f"{judgement.n_leaking:,} of the cases stand in two splits by their patient's name or their image (see the "
+        f"audit); without them {counted(without.n_cases, 'case')} are left."
+    ]
+    for item, other in zip(with_all.comparisons, without.comparisons, strict=True):
+        before, after = (_with_interval(metric, found) for found in (item, other))
+        said.append(f"{item.result.contrast.title}: {before}; without these cases {after}.")
+    for arm in with_all.arms:
+        levels = [metric_number(metric, found.arm(arm.arm).mean) for found in (with_all, without)]
+        said.append(f"{judgement.labels[arm.arm]}: {levels[0]}, without these cases {levels[1]}.")
+    return said
+
+
+def _with_interval(metric: Metric, item: Compared) -> str:
+    effect, low, high = (metric_difference(metric, value, fine=True) for value in _span(item))
+    return f"{effect} ({low} to {high}), {item.verdict.label}"
+
+
+def _span(item: Compared) -> tuple[float, float, float]:
+    return item.evidence.effect, item.evidence.low, item.evidence.high
+
+
+def when_declared(declared: Declared) -> str:
+    """Say whether a hypothesis was there before the first run."""
+    if not declared.at:
+        return "it is not known when it was declared"
+    if declared.before_runs:
+        return f"declared before the first run was finished ({_version(declared)})"
+    return f"added after runs were finished ({_version(declared)}): not a test of it, for results were there to see"
+
+
+def _version(declared: Declared) -> str:
+    digest = f", study file {declared.sha256[:12]}" if declared.sha256 else ""
+    return f"{declared.at[:16].replace('T', ' ')} UTC{digest}"
+
+
+def component_words(primary: Comparison) -> list[str]:
+    """Say how much of the spread is training luck and how much the sample of cases."""
+    found = primary.components
+    if found is None:
+        return []
+    training = max(found.var_seed, 0.0) + max(found.var_arm_seed, 0.0)
+    return [
+        f"Spread of one run of an arm, as standard deviations of {METRICS[primary.metric].title}: "
+        f"training luck {training**0.5:.4f}, sample of cases {max(found.var_error, 0.0) ** 0.5:.4f} "
+        f"({counted(found.n_seeds, 'seed')} shared by {counted(found.n_arms, 'arm')}, "
+        f"{counted(found.n_cases, 'case')})."
+    ]
+
+
+def loss_note(recipes: Mapping[str, Mapping[str, Any]], *, n_classes: int) -> list[str]:
+    """Explain what BCE and CE have to do with each other, where arms differ in nothing but that; else nothing.
+
+    With two classes ``softmax(z0, z1)`` is the sigmoid of ``z1 - z0``, so both losses are one function; what differs is
+    how the last layer starts and how fast it moves.
+    """
+    pair = _bce_and_ce(recipes)
+    if pair is None or n_classes != 2:
+        return []
+    bce, ce = pair
+    said = [
+        "With two classes, cross-entropy on two outputs z0, z1 is binary cross-entropy on the one output z1 − z0: the "
+        "same function, with the same gradient for everything below the last layer.",
+        "What differs: under CE the difference of the two outputs moves as if the last layer's learning rate were "
+        "twice as high, and it starts √2 times as wide. So no difference is to be expected beyond that of a last "
+        "layer with twice the learning rate and a √2 wider start.",
+    ]
+    exact = _breaks_equivalence(bce)
+    said.append(
+        "With this optimiser the equivalence is exact: CE at a last-layer rate is BCE at twice that rate."
+        if not exact
+        else f"Here the equivalence is not exact: {joined(exact)}."
+    )
+    said += _weights_note(bce, ce)
+    return said
+
+
+def _bce_and_ce(
+    recipes: Mapping[str, Mapping[str, Any]],
+) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    """Return the recipes of a BCE and a CE arm that are equal in everything but the loss."""
+    for first in recipes.values():
+        for second in recipes.values():
+            names = (first["loss"]["name"], second["loss"]["name"])
+            if names == ("bce", "ce") and _without_loss(first) == _without_loss(second):
+                return first, second
+    return None
+
+
+def _without_loss(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in recipe.items() if key != "loss"}
+
+
+def _breaks_equivalence(recipe: Mapping[str, Any]) -> list[str]:
+    optimizer = recipe["optimizer"]
+    broken = []
+    if optimizer["name"] == "adam" and optimizer.get("weight_decay"):
+        broken.append("weight decay coupled into Adam scales with the weights")
+    if recipe.get("clip_grad_norm"):
+        broken.append("clipping sees a gradient of the last layer that is √2 times as long under CE")
+    return broken
+
+
+def _weights_note(bce: Mapping[str, Any], ce: Mapping[str, Any]) -> list[str]:
+    said = []
+    if bce["loss"].get("class_weights") or ce["loss"].get("class_weights"):
+        said.append(
+            "Class weights: weighted CE divides by the sum of the weights, weighted BCE by the number of cases, which "
+            "changes the effective learning rate."
+        )
+    if bce["loss"].get("label_smoothing") or ce["loss"].get("label_smoothing"):
+        said.append("Label smoothing by ε under CE equals BCE targets of y(1 − ε) + ε/2.")
+    return said

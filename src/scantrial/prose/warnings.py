@@ -1,0 +1,49 @@
+"""What a reader has to know before the answer: why a study carries less than it seems to."""
+
+from __future__ import annotations
+
+from scantrial.analysis.verdicts import FEW_SEEDS
+from scantrial.core.format import counted
+from scantrial.findings.view import ReportView
+from scantrial.prose.study import audited
+from scantrial.prose.verdicts import is_provisional
+
+
+def weaknesses(view: ReportView) -> list[str]:
+    """Say what weakens the answer: one seed, no audit or an open blocker, no margin, provisional verdicts.
+
+    Runs that are missing, failed or diverged are told by `scantrial.prose.study.trouble`.
+    """
+    return [*_one_seed(view), *_audit(view), *_no_margin(view), *_provisional(view)]
+
+
+def _one_seed(view: ReportView) -> list[str]:
+    if len(view.seeds) != 1:
+        return []
+    return ["There is one seed: how far another seed would come out from this one is not known."]
+
+
+def _audit(view: ReportView) -> list[str]:
+    if view.audit is None:
+        return audited(view)
+    return audited(view)[1:] if view.audit.open_blockers else []
+
+
+def _no_margin(view: ReportView) -> list[str]:
+    if len(view.arms) < 2 or view.judgement.margin is not None:
+        return []
+    return ["The study file declares no margin, so that no two arms can be called equivalent."]
+
+
+def _provisional(view: ReportView) -> list[str]:
+    primary = view.judgement.primary
+    if primary is None:
+        return []
+    n = sum(is_provisional(item) for item in primary.comparisons)
+    if not n:
+        return []
+    are, they, them = ("is", "it rests", "it") if n == 1 else ("are", "they rest", "them")
+    return [
+        f"{n} of {counted(len(primary.comparisons), 'verdict')} {are} provisional: {they} on fewer than {FEW_SEEDS} "
+        f"seeds, and another few may turn {them}."
+    ]

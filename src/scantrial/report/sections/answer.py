@@ -1,0 +1,70 @@
+"""The answer, on the first page."""
+
+from __future__ import annotations
+
+from scantrial.analysis.metrics import METRICS
+from scantrial.core import format as fmt
+from scantrial.core.format import SPLIT_WORDS
+from scantrial.findings.view import ArmView, ReportView
+from scantrial.prose import study as study_prose
+from scantrial.prose.verdicts import in_short
+from scantrial.report.document import Block, Link, Paragraph, Section, Table, text
+from scantrial.report.sections.parts import blocks, left, paragraph, paragraphs, right, summary_cell, table, whole
+
+
+def short(view: ReportView) -> Section:
+    """Answer the question in a few sentences, say what was done, and show the primary metric."""
+    answer = paragraphs("answer", in_short(view.judgement), "lead") if len(view.arms) > 1 else ()
+    done = paragraph("done", study_prose.what_was_done(view))
+    results = _results(view) if view.n_finished else paragraph("nothing-yet", _NOTHING)
+    return Section(id="short", title="In short", blocks=blocks(answer, done, results))
+
+
+_NOTHING = "No run is finished yet, so there are no results to show."
+
+
+def _results(view: ReportView) -> tuple[Block, ...]:
+    odd = paragraphs("primary-note", study_prose.primary_that_does_not_apply(view))
+    where = text("The table describes; whether arms differ is answered under ", Link("Verdicts", "#verdicts"), ".")
+    describes = (Paragraph(id="describes", content=where, role="note"),) if len(view.arms) > 1 else ()
+    return (_primary_table(view), *odd, *describes)
+
+
+def _primary_table(view: ReportView) -> Table:
+    metric = METRICS[view.primary_metric]
+    unit = ", %" if metric.unit == "proportion" else ""
+    words = [f"{SPLIT_WORDS[split].capitalize()}{unit}" for split in view.splits]
+    runs, *others = right("Runs", *words)
+    return table(
+        "primary",
+        f"{metric.title} of each arm on the cases of each split: {study_prose.what_numbers_are(view, view.splits)}.",
+        [*left("Arm"), type(runs)(title=runs.title, align="right", spare=True), *others],
+        [
+            [
+                arm.label,
+                whole(_n_runs(view, arm)),
+                *(
+                    summary_cell(metric, arm.summaries[split].get(metric.name), strong=split == view.primary_split)
+                    for split in view.splits
+                ),
+            ]
+            for arm in view.arms
+        ],
+    )
+
+
+def _n_runs(view: ReportView, arm: ArmView) -> int:
+    """Return how many runs of an arm have the primary metric, or any where it does not apply."""
+    row = arm.summaries[view.primary_split]
+    return row.get(METRICS[view.primary_metric].name, row[view.metrics[0]]).n if row else 0
+
+
+def facts(view: ReportView) -> tuple[tuple[str, str], ...]:
+    """Return the numbers for the head of the report."""
+    return (
+        ("Arms", str(len(view.arms))),
+        ("Seeds an arm", str(len(view.seeds))),
+        ("Runs finished", f"{view.n_finished} of {view.n_planned}"),
+        ("Test cases", fmt.count(view.data.n_of("test"))),
+        ("Primary metric", METRICS[view.primary_metric].title),
+    )

@@ -1,0 +1,50 @@
+"""How to run it again: the command, the study file, its versions, the environment."""
+
+from __future__ import annotations
+
+from scantrial.core import format as fmt
+from scantrial.findings.view import ReportView
+from scantrial.report.document import Code, CodeBlock, Details, Paragraph, Section, text
+from scantrial.report.sections.parts import blocks, left, right, settings, table
+
+
+def again(view: ReportView) -> Section:
+    """Tell how to repeat the study, and what it ran on."""
+    how = text(
+        "Save the study file below as ",
+        Code("study.yaml"),
+        "; relative paths in it start from the folder where it lies. The same file, scans, versions and threads give "
+        "the same numbers on the same machine.",
+    )
+    commands = "scantrial run study.yaml --out again\nscantrial report again"
+    file = CodeBlock(id="study-file-text", content=view.study_text, language="yaml")
+    environment = settings("environment-list", fmt.flattened(view.environment))
+    return Section(
+        id="again",
+        title="Run it again",
+        blocks=blocks(
+            [Paragraph(id="again-how", content=how), CodeBlock(id="again-commands", content=commands, language="sh")],
+            [Details(id="study-file", summary="The study file, every default spelled out", blocks=(file,))],
+            _versions(view),
+            [Details(id="environment", summary="Environment", blocks=environment)] if environment else [],
+        ),
+    )
+
+
+def _versions(view: ReportView) -> tuple[Details, ...]:
+    n = len(view.protocol) - 1
+    if n < 1:
+        return ()
+    rows = [
+        [
+            fmt.moment(str(version.get("at", ""))),
+            fmt.cell(version.get("finished_runs", "")),
+            str(version.get("change", "")),
+            str(version.get("study_sha256", ""))[:12],
+        ]
+        for version in view.protocol
+    ]
+    columns = [*left("When"), *right("Runs finished by then"), *left("Change", "SHA-256")]
+    inside = table("versions-table", "Versions of the study file that were run", columns, rows)
+    summary = f"The study file was changed {fmt.counted(n, 'time')}"
+    return (Details(id="versions", summary=summary, blocks=(inside,)),)

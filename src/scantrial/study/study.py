@@ -1,0 +1,89 @@
+"""A study that is ready to be carried out: its arms, its hypotheses, its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from scantrial.core.notebook import notebook_html
+from scantrial.recipe.spec import Recipe
+from scantrial.study.spec import StudySpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One way to train, to be compared with the others.
+
+    Parameters
+    ----------
+    name : a slug, the name of its folder; ``base`` for the recipe as it stands
+    label : for people, such as ``lr = 0.0001``
+    settings : what differs from the base, by dotted key of the recipe; empty for the base
+    factor, level : the one setting, or None for the base and for arms with several
+    recipe : everything needed to train it
+    """
+
+    name: str
+    label: str
+    settings: Mapping[str, Any]
+    factor: str | None
+    level: Any
+    recipe: Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypothesis:
+    """A claim about two arms.
+
+    Parameters
+    ----------
+    kind : ``better`` (the first arm than the second) or ``equivalent``
+    arms : names of the two arms
+    """
+
+    claim: str
+    kind: Literal["better", "equivalent"]
+    arms: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """A study, ready to be carried out.
+
+    Two studies are equal if the same would be done and decided; where they were read does not count.
+
+    Parameters
+    ----------
+    name : the built-in's name, or the file's without its ending
+    spec : what the file says, every default spelled out
+    arms : the base first
+    hypotheses : with the names of their arms
+    seeds : every arm is trained once with each
+    recipe_given : the file's own ``recipe``, before any default was spelled out
+    source_path : the file, or None where the study did not come from one
+    base : folder that relative paths in the file start from
+    """
+
+    name: str = field(compare=False)
+    spec: StudySpec
+    arms: tuple[Arm, ...]
+    hypotheses: tuple[Hypothesis, ...]
+    seeds: tuple[int, ...]
+    recipe_given: Mapping[str, Any] = field(compare=False, repr=False)
+    source_path: Path | None = field(compare=False)
+    base: Path = field(compare=False)
+
+    def _repr_html_(self) -> str:
+        """Show question and arms in a notebook."""
+        return notebook_html(
+            self.spec.study,
+            columns=("arm", "label"),
+            rows=[(arm.name, arm.label) for arm in self.arms],
+            lines=[f"seeds: {', '.join(map(str, self.seeds))}", f"decided on: {self.spec.primary.metric}"],
+        )
+
+    def arm(self, name: str) -> Arm:
+        """Return the arm of that name; raises KeyError if there is none."""
+        return {arm.name: arm for arm in self.arms}[name]

@@ -1,0 +1,337 @@
+"""The studies of a folder, kept in memory as far as they were read; nothing of them is ever written but their log.
+
+Reading test rows is logged as by every other reader: once for each run and start of the server, before the rows are
+handed out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from scantrial import api
+from scantrial.audit.records import Audit
+from scantrial.audit.stored import read_audit
+from scantrial.core.errors import InputError, StoreError
+from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPredictions
+from scantrial.findings.reading import RunData, StudyData
+from scantrial.store.folder import RunKey, StudyFolder
+from scantrial.store.lock import holder_of
+from scantrial.web.cases import CaseIndex, read_cases
+
+T = TypeVar("T")
+
+BY = "serve"
+PURPOSE = "pages in a browser, since this server started"
+LOOK_S = 0.5
+"""Seconds for which the list of studies holds."""
+KEPT_PICTURES = 4
+"""Studies whose thumbnails stay in memory at the same time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """What a folder holds, as two short texts that change with it.
+
+    Parameters
+    ----------
+    results : of everything that finished runs come to
+    live : of runs under way, failures, and who trains
+    """
+
+    results: str
+    live: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedRun:
+    """What is read of a finished run without its predictions; `stamp` tells one run from another in its place."""
+
+    stamp: int
+    facts: RunFacts
+    history: tuple[EpochRecord, ...]
+
+
+class OpenStudy:
+    """One study folder. Methods may be called from several threads; each reads a thing once.
+
+    Parameters
+    ----------
+    name : of the folder, as in addresses
+    """
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        self.folder = StudyFolder(path)
+        self._guard = threading.RLock()
+        self._reading = threading.Lock()
+        self._finished: dict[RunKey, FinishedRun] = {}
+        self._runs: dict[RunKey, tuple[int, RunData]] = {}
+        self._opened: dict[RunKey, int] = {}
+        self._is_logged = False
+        self._memory: dict[str, tuple[Hashable, Any]] = {}
+        self._making: dict[str, threading.Lock] = {}
+
+    # ------------------------------------------------------------------ what there is
+
+    def stamp(self) -> Stamp:
+        """Look at names and times alone: what has changed since?"""
+        path = self.folder.path
+        fixed = [path / name for name in ("plan.json", "data.json", "cases.parquet", "audit.json", "protocol.jsonl")]
+        report = path / "report" / "report.html"
+        live = [*path.glob("partial/*.json"), *path.glob("partial/*/seed-*/*.json"), report]
+        runs = sorted(path.glob("runs/*/seed-*/run.json"))
+        holder = holder_of(path)
+        return Stamp(results=_digest([*fixed, *runs]), live=_digest(sorted(live), str((holder or {}).get("pid"))))
+
+    def plan(self) -> dict[str, Any]:
+        """Return the study's plan, checked: names of arms and seeds become parts of paths."""
+        path = self.folder.path / "plan.json"
+        return self.remembered("plan", _mtime(path), lambda: check_plan(self.folder.plan(), self.folder.path))
+
+    def labels(self) -> dict[str, str]:
+        """Return what to call each arm, by its name."""
+        return {arm["name"]: str(arm.get("label") or arm["name"]) for arm in self.plan()["arms"]}
+
+    def arms_with_runs(self) -> dict[str, str]:
+        """Return the labels of the arms that have finished runs."""
+        done = {key.arm for key in self.finished()}
+        return {name: label for name, label in self.labels().items() if name in done}
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the classes in the order of their indices."""
+        return tuple(map(str, self.folder.data()["class_names"]))
+
+    def split_of_cases(self) -> Mapping[int, str]:
+        """Return the split of each case."""
+        path = self.folder.path / "cases.parquet"
+
+        def read() -> Mapping[int, str]:
+            table = self.folder.cases(["case", "split"])
+            return dict(zip(table["case"].to_pylist(), table["split"].to_pylist(), strict=True))
+
+        return self.remembered("splits", _mtime(path), read)
+
+    def status(self) -> api.Status:
+        """Return what is done, running and left."""
+        self.plan()
+        return api.status(self.folder.path)
+
+    def remembered(self, what: str, version: Hashable, make: Callable[[], T]) -> T:
+        """Return what was made of this version, made now where the last one was of another."""
+        with self._guard:
+            making = self._making.setdefault(what, threading.Lock())
+        # A lock for each thing: who asks at the same time waits for it, and for nothing else.
+        with making:
+            known = self._memory.get(what)
+            if known is None or known[0] != version:
+                known = self._memory[what] = version, make()
+        found: T = known[1]
+        return found
+
+    def audit(self) -> Audit | None:
+        """Return what is wrong with the scans, where they were audited."""
+        return self.remembered("audit", _mtime(self.folder.path / "audit.json"), lambda: read_audit(self.folder))
+
+    def finished(self) -> dict[RunKey, FinishedRun]:
+        """Return facts and history of every finished run; no test row is read."""
+        self.plan()
+        with self._guard:
+            found = {key: self._finished_run(key) for key in self.folder.run_keys()}
+            self._finished = found
+            return dict(found)
+
+    def _finished_run(self, key: RunKey) -> FinishedRun:
+        stamp = _mtime(self.folder.run_path(key) / "run.json")
+        known = self._finished.get(key)
+        if known is not None and known.stamp == stamp:
+            return known
+        return FinishedRun(stamp=stamp, facts=self.folder.facts(key), history=self.folder.history(key))
+
+    # ------------------------------------------------------------------ predictions
+
+    def open_test(self, *, with_runs: bool = True) -> None:
+        """Log that test cases are looked at, where this server has not done so for all of the study's runs.
+
+        Parameters
+        ----------
+        with_runs : whether what the runs said of them is read; if not, their scans and classes alone are looked at
+        """
+        with self._guard:
+            runs = self.finished() if with_runs else {}
+            new = {key: run.stamp for key, run in runs.items() if self._opened.get(key) != run.stamp}
+            if new or not self._is_logged:
+                self.folder.log_test_opening(by=BY, purpose=PURPOSE, runs=list(new))
+                self._opened.update(new)
+                self._is_logged = True
+
+    def runs(self, *, with_test: bool) -> dict[RunKey, RunData]:
+        """Return every finished run with its predictions; test rows are in them only where they are asked for."""
+        finished = self.finished()
+        if with_test:
+            self.open_test()
+        # Seconds for many runs; who asks for anything else does not wait for it.
+        with self._reading:
+            return {key: self._run(key, run, with_test=with_test) for key, run in finished.items()}
+
+    def _run(self, key: RunKey, run: FinishedRun, *, with_test: bool) -> RunData:
+        known = self._runs.get(key)
+        if known is not None and known[0] == run.stamp and (not with_test or "test" in known[1].predictions):
+            return known[1] if with_test else _without_test(known[1])
+        splits = SPLITS if with_test else SPLITS[:2]
+        # Logged already by `open_test`, for all runs together.
+        parts = self.folder.read_logged_predictions(key, splits)
+        data = RunData(key=key, facts=run.facts, history=run.history, predictions={part.split: part for part in parts})
+        self._runs[key] = run.stamp, data
+        return data
+
+    def data(self, *, with_test: bool = True) -> StudyData:
+        """Return everything that a report is made of, test rows among it where they are asked for."""
+        runs = self.runs(with_test=with_test)
+        folder = self.folder
+        return StudyData(
+            plan=self.plan(),
+            data=folder.data(),
+            environment=folder.environment() if (folder.path / "environment.json").is_file() else {},
+            study_text=folder.study_text(),
+            protocol=tuple(folder.protocol()),
+            runs=tuple(runs.values()),
+            failures=tuple(folder.failures()),
+            openings=tuple(folder.test_openings()),
+            cases=folder.cases(["case", "split", "label", "patient", "source"]),
+            audit=self.audit(),
+        )
+
+
+def _without_test(run: RunData) -> RunData:
+    rest: dict[Split, SplitPredictions] = {split: part for split, part in run.predictions.items() if split != "test"}
+    return RunData(key=run.key, facts=run.facts, history=run.history, predictions=rest)
+
+
+class Shelf:
+    """All studies of a folder: the folder itself, or those in it.
+
+    Parameters
+    ----------
+    root : the folder that is served
+
+    Raises
+    ------
+    InputError
+        If it is no folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        if not root.is_dir():
+            raise InputError(f"{root} is no folder", expected="a study folder, or a folder of study folders")
+        self.root = root.resolve()
+        self._studies: dict[str, OpenStudy] = {}
+        self._cases: OrderedDict[tuple[str, int], CaseIndex] = OrderedDict()
+        self._guard = threading.Lock()
+        self._reading = threading.Lock()
+        self._seen: tuple[float, dict[str, Path]] = float("-inf"), {}
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the studies there are now."""
+        return tuple(sorted(self._paths()))
+
+    def study(self, name: str) -> OpenStudy:
+        """Return a study by its name.
+
+        Raises
+        ------
+        KeyError
+            If there is none of that name; a name is compared with those there are, never made a path.
+        """
+        path = self._paths()[name]
+        with self._guard:
+            return self._studies.setdefault(name, OpenStudy(name, path))
+
+    def cases(self, study: OpenStudy) -> CaseIndex:
+        """Return the cases of a study with their pictures; those of the last few studies stay in memory."""
+        key = study.name, _mtime(study.folder.path / "cases.parquet")
+        found = self._kept_cases(key)
+        if found is None:
+            # Seconds for many pictures: who asks for the same waits for them, who asks for a study does not.
+            with self._reading:
+                found = self._kept_cases(key) or read_cases(study.folder)
+                self._keep_cases(key, found)
+        return found
+
+    def _kept_cases(self, key: tuple[str, int]) -> CaseIndex | None:
+        with self._guard:
+            if key in self._cases:
+                self._cases.move_to_end(key)
+            return self._cases.get(key)
+
+    def _keep_cases(self, key: tuple[str, int], found: CaseIndex) -> None:
+        with self._guard:
+            self._cases[key] = found
+            while len(self._cases) > KEPT_PICTURES:
+                self._cases.popitem(last=False)
+
+    def _paths(self) -> dict[str, Path]:
+        at, found = self._seen
+        if time.monotonic() - at > LOOK_S:
+            found = {path.name: path for path in self._candidates() if (path / "plan.json").is_file()}
+            self._seen = time.monotonic(), found
+        return found
+
+    def _candidates(self) -> Iterator[Path]:
+        if (self.root / "plan.json").is_file():
+            yield self.root
+            return
+        for path in self.root.iterdir():
+            # A link that leads out of the folder leads nowhere here.
+            with suppress(OSError):
+                if path.is_dir() and path.resolve().is_relative_to(self.root):
+                    yield path
+
+
+def check_plan(plan: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Refuse a plan whose names would lead out of the study folder, or that lacks what every page needs.
+
+    Raises
+    ------
+    StoreError
+        Naming the folder.
+    """
+    arms, seeds = plan.get("arms"), plan.get("seeds")
+    good = (
+        isinstance(arms, list)
+        and bool(arms)
+        and all(isinstance(arm, dict) and _is_plain_name(arm.get("name")) for arm in arms)
+        and all(isinstance(arm.get("recipe"), dict) for arm in arms)
+        and isinstance(seeds, list)
+        and all(isinstance(seed, int) for seed in seeds)
+        and isinstance(plan.get("study"), str)
+    )
+    if not good:
+        raise StoreError(
+            f"{path.name}/plan.json is damaged: its study, arms or seeds are none",
+            do="restore it from a copy, or run the study into a new folder",
+        )
+    return dict(plan)
+
+
+def _is_plain_name(name: object) -> bool:
+    return isinstance(name, str) and name not in ("", ".", "..") and not {"/", "\\", "\0"} & set(name)
+
+
+def _mtime(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _digest(paths: list[Path], *words: str) -> str:
+    text = "\n".join([*words, *(f"{path}:{_mtime(path)}" for path in paths)])
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:16]

@@ -1,0 +1,107 @@
+"""What a report says of the curves and the gaps of a study."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from scantrial.api import results
+from scantrial.report.formats import build_report
+
+
+@pytest.fixture(scope="module")
+def diagnosis(make_study):
+    return results(make_study(epochs=12).path).diagnosis
+
+
+def test_every_arm_is_judged_over_all_of_its_runs(diagnosis):
+    """One entry an arm, with one round of three runs, and words for all of it."""
+    assert [arm.name for arm in diagnosis.arms] == ["base", "loss-ce"]
+    for arm in diagnosis.arms:
+        (only,) = arm.rounds
+        assert only.n_runs == sum(only.counts.values()) == 3
+        assert list(only.runs) == [0, 1, 2]
+        assert arm.train_gap.n_seeds == arm.test_gap.n_seeds == 3
+        assert (arm.train_gap.n_first, arm.train_gap.n_second, arm.test_gap.n_second) == (12, 8, 10)
+        assert [finding.code for finding in arm.gap_findings] == ["LC016", "LC017"]
+        assert len(arm.shift_said) == len(arm.steps)
+
+
+def test_gaps_are_of_the_stored_decisions(make_study):
+    """The mean gap is the difference of the arm's mean accuracies on the two splits."""
+    view = results(make_study().path)
+    for arm, told in zip(view.arms, view.diagnosis.arms, strict=True):
+        means = {split: np.mean([run.metrics[split]["accuracy"].value for run in arm.runs]) for split in view.splits}
+        assert told.train_gap.value == pytest.approx(means["train"] - means["val"])
+        assert told.test_gap.value == pytest.approx(means["val"] - means["test"])
+
+
+def test_patients_with_several_scans_widen_the_interval(make_study):
+    """The same decisions, with two scans a patient, have another standard error."""
+    alone, shared = (results(make_study(cases_per_patient=n).path).diagnosis.arms[0].test_gap for n in (None, 2))
+    assert alone.value == shared.value
+    assert alone.se != shared.se
+
+
+def test_rounds_are_judged_one_by_one(make_study):
+    """Two rounds of six epochs are two diagnoses a run, and it is said so."""
+    told = results(make_study(rounds=2).path).diagnosis
+    assert [part.round for part in told.arms[0].rounds] == [1, 2]
+    assert [run.first_epoch for run in told.arms[0].rounds[1].runs.values()] == [7, 7, 7]
+    assert any("Each round is judged by itself" in sentence for sentence in told.caveats)
+
+
+def test_a_run_that_diverged_is_told_and_has_no_gap(make_study):
+    """Its label is said with its epoch; where no run has predictions there is no gap, and the check says why."""
+    told = results(make_study(diverged=[("base", seed) for seed in (0, 1, 2)]).path).diagnosis.arms[0]
+    assert told.said[0].startswith("Diverged (3 of 3 runs). Training blew up at epoch 3: the loss was no longer finite")
+    assert (told.train_gap, told.test_gap, told.steps) == (None, None, ())
+    assert {finding.reason for finding in told.gap_findings} == {"there are no predictions of both splits"}
+
+
+def test_a_study_of_which_nothing_ran_has_nothing_to_say(make_study):
+    """Arms without runs have no rounds and no words, and the page says that no run is finished."""
+    folder = make_study(missing=[(arm, seed) for arm in ("base", "loss-ce") for seed in (0, 1, 2)])
+    told = results(folder.path).diagnosis
+    assert [arm.said for arm in told.arms] == [(), ()]
+    assert told.factors == ()
+    page = build_report(folder)
+    assert "No run is finished yet" in page.split('id="diagnosis"')[1].split("</section>")[0]
+
+
+def test_the_setting_that_arms_differ_in_is_told_along_its_levels(make_study):
+    """Arms that differ from the first in one setting alone are levels of it; others are left out."""
+    arms = {
+        "base": {},
+        "lr-0.01": {"optimizer": {"name": "adam", "lr": 0.01}},
+        "lr-0.0001": {"optimizer": {"name": "adam", "lr": 0.0001}},
+        "loss-ce": {"loss": "ce"},
+    }
+    told = dict(results(make_study(arms=arms, epochs=12).path).diagnosis.factors)
+    assert list(told) == ["loss", "optimizer.lr"]
+    assert told["optimizer.lr"][0].startswith("As optimizer.lr grows (0.0001, 0.001, 0.01), the commonest label is: ")
+    assert told["loss"][0].startswith("With loss at bce, ce, the commonest label is: ")
+
+
+def test_a_weighted_loss_switches_off_what_compares_with_guessing(make_study):
+    """And the page says so with the reason."""
+    folder = make_study(arms={"base": {"loss": {"name": "ce", "label_smoothing": 0.1}}})
+    told = results(folder.path).diagnosis
+    assert any("switched off: the loss is label-smoothed" in sentence for sentence in told.caveats)
+    assert "switched off: the loss is label-smoothed" in build_report(folder)
+    assert told.arms[0].rounds[0].runs[0].best.one_error is None
+
+
+def test_the_page_holds_every_sentence_and_json_every_number(make_study):
+    """What the report, the terminal and the JSON say is one and the same text."""
+    folder = make_study(epochs=12)
+    told = results(folder.path).diagnosis
+    page = build_report(folder).replace("&#39;", "'")
+    for arm in told.arms:
+        for sentence in (*arm.said, *arm.gap_said, *arm.shift_said):
+            assert sentence in page
+    plain = json.loads(json.dumps(told.to_dict()))
+    assert plain["arms"][0]["said"] == list(told.arms[0].said)
+    assert plain["arms"][0]["rounds"][0]["runs"][0]["findings"][0]["code"] == "LC001"

@@ -1,0 +1,220 @@
+"""The methods text names what ran and nothing else, and lists what it cites and nothing else."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scantrial.findings.reading import read_study
+from scantrial.findings.view import ReportView, build_view
+from scantrial.prose import methods as methods_prose
+from scantrial.prose.methods import methods
+from scantrial.prose.references import REFERENCES, numbered
+from scantrial.report.sections.methods import methods as methods_section
+from scantrial.store.folder import StudyFolder
+
+CASES = {"train": 12, "val": 40, "test": 60}
+
+
+def view_of(folder: StudyFolder) -> ReportView:
+    return build_view(read_study(folder, by="test", purpose="test"))
+
+
+def said(view: ReportView) -> str:
+    return "\n".join(text for _, text in methods(view).values())
+
+
+@pytest.fixture(scope="module")
+def plain(make_study) -> ReportView:
+    return view_of(make_study(n_cases=CASES))
+
+
+@pytest.fixture(scope="module")
+def rich(make_study) -> ReportView:
+    """Three arms in which everything that can be set is set."""
+    settings = {
+        "base": {},
+        "ce": {
+            "loss": {"name": "ce", "class_weights": "balanced", "label_smoothing": 0.1, "focal_gamma": 2.0},
+            "optimizer": {"name": "adamw", "lr": 1e-4, "weight_decay": 0.01},
+            "schedule": {"name": "cosine", "warmup_epochs": 1},
+            "clip_grad_norm": 1.0,
+        },
+        "deep": {
+            "model": "mlp-64x3",
+            "normalize": "dataset",
+            "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True},
+            "select": "last",
+        },
+    }
+    return view_of(make_study(arms=settings, n_cases=CASES, cases_per_patient=2))
+
+
+def test_what_ran_is_there(plain):
+    """Arms, scans, network, training, selection, intervals, comparison, calibration, thresholds, software."""
+    text = said(plain)
+    for words in (
+        "2 arms, each trained once with each of 3 seeds: 6 runs.",
+        "12 for training, 40 for validation and 60 for test",
+        "1 file that could not be read took no part",
+        "one hidden layer of 256 units, ReLU activations",
+        "binary cross-entropy on one output (base); cross-entropy on one output a class (loss-ce)",
+        "Adam [@adam] with learning rate 0.001",
+        "6 epochs, batches of 32 cases",
+        "the epoch with the smallest validation loss",
+        "[@obuchowski-rockette; @chen]",
+        "within ±0.02",
+        "Calibration was measured",
+        "fixed at p = 0.5",
+        "[@decision-curve]",
+        "(reference engine)",
+    ):
+        assert words in text, words
+
+
+def test_each_setting_is_said_of_the_arms_that_have_it(rich):
+    """Where arms differ each value stands with its arms, with its source."""
+    text = said(rich)
+    for words in (
+        "classes weighted by their inverse frequency in training, label smoothing 0.1 [@label-smoothing] and focal "
+        "factor γ = 2 [@focal] (ce)",
+        "AdamW [@adamw] with learning rate 0.0001",
+        "stochastic gradient descent with learning rate 0.1, momentum 0.9, Nesterov's (deep)",
+        "falling as a cosine to 0 over each round [@cosine], after a linear rise over 1 epoch (ce)",
+        "clipped to a Euclidean norm of 1 (ce)",
+        "batch normalisation [@batch-norm] and dropout of 0.5 [@dropout] (deep)",
+        "pixels were standardised by mean and standard deviation of the training cases (deep)",
+        "the last epoch (deep)",
+        "over 2 comparisons by Holm's method [@holm]",
+        "Patients, not scans, count as what was sampled [@rao-scott]",
+    ):
+        assert words.lower() in text.lower(), words
+
+
+@pytest.mark.parametrize(
+    ("options", "absent"),
+    [
+        ({}, ["Holm", "Patients, not scans", "audited", "clipped", "dropout", "SGDR", "unpaired", "McNemar", "DeLong"]),
+        ({"class_names": ("a", "b", "c")}, ["alibration", "Temperature", "Thresholds", "Net benefit", "Predictive"]),
+        ({"arms": {"base": {}}}, ["Compared:", "two one-sided", "best arm", "Runs of one seed are paired"]),
+        ({"seeds": (0,)}, ["seeds and cases", "effective number", "[@hillis-2007]", "Power", "averaged vertically"]),
+        (
+            {"n_cases": {"train": 12, "val": 0, "test": 30}},
+            ["Temperature", "sensitivity of at least", "for validation"],
+        ),
+    ],
+)
+def test_what_did_not_run_is_not_there(make_study, options, absent):
+    """No sentence about a step that did not take place."""
+    text = said(view_of(make_study(**{"n_cases": CASES, **options})))
+    assert [words for words in absent if words in text] == []
+
+
+def test_without_a_margin_nothing_is_called_equivalent(plain):
+    """No sentence on equivalence, and none on a margin."""
+    without = replace(plain, judgement=replace(plain.judgement, margin=None))
+    assert "equivalent" in said(plain)
+    assert "equivalent" not in said(without)
+    assert "margin" not in said(without)
+
+
+def test_one_seed_is_compared_by_mcnemar(make_study):
+    """Two networks on accuracy: mid-p and its interval, and no word of degrees of freedom."""
+    text = said(view_of(make_study(seeds=(0,), n_cases=CASES)))
+    assert "[@mcnemar]" in text
+    assert "[@bonett-price]" in text
+
+
+def test_auroc_is_compared_by_delong(make_study):
+    """The covariance is that of the metric."""
+    text = said(view_of(make_study(primary="auroc", n_cases=CASES)))
+    assert "The covariance over cases is DeLong's [@delong]." in text
+
+
+def test_before_any_run_nothing_was_trained(make_study):
+    """A study without runs has a design and scans, and neither network nor training."""
+    every = [(arm, seed) for arm in ("base", "loss-ce") for seed in (0, 1, 2)]
+    found = methods(view_of(make_study(missing=every)))
+    assert not {"network", "training", "selection", "evaluation", "comparison", "calibration"} & found.keys()
+    assert "6 runs, 0 of them finished" in found["design"][1]
+
+
+def test_later_runs_under_other_versions_are_told(plain):
+    """Each change with its date; then nobody is promised the same numbers."""
+    first = {"torch": "2.7", "python": "3.11", "versions": {"numpy": "2"}, "machine": "x86_64", "cpu": "A"}
+    changes = [
+        {"at": "2026-01-02T10:00:00+00:00", "now": {**first, "torch": "2.8"}},
+        {"at": "2026-02-03T10:00:00+00:00", "now": {**first, "torch": "2.8", "cpu": "B", "versions": {"numpy": "3"}}},
+    ]
+    alone, changed = (said(replace(plain, environment={**first, **more})) for more in ({}, {"changes": changes}))
+    assert "Versions: numpy 2, python 3.11, torch 2.7." in alone
+    assert "Machine: x86_64, A; the same versions and threads give the same numbers on it." in alone
+    assert "Later runs" not in alone
+    assert "Later runs: torch 2.8, from 2026-01-02. Later runs: numpy 3, cpu B, from 2026-02-03." in changed
+    assert "same numbers" not in changed
+
+
+def test_networks_that_differ_are_told_apart(make_study):
+    """Arguments of an activation, a network without a hidden layer, each layer's units where they are not all equal."""
+    networks = {
+        "gentle": {"activation": {"name": "LeakyReLU", "negative_slope": 0.01}, "hidden": [8]},
+        "steep": {"activation": {"name": "LeakyReLU", "negative_slope": 0.3}, "hidden": [8]},
+        "linear": {"hidden": []},
+        "hourglass": {"hidden": [64, 32, 64]},
+        "even": {"hidden": [64, 64, 64]},
+    }
+    text = said(view_of(make_study(arms={name: {"model": {"name": "mlp", **net}} for name, net in networks.items()})))
+    for words in (
+        "one hidden layer of 8 units, LeakyReLU activations (negative_slope = 0.01) (gentle)",
+        "LeakyReLU activations (negative_slope = 0.3) (steep)",
+        "a single linear layer (logistic regression) (linear)",
+        "3 hidden layers of 64, 32 and 64 units, ReLU activations (hourglass)",
+        "3 hidden layers of 64 units, ReLU activations (even)",
+    ):
+        assert words in text, words
+
+
+def test_sources_are_numbered_as_they_are_cited(plain, rich):
+    """From 1 without a gap, each cited one listed once, none else."""
+    for view in (plain, rich):
+        texts = [text for _, text in methods(view).values()]
+        written, sources = numbered(texts)
+        used = [int(n) for found in re.findall(r"\[([\d, ]+)\]", "\n".join(written)) for n in found.split(",")]
+        first_uses = list(dict.fromkeys(used))
+        assert sorted(first_uses) == list(range(1, len(sources) + 1))
+        assert len(set(sources)) == len(sources)
+        assert "@" not in "\n".join(written)
+        (listed,) = [block for block in methods_section(view).blocks if block.id == "sources"]
+        assert len(listed.blocks[0].items) == len(sources)  # type: ignore[union-attr]
+
+
+def test_names_of_the_users_cite_nothing(make_study):
+    """A class, an arm and a source called like a citation, of a source that is known or not, stand as words."""
+    folder = make_study(class_names=("well [@x]", "ill [@holm]"), labels={"base": "[@brown]", "loss-ce": "[@y]"})
+    view = view_of(folder)
+    view = replace(view, data=replace(view.data, about={"name": "scans [@guo; @z]"}))
+    written, sources = numbered([text for _, text in methods(view).values()])
+    for words in ("“well [ @x]” and “ill [ @holm]”", "([ @brown])", "([ @y])", "“scans [ @guo; @z]”"):
+        assert words in " ".join(written), words
+    assert REFERENCES["holm"] not in sources
+    assert methods_section(view).id == "methods"
+
+
+def test_every_key_of_our_own_texts_is_known():
+    """Whatever a paragraph may cite, in whatever study, stands among the sources."""
+    keys = set(re.findall(r"(?:\[|; |\")@([a-z][a-z0-9-]*)", Path(methods_prose.__file__).read_text()))
+    assert len(keys) > 30
+    assert keys - {"key"} <= REFERENCES.keys()
+
+
+def test_a_source_is_whole():
+    """Authors, title, place, a year that can be, and a DOI where there is one."""
+    for key, one in REFERENCES.items():
+        assert all((one.authors, one.title, one.where)), key
+        assert 1950 < one.year < 2030, key
+        assert not one.doi or re.fullmatch(r"10\.\d{4,5}/\S+", one.doi), key
+    with pytest.raises(KeyError):
+        numbered(["[@nobody]"])
