@@ -59,6 +59,7 @@ def watched(network, scans, n_at_once):
 
 
 def measure(model, epochs):
+    from scantrial.train.batches import epoch_steps
     from scantrial.train.evaluate import logits_of
     from scantrial.train.reference import train_epoch
     from scantrial.train.run import grad_norm, set_up, weight_norm
@@ -66,7 +67,7 @@ def measure(model, epochs):
     setup, state = set_up(make_task(model))
     network, n_at_once = state.network, setup.n_at_once
     parts = {
-        "training": lambda epoch: train_epoch(setup, state, epoch),
+        "training": lambda epoch: train_epoch(setup, state, epoch_steps(setup.task, epoch)),
         "validation": lambda _: logits_of(network, setup.val, n_at_once=n_at_once),
         "validation, units watched": lambda _: watched(network, setup.val, n_at_once),
         "weight norm": lambda _: weight_norm(network),

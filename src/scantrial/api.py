@@ -40,6 +40,7 @@ from scantrial.store.lock import holder_of
 from scantrial.study import builtin
 from scantrial.study.answering import record_answers
 from scantrial.study.execute import Execution, Hooks, Outcome, Watch, nothing, run_study
+from scantrial.study.executor import local_executor
 from scantrial.study.file import parse_study, read_study
 from scantrial.study.study import Study
 from scantrial.study.test_cases import (
@@ -746,6 +747,7 @@ def _execution(study: Study, folder: StudyFolder | None, options: RunOptions) ->
         engine=choice.engine,
         engine_reason=choice.reason,
         prepare="scantrial.train.process:prepare_process",
+        executor=local_executor,
         device="cpu" if engine == "fused" else device,
         workers=_workers(options.get("workers", 1)),
         threads=None if threads is None else _at_least_one("threads", threads),

@@ -17,7 +17,7 @@ from scantrial.core.records import RunResult
 from scantrial.recipe.spec import Recipe
 from scantrial.recipe.task import RunTask
 from scantrial.train import fused, reference
-from scantrial.train.batches import batch_bounds, epoch_order
+from scantrial.train.batches import Step, batch_bounds, epoch_order
 from scantrial.train.fused import Sweep, lay_out_by_inputs, split_network, step_behind
 from scantrial.train.inference import load_predictor
 from scantrial.train.kernel import VARIANT_VARIABLE, Kernel, kernel_state
@@ -140,16 +140,22 @@ def copied(state: TrainState, setup: Setup) -> TrainState:
     return other
 
 
-def fused_step(
-    setup: Setup, state: TrainState, rows: torch.Tensor, *, lr: float, variant: str
-) -> tuple[torch.Tensor, float]:
+def step_on(task: RunTask, rows: np.ndarray) -> Step:
+    """Return a step on these rows at the recipe's learning rate."""
+    cases = task.cases["train"][rows]
+    return Step(
+        seed=task.seed, epoch=1, number=0, lr=task.recipe.optimizer.lr, rows=torch.from_numpy(rows.copy()), cases=cases
+    )
+
+
+def fused_step(setup: Setup, state: TrainState, step: Step, *, variant: str) -> tuple[torch.Tensor, float]:
     network = split_network(state.network)
     with Kernel(threads=2, variant=variant) as kernel:
         lay_out_by_inputs(state, network.first.weight)
         sweep = Sweep(kernel, setup, network.first.weight, state.optimizer)
-        products = sweep.multiply(rows).requires_grad_()
-        logits = step_behind(setup, state.optimizer, network, products, setup.y_train[rows], lr=lr)
-        sweep.step(rows, products.grad, rows[:0], lr=lr)
+        products = sweep.multiply(step.rows).requires_grad_()
+        logits = step_behind(setup, state.optimizer, network, products, step)
+        sweep.step(step, products.grad, step.rows[:0])
         norm = grad_norm(state.network, squares={network.first.weight: sweep.squares})
     assert norm is not None
     return logits, norm
@@ -187,17 +193,17 @@ def test_one_step_from_any_state_is_the_references(
     rng = np.random.default_rng(n_before)
     torch.manual_seed(0)
     for _ in range(n_before):
-        rows = torch.from_numpy(rng.permutation(60)[: max(8, batch)].copy())
-        reference.train_step(setup, state, rows, lr=lr, norms=[])
+        step = step_on(task, rng.permutation(60)[: max(8, batch)])
+        reference.train_step(setup, state, step, norms=[])
     other = copied(state, setup)
     other.network.train()
     if task.recipe.model.batch_norm:
         batch = max(8, batch)  # over two cases it divides rounding by their difference, which may be as small
-    rows = torch.from_numpy(rng.permutation(60)[:batch].copy())
+    step = step_on(task, rng.permutation(60)[:batch])
     torch.manual_seed(1)
-    expected = reference.train_step(setup, state, rows, lr=lr, norms=[])
+    expected = reference.train_step(setup, state, step, norms=[])
     torch.manual_seed(1)
-    found, norm = fused_step(setup, other, rows, lr=lr, variant=variant)
+    found, norm = fused_step(setup, other, step, variant=variant)
     torch.testing.assert_close(found, expected, rtol=2e-5, atol=2e-5)
     assert norm == pytest.approx(grad_norm(state.network), rel=1e-4, abs=1e-6)
     ours = dict(other.network.named_parameters())

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from scantrial.core.errors import StudyConflictError
-from scantrial.core.files import clear_os_errors
 from scantrial.core.machine import n_cores
 from scantrial.core.notebook import notebook_html
 from scantrial.core.progress import Progress, silent
@@ -25,6 +24,7 @@ from scantrial.store.folder import Failure, RunKey, StudyFolder, now
 from scantrial.store.lock import StudyLock
 from scantrial.study.changes import changed_keys, describe_change
 from scantrial.study.costs import seen_epoch_s
+from scantrial.study.executor import Executor, MakeExecutor
 from scantrial.study.file import study_to_yaml
 from scantrial.study.fits import refuse_what_does_not_fit
 from scantrial.study.plan import import_paths, study_to_plan
@@ -46,6 +46,7 @@ class Execution:
     engine : "module:function" of the training engine
     engine_reason : why this engine
     prepare : "module:function" that sets a worker process up and describes it
+    executor : makes what starts the workers, once the folder is locked
     device : ``auto``, ``cpu``, ``cuda`` or ``mps``; the first run fixes it
     workers : processes that train at the same time; None measures how many end the study soonest, and with how many
         threads each, where the folder's first run has not fixed that yet
@@ -57,6 +58,7 @@ class Execution:
     engine: str
     engine_reason: str
     prepare: str
+    executor: MakeExecutor
     device: str = "auto"
     workers: int | None = 1
     threads: int | None = None
@@ -203,18 +205,18 @@ def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Exec
         offers = find_offers(sources, folder, keys, with_weights=setup.keep_weights)
         hooks.before(folder)
         if keys:
-            _make_room_for_logs(folder)
+            executor = execution.executor(folder, lock.fileno())
             if _may_choose_threads(execution, folder) and offers.is_worth_its_threads(
                 len(keys), n_workers=execution.workers or 1, n_cores=n_cores()
             ):
                 execution = replace(execution, threads=offers.threads)
                 setup = replace(setup, threads=offers.threads or setup.threads)
-            choice = _choose_workers(study, scans, folder, setup, execution, keys, lock, hooks)
+            choice = _choose_workers(study, scans, folder, setup, execution, keys, executor, hooks)
             hooks.chosen(choice)
             if _may_choose_threads(execution, folder) and offers.threads not in (None, choice.threads):
                 notes = (offers.threads_note,)
             training = _Training(study=study, folder=folder, keys=keys, offers=offers, choice=choice)
-            reused = _train(training, replace(setup, threads=choice.threads), lock, hooks.watch)
+            reused = _train(training, replace(setup, threads=choice.threads), executor, hooks.watch)
     finished = folder.run_keys()
     return Outcome(
         folder=folder.path,
@@ -232,11 +234,6 @@ def _may_choose_threads(execution: Execution, folder: StudyFolder) -> bool:
     return execution.threads is None and not folder.has_environment()
 
 
-def _make_room_for_logs(folder: StudyFolder) -> None:
-    with clear_os_errors(folder.path):
-        (folder.path / "partial").mkdir(exist_ok=True)
-
-
 def _choose_workers(
     study: Study,
     scans: ScanSet,
@@ -244,7 +241,7 @@ def _choose_workers(
     setup: WorkerSetup,
     execution: Execution,
     keys: list[RunKey],
-    lock: StudyLock,
+    executor: Executor,
     hooks: Hooks,
 ) -> WorkerChoice:
     if execution.workers is not None:
@@ -253,7 +250,7 @@ def _choose_workers(
     stored = folder.environment() if folder.has_environment() else {}
     if stored or execution.threads is not None:
         return fixed_choice(stored, threads=setup.threads, n_runs=len(keys))
-    probe = Probe(setup=setup, lock_handle=lock.fileno(), log_folder=folder.path / "partial")
+    probe = Probe(setup=setup, executor=executor)
     n_used = int((scans.split != "").sum())
     return measured_choice(study, keys, probe, scan_bytes=n_used * scans.images[0].nbytes, progress=hooks.timing)
 
@@ -303,15 +300,14 @@ class _Training:
         return longest_first(self.keys, run_costs(self.study, self.keys, known))
 
 
-def _train(training: _Training, setup: WorkerSetup, lock: StudyLock, watch: Watch) -> dict[RunKey, str]:
+def _train(training: _Training, setup: WorkerSetup, executor: Executor, watch: Watch) -> dict[RunKey, str]:
     """Train the runs; return those that were taken over, each with where it is from."""
     folder, choice = training.folder, training.choice
     pool = Pool(
         setup,
         training.in_order,
+        executor=executor,
         n_workers=choice.workers,
-        lock_handle=lock.fileno(),
-        log_folder=folder.path / "partial",
         on_ready=_EnvironmentKeeper(folder, setup, choice).keep,
         offers=training.offers.by_key,
     )

@@ -2,7 +2,7 @@
 
 One run on all cores, or several at once on fewer cores each? Small networks waste a second thread, large ones share
 the memory's bandwidth: which of the two ends a study sooner has to be measured with the runs beside each other. A few
-steps of the study's own arms are trained for it, in worker processes that are gone before the first run begins.
+steps of the study's own arms are trained for it, by workers that are gone before the first run begins.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from scantrial.core.errors import ScantrialError, TrainingError, error_from_dict
@@ -19,7 +18,7 @@ from scantrial.core.machine import available_memory, n_cores
 from scantrial.core.progress import Progress
 from scantrial.store.folder import RunKey
 from scantrial.study.costs import cost_key
-from scantrial.study.pool import WorkerProcess
+from scantrial.study.executor import Executor, Seat
 from scantrial.study.schedule import epoch_s_by_arm, makespan, run_costs
 from scantrial.study.study import Arm, Study
 from scantrial.study.worker import WorkerSetup
@@ -107,28 +106,26 @@ def fixed_choice(stored: Mapping[str, Any], *, threads: int, n_runs: int) -> Wor
 
 @dataclass(slots=True, kw_only=True)
 class Probe:
-    """Worker processes that time a few steps of some arms, side by side.
+    """Seats that time a few steps of some arms, side by side.
 
     Parameters
     ----------
     setup : as for training; its threads do not count
-    lock_handle : see `scantrial.study.pool.WorkerProcess`
-    log_folder : where each process's standard error goes
+    executor : starts the seats
     """
 
     setup: WorkerSetup
-    lock_handle: int
-    log_folder: Path
-    _workers: list[tuple[WorkerProcess, Iterator[dict[str, Any]]]] = field(default_factory=list)
+    executor: Executor
+    _seats: list[tuple[Seat, Iterator[dict[str, Any]]]] = field(default_factory=list)
 
     @contextmanager
     def open(self) -> Iterator[Probe]:
-        """End all processes at the end of the block."""
+        """Close all seats at the end of the block."""
         try:
             yield self
         finally:
-            for worker, _ in self._workers:
-                worker.close()
+            for seat, _ in self._seats:
+                seat.close()
 
     def seconds(self, arm: str, *, workers: int, threads: int) -> tuple[float, int]:
         """Return the mean seconds of the arm's epoch, so many trained at once, and the most memory that one took.
@@ -136,31 +133,29 @@ class Probe:
         Raises
         ------
         ScantrialError
-            If a process cannot start, or the arm cannot be trained.
+            If a seat cannot start, or the arm cannot be trained.
         """
         self._start(workers)
-        asked = self._workers[:workers]
-        for worker, _ in asked:
-            worker.send({"time": arm, "threads": threads})
-        answers = [_next(worker, lines) for worker, lines in asked]
+        asked = self._seats[:workers]
+        for seat, _ in asked:
+            seat.send({"time": arm, "threads": threads})
+        answers = [_next(seat, answers) for seat, answers in asked]
         return statistics.fmean(item["epoch_s"] for item in answers), max(item["peak_bytes"] for item in answers)
 
     def _start(self, n_workers: int) -> None:
         fresh = []
-        for number in range(len(self._workers), n_workers):
-            log_path = self.log_folder / f"worker-{number}.log"
-            setup = replace(self.setup, threads=n_cores())
-            worker = WorkerProcess(setup, lock_handle=self.lock_handle, log_path=log_path)
-            fresh.append((worker, worker.answers()))
-            self._workers.append(fresh[-1])
-        for worker, lines in fresh:
-            _next(worker, lines)
+        for number in range(len(self._seats), n_workers):
+            seat = self.executor.start(replace(self.setup, threads=n_cores()), number)
+            fresh.append((seat, seat.answers()))
+            self._seats.append(fresh[-1])
+        for seat, answers in fresh:
+            _next(seat, answers)
 
 
-def _next(worker: WorkerProcess, lines: Iterator[dict[str, Any]]) -> dict[str, Any]:
-    answer = next(lines, None)
+def _next(seat: Seat, answers: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    answer = next(answers, None)
     if answer is None:
-        raise TrainingError(f"{worker.epitaph()} while it was timed")
+        raise TrainingError(f"{seat.epitaph()} while it was timed")
     if answer["kind"] in ("fatal", "failed"):
         raise error_from_dict(answer["error"])
     return answer

@@ -1,11 +1,70 @@
-"""Which cases make up which step."""
+"""The steps of an epoch: which cases make up which step, and its learning rate."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from scantrial.core.rng import stream
+from scantrial.recipe.task import RunTask
+from scantrial.train.schedules import learning_rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of training. What is drawn for a case by `seed`, `epoch` and its number is the same in every arm.
+
+    Parameters
+    ----------
+    seed : of the replicate
+    epoch : counts from 1 through all rounds
+    number : steps of this epoch before this one
+    lr : learning rate
+    rows : shape (n,), rows of the training scans, on the run's device
+    cases : shape (n,), the case numbers of these rows: rows of the task's `images`
+    """
+
+    seed: int
+    epoch: int
+    number: int
+    lr: float
+    rows: Tensor
+    cases: NDArray[np.int64]
+
+
+def epoch_steps(task: RunTask, epoch: int) -> tuple[Step, ...]:
+    """Return the steps of one epoch.
+
+    Parameters
+    ----------
+    epoch : counts from 1 through all rounds
+    """
+    recipe, cases = task.recipe, task.cases["train"]
+    order = epoch_order(task.seed, epoch, len(cases))
+    rows, cases = torch.from_numpy(order).to(task.device), cases[order]
+    bounds = batch_bounds(len(order), recipe.batch_size)
+    before = (epoch - 1) % recipe.epochs * len(bounds)
+    return tuple(
+        Step(
+            seed=task.seed,
+            epoch=epoch,
+            number=number,
+            lr=learning_rate(
+                recipe.schedule,
+                recipe.optimizer.lr,
+                step=before + number,
+                n_batches=len(bounds),
+                n_epochs=recipe.epochs,
+            ),
+            rows=rows[start:stop],
+            cases=cases[start:stop],
+        )
+        for number, (start, stop) in enumerate(bounds)
+    )
 
 
 def epoch_order(seed: int, epoch: int, n_cases: int) -> NDArray[np.int64]:

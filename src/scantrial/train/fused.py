@@ -8,7 +8,7 @@ the next batch. Everything behind them, and the first layer's bias, is ordinary 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +20,9 @@ from scantrial.core.machine import return_freed_memory
 from scantrial.core.records import RunResult
 from scantrial.recipe.spec import AdamSpec, Optimizer
 from scantrial.recipe.task import RunTask, Tell
-from scantrial.train.batches import batch_bounds, epoch_order
+from scantrial.train.batches import Step
 from scantrial.train.kernel import ADAM, SGD, Kernel, SweepArguments, chosen_variant
 from scantrial.train.run import TrainedEpoch, carry_out, grad_norm
-from scantrial.train.schedules import learning_rate
 from scantrial.train.state import Setup, TrainState
 
 _WORTH_SHARING = 1 << 18  # weights
@@ -93,51 +92,40 @@ def _chain(module: nn.Module) -> Iterable[nn.Module]:
         yield module
 
 
-def train_epoch(kernel: Kernel, setup: Setup, state: TrainState, epoch: int) -> TrainedEpoch:
-    """Take one step for each batch of the epoch's order.
+def train_epoch(kernel: Kernel, setup: Setup, state: TrainState, steps: Sequence[Step]) -> TrainedEpoch:
+    """Take the steps of one epoch, one after the other.
 
     Logits that are not finite end the epoch: the weights behind them cannot recover.
-
-    Parameters
-    ----------
-    epoch : counts from 1 through all rounds
     """
-    recipe = setup.task.recipe
-    order = torch.from_numpy(epoch_order(setup.task.seed, epoch, len(setup.train)))
-    bounds = batch_bounds(len(order), recipe.batch_size)
-    seen = torch.full((len(order), setup.head.n_outputs), torch.nan)
+    seen = torch.full((len(setup.train), setup.head.n_outputs), torch.nan)
     network = split_network(state.network)
     lay_out_by_inputs(state, network.first.weight)
     sweep = Sweep(kernel, setup, network.first.weight, state.optimizer)
-    lr = 0.0
+    parts = torch.split(seen, [len(step.rows) for step in steps])
+    upcoming = [*(step.rows for step in steps[1:]), steps[0].rows[:0]]
     state.network.train()
-    products = sweep.multiply(order[slice(*bounds[0])])
+    products = sweep.multiply(steps[0].rows)
     with few_threads_if_small(network):
-        for batch, (start, stop) in enumerate(bounds):
-            step = (epoch - 1) % recipe.epochs * len(bounds) + batch
-            lr = learning_rate(
-                recipe.schedule, recipe.optimizer.lr, step=step, n_batches=len(bounds), n_epochs=recipe.epochs
-            )
-            rows = order[start:stop]
-            logits = step_behind(setup, state.optimizer, network, products.requires_grad_(), setup.y_train[rows], lr=lr)
-            upcoming = order[slice(*bounds[batch + 1])] if batch + 1 < len(bounds) else order[:0]
-            products = sweep.step(rows, products.grad, upcoming, lr=lr)
-            seen[start:stop] = logits
+        for step, part, next_rows in zip(steps, parts, upcoming, strict=True):
+            logits = step_behind(setup, state.optimizer, network, products.requires_grad_(), step)
+            products = sweep.step(step, products.grad, next_rows)
+            part.copy_(logits)
+            lr = step.lr
             if not logits.isfinite().all():
                 break
     last_grad_norm = grad_norm(state.network, squares={network.first.weight: sweep.squares})
-    return TrainedEpoch(order=order, logits=seen, lr=lr, grad_norm=None, last_grad_norm=last_grad_norm)
+    return TrainedEpoch(logits=seen, lr=lr, grad_norm=None, last_grad_norm=last_grad_norm)
 
 
 def step_behind(
-    setup: Setup, optimizer: optim.Optimizer, network: SplitNetwork, products: Tensor, y_true: Tensor, *, lr: float
+    setup: Setup, optimizer: optim.Optimizer, network: SplitNetwork, products: Tensor, step: Step
 ) -> Tensor:
     """Move all weights but the first layer's, leave the gradient in `products`, return the logits before the move."""
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = step.lr
     optimizer.zero_grad(set_to_none=True)
     logits = network.logits(products)
-    torch.autograd.backward(setup.head.loss(logits, y_true))
+    torch.autograd.backward(setup.head.loss(logits, setup.y_train[step.rows]))
     optimizer.step()  # passes over the first weight, which has no gradient
     return logits.detach()
 
@@ -182,19 +170,18 @@ class Sweep:
         """Return the products of a batch with the weight as it stands, shape (len(rows), n_units)."""
         return self._sweep(rows[:0], None, rows)
 
-    def step(self, rows: Tensor, delta: Tensor | None, upcoming: Tensor, *, lr: float) -> Tensor:
+    def step(self, step: Step, delta: Tensor | None, upcoming: Tensor) -> Tensor:
         """Move the weight once, and return the products of the batch that comes next.
 
         Parameters
         ----------
-        rows : the batch, rows of the training scans
-        delta : shape (len(rows), n_units), the loss's gradient at the batch's products
-        upcoming : the next batch, or none: then the sum of squares of this last step's gradient is taken
+        delta : shape (len(step.rows), n_units), the loss's gradient at the batch's products
+        upcoming : rows of the next batch, or none: then the sum of squares of this last step's gradient is taken
         """
         self._arguments.squares = None if len(upcoming) else self._squares.data_ptr()
-        for name, value in self._coefficients(lr).items():
+        for name, value in self._coefficients(step.lr).items():
             setattr(self._arguments, name, value)
-        return self._sweep(rows, delta, upcoming)
+        return self._sweep(step.rows, delta, upcoming)
 
     def _sweep(self, rows: Tensor, delta: Tensor | None, upcoming: Tensor) -> Tensor:
         products = torch.empty(len(upcoming), self._n_units)

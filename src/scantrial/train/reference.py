@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from scantrial.core.records import RunResult
 from scantrial.recipe.task import RunTask, Tell
-from scantrial.train.batches import batch_bounds, epoch_order
+from scantrial.train.batches import Step
 from scantrial.train.run import TrainedEpoch, carry_out, grad_norm
-from scantrial.train.schedules import learning_rate
 from scantrial.train.state import Setup, TrainState
 
 
@@ -40,46 +41,31 @@ def train_run(task: RunTask, tell: Tell) -> RunResult:
     return carry_out(task, tell, engine="reference", train_epoch=train_epoch)
 
 
-def train_epoch(setup: Setup, state: TrainState, epoch: int) -> TrainedEpoch:
-    """Take one step for each batch of the epoch's order.
-
-    Parameters
-    ----------
-    epoch : counts from 1 through all rounds
-    """
-    recipe = setup.task.recipe
-    order = torch.from_numpy(epoch_order(setup.task.seed, epoch, len(setup.train)))
-    rows = order.to(setup.task.device)
-    bounds = batch_bounds(len(rows), recipe.batch_size)
-    seen = torch.empty(len(rows), setup.head.n_outputs, device=setup.task.device)
+def train_epoch(setup: Setup, state: TrainState, steps: Sequence[Step]) -> TrainedEpoch:
+    """Take the steps of one epoch, one after the other."""
+    seen = torch.empty(len(setup.train), setup.head.n_outputs, device=setup.task.device)
     norms: list[Tensor] = []
-    lr = 0.0
     state.network.train()
-    for batch, (start, stop) in enumerate(bounds):
-        step = (epoch - 1) % recipe.epochs * len(bounds) + batch
-        lr = learning_rate(
-            recipe.schedule, recipe.optimizer.lr, step=step, n_batches=len(bounds), n_epochs=recipe.epochs
-        )
-        seen[start:stop] = train_step(setup, state, rows[start:stop], lr=lr, norms=norms)
+    for step, part in zip(steps, torch.split(seen, [len(step.rows) for step in steps]), strict=True):
+        part.copy_(train_step(setup, state, step, norms=norms))
     return TrainedEpoch(
-        order=order,
         logits=seen.float().cpu(),
-        lr=lr,
+        lr=steps[-1].lr,
         grad_norm=float(torch.stack(norms).cpu().double().mean()) if norms else None,
         last_grad_norm=grad_norm(state.network),
     )
 
 
-def train_step(setup: Setup, state: TrainState, rows: Tensor, *, lr: float, norms: list[Tensor]) -> Tensor:
+def train_step(setup: Setup, state: TrainState, step: Step, *, norms: list[Tensor]) -> Tensor:
     """Move the weights once; return the batch's logits from before the move.
 
     Where the gradient is clipped, its norm before that is added to `norms`.
     """
     for group in state.optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = step.lr
     state.optimizer.zero_grad(set_to_none=True)
-    logits: Tensor = state.network(setup.train.batch(rows))
-    loss = setup.head.loss(logits, setup.y_train_device[rows])
+    logits: Tensor = state.network(setup.train.batch(step.rows))
+    loss = setup.head.loss(logits, setup.y_train_device[step.rows])
     torch.autograd.backward(loss)
     largest = setup.task.recipe.clip_grad_norm
     if largest is not None:

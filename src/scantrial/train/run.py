@@ -26,6 +26,7 @@ from scantrial.nets.generators import borrowed_generators
 from scantrial.nets.heads import make_head, resolve_class_weights
 from scantrial.recipe.spec import CNN_PRESETS
 from scantrial.recipe.task import RunTask, Tell
+from scantrial.train.batches import Step, epoch_steps
 from scantrial.train.checkpoint import load_checkpoint, save_checkpoint, take_up
 from scantrial.train.checks import check_task
 from scantrial.train.evaluate import cases_at_once, logits_of, measure
@@ -43,22 +44,21 @@ class TrainedEpoch:
 
     Parameters
     ----------
-    order : shape (n_train,), rows in the order they were trained on, on the CPU
-    logits : shape (n_train, n_outputs), in that order, each from before the step that its case took part in; on the CPU
+    logits : shape (n_train, n_outputs), in the order of the steps, each from before the step that its case took part
+        in; on the CPU
     lr : learning rate of the last step
     grad_norm : mean over the steps of the gradient's Euclidean norm, or None where it was not taken
     last_grad_norm : of the last step's gradient alone, or None where there was no last step
     """
 
-    order: Tensor
     logits: Tensor
     lr: float
     grad_norm: float | None
     last_grad_norm: float | None
 
 
-EpochTrainer = Callable[[Setup, TrainState, int], TrainedEpoch]
-"""Trains one epoch (counting from 1 through all rounds), moving the weights of the state's network."""
+EpochTrainer = Callable[[Setup, TrainState, Sequence[Step]], TrainedEpoch]
+"""Takes the steps of one epoch, moving the weights of the state's network."""
 
 
 def carry_out(task: RunTask, tell: Tell, *, engine: str, train_epoch: EpochTrainer) -> RunResult:
@@ -165,10 +165,11 @@ def _next_epoch(setup: Setup, state: TrainState, train_epoch: EpochTrainer) -> N
     epoch = len(state.history) + 1
     if (epoch - 1) % recipe.epochs == 0:
         state.optimizer = make_optimizer(recipe.optimizer, state.network.parameters(), device=setup.task.device)
-    trained = train_epoch(setup, state, epoch)
+    steps = epoch_steps(setup.task, epoch)
+    trained = train_epoch(setup, state, steps)
     with watched_units(state.network) as units:
         val_logits = logits_of(state.network, setup.val, n_at_once=setup.n_at_once)
-    record = replace(_record(setup, state, epoch, trained, val_logits), dead_units=units.dead_share())
+    record = replace(_record(setup, state, steps, trained, val_logits), dead_units=units.dead_share())
     state.history.append(record)
     if not has_diverged(record):
         score = selection_score(
@@ -178,8 +179,12 @@ def _next_epoch(setup: Setup, state: TrainState, train_epoch: EpochTrainer) -> N
     state.epoch_s.append(time.perf_counter() - begun)
 
 
-def _record(setup: Setup, state: TrainState, epoch: int, trained: TrainedEpoch, val_logits: Tensor) -> EpochRecord:
-    train = measure(setup.head, trained.logits, setup.y_train[trained.order])
+def _record(
+    setup: Setup, state: TrainState, steps: Sequence[Step], trained: TrainedEpoch, val_logits: Tensor
+) -> EpochRecord:
+    epoch = steps[0].epoch
+    order = torch.cat([step.rows for step in steps]).cpu()
+    train = measure(setup.head, trained.logits, setup.y_train[order])
     val = measure(setup.head, val_logits, setup.y_val)
     again = None
     if setup.task.recipe.train_eval:

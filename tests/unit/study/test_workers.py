@@ -13,6 +13,7 @@ from scantrial.core import machine
 from scantrial.store.folder import RunKey
 from scantrial.study import execute, workers
 from scantrial.study.execute import Hooks, Outcome, run_study
+from scantrial.study.executor import local_executor
 from scantrial.study.schedule import longest_first, makespan
 from scantrial.study.workers import candidates
 
@@ -246,7 +247,11 @@ def test_seconds_of_finished_runs_tell_the_order(trial: Trial):
     started: list[str] = []
     hooks = Hooks(watch=lambda event, clock: started.append(str(event.key)) if event.kind == "started" else None)
     execution = execute.Execution(
-        engine="fake_engine:train", engine_reason="a test", prepare="fake_engine:prepare", workers=2
+        engine="fake_engine:train",
+        engine_reason="a test",
+        prepare="fake_engine:prepare",
+        executor=local_executor,
+        workers=2,
     )
     run_study(trial.study(seeds=3), trial.scans(), trial.folder, execution, hooks)
     assert set(started[:2]) == {"loss-ce/seed-1", "loss-ce/seed-2"}

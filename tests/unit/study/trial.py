@@ -18,6 +18,7 @@ from scantrial.data.scanset import ScanSet
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.study.execute import Execution, Hooks, Outcome, Watch, run_study
+from scantrial.study.executor import local_executor
 from scantrial.study.file import parse_study, study_to_yaml
 from scantrial.study.plan import study_to_plan
 from scantrial.study.record import cases_table, data_record
@@ -103,7 +104,7 @@ class Trial:
     ) -> Outcome:
         """Carry out a study with the fake engine."""
         fields = {"engine": "fake_engine:train", "engine_reason": "a test", "prepare": "fake_engine:prepare"}
-        execution = Execution(**{**fields, "threads": None, **how})
+        execution = Execution(**{**fields, "executor": local_executor, **how})
         hooks = Hooks(watch=watch)
         return run_study(study or self.study(), scans or self.scans(), self.folder, execution, hooks)
 
@@ -118,9 +119,10 @@ class Trial:
         )
         for name in finished:
             arm, _, seed = name.partition("/seed-")
-            self.folder.write_run(result_of(self._task(study, scans, RunKey(arm, int(seed)))))
+            self.folder.write_run(result_of(self.task(study, scans, RunKey(arm, int(seed)))))
 
-    def _task(self, study: Study, scans: ScanSet, key: RunKey) -> RunTask:
+    def task(self, study: Study, scans: ScanSet, key: RunKey) -> RunTask:
+        """Return one run as an engine is given it."""
         return RunTask(
             arm=key.arm,
             seed=key.seed,

@@ -1,0 +1,157 @@
+"""Where runs are trained: an executor starts seats, and each seat trains one run after the other.
+
+`Pool` and `Probe` know these two protocols alone. `LocalExecutor` starts worker processes on this machine; anything
+else that takes the same commands and gives the same answers will do, such as a process on a node of a cluster.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from scantrial.core.files import clear_os_errors
+from scantrial.store.folder import StudyFolder
+from scantrial.study.worker import WorkerSetup
+
+
+class Seat(Protocol):
+    """A place where one run at a time is trained, by the commands and answers of `scantrial.study.worker`.
+
+    One thread sends and reads; any thread may close, at any time and more than once.
+    """
+
+    def send(self, command: dict[str, Any]) -> None:
+        """Send one command, plain data. Never fails: a seat that is lost is noticed by its missing answer."""
+
+    def answers(self) -> Iterator[dict[str, Any]]:
+        """Yield the answers, ``ready`` or ``fatal`` first; end when the seat is lost or closed."""
+
+    def epitaph(self) -> str:
+        """Return how a seat whose answers have ended was lost, as the beginning of a sentence."""
+
+    def close(self) -> None:
+        """End the seat, in the middle of whatever it does, and wait until it writes nothing any more."""
+
+
+class Executor(Protocol):
+    """Starts seats."""
+
+    def start(self, setup: WorkerSetup, number: int) -> Seat:
+        """Start one seat and return at once, before it is ready; called by several threads, one at a time.
+
+        Parameters
+        ----------
+        number : which of the seats at the same time, from 0; a lost seat's number is given to the one that replaces it
+
+        Raises
+        ------
+        ScantrialError
+            If there can be no seat; the study ends.
+        """
+
+
+MakeExecutor = Callable[[StudyFolder, int], Executor]
+"""Makes a study's executor from its folder, which is locked, and from the lock's open file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalExecutor:
+    """Start worker processes on this machine.
+
+    Parameters
+    ----------
+    lock_handle : the open file of the study's lock, which every worker holds as well
+    log_folder : where each worker's standard error goes
+    """
+
+    lock_handle: int
+    log_folder: Path
+
+    def start(self, setup: WorkerSetup, number: int) -> Seat:
+        """Start one worker process.
+
+        Raises
+        ------
+        StoreError
+            If its log cannot be written.
+        """
+        log_path = self.log_folder / f"worker-{number}.log"
+        return WorkerProcess(setup, lock_handle=self.lock_handle, log_path=log_path)
+
+
+def local_executor(folder: StudyFolder, lock_handle: int) -> LocalExecutor:
+    """Make the executor of this machine, with the logs in the folder's ``partial``.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written to.
+    """
+    log_folder = folder.path / "partial"
+    with clear_os_errors(folder.path):
+        log_folder.mkdir(exist_ok=True)
+    return LocalExecutor(lock_handle=lock_handle, log_folder=log_folder)
+
+
+class WorkerProcess:
+    """One worker process, as a `Seat`. It dies with this object's process, whatever way that ends."""
+
+    def __init__(self, setup: WorkerSetup, *, lock_handle: int, log_path: Path) -> None:
+        self.log_path = log_path
+        with clear_os_errors(log_path), log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                # -P: the working directory must not stand in for Python's own modules.
+                [sys.executable, "-P", "-m", "scantrial.study.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                # A Ctrl-C in the terminal is the parent's to handle.
+                start_new_session=True,
+                pass_fds=(lock_handle,),
+                env={**os.environ, "OMP_NUM_THREADS": str(setup.threads), "PYTHONUNBUFFERED": "1"},
+                text=True,
+                encoding="utf-8",
+            )
+        self.send(asdict(setup))
+
+    def send(self, command: dict[str, Any]) -> None:
+        """Send one command; a worker that is gone is noticed by its missing answer."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError, ValueError):
+            self._process.stdin.write(json.dumps(command) + "\n")
+            self._process.stdin.flush()
+
+    def answers(self) -> Iterator[dict[str, Any]]:
+        """Yield the worker's messages until it is gone."""
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                # A line that the death of the process tore says nothing.
+                with suppress(ValueError):
+                    yield json.loads(line)
+
+    def epitaph(self) -> str:
+        """Return how a worker that is gone ended, with the last words of its log."""
+        code = self._process.wait()
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        hint = "; the system may have run out of memory" if code == -signal.SIGKILL else ""
+        with suppress(OSError):
+            tail = self.log_path.read_text(errors="replace").strip().splitlines()[-3:]
+            if tail:
+                hint += "; its last words: " + " / ".join(tail)
+        return f"the worker process {how}{hint}"
+
+    def close(self) -> None:
+        """Let the worker end, and wait until it has."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError, ValueError):
+            self._process.stdin.close()
+        self._process.wait()
