@@ -196,9 +196,8 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_breaks_equivalence": _LOSS,
         "_weights_note": _LOSS,
     },
-    "analysis/planning.py": {
-        "plan_again": Rule(rule="the basis of a plan is this study's own spreads", source=f"{_OR}; Browne 1995"),
-        "_sentences": Rule(
+    "analysis/plan_words.py": {
+        "plan_sentences": Rule(
             rule="more than one comparison; power to call equal arms equivalent", source="Holm 1979; Schuirmann 1987"
         ),
         "_first": _SMALLEST,
@@ -207,14 +206,19 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_enough": _PRICE,
         "_both": _PRICE,
         "_floors": Rule(rule="the smallest difference as seeds, or cases, grow without end", source=_POWER),
-        "_warnings": Rule(
+        "plan_warnings": Rule(
             rule="few seeds, no margin, or assumptions in place of a pilot",
             threshold=f"{MIN_SEEDS} and {FEW_SEEDS} seeds",
         ),
-        "_rising": Rule(rule="the smallest difference rises with the cases somewhere on the curve", source=_POWER),
+        "rising_warning": Rule(
+            rule="the smallest difference rises with the cases somewhere on the curve", source=_POWER
+        ),
         "_few_cases": Rule(rule="a class has few test cases", threshold=f"{MIN_OF_CLASS} cases"),
         "_patients": Rule(rule="patients have several cases, and the plan stands on assumptions"),
         "_beyond": Rule(rule="the value assumed plus the smallest difference is beyond the best value"),
+    },
+    "analysis/power_table.py": {
+        "plan_again": Rule(rule="the basis of a plan is this study's own spreads", source=f"{_OR}; Browne 1995"),
     },
     "report/sentences.py": {
         **dict.fromkeys(["_runs_planned", "_kept", "_scans_used", "_scans_left_out"], _FACTS),
@@ -352,7 +356,8 @@ TITLES = {
     "analysis/verdicts.py": "Comparisons: why there is no verdict, and notes",
     "report/judging.py": "Comparisons: of a study",
     "report/verdict_words.py": "Comparisons: what stands around the verdicts",
-    "analysis/planning.py": "Planning",
+    "analysis/plan_words.py": "Planning",
+    "analysis/power_table.py": "Planning: again, on a study's own spreads",
     "report/sentences.py": "Report: what was done, trouble, results, choices, limits",
     "report/audit_document.py": "Report: the page of an audit",
     "report/evaluation_words.py": "Calibration, temperature, thresholds and the luck of the best",
