@@ -22,7 +22,7 @@ ifneq ($(wildcard ../shared/refdata/.),)
 export SCANTRIAL_REFDATA ?= $(abspath ../shared/refdata)
 endif
 
-.PHONY: help env demo test slow sim search coverage lint format size bench peers replicate docs clean
+.PHONY: help env demo test slow sim search coverage lint format size pages bench peers replicate docs clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -80,6 +80,9 @@ format: env ## mend what can be mended without a thought
 size: env ## how big the code is, and whether it keeps its budget
 	@$(PY) scripts/size.py
 
+pages: env ## the pages of docs/ that are made from the code; scripts/pages.py NAME writes one
+	@$(PY) scripts/pages.py
+
 bench: env peers ## every benchmark, one after the other
 	@for network in M1 M2 cnn; do $(PY) benchmarks/engines.py --network $$network; done
 	@for network in M1 M2; do $(PY) benchmarks/engines.py --network $$network --epochs 30; done
@@ -97,8 +100,8 @@ peers: .venv-peers/.installed ## the environment of the loops that benchmarks co
 	@touch $@
 
 replicate: env ## both reports of the course, trained again and set beside their numbers
-	$(PY) scripts/replicate.py
-	$(PY) scripts/two_reports_page.py
+	$(PY) examples/replication/replicate.py
+	$(PY) examples/replication/two_reports.py
 
 # No --quiet: MkDocs counts a warning only where it would print it, and --strict would pass on anything.
 docs: env ## the documentation as a site, in ./site; a broken link ends it

@@ -1,25 +1,41 @@
 """Print how big the code is, and fail where a part of it outgrew its budget.
 
-One row of numbers, counted on the syntax tree. Lines include blanks and comments; a function's body is
-counted without its docstring; nested functions and methods count. A function that takes many parameters
-on purpose, such as a command with its options, says ``# noqa: PLR0913`` on its ``def`` line.
+One row of numbers, counted on the syntax tree. Lines include blanks and comments, lines of code neither these nor
+docstrings; a function's body is counted without its docstring; nested functions and methods count. A function that
+takes many parameters on purpose, such as a command with its options, says ``# noqa: PLR0913`` on its ``def`` line.
 
     python scripts/size.py [ROOT]
+    python scripts/size.py --peers FOLDER...
+
+With ``--peers`` other codebases are measured instead, without their tests, and kept in docs/data/model-codebases.json:
+each FOLDER is an unpacked wheel, the package beside its ``NAME-VERSION.dist-info``. Then ``python scripts/pages.py
+size`` sets them beside ours.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
+import io
+import json
 import sys
+import tokenize
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-MAX_BODY_LINES = 80
-MAX_MODULE_LINES = 600
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = ROOT / "docs" / "data" / "model-codebases.json"
+
+MAX_BODY_LINES = 60
+MAX_MODULE_LINES = 500
 MAX_PARAMETERS = 8
+MANY_PARAMETERS = 5
+"""More than these are counted, and allowed up to the budget."""
 EXCUSE = "noqa: PLR0913"
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -50,11 +66,34 @@ class FunctionSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleSize:
-    """What is counted of one module."""
+    """What is counted of one module; `classes` are the names of those that stand in no function or class."""
 
     path: Path
     n_lines: int
+    n_code_lines: int
     functions: tuple[FunctionSize, ...]
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codebase:
+    """The row of numbers by which codebases are set side by side.
+
+    Parameters
+    ----------
+    n_files : modules that hold more than a docstring
+    body_lines : of functions: median, 90th and 99th percentile, longest
+    many_parameters : share of functions with more than five
+    shared_names : share of classes whose name another class of the codebase has as well
+    """
+
+    name: str
+    version: str
+    n_files: int
+    n_code_lines: int
+    body_lines: tuple[int, ...]
+    many_parameters: float
+    shared_names: float
 
 
 def measure(path: Path) -> ModuleSize | None:
@@ -66,8 +105,35 @@ def measure(path: Path) -> ModuleSize | None:
     lines = text.splitlines()
     is_public = not any(part.startswith("_") and part != "__init__.py" for part in path.parts[-2:])
     return ModuleSize(
-        path=path, n_lines=len(lines), functions=tuple(_functions(tree, path, lines, is_public=is_public))
+        path=path,
+        n_lines=len(lines),
+        n_code_lines=_n_code_lines(text, tree),
+        functions=tuple(_functions(tree, path, lines, is_public=is_public)),
+        classes=tuple(node.name for node in tree.body if isinstance(node, ast.ClassDef)),
     )
+
+
+_NO_CODE = {
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENCODING,
+    tokenize.ENDMARKER,
+}
+
+
+def _n_code_lines(text: str, tree: ast.Module) -> int:
+    """Count the lines that hold a token of code; a text that stands by itself is a docstring."""
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    code = {
+        number for token in tokens if token.type not in _NO_CODE for number in range(token.start[0], token.end[0] + 1)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt) and _is_text(node):
+            code.difference_update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return len(code)
 
 
 def _functions(
@@ -121,11 +187,11 @@ def _n_body_lines(node: Function) -> int:
 
 
 def _without_docstring(body: Sequence[ast.stmt]) -> Sequence[ast.stmt]:
-    first = body[0] if body else None
-    is_docstring = (
-        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
-    )
-    return body[1:] if is_docstring else body
+    return body[1:] if body and _is_text(body[0]) else body
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def broken_budgets(modules: Sequence[ModuleSize]) -> Iterator[str]:
@@ -141,46 +207,94 @@ def broken_budgets(modules: Sequence[ModuleSize]) -> Iterator[str]:
                 yield f"{what} takes {function.n_parameters} parameters, at most {MAX_PARAMETERS}"
 
 
+def measure_folder(folder: Path) -> list[ModuleSize]:
+    """Measure every module of a folder, tests left out."""
+    paths = sorted(path for path in folder.rglob("*.py") if "tests" not in path.relative_to(folder).parts)
+    return [size for path in paths if (size := measure(path))]
+
+
+def row_of(modules: Sequence[ModuleSize], *, name: str, version: str = "") -> Codebase:
+    """Return the row of numbers of a codebase."""
+    functions = [function for module in modules for function in module.functions]
+    names = [name for module in modules for name in module.classes]
+    n_of = Counter(names)
+    return Codebase(
+        name=name,
+        version=version,
+        n_files=len(modules),
+        n_code_lines=sum(module.n_code_lines for module in modules),
+        body_lines=_quantiles([function.n_body_lines for function in functions], 50, 90, 99, 100),
+        many_parameters=_share(sum(f.n_parameters > MANY_PARAMETERS for f in functions), len(functions)),
+        shared_names=_share(sum(n_of[name] > 1 for name in names), len(names)),
+    )
+
+
+def measure_peer(folder: Path) -> Codebase:
+    """Measure an unpacked wheel.
+
+    Raises
+    ------
+    SystemExit
+        If the folder does not hold one package beside its ``NAME-VERSION.dist-info``.
+    """
+    found = [path.name.removesuffix(".dist-info").split("-") for path in folder.glob("*-*.dist-info")]
+    if len(found) != 1 or not (folder / found[0][0]).is_dir():
+        raise SystemExit(f"{folder}: no unpacked wheel; expected a package beside its NAME-VERSION.dist-info")
+    name, version = found[0]
+    return row_of(measure_folder(folder / name), name=name, version=version)
+
+
+def keep_peers(folders: Sequence[Path], target: Path = PEERS) -> None:
+    """Measure unpacked wheels and keep the numbers, with the day."""
+    rows = [asdict(measure_peer(folder)) for folder in folders]
+    day = datetime.now(tz=UTC).date().isoformat()
+    target.write_text(json.dumps({"measured": day, "codebases": rows}, indent=2) + "\n", encoding="utf-8")
+    print(target)
+
+
 def summary(modules: Sequence[ModuleSize], *, n_test_lines: int) -> list[tuple[str, str]]:
-    """Return the row of numbers as pairs of what and how much."""
+    """Return the row of numbers, and others of our own, as pairs of what and how much."""
+    row = row_of(modules, name="scantrial")
     functions = [function for module in modules for function in module.functions]
     public = [function for function in functions if function.is_public]
     n_lines = sum(module.n_lines for module in modules)
+    n_annotated, n_parameters = (sum(getattr(f, name) for f in functions) for name in ("n_annotated", "n_parameters"))
     return [
         ("modules, functions, lines", f"{len(modules)}, {len(functions)}, {n_lines}"),
-        ("module lines: median / p90 / max", _quantiles([module.n_lines for module in modules], 50, 90, 100)),
-        ("functions in a module: median", _quantiles([len(module.functions) for module in modules], 50)),
-        (
-            "function body: median / p90 / p99 / max",
-            _quantiles([function.n_body_lines for function in functions], 50, 90, 99, 100),
-        ),
-        (
-            "public functions with docstring",
-            _percent(sum(function.has_docstring for function in public), len(public)),
-        ),
-        (
-            "parameters annotated",
-            _percent(sum(f.n_annotated for f in functions), sum(f.n_parameters for f in functions)),
-        ),
-        ("parameters: max", _quantiles([function.n_parameters for function in functions], 100)),
+        ("lines of code", str(row.n_code_lines)),
+        ("module lines: median / p90 / max", _words(_quantiles([module.n_lines for module in modules], 50, 90, 100))),
+        ("functions in a module: median", _words(_quantiles([len(module.functions) for module in modules], 50))),
+        ("function body: median / p90 / p99 / max", _words(row.body_lines)),
+        ("public functions with docstring", percent(_share(sum(f.has_docstring for f in public), len(public)))),
+        ("parameters annotated", percent(_share(n_annotated, n_parameters))),
+        ("parameters: max", _words(_quantiles([function.n_parameters for function in functions], 100))),
+        (f"functions with more than {MANY_PARAMETERS} parameters", percent(row.many_parameters, digits=1)),
+        ("classes that share a name", percent(row.shared_names)),
         ("test lines per line of code", f"{n_test_lines / n_lines:.2f}" if n_lines else "-"),
     ]
 
 
-def _quantiles(values: Sequence[int], *percents: int) -> str:
-    if not values:
-        return "-"
+def _quantiles(values: Sequence[int], *percents: int) -> tuple[int, ...]:
     # The value itself, not a mean of two: nobody wrote a function of 7.5 lines.
-    return " / ".join(str(int(np.percentile(values, percent, method="higher"))) for percent in percents)
+    return tuple(int(np.percentile(values, percent, method="higher")) for percent in percents) if values else ()
 
 
-def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} %" if whole else "-"
+def percent(share: float, *, digits: int = 0) -> str:
+    """Return ``2 %``."""
+    return f"{100 * share:.{digits}f} %"
 
 
-def main(root: Path) -> int:
+def _words(values: Sequence[int]) -> str:
+    return " / ".join(map(str, values)) or "-"
+
+
+def _share(part: int, whole: int) -> float:
+    return round(part / whole, 4) if whole else 0.0
+
+
+def check(root: Path) -> int:
     """Print the row of numbers for a checkout; return 1 where a budget is broken, else 0."""
-    modules = [size for path in sorted((root / "src").rglob("*.py")) if (size := measure(path))]
+    modules = measure_folder(root / "src")
     tests = sorted((root / "tests").rglob("*.py"))
     n_test_lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in tests)
     rows = summary(modules, n_test_lines=n_test_lines)
@@ -193,5 +307,17 @@ def main(root: Path) -> int:
     return 1 if broken else 0
 
 
+def main() -> int:
+    """Measure what the command line names."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("root", nargs="?", type=Path, default=ROOT, metavar="ROOT", help="of the checkout")
+    parser.add_argument("--peers", nargs="+", type=Path, metavar="FOLDER", help="unpacked wheels, to be kept")
+    given = parser.parse_args()
+    if given.peers:
+        keep_peers(given.peers)
+        return 0
+    return check(given.root)
+
+
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent))
+    sys.exit(main())

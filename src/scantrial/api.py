@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
 
 from numpy.typing import NDArray
 
-from scantrial.analysis.planning import Plan, assume
-from scantrial.analysis.planning import plan as plan_design
+from scantrial.analysis.assumptions import assume
+from scantrial.analysis.power_table import Plan
+from scantrial.analysis.power_table import plan as plan_design
 from scantrial.audit.records import Audit, AuditSettings
 from scantrial.core.about import answers
 from scantrial.core.errors import DataError, InputError, MissingExtraError
@@ -287,7 +288,7 @@ def default_folder(study: Study) -> Path:
 
 
 class PlanOptions(TypedDict, total=False):
-    """What a plan is made with, as keywords of `plan`; see `scantrial.analysis.planning.MEANINGS` for the assumptions.
+    """What a plan is made with, as keywords of `plan`; `scantrial.analysis.assumptions.MEANINGS` says what is assumed.
 
     Parameters
     ----------

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scantrial.analysis.planning import Design, assume, plan
+from scantrial.analysis.assumptions import assume
+from scantrial.analysis.planned_design import Design
 from scantrial.analysis.power import floor_over_seeds, power, smallest_difference
+from scantrial.analysis.power_table import plan
 
 DESIGNS = st.builds(
     Design,

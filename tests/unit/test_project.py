@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +10,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+import size
+import size_page
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -107,12 +111,13 @@ class TestSize:
         assert lines["public functions with docstring"] == "100 %"
         assert lines["parameters annotated"] == "50 %"
         assert lines["parameters: max"] == "2"
+        assert lines["lines of code"] == "6"
 
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            ("def f():\n" + "    x = 1\n" * 81, "f has 81 lines, at most 80"),
-            ("x = 1\n" * 601, "601 lines, at most 600"),
+            ("def f():\n" + "    x = 1\n" * 61, "f has 61 lines, at most 60"),
+            ("x = 1\n" * 501, "501 lines, at most 500"),
             ("def f(a, b, c, d, e, g, h, *, i, j): pass\n", "f takes 9 parameters, at most 8"),
         ],
     )
@@ -126,11 +131,67 @@ class TestSize:
         assert "a.py" in result.stderr
 
     def test_at_the_budget_is_within_it(self, tmp_path: Path):
-        """Eighty lines and eight parameters pass, and so does a function that says why it takes more."""
+        """Sixty lines and eight parameters pass, and so does a function that says why it takes more."""
         (tmp_path / "src").mkdir()
         (tmp_path / "src" / "a.py").write_text(
             "def f(a, b, c, d, e, g, h, i):\n"
-            + "    x = 1\n" * 80
+            + "    x = 1\n" * 60
             + "def g(a, b, c, d, e, g, h, i, j):  # noqa: PLR0913\n    pass\n"
         )
         assert self.run(tmp_path).returncode == 0
+
+    def test_lines_of_code_are_neither_blank_nor_words(self, tmp_path: Path):
+        """No comment, no docstring, also of an attribute; each line of a text or call that goes over several counts."""
+        (tmp_path / "a.py").write_text(
+            '"""Words\n\nand words."""\n\n# More words.\nX = 1  # and here\n"""Of X."""\nY = """one\n\nthree"""\nprint(\n    X\n)\n'
+        )
+        (found,) = size.measure_folder(tmp_path)
+        assert found.n_code_lines == 7
+
+    def test_the_row_counts_many_parameters_and_shared_names(self, tmp_path: Path):
+        """Shares of all functions and of the classes of modules; six parameters are many, tests are left out."""
+        (tmp_path / "tests").mkdir()
+        (tmp_path / "tests" / "test_a.py").write_text("class A: pass\n")
+        (tmp_path / "a.py").write_text("class A: pass\nclass B:\n    def f(self, a, b, c, d, e): pass\n")
+        (tmp_path / "b.py").write_text("class A: pass\nclass C: pass\ndef f(a, b, c, *, d, e, g): pass\n")
+        row = size.row_of(size.measure_folder(tmp_path), name="both")
+        assert (row.n_files, row.many_parameters, row.shared_names) == (2, 0.5, 0.5)
+
+    def test_peers_are_kept_with_version_and_day(self, tmp_path: Path):
+        """An unpacked wheel is measured; a folder that is none is refused."""
+        (tmp_path / "peer").mkdir()
+        (tmp_path / "peer" / "a.py").write_text("def f():\n    return 1\n")
+        with pytest.raises(SystemExit, match="no unpacked wheel; expected a package beside its"):
+            size.keep_peers([tmp_path], tmp_path / "kept.json")
+        (tmp_path / "peer-1.2.dist-info").mkdir()
+        size.keep_peers([tmp_path], tmp_path / "kept.json")
+        kept = json.loads((tmp_path / "kept.json").read_text())
+        (row,) = kept["codebases"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", kept["measured"])
+        assert (row["name"], row["version"], row["n_code_lines"], row["body_lines"]) == ("peer", "1.2", 2, [1, 1, 1, 1])
+
+    @pytest.mark.parametrize(
+        ("now", "near"),
+        [
+            ("| 105 | 1,049 | 5 / 15 | 1.7 % |", True),
+            ("| 106 | 1,000 | 5 / 15 | 1.7 % |", False),
+            ("| 100 | 1,000 | 6 / 14 | 2.5 % |", True),
+            ("| 100 | 1,000 | 5 / 17 | 1.7 % |", False),
+            ("| 100 | 1,000 | 5 / 15 | - |", False),
+        ],
+    )
+    def test_our_own_row_may_be_off_a_little(self, now: str, near: bool):
+        """By 5 % of a number, or by 1; then the page is not written again."""
+        assert size_page.is_near("| 100 | 1,000 | 5 / 15 | 1.7 % |", now) is near
+
+    def test_a_row_that_is_far_off_is_written_again(self, tmp_path: Path):
+        """And what stands around the table stays."""
+        own = size_page.PAGE.read_text(encoding="utf-8")
+        changed = re.sub(r"^\| \*\*scantrial\*\* \| \d+ ", "| **scantrial** | 9 ", own, flags=re.MULTILINE)
+        (tmp_path / "page.md").write_text(changed)
+        assert changed != own
+        assert "| **scantrial** | 9 " not in size_page.page(tmp_path / "page.md")
+        assert size_page.page(tmp_path / "page.md").partition(size_page.BEGIN)[0] == own.partition(size_page.BEGIN)[0]
+        (tmp_path / "page.md").write_text("# No table\n")
+        with pytest.raises(SystemExit, match="has no place for the table"):
+            size_page.page(tmp_path / "page.md")

@@ -12,7 +12,7 @@ from rich.table import Table
 from scantrial import api
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.planning import Plan
+from scantrial.analysis.power_table import Plan
 from scantrial.analysis.wording import amount, interval
 from scantrial.cli import output
 from scantrial.cli.output import print_json, print_table

@@ -7,9 +7,12 @@ from typing import Any
 from rich.table import Table
 
 from scantrial import api
+from scantrial.analysis.assumptions import MEANINGS
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.planning import MEANINGS, Plan, counted, percent, said, seeds_of_curve
+from scantrial.analysis.outlook import seeds_of_curve
+from scantrial.analysis.plan_words import counted, percent, said
 from scantrial.analysis.power import Curve
+from scantrial.analysis.power_table import Plan
 from scantrial.cli.about import say_open_questions
 from scantrial.cli.output import duration, out, print_json, print_table, progress_bar, say
 from scantrial.study.timing import StudyTime

@@ -9,8 +9,10 @@ import altair as alt
 import pyarrow as pa
 
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.planning import Plan, counted, said, seeds_of_curve
+from scantrial.analysis.outlook import seeds_of_curve
+from scantrial.analysis.plan_words import counted, said
 from scantrial.analysis.power import POWER, Curve
+from scantrial.analysis.power_table import Plan
 from scantrial.figures.figure import ROWS, Figure, build_figure, inline
 from scantrial.figures.palette import BLUE, INK, MUTED
 

@@ -21,7 +21,7 @@ from scantrial.analysis.contrasts import (
     simple_effects,
 )
 from scantrial.analysis.metrics import METRICS, metrics_for
-from scantrial.analysis.planning import Plan, plan_again
+from scantrial.analysis.power_table import Plan, plan_again
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdicts import Label
 from scantrial.core.errors import InputError

@@ -13,7 +13,7 @@ from scantrial.analysis.bootstrap import N_DRAWS
 from scantrial.analysis.comparison import Comparison, compare_runs, cross_checked
 from scantrial.analysis.contrasts import Contrast, against_control, all_pairs
 from scantrial.analysis.metrics import METRICS, POSITIVE, Labels
-from scantrial.analysis.planning import Plan, plan_again
+from scantrial.analysis.power_table import Plan, plan_again
 from scantrial.analysis.rows import ValidationRows
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.thresholds import TARGET_SENSITIVITY, threshold_by_youden, threshold_for_sensitivity

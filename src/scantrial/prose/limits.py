@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scantrial.analysis.planning import said as amount
+from scantrial.analysis.plan_words import said as amount
 from scantrial.analysis.verdicts import MIN_OF_CLASS
 from scantrial.audit.records import Finding
 from scantrial.core.format import count, counted, joined, proportion

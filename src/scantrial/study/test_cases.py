@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scantrial.analysis.assumptions import Basis
 from scantrial.analysis.contrasts import factorial_effects
 from scantrial.analysis.estimates import estimate
 from scantrial.analysis.mrmc import Components, components
-from scantrial.analysis.planning import Basis, Design
+from scantrial.analysis.planned_design import Design
 from scantrial.analysis.power import cautious, from_components
 from scantrial.analysis.runs import RunScores
 from scantrial.core.errors import DataError, InputError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +9,12 @@ import numpy as np
 import pytest
 from tests.studies import TWO_ARMS, StudyShape, write_study
 
+import gap_section
+import learning_curves_page
+from scantrial.analysis.gaps import ShiftEvidence, TwoSample, explain_gap
+from scantrial.findings.diagnosis import ArmDiagnosis
+
 ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import gap_section  # noqa: E402
-import learning_curves_page  # noqa: E402
-
-from scantrial.analysis.gaps import ShiftEvidence, TwoSample, explain_gap  # noqa: E402
-from scantrial.findings.diagnosis import ArmDiagnosis  # noqa: E402
 
 
 def arm(*, found: bool = True, mixed: bool = False, second: float = 0.73) -> gap_section.ArmGap:

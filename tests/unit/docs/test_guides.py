@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from PIL import Image
 from tests.unit.study.test_docs import placed
 
+import two_reports
 from scantrial.data.load import load
 from scantrial.data.spec import SourceSpec
 from scantrial.study.arms import Design
@@ -22,14 +22,11 @@ from scantrial.study.tree import read_tree
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import two_reports_page  # noqa: E402
 
 GUIDES = [*sorted((DOCS / "how-to").glob("*.md")), *(DOCS / name for name in ("quick-start.md", "concepts.md"))]
 EXAMPLES = [
     (page, block)
-    for page in [*GUIDES, two_reports_page.PAGE, ROOT / "README.md"]
+    for page in [*GUIDES, two_reports.PAGE, ROOT / "README.md"]
     for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 ]
 OWN_SCANS = (DOCS / "how-to" / "own-scans.md").read_text(encoding="utf-8")
@@ -120,13 +117,13 @@ def test_the_network_of_the_guide_gives_what_it_should(loss: str, tmp_path: Path
 
 
 def test_the_tutorial_is_up_to_date() -> None:
-    """`python scripts/two_reports_page.py` would write what is there."""
-    assert two_reports_page.page() == two_reports_page.PAGE.read_text(encoding="utf-8")
+    """`python examples/replication/two_reports.py` would write what is there."""
+    assert two_reports.page() == two_reports.PAGE.read_text(encoding="utf-8")
 
 
 def test_the_tutorial_has_every_conclusion_of_both_reports() -> None:
     """Each is quoted with its claim, and its table stands on the page."""
-    text = two_reports_page.PAGE.read_text(encoding="utf-8")
+    text = two_reports.PAGE.read_text(encoding="utf-8")
     replication = (DOCS / "replication.md").read_text(encoding="utf-8")
     found = re.findall(r"^### ([AB]\d+)\n\n> (.*)\n(?:.*\n)*?(\|(?:.*\|\n)+)", replication, flags=re.MULTILINE)
     assert len(found) == 15
@@ -139,8 +136,8 @@ def test_a_number_that_changes_is_changed_in_the_tutorial(tmp_path: Path) -> Non
     """Nothing is typed: another accuracy and another verdict in the replication are others in the tutorial."""
     for name in ("replication.md", "chest-xray-audit.md"):
         (tmp_path / name).write_text((DOCS / name).read_text().replace("73.", "83.").replace("equivalent", "unlike"))
-    changed = two_reports_page.page(tmp_path)
-    before = two_reports_page.page()
+    changed = two_reports.page(tmp_path)
+    before = two_reports.page()
     assert before != changed
     assert not re.findall(r"\| 73\.\d\d", changed)
 
@@ -148,12 +145,12 @@ def test_a_number_that_changes_is_changed_in_the_tutorial(tmp_path: Path) -> Non
 @pytest.mark.parametrize("number", ["67.4 to 76.2", "68.4 to 77.1"])
 def test_numbers_of_the_tutorial_s_own_words_stand_where_they_are_computed(number: str) -> None:
     """What is said of 400 images is what a page prints that is itself a doctest."""
-    assert number in two_reports_page.PAGE.read_text(encoding="utf-8")
+    assert number in two_reports.PAGE.read_text(encoding="utf-8")
     assert number in (DOCS / "is-it-a-difference.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("number", ["3.1 points", "2.4 points"])
 def test_numbers_of_the_plan_stand_in_planning(number: str) -> None:
     """The smallest difference and the floor over seeds, as the command printed them."""
-    assert number in two_reports_page.PAGE.read_text(encoding="utf-8")
+    assert number in two_reports.PAGE.read_text(encoding="utf-8")
     assert number in (DOCS / "planning.md").read_text(encoding="utf-8")

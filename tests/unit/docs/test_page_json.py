@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+import page_json_page
+from scantrial.web.records import PAGES
+
 ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "scripts"))
 
-import page_json_page  # noqa: E402
-
-from scantrial.web.records import PAGES  # noqa: E402
-
-TEXT = page_json_page.PAGE.read_text(encoding="utf-8")
-
-
-def test_the_page_is_up_to_date():
-    """`python scripts/page_json_page.py` would write what is there."""
-    assert page_json_page.page() == TEXT
+TEXT = (ROOT / "docs" / "page-json.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("kind", [*PAGES, *page_json_page._parts()], ids=lambda kind: kind.__name__)

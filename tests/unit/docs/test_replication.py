@@ -6,7 +6,6 @@ import json
 import math
 import re
 import shutil
-import sys
 import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import replicate
+from replicating import measures, reports, rules, runs, study_section
 from scantrial.analysis.metrics import measure
 from scantrial.core.errors import InputError
 from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
@@ -24,10 +25,6 @@ from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.study.file import read_study
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import replicate  # noqa: E402
-from replicating import measures, reports, rules, runs, study_section  # noqa: E402
 
 REPORTS = reports.read_reports(ROOT / "docs" / "data" / "reports.yaml")
 
@@ -461,7 +458,7 @@ def test_the_page_tells_what_was_run(page: str) -> None:
     assert "224 x 224 pixels were scaled to 256" in text
     assert "the first 1,000 were taken" in text
     assert "val: 200 NORMAL, 200 PNEUMONIA" in text
-    assert "python scripts/replicate.py --seeds 1" in page
+    assert "python examples/replication/replicate.py --seeds 1" in page
     assert cells(section(page, "Run times"), "`report-a-epochs`", "100 epochs")[2:] == ["100", "1 min 1 s"]
     assert "pytest" not in page
 
@@ -606,4 +603,4 @@ def test_the_command_to_reproduce_names_the_seeds(tmp_path: Path) -> None:
     """The page's command has the number of seeds that the folders hold, whatever was asked for the page."""
     write_study(tmp_path / "report-b-depth", "report-b-depth", seeds=(0, 1, 2))
     page = make_document(tmp_path, tmp_path, "--studies", "report-b-depth")
-    assert "python scripts/replicate.py --seeds 3" in page
+    assert "python examples/replication/replicate.py --seeds 3" in page

@@ -12,10 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "scripts"))
+import site_hooks
 
-import site_hooks  # noqa: E402
+ROOT = Path(__file__).resolve().parents[3]
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 SOURCES = [*PAGES, *(ROOT / path for path in site_hooks.ELSEWHERE)]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from scantrial.analysis.planning import Design, assume, plan
+from scantrial.analysis.assumptions import assume
+from scantrial.analysis.planned_design import Design
+from scantrial.analysis.power_table import plan
 from scantrial.figures.power import power_curves, power_table
 
 TEN = Design(n_arms=2, n_comparisons=1, n_seeds=10, n_by_class=(200, 200), metric="accuracy", margin=0.02)

@@ -11,7 +11,7 @@ import pytest
 
 from scantrial.analysis import metrics
 from scantrial.core.errors import InputError
-from scantrial.store import prediction_files
+from scantrial.store import prediction_columns
 from scantrial.store.prediction_files import read_prediction_file
 
 HEAD = "arm,seed,case,label,score"
@@ -101,7 +101,7 @@ def test_probabilities_must_be_some(tmp_path):
     assert "label is none of n, i (or all 0 to 1): row 2 ('z')" in faults_of(
         write(tmp_path, "a,0,x,z,0.4,0.6", head=head)
     )
-    assert prediction_files.SUM_TOLERANCE == metrics.SUM_TOLERANCE
+    assert prediction_columns.SUM_TOLERANCE == metrics.SUM_TOLERANCE
 
 
 def test_splits_must_be_known(tmp_path):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from curve_examples import BCE, CLEAR, FOUND, N_EPOCHS, T, good, overfit, stuck
 from scantrial.analysis.diagnosis.checks import CHECKS, LABELS
 from scantrial.analysis.diagnosis.curve import Curve, curves_of, guessing_of
 from scantrial.analysis.diagnosis.diagnose import diagnose, diagnose_arm
@@ -23,10 +22,6 @@ from scantrial.analysis.diagnosis.words import (
 )
 from scantrial.core.errors import InputError, ShapeError
 from scantrial.core.records import EpochRecord
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "scripts"))
-
-from curve_examples import BCE, CLEAR, FOUND, N_EPOCHS, T, good, overfit, stuck
 
 
 def record(epoch: int, **values) -> EpochRecord:

@@ -1,6 +1,6 @@
 """Run the two homework reports again, and write every number beside the printed one.
 
-    python scripts/replicate.py [--out replication] [--seeds N] [--studies NAME ...] [--no-run]
+    python examples/replication/replicate.py [--out replication] [--seeds N] [--studies NAME ...] [--no-run]
 
 Each built-in study is run by the public command line, which goes on where it was stopped; then the document is written
 from the study folders. With ``--no-run`` only the document is written, from the folders that are there. Exit code 0
@@ -20,12 +20,11 @@ from pathlib import Path
 from replicating.document import Problem, Replication, folder_problems, write_document
 from replicating.reports import Reports, read_reports
 from replicating.runs import StudyView, view_study
-
 from scantrial.core.errors import InputError, ScantrialError
 from scantrial.core.files import write_atomic
 from scantrial.core.names import listed
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 INTERRUPTED = 130
 
@@ -95,7 +94,7 @@ def collect(reports: Reports, options: Options, problems: Sequence[Problem]) -> 
     command = "make replicate"
     if any(view.n_seeds != SEEDS.get(view.reported.name, OTHER_SEEDS) for view in views) or not views:
         seeds = max((view.n_seeds for view in views), default=options.seeds or OTHER_SEEDS)
-        command = f"python scripts/replicate.py --seeds {seeds}"
+        command = f"python examples/replication/replicate.py --seeds {seeds}"
     return Replication(reports=reports, views=tuple(views), problems=tuple(found), command=command)
 
 

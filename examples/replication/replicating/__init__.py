@@ -1,4 +1,4 @@
-"""What `scripts/replicate.py` needs: the reports' numbers, measures of our runs, rules, and the document.
+"""What `examples/replication/replicate.py` needs: the reports' numbers, measures of our runs, rules, and the document.
 
 reports    what the two reports printed: docs/data/reports.yaml, typed
 runs       study folders seen as the reports' arms

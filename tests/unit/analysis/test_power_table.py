@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from scantrial.analysis.planning import Basis, Design, assume, percent, plan, said
+from scantrial.analysis.assumptions import Basis, assume
+from scantrial.analysis.plan_words import percent, said
+from scantrial.analysis.planned_design import Design
 from scantrial.analysis.power import (
     Variances,
     assumed_auroc,
@@ -20,6 +22,7 @@ from scantrial.analysis.power import (
     power,
     smallest_difference,
 )
+from scantrial.analysis.power_table import plan
 from scantrial.core.errors import InputError
 
 TEN = Design(n_arms=2, n_comparisons=1, n_seeds=10, n_by_class=(200, 200), metric="accuracy", margin=0.02)

@@ -1,6 +1,6 @@
 """Pack the small files of study folders, so that anybody can judge the runs again without training them.
 
-    python scripts/archive.py DIR... [--to docs/data/replication.tar.xz]
+    python examples/replication/archive.py DIR... [--to docs/data/replication.tar.xz]
 
 Weights, thumbnails (they are pictures of patients), reports and what is unfinished stay out, and so do the names of
 this machine's folders. Unpacked, every folder can be given to `status`, `compare`, `report`, `serve`.
@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from scantrial.store.tables import read_table, write_table
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = {"report", "partial", ".lock"}
 MAX_BYTES = 20_000_000
 UNTOLD = {"command", "import_paths"}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from replicating.markdown import table
 
+from replicating.markdown import table
 from scantrial.core.errors import ScantrialError
 from scantrial.core.records import Split
 from scantrial.findings.diagnosis import ArmDiagnosis, DiagnosedArm, diagnose_study
@@ -22,7 +22,7 @@ from scantrial.store.folder import StudyFolder
 
 TITLE = "## Why validation and test differ: what the networks do"
 IN_FULL = "report-a-loss"
-COMMAND = "python scripts/chest_xray_audit.py --only-studies --studies replication"
+COMMAND = "python examples/replication/chest_xray_audit.py --only-studies --studies replication"
 
 _EXPLAINING = ("selection", "class mix", "leakage")
 

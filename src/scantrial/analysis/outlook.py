@@ -1,0 +1,107 @@
+"""What a design can show on one set of variances: the smallest difference, its power, its price, its limits."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from scantrial.analysis.planned_design import Design
+from scantrial.analysis.power import (
+    Curve,
+    Variances,
+    best_over_cases,
+    cases_needed,
+    curve_over,
+    floor_over_seeds,
+    power,
+    power_of_equivalence,
+    seeds_needed,
+    smallest_difference,
+)
+from scantrial.analysis.verdicts import FEW_SEEDS, MIN_SEEDS
+
+SEEDS_SHOWN = (3, 5, 10, 20, 50)
+_CASES_SHOWN = (0.5, 1, 2, 5, 10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What a design can show on one set of variances.
+
+    Parameters
+    ----------
+    smallest_difference : found with probability 0.80; None with one seed
+    smallest_these_networks : the same for these trained networks alone, cases random and seeds fixed
+    floor_over_seeds : what no number of seeds can get below
+    best_over_cases : what these cases, or any larger number of them, cannot get below; None with one seed
+    difference : the one asked about: the margin, or the user's; None for neither
+    power : to find it; power_of_equivalence : to call equal arms equivalent at the margin
+    seeds_needed : with these cases; None where up to 50 do not do
+    cases_needed : with these seeds; None where 100 times as many do not do
+    """
+
+    smallest_difference: float | None
+    smallest_these_networks: float
+    floor_over_seeds: float
+    best_over_cases: float | None
+    difference: float | None
+    power: float | None
+    power_of_equivalence: float | None
+    seeds_needed: int | None
+    cases_needed: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return asdict(self)
+
+
+def outlook_of(design: Design, variances: Variances, asked: float | None) -> Outlook:
+    """Return what a design can show, and what the difference asked about would cost."""
+    alpha, r = design.alpha, design.n_seeds
+    several = r >= 2
+    shape: dict[str, Any] = {"n_seeds": r, "alpha": alpha}
+    return Outlook(
+        smallest_difference=smallest_difference(variances, **shape) if several else None,
+        smallest_these_networks=_these_networks(variances, **shape),
+        floor_over_seeds=floor_over_seeds(variances, alpha=alpha),
+        best_over_cases=best_over_cases(variances, **shape) if several else None,
+        difference=asked,
+        power=power(variances, asked, **shape) if several and asked is not None else None,
+        power_of_equivalence=_equivalence(design, variances),
+        seeds_needed=None if asked is None else seeds_needed(variances, asked, alpha=alpha, at_least=MIN_SEEDS),
+        cases_needed=cases_needed(variances, asked, **shape) if several and asked is not None else None,
+    )
+
+
+def _these_networks(variances: Variances, *, n_seeds: int, alpha: float) -> float:
+    """Return the smallest difference with the seeds fixed: that of any number of cases' share alone."""
+    fixed = Variances(
+        n_cases=variances.n_cases,
+        var_arm_seed=0.0,
+        error=(variances.error + (n_seeds - 1) * variances.excess) / n_seeds,
+        excess=(variances.error + (n_seeds - 1) * variances.excess) / n_seeds,
+        source=variances.source,
+    )
+    return floor_over_seeds(fixed, alpha=alpha)
+
+
+def _equivalence(design: Design, variances: Variances) -> float | None:
+    """Return the power of equivalence; its tests are not adjusted for the number of comparisons."""
+    if design.margin is None or design.n_seeds < 2:
+        return None
+    return power_of_equivalence(variances, design.margin, n_seeds=design.n_seeds, alpha=1 - design.level)
+
+
+def seeds_of_curve(design: Design) -> int:
+    """Return the seeds that the curve over cases is for: those planned, or the recommended 5 where only one is."""
+    return design.n_seeds if design.n_seeds >= 2 else FEW_SEEDS
+
+
+def curve_of(design: Design, variances: Variances, asked: float | None, *, over: str) -> Curve:
+    """Return the same design with other numbers of ``"seeds"`` or ``"cases"``."""
+    if over == "seeds":
+        counts = sorted({*SEEDS_SHOWN, *([design.n_seeds] if design.n_seeds >= 2 else [])})
+        return curve_over(variances, "seeds", counts, n_seeds=design.n_seeds, difference=asked, alpha=design.alpha)
+    counts = sorted({max(2, round(factor * design.n_cases)) for factor in _CASES_SHOWN})
+    r = seeds_of_curve(design)
+    return curve_over(variances, "cases", counts, n_seeds=r, difference=asked, alpha=design.alpha)

@@ -1,0 +1,209 @@
+"""A plan in words: what a design can show, what more would cost, and what weakens the numbers."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from scantrial.analysis.assumptions import Basis
+from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.outlook import SEEDS_SHOWN, Outlook
+from scantrial.analysis.planned_design import Design
+from scantrial.analysis.power import MAX_CASES_FACTOR, MAX_SEEDS, POWER, Curve, Variances, cases_needed
+from scantrial.analysis.verdicts import FEW_SEEDS, MIN_OF_CLASS, MIN_SEEDS, small_classes
+from scantrial.analysis.wording import amount
+
+
+def percent(probability: float) -> str:
+    """Return a probability in whole per cent, and never as certain where it is not."""
+    if 0 < probability < 0.01:
+        return "less than 1 %"
+    return "more than 99 %" if probability > 0.99 else f"{100 * probability:.0f} %"
+
+
+def said(metric: str, difference: float) -> str:
+    """Return a difference in words, two digits: ``3.6 points``; ``0.021`` of AUROC."""
+    return amount(metric, difference, spread=difference)
+
+
+def about(count: int) -> str:
+    """Return a number of cases to two digits, rounded up: ``about 1,400``."""
+    step = 10 ** max(0, len(str(count)) - 2)
+    return f"about {math.ceil(count / step) * step:,}"
+
+
+def counted(n: int, what: str) -> str:
+    """Return ``1 seed``, ``1,200 seeds``."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def plan_sentences(design: Design, variances: Variances, outlook: Outlook, cautious: Outlook | None) -> list[str]:
+    """Return the answer in words, each sentence with its numbers."""
+    found = [_first(design, outlook, cautious)]
+    if design.n_comparisons > 1:
+        found.append(
+            f"That holds for each of {design.n_comparisons} comparisons at once: each is held to the level "
+            f"{1 - design.level:.2g} / {design.n_comparisons}, the strictest step of Holm's correction, so that the "
+            "real power is no less."
+        )
+    if outlook.difference is not None and outlook.power is not None:
+        found.append(_about_difference(design, outlook, cautious))
+        found += _price(design, variances, outlook)
+    if outlook.power_of_equivalence is not None and design.margin is not None:
+        found.append(
+            f"Arms that are truly equal would be called equivalent, within the margin of "
+            f"{said(design.metric, design.margin)}, with a probability of {percent(outlook.power_of_equivalence)}."
+        )
+    found.append(_floors(design, outlook))
+    return found
+
+
+def _first(design: Design, outlook: Outlook, cautious: Outlook | None) -> str:
+    shape = f"With {counted(design.n_seeds, 'seed')} and {counted(design.n_cases, 'test case')}"
+    smallest, networks = outlook.smallest_difference, said(design.metric, outlook.smallest_these_networks)
+    if smallest is None:
+        return (
+            f"{shape}, nothing can be said of arms, for another training may differ. Between two trained networks a "
+            f"true difference of {networks} would be found with a probability of {percent(POWER)}."
+        )
+    if design.n_seeds < MIN_SEEDS or small_classes(design.metric, design.n_by_class):
+        shape = f"{shape} no verdict is given. By the numbers alone"
+    size = said(design.metric, smallest)
+    text = f"{shape}, a true difference of {size} would be found with a probability of {percent(POWER)}."
+    if cautious is not None and cautious.smallest_difference is not None:
+        text += (
+            f" A pilot is small: with its spread over seeds at the upper 80 % limit it takes "
+            f"{said(design.metric, cautious.smallest_difference)}."
+        )
+    return text
+
+
+def _about_difference(design: Design, outlook: Outlook, cautious: Outlook | None) -> str:
+    difference, found = outlook.difference or 0.0, outlook.power or 0.0
+    margin = "as large as the margin, " if difference == design.margin else "of "
+    text = f"A true difference {margin}{said(design.metric, difference)}"
+    text += f"{',' * (difference == design.margin)} would be found with a probability of {percent(found)}"
+    low = cautious.power if cautious is not None else None
+    return text + ("." if low is None else f" (cautiously: {percent(low)}).")
+
+
+def _price(design: Design, variances: Variances, outlook: Outlook) -> list[str]:
+    """Say what would show the difference that was asked about, where this design does not."""
+    difference = outlook.difference or 0.0
+    size, cases = said(design.metric, difference), counted(design.n_cases, "test case")
+    if (outlook.power or 0.0) >= POWER:
+        return _enough(design, outlook, size)
+    seeds, more = outlook.seeds_needed, outlook.cases_needed
+    with_cases = "" if more is None else f"{about(more)} test cases with {counted(design.n_seeds, 'seed')}"
+    if seeds is not None:
+        options = f"{counted(seeds, 'seed')} with these {cases}"
+        return [f"To show {size} it takes {options}{', or ' * bool(with_cases)}{with_cases}."]
+    if difference <= outlook.floor_over_seeds:
+        start = f"No number of seeds can show {size} with these {cases}"
+    else:
+        start = f"To show {size}, even {MAX_SEEDS} seeds are too few with these {cases}"
+    if with_cases:
+        return [f"{start}: you need {with_cases}."]
+    as_planned = counted(design.n_seeds, "seed")
+    return [f"{start}, and no number of cases can with {as_planned}: {_both(design, variances, size, difference)}"]
+
+
+def _enough(design: Design, outlook: Outlook, size: str) -> list[str]:
+    seeds = outlook.seeds_needed
+    if seeds is None or seeds >= design.n_seeds:
+        return []
+    few = f", though with fewer than {FEW_SEEDS} every verdict is provisional" if seeds < FEW_SEEDS else ""
+    return [f"{counted(seeds, 'seed')} would be enough to show {size}{few}."]
+
+
+def _both(design: Design, variances: Variances, size: str, difference: float) -> str:
+    """Say how many cases it takes with more seeds; for a difference that neither alone can show."""
+    for n_seeds in (n for n in SEEDS_SHOWN if n > design.n_seeds):
+        more = cases_needed(variances, difference, n_seeds=n_seeds, alpha=design.alpha)
+        if more is not None:
+            return f"you need both, such as {n_seeds} seeds and {about(more)} test cases."
+    return f"not even {MAX_SEEDS} seeds and {MAX_CASES_FACTOR} times as many cases show {size}."
+
+
+def _floors(design: Design, outlook: Outlook) -> str:
+    cases = f"With these {counted(design.n_cases, 'test case')}"
+    floor = outlook.floor_over_seeds
+    if floor > 0:
+        text = f"{cases} no number of seeds shows less than {said(design.metric, floor)}"
+    else:
+        text = f"{cases} more seeds always show less: two arms differ over cases no more than two trainings of one"
+    below = outlook.best_over_cases
+    if below is None:
+        return text + "."
+    if below == 0:
+        return text + "; with these seeds, more cases always show less."
+    seeds = counted(design.n_seeds, "seed")
+    return f"{text}; with {seeds} no number of cases shows less than {said(design.metric, below)}."
+
+
+def plan_warnings(design: Design, basis: Basis, outlook: Outlook) -> list[str]:
+    """Return what stands in the way of a verdict, or of trusting the numbers."""
+    found = []
+    if design.n_seeds < MIN_SEEDS:
+        found.append(
+            f"{counted(design.n_seeds, 'seed')}: no verdict is given on fewer than {MIN_SEEDS}; {FEW_SEEDS} or more "
+            "are recommended."
+        )
+    elif design.n_seeds < FEW_SEEDS:
+        found.append(f"{design.n_seeds} seeds: every verdict will be provisional; {FEW_SEEDS} or more are recommended.")
+    found += _few_cases(design)
+    if design.margin is None:
+        found.append("The study states no margin: no two arms can be called equivalent.")
+    found += _patients(design, basis)
+    found += _beyond(design, basis, outlook)
+    if basis.assumptions:
+        found.append(
+            "The numbers stand on assumptions. A pilot of a few seeds measures them: scantrial run STUDY --seeds 3 "
+            "--out pilot, then --pilot pilot."
+        )
+    return found
+
+
+def rising_warning(over_cases: Curve) -> list[str]:
+    """Warn where more cases do not always show less."""
+    if all(later <= earlier for earlier, later in pairwise(over_cases.smallest_difference)):
+        return []
+    return [
+        "With so few seeds more cases do not always show less: the less the cases err, the more rests on the spread of "
+        "these few seeds. Add seeds."
+    ]
+
+
+def _few_cases(design: Design) -> list[str]:
+    refused = [f"{text[0].upper()}{text[1:]}." for text in small_classes(design.metric, design.n_by_class)]
+    if refused:
+        return refused
+    return [
+        f"{counted(n, 'test case')} of class {index}: sensitivity, specificity and AUROC are not judged on fewer than "
+        f"{MIN_OF_CLASS}."
+        for index, n in enumerate(design.n_by_class)
+        if n < MIN_OF_CLASS
+    ]
+
+
+def _patients(design: Design, basis: Basis) -> list[str]:
+    several = design.n_patients is not None and design.n_patients < design.n_cases
+    if not several or not basis.assumptions:
+        return []
+    return [
+        f"{design.n_cases:,} cases of {design.n_patients:,} patients: all scans of a patient are taken to be decided "
+        f"alike, as if there were {design.resting_cases():,.0f} independent cases; a pilot measures it."
+    ]
+
+
+def _beyond(design: Design, basis: Basis, outlook: Outlook) -> list[str]:
+    """Warn where the smallest difference is more than there is room for."""
+    value = basis.assumptions.get("value")
+    smallest = outlook.smallest_difference
+    best = METRICS[design.metric].bounds[1]
+    if value is None or smallest is None or value.value + smallest <= best:
+        return []
+    return [
+        f"From {value.value:g} there is room for {said(design.metric, best - value.value)} to the best possible value, "
+        "less than the smallest difference: this design can hardly show that an arm is better."
+    ]

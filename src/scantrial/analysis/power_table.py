@@ -1,0 +1,138 @@
+"""What a design can show, before anything is trained: the smallest difference, its price, and the limits of both.
+
+>>> from scantrial.analysis.assumptions import assume
+>>> design = Design(n_arms=2, n_comparisons=1, n_seeds=10, n_by_class=(200, 200), metric="accuracy", margin=0.02)
+>>> found = plan(design, assume(design))
+>>> found.sentences[0]
+'With 10 seeds and 400 test cases, a true difference of 2.2 points would be found with a probability of 80 %.'
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from scantrial.analysis.assumptions import Basis
+from scantrial.analysis.comparison import Comparison
+from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.outlook import Outlook, curve_of, outlook_of
+from scantrial.analysis.plan_words import plan_sentences, plan_warnings, rising_warning
+from scantrial.analysis.planned_design import Design
+from scantrial.analysis.power import Curve, cautious, from_components
+from scantrial.core.errors import InputError
+
+_ESTIMAND = "Seeds stand for new training runs, not for new training data: all of this is for these training cases."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a design can show, and what a reader has to know of it.
+
+    Parameters
+    ----------
+    outlook, cautious : on the basis as it is, and with a pilot's spread at its upper limit (None without a pilot)
+    over_seeds, over_cases : the smallest difference, and the power for `outlook.difference`, over other designs
+    sentences : the answer in words, each with its numbers
+    warnings : what stands in the way of a verdict, or of trusting these numbers
+    """
+
+    design: Design
+    basis: Basis
+    outlook: Outlook
+    cautious: Outlook | None
+    over_seeds: Curve
+    over_cases: Curve
+    sentences: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON, nothing rounded."""
+        return {
+            "design": {**asdict(self.design), "n_cases": self.design.n_cases, "alpha": self.design.alpha},
+            "basis": asdict(self.basis),
+            "outlook": self.outlook.to_dict(),
+            "cautious": None if self.cautious is None else self.cautious.to_dict(),
+            "over_seeds": self.over_seeds.to_dict(),
+            "over_cases": self.over_cases.to_dict(),
+            "sentences": list(self.sentences),
+            "warnings": list(self.warnings),
+        }
+
+
+def plan(design: Design, basis: Basis, *, difference: float | None = None) -> Plan:
+    """Say what a design can show (Hillis, Obuchowski and Berbaum 2011).
+
+    p is adjusted by Holm when the trial is analysed; here every comparison is held to ``alpha / m``, Holm's strictest
+    step, so that the real power is at least what is said.
+
+    Parameters
+    ----------
+    difference : the true difference to be found, in the metric's unit; default: the margin
+
+    Raises
+    ------
+    InputError
+        If the difference is no positive number, or of a proportion and 1 or more.
+    """
+    asked = design.margin if difference is None else difference
+    _check_difference(design.metric, asked)
+    variances = basis.variances.on(design.n_cases)
+    outlook = outlook_of(design, variances, asked)
+    cautious = None if basis.cautious is None else outlook_of(design, basis.cautious.on(design.n_cases), asked)
+    over_cases = curve_of(design, variances, asked, over="cases")
+    return Plan(
+        design=design,
+        basis=basis,
+        outlook=outlook,
+        cautious=cautious,
+        over_seeds=curve_of(design, variances, asked, over="seeds"),
+        over_cases=over_cases,
+        sentences=tuple(plan_sentences(design, variances, outlook, cautious)),
+        warnings=(*plan_warnings(design, basis, outlook), *rising_warning(over_cases), _ESTIMAND),
+    )
+
+
+def plan_again(found: Comparison) -> Plan | None:
+    """Plan a study again on the spreads that it has measured: what it can show, and what would decide it.
+
+    Returns
+    -------
+    Plan or None
+        None where nothing was compared, or arms share fewer than two seeds.
+    """
+    measured = found.components
+    if measured is None or not found.comparisons:
+        return None
+    design = Design(
+        n_arms=measured.n_arms,
+        n_comparisons=len(found.comparisons),
+        n_seeds=measured.n_seeds,
+        n_by_class=found.n_by_class,
+        metric=found.metric,
+        margin=found.margin,
+        n_patients=found.n_patients,
+        level=found.level,
+    )
+    words = f"this study: {measured.n_arms} arms x {measured.n_seeds} seeds on {measured.n_cases:,} cases"
+    return plan(
+        design,
+        Basis(
+            variances=from_components(measured, source=words),
+            cautious=cautious(measured, source=f"{words}, spread over seeds at its upper 80 % limit"),
+            source=words,
+        ),
+    )
+
+
+def _check_difference(metric: str, difference: float | None) -> None:
+    if difference is None:
+        return
+    unit = METRICS[metric].unit
+    too_large = unit != "nats" and difference >= 1
+    if not (difference > 0 and math.isfinite(difference)) or too_large:
+        raise InputError(
+            f"a difference of {difference:g}",
+            expected="a positive number in the metric's unit"
+            + ("; two percentage points are 0.02" if unit == "proportion" else ", below 1" * too_large),
+        )

@@ -1,0 +1,191 @@
+"""The columns of a file of predictions: which there are, and what stands in their cells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from scantrial.core.names import listed, nearest
+from scantrial.core.records import SPLITS
+from scantrial.store.prediction_sheet import N_NAMED, Sheet, column_texts, note_cells, raise_faults, whole_column
+
+NEEDED = ("arm", "seed", "case", "label")
+OPTIONAL = ("patient", "split")
+SCORE = "score"
+P_PREFIX = "p_"
+SUM_TOLERANCE = 1e-4
+"""How far a row of probabilities may be from summing to 1, as everywhere."""
+
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_DECIMAL_COMMA = r"^([+-]?\d*),(\d+([eE][+-]?\d+)?)$"
+_WHOLE = re.compile(r"[+-]?\d{1,18}(\.0*)?")
+
+
+def check_columns(sheet: Sheet) -> list[str]:
+    """Return the columns that hold scores or probabilities; note what is missing, double or of no use."""
+    names = sheet.table.column_names
+    faults, n_before = sheet.faults, len(sheet.faults)
+    wanted = [name for name in names if name in (*NEEDED, *OPTIONAL, SCORE) or name.startswith(P_PREFIX)]
+    faults += [f"the column {name!r} stands there twice" for name in dict.fromkeys(wanted) if names.count(name) > 1]
+    faults += [_missing(name, names) for name in NEEDED if name not in names]
+    probabilities = [name for name in names if name.startswith(P_PREFIX)]
+    if SCORE in names and probabilities:
+        faults.append(f"both {SCORE} and {listed(probabilities)}, expected one or the other")
+    elif len(probabilities) == 1:
+        faults.append(f"one column {probabilities[0]}, expected one for each class, or the name {SCORE}")
+    elif SCORE not in names and not probabilities:
+        faults.append(f"{_missing(SCORE, names)}, and there are no columns {P_PREFIX}CLASS")
+    if "" in [name.removeprefix(P_PREFIX) for name in probabilities]:
+        faults.append(f"a column {P_PREFIX} without the name of a class")
+    faults += list(_wrong_types(sheet))
+    if len(faults) > n_before:
+        raise_faults(sheet)
+    return probabilities or [SCORE]
+
+
+def _missing(name: str, names: Sequence[str]) -> str:
+    guess = nearest(name, [other for other in names if other not in (*NEEDED, *OPTIONAL)])
+    hint = f" (did you mean {guess!r}?)" if guess else ""
+    return f"no column {name!r}{hint}; there are {listed(names)}"
+
+
+def _wrong_types(sheet: Sheet) -> Iterator[str]:
+    for name, column in zip(sheet.table.column_names, sheet.table.columns, strict=True):
+        if name in (*NEEDED, *OPTIONAL, SCORE) or name.startswith(P_PREFIX):
+            to_number = _is_number(column.type) and name not in (*NEEDED, *OPTIONAL)
+            try:
+                pc.cast(column, pa.float64() if to_number else pa.string(), safe=not to_number)
+            except pa.ArrowException:
+                yield f"the column {name!r} is of type {column.type}, expected text or numbers"
+
+
+def rows_of_splits(sheet: Sheet, splits: Sequence[str]) -> Sheet:
+    """Return the rows of the wanted splits, and those whose split is a fault."""
+    if "split" not in sheet.table.column_names:
+        if splits[0] != "test":
+            sheet.faults.append(f"no column 'split', so that no row is known to be of the split {splits[0]}")
+            raise_faults(sheet)
+        return sheet
+    words = splits_of_rows(sheet)
+    unknown = ~np.isin(words, SPLITS)
+    if unknown.any():
+        note_cells(sheet, "split", unknown, f"is none of {listed(SPLITS)}", words)
+    elif not (words == splits[0]).any():
+        counts = [f"{split} {int((words == split).sum())}" for split in SPLITS if (words == split).any()]
+        sheet.faults.append(f"no row is of the split {splits[0]}; there are {listed(counts) or 'none'}")
+        raise_faults(sheet)
+    return sheet.keep(np.isin(words, splits) | unknown)
+
+
+def splits_of_rows(sheet: Sheet) -> NDArray[np.str_]:
+    """Return the split of each row as its cell says it, in small letters; ``test`` where there is no such column."""
+    if "split" not in sheet.table.column_names:
+        return np.full(len(sheet.rows), "test")
+    return np.char.lower(column_texts(sheet, "split"))
+
+
+# ---------------------------------------------------------------------- cells
+
+
+def numbers_of(sheet: Sheet, name: str) -> NDArray[np.float64]:
+    """Return a column as numbers; cells that hold no finite one are faults and become NaN."""
+    if _is_number(sheet.table[name].type):
+        found = np.asarray(pc.cast(whole_column(sheet.table[name]), pa.float64(), safe=False), dtype=np.float64)
+        shown: Any = found
+    else:
+        shown = sheet.text(name)
+        if sheet.decimal_comma:
+            shown = pc.replace_substring_regex(shown, _DECIMAL_COMMA, r"\1.\2")
+        usable = pc.if_else(pc.match_substring_regex(shown, _NUMBER), shown, "nan")
+        found = np.asarray(pc.cast(usable, pa.float64()), dtype=np.float64)
+    bad = ~np.isfinite(found)
+    if bad.any():
+        note_cells(sheet, name, bad, "is no finite number", shown)
+    return found
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind))
+
+
+def check_probabilities(sheet: Sheet, values: NDArray[np.float64], names: Sequence[str]) -> None:
+    """Note rows of probabilities that lie outside 0 to 1 or do not sum to 1; a single column of scores may hold any."""
+    if len(names) < 2:
+        return
+    finite = np.isfinite(values).all(axis=1)
+    outside = np.asarray(finite & ((values < 0) | (values > 1)).any(axis=1))
+    if outside.any():
+        note_cells(sheet, f"{P_PREFIX} columns", outside, "hold no probabilities", values.tolist())
+    sums = values.sum(axis=1)
+    uneven = np.asarray(finite & ~outside & ~(np.abs(sums - 1) <= SUM_TOLERANCE))
+    if uneven.any():
+        note_cells(sheet, f"{P_PREFIX} columns", uneven, "do not sum to 1", [f"{total:.6g}" for total in sums])
+
+
+def class_labels(
+    sheet: Sheet, value_columns: Sequence[str], positive: str | None
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return class names and each row's class index."""
+    text = column_texts(sheet, "label")
+    if len(value_columns) > 1:
+        names = tuple(name.removeprefix(P_PREFIX) for name in value_columns)
+        return names, _class_indices(sheet, text, names, positive)
+    return _two_classes(sheet, text, positive)
+
+
+def _class_indices(
+    sheet: Sheet, text: NDArray[np.str_], names: tuple[str, ...], positive: str | None
+) -> NDArray[np.int64]:
+    """Read labels as the classes' names or, if any is none, as their indices."""
+    if positive is not None and (positive not in names or len(names) != 2):
+        sheet.faults.append(f"positive class {positive!r}, expected one of two classes; there are {listed(names)}")
+    by_name = {name: index for index, name in enumerate(names)}
+    by_index = {str(index): index for index in range(len(names))}
+    plain = np.array([re.sub(r"\.0+$", "", label) for label in np.unique(text)])
+    distinct, inverse = np.unique(text, return_inverse=True)
+    known = by_name if set(distinct) <= by_name.keys() else by_index if set(plain) <= by_index.keys() else None
+    if known is None:
+        strangers = np.isin(text, [*by_name, *by_index], invert=True)
+        wrong = strangers if strangers.any() else np.isin(text, list(by_name), invert=True)
+        note_cells(sheet, "label", wrong, f"is none of {listed(names)} (or all 0 to {len(names) - 1})", text)
+        return np.zeros(len(text), dtype=np.int64)
+    keys = distinct if known is by_name else plain
+    return np.array([known[key] for key in keys], dtype=np.int64)[inverse.reshape(-1)]
+
+
+def _two_classes(
+    sheet: Sheet, text: NDArray[np.str_], positive: str | None
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    distinct = list(dict.fromkeys(text.tolist()))
+    if positive is None:
+        numbers = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
+        wrong = np.isin(text, list(numbers), invert=True)
+        if wrong.any():
+            note_cells(sheet, "label", wrong, "is neither 0 nor 1 (two names need --positive NAME)", text)
+            return ("0", "1"), np.zeros(len(text), dtype=np.int64)
+        return ("0", "1"), np.isin(text, ["1", "1.0"]).astype(np.int64)
+    if positive not in distinct or len(distinct) > 2 or "" in distinct:
+        guess = nearest(positive, distinct)
+        hint = f" (did you mean {guess!r}?)" if guess and guess != positive else ""
+        shown = listed(map(repr, distinct[:N_NAMED])) + (" and more" if len(distinct) > N_NAMED else "")
+        sheet.faults.append(f"labels {shown}, expected {positive!r} and one other{hint}")
+    other = next((name for name in distinct if name != positive), f"not {positive}")
+    return (other, positive), (text == positive).astype(np.int64)
+
+
+def whole_numbers(sheet: Sheet, name: str) -> NDArray[np.int64]:
+    """Return a column as whole numbers; cells that hold none are faults and become 0."""
+    text = column_texts(sheet, name)
+    distinct, inverse = np.unique(text, return_inverse=True)
+    good = np.array([_WHOLE.fullmatch(value) is not None for value in distinct])
+    inverse = inverse.reshape(-1)
+    if not good.all():
+        note_cells(sheet, name, np.logical_not(good[inverse]), "is no whole number", text)
+    values = [int(value.split(".")[0]) if fits else 0 for value, fits in zip(distinct, good, strict=True)]
+    return np.array(values, dtype=np.int64)[inverse]
