@@ -31,6 +31,7 @@ from scantrial.data.load import load
 from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec, SplitSpec
 from scantrial.data.splits import apply_split
+from scantrial.recipe.networks import is_custom
 from scantrial.report.case import CaseView, case_view
 from scantrial.report.judging import Choices, Judgement, judge
 from scantrial.report.reading import read_study as read_folder
@@ -627,7 +628,7 @@ def saliency(folder: str | Path, case: int, *, arm: str, seed: int, scans: ScanS
 
     store, key = open_folder(folder), RunKey(arm, seed)
     facts = store.facts(key)
-    if ":" in str(facts.recipe["model"]["name"]):
+    if is_custom(str(facts.recipe["model"]["name"])):
         raise InputError("the network is a class of the user's own", expected="a network of scantrial's")
     return explain(load_predictor(facts, store.weights(key)), scans.images[case])
 
