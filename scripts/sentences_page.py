@@ -249,6 +249,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_evaluations": Rule(rule="evaluations that were logged, against runs"),
         "_limits_of_seeds": Rule(rule="one seed, few, or more", threshold=f"fewer than {FEW_SEEDS} seeds are few"),
         "_changed_by_seeds": Rule(rule="a piece of `_limits_of_seeds`: what the recipes draw at random"),
+        "_limits_of_networks": Rule(rule="a class of the user's own among the networks"),
         "_limits_of_scans": _ONLY_WHERE_TRUE,
         "where_test_scans_are_from": Rule(rule="the split's `test`, and the phantom's shift"),
         "_limits_of_curves": _ONLY_WHERE_TRUE,
