@@ -21,6 +21,13 @@ from scantrial.analysis.thresholds import TARGET_SENSITIVITY
 from scantrial.analysis.verdicts import FEW_SEEDS, MIN_OF_CLASS, MIN_SEEDS
 from scantrial.audit.checks import CHECKS
 from scantrial.prose import evaluation as evaluation_prose
+from scantrial.recipe import losses, optimizers, schedules
+from scantrial.recipe.losses import LOSSES, LossSpec
+from scantrial.recipe.networks import CUSTOM, NETWORKS, ModelSpec
+from scantrial.recipe.optimizers import OPTIMIZERS
+from scantrial.recipe.schedules import SCHEDULES, ScheduleSpec
+from scantrial.recipe.selection import SELECTIONS
+from scantrial.recipe.spec import NORMALIZATIONS, Recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "scantrial"
@@ -239,11 +246,11 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "choices": _ONLY_WHERE_TRUE,
         "_engines_chosen": _FACTS,
         "_epochs_chosen": Rule(rule="one rule for all arms, or several"),
-        "epoch_rule": Rule(rule="the recipe's `select`"),
         "_changes_in_view_of_results": Rule(rule="a version of the study file is later than the first finished run"),
         "_evaluations": Rule(rule="evaluations that were logged, against runs"),
         "_limits_of_seeds": Rule(rule="one seed, few, or more", threshold=f"fewer than {FEW_SEEDS} seeds are few"),
         "_changed_by_seeds": Rule(rule="a piece of `_limits_of_seeds`: what the recipes draw at random"),
+        "_limits_of_networks": Rule(rule="a class of the user's own among the networks"),
         "_limits_of_scans": _ONLY_WHERE_TRUE,
         "where_test_scans_are_from": Rule(rule="the split's `test`, and the phantom's shift"),
         "_limits_of_curves": _ONLY_WHERE_TRUE,
@@ -445,6 +452,7 @@ def page() -> str:
     """Return the whole page."""
     parts = [HEAD, "## Scans\n", *_audit(), "## Learning curves: labels, modifiers, detectors, gaps\n", *_curves()]
     parts += [line for module in RULES for line in _module(module)]
+    parts += list(_recipes())
     parts += [line for module, (title, rule) in WHOLE.items() for line in _whole(module, title, rule)]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -481,6 +489,22 @@ def _curves() -> Iterator[str]:
         named = [f"`{limit.name}` = {limit.value:g} {limit.unit}".rstrip() for limit in check.thresholds]
         yield f"> {learning_curves_page.example_sentence(check)}\n"
         yield from _entry(of_curves(check.code), check.rule, ", ".join(named) or "none", check.source)
+
+
+def _recipes() -> Iterator[str]:
+    """Yield what the tables of `scantrial.recipe` call each of their rows, with its defaults."""
+    yield "## Report: what networks, losses and the rest of a recipe are called\n"
+    settled = [losses.describe(LossSpec(name=name, label_smoothing=0.1, focal_gamma=2), n_classes=2) for name in LOSSES]
+    said = {
+        "model": [row.describe(ModelSpec(name=row.name)) for row in (*NETWORKS.values(), CUSTOM)],
+        "loss": [*(row.describe(n) for row in LOSSES.values() for n in (2, 3)), *settled],
+        "optimizer": [optimizers.describe(Recipe.model_validate({"optimizer": name}).optimizer) for name in OPTIMIZERS],
+        "schedule": [schedules.describe(ScheduleSpec(name=name, warmup_epochs=1)) for name in SCHEDULES],
+        "select": list(SELECTIONS.values()),
+        "normalize": list(NORMALIZATIONS.values()),
+    }
+    for key, words in said.items():
+        yield from _entry(list(dict.fromkeys(words)), f"the recipe's `{key}`", "none", "method of this project")
 
 
 def _module(module: str) -> Iterator[str]:

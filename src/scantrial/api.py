@@ -36,6 +36,7 @@ from scantrial.findings.case import CaseView, case_view
 from scantrial.findings.judging import Choices, Judgement, judge
 from scantrial.findings.reading import read_study as read_folder
 from scantrial.findings.view import ReportView, build_view
+from scantrial.recipe.networks import is_custom
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.lock import holder_of
 from scantrial.study import builtin
@@ -629,7 +630,7 @@ def saliency(folder: str | Path, case: int, *, arm: str, seed: int, scans: ScanS
 
     store, key = open_folder(folder), RunKey(arm, seed)
     facts = store.facts(key)
-    if ":" in str(facts.recipe["model"]["name"]):
+    if is_custom(str(facts.recipe["model"]["name"])):
         raise InputError("the network is a class of the user's own", expected="a network of scantrial's")
     return explain(load_predictor(facts, store.weights(key)), scans.images[case])
 

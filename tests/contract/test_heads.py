@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from scantrial.core.errors import ShapeError
-from scantrial.nets.heads import HEADS, Head, make_head
-from scantrial.recipe.spec import LossSpec
+from scantrial.nets.heads import Head, make_head
+from scantrial.recipe.losses import LOSSES, LossSpec
 
+NAME_OF = {row.head.partition(":")[2]: name for name, row in LOSSES.items()}
 OPTIONS = [
     {},
     {"label_smoothing": 0.1},
@@ -20,7 +21,7 @@ OPTIONS = [
 ]
 EVERY = [
     pytest.param((name, k, options, weighted), id=f"{name}-{k}-{i}-{'w' if weighted else 'u'}")
-    for (name, k, (i, options), weighted) in itertools.product(HEADS, (2, 4), enumerate(OPTIONS), (False, True))
+    for (name, k, (i, options), weighted) in itertools.product(LOSSES, (2, 4), enumerate(OPTIONS), (False, True))
 ]
 
 
@@ -55,6 +56,19 @@ def test_probabilities_are_probabilities(head):
         assert prob.shape == (40, head.n_classes)
         assert (prob >= 0).all()
         np.testing.assert_allclose(prob.sum(dim=1).numpy(), 1, atol=1e-12)
+
+
+def test_probabilities_are_made_as_the_row_says(head):
+    """A sigmoid of the one logit, sigmoids divided by their sum, or a softmax, by NumPy from the formulas."""
+    logits = batch(head)[0].numpy()
+    sigmoids = 1 / (1 + np.exp(-logits))
+    if LOSSES[NAME_OF[type(head).__name__]].probabilities == "softmax":
+        shares = np.exp(logits)
+    else:
+        shares = np.hstack([1 - sigmoids, sigmoids]) if head.n_classes == 2 else sigmoids
+    expected = shares / shares.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(head.probabilities(batch(head)[0]).numpy(), expected, rtol=1e-12)
+    assert head.n_outputs == logits.shape[1]
 
 
 def test_decision_is_the_most_probable_class(head):

@@ -7,9 +7,9 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from scantrial.nets.build import NETWORKS, build_network
+from scantrial.nets.build import build_network
 from scantrial.recipe.activations import ACTIVATIONS, REQUIRED_ARGUMENTS
-from scantrial.recipe.spec import MODEL_NAMES, ModelSpec
+from scantrial.recipe.networks import CUSTOM, NETWORKS, ModelSpec, is_custom, network_of
 
 SHAPES = [(1, 16, 16), (3, 9, 12)]
 
@@ -18,9 +18,25 @@ def build(name: str, shape=(1, 16, 16), n_outputs: int = 2, seed: int = 0, **opt
     return build_network(ModelSpec(name=name, **options), image_shape=shape, n_outputs=n_outputs, seed=seed)
 
 
-def test_the_table_holds_every_name_of_the_recipe():
-    """What a recipe may name can be built, and nothing else is in the table."""
-    assert set(NETWORKS) == set(MODEL_NAMES)
+def test_each_row_says_what_the_network_is():
+    """A builder by its text, settings that a recipe can have, words that name it; another name has no row."""
+    for name, row in NETWORKS.items():
+        assert row.name == name == ModelSpec(name=name).name
+        assert set(row.defaults) <= {"hidden", "activation", "batch_norm", "dropout"}
+        assert row.describe(ModelSpec(name=name)).startswith("a ")
+        assert not is_custom(name)
+    assert network_of("my.nets:Net") is CUSTOM
+    assert is_custom(CUSTOM.name)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_rows_tell_the_engines_the_truth(name):
+    """Linear on pixels, convolutional, batch normalisation that cannot train on one case: as the network that is built."""
+    network, row = build(name, batch_norm=True), NETWORKS[name]
+    first = next(layer for layer in network.modules() if list(layer.parameters(recurse=False)))
+    assert row.is_linear_on_pixels == isinstance(first, nn.Linear)
+    assert row.is_convolutional == any(isinstance(layer, nn.Conv2d) for layer in network.modules())
+    assert row.norm_needs_two == any(isinstance(layer, nn.BatchNorm1d) for layer in network.modules())
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -1,10 +1,12 @@
-"""Names: slugs for folders, and the nearest right name for a wrong one."""
+"""Names: slugs for folders, the nearest right name for a wrong one, and what a name in the source stands for."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
 
 
 def slug(text: str) -> str:
@@ -26,3 +28,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 def listed(names: Iterable[str]) -> str:
     """Join names for a message: ``a, b, c``."""
     return ", ".join(names)
+
+
+def resolve(name: str) -> Any:
+    """Import ``module:attribute``, which a table names as a text where it may not import the module."""
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)

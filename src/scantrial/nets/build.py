@@ -1,4 +1,4 @@
-"""The table of networks, and `build_network`: from a recipe's model to a module with its initial weights."""
+"""`build_network`: from a recipe's model to a module with its initial weights."""
 
 from __future__ import annotations
 
@@ -8,28 +8,13 @@ import torch
 from torch import nn
 
 from scantrial.core.errors import ScantrialError, ShapeError, TrainingError
-from scantrial.core.registry import Registry
+from scantrial.core.names import resolve
 from scantrial.core.rng import derive_seed
-from scantrial.nets.cnn import build_cnn, build_cnn_gap
-from scantrial.nets.custom import build_custom
 from scantrial.nets.generators import borrowed_generators
 from scantrial.nets.initial import initialise
-from scantrial.nets.mlp import build_mlp
-from scantrial.recipe.spec import ModelSpec
+from scantrial.recipe.networks import ModelSpec, network_of
 
 Builder = Callable[[ModelSpec, tuple[int, int, int], int], nn.Module]
-
-NETWORKS: Registry[Builder] = Registry(
-    "network",
-    {
-        "mlp": build_mlp,
-        "mlp-256": build_mlp,
-        "mlp-64x3": build_mlp,
-        "mlp-32x3": build_mlp,
-        "cnn": build_cnn,
-        "cnn-gap": build_cnn_gap,
-    },
-)
 
 
 def build_network(spec: ModelSpec, *, image_shape: tuple[int, int, int], n_outputs: int, seed: int) -> nn.Module:
@@ -54,7 +39,7 @@ def build_network(spec: ModelSpec, *, image_shape: tuple[int, int, int], n_outpu
     -----
     PyTorch's process-wide generator is as before afterwards.
     """
-    builder = build_custom if spec.is_custom else NETWORKS[spec.name]
+    builder: Builder = resolve(network_of(spec.name).builder)
     with borrowed_generators(derive_seed(seed, "weights")):
         network = _built(builder, spec, image_shape, n_outputs)
         if not spec.is_custom:

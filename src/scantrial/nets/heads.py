@@ -17,6 +17,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -25,33 +26,36 @@ from torch import Tensor
 from torch.nn import functional
 
 from scantrial.core.errors import InputError, ShapeError
-from scantrial.core.registry import Registry
-from scantrial.recipe.spec import LossSpec
+from scantrial.core.names import resolve
+from scantrial.recipe.losses import LOSSES, LossSpec
 
 ClassWeights = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head(ABC):
-    """What a network's logits mean.
+    """What a network's logits mean. A loss of its own is a subclass with `_case_losses`, and a row of `LOSSES`.
 
     Parameters
     ----------
     n_classes : at least 2
+    probabilities_by : ``sigmoid``: one logit for two classes, for the last one; one against the rest for each
+        class beyond, whose probabilities are the sigmoids divided by their sum. ``softmax``: one logit for each class
     class_weights : the weight of a case of each class, or None for equal ones
     label_smoothing : eps in [0, 1)
     focal_gamma : 0 for none
     """
 
     n_classes: int
+    probabilities_by: Literal["sigmoid", "softmax"]
     class_weights: ClassWeights | None = None
     label_smoothing: float = 0.0
     focal_gamma: float = 0.0
 
     @property
-    @abstractmethod
     def n_outputs(self) -> int:
         """Logits that the network must give for each case."""
+        return 1 if self.probabilities_by == "sigmoid" and self.n_classes == 2 else self.n_classes
 
     def output_names(self, class_names: Sequence[str]) -> tuple[str, ...]:
         """Return the class that each logit speaks for."""
@@ -89,7 +93,17 @@ class Head(ABC):
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return class probabilities, shape (n, n_classes), float64 on the CPU; each row sums to 1."""
         self._check_logits(logits)
-        return self._probabilities(logits.detach().cpu().double())
+        logits = logits.detach().cpu().double()
+        if self.n_outputs == 1:
+            return torch.cat([torch.sigmoid(-logits), torch.sigmoid(logits)], dim=1)
+        return self.scores(logits).softmax(dim=1)
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Return what the softmax of is the probabilities, shape (n, n_classes), where there is a logit for each class.
+
+        For sigmoids these are their logarithms, so that it stands where every sigmoid underflows.
+        """
+        return functional.logsigmoid(logits) if self.probabilities_by == "sigmoid" else logits
 
     def decide(self, logits: Tensor) -> Tensor:
         """Return the most probable class of each case, shape (n,); a tie goes to the lower index."""
@@ -98,9 +112,6 @@ class Head(ABC):
 
     @abstractmethod
     def _case_losses(self, logits: Tensor, y_true: Tensor) -> Tensor: ...
-
-    @abstractmethod
-    def _probabilities(self, logits: Tensor) -> Tensor: ...
 
     def _check(self, logits: Tensor, y_true: Tensor) -> None:
         self._check_logits(logits)
@@ -119,14 +130,8 @@ class Head(ABC):
 class BceHead(Head):
     """Binary cross-entropy on logits: one logit for two classes, one against the rest for each class beyond.
 
-    With two classes the logit speaks for the last class. Beyond, the loss of a case is the sum over the classes, and
-    the probabilities are the sigmoids divided by their sum.
+    Beyond two classes the loss of a case is the sum over the classes.
     """
-
-    @property
-    def n_outputs(self) -> int:
-        """1 for two classes, otherwise one for each class."""
-        return 1 if self.n_classes == 2 else self.n_classes
 
     def _case_losses(self, logits: Tensor, y_true: Tensor) -> Tensor:
         target = (self._membership(y_true).to(logits)) * (1 - self.label_smoothing) + self.label_smoothing / 2
@@ -141,21 +146,10 @@ class BceHead(Head):
         """Shape (n, n_outputs): whether the case is of the class that the logit speaks for."""
         return y_true[:, None] if self.n_classes == 2 else functional.one_hot(y_true, self.n_classes)
 
-    def _probabilities(self, logits: Tensor) -> Tensor:
-        if self.n_classes == 2:
-            return torch.cat([torch.sigmoid(-logits), torch.sigmoid(logits)], dim=1)
-        # sigma(z_c) / sum of sigma(z): formed from logarithms, so that it stands where every sigmoid underflows
-        return functional.logsigmoid(logits).softmax(dim=1)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CeHead(Head):
     """Cross-entropy on the softmax of one logit for each class."""
-
-    @property
-    def n_outputs(self) -> int:
-        """One for each class."""
-        return self.n_classes
 
     def _case_losses(self, logits: Tensor, y_true: Tensor) -> Tensor:
         eps = self.label_smoothing
@@ -171,12 +165,6 @@ class CeHead(Head):
         own = torch.eye(self.n_classes, dtype=torch.bool, device=logits.device)
         others = logits[:, None, :].masked_fill(own, -torch.inf).logsumexp(dim=2)
         return others - logits.logsumexp(dim=1, keepdim=True)
-
-    def _probabilities(self, logits: Tensor) -> Tensor:
-        return logits.softmax(dim=1)
-
-
-HEADS: Registry[type[Head]] = Registry("loss", {"bce": BceHead, "ce": CeHead})
 
 
 def make_head(spec: LossSpec, *, n_classes: int, class_weights: ClassWeights | None = None) -> Head:
@@ -202,12 +190,15 @@ def make_head(spec: LossSpec, *, n_classes: int, class_weights: ClassWeights | N
             expected="one weight for each class",
             do="mend recipe.loss.class_weights",
         )
-    return HEADS[spec.name](
+    loss = LOSSES[spec.name]
+    head: Head = resolve(loss.head)(
         n_classes=n_classes,
+        probabilities_by=loss.probabilities,
         class_weights=class_weights,
         label_smoothing=spec.label_smoothing,
         focal_gamma=spec.focal_gamma,
     )
+    return head
 
 
 def resolve_class_weights(spec: LossSpec, y_train: NDArray[np.int64], *, n_classes: int) -> ClassWeights | None:

@@ -11,19 +11,20 @@ from dataclasses import replace
 from typing import Any
 
 from scantrial.analysis.metrics import METRICS
-from scantrial.core.format import SPLIT_WORDS, count, counted, joined, percent, plain, spread_words
+from scantrial.core.format import SPLIT_WORDS, count, counted, joined, percent, spread_words
 from scantrial.core.records import SPLITS
 from scantrial.findings.view import ArmView, ReportView
 from scantrial.prose.study import epoch_rule
-
-Recipe = Mapping[str, Any]
+from scantrial.recipe import losses, optimizers, schedules
+from scantrial.recipe.networks import is_custom, network_of
+from scantrial.recipe.spec import NORMALIZATIONS, Recipe
 
 
 def per_arm(view: ReportView, say: Callable[[Recipe], str]) -> str:
     """Say something of the recipe of every arm that ran: once where all agree, else with the arms it is true of."""
     said: dict[str, list[str]] = {}
     for arm in ran(view):
-        said.setdefault(say(arm.recipe), []).append(arm.label)
+        said.setdefault(say(Recipe.model_validate(arm.recipe)), []).append(arm.label)
     if len(said) == 1:
         return next(iter(said))
     return "; ".join(f"{what} ({joined(labels)})" for what, labels in said.items())
@@ -32,6 +33,11 @@ def per_arm(view: ReportView, say: Callable[[Recipe], str]) -> str:
 def ran(view: ReportView) -> list[ArmView]:
     """Return the arms that have a finished run."""
     return [arm for arm in view.arms if arm.runs]
+
+
+def has_own(arms: Sequence[ArmView]) -> bool:
+    """Whether a network of some arms is a class of the user's own, of which nobody knows what it does inside."""
+    return any(is_custom(arm.recipe["model"]["name"]) for arm in arms)
 
 
 # ---------------------------------------------------------------------- design and scans
@@ -45,9 +51,12 @@ def design(view: ReportView) -> list[str]:
         f"The study has {arms}, each trained once with each of {seeds}: {counted(view.n_planned, 'run')}{finished}."
     ]
     if len(view.arms) > 1:
+        whose, own = "", ""
+        if has_own(view.arms):
+            whose, own = " of scantrial's", " Classes of the user's own initialise themselves under the run's seed."
         said.append(
-            "Runs of one seed are paired: the same order of cases and, where networks have a parameter of the same "
-            "name and shape, the same initial weights."
+            f"Runs of one seed are paired: the same order of cases and, where networks{whose} have a parameter of the "
+            f"same name and shape, the same initial weights.{own}"
         )
     if view.judgement.primary_declared.before_runs:
         margin = view.judgement.margin
@@ -77,7 +86,7 @@ def scans(view: ReportView) -> list[str]:
 
 
 def preprocessing(view: ReportView) -> list[str]:
-    """Shape, scaling, normalisation; no augmentation takes place."""
+    """Shape, scaling, normalisation; scantrial augments nothing."""
     shape = view.data.image.get("shape")
     fit = {"stretch": "stretched", "pad": "padded to a square and scaled"}.get(str(view.data.image.get("fit")))
     said = []
@@ -87,21 +96,13 @@ def preprocessing(view: ReportView) -> list[str]:
         colour = "one channel" if channels == "1" else f"{channels} channels"
         said.append(f"Scans have {' × '.join(sides)} pixels in {colour}{how}.")
     if ran(view):
-        said.append(f"{_capital(per_arm(view, _normalised))}.")
-        said.append("The data were not augmented.")
+        said.append(f"{_capital(per_arm(view, lambda recipe: NORMALIZATIONS[recipe.normalize]))}.")
+        said.append(
+            "The data were not augmented by scantrial; what a class of the user's own does to them inside is not known."
+            if has_own(ran(view))
+            else "The data were not augmented."
+        )
     return said
-
-
-_NORMALISED = {
-    "none": "pixels were divided by the largest value of their type",
-    "dataset": "pixels were standardised by mean and standard deviation of the training cases",
-    "image": "each image was standardised by its own mean and standard deviation",
-    "equalize": "each image's histogram was equalised and its pixels divided by the largest value of their type",
-}
-
-
-def _normalised(recipe: Recipe) -> str:
-    return _NORMALISED[recipe["normalize"]]
 
 
 def _capital(text: str) -> str:
@@ -118,57 +119,36 @@ def network(view: ReportView) -> list[str]:
     sizes = {arm.n_parameters for arm in view.arms if arm.n_parameters is not None}
     n = f" of {joined([count(size) for size in sorted(sizes)])} trainable parameters" if sizes else ""
     several = "The networks" if len(view.arms) > 1 else "The network"
-    said = [f"{several}{n}: {per_arm(view, _architecture)}."]
-    if all(":" not in arm.recipe["model"]["name"] for arm in ran(view)):
+    said = [f"{several}{n}: {per_arm(view, lambda recipe: network_of(recipe.model.name).describe(recipe.model))}."]
+    return [*said, *_initial_weights(view)]
+
+
+def _initial_weights(view: ReportView) -> list[str]:
+    own = [is_custom(arm.recipe["model"]["name"]) for arm in ran(view)]
+    said = []
+    if not all(own):
+        of, none = (" of the other networks", "none of these") if any(own) else ("", "no network")
         said.append(
-            "Weights and biases of linear and convolutional layers start uniform within ±1/√(number of inputs); no "
-            "network was pretrained."
+            f"Weights and biases of linear and convolutional layers{of} start uniform within ±1/√(number of inputs); "
+            f"{none} was pretrained."
+        )
+    if any(own):
+        said.append(
+            "A class of the user's own makes its own initial weights: whether these are pretrained, and whether it "
+            "normalises or has dropout inside, is not known."
         )
     return said
-
-
-_CONVOLUTIONS = {
-    "cnn": "a convolutional network of three 3 × 3 convolutions of 32 channels with max pooling and 32 hidden units",
-    "cnn-gap": "a convolutional network of 64, 128 and 256 channels with global average pooling",
-}
-
-
-def _architecture(recipe: Recipe) -> str:
-    model = recipe["model"]
-    if ":" in model["name"]:
-        return f"{model['name']}, a class of the user's own"
-    body = _CONVOLUTIONS.get(model["name"])
-    if body is None:
-        if not model.get("hidden"):
-            return "a single linear layer (logistic regression)"
-        body = _perceptron(model["hidden"])
-    parts = [_activations(model["activation"])]
-    parts += ["batch normalisation [@batch-norm]"] if model.get("batch_norm") else []
-    parts += [f"dropout of {model['dropout']:g} [@dropout]"] if model.get("dropout") else []
-    return f"{body}, {joined(parts)}"
-
-
-def _perceptron(hidden: Sequence[int]) -> str:
-    layers = "one hidden layer" if len(hidden) == 1 else f"{len(hidden)} hidden layers"
-    units = hidden[:1] if len(set(hidden)) == 1 else hidden
-    return f"a multilayer perceptron with {layers} of {joined([str(n) for n in units])} units"
-
-
-def _activations(activation: Mapping[str, Any]) -> str:
-    arguments = [f"{name} = {plain(value)}" for name, value in activation.items() if name != "name"]
-    said = f"{activation['name']} activations"
-    return f"{said} ({', '.join(arguments)})" if arguments else said
 
 
 def training(view: ReportView) -> list[str]:
     """Loss, optimiser, schedule, batches, epochs, rounds, clipping."""
     if not ran(view):
         return []
-    two = len(view.data.class_names) == 2
+    n_classes = len(view.data.class_names)
     said = [
-        f"Loss: {per_arm(view, lambda recipe: _loss(recipe, two_classes=two))}.",
-        f"Optimiser: {per_arm(view, _optimizer)}.",
-        f"Learning rate: {per_arm(view, _schedule)}.",
+        f"Loss: {per_arm(view, lambda recipe: losses.describe(recipe.loss, n_classes=n_classes))}.",
+        f"Optimiser: {per_arm(view, lambda recipe: optimizers.describe(recipe.optimizer))}.",
+        f"Learning rate: {per_arm(view, lambda recipe: schedules.describe(recipe.schedule))}.",
         f"Training: {per_arm(view, _length)}.",
     ]
     if any(arm.recipe.get("clip_grad_norm") for arm in ran(view)):
@@ -176,63 +156,19 @@ def training(view: ReportView) -> list[str]:
     return said
 
 
-def _loss(recipe: Recipe, *, two_classes: bool) -> str:
-    loss = recipe["loss"]
-    on_one = "one output" if two_classes else "one output a class, each against the rest"
-    name = f"binary cross-entropy on {on_one}" if loss["name"] == "bce" else "cross-entropy on one output a class"
-    parts = []
-    if loss.get("class_weights"):
-        weights = loss["class_weights"]
-        parts.append(
-            "classes weighted by their inverse frequency in training"
-            if weights == "balanced"
-            else f"class weights {plain(weights)}"
-        )
-    parts += [f"label smoothing {loss['label_smoothing']:g} [@label-smoothing]"] if loss.get("label_smoothing") else []
-    parts += [f"focal factor γ = {loss['focal_gamma']:g} [@focal]"] if loss.get("focal_gamma") else []
-    return f"{name}{', ' if parts else ''}{joined(parts)}"
-
-
-_OPTIMIZERS = {"adam": "Adam [@adam]", "adamw": "AdamW [@adamw]", "sgd": "stochastic gradient descent"}
-
-
-def _optimizer(recipe: Recipe) -> str:
-    found = recipe["optimizer"]
-    parts = [f"learning rate {found['lr']:g}"]
-    if "betas" in found:
-        parts.append(f"β = {plain(found['betas'])}, ε = {found['eps']:g}")
-    parts += [f"momentum {found['momentum']:g}"] if found.get("momentum") else []
-    parts += ["Nesterov's"] if found.get("nesterov") else []
-    parts += [f"weight decay {found['weight_decay']:g}"] if found.get("weight_decay") else []
-    return f"{_OPTIMIZERS[found['name']]} with {', '.join(parts)}"
-
-
-def _schedule(recipe: Recipe) -> str:
-    found = recipe["schedule"]
-    said = {
-        "constant": "constant",
-        "cosine": "falling as a cosine to 0 over each round [@cosine]",
-        "cosine-stepped-per-epoch": "a cosine laid out over the batches of a round and stepped once an epoch, so "
-        "that it hardly moves [@cosine]",
-        "step": f"multiplied by {found.get('gamma') or 0:g} every {found.get('every')} epochs",
-    }[found["name"]]
-    warm = found.get("warmup_epochs")
-    return f"{said}, after a linear rise over {counted(warm, 'epoch')}" if warm else said
-
-
 def _length(recipe: Recipe) -> str:
-    batches = f"batches of {recipe['batch_size']} cases in an order shuffled anew each epoch"
-    rounds = recipe["rounds"]
+    batches = f"batches of {recipe.batch_size} cases in an order shuffled anew each epoch"
+    rounds = recipe.rounds
     if rounds == 1:
-        return f"{counted(recipe['epochs'], 'epoch')}, {batches}"
+        return f"{counted(recipe.epochs, 'epoch')}, {batches}"
     return (
-        f"{rounds} rounds of {counted(recipe['epochs'], 'epoch')}, each going on from the last weights with a fresh "
+        f"{rounds} rounds of {counted(recipe.epochs, 'epoch')}, each going on from the last weights with a fresh "
         f"optimiser and schedule, {batches}"
     )
 
 
 def _clipping(recipe: Recipe) -> str:
-    norm = recipe.get("clip_grad_norm")
+    norm = recipe.clip_grad_norm
     return f"clipped to a Euclidean norm of {norm:g}" if norm else "not clipped"
 
 
@@ -240,14 +176,20 @@ def selection(view: ReportView) -> list[str]:
     """Which weights were evaluated, and what test scans had no part in."""
     if not ran(view):
         return []
-    said = [f"Each run is evaluated with the weights of {per_arm(view, lambda recipe: epoch_rule(recipe['select']))}."]
+    said = [f"Each run is evaluated with the weights of {per_arm(view, lambda recipe: epoch_rule(recipe.select))}."]
     n_each = "a single evaluation of each" if view.n_evaluations == view.n_evaluated else "the evaluation of each"
     if view.n_evaluated:
         said.append(
             f"Test scans had no part in training or in choosing an epoch, a threshold or a temperature; {n_each} run "
             "on them is logged."
         )
-    return [*said, "Each run is one network; none is an ensemble."]
+    if not has_own(ran(view)):
+        return [*said, "Each run is one network; none is an ensemble."]
+    return [
+        *said,
+        "Each run is one network; whether a class of the user's own is an ensemble inside, or starts from weights that "
+        "were trained on these test scans, is not known.",
+    ]
 
 
 def software(view: ReportView) -> list[str]:
@@ -272,7 +214,8 @@ def software(view: ReportView) -> list[str]:
     if environment.get("threads"):
         where.append(f"{counted(int(environment['threads']), 'thread')} a run")
     if where:
-        same = "" if later else "; the same versions and threads give the same numbers on it"
+        sure = not later and not has_own(ran(view))
+        same = "; the same versions and threads give the same numbers on it" if sure else ""
         said.append(f"Machine: {', '.join(where)}{same}.")
     return said
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdicts import FEW_SEEDS
 from scantrial.core.format import SPLIT_WORDS, counted, joined, proportion
 from scantrial.core.records import Split
 from scantrial.findings.view import ArmView, DataView, ReportView, RunView
+from scantrial.recipe.networks import is_custom
+from scantrial.recipe.selection import SELECTIONS
+from scantrial.recipe.spec import SelectSpec
 
 
 def what_was_done(view: ReportView) -> list[str]:
@@ -264,7 +266,7 @@ def how_arms_start(view: ReportView) -> str:
 
 
 def _is_custom(arm: ArmView) -> bool:
-    return ":" in arm.recipe["model"]["name"]
+    return is_custom(arm.recipe["model"]["name"])
 
 
 def choices(view: ReportView) -> list[str]:
@@ -316,21 +318,17 @@ def _epochs_chosen(view: ReportView) -> str:
     labels: dict[str, list[str]] = {}
     for arm in view.arms:
         if arm.runs:
-            labels.setdefault(epoch_rule(arm.recipe["select"]), []).append(arm.label)
+            labels.setdefault(epoch_rule(SelectSpec.model_validate(arm.recipe["select"])), []).append(arm.label)
     if len(labels) < 2:
         return "".join(f"Each run is evaluated with the weights of {rule}." for rule in labels)
     parts = "; ".join(f"{rule} ({joined(arms)})" for rule, arms in labels.items())
     return f"Which epoch's weights a run is evaluated with differs between the arms: {parts}."
 
 
-def epoch_rule(select: Mapping[str, Any]) -> str:
+def epoch_rule(select: SelectSpec) -> str:
     """Put in words which epoch a recipe's `select` keeps."""
-    if select["name"] == "last":
-        return "the last epoch"
-    if select["name"] == "best-val-loss":
-        return "the epoch with the smallest validation loss"
-    title = METRICS[select["metric"]].title
-    return f"the epoch with the highest validation {title if title.isupper() else title.lower()}"
+    title = METRICS[select.metric].title if select.metric else ""
+    return SELECTIONS[select.name].format(metric=title if title.isupper() else title.lower())
 
 
 def _changes_in_view_of_results(view: ReportView) -> str:
@@ -362,7 +360,21 @@ def _evaluations(view: ReportView) -> str:
 
 def limits(view: ReportView) -> list[str]:
     """Say what these numbers cannot tell; only what is true of this study."""
-    return [*_limits_of_seeds(view), *_limits_of_scans(view), *_limits_of_curves(view)]
+    return [
+        *_limits_of_seeds(view),
+        *_limits_of_networks(view),
+        *_limits_of_scans(view),
+        *_limits_of_curves(view),
+    ]
+
+
+def _limits_of_networks(view: ReportView) -> list[str]:
+    if not any(_is_custom(arm) for arm in view.arms):
+        return []
+    return [
+        "What a class of the user's own does inside is not known: whether it augments or normalises its input, is an "
+        "ensemble, or starts from weights that were trained elsewhere, perhaps on these very scans."
+    ]
 
 
 def _limits_of_seeds(view: ReportView) -> list[str]:

@@ -10,6 +10,7 @@ from scantrial.analysis.metrics import METRICS, Metric
 from scantrial.analysis.wording import metric_difference, metric_number
 from scantrial.core.format import counted, joined
 from scantrial.findings.judging import Declared, Judgement
+from scantrial.recipe.networks import is_custom
 
 MAX_IN_SHORT = 3
 """Verdicts that the top of a report says in full."""
@@ -170,8 +171,8 @@ def loss_note(recipes: Mapping[str, Mapping[str, Any]], *, n_classes: int) -> li
     how the last layer starts and how fast it moves.
     """
     pair = _bce_and_ce(recipes)
-    if pair is None or n_classes != 2:
-        return []
+    if pair is None or n_classes != 2 or is_custom(pair[0]["model"]["name"]):
+        return []  # of a class of the user's own, how the last layer starts is not known
     bce, ce = pair
     said = [
         "With two classes, cross-entropy on two outputs z0, z1 is binary cross-entropy on the one output z1 − z0: the "

@@ -18,7 +18,7 @@ from scantrial.report.sections.crosswalk import crosswalk
 from scantrial.report.sections.curves import aggregates, curves, diagnosis
 from scantrial.report.sections.disputed import disputed
 from scantrial.report.sections.limits import limits
-from scantrial.report.sections.methods import methods
+from scantrial.report.sections.methods import methods, partly_known
 from scantrial.report.sections.outlook import outlook
 from scantrial.report.sections.ranking import ranking
 from scantrial.report.sections.reproduce import again
@@ -73,7 +73,7 @@ def build_document(view: ReportView, figures: ReportFigures, thumbnails: Mapping
         eyebrow="scantrial · report of a study",
         facts=facts(view),
         front=front(view),
-        sections=(*said, crosswalk(said, view.about)),
+        sections=(*said, crosswalk(said, view.about, partial=partly_known(view))),
         footer=f"Made by scantrial {scantrial.__version__} from the study folder alone.",
         generator=f"scantrial {scantrial.__version__}",
         dated=max((str(version["at"]) for version in view.protocol), default=""),

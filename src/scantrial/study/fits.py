@@ -38,5 +38,5 @@ def _arm_faults(arm: Arm, n_classes: int) -> Iterator[str]:
     weights = arm.recipe.loss.class_weights
     if isinstance(weights, tuple) and len(weights) != n_classes:
         yield f"arm {arm.name}: {len(weights)} class weights for {n_classes} classes"
-    if arm.recipe.model.batch_norm and arm.recipe.model.name != "cnn-gap" and arm.recipe.batch_size == 1:
+    if arm.recipe.model.norm_needs_two and arm.recipe.batch_size == 1:
         yield f"arm {arm.name}: batch_size 1, but batch normalisation needs batches of two or more"

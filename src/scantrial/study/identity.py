@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from scantrial.recipe.networks import is_custom
 from scantrial.store.folder import RunKey, StudyFolder
 
 _WHAT_FORMAT, _WHERE_FORMAT = 1, 2
@@ -44,7 +45,7 @@ class Identities:
         None for a network of the user's own: what its module imports is not known.
         """
         recipe = self._arms[key.arm]["recipe"]
-        if ":" in recipe["model"]["name"]:
+        if is_custom(recipe["model"]["name"]):
             return None
         return _sha256({"format": _WHAT_FORMAT, "recipe": recipe, "seed": key.seed, "scans": self._scans})
 

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from scantrial.recipe.activations import ACTIVATIONS
-from scantrial.recipe.spec import MODEL_NAMES, AdamSpec, LossSpec, ScheduleSpec, SelectSpec, SgdSpec
+from scantrial.recipe.networks import CUSTOM, NETWORKS
+from scantrial.recipe.spec import AdamSpec, LossSpec, ScheduleSpec, SelectSpec, SgdSpec
 from scantrial.study.arms import RECIPE_KEYS
 from scantrial.study.faults import models_within, names_of
 from scantrial.study.spec import StudySpec
@@ -40,7 +41,7 @@ def _bare_words() -> Iterator[tuple[str, str, Schema]]:
     """Yield every place where one word may stand for a mapping, with the words."""
     yield "DataSpec", "source", {"type": "string", "minLength": 1}
     yield "DataSpec", "split", {"const": "given"}
-    yield "Recipe", "model", {"type": "string", "examples": [*MODEL_NAMES, "package.module:Class"]}
+    yield "Recipe", "model", {"type": "string", "examples": [*NETWORKS, CUSTOM.name]}
     yield "Recipe", "loss", {"enum": list(names_of(LossSpec))}
     yield "Recipe", "optimizer", {"enum": [*names_of(AdamSpec), *names_of(SgdSpec)]}
     yield "Recipe", "schedule", {"enum": list(names_of(ScheduleSpec))}

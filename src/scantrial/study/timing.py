@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scantrial.core.machine import n_cores
+from scantrial.core.names import resolve
 from scantrial.core.progress import Progress
 from scantrial.data.scanset import ScanSet
 from scantrial.recipe.task import RunTask
@@ -20,7 +21,6 @@ from scantrial.study.costs import cost_key, epoch_seconds, refuse_test, seen_epo
 from scantrial.study.execute import Execution
 from scantrial.study.plan import import_paths
 from scantrial.study.study import Arm, Study
-from scantrial.study.worker import resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

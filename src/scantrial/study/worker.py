@@ -16,7 +16,6 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,6 +23,7 @@ import numpy as np
 
 from scantrial.core.errors import ScantrialError, StoreError, TrainingError
 from scantrial.core.machine import peak_memory, return_freed_memory
+from scantrial.core.names import resolve
 from scantrial.core.records import SPLITS, EpochRecord, Split
 from scantrial.recipe.spec import Recipe
 from scantrial.recipe.task import RunTask
@@ -66,12 +66,6 @@ class WorkerSetup:
     checkpoint_every_s: float
     keep_weights: bool
     import_paths: tuple[str, ...]
-
-
-def resolve(name: str) -> Any:
-    """Return the function that a "module:function" name means."""
-    module, _, attribute = name.partition(":")
-    return getattr(import_module(module), attribute)
 
 
 class _Worker:

@@ -51,5 +51,5 @@ def _recipe_faults(task: RunTask) -> Iterator[str]:
             chosen = f"select by {recipe.select.metric}, but no val case is of class {names}"
             yield f"{chosen}; expected every class, or select by val_loss"
     sizes = np.diff(batch_bounds(len(task.cases["train"]), recipe.batch_size), axis=1)
-    if recipe.model.batch_norm and recipe.model.name != "cnn-gap" and 1 in sizes:
+    if recipe.model.norm_needs_two and 1 in sizes:
         yield "batches of one case with batch normalisation, which needs 2 or more; raise batch_size"

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scantrial.core.errors import InputError, StudyConflictError
-from scantrial.recipe.spec import MLP_PRESETS, Recipe
+from scantrial.recipe.networks import network_of
+from scantrial.recipe.spec import Recipe
 from scantrial.train.kernel import kernel_state
 
 ENGINES = {"reference": "scantrial.train.reference:train_run", "fused": "scantrial.train.engines:train_run"}
 """What carries a study's runs out. The second gives each run that the fused engine cannot train to the reference."""
+
+FUSED_OPTIMIZERS = ("adam", "adamw", "sgd")
+"""The optimisers whose steps the kernel does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +70,10 @@ def why_not_fused(recipe: Recipe, *, device: str) -> str | None:
     """Return why the fused engine cannot train a recipe, or None if it can."""
     if device not in ("auto", "cpu"):
         return f"the fused engine trains on the CPU, not on {device}"
-    if recipe.model.name not in MLP_PRESETS:
+    if not network_of(recipe.model.name).is_linear_on_pixels:
         return f"the first layer of {recipe.model.name} is not linear on pixels, which is all that the fused engine has"
+    if recipe.optimizer.name not in FUSED_OPTIMIZERS:
+        return f"the fused engine has no step of {recipe.optimizer.name}"
     if recipe.clip_grad_norm is not None:
         return "clip_grad_norm needs the whole gradient before any weight moves, which the fused engine never has"
     return None

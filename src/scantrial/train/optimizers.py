@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn, optim
 
-from scantrial.recipe.spec import AdamSpec, Optimizer
+from scantrial.core.registry import Registry
+from scantrial.recipe.optimizers import Optimizer
+
+BUILDERS: Registry[Callable[..., optim.Optimizer]] = Registry(
+    "optimizer", {"adam": optim.Adam, "adamw": optim.AdamW, "sgd": optim.SGD}
+)
+"""What builds each of `scantrial.recipe.optimizers.OPTIMIZERS`; settings go by PyTorch's own names."""
 
 _FUSED_DEVICES = ("cpu", "cuda")
 
@@ -20,14 +26,5 @@ def make_optimizer(spec: Optimizer, parameters: Iterable[nn.Parameter], *, devic
     """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     fused = True if torch.device(device).type in _FUSED_DEVICES else None
-    if isinstance(spec, AdamSpec):
-        kind = optim.Adam if spec.name == "adam" else optim.AdamW
-        return kind(trained, lr=spec.lr, betas=spec.betas, eps=spec.eps, weight_decay=spec.weight_decay, fused=fused)
-    return optim.SGD(
-        trained,
-        lr=spec.lr,
-        momentum=spec.momentum,
-        nesterov=spec.nesterov,
-        weight_decay=spec.weight_decay,
-        fused=fused,
-    )
+    settings = spec.model_dump(exclude={"name"})
+    return BUILDERS[spec.name](trained, **settings, fused=fused)

@@ -24,7 +24,7 @@ from scantrial.data.preprocess import fit_preprocessing
 from scantrial.nets.build import build_network
 from scantrial.nets.generators import borrowed_generators
 from scantrial.nets.heads import make_head, resolve_class_weights
-from scantrial.recipe.spec import CNN_PRESETS
+from scantrial.recipe.networks import network_of
 from scantrial.recipe.task import RunTask, Tell
 from scantrial.train.batches import Step, epoch_steps
 from scantrial.train.checkpoint import load_checkpoint, save_checkpoint, take_up
@@ -120,7 +120,7 @@ def _laid_out(network: nn.Module, task: RunTask) -> nn.Module:
 
     A class of the user's own keeps its layout: it may rely on it.
     """
-    if task.recipe.model.name in CNN_PRESETS and task.device == "cpu":
+    if network_of(task.recipe.model.name).is_convolutional and task.device == "cpu":
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
     return network
 

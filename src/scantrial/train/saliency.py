@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from scantrial.core.records import SaliencyMaps
 from scantrial.data.scanset import Pixels
-from scantrial.nets.heads import BceHead, Head
+from scantrial.nets.heads import Head
 from scantrial.train.inference import Predictor
 from scantrial.train.scans import put_on_device
 
@@ -49,8 +48,7 @@ def log_odds(head: Head, logits: Tensor, target: int) -> Tensor:
     """Return the log odds of a class's probability, shape (n,), so that a gradient can be taken through them."""
     if head.n_outputs == 1:
         return logits[:, 0] if target == 1 else -logits[:, 0]
-    # Each probability is a softmax: of the logits, or of the logarithms of one sigmoid for each class.
-    scores = functional.logsigmoid(logits) if isinstance(head, BceHead) else logits
+    scores = head.scores(logits)
     others = [column for column in range(head.n_classes) if column != target]
     return scores[:, target] - scores[:, others].logsumexp(dim=1)
 

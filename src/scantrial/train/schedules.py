@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from scantrial.core.registry import Registry
-from scantrial.recipe.spec import ScheduleSpec
+from scantrial.recipe.schedules import ScheduleSpec
 
 
 def learning_rate(spec: ScheduleSpec, lr: float, *, step: int, n_batches: int, n_epochs: int) -> float:
@@ -29,7 +29,7 @@ def learning_rate(spec: ScheduleSpec, lr: float, *, step: int, n_batches: int, n
     n_warmup = spec.warmup_epochs * n_batches
     if step < n_warmup:
         return lr * (step + 1) / n_warmup
-    return lr * _FACTORS[spec.name](spec, step - n_warmup, n_batches, n_batches * n_epochs - n_warmup)
+    return lr * FACTORS[spec.name](spec, step - n_warmup, n_batches, n_batches * n_epochs - n_warmup)
 
 
 def _constant(_spec: ScheduleSpec, _step: int, _n_batches: int, _n_steps: int) -> float:
@@ -49,7 +49,7 @@ def _step(spec: ScheduleSpec, step: int, n_batches: int, _n_steps: int) -> float
     return float((1.0 if spec.gamma is None else spec.gamma) ** n_drops)
 
 
-_FACTORS = Registry(
+FACTORS = Registry(
     "schedule",
     {
         "constant": _constant,
@@ -58,3 +58,4 @@ _FACTORS = Registry(
         "step": _step,
     },
 )
+"""What each of `scantrial.recipe.schedules.SCHEDULES` multiplies the learning rate by."""

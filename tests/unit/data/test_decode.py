@@ -13,7 +13,8 @@ import tifffile
 from PIL import Image
 
 from scantrial.core.errors import DataError, ShapeError
-from scantrial.data.decode import MAX_PIXELS, ImageError, decode_image
+from scantrial.data.codecs.base import MAX_PIXELS
+from scantrial.data.decode import ImageError, decode_image
 from scantrial.data.fit import fit_image, match_depth, resize
 from scantrial.data.spec import ImageSpec
 from scantrial.data.thumbnails import thumbnail_png

@@ -16,6 +16,7 @@ from scantrial.figures.all import shared_domains
 from scantrial.findings.reading import read_study
 from scantrial.findings.view import build_view, differing_keys, primary_values
 from scantrial.prose import study as study_prose
+from scantrial.recipe.spec import SelectSpec
 
 
 def view_of(folder, **options):
@@ -176,7 +177,7 @@ def test_how_the_epoch_was_chosen_is_put_in_words(make_study):
     best = {"select": {"name": "best-val-metric", "metric": "auroc"}}
     said = study_prose.choices(view_of(make_study(arms={"a": {"select": "last"}, "b": best, "c": best}, seeds=(0,))))[0]
     assert said.endswith("the last epoch (a); the epoch with the highest validation AUROC (b and c).")
-    rule = study_prose.epoch_rule({"name": "best-val-metric", "metric": "balanced_accuracy"})
+    rule = study_prose.epoch_rule(SelectSpec(name="best-val-metric", metric="balanced_accuracy"))
     assert rule == "the epoch with the highest validation balanced accuracy"
 
 

@@ -8,12 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from scantrial import recipe
+from scantrial.figures.all import build_figures
 from scantrial.findings.reading import read_study
 from scantrial.findings.view import ReportView, build_view
 from scantrial.prose import methods as methods_prose
+from scantrial.prose import study as study_prose
+from scantrial.prose import verdicts as verdict_prose
 from scantrial.prose.methods import methods
 from scantrial.prose.references import REFERENCES, numbered
+from scantrial.report.compose import build_document
 from scantrial.report.sections.methods import methods as methods_section
+from scantrial.report.sections.reproduce import again
 from scantrial.store.folder import StudyFolder
 
 CASES = {"train": 12, "val": 40, "test": 60}
@@ -51,6 +57,19 @@ def rich(make_study) -> ReportView:
         },
     }
     return view_of(make_study(arms=settings, n_cases=CASES, cases_per_patient=2))
+
+
+@pytest.fixture(scope="module")
+def own(make_study) -> ReportView:
+    """Two arms, both a network of the user's own."""
+    arms = {"base": {"model": "my.nets:Flipping"}, "loss-ce": {"model": "my.nets:Flipping", "loss": "ce"}}
+    return view_of(make_study(arms=arms, n_cases=CASES))
+
+
+@pytest.fixture(scope="module")
+def mixed(make_study) -> ReportView:
+    """An arm with a network of scantrial's, and one with the user's own."""
+    return view_of(make_study(arms={"base": {}, "own": {"model": "my.nets:Flipping"}}, n_cases=CASES))
 
 
 def test_what_ran_is_there(plain):
@@ -177,6 +196,71 @@ def test_networks_that_differ_are_told_apart(make_study):
         assert words in text, words
 
 
+CLAIMS = [
+    (
+        "preprocessing",
+        "The data were not augmented.",
+        "augmented by scantrial; what a class of the user's own does to them",
+    ),
+    ("network", "no network was pretrained", "whether these are pretrained, and whether it normalises or has dropout"),
+    (
+        "selection",
+        "none is an ensemble",
+        "whether a class of the user's own is an ensemble inside, or starts from weights",
+    ),
+    (
+        "design",
+        "where networks have a parameter",
+        "Classes of the user's own initialise themselves under the run's seed.",
+    ),
+    ("software", "the same versions and threads give the same numbers on it", ""),
+]
+
+
+@pytest.mark.parametrize(("step", "claim", "instead"), CLAIMS, ids=[step for step, _, _ in CLAIMS])
+def test_what_a_network_of_the_users_own_does_inside_is_not_claimed(plain, own, mixed, step, claim, instead):
+    """Augmentation, dropout, normalisation, pretrained weights, ensembles, equal numbers: claimed of scantrial's networks
+    alone; of the user's own it is said that they are not known."""
+    known, unknown, both = (methods(view)[step][1] for view in (plain, own, mixed))
+    assert claim in known
+    assert "user's own" not in known
+    for text in (unknown, both):
+        assert claim not in text
+        assert instead in text
+
+
+def test_scantrials_networks_beside_the_users_own_keep_what_is_known_of_them(mixed):
+    """How they start, and that they were not pretrained, is said of them alone."""
+    text = methods(mixed)["network"][1]
+    assert "layers of the other networks start uniform" in text
+    assert "none of these was pretrained" in text
+    assert "my.nets:Flipping, a class of the user's own (own)" in text
+
+
+def test_limits_name_what_is_not_known_of_the_users_own(plain, own):
+    """Among the limits, and where it is said how to run it again."""
+    assert any("does inside is not known" in said for said in study_prose.limits(own))
+    assert not any("user's own" in said for said in study_prose.limits(plain))
+    assert "draw from PyTorch's generators alone" in str(again(own).blocks[0])
+    assert "user's own" not in str(again(plain).blocks[0])
+
+
+def test_guidelines_are_filled_in_part_by_what_is_not_known(plain, own):
+    """Initial weights, architecture and ensembles of the user's own network are no filled items."""
+    for view, status in ((plain, "filled"), (own, "in part")):
+        section = build_document(view, build_figures(view), {}).sections[-1]
+        rows = {row[0].text: row for row in section.blocks[1].blocks[1].rows}  # type: ignore[union-attr]
+        assert [rows[number][2].text for number in ("9", "22", "24", "25", "27")] == [status] * 5
+        said = "part of it is not known to scantrial" in str(rows["24"])
+        assert said == (status == "in part")
+
+
+def test_how_the_last_layer_of_the_users_own_starts_is_not_claimed(plain, own):
+    """BCE and CE are explained for networks whose last layer is known."""
+    assert verdict_prose.loss_note(plain.recipes, n_classes=2)
+    assert verdict_prose.loss_note(own.recipes, n_classes=2) == []
+
+
 def test_sources_are_numbered_as_they_are_cited(plain, rich):
     """From 1 without a gap, each cited one listed once, none else."""
     for view in (plain, rich):
@@ -205,7 +289,8 @@ def test_names_of_the_users_cite_nothing(make_study):
 
 def test_every_key_of_our_own_texts_is_known():
     """Whatever a paragraph may cite, in whatever study, stands among the sources."""
-    keys = set(re.findall(r"(?:\[|; |\")@([a-z][a-z0-9-]*)", Path(methods_prose.__file__).read_text()))
+    texts = [Path(methods_prose.__file__), *Path(recipe.__file__).parent.glob("*.py")]
+    keys = {key for text in texts for key in re.findall(r"(?:\[|; |\")@([a-z][a-z0-9-]*)", text.read_text())}
     assert len(keys) > 30
     assert keys - {"key"} <= REFERENCES.keys()
 

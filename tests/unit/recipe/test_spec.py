@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from scantrial.recipe.spec import CNN_PRESETS, MLP_PRESETS, MODEL_NAMES, ModelSpec, Recipe
+from scantrial.recipe.networks import NETWORKS
+from scantrial.recipe.spec import ModelSpec, Recipe
 
 
 def test_a_recipe_of_nothing_is_the_course_s() -> None:
@@ -19,10 +20,10 @@ def test_a_recipe_of_nothing_is_the_course_s() -> None:
     assert (recipe.batch_size, recipe.epochs, recipe.rounds) == (32, 30, 1)
 
 
-@pytest.mark.parametrize("name", MODEL_NAMES)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_bare_name_means_the_network_with_its_preset(name: str) -> None:
     """``model: NAME`` spells out what the name stands for, and ReLU."""
-    preset = {**MLP_PRESETS, **CNN_PRESETS}[name]
+    preset = {key: value for key, value in NETWORKS[name].defaults.items() if key != "activation"}
     model = Recipe(model=name).model
     assert model == Recipe(model={"name": name, **preset, "activation": {"name": "ReLU"}}).model
     assert {key: getattr(model, key) for key in preset} == preset

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from scantrial.core.errors import InputError, StudyConflictError
-from scantrial.recipe.spec import MODEL_NAMES, Recipe
+from scantrial.recipe.networks import NETWORKS
+from scantrial.recipe.spec import Recipe
 from scantrial.train import choice, engines
 from scantrial.train.choice import ENGINES, choose_engine, why_not_fused
 from scantrial.train.kernel import KernelState, kernel_state
@@ -22,7 +23,7 @@ def choose(asked: str, *, fixed: str | None = None, device: str = "auto", **reci
     return choose_engine(asked, recipes or {"base": recipe()}, device=device, fixed=fixed)
 
 
-@pytest.mark.parametrize("model", MODEL_NAMES)
+@pytest.mark.parametrize("model", NETWORKS)
 def test_networks_that_are_linear_on_pixels_can_be_fused(model):
     """The perceptrons and no others."""
     reason = why_not_fused(recipe(model=model), device="cpu")

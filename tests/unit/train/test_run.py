@@ -13,7 +13,7 @@ import torch
 
 from scantrial.core.errors import InputError, ShapeError, StoreError, TrainingError
 from scantrial.core.records import EpochRecord, RunFacts, RunResult
-from scantrial.recipe.spec import MODEL_NAMES
+from scantrial.recipe.networks import NETWORKS
 from scantrial.train import run as run_module
 from scantrial.train.inference import load_predictor
 from scantrial.train.reference import train_run
@@ -463,7 +463,7 @@ def test_a_loaded_network_refuses_other_scans(make_task):
         load_predictor(result.facts, other)
 
 
-@pytest.mark.parametrize("model", MODEL_NAMES)
+@pytest.mark.parametrize("model", NETWORKS)
 def test_every_network_is_trained_and_repeats_itself(make_task, model):
     """The same task twice gives the same bytes."""
     first, again = (run(make_task(model=model, epochs=2)) for _ in range(2))

@@ -128,6 +128,8 @@ def guessing_of(loss: Mapping[str, Any] | None, train_counts: Sequence[int], val
 def _no_guessing_loss(loss: Mapping[str, Any] | None, train_counts: Sequence[int]) -> str | None:
     if loss is None:
         return "the loss is not known"
+    if loss["name"] not in ("bce", "ce"):
+        return f"what guessing costs under the loss {loss['name']} is not known"
     changed = [
         name
         for key, name in (

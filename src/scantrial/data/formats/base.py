@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scantrial.core.errors import DataError
 from scantrial.core.names import listed, nearest
 from scantrial.core.records import SPLITS, Split
-from scantrial.data.decode import over_black
+from scantrial.data.codecs.base import over_black
 from scantrial.data.scanset import Pixels
 
 SPLIT_OF_WORD: dict[str, Split] = {

@@ -12,7 +12,8 @@ import numpy as np
 
 from scantrial.core.errors import DataError
 from scantrial.core.names import listed
-from scantrial.data.decode import IMAGE_SUFFIXES, decode_image
+from scantrial.data.codecs import CODECS, titles_read
+from scantrial.data.decode import decode_image
 from scantrial.data.formats.base import (
     SPLIT_OF_WORD,
     Decode,
@@ -24,12 +25,12 @@ from scantrial.data.formats.base import (
     split_rank,
 )
 
-_EXPECTED = "class folders of PNG, JPEG, BMP or TIFF files (normal/, pneumonia/), or such below train/, val/, test/"
-_OTHER_PICTURES = frozenset(
-    {".gif", ".webp", ".dcm", ".dicom", ".ima", ".nii", ".nrrd", ".mha", ".mhd", ".jp2", ".j2k", ".heic", ".avif",
-     ".npy", ".npz", ".svs", ".ndpi", ".czi", ".pgm", ".ppm", ".tga"}
-)  # fmt: skip
-"""Pictures that are not supported: listed all the same, so that they are refused by name and not passed over."""
+_EXPECTED = f"class folders of {titles_read()} files (normal/, pneumonia/), or such below train/, val/, test/"
+_PICTURE_SUFFIXES = frozenset(
+    {suffix for codec in CODECS.values() for suffix in codec.suffixes}
+    | {".nii", ".nrrd", ".mha", ".mhd", ".heic", ".avif", ".svs", ".ndpi", ".czi", ".pgm", ".ppm", ".tga"}
+)
+"""Pictures, also those that are not read: they are listed, so that they are refused by name and not passed over."""
 
 
 class _Case(NamedTuple):
@@ -52,7 +53,7 @@ def _children(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _is_picture(file: Path) -> bool:
-    return file.suffix.lower() in IMAGE_SUFFIXES | _OTHER_PICTURES
+    return file.suffix.lower() in _PICTURE_SUFFIXES
 
 
 class _Walk:

@@ -27,12 +27,14 @@ class Answered:
     ----------
     found : those of its blocks that are there
     missing : those that are not
+    partial : those that are there and say themselves that something is not known
     answered, open : those of its questions that the author has answered, and those not
     """
 
     item: Item
     found: tuple[str, ...]
     missing: tuple[str, ...]
+    partial: tuple[str, ...]
     answered: tuple[str, ...]
     open: tuple[str, ...]
 
@@ -41,22 +43,26 @@ class Answered:
         """*filled* where everything is there, *in part* where something is; else the author is asked, or nobody can."""
         if not (self.found or self.answered):
             return "ask the author" if self.open else "not answered"
-        return "in part" if self.missing or self.open else "filled"
+        return "in part" if self.missing or self.partial or self.open else "filled"
 
 
-def answer(item: Item, ids: Mapping[str, str], about: Mapping[str, str]) -> Answered:
+def answer(
+    item: Item, ids: Mapping[str, str], about: Mapping[str, str], *, partial: frozenset[str] = frozenset()
+) -> Answered:
     """Set an item against what a document holds.
 
     Parameters
     ----------
     ids : the title of the section that each block of the document stands in, by the block's id
     about : the author's answers; they count only where the document prints them
+    partial : ids of blocks that say themselves that something is not known
     """
     printed = about if ABOUT in ids else {}
     return Answered(
         item=item,
         found=tuple(name for name in item.needs if name in ids),
         missing=tuple(name for name in item.needs if name not in ids),
+        partial=tuple(name for name in item.needs if name in ids and name in partial),
         answered=tuple(key for key in item.asks if key in printed),
         open=tuple(key for key in item.asks if key not in printed),
     )
@@ -73,12 +79,15 @@ def _ids(block: Block) -> Iterator[str]:
         yield from _ids(inner)
 
 
-def crosswalk(sections: Sequence[Section], about: Mapping[str, str]) -> Section:
+def crosswalk(
+    sections: Sequence[Section], about: Mapping[str, str], *, partial: frozenset[str] = frozenset()
+) -> Section:
     """Print one table a guideline: each item, its status, and where it is filled or who is asked.
 
     Parameters
     ----------
     sections : all the others of the document; what is not in them fills nothing
+    partial : ids of blocks that say themselves that something is not known
     """
     ids = places(sections)
     lead = (
@@ -91,12 +100,14 @@ def crosswalk(sections: Sequence[Section], about: Mapping[str, str]) -> Section:
         id="crosswalk",
         title="Reporting guidelines, item by item",
         short="Guidelines",
-        blocks=(*paragraph("crosswalk-lead", lead), *(_guideline(one, ids, about) for one in GUIDELINES)),
+        blocks=(*paragraph("crosswalk-lead", lead), *(_guideline(one, ids, about, partial) for one in GUIDELINES)),
     )
 
 
-def _guideline(guideline: Guideline, ids: Mapping[str, str], about: Mapping[str, str]) -> Section:
-    found = [answer(item, ids, about) for item in guideline.items]
+def _guideline(
+    guideline: Guideline, ids: Mapping[str, str], about: Mapping[str, str], partial: frozenset[str]
+) -> Section:
+    found = [answer(item, ids, about, partial=partial) for item in guideline.items]
     name = f"crosswalk-{guideline.key}"
     return Section(
         id=name,
@@ -125,12 +136,13 @@ def _row(one: Answered, ids: Mapping[str, str]) -> tuple[Cell, ...]:
     where = [*dict.fromkeys(ids[name] for name in one.found)]
     where += [f"the author: {joined([_TITLES[key] for key in one.answered])}"] if one.answered else []
     asked = (f"the author has not answered: {joined([_TITLES[key] for key in one.open])}",) if one.open else ()
+    unknown = ("part of it is not known to scantrial",) if one.partial else ()
     lacking = ("not in this document: what would fill it did not run",) if one.missing else ()
     return (
         Cell(text=one.item.number),
         Cell(text=one.item.label),
         Cell(text=one.status),
-        Cell(text="; ".join(where) or "–", below=(*asked, *lacking)),
+        Cell(text="; ".join(where) or "–", below=(*asked, *unknown, *lacking)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scantrial.findings.view import ReportView
+from scantrial.prose.methods import has_own, ran
 from scantrial.prose.methods import methods as methods_of
 from scantrial.prose.references import numbered
 from scantrial.report.document import Bullets, Pairs, Section, text
@@ -28,3 +29,9 @@ def methods(view: ReportView) -> Section:
             [Section(id="sources", title="References", blocks=(listed,))] if sources else [],
         ),
     )
+
+
+def partly_known(view: ReportView) -> frozenset[str]:
+    """Return the ids of those steps which say that something is not known: what a class of the user's own does."""
+    steps = ("preprocessing", "network", "selection") if has_own(ran(view)) else ()
+    return frozenset(f"methods-{name}" for name in steps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scantrial.core import format as fmt
 from scantrial.findings.view import ReportView
+from scantrial.prose.methods import has_own
 from scantrial.report.document import Code, CodeBlock, Details, Paragraph, Section, text
 from scantrial.report.sections.parts import blocks, left, right, settings, table
 
@@ -14,7 +15,8 @@ def again(view: ReportView) -> Section:
         "Save the study file below as ",
         Code("study.yaml"),
         "; relative paths in it start from the folder where it lies. The same file, scans, versions and threads give "
-        "the same numbers on the same machine.",
+        "the same numbers on the same machine",
+        ", as far as classes of the user's own draw from PyTorch's generators alone." if has_own(view.arms) else ".",
     )
     commands = "scantrial run study.yaml --out again\nscantrial report again"
     file = CodeBlock(id="study-file-text", content=view.study_text, language="yaml")

@@ -1,0 +1,85 @@
+"""PNG, JPEG and BMP, read by Pillow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from scantrial.data.codecs.base import ORIENTATION_TAG, Codec, RefusedError, oriented, over_black, starts_with
+
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_BITMAP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
+
+
+def array_of(image: Image.Image) -> NDArray[Any]:
+    """Return a loaded Pillow image as uint8 or uint16, alpha composited.
+
+    Raises
+    ------
+    RefusedError
+        If a pixel has more than 16 bits.
+    """
+    if image.mode.startswith("I;16"):
+        return _sixteen_bits(np.asarray(image), image.info.get("transparency"))
+    if image.mode == "I" and image.format == "PNG":
+        return _sixteen_bits(np.asarray(image), image.info.get("transparency"))
+    if image.mode in ("I", "F"):
+        raise RefusedError("more than 16 bits per pixel")
+    is_gray = image.mode in ("1", "L", "LA", "La")
+    if image.has_transparency_data:
+        return over_black(np.asarray(image.convert("LA" if is_gray else "RGBA")))
+    return np.asarray(image.convert("L" if is_gray else "RGB"))
+
+
+def _sixteen_bits(pixels: NDArray[Any], transparent: Any) -> NDArray[np.uint16]:
+    if pixels.min() < 0 or pixels.max() > np.iinfo(np.uint16).max:
+        raise RefusedError("more than 16 bits per pixel")
+    values = pixels.astype(np.uint16)
+    if isinstance(transparent, int):
+        values[values == transparent] = 0
+    return values
+
+
+def _decode(path: Path, *formats: str) -> NDArray[Any]:
+    with Image.open(path, formats=formats) as image:
+        if image.format == "PNG" and getattr(image, "n_frames", 1) > 1:
+            raise RefusedError("an animation: one picture is wanted")
+        image.load()
+        orientation = image.getexif().get(ORIENTATION_TAG, 1)
+        return oriented(array_of(image), orientation)
+
+
+def _decode_png(path: Path) -> NDArray[Any]:
+    with path.open("rb") as handle:
+        header = handle.read(26)
+    is_deep_colour = len(header) > 25 and header[24] == 16 and header[25] != 0
+    if is_deep_colour:  # Pillow would drop the low byte
+        raise RefusedError("a PNG of 16 bits with colour or alpha would lose its low bits: save it as TIFF")
+    return _decode(path, "PNG")
+
+
+def _decode_jpeg(path: Path) -> NDArray[Any]:
+    return _decode(path, "JPEG")
+
+
+def _decode_bmp(path: Path) -> NDArray[Any]:
+    return _decode(path, "BMP", "DIB")
+
+
+def _is_bmp(head: bytes) -> bool:
+    """Whether this is a bitmap file, or a bitmap's header alone, which begins with its own size."""
+    return head.startswith(b"BM") or int.from_bytes(head[:4], "little") in _BITMAP_HEADERS
+
+
+PNG = Codec(title="PNG", suffixes=(".png",), recognises=starts_with(_PNG_MAGIC), decode=_decode_png)
+JPEG = Codec(
+    title="JPEG",
+    suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
+    recognises=starts_with(b"\xff\xd8\xff"),
+    decode=_decode_jpeg,
+)
+BMP = Codec(title="BMP", suffixes=(".bmp", ".dib"), recognises=_is_bmp, decode=_decode_bmp)

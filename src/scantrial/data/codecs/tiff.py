@@ -1,0 +1,126 @@
+"""TIFF of 8 and 16 bits: by tifffile where samples are deep, by Pillow otherwise."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from scantrial.data.codecs.base import (
+    MAX_PIXELS,
+    ORIENTATION_TAG,
+    Codec,
+    RefusedError,
+    bomb,
+    oriented,
+    over_black,
+    starts_with,
+)
+from scantrial.data.codecs.pillow import array_of
+
+_SAMPLE_KINDS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
+_UNASSOCIATED_ALPHA = 2
+
+# tifffile logs what it repairs; without a handler of its own, Python would print that on stderr.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+def _decode(path: Path) -> NDArray[Any]:
+    with tifffile.TiffFile(path) as tiff:
+        page = _single_page(tiff)
+        _refuse_samples(page)
+        if page.imagewidth * page.imagelength > MAX_PIXELS:
+            raise bomb()
+        if page.bitspersample == 16:
+            return _sixteen_bit_page(page, path)
+    return _tiff_by_pillow(path)
+
+
+def _single_page(tiff: tifffile.TiffFile) -> Any:
+    n_pages = len(tiff.pages)
+    if n_pages != 1:
+        raise RefusedError(f"{n_pages} pages: save each as a file of its own")
+    return tiff.pages[0]
+
+
+def _refuse_samples(page: Any) -> None:
+    if page.sampleformat in _SAMPLE_KINDS:
+        raise RefusedError(f"{_SAMPLE_KINDS[page.sampleformat]} TIFF: scale it to unsigned integers of 8 or 16 bits")
+    if page.bitspersample not in (1, 2, 4, 8, 16):
+        raise RefusedError(f"{page.bitspersample} bits per sample: 8 or 16 are wanted")
+    if page.imagedepth != 1 or page.imagewidth < 1 or page.imagelength < 1:
+        raise RefusedError(f"a volume or an empty picture, of shape {page.shape}")
+
+
+def _tiff_by_pillow(path: Path) -> NDArray[Any]:
+    # By handle, not by name: Pillow 13 maps an uncompressed file given by name and then scrambles a picture whose
+    # orientation swaps height and width.
+    with path.open("rb") as handle, Image.open(handle, formats=("TIFF",)) as image:
+        image.load()  # applies the orientation too
+        return array_of(image)
+
+
+def _sixteen_bit_page(page: Any, path: Path) -> NDArray[Any]:
+    """Decode with tifffile, since Pillow cuts 16-bit colour down to 8 bits."""
+    if page.photometric not in (0, 1, 2):
+        raise RefusedError(f"a 16-bit TIFF of {getattr(page.photometric, 'name', page.photometric)} colours")
+    _refuse_missing_strips(page, path)
+    n_colours = 3 if page.photometric == 2 else 1
+    if _has_decoder(page):
+        pixels = page.asarray()
+        pixels = np.moveaxis(pixels, 0, -1) if page.axes.startswith("S") else pixels
+        tag = page.tags.get(ORIENTATION_TAG)
+        pixels = oriented(_without_extra(pixels, page, n_colours), 1 if tag is None else int(tag.value))
+    elif page.samplesperpixel == 1:
+        pixels = _tiff_by_pillow(path)
+    else:
+        raise RefusedError(f"16-bit colour TIFF with {page.compression.name} compression: save it with Deflate or none")
+    return np.iinfo(np.uint16).max - pixels if page.photometric == 0 else pixels
+
+
+def _has_decoder(page: Any) -> bool:
+    """Whether tifffile can undo the compression without further packages."""
+    try:
+        tifffile.TIFF.DECOMPRESSORS[page.compression]
+        if page.predictor != 1:
+            tifffile.TIFF.UNPREDICTORS[page.predictor]
+    except KeyError:
+        return False
+    return True
+
+
+def _refuse_missing_strips(page: Any, path: Path) -> None:
+    """Refuse a file whose strips end behind its end: tifffile would fill them with zeros."""
+    size = path.stat().st_size
+    counts, offsets = page.databytecounts, page.dataoffsets
+    ends = [offset + count for offset, count in zip(offsets, counts, strict=True)]
+    stored_in_full = page.compression != 1 or sum(counts) >= page.nbytes
+    if not counts or min(counts) < 1 or min(offsets) < 1 or max(ends) > size or not stored_in_full:
+        raise RefusedError("truncated: some of its strips are missing")
+
+
+def _without_extra(pixels: NDArray[Any], page: Any, n_colours: int) -> NDArray[Any]:
+    """Take away a fourth (or second) channel: alpha is composited over black, anything else dropped."""
+    n_samples = page.samplesperpixel
+    if n_samples == n_colours:
+        return pixels[..., 0] if pixels.ndim == 3 and n_colours == 1 else pixels
+    if n_samples != n_colours + 1:
+        raise RefusedError(f"{n_samples} channels: 1 or 3 are wanted, with or without alpha")
+    kind = page.extrasamples[0] if page.extrasamples else _UNASSOCIATED_ALPHA
+    if kind == _UNASSOCIATED_ALPHA:
+        return over_black(pixels)
+    # Associated alpha is multiplied in already, which is the picture over black.
+    return pixels[..., 0] if n_colours == 1 else pixels[..., :n_colours]
+
+
+TIFF = Codec(
+    title="TIFF",
+    suffixes=(".tif", ".tiff"),
+    recognises=starts_with(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    decode=_decode,
+)

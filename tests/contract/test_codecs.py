@@ -1,0 +1,99 @@
+"""What every kind of image file promises, and that one more is one row."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scantrial.core.registry import Registry
+from scantrial.data import codecs
+from scantrial.data.codecs import CODECS, Codec, codec_of, titles_read
+from scantrial.data.codecs.base import starts_with
+from scantrial.data.decode import IMAGE_SUFFIXES, ImageError, decode_image
+
+READ = [name for name, codec in CODECS.items() if codec.decode is not None]
+UNREAD = {
+    "dicom": bytes(128) + b"DICM" + bytes(20),
+    "gif": b"GIF89a" + bytes(20),
+    "pdf": b"%PDF-1.7\n",
+    "webp": b"RIFF\0\0\0\0WEBPVP8 ",
+    "jpeg2000": b"\0\0\0\x0cjP  \r\n\x87\n",
+    "numpy": b"\x93NUMPY\x01\0",
+}
+PIXELS = np.arange(30, dtype=np.uint8).reshape(5, 6)
+
+
+def written(name: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(PIXELS).save(buffer, format=name.upper())
+    return buffer.getvalue()
+
+
+def reason_of(path: Path) -> str:
+    with pytest.raises(ImageError) as caught:
+        decode_image(path)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_kind_that_is_read_is_told_by_its_content(tmp_path, name):
+    """Its row, and no other row, recognises its file; it decodes whatever the file is called."""
+    data = written(name)
+    assert [row for row, codec in CODECS.items() if codec.recognises(data[:132])] == [name]
+    (tmp_path / "scan.bin").write_bytes(data)
+    assert decode_image(tmp_path / "scan.bin").shape == PIXELS.shape
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_damaged_header_is_refused(tmp_path, name):
+    """A file that begins as its kind does and goes on as nothing is refused with a reason, never read."""
+    (tmp_path / "scan").write_bytes(written(name)[:12])
+    assert reason_of(tmp_path / "scan")
+
+
+@pytest.mark.parametrize("name", [name for name in CODECS if name not in READ])
+def test_a_kind_that_is_not_read_is_refused_with_its_name(tmp_path, name):
+    """It is called what people call it, with a way out: what to do, or which kinds are read."""
+    (tmp_path / "scan.png").write_bytes(UNREAD[name])
+    codec = CODECS[name]
+    way_out = f": {codec.way_out}" if codec.way_out else ", not PNG, JPEG, BMP or TIFF"
+    assert reason_of(tmp_path / "scan.png") == f"a {codec.title} file{way_out}"
+
+
+def test_no_two_kinds_share_a_suffix():
+    """A suffix belongs to one row; those of kinds that are read are taken for scans."""
+    suffixes = [suffix for codec in CODECS.values() for suffix in codec.suffixes]
+    assert len(set(suffixes)) == len(suffixes)
+    assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in suffixes)
+    assert {suffix for name in READ for suffix in CODECS[name].suffixes} == IMAGE_SUFFIXES
+
+
+def test_a_way_out_belongs_to_what_is_not_read():
+    """A kind that is read needs none."""
+    assert not [name for name in READ if CODECS[name].way_out is not None]
+
+
+def test_a_tiff_with_dicom_s_mark_is_read_as_a_tiff():
+    """Slide scanners write files that are both; the picture in them is a TIFF's."""
+    both = b"II*\0" + bytes(124) + b"DICM"
+    assert codec_of(both) is CODECS["tiff"]
+
+
+def test_one_row_more_is_one_kind_more(tmp_path, monkeypatch):
+    """A file of the new kind is read, and every message names the new kind beside the others."""
+    portable = Codec(
+        title="PGM",
+        suffixes=(".pgm",),
+        recognises=starts_with(b"P5"),
+        decode=lambda path: np.frombuffer(path.read_bytes()[-30:], np.uint8).reshape(5, 6),
+    )
+    monkeypatch.setattr(codecs, "CODECS", Registry("kind of image file", {**CODECS, "pgm": portable}))
+    (tmp_path / "a.pgm").write_bytes(b"P5 6 5 255\n" + PIXELS.tobytes())
+    (tmp_path / "b.gif").write_bytes(UNREAD["gif"])
+    np.testing.assert_array_equal(decode_image(tmp_path / "a.pgm"), PIXELS)
+    assert titles_read() == "PNG, JPEG, BMP, TIFF or PGM"
+    assert reason_of(tmp_path / "b.gif") == "a GIF file, not PNG, JPEG, BMP, TIFF or PGM"
