@@ -12,11 +12,10 @@ from typing import Any
 
 from scantrial.analysis.metrics import METRICS
 from scantrial.core.records import SPLITS
+from scantrial.recipe.spec import ActivationSpec, AdamSpec, Recipe
 from scantrial.report.formats import count, counted, joined, percent, plain, spread_words
 from scantrial.report.sentences import SPLIT_WORDS, epoch_rule
 from scantrial.report.view import ArmView, ReportView
-
-Recipe = Mapping[str, Any]
 
 
 def per_arm(view: ReportView, say: Callable[[Recipe], str]) -> str:
@@ -101,7 +100,7 @@ _NORMALISED = {
 
 
 def _normalised(recipe: Recipe) -> str:
-    return _NORMALISED[recipe["normalize"]]
+    return _NORMALISED[recipe.normalize]
 
 
 def _capital(text: str) -> str:
@@ -119,7 +118,7 @@ def network(view: ReportView) -> list[str]:
     n = f" of {joined([count(size) for size in sorted(sizes)])} trainable parameters" if sizes else ""
     several = "The networks" if len(view.arms) > 1 else "The network"
     said = [f"{several}{n}: {per_arm(view, _architecture)}."]
-    if all(":" not in arm.recipe["model"]["name"] for arm in ran(view)):
+    if not any(arm.recipe.model.is_custom for arm in ran(view)):
         said.append(
             "Weights and biases of linear and convolutional layers start uniform within ±1/√(number of inputs); no "
             "network was pretrained."
@@ -134,17 +133,17 @@ _CONVOLUTIONS = {
 
 
 def _architecture(recipe: Recipe) -> str:
-    model = recipe["model"]
-    if ":" in model["name"]:
-        return f"{model['name']}, a class of the user's own"
-    body = _CONVOLUTIONS.get(model["name"])
+    model = recipe.model
+    if model.is_custom:
+        return f"{model.name}, a class of the user's own"
+    body = _CONVOLUTIONS.get(model.name)
     if body is None:
-        if not model.get("hidden"):
+        if not model.hidden:
             return "a single linear layer (logistic regression)"
-        body = _perceptron(model["hidden"])
-    parts = [_activations(model["activation"])]
-    parts += ["batch normalisation [@batch-norm]"] if model.get("batch_norm") else []
-    parts += [f"dropout of {model['dropout']:g} [@dropout]"] if model.get("dropout") else []
+        body = _perceptron(model.hidden)
+    parts = [] if model.activation is None else [_activations(model.activation)]
+    parts += ["batch normalisation [@batch-norm]"] if model.batch_norm else []
+    parts += [f"dropout of {model.dropout:g} [@dropout]"] if model.dropout else []
     return f"{body}, {joined(parts)}"
 
 
@@ -154,9 +153,9 @@ def _perceptron(hidden: Sequence[int]) -> str:
     return f"a multilayer perceptron with {layers} of {joined([str(n) for n in units])} units"
 
 
-def _activations(activation: Mapping[str, Any]) -> str:
-    arguments = [f"{name} = {plain(value)}" for name, value in activation.items() if name != "name"]
-    said = f"{activation['name']} activations"
+def _activations(activation: ActivationSpec) -> str:
+    arguments = [f"{name} = {plain(value)}" for name, value in activation.arguments.items()]
+    said = f"{activation.name} activations"
     return f"{said} ({', '.join(arguments)})" if arguments else said
 
 
@@ -171,25 +170,25 @@ def training(view: ReportView) -> list[str]:
         f"Learning rate: {per_arm(view, _schedule)}.",
         f"Training: {per_arm(view, _length)}.",
     ]
-    if any(arm.recipe.get("clip_grad_norm") for arm in ran(view)):
+    if any(arm.recipe.clip_grad_norm for arm in ran(view)):
         said.append(f"Gradients: {per_arm(view, _clipping)}.")
     return said
 
 
 def _loss(recipe: Recipe, *, two_classes: bool) -> str:
-    loss = recipe["loss"]
+    loss = recipe.loss
     on_one = "one output" if two_classes else "one output a class, each against the rest"
-    name = f"binary cross-entropy on {on_one}" if loss["name"] == "bce" else "cross-entropy on one output a class"
+    name = f"binary cross-entropy on {on_one}" if loss.name == "bce" else "cross-entropy on one output a class"
     parts = []
-    if loss.get("class_weights"):
-        weights = loss["class_weights"]
+    if loss.class_weights:
+        weights = loss.class_weights
         parts.append(
             "classes weighted by their inverse frequency in training"
             if weights == "balanced"
             else f"class weights {plain(weights)}"
         )
-    parts += [f"label smoothing {loss['label_smoothing']:g} [@label-smoothing]"] if loss.get("label_smoothing") else []
-    parts += [f"focal factor γ = {loss['focal_gamma']:g} [@focal]"] if loss.get("focal_gamma") else []
+    parts += [f"label smoothing {loss.label_smoothing:g} [@label-smoothing]"] if loss.label_smoothing else []
+    parts += [f"focal factor γ = {loss.focal_gamma:g} [@focal]"] if loss.focal_gamma else []
     return f"{name}{', ' if parts else ''}{joined(parts)}"
 
 
@@ -197,42 +196,43 @@ _OPTIMIZERS = {"adam": "Adam [@adam]", "adamw": "AdamW [@adamw]", "sgd": "stocha
 
 
 def _optimizer(recipe: Recipe) -> str:
-    found = recipe["optimizer"]
-    parts = [f"learning rate {found['lr']:g}"]
-    if "betas" in found:
-        parts.append(f"β = {plain(found['betas'])}, ε = {found['eps']:g}")
-    parts += [f"momentum {found['momentum']:g}"] if found.get("momentum") else []
-    parts += ["Nesterov's"] if found.get("nesterov") else []
-    parts += [f"weight decay {found['weight_decay']:g}"] if found.get("weight_decay") else []
-    return f"{_OPTIMIZERS[found['name']]} with {', '.join(parts)}"
+    found = recipe.optimizer
+    parts = [f"learning rate {found.lr:g}"]
+    if isinstance(found, AdamSpec):
+        parts.append(f"β = {plain(found.betas)}, ε = {found.eps:g}")
+    else:
+        parts += [f"momentum {found.momentum:g}"] if found.momentum else []
+        parts += ["Nesterov's"] if found.nesterov else []
+    parts += [f"weight decay {found.weight_decay:g}"] if found.weight_decay else []
+    return f"{_OPTIMIZERS[found.name]} with {', '.join(parts)}"
 
 
 def _schedule(recipe: Recipe) -> str:
-    found = recipe["schedule"]
+    found = recipe.schedule
     said = {
         "constant": "constant",
         "cosine": "falling as a cosine to 0 over each round [@cosine]",
         "cosine-stepped-per-epoch": "a cosine laid out over the batches of a round and stepped once an epoch, so "
         "that it hardly moves [@cosine]",
-        "step": f"multiplied by {found.get('gamma') or 0:g} every {found.get('every')} epochs",
-    }[found["name"]]
-    warm = found.get("warmup_epochs")
+        "step": f"multiplied by {found.gamma or 0:g} every {found.every} epochs",
+    }[found.name]
+    warm = found.warmup_epochs
     return f"{said}, after a linear rise over {counted(warm, 'epoch')}" if warm else said
 
 
 def _length(recipe: Recipe) -> str:
-    batches = f"batches of {recipe['batch_size']} cases in an order shuffled anew each epoch"
-    rounds = recipe["rounds"]
+    batches = f"batches of {recipe.batch_size} cases in an order shuffled anew each epoch"
+    rounds = recipe.rounds
     if rounds == 1:
-        return f"{counted(recipe['epochs'], 'epoch')}, {batches}"
+        return f"{counted(recipe.epochs, 'epoch')}, {batches}"
     return (
-        f"{rounds} rounds of {counted(recipe['epochs'], 'epoch')}, each going on from the last weights with a fresh "
+        f"{rounds} rounds of {counted(recipe.epochs, 'epoch')}, each going on from the last weights with a fresh "
         f"optimiser and schedule, {batches}"
     )
 
 
 def _clipping(recipe: Recipe) -> str:
-    norm = recipe.get("clip_grad_norm")
+    norm = recipe.clip_grad_norm
     return f"clipped to a Euclidean norm of {norm:g}" if norm else "not clipped"
 
 
@@ -240,7 +240,7 @@ def selection(view: ReportView) -> list[str]:
     """Which weights were evaluated, and what test scans had no part in."""
     if not ran(view):
         return []
-    said = [f"Each run is evaluated with the weights of {per_arm(view, lambda recipe: epoch_rule(recipe['select']))}."]
+    said = [f"Each run is evaluated with the weights of {per_arm(view, lambda recipe: epoch_rule(recipe.select))}."]
     n_each = "a single evaluation of each" if view.n_evaluations == view.n_evaluated else "the evaluation of each"
     if view.n_evaluated:
         said.append(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdicts import FEW_SEEDS
 from scantrial.core.records import Split
+from scantrial.recipe.spec import SelectSpec
 from scantrial.report.formats import counted, joined, proportion
 from scantrial.report.view import ArmView, DataView, ReportView, RunView
 
@@ -39,7 +39,7 @@ def _kept(are_last: frozenset[bool]) -> str:
 
 def _scans_used(view: ReportView) -> list[str]:
     n = {split: counted(view.data.n_of(split), f"{word} scan") for split, word in SPLIT_WORDS.items()}
-    kept = _kept(frozenset(arm.recipe.get("select", {}).get("name") == "last" for arm in view.arms))
+    kept = _kept(frozenset(arm.recipe.select.name == "last" for arm in view.arms))
     return [
         f"Each run learns from {n['train']} and is watched on {n['val']}: {kept}.",
         f"It is then measured on {n['test']} that neither learning nor choosing has seen.",
@@ -254,7 +254,7 @@ def what_aggregates_are(view: ReportView) -> list[str]:
 
 def how_arms_start(view: ReportView) -> str:
     """Say what the initial weights of two arms have in common under one seed."""
-    if any(_is_custom(arm) for arm in view.arms):
+    if any(arm.recipe.model.is_custom for arm in view.arms):
         return (
             "Classes of the user's own initialise themselves, from one stream of random numbers seeded by the seed: "
             "the same seed need not start two networks from the same numbers."
@@ -263,10 +263,6 @@ def how_arms_start(view: ReportView) -> str:
         "Where two networks have a parameter of the same name and shape, the same seed starts both from the same "
         "numbers."
     )
-
-
-def _is_custom(arm: ArmView) -> bool:
-    return ":" in arm.recipe["model"]["name"]
 
 
 def choices(view: ReportView) -> list[str]:
@@ -318,20 +314,20 @@ def _epochs_chosen(view: ReportView) -> str:
     labels: dict[str, list[str]] = {}
     for arm in view.arms:
         if arm.runs:
-            labels.setdefault(epoch_rule(arm.recipe["select"]), []).append(arm.label)
+            labels.setdefault(epoch_rule(arm.recipe.select), []).append(arm.label)
     if len(labels) < 2:
         return "".join(f"Each run is evaluated with the weights of {rule}." for rule in labels)
     parts = "; ".join(f"{rule} ({joined(arms)})" for rule, arms in labels.items())
     return f"Which epoch's weights a run is evaluated with differs between the arms: {parts}."
 
 
-def epoch_rule(select: Mapping[str, Any]) -> str:
+def epoch_rule(select: SelectSpec) -> str:
     """Put in words which epoch a recipe's `select` keeps."""
-    if select["name"] == "last":
+    if select.name == "last":
         return "the last epoch"
-    if select["name"] == "best-val-loss":
+    if select.name == "best-val-loss":
         return "the epoch with the smallest validation loss"
-    title = METRICS[select["metric"]].title
+    title = METRICS[str(select.metric)].title
     return f"the epoch with the highest validation {title if title.isupper() else title.lower()}"
 
 
@@ -383,9 +379,9 @@ def _limits_of_seeds(view: ReportView) -> list[str]:
 
 def _changed_by_seeds(view: ReportView) -> list[str]:
     changed = ["the initial weights", "the order of the cases"]
-    if any(arm.recipe["model"].get("dropout") for arm in view.arms):
+    if any(arm.recipe.model.dropout for arm in view.arms):
         changed.append("the dropout masks")
-    if any(_is_custom(arm) for arm in view.arms):
+    if any(arm.recipe.model.is_custom for arm in view.arms):
         changed.append("what else classes of the user's own draw at random")
     return changed
 

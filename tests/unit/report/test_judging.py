@@ -15,6 +15,7 @@ from scantrial.analysis.comparison import compare
 from scantrial.audit.records import Audit, Finding
 from scantrial.core.errors import InputError
 from scantrial.core.records import EpochRecord, SplitPredictions
+from scantrial.recipe.plan import Plan
 from scantrial.report import verdict_words
 from scantrial.report.forest import forest_plot
 from scantrial.report.judging import Choices, judge, run_scores
@@ -96,7 +97,7 @@ def study(
         }
     )
     return StudyData(
-        plan=plan,
+        plan=Plan.from_dict(plan),
         data={},
         environment={},
         study_text="",

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from scantrial.analysis.metrics import measure
+from scantrial.core.trees import differing_keys, flattened
 from scantrial.report import sentences
-from scantrial.report.formats import cell, counted, flattened, joined, metric_number, plain
+from scantrial.report.formats import cell, counted, joined, metric_number, plain
 from scantrial.report.reading import read_study
 from scantrial.report.report_figures import shared_domains
-from scantrial.report.view import build_view, differing_keys, primary_values
+from scantrial.report.view import build_view, primary_values
 
 
 def view_of(folder, **options):

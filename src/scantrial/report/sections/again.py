@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scantrial.core.trees import flattened
 from scantrial.report import formats
 from scantrial.report.document import Code, CodeBlock, Details, Paragraph, Section, text
 from scantrial.report.sections.parts import blocks, left, right, settings, table
@@ -18,7 +19,7 @@ def again(view: ReportView) -> Section:
     )
     commands = "scantrial run study.yaml --out again\nscantrial report again"
     file = CodeBlock(id="study-file-text", content=view.study_text, language="yaml")
-    environment = settings("environment-list", formats.flattened(view.environment))
+    environment = settings("environment-list", flattened(view.environment))
     return Section(
         id="again",
         title="Run it again",
