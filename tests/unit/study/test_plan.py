@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.unit.study.trial import TEXT, Trial
 
+from scantrial.recipe.plan import Plan
 from scantrial.study.plan import import_paths, study_to_plan
 
 NET = TEXT.replace("name: mlp, hidden: [4]", "name: 'wards.nets:Net'")
@@ -17,7 +18,7 @@ NET = TEXT.replace("name: mlp, hidden: [4]", "name: 'wards.nets:Net'")
 def test_is_plain_data_with_every_default(trial: Trial):
     """Through JSON it comes back as it was; arms with their whole recipes, the base first."""
     plan = study_to_plan(trial.study())
-    assert json.loads(json.dumps(plan)) == plan
+    assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
     assert [arm.name for arm in plan.arms] == ["base", "loss-ce"]
     assert plan.arms[0].recipe == trial.study().arm("base").recipe
     assert (plan.seeds, plan.keep_weights, plan.design) == ((0, 1), "best", "one-at-a-time")
