@@ -67,11 +67,12 @@ coverage: env ## which lines and branches the tests of a commit reach
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report
 
-lint: env ## style, format, types, and the direction of imports
+lint: env ## style, format, types, the direction of imports, and no plan read by keys
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	@$(PY) scripts/plan_access.py
 
 format: env ## mend what can be mended without a thought
 	$(BIN)/ruff check --fix-only .

@@ -7,7 +7,7 @@ from typing import get_args
 
 from page_table import table
 from scantrial.analysis.metrics import CLIP, METRICS, POSITIVE, SUM_TOLERANCE, Metric
-from scantrial.study.spec import Metric as PrimaryMetric
+from scantrial.recipe.plan import PrimaryMetric
 
 HEAD = f"""# Every metric
 

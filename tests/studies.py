@@ -13,6 +13,7 @@ import pyarrow as pa
 from PIL import Image
 
 from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
+from scantrial.recipe.plan import Plan
 from scantrial.recipe.spec import Recipe
 from scantrial.store.folder import Opening, RunKey, StudyFolder
 
@@ -198,7 +199,8 @@ def write_study(path: Path, shape: StudyShape) -> StudyFolder:
     cases = cases_of(shape)
     folder.write_data(data_of(shape, cases), cases)
     folder.write_environment({"versions": {"python": "3.11", "numpy": "2"}, "threads": 1, "device": "cpu"})
-    folder.write_study(f"study: {shape.question}\nseeds: {len(shape.seeds)}\n", plan, sha256="0" * 64, change="first")
+    text = f"study: {shape.question}\nseeds: {len(shape.seeds)}\n"
+    folder.write_study(text, Plan.from_dict(plan), sha256="0" * 64, change="first")
     absent = {*shape.missing, *shape.failed}
     for name in shape.arms:
         for seed in shape.seeds:

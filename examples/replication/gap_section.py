@@ -93,7 +93,7 @@ def read_gaps(path: Path) -> StudyGaps | None:
     if not folder.exists() or not folder.run_keys():
         return None
     study = read_study(folder, by="chest_xray_audit.py", purpose="gaps from validation to test")
-    arms = [DiagnosedArm(name=arm["name"], label=arm.get("label") or arm["name"], differing={}) for arm in _arms(study)]
+    arms = [DiagnosedArm(name=name, label=label, differing={}) for name, label in _labels(study).items()]
     concerned = concerned_cases(study, "test")
     return StudyGaps(
         name=path.name,
@@ -107,8 +107,8 @@ def read_gaps(path: Path) -> StudyGaps | None:
     )
 
 
-def _arms(study: StudyData) -> list[dict[str, str]]:
-    return [arm for arm in study.plan["arms"] if study.runs_of(arm["name"])]
+def _labels(study: StudyData) -> dict[str, str]:
+    return {name: label for name, label in study.plan.labels.items() if study.runs_of(name)}
 
 
 def _gap_of(study: str, found: ArmDiagnosis, runs: Sequence[RunData], concerned: NDArray[np.int64]) -> ArmGap:

@@ -36,7 +36,7 @@ from scantrial.findings.case import CaseView, case_view
 from scantrial.findings.judging import Choices, Judgement, judge
 from scantrial.findings.reading import read_study as read_folder
 from scantrial.findings.view import ReportView, build_view
-from scantrial.recipe.networks import is_custom
+from scantrial.recipe.plan import stored_recipe
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.lock import holder_of
 from scantrial.study import builtin
@@ -44,6 +44,7 @@ from scantrial.study.answering import record_answers
 from scantrial.study.execute import Execution, Hooks, Outcome, Watch, nothing, run_study
 from scantrial.study.executor import local_executor
 from scantrial.study.file import parse_study, read_study
+from scantrial.study.plan import planned_data
 from scantrial.study.study import Study
 from scantrial.study.test_cases import (
     CountedCases,
@@ -448,7 +449,7 @@ def status(folder: str | Path) -> Status:
     facts = {key: store.facts(key) for key in finished}
     return Status(
         folder=store.path,
-        question=store.plan()["study"],
+        question=store.plan().study,
         finished=tuple(finished),
         diverged=tuple(key for key in finished if facts[key].status == "diverged"),
         failed=tuple((failure.key, failure.message) for failure in failures if failure.key not in busy),
@@ -494,7 +495,7 @@ def about(study: Study | str | Path, *, out: str | Path | None = None) -> dict[s
     """
     if not isinstance(study, Study):
         if StudyFolder(study).exists():
-            return answers(StudyFolder(study).plan().get("about"))
+            return answers(StudyFolder(study).plan().about)
         study = load_study(study)
     if out is not None:
         record_answers(study, open_folder(out))
@@ -603,9 +604,7 @@ def study_scans(folder: str | Path, *, progress: Progress = silent) -> ScanSet:
     """
     store = open_folder(folder)
     paths = store.environment().get("import_paths", ()) if (store.path / "environment.json").is_file() else ()
-    scans = load_scans(
-        DataSpec.model_validate(store.plan()["data"]), base=Path(paths[0]) if paths else None, progress=progress
-    )
+    scans = load_scans(planned_data(store.plan(), store), base=Path(paths[0]) if paths else None, progress=progress)
     if scans.fingerprint != store.data()["fingerprint"]:
         raise DataError("the scans have changed since the study was run", expected="the scans of the study")
     return scans
@@ -630,7 +629,7 @@ def saliency(folder: str | Path, case: int, *, arm: str, seed: int, scans: ScanS
 
     store, key = open_folder(folder), RunKey(arm, seed)
     facts = store.facts(key)
-    if is_custom(str(facts.recipe["model"]["name"])):
+    if stored_recipe(facts).model.is_custom:
         raise InputError("the network is a class of the user's own", expected="a network of scantrial's")
     return explain(load_predictor(facts, store.weights(key)), scans.images[case])
 

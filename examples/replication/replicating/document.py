@@ -163,8 +163,7 @@ def _study_table(views: Sequence[StudyView]) -> list[str]:
 
 def _study_cells(view: StudyView) -> list[str]:
     folder = view.folder
-    recipes = [plan["recipe"] for plan in folder.plan()["arms"]]
-    lengths = sorted({(recipe.get("rounds", 1), recipe["epochs"]) for recipe in recipes})
+    lengths = sorted({(arm.recipe.rounds, arm.recipe.epochs) for arm in folder.plan().arms})
     epochs = ", ".join(f"{epochs}" if rounds == 1 else f"{rounds} x {epochs}" for rounds, epochs in lengths)
     sha256 = folder.protocol()[-1]["study_sha256"][:12]
     runs = f"{len(folder.run_keys())} of {len(folder.planned_keys())}"

@@ -13,10 +13,13 @@ from replicating.reports import ReportedArm, ReportedStudy
 from scantrial.analysis.curves import CurveAggregates, curve_aggregates
 from scantrial.core.errors import InputError
 from scantrial.core.records import EpochRecord, RunFacts, Split, SplitPredictions
+from scantrial.core.trees import value_at
 from scantrial.findings.judging import Judgement, judge
 from scantrial.findings.reading import read_study as read_folder
+from scantrial.recipe.plan import PlannedArm
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.study.file import read_study
+from scantrial.study.plan import study_to_plan
 
 PURPOSE = "set the test accuracy beside the homework report's"
 
@@ -90,7 +93,7 @@ class StudyView:
     @property
     def n_seeds(self) -> int:
         """Seeds that the plan has."""
-        return len(self.folder.plan()["seeds"])
+        return len(self.folder.plan().seeds)
 
     @property
     def runs(self) -> tuple[RunView, ...]:
@@ -109,14 +112,14 @@ def view_study(reported: ReportedStudy, path: Path) -> StudyView:
     """
     folder = open_folder(path)
     plan = folder.plan()
-    built_in = _built_in_plan(reported.name)
+    built_in = study_to_plan(read_study(reported.name))
     finished = folder.run_keys()
-    arms, departures = {}, list(_data_departures(plan["data"], built_in["data"]))
+    arms, departures = {}, list(_data_departures(plan.data, built_in.data))
     for arm in reported.arms:
-        ours, meant = (_matching_arm(arm, planned["arms"], reported.name) for planned in (plan, built_in))
-        departures += differences(f"arm {ours['name']}", ours["recipe"], meant["recipe"])
-        runs = tuple(RunView(folder, key) for key in finished if key.arm == ours["name"])
-        arms[arm.id] = ArmView(reported=arm, name=ours["name"], runs=runs)
+        ours, meant = (_matching_arm(arm, planned.arms, reported.name) for planned in (plan, built_in))
+        departures += differences(f"arm {ours.name}", ours.recipe.to_dict(), meant.recipe.to_dict())
+        runs = tuple(RunView(folder, key) for key in finished if key.arm == ours.name)
+        arms[arm.id] = ArmView(reported=arm, name=ours.name, runs=runs)
     if departures:
         raise InputError(
             f"the folder is not of the built-in study {reported.name}: {'; '.join(departures)}",
@@ -124,12 +127,6 @@ def view_study(reported: ReportedStudy, path: Path) -> StudyView:
         )
     judged = judge(read_folder(folder, by="replicate", purpose="verdicts beside the homework reports' conclusions"))
     return StudyView(reported=reported, folder=folder, arms=arms, judgement=judged)
-
-
-def _built_in_plan(name: str) -> dict[str, Any]:
-    study = read_study(name)
-    arms = [{"name": arm.name, "recipe": arm.recipe.to_dict()} for arm in study.arms]
-    return {"arms": arms, "data": study.spec.data.model_dump(mode="json", exclude_none=True)}
 
 
 def _data_departures(ours: Mapping[str, Any], meant: Mapping[str, Any]) -> Iterator[str]:
@@ -146,11 +143,11 @@ def differences(where: str, ours: Any, meant: Any) -> Iterator[str]:
         yield f"{where} is {ours!r} instead of {meant!r}"
 
 
-def _matching_arm(arm: ReportedArm, planned: Sequence[Mapping[str, Any]], study: str) -> Mapping[str, Any]:
+def _matching_arm(arm: ReportedArm, planned: Sequence[PlannedArm], study: str) -> PlannedArm:
     """Match by recipe, for names follow from which level is the base."""
-    found = [plan for plan in planned if matches(plan["recipe"], arm.match)]
+    found = [one for one in planned if matches(one.recipe.to_dict(), arm.match)]
     if len(found) != 1:
-        names = [plan["name"] for plan in found]
+        names = [one.name for one in found]
         raise InputError(
             f"{study}: the report's arm {arm.id!r} is {names or 'none of the arms'} of the study",
             expected=f"exactly one arm with {arm.match}",
@@ -166,13 +163,8 @@ def matches(recipe: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 def look_up(recipe: Mapping[str, Any], key: str) -> Any:
     """Return what stands under a dotted key, or None; a last part ``length`` counts a list's elements."""
-    found: Any = recipe
-    for part in key.split("."):
-        if part == "length" and isinstance(found, list | tuple):
-            found = len(found)
-        else:
-            found = found.get(part) if isinstance(found, Mapping) else None
-    return found
+    counted = value_at(recipe, key.removesuffix(".length"))
+    return len(counted) if key.endswith(".length") and isinstance(counted, list | tuple) else value_at(recipe, key)
 
 
 def _equal(found: Any, wanted: Any) -> bool:

@@ -21,6 +21,7 @@ from replicating.runs import ArmView, RunView, StudyView
 from replicating.verdicts import verdict_lines
 from scantrial.analysis.summary import summarise
 from scantrial.core.records import SplitPredictions
+from scantrial.recipe.plan import stored_recipe
 
 NOT_PRINTED = "not printed"
 NOT_RUN = "not run"
@@ -203,7 +204,7 @@ def _plain_curves(view: StudyView) -> list[str]:
 
 
 def _n_rounds(view: StudyView) -> int:
-    return max((run.facts.recipe["rounds"] for run in view.runs), default=1)
+    return max((stored_recipe(run.facts).rounds for run in view.runs), default=1)
 
 
 def _printed_tables(view: StudyView, reports: Reports) -> list[str]:

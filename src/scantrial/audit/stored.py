@@ -38,7 +38,7 @@ def read_audit(folder: StudyFolder) -> Audit | None:
     if not folder.has_audit():
         return None
     audit = Audit.from_dict(folder.audit())
-    reasons = {item["finding"]: item["reason"] for item in folder.plan().get("acknowledge") or ()}
+    reasons = {item.finding: item.reason for item in folder.plan().acknowledge}
     findings = [replace(finding, acknowledged=reasons.get(finding.code)) for finding in audit.findings]
     return replace(audit, findings=tuple(ranked(findings)))
 

@@ -98,17 +98,6 @@ def cell(value: Any) -> str:
     return "yes" if value is True else "" if value is False else str(value)
 
 
-def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings under dotted keys: ``{"optimizer": {"lr": 1}}`` as ``{"optimizer.lr": 1}``."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            flat |= flattened(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
 def percent_of(share: float, digits: int = 1) -> str:
     """Show a share in per cent: ``12.3 %``."""
     return f"{100 * share:.{digits}f} %"

@@ -12,6 +12,7 @@ from scantrial.core.errors import InputError
 from scantrial.core.format import proportion
 from scantrial.core.names import listed, nearest
 from scantrial.core.records import Split, SplitPredictions
+from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey, StudyFolder
 
 _Parts = Mapping[RunKey, tuple[SplitPredictions, ...]]
@@ -142,11 +143,10 @@ def case_view(folder: StudyFolder, case: int, *, arm: str | None = None, seed: i
         If no split holds a case of that number, or the study has no such arm or seed.
     """
     plan = folder.plan()
-    arms = _chosen_arms(plan["arms"], arm)
-    if seed is not None and seed not in plan["seeds"]:
-        raise InputError(f"the study has no seed {seed}", expected=f"one of {listed(map(str, plan['seeds']))}")
-    names = [plan_of_arm["name"] for plan_of_arm in arms]
-    keys = [key for key in folder.run_keys() if key.arm in names and seed in (None, key.seed)]
+    arms = _chosen_arms(plan, arm)
+    if seed is not None and seed not in plan.seeds:
+        raise InputError(f"the study has no seed {seed}", expected=f"one of {listed(map(str, plan.seeds))}")
+    keys = [key for key in folder.run_keys() if key.arm in arms and seed in (None, key.seed)]
     index, split = _find_case(folder, case)
     parts = _open_case(folder, keys, case, split)
     row = folder.cases().slice(index, 1).to_pylist()[0]
@@ -154,13 +154,13 @@ def case_view(folder: StudyFolder, case: int, *, arm: str | None = None, seed: i
 
 
 def build_case(
-    arms: Sequence[Mapping[str, Any]], row: Mapping[str, Any], parts: _Parts, class_names: tuple[str, ...]
+    arms: Mapping[str, str], row: Mapping[str, Any], parts: _Parts, class_names: tuple[str, ...]
 ) -> CaseView:
     """Build the view of one case from what was read of it; who reads test rows has logged it.
 
     Parameters
     ----------
-    arms : of the plan, each with name and label
+    arms : what to call each, by its name
     row : of ``cases.parquet``
     parts : predictions of the finished runs, by run
     """
@@ -172,22 +172,23 @@ def build_case(
         true_class=class_names[row["label"]],
         class_names=class_names,
         arms=tuple(
-            _arm_case(arm, {key: part for key, part in parts.items() if key.arm == arm["name"]}, row, class_names)
-            for arm in arms
+            _arm_case(name, label, {key: part for key, part in parts.items() if key.arm == name}, row, class_names)
+            for name, label in arms.items()
         ),
         thumbnail=row["thumbnail"],
     )
 
 
-def _chosen_arms(arms: Sequence[dict[str, Any]], wanted: str | None) -> list[dict[str, Any]]:
+def _chosen_arms(plan: Plan, wanted: str | None) -> dict[str, str]:
+    """Return what to call each arm by its name: all, or the one that is wanted by its name or label."""
+    labels = plan.labels
     if wanted is None:
-        return list(arms)
-    found = [arm for arm in arms if wanted in (arm["name"], arm.get("label"))]
+        return labels
+    found = {arm.name: labels[arm.name] for arm in plan.arms if wanted in (arm.name, arm.label, labels[arm.name])}
     if not found:
-        names = [arm["name"] for arm in arms]
-        guess = nearest(wanted, names)
+        guess = nearest(wanted, plan.arm_names)
         hint = f" (did you mean {guess!r}?)" if guess else ""
-        raise InputError(f"the study has no arm {wanted!r}{hint}", expected=f"one of {listed(names)}")
+        raise InputError(f"the study has no arm {wanted!r}{hint}", expected=f"one of {listed(plan.arm_names)}")
     return found
 
 
@@ -213,14 +214,14 @@ def _open_case(folder: StudyFolder, keys: Sequence[RunKey], case: int, split: Sp
     return folder.open_predictions(keys, [split], by="show", purpose=purpose)
 
 
-def _arm_case(plan: Mapping[str, Any], parts: _Parts, row: Mapping[str, Any], class_names: tuple[str, ...]) -> ArmCase:
+def _arm_case(name: str, label: str, parts: _Parts, row: Mapping[str, Any], class_names: tuple[str, ...]) -> ArmCase:
     found = [_seed_case(key.seed, of_run, row, class_names) for key, of_run in parts.items()]
     seeds = [seed for seed in found if seed is not None]
     mean = np.mean([seed.y_prob for seed in seeds], axis=0) if seeds else np.empty(0)
     decision = class_names[int(mean.argmax())] if seeds else None
     return ArmCase(
-        name=plan["name"],
-        label=plan.get("label") or plan["name"],
+        name=name,
+        label=label,
         y_prob=tuple(mean.tolist()),
         decision=decision,
         right=decision == class_names[row["label"]] if seeds else None,

@@ -18,6 +18,7 @@ from scantrial.analysis.gaps import Gap, Leakage, ShiftEvidence, Step, TwoSample
 from scantrial.core.records import Split, SplitPredictions
 from scantrial.findings.leaks import shared_cases
 from scantrial.findings.reading import RunData, StudyData
+from scantrial.recipe.spec import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +110,9 @@ def diagnose_study(study: StudyData, arms: Sequence[DiagnosedArm]) -> StudyDiagn
 def _arm(study: StudyData, arm: DiagnosedArm, patients: Mapping[int, str] | None) -> ArmDiagnosis:
     runs = study.runs_of(arm.name)
     counts = {split: list(study.data["counts"].get(split, {}).values()) for split in ("train", "val")}
+    recipe = study.plan.arm(arm.name).recipe
     judged = [run for run in runs if run.history and sum(counts["val"])]
-    rounds = diagnose_arm({run.key.seed: _curves(run, counts) for run in judged})
+    rounds = diagnose_arm({run.key.seed: _curves(run, recipe, counts) for run in judged})
     train_gap = _gap(runs, "train", "val", patients)
     test_gap = _gap(runs, "val", "test", patients)
     steps = () if test_gap is None else explain_gap(_evidence(study, runs, test_gap))
@@ -131,23 +133,22 @@ def _arm(study: StudyData, arm: DiagnosedArm, patients: Mapping[int, str] | None
 # ---------------------------------------------------------------------- curves
 
 
-def _curves(run: RunData, counts: Mapping[str, Sequence[int]]) -> tuple[Curve, ...]:
-    recipe = run.facts.recipe
-    guessing = guessing_of(recipe.get("loss"), counts["train"], counts["val"])
+def _curves(run: RunData, recipe: Recipe, counts: Mapping[str, Sequence[int]]) -> tuple[Curve, ...]:
+    guessing = guessing_of(recipe.loss.model_dump(), counts["train"], counts["val"])
     return curves_of(
         run.history,
         n_val=sum(counts["val"]),
         guessing=guessing,
-        schedule=recipe.get("schedule", {}).get("name"),
+        schedule=recipe.schedule.name,
         chosen_epoch=run.facts.chosen_epoch,
-        val_loss_se=_loss_error(run, guessing),
+        val_loss_se=_loss_error(run, recipe, guessing),
     )
 
 
-def _loss_error(run: RunData, guessing: Guessing) -> float | None:
+def _loss_error(run: RunData, recipe: Recipe, guessing: Guessing) -> float | None:
     """Return the standard error of the mean validation loss at the kept epoch, where the loss is the plain log loss."""
     part = run.predictions.get("val")
-    one_term = run.facts.recipe.get("loss", {}).get("name") == "ce" or len(run.facts.class_names) == 2
+    one_term = recipe.loss.name == "ce" or len(run.facts.class_names) == 2
     if part is None or guessing.loss is None or not one_term or len(part.y_true) < 2:
         return None
     of_true = part.y_prob[np.arange(len(part.y_true)), part.y_true]
@@ -205,7 +206,7 @@ def _evidence(study: StudyData, runs: Sequence[RunData], gap: Gap) -> ShiftEvide
     y_val = both[0].predictions["val"].y_true
     return ShiftEvidence(
         gap=gap,
-        kept_by_val=both[0].facts.recipe.get("select", {}).get("name") != "last",
+        kept_by_val=study.plan.arm(both[0].key.arm).recipe.select.name != "last",
         val_accuracy_last=float(np.mean([run.history[-1].val_accuracy for run in both])),
         n_epochs=max(len(run.history) for run in both),
         val_shares=np.bincount(y_val, minlength=n_classes) / len(y_val),

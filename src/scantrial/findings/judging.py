@@ -29,6 +29,7 @@ from scantrial.core.notebook import notebook_html
 from scantrial.core.records import Split
 from scantrial.findings.leaks import concerned_cases
 from scantrial.findings.reading import RunData, StudyData
+from scantrial.recipe.plan import PlannedHypothesis
 
 Answer = Literal["supported", "contradicted", "undecided"]
 
@@ -185,12 +186,12 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
         If what is asked for is no metric or no arm.
     """
     chosen = choices or Choices()
-    declared = study.plan.get("primary") or {}
-    metric = chosen.metric or str(declared.get("metric", "accuracy"))
+    declared = study.plan.primary
+    metric = chosen.metric or declared.metric
     METRICS[metric]
-    split: Split = declared.get("split", "test")
-    margin = chosen.margin if chosen.margin is not None else declared_margin(study.plan, metric)
-    labels = arm_labels(study.plan)
+    split: Split = declared.split
+    margin = chosen.margin if chosen.margin is not None else declared.margin_of(metric)
+    labels = study.plan.labels
     runs, withheld = run_scores(study, split), withheld_by_audit(study)
     family, words = _family(study, runs, chosen) if runs is not None else ((), "none")
     family = tuple(in_words(contrast, labels) for contrast in family)
@@ -211,7 +212,7 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
         effects=_effects(study, runs, metric, chosen, withheld) if simple is None else simple,
         hypotheses=tuple(
             _answer(item, primary, declared=_declared(study, "hypotheses", number), known=judged_arms)
-            for number, item in enumerate(study.plan.get("hypotheses") or ())
+            for number, item in enumerate(study.plan.hypotheses)
         ),
         secondary=_secondary(runs, family, metric, chosen) if runs is not None else (),
         primary_declared=_declared(study, "primary", None),
@@ -285,17 +286,6 @@ def _patients(study: StudyData, cases: NDArray[np.int64]) -> NDArray[Any] | None
     return None if any(patient is None for patient in found) else np.array(found, dtype=str)
 
 
-def arm_labels(plan: Mapping[str, Any]) -> dict[str, str]:
-    """Return what to call each arm, by its name."""
-    return {arm["name"]: str(arm.get("label") or arm["name"]) for arm in plan["arms"]}
-
-
-def declared_margin(plan: Mapping[str, Any], metric: str) -> float | None:
-    """Return the margin of a study's plan; it is one of the declared metric and of no other."""
-    declared = plan.get("primary") or {}
-    return declared.get("margin") if metric == declared.get("metric", "accuracy") else None
-
-
 # ---------------------------------------------------------------------- which comparisons
 
 
@@ -315,7 +305,7 @@ def _family(study: StudyData, runs: RunScores, chosen: Choices) -> tuple[tuple[C
         pairs = [difference(later, earlier) for k, later in enumerate(names) for earlier in names[:k]]
         return tuple(pairs), "all pairs of arms"
     claimed = _claimed(study, names)
-    if study.plan.get("design") == "factorial" and len(names) > 2:
+    if study.plan.design == "factorial" and len(names) > 2:
         try:
             effects = factorial_effects(_settings(study, names))
         except InputError:
@@ -335,7 +325,7 @@ def _and_claims(claimed: Sequence[Contrast]) -> str:
 
 
 def _known_arm(study: StudyData, arm: str) -> str:
-    labels = arm_labels(study.plan)
+    labels = study.plan.labels
     by_word = {label: name for name, label in labels.items()} | {name: name for name in labels}
     if arm not in by_word:
         raise InputError(f"no arm is called {arm!r}", expected=f"one of {', '.join(labels)}")
@@ -345,8 +335,8 @@ def _known_arm(study: StudyData, arm: str) -> str:
 def _claimed(study: StudyData, names: Sequence[str]) -> tuple[Contrast, ...]:
     """Return the comparisons of the hypotheses, each pair of arms once, as the first claim about it puts it."""
     found: dict[frozenset[str], Contrast] = {}
-    for item in study.plan.get("hypotheses") or ():
-        first, second = item["arms"]
+    for item in study.plan.hypotheses:
+        first, second = item.arms
         if first in names and second in names:
             found.setdefault(frozenset((first, second)), difference(first, second))
     return tuple(found.values())
@@ -354,19 +344,11 @@ def _claimed(study: StudyData, names: Sequence[str]) -> tuple[Contrast, ...]:
 
 def _settings(study: StudyData, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return the level of every factor in every arm of a factorial design."""
-    factors = list(study.plan.get("factors") or {})
-    arms = {arm["name"]: arm for arm in study.plan["arms"] if arm["name"] in names}
     return {
-        name: {factor: _plain_level(_value_at(arm["recipe"], factor)) for factor in factors}
-        for name, arm in arms.items()
+        arm.name: {factor: _plain_level(arm.value_at(factor)) for factor in study.plan.factors}
+        for arm in study.plan.arms
+        if arm.name in names
     }
-
-
-def _value_at(recipe: Mapping[str, Any], key: str) -> Any:
-    value: Any = recipe
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
 
 
 def _plain_level(value: Any) -> Any:
@@ -378,9 +360,9 @@ def _effects(
     study: StudyData, runs: RunScores | None, metric: str, chosen: Choices, withheld: Sequence[str]
 ) -> Comparison | None:
     """Compare along numeric factors of three levels and more: the slope, on a log scale where levels span tenfold."""
-    if runs is None or chosen.control is not None or chosen.pairs or study.plan.get("design") != "one-at-a-time":
+    if runs is None or chosen.control is not None or chosen.pairs or study.plan.design != "one-at-a-time":
         return None
-    trends = [trend for factor in study.plan.get("factors") or {} if (trend := _trend(study, runs, factor)) is not None]
+    trends = [trend for factor in study.plan.factors if (trend := _trend(study, runs, factor)) is not None]
     found, _ = _compare(runs, trends, metric, None, chosen, withheld)
     return found
 
@@ -428,9 +410,9 @@ def _why_not_main(interaction: Compared, mains: Sequence[Compared]) -> str | Non
 
 def _trend(study: StudyData, runs: RunScores, factor: str) -> Contrast | None:
     levels = {
-        arm["name"]: _value_at(arm["recipe"], factor)
-        for arm in study.plan["arms"]
-        if arm["name"] in runs.arm_names and (arm["name"] == _BASE or arm.get("factor") == factor)
+        arm.name: arm.value_at(factor)
+        for arm in study.plan.arms
+        if arm.name in runs.arm_names and (arm.name == _BASE or arm.factor == factor)
     }
     numbers = {name: float(v) for name, v in levels.items() if isinstance(v, int | float) and not isinstance(v, bool)}
     if len(numbers) != len(levels) or len(set(numbers.values())) < 3:
@@ -487,9 +469,9 @@ def _effect(metric: str, item: Compared) -> SecondaryEffect:
 
 
 def _answer(
-    item: Mapping[str, Any], primary: Comparison | None, *, declared: Declared, known: set[str]
+    item: PlannedHypothesis, primary: Comparison | None, *, declared: Declared, known: set[str]
 ) -> HypothesisAnswer:
-    first, second = item["arms"]
+    first, second = item.arms
     compared = None if primary is None else _comparison_of(primary, first, second)
     answer: Answer = "undecided"
     if compared is None:
@@ -497,11 +479,11 @@ def _answer(
         why = f"there is no finished run of {' and '.join(missing)}" if missing else "its arms were not compared"
         sentence = f"Undecided: {why}."
     else:
-        answer = _decided(item["kind"], compared, swapped=compared.result.contrast.arms[0] != first)
+        answer = _decided(item.kind, compared, swapped=compared.result.contrast.arms[0] != first)
         sentence = f"{answer.capitalize()}: {compared.sentence}"
     return HypothesisAnswer(
-        claim=str(item["claim"]),
-        kind=item["kind"],
+        claim=item.claim,
+        kind=item.kind,
         arms=(first, second),
         answer=answer,
         comparison=None if compared is None else compared.name,

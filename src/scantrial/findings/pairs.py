@@ -5,7 +5,7 @@ from __future__ import annotations
 from scantrial.analysis.comparison import Comparison, compare_runs
 from scantrial.analysis.contrasts import all_pairs
 from scantrial.core.errors import InputError
-from scantrial.findings.judging import arm_labels, declared_margin, in_words, run_scores, withheld_by_audit
+from scantrial.findings.judging import in_words, run_scores, withheld_by_audit
 from scantrial.findings.reading import StudyData
 
 
@@ -19,13 +19,13 @@ def compare_pairs(study: StudyData, *, metric: str) -> Comparison:
     InputError
         If there are no two arms with predictions, or these cannot give the metric.
     """
-    runs = run_scores(study, (study.plan.get("primary") or {}).get("split", "test"))
+    runs = run_scores(study, study.plan.primary.split)
     if runs is None or len(runs.arm_names) < 2:
         raise InputError("fewer than two arms have finished runs", expected="two arms to compare")
     return compare_runs(
         runs,
-        [in_words(pair, arm_labels(study.plan)) for pair in all_pairs(runs.arm_names)],
+        [in_words(pair, study.plan.labels) for pair in all_pairs(runs.arm_names)],
         metric=metric,
-        margin=declared_margin(study.plan, metric),
+        margin=study.plan.primary.margin_of(metric),
         withheld=withheld_by_audit(study),
     )

@@ -11,6 +11,7 @@ import pyarrow as pa
 from scantrial.audit.records import Audit
 from scantrial.audit.stored import read_audit
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPredictions
+from scantrial.recipe.plan import Plan
 from scantrial.store.folder import Failure, Opening, RunKey, StudyFolder
 
 
@@ -37,7 +38,7 @@ class StudyData:
     audit : what is wrong with the scans; None where they were not audited
     """
 
-    plan: Mapping[str, Any]
+    plan: Plan
     data: Mapping[str, Any]
     environment: Mapping[str, Any]
     study_text: str

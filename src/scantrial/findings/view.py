@@ -26,7 +26,6 @@ from scantrial.analysis.metrics import METRICS, MetricValue, confusion_matrix, m
 from scantrial.analysis.summary import SeedSummary, summarise
 from scantrial.audit.records import Audit
 from scantrial.core.about import answers
-from scantrial.core.format import flattened
 from scantrial.core.notebook import notebook_html
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split
 from scantrial.findings.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
@@ -35,6 +34,8 @@ from scantrial.findings.judging import Judgement, judge
 from scantrial.findings.mistakes import DisputedCase, WorstCase, disputed_cases, worst_cases
 from scantrial.findings.ranking import ClassCurves, ranking_curves
 from scantrial.findings.reading import RunData, StudyData
+from scantrial.recipe.plan import PlannedArm
+from scantrial.recipe.spec import Recipe
 from scantrial.store.folder import Failure
 
 N_DISPUTED = 8
@@ -128,7 +129,7 @@ class ArmView:
 
     name: str
     label: str
-    recipe: Mapping[str, Any]
+    recipe: Recipe
     differing: Mapping[str, Any]
     n_parameters: int | None
     runs: tuple[RunView, ...]
@@ -225,7 +226,7 @@ class ReportView:
         return sum(len(arm.runs) for arm in self.arms)
 
     @property
-    def recipes(self) -> dict[str, Mapping[str, Any]]:
+    def recipes(self) -> dict[str, Recipe]:
         """Each arm's recipe, by its name."""
         return {arm.name: arm.recipe for arm in self.arms}
 
@@ -252,8 +253,8 @@ class ReportView:
     @property
     def losses_alike(self) -> bool:
         """Whether the losses of all arms are one quantity; with two classes, BCE and CE are."""
-        ignored = {"name"} if len(self.data.class_names) == 2 else set()
-        losses = [{key: v for key, v in arm.recipe["loss"].items() if key not in ignored} for arm in self.arms]
+        ignored: set[str] = {"name"} if len(self.data.class_names) == 2 else set()
+        losses = [arm.recipe.loss.model_dump(exclude=ignored) for arm in self.arms]
         return all(loss == losses[0] for loss in losses)
 
     def diverged(self) -> tuple[tuple[ArmView, RunView], ...]:
@@ -265,23 +266,22 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
     """Compute the numbers of a report; means over epochs leave out the first `skip`."""
     plan = study.plan
     class_names = tuple(study.data["class_names"])
-    primary = plan.get("primary") or {}
     arms = _arms(study, class_names, skip=skip)
     labels = {arm.name: arm.label for arm in arms}
-    evaluation = evaluate(study, metric=METRICS[str(primary.get("metric", "accuracy"))].name)
+    evaluation = evaluate(study, metric=METRICS[plan.primary.metric].name)
     evaluated = [run for opening in study.openings if opening.by == EVALUATION for run in opening.runs]
     return ReportView(
-        question=str(plan["study"]),
-        design=str(plan.get("design") or ""),
-        primary_metric=str(primary.get("metric", "accuracy")),
-        primary_split=primary.get("split", "test"),
-        claims=tuple(str(item["claim"]) for item in plan.get("hypotheses") or () if item.get("claim")),
+        question=plan.study,
+        design=plan.design,
+        primary_metric=plan.primary.metric,
+        primary_split=plan.primary.split,
+        claims=tuple(item.claim for item in plan.hypotheses if item.claim),
         data=_data(study, class_names),
         arms=arms,
         diagnosis=diagnose_study(
             study, [DiagnosedArm(name=arm.name, label=arm.label, differing=arm.differing) for arm in arms]
         ),
-        seeds=tuple(plan["seeds"]),
+        seeds=plan.seeds,
         metrics=metrics_for(len(class_names)),
         splits=tuple(split for split in SPLITS if any(split in run.metrics for arm in arms for run in arm.runs)),
         skipped_epochs=skip,
@@ -296,7 +296,7 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
         judgement=judge(study),
         evaluation=evaluation,
         audit=study.audit,
-        about=answers(plan.get("about")),
+        about=answers(plan.about),
         disputed=disputed_cases(study, class_names, labels, n=N_DISPUTED),
         curves=ranking_curves(study, class_names, evaluation),
     )
@@ -341,42 +341,27 @@ def _shared_patients(cases: pa.Table) -> int:
 
 
 def _arms(study: StudyData, class_names: tuple[str, ...], *, skip: int) -> tuple[ArmView, ...]:
-    plans = [{**plan, "label": label} for plan, label in zip(study.plan["arms"], _labels(study.plan), strict=True)]
-    flat = {plan["name"]: flattened(plan["recipe"]) for plan in plans}
-    keys = differing_keys(list(flat.values()))
+    labels, differing = study.plan.labels, study.plan.differing()
     return tuple(
-        _arm(study, plan, {key: flat[plan["name"]].get(key) for key in keys}, n_classes=len(class_names), skip=skip)
-        for plan in plans
+        _arm(study, arm, labels[arm.name], differing[arm.name], n_classes=len(class_names), skip=skip)
+        for arm in study.plan.arms
     )
 
 
-def _labels(plan: Mapping[str, Any]) -> list[str]:
-    """Return what to call each arm: its label, with its name where two arms have the same label."""
-    labels = [str(arm.get("label") or arm["name"]) for arm in plan["arms"]]
-    pairs = zip(plan["arms"], labels, strict=True)
-    return [label if labels.count(label) == 1 else f"{label} ({arm['name']})" for arm, label in pairs]
-
-
-def differing_keys(settings: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the keys whose values are not the same in all settings, in the order in which they first appear."""
-    keys = dict.fromkeys(key for flat in settings for key in flat)
-    return tuple(key for key in keys if any(flat.get(key) != settings[0].get(key) for flat in settings))
-
-
 def _arm(
-    study: StudyData, plan: Mapping[str, Any], differing: Mapping[str, Any], *, n_classes: int, skip: int
+    study: StudyData, arm: PlannedArm, label: str, differing: Mapping[str, Any], *, n_classes: int, skip: int
 ) -> ArmView:
-    runs = tuple(_run(run) for run in study.runs_of(plan["name"]))
+    runs = tuple(_run(run) for run in study.runs_of(arm.name))
     done = {run.seed for run in runs}
     matrices = [run.confusion["test"] for run in runs if "test" in run.confusion]
     return ArmView(
-        name=plan["name"],
-        label=plan["label"],
-        recipe=plan["recipe"],
+        name=arm.name,
+        label=label,
+        recipe=arm.recipe,
         differing=differing,
         n_parameters=runs[0].facts.n_parameters if runs else None,
         runs=runs,
-        missing_seeds=tuple(seed for seed in study.plan["seeds"] if seed not in done),
+        missing_seeds=tuple(seed for seed in study.plan.seeds if seed not in done),
         summaries={split: _summaries(runs, split, metrics_for(n_classes)) for split in SPLITS},
         confusion=np.sum(matrices, axis=0, dtype=np.int64) if matrices else None,
         n_confusion_runs=len(matrices),

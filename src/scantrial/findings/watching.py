@@ -11,6 +11,7 @@ from scantrial.analysis.diagnosis.curve import curves_of, guessing_of
 from scantrial.analysis.diagnosis.diagnose import diagnose_arm
 from scantrial.analysis.diagnosis.words import sentence
 from scantrial.core.records import EpochRecord
+from scantrial.recipe.spec import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,26 +39,26 @@ class CurveWarning:
 
 
 def watch_curves(
-    runs: Mapping[int, WatchedRun], *, recipe: Mapping[str, Any], counts: Mapping[str, Mapping[str, int]]
+    runs: Mapping[int, WatchedRun], *, recipe: Recipe, counts: Mapping[str, Mapping[str, int]]
 ) -> tuple[CurveWarning, ...]:
     """Judge an arm's curves as far as they go, and keep what something should be done about.
 
     Parameters
     ----------
     runs : of one arm, by seed
-    recipe : the arm's, as plain data
+    recipe : the arm's
     counts : cases by split, then by class
     """
     of_split = {split: list(counts.get(split, {}).values()) for split in ("train", "val")}
     if not sum(of_split["val"]):
         return ()
-    guessing = guessing_of(recipe.get("loss"), of_split["train"], of_split["val"])
+    guessing = guessing_of(recipe.loss.model_dump(), of_split["train"], of_split["val"])
     last = {
         seed: curves_of(
             run.history,
             n_val=sum(of_split["val"]),
             guessing=guessing,
-            schedule=recipe.get("schedule", {}).get("name"),
+            schedule=recipe.schedule.name,
             chosen_epoch=run.chosen_epoch,
         )[-1:]
         for seed, run in runs.items()

@@ -16,7 +16,7 @@ from scantrial.core.records import SPLITS
 from scantrial.findings.view import ArmView, ReportView
 from scantrial.prose.study import epoch_rule
 from scantrial.recipe import losses, optimizers, schedules
-from scantrial.recipe.networks import is_custom, network_of
+from scantrial.recipe.networks import network_of
 from scantrial.recipe.spec import NORMALIZATIONS, Recipe
 
 
@@ -24,7 +24,7 @@ def per_arm(view: ReportView, say: Callable[[Recipe], str]) -> str:
     """Say something of the recipe of every arm that ran: once where all agree, else with the arms it is true of."""
     said: dict[str, list[str]] = {}
     for arm in ran(view):
-        said.setdefault(say(Recipe.model_validate(arm.recipe)), []).append(arm.label)
+        said.setdefault(say(arm.recipe), []).append(arm.label)
     if len(said) == 1:
         return next(iter(said))
     return "; ".join(f"{what} ({joined(labels)})" for what, labels in said.items())
@@ -37,7 +37,7 @@ def ran(view: ReportView) -> list[ArmView]:
 
 def has_own(arms: Sequence[ArmView]) -> bool:
     """Whether a network of some arms is a class of the user's own, of which nobody knows what it does inside."""
-    return any(is_custom(arm.recipe["model"]["name"]) for arm in arms)
+    return any(arm.recipe.model.is_custom for arm in arms)
 
 
 # ---------------------------------------------------------------------- design and scans
@@ -124,7 +124,7 @@ def network(view: ReportView) -> list[str]:
 
 
 def _initial_weights(view: ReportView) -> list[str]:
-    own = [is_custom(arm.recipe["model"]["name"]) for arm in ran(view)]
+    own = [arm.recipe.model.is_custom for arm in ran(view)]
     said = []
     if not all(own):
         of, none = (" of the other networks", "none of these") if any(own) else ("", "no network")
@@ -151,7 +151,7 @@ def training(view: ReportView) -> list[str]:
         f"Learning rate: {per_arm(view, lambda recipe: schedules.describe(recipe.schedule))}.",
         f"Training: {per_arm(view, _length)}.",
     ]
-    if any(arm.recipe.get("clip_grad_norm") for arm in ran(view)):
+    if any(arm.recipe.clip_grad_norm for arm in ran(view)):
         said.append(f"Gradients: {per_arm(view, _clipping)}.")
     return said
 

@@ -10,7 +10,6 @@ from scantrial.analysis.verdicts import FEW_SEEDS
 from scantrial.core.format import SPLIT_WORDS, counted, joined, proportion
 from scantrial.core.records import Split
 from scantrial.findings.view import ArmView, DataView, ReportView, RunView
-from scantrial.recipe.networks import is_custom
 from scantrial.recipe.selection import SELECTIONS
 from scantrial.recipe.spec import SelectSpec
 
@@ -39,7 +38,7 @@ def _kept(are_last: frozenset[bool]) -> str:
 
 def _scans_used(view: ReportView) -> list[str]:
     n = {split: counted(view.data.n_of(split), f"{word} scan") for split, word in SPLIT_WORDS.items()}
-    kept = _kept(frozenset(arm.recipe.get("select", {}).get("name") == "last" for arm in view.arms))
+    kept = _kept(frozenset(arm.recipe.select.name == "last" for arm in view.arms))
     return [
         f"Each run learns from {n['train']} and is watched on {n['val']}: {kept}.",
         f"It is then measured on {n['test']} that neither learning nor choosing has seen.",
@@ -254,7 +253,7 @@ def what_aggregates_are(view: ReportView) -> list[str]:
 
 def how_arms_start(view: ReportView) -> str:
     """Say what the initial weights of two arms have in common under one seed."""
-    if any(_is_custom(arm) for arm in view.arms):
+    if any(arm.recipe.model.is_custom for arm in view.arms):
         return (
             "Classes of the user's own initialise themselves, from one stream of random numbers seeded by the seed: "
             "the same seed need not start two networks from the same numbers."
@@ -263,10 +262,6 @@ def how_arms_start(view: ReportView) -> str:
         "Where two networks have a parameter of the same name and shape, the same seed starts both from the same "
         "numbers."
     )
-
-
-def _is_custom(arm: ArmView) -> bool:
-    return is_custom(arm.recipe["model"]["name"])
 
 
 def choices(view: ReportView) -> list[str]:
@@ -318,7 +313,7 @@ def _epochs_chosen(view: ReportView) -> str:
     labels: dict[str, list[str]] = {}
     for arm in view.arms:
         if arm.runs:
-            labels.setdefault(epoch_rule(SelectSpec.model_validate(arm.recipe["select"])), []).append(arm.label)
+            labels.setdefault(epoch_rule(arm.recipe.select), []).append(arm.label)
     if len(labels) < 2:
         return "".join(f"Each run is evaluated with the weights of {rule}." for rule in labels)
     parts = "; ".join(f"{rule} ({joined(arms)})" for rule, arms in labels.items())
@@ -369,7 +364,7 @@ def limits(view: ReportView) -> list[str]:
 
 
 def _limits_of_networks(view: ReportView) -> list[str]:
-    if not any(_is_custom(arm) for arm in view.arms):
+    if not any(arm.recipe.model.is_custom for arm in view.arms):
         return []
     return [
         "What a class of the user's own does inside is not known: whether it augments or normalises its input, is an "
@@ -393,9 +388,9 @@ def _limits_of_seeds(view: ReportView) -> list[str]:
 
 def _changed_by_seeds(view: ReportView) -> list[str]:
     changed = ["the initial weights", "the order of the cases"]
-    if any(arm.recipe["model"].get("dropout") for arm in view.arms):
+    if any(arm.recipe.model.dropout for arm in view.arms):
         changed.append("the dropout masks")
-    if any(_is_custom(arm) for arm in view.arms):
+    if any(arm.recipe.model.is_custom for arm in view.arms):
         changed.append("what else classes of the user's own draw at random")
     return changed
 

@@ -10,7 +10,7 @@ from scantrial.analysis.metrics import METRICS, Metric
 from scantrial.analysis.wording import metric_difference, metric_number
 from scantrial.core.format import counted, joined
 from scantrial.findings.judging import Declared, Judgement
-from scantrial.recipe.networks import is_custom
+from scantrial.recipe.spec import Recipe
 
 MAX_IN_SHORT = 3
 """Verdicts that the top of a report says in full."""
@@ -164,14 +164,14 @@ def component_words(primary: Comparison) -> list[str]:
     ]
 
 
-def loss_note(recipes: Mapping[str, Mapping[str, Any]], *, n_classes: int) -> list[str]:
+def loss_note(recipes: Mapping[str, Recipe], *, n_classes: int) -> list[str]:
     """Explain what BCE and CE have to do with each other, where arms differ in nothing but that; else nothing.
 
     With two classes ``softmax(z0, z1)`` is the sigmoid of ``z1 - z0``, so both losses are one function; what differs is
     how the last layer starts and how fast it moves.
     """
     pair = _bce_and_ce(recipes)
-    if pair is None or n_classes != 2 or is_custom(pair[0]["model"]["name"]):
+    if pair is None or n_classes != 2 or pair[0].model.is_custom:
         return []  # of a class of the user's own, how the last layer starts is not known
     bce, ce = pair
     said = [
@@ -191,39 +191,36 @@ def loss_note(recipes: Mapping[str, Mapping[str, Any]], *, n_classes: int) -> li
     return said
 
 
-def _bce_and_ce(
-    recipes: Mapping[str, Mapping[str, Any]],
-) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+def _bce_and_ce(recipes: Mapping[str, Recipe]) -> tuple[Recipe, Recipe] | None:
     """Return the recipes of a BCE and a CE arm that are equal in everything but the loss."""
     for first in recipes.values():
         for second in recipes.values():
-            names = (first["loss"]["name"], second["loss"]["name"])
-            if names == ("bce", "ce") and _without_loss(first) == _without_loss(second):
+            if (first.loss.name, second.loss.name) == ("bce", "ce") and _without_loss(first) == _without_loss(second):
                 return first, second
     return None
 
 
-def _without_loss(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in recipe.items() if key != "loss"}
+def _without_loss(recipe: Recipe) -> dict[str, Any]:
+    return recipe.model_dump(exclude={"loss"})
 
 
-def _breaks_equivalence(recipe: Mapping[str, Any]) -> list[str]:
-    optimizer = recipe["optimizer"]
+def _breaks_equivalence(recipe: Recipe) -> list[str]:
+    optimizer = recipe.optimizer
     broken = []
-    if optimizer["name"] == "adam" and optimizer.get("weight_decay"):
+    if optimizer.name == "adam" and optimizer.weight_decay:
         broken.append("weight decay coupled into Adam scales with the weights")
-    if recipe.get("clip_grad_norm"):
+    if recipe.clip_grad_norm:
         broken.append("clipping sees a gradient of the last layer that is √2 times as long under CE")
     return broken
 
 
-def _weights_note(bce: Mapping[str, Any], ce: Mapping[str, Any]) -> list[str]:
+def _weights_note(bce: Recipe, ce: Recipe) -> list[str]:
     said = []
-    if bce["loss"].get("class_weights") or ce["loss"].get("class_weights"):
+    if bce.loss.class_weights or ce.loss.class_weights:
         said.append(
             "Class weights: weighted CE divides by the sum of the weights, weighted BCE by the number of cases, which "
             "changes the effective learning rate."
         )
-    if bce["loss"].get("label_smoothing") or ce["loss"].get("label_smoothing"):
+    if bce.loss.label_smoothing or ce.loss.label_smoothing:
         said.append("Label smoothing by ε under CE equals BCE targets of y(1 − ε) + ε/2.")
     return said

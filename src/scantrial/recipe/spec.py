@@ -85,3 +85,7 @@ class Recipe(RecipePart):
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON and YAML; what does not apply (None) is left out."""
         return self.model_dump(mode="json", exclude_none=True)
+
+    def beyond_defaults(self) -> dict[str, Any]:
+        """Return what differs from the defaults, as plain data: a key that comes later changes nothing in it."""
+        return self.model_dump(mode="json", exclude_defaults=True)

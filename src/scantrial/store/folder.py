@@ -32,6 +32,7 @@ import pyarrow as pa
 from scantrial.core.errors import InputError, StoreError
 from scantrial.core.files import append_line, aside, clear_os_errors, is_aside, sha256_of, sync_folder, write_atomic
 from scantrial.core.records import HISTORY_COLUMNS, EpochRecord, RunFacts, RunResult, Split, SplitPredictions
+from scantrial.recipe.plan import Plan
 from scantrial.store.schema import SCHEMA_VERSION, check_version, dump_json, read_json, write_json
 from scantrial.store.tables import (
     history_table,
@@ -143,16 +144,17 @@ class StudyFolder:
             return frozenset()
         return _STARTED if (self.path / "protocol.jsonl").is_file() else _STARTED - {"study.yaml"}
 
-    def plan(self) -> dict[str, Any]:
-        """Return what the study file comes to: study, arms, seeds, design, primary, hypotheses."""
-        return read_json(self.path / "plan.json")
+    def plan(self) -> Plan:
+        """Return what the study file comes to; a plan of an earlier version is completed."""
+        path = self.path / "plan.json"
+        return Plan.from_dict(read_json(path), where=str(path))
 
     def study_text(self) -> str:
         """Return the study file as run, every default spelled out."""
         with clear_os_errors(self.path):
             return (self.path / "study.yaml").read_text(encoding="utf-8")
 
-    def write_study(self, text: str, plan: Mapping[str, Any], *, sha256: str, change: str) -> None:
+    def write_study(self, text: str, plan: Plan, *, sha256: str, change: str) -> None:
         """Keep the study file and what it comes to, and log this version of it."""
         version = {
             "schema_version": SCHEMA_VERSION,
@@ -167,7 +169,7 @@ class StudyFolder:
         # The log first: a study.yaml without it is somebody's own file, see `refuse_foreign`.
         append_line(self.path / "protocol.jsonl", dump_json(version, indent=None))
         write_atomic(self.path / "study.yaml", text)
-        write_json(self.path / "plan.json", plan)
+        write_json(self.path / "plan.json", plan.to_dict())
 
     def protocol(self) -> list[dict[str, Any]]:
         """Return every version of the study file that was run: at, study_sha256, finished_runs, change, study_yaml."""
@@ -231,12 +233,12 @@ class StudyFolder:
     def planned_keys(self) -> list[RunKey]:
         """Return all runs of the plan, seed by seed, so that every arm is there early."""
         plan = self.plan()
-        return [RunKey(arm["name"], seed) for seed in plan["seeds"] for arm in plan["arms"]]
+        return [RunKey(arm.name, seed) for seed in plan.seeds for arm in plan.arms]
 
     def run_keys(self) -> list[RunKey]:
         """Return the finished runs, arm by arm in the order of the plan."""
         plan = self.plan()
-        keys = [RunKey(arm["name"], seed) for arm in plan["arms"] for seed in plan["seeds"]]
+        keys = [RunKey(arm.name, seed) for arm in plan.arms for seed in plan.seeds]
         return [key for key in keys if self.is_finished(key)]
 
     def is_finished(self, key: RunKey) -> bool:

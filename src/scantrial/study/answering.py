@@ -30,18 +30,17 @@ def record_answers(study: Study, folder: StudyFolder) -> bool:
     """
     with StudyLock(folder.path):
         plan = folder.plan()
-        if plan["study"] != study.spec.study:
+        if plan.study != study.spec.study:
             raise StudyConflictError(
-                f"{folder.path} asks {plan['study']!r}, the study file {study.spec.study!r}",
+                f"{folder.path} asks {plan.study!r}, the study file {study.spec.study!r}",
                 expected="answers about the same study",
                 do="give the study file that the folder was run with",
             )
         given = {} if study.spec.about is None else study.spec.about.model_dump(mode="json", exclude_none=True)
-        if plan.get("about", {}) == given:
+        if (plan.about or {}) == given:
             return False
-        rest = {key: value for key, value in plan.items() if key != "about"}
         text = _with_answers(folder.study_text(), given)
-        new = {**rest, "about": given} if given else rest
+        new = plan.model_copy(update={"about": given or None})
         folder.write_study(text, new, sha256=sha256(text.encode()).hexdigest(), change=CHANGE)
         return True
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scantrial.core.names import nearest, slug
+from scantrial.core.trees import value_at
 from scantrial.recipe.spec import Recipe
 from scantrial.study.faults import Problem, known_keys, shown, validated
 from scantrial.study.settings import SettingError, with_setting
@@ -287,14 +288,6 @@ def _arm(draft: Draft) -> Arm:
         level=only[1],
         recipe=draft.recipe,
     )
-
-
-def value_at(data: Mapping[str, Any], key: str) -> Any:
-    """Return what stands at a dotted key of plain data, or None."""
-    here: Any = data
-    for step in key.split("."):
-        here = here.get(step) if isinstance(here, Mapping) else None
-    return here
 
 
 def short_key(key: str) -> str:

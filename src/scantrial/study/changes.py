@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from scantrial.core.errors import StudyConflictError
+from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey, StudyFolder
+from scantrial.study.plan import planned_data
 
 
-def describe_change(folder: StudyFolder, plan: Mapping[str, Any]) -> str:
+def describe_change(folder: StudyFolder, plan: Plan) -> str:
     """Return in words what `plan` changes in the folder's; empty if nothing.
 
     Whether the scans are the same is not told here but by `scantrial.study.record.check_same_scans`.
@@ -22,8 +24,6 @@ def describe_change(folder: StudyFolder, plan: Mapping[str, Any]) -> str:
     if not folder.exists():
         return "first version"
     old = folder.plan()
-    if old == dict(plan):
-        return ""
     differences = list(_conflicts(folder, old, plan))
     if differences:
         raise StudyConflictError(
@@ -31,41 +31,43 @@ def describe_change(folder: StudyFolder, plan: Mapping[str, Any]) -> str:
             expected="the arms and seeds that have finished runs, as they were; others may be added",
             do="run into a new folder (--out DIR), or bring the study file back to what it was",
         )
-    return "; ".join(_words(old, plan))
+    return "; ".join(_words(folder, old, plan))
 
 
-def changed_keys(folder: StudyFolder, plan: Mapping[str, Any]) -> list[RunKey]:
+def changed_keys(folder: StudyFolder, plan: Plan) -> list[RunKey]:
     """Return the unfinished runs that the folder keeps something of, but that are no longer what they were."""
-    old = folder.plan() if folder.exists() else {"arms": [], "seeds": []}
-    same = [_name(arm) for arm in old["arms"] if arm in plan["arms"]]
-    return [key for key in folder.unfinished_keys() if key.arm not in same or key.seed not in plan["seeds"]]
+    old = folder.plan().arms if folder.exists() else ()
+    same = [arm.name for arm in old if arm in plan.arms]
+    return [key for key in folder.unfinished_keys() if key.arm not in same or key.seed not in plan.seeds]
 
 
-def _words(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    for what, before, now in (
-        ("arms", [_name(arm) for arm in old["arms"]], [_name(arm) for arm in new["arms"]]),
-        ("seeds", old["seeds"], new["seeds"]),
-    ):
+def _words(folder: StudyFolder, old: Plan, new: Plan) -> Iterator[str]:
+    for what, before, now in (("arms", old.arm_names, new.arm_names), ("seeds", old.seeds, new.seeds)):
         for verb, items in (("added", _without(now, before)), ("removed", _without(before, now))):
             if items:
                 yield f"{verb} {what}: {', '.join(map(str, items))}"
-    others = [key for key in {**new, **old} if key not in ("arms", "seeds") and old.get(key) != new.get(key)]
+    others = [key for key in type(new).model_fields if key not in ("arms", "seeds") and _differs(key, folder, old, new)]
     if others:
         yield f"changed {', '.join(others)}"
 
 
-def _conflicts(folder: StudyFolder, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+def _differs(key: str, folder: StudyFolder, old: Plan, new: Plan) -> bool:
+    if key == "data":
+        return planned_data(old, folder) != planned_data(new, folder)
+    return bool(getattr(old, key) != getattr(new, key))
+
+
+def _conflicts(folder: StudyFolder, old: Plan, new: Plan) -> Iterator[str]:
     """Yield one line for everything that finished runs stand on and that would change."""
     finished = folder.run_keys()
-    arms = {_name(arm): arm for arm in new["arms"]}
-    for arm in old["arms"]:
-        if not any(key.arm == _name(arm) for key in finished):
+    for arm in old.arms:
+        if not any(key.arm == arm.name for key in finished):
             continue
-        if _name(arm) not in arms:
-            yield f"arm {_name(arm)}: has finished runs, now missing"
+        if arm.name not in new.arm_names:
+            yield f"arm {arm.name}: has finished runs, now missing"
         else:
-            yield from differences(f"arm {_name(arm)}", _trained(arm), _trained(arms[_name(arm)]))
-    gone = [seed for seed in _without(old["seeds"], new["seeds"]) if any(key.seed == seed for key in finished)]
+            yield from differences(f"arm {arm.name}", arm.trained, new.arm(arm.name).trained)
+    gone = [seed for seed in _without(old.seeds, new.seeds) if any(key.seed == seed for key in finished)]
     if gone:
         yield f"seeds {', '.join(map(str, gone))}: have finished runs, now missing"
 
@@ -79,14 +81,5 @@ def differences(where: str, old: Any, new: Any) -> Iterator[str]:
         yield f"{where}: was {old!r}, now {new!r}"
 
 
-def _name(arm: Mapping[str, Any]) -> str:
-    return str(arm["name"])
-
-
-def _trained(arm: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides an arm's numbers."""
-    return {key: arm[key] for key in ("recipe", "source_sha256") if key in arm}
-
-
-def _without(items: list[Any], others: list[Any]) -> list[Any]:
+def _without(items: Sequence[Any], others: Sequence[Any]) -> list[Any]:
     return [item for item in items if item not in others]

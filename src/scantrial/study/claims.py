@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scantrial.core.names import listed, nearest
-from scantrial.study.arms import Design, Draft, key_problem, value_at
+from scantrial.core.trees import value_at
+from scantrial.recipe.plan import PlannedHypothesis
+from scantrial.study.arms import Design, Draft, key_problem
 from scantrial.study.faults import Problem, shown
 from scantrial.study.spec import StudySpec
-from scantrial.study.study import Hypothesis
 from scantrial.study.tree import Path
 
 _ARM = "arm"
@@ -33,10 +34,12 @@ class Claims:
         if not isinstance(primary, Mapping) or primary.get("margin") is None:
             self._margin_needed(items)
 
-    def hypotheses(self, spec: StudySpec) -> tuple[Hypothesis, ...]:
+    def hypotheses(self, spec: StudySpec) -> tuple[PlannedHypothesis, ...]:
         """Return the hypotheses with the names of their arms; only where there are no problems."""
         return tuple(
-            Hypothesis(claim=item.claim, kind="equivalent" if item.equivalent else "better", arms=(first, second))
+            PlannedHypothesis(
+                claim=item.claim, kind="equivalent" if item.equivalent else "better", arms=(first, second)
+            )
             for item, (first, second) in zip(spec.hypotheses, self._pairs, strict=True)
         )
 

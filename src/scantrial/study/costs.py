@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.core.records import EpochRecord, RunFacts
-from scantrial.recipe.spec import Recipe
+from scantrial.recipe.plan import stored_recipe
+from scantrial.recipe.spec import Recipe, ScheduleSpec, SelectSpec
 from scantrial.recipe.task import Engine, RunTask
 from scantrial.store.folder import StudyFolder
 
@@ -25,10 +24,10 @@ _UNTIL_STOPPED = 10_000
 """Epochs that a timed run may take at most; `epoch_seconds` stops it long before."""
 
 
-def cost_key(recipe: Mapping[str, Any]) -> str:
+def cost_key(recipe: Recipe) -> str:
     """Return what two recipes share if one epoch of them takes equally long."""
-    kept = {key: value for key, value in recipe.items() if key not in _WITHOUT_COST}
-    optimizer = {key: value for key, value in recipe.get("optimizer", {}).items() if key != "lr"}
+    kept = {key: value for key, value in recipe.to_dict().items() if key not in _WITHOUT_COST}
+    optimizer = {key: value for key, value in kept["optimizer"].items() if key != "lr"}
     return json.dumps({**kept, "optimizer": optimizer}, sort_keys=True)
 
 
@@ -44,7 +43,7 @@ def seen_epoch_s(folder: StudyFolder, *, shape: tuple[int, int] | None = None) -
         facts = folder.facts(key)
         alike = shape is None or tuple(facts.image_shape[1:]) == shape
         if alike and facts.n_epochs and "train_s" in facts.times:
-            seen.setdefault(cost_key(facts.recipe), []).append(_epoch_s(facts))
+            seen.setdefault(cost_key(stored_recipe(facts)), []).append(_epoch_s(facts))
     return {key: statistics.fmean(seconds) for key, seconds in seen.items()}
 
 
@@ -59,14 +58,18 @@ def timed_task(task: RunTask, *, n_train: int | None = None) -> RunTask:
     ----------
     n_train : train on so many cases only, spread evenly, and validate on as small a share
     """
-    recipe = task.recipe.to_dict()
     # A few cases may lack a class, which neither balanced weights nor a choice by AUROC can do without.
-    unweighted = {**recipe["loss"], "class_weights": None}
-    alone = {"epochs": _UNTIL_STOPPED, "rounds": 1, "schedule": "constant", "select": "last", "loss": unweighted}
+    alone = {
+        "epochs": _UNTIL_STOPPED,
+        "rounds": 1,
+        "schedule": ScheduleSpec(name="constant"),
+        "select": SelectSpec(name="last"),
+        "loss": task.recipe.loss.model_copy(update={"class_weights": None}),
+    }
     share = 1.0 if n_train is None else min(1.0, n_train / len(task.cases["train"]))
     return replace(
         task,
-        recipe=Recipe.model_validate({**recipe, **alone}),
+        recipe=task.recipe.model_copy(update=alone),
         cases={split: _some(task.cases[split], share) for split in ("train", "val")},
         checkpoint_every_s=float("inf"),
         engine_reason="timing",

@@ -12,10 +12,11 @@ from ruamel.yaml import YAML
 from scantrial.core.errors import Fault, InputError, StudyFileError
 from scantrial.core.files import clear_os_errors
 from scantrial.core.names import listed, nearest
+from scantrial.core.trees import value_at
 from scantrial.data.load import check_source
 from scantrial.data.spec import SourceSpec
 from scantrial.study import builtin
-from scantrial.study.arms import Design, value_at
+from scantrial.study.arms import Design
 from scantrial.study.claims import Claims
 from scantrial.study.faults import Problem, shown, validated
 from scantrial.study.settings import SettingError, with_setting

@@ -13,10 +13,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from scantrial.recipe.networks import is_custom
+from scantrial.core.records import RunFacts
+from scantrial.recipe.plan import stored_recipe
+from scantrial.recipe.spec import Recipe
 from scantrial.store.folder import RunKey, StudyFolder
 
-_WHAT_FORMAT, _WHERE_FORMAT = 1, 2
+_WHAT_FORMAT, _WHERE_FORMAT = 2, 2
+"""Of what a run is, format 1 had the whole recipe, so that it changed with every key that came later."""
+
 _PACKAGE = Path(__file__).parent.parent
 _TRAINING_CODE = ("train", "nets", "recipe", "core/rng.py", "data/preprocess.py", "analysis/metrics.py")
 _SUFFIXES = (".py", ".cpp", ".h")
@@ -33,9 +37,10 @@ class Identities:
     def __init__(self, folder: StudyFolder) -> None:
         data = folder.data()
         table = folder.cases(["case", "split", "label"])
-        self._arms = {arm["name"]: arm for arm in folder.plan()["arms"]}
+        self._plan = folder.plan()
+        self._image = data["image"]
         self._scans = {
-            **{name: data[name] for name in ("fingerprint", "class_names", "image", "pixel_type")},
+            **{name: data[name] for name in ("fingerprint", "class_names", "pixel_type")},
             "cases": _sha256([table[name].to_pylist() for name in table.column_names]),
         }
 
@@ -44,10 +49,27 @@ class Identities:
 
         None for a network of the user's own: what its module imports is not known.
         """
-        recipe = self._arms[key.arm]["recipe"]
-        if is_custom(recipe["model"]["name"]):
+        return self._what(self._plan.arm(key.arm).recipe, key.seed)
+
+    def what_stored(self, facts: RunFacts) -> str | None:
+        """Return the hash of a finished run of the folder, whichever version stored one, from its own recipe.
+
+        None where it stored none, or one of something else than the folder now holds.
+        """
+        what = self._what(stored_recipe(facts), facts.seed)
+        known = (what, self._what_in_format_1(facts))
+        return what if what is not None and (facts.identity or {}).get("what") in known else None
+
+    def _what(self, recipe: Recipe, seed: int) -> str | None:
+        if recipe.model.is_custom:
             return None
-        return _sha256({"format": _WHAT_FORMAT, "recipe": recipe, "seed": key.seed, "scans": self._scans})
+        # How images are made is in the fingerprint, which is of their pixels.
+        scans = {**self._scans, "shape": self._image["shape"]}
+        return _sha256({"format": _WHAT_FORMAT, "recipe": recipe.beyond_defaults(), "seed": seed, "scans": scans})
+
+    def _what_in_format_1(self, facts: RunFacts) -> str:
+        scans = {**self._scans, "image": self._image}
+        return _sha256({"format": 1, "recipe": facts.recipe, "seed": facts.seed, "scans": scans})
 
 
 def where(prepared: Mapping[str, Any], *, engine: str, threads: int) -> str:

@@ -1,35 +1,42 @@
-"""What a study comes to, as plain data for ``plan.json``: what is left when every default is spelled out."""
+"""What a study comes to, as the `Plan` of its folder: what is left when every default is spelled out."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from scantrial.core.files import sha256_of
+from scantrial.data.spec import DataSpec
+from scantrial.recipe.plan import AcceptedFinding, Plan, PlannedArm, read_typed
+from scantrial.store.folder import StudyFolder
 from scantrial.study.study import Arm, Study
 
 
-def study_to_plan(study: Study) -> dict[str, Any]:
+def study_to_plan(study: Study) -> Plan:
     """Return question, data, design, arms with their recipes, seeds, primary measure and hypotheses.
 
     An arm whose network is a class of the user's own also has ``source_sha256``, of the file that it is in.
     """
     spec = study.spec.model_dump(mode="json", exclude_none=True)
-    return {
-        "study": study.spec.study,
-        "data": spec["data"],
-        "design": spec["design"] if isinstance(study.spec.design, str) else "list of arms",
-        "factors": spec["factors"],
-        "arms": [_arm(arm, import_paths(study)) for arm in study.arms],
-        "seeds": list(study.seeds),
-        "primary": spec["primary"],
-        "hypotheses": [{"claim": item.claim, "kind": item.kind, "arms": list(item.arms)} for item in study.hypotheses],
-        "acknowledge": spec["acknowledge"],
-        "keep_weights": spec["keep_weights"],
-        **({"about": spec["about"]} if spec.get("about") else {}),
-    }
+    return Plan(
+        study=study.spec.study,
+        data=spec["data"],
+        design=study.spec.design if isinstance(study.spec.design, str) else "list of arms",
+        factors=spec["factors"],
+        arms=tuple(_arm(arm, import_paths(study)) for arm in study.arms),
+        seeds=study.seeds,
+        primary=study.spec.primary,
+        hypotheses=study.hypotheses,
+        acknowledge=tuple(AcceptedFinding(finding=item.finding, reason=item.reason) for item in study.spec.acknowledge),
+        keep_weights=study.spec.keep_weights,
+        about=spec.get("about"),
+    )
+
+
+def planned_data(plan: Plan, folder: StudyFolder) -> DataSpec:
+    """Return the scans of a folder's plan, typed, completed as the plan is; a StoreError if they are damaged."""
+    return read_typed(DataSpec, plan.data, where=f"{folder.path / 'plan.json'}, data")
 
 
 def import_paths(study: Study) -> tuple[str, ...]:
@@ -37,17 +44,17 @@ def import_paths(study: Study) -> tuple[str, ...]:
     return tuple(dict.fromkeys((str(study.base.resolve()), str(Path.cwd()))))
 
 
-def _arm(arm: Arm, paths: Sequence[str]) -> dict[str, Any]:
+def _arm(arm: Arm, paths: Sequence[str]) -> PlannedArm:
     model = arm.recipe.model
-    return {
-        **({"source_sha256": _source_sha256(model.name, paths)} if model.is_custom else {}),
-        "name": arm.name,
-        "label": arm.label,
-        "settings": dict(arm.settings),
-        "factor": arm.factor,
-        "level": arm.level,
-        "recipe": arm.recipe.to_dict(),
-    }
+    return PlannedArm(
+        source_sha256=_source_sha256(model.name, paths) if model.is_custom else None,
+        name=arm.name,
+        label=arm.label,
+        settings=dict(arm.settings),
+        factor=arm.factor,
+        level=arm.level,
+        recipe=arm.recipe,
+    )
 
 
 def _source_sha256(name: str, paths: Sequence[str]) -> str | None:

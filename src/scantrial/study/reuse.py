@@ -122,12 +122,13 @@ def find_offers(
     for source in sources:
         n_before = sum(map(len, found.values()))
         without = {"hash": 0, "weights": 0}
+        held = Identities(source)
         for theirs in source.run_keys():
             facts = source.facts(theirs)
             if facts.identity is None:
                 without["hash"] += 1
                 continue
-            key = wanted.get(facts.identity.get("what") or "")
+            key = wanted.get(held.what_stored(facts) or "")
             if key is None:
                 continue
             if with_weights and facts.chosen_epoch is not None and not source.has_weights(theirs):

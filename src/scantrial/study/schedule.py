@@ -20,7 +20,7 @@ def epoch_s_by_arm(study: Study, known: Mapping[str, float]) -> dict[str, float]
     ----------
     known : seconds of an epoch by `cost_key`
     """
-    keys = {arm.name: cost_key(arm.recipe.to_dict()) for arm in study.arms}
+    keys = {arm.name: cost_key(arm.recipe) for arm in study.arms}
     seen = [known[key] for key in dict.fromkeys(keys.values()) if key in known]
     average = statistics.fmean(seen) if seen else 1.0
     return {name: known.get(key, average) for name, key in keys.items()}

@@ -9,24 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from scantrial.audit.checks import CHECKS
 from scantrial.core.names import listed, nearest
 from scantrial.data.spec import DataSpec
+from scantrial.recipe.plan import Primary
 from scantrial.recipe.spec import Recipe
 from scantrial.study.about import AboutSpec
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Settings = Annotated[dict[str, Any], Field(min_length=1)]
 SeedNumber = Annotated[int, Field(ge=0, le=2**63 - 1)]
-Metric = Literal[
-    "accuracy",
-    "balanced_accuracy",
-    "sensitivity",
-    "specificity",
-    "auroc",
-    "average_precision",
-    "f1",
-    "mcc",
-    "log_loss",
-    "brier",
-]
 
 MAX_SEEDS = 1000
 
@@ -35,28 +24,6 @@ class StudyPart(BaseModel):
     """Base of the study's own parts: unknown keys are refused, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PrimarySpec(StudyPart):
-    """The one measure that the study is decided on, named before anything is trained.
-
-    Parameters
-    ----------
-    metric : computed on every test case; `log_loss` and `brier` are better when lower, the others when higher
-    split : the cases it is computed on
-    margin : the smallest difference that matters, in the metric's own unit (accuracy: 0.02 is two percentage points);
-        without it no two arms can be called equivalent
-    """
-
-    metric: Metric = "accuracy"
-    split: Literal["test"] = "test"
-    margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-
-    @model_validator(mode="after")
-    def _margin_in_unit(self) -> PrimarySpec:
-        if self.margin is not None and self.margin >= 1 and self.metric != "log_loss":
-            raise ValueError(f"margin {self.margin:g} of {self.metric}, a proportion: two percentage points are 0.02")
-        return self
 
 
 class ArmSpec(StudyPart):
@@ -152,7 +119,7 @@ class StudySpec(StudyPart):
         Annotated[int, Field(ge=1, le=MAX_SEEDS)]
         | Annotated[tuple[SeedNumber, ...], Field(min_length=1, max_length=MAX_SEEDS)]
     ) = 5
-    primary: PrimarySpec = PrimarySpec()
+    primary: Primary = Primary()
     hypotheses: tuple[HypothesisSpec, ...] = ()
     acknowledge: tuple[Acknowledgement, ...] = ()
     keep_weights: Literal["best", "none"] = "best"

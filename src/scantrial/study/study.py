@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from scantrial.core.notebook import notebook_html
+from scantrial.recipe.plan import PlannedHypothesis
 from scantrial.recipe.spec import Recipe
 from scantrial.study.spec import StudySpec
 
@@ -34,21 +35,6 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hypothesis:
-    """A claim about two arms.
-
-    Parameters
-    ----------
-    kind : ``better`` (the first arm than the second) or ``equivalent``
-    arms : names of the two arms
-    """
-
-    claim: str
-    kind: Literal["better", "equivalent"]
-    arms: tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """A study, ready to be carried out.
 
@@ -69,7 +55,7 @@ class Study:
     name: str = field(compare=False)
     spec: StudySpec
     arms: tuple[Arm, ...]
-    hypotheses: tuple[Hypothesis, ...]
+    hypotheses: tuple[PlannedHypothesis, ...]
     seeds: tuple[int, ...]
     recipe_given: Mapping[str, Any] = field(compare=False, repr=False)
     source_path: Path | None = field(compare=False)

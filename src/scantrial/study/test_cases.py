@@ -18,13 +18,13 @@ from scantrial.analysis.power import cautious, from_components
 from scantrial.analysis.runs import RunScores
 from scantrial.core.errors import DataError, InputError
 from scantrial.core.records import SplitPredictions
+from scantrial.core.trees import value_at
 from scantrial.data import catalogue
 from scantrial.data.load import is_here, list_cases
 from scantrial.data.scanset import CaseList
 from scantrial.data.spec import DataSpec
 from scantrial.data.splits import apply_split
 from scantrial.store.folder import RunKey, StudyFolder
-from scantrial.study.arms import value_at
 from scantrial.study.fits import refuse_what_does_not_fit
 from scantrial.study.study import Study
 

@@ -78,7 +78,7 @@ def time_from_pilot(study: Study, folder: StudyFolder, *, n_train: int | None) -
     """
     scale = _train_scale(folder, n_train)
     seen = seen_epoch_s(folder, shape=study.spec.data.image.shape)
-    known = [seen.get(cost_key(arm.recipe.to_dict())) for arm in study.arms]
+    known = [seen.get(cost_key(arm.recipe)) for arm in study.arms]
     scaled = "" if scale == 1 else f", times {scale:.2g} for the number of training cases"
     return StudyTime(
         arms=tuple(
@@ -120,7 +120,7 @@ def measure_time(study: Study, scans: ScanSet, execution: Execution, *, progress
         prepared = resolve(execution.prepare)(execution.device, threads)
         engine = resolve(execution.engine)
         seconds: dict[str, float] = {}
-        keys = {arm.name: cost_key(arm.recipe.to_dict()) for arm in study.arms}
+        keys = {arm.name: cost_key(arm.recipe) for arm in study.arms}
         distinct = {keys[arm.name]: arm for arm in reversed(study.arms)}
         for number, (key, arm) in enumerate(distinct.items(), start=1):
             path = Path(folder) / str(number)

@@ -25,7 +25,6 @@ from scantrial.core.errors import ScantrialError, StoreError, TrainingError
 from scantrial.core.machine import peak_memory, return_freed_memory
 from scantrial.core.names import resolve
 from scantrial.core.records import SPLITS, EpochRecord, Split
-from scantrial.recipe.spec import Recipe
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.store.schema import dump_json
@@ -81,7 +80,7 @@ class _Worker:
         self.engine = resolve(setup.engine)
         self.where = where(self.environment, engine=setup.engine, threads=setup.threads)
         self.identities = Identities(self.folder)
-        self.recipes = {arm["name"]: arm["recipe"] for arm in self.folder.plan()["arms"]}
+        self.plan = self.folder.plan()
         self.class_names = tuple(self.folder.data()["class_names"])
         self.images = np.load(setup.images_path, mmap_mode="r")
         self.labels, self.cases = _read_cases(self.folder, len(self.images))
@@ -137,7 +136,7 @@ class _Worker:
         return RunTask(
             arm=key.arm,
             seed=key.seed,
-            recipe=Recipe.model_validate(self.recipes[key.arm]),
+            recipe=self.plan.arm(key.arm).recipe,
             images=self.images,
             labels=self.labels,
             class_names=self.class_names,

@@ -78,7 +78,7 @@ class WorkerChoice:
         """Return the seconds of an epoch as measured for the choice, by `cost_key`."""
         for item in self.measured:
             if (item.workers, item.threads) == (self.workers, self.threads):
-                keys = {arm.name: cost_key(arm.recipe.to_dict()) for arm in study.arms}
+                keys = {arm.name: cost_key(arm.recipe) for arm in study.arms}
                 return {keys[name]: seconds for name, seconds in item.epoch_s.items() if name in keys}
         return {}
 
@@ -268,7 +268,7 @@ def _measure(study: Study, keys: Sequence[RunKey], probe: Probe, n_workers: int)
     peak = 0
     for arm in _probed(study, keys):
         seconds, taken = probe.seconds(arm.name, workers=n_workers, threads=threads)
-        known[cost_key(arm.recipe.to_dict())] = seconds
+        known[cost_key(arm.recipe)] = seconds
         peak = max(peak, taken)
     found = MeasuredWorkers(
         workers=n_workers,
@@ -285,7 +285,7 @@ def _probed(study: Study, keys: Sequence[RunKey]) -> list[Arm]:
     arms: dict[str, Arm] = {}
     for key in keys:
         arm = study.arm(key.arm)
-        cost = cost_key(arm.recipe.to_dict())
+        cost = cost_key(arm.recipe)
         arms.setdefault(cost, arm)
         n_epochs[cost] = n_epochs.get(cost, 0) + arm.recipe.epochs * arm.recipe.rounds
     return [arms[cost] for cost in sorted(arms, key=lambda cost: -n_epochs[cost])][:_PROBED_ARMS]

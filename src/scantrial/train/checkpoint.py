@@ -20,7 +20,7 @@ from scantrial.recipe.task import RunTask
 from scantrial.train.selection import copy_tensors
 from scantrial.train.state import TrainState
 
-_FORMAT = 1
+_FORMAT = 2
 _READ_BYTES = 1 << 20
 
 
@@ -101,7 +101,7 @@ def run_identity(task: RunTask, engine: str) -> str:
         "format": _FORMAT,
         "arm": task.arm,
         "seed": task.seed,
-        "recipe": task.recipe.to_dict(),
+        "recipe": task.recipe.beyond_defaults(),
         "images": [list(task.images.shape), task.images.dtype.name],
         "classes": list(task.class_names),
         "arrays": arrays.hexdigest(),

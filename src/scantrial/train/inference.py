@@ -17,7 +17,7 @@ from scantrial.data.preprocess import Preprocessing
 from scantrial.data.scanset import Pixels
 from scantrial.nets.build import build_network
 from scantrial.nets.heads import Head, make_head
-from scantrial.recipe.spec import Recipe
+from scantrial.recipe.plan import stored_recipe
 from scantrial.train.evaluate import cases_at_once, logits_of
 from scantrial.train.scans import put_on_device
 
@@ -97,7 +97,7 @@ def load_predictor(facts: RunFacts, weights: Mapping[str, NDArray[Any]], *, devi
     TrainingError
         If the network is a class of the user's own that cannot be imported.
     """
-    recipe = Recipe.model_validate(dict(facts.recipe))
+    recipe = stored_recipe(facts)
     head = make_head(recipe.loss, n_classes=len(facts.class_names))
     network = build_network(recipe.model, image_shape=facts.image_shape, n_outputs=head.n_outputs, seed=facts.seed)
     load_weights(network, weights)

@@ -92,7 +92,7 @@ def judge_files(run_dir: Path, files: Sequence[Path]) -> JudgedFiles:
         for name, p in zip(names, y_prob, strict=True)
     )
     model = {
-        "study": folder.plan()["study"],
+        "study": folder.plan().study,
         "arm": key.arm,
         "seed": key.seed,
         "chosen_epoch": facts.chosen_epoch,

@@ -51,7 +51,7 @@ def cases_page(shelf: Shelf, study: OpenStudy, asked: CasesQuery, *, is_closed: 
     audit = study.audit()
     return CasesPage(
         name=study.name,
-        question=study.plan()["study"],
+        question=study.plan().study,
         filter=wanted,
         arms=study.arms_with_runs(),
         class_names=study.class_names(),
@@ -113,11 +113,11 @@ def case_page(
         for key, run in study.runs(with_test=row["split"] == "test" and not is_closed).items()
         if row["split"] in run.predictions
     }
-    view = build_case(study.plan()["arms"], {**row, "thumbnail": None}, parts, study.class_names())
+    view = build_case(study.labels(), {**row, "thumbnail": None}, parts, study.class_names())
     titles = finding_titles(study.audit())
     return CasePage(
         name=study.name,
-        question=study.plan()["study"],
+        question=study.plan().study,
         case=case,
         split=row["split"],
         source=row["source"],

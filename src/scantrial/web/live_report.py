@@ -15,9 +15,7 @@ from scantrial.web.study_page import ResultsPart, fault_in_words
 
 def report_page(study: OpenStudy, part: ResultsPart, document: Mapping[str, Any] | None = None) -> ReportPage:
     """Return the page of a report, with the document where there is one."""
-    return ReportPage(
-        name=study.name, question=study.plan()["study"], state=part.state, note=part.note, document=document
-    )
+    return ReportPage(name=study.name, question=study.plan().study, state=part.state, note=part.note, document=document)
 
 
 def live_report(study: OpenStudy) -> tuple[ReportPage, str]:

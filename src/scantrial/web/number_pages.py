@@ -42,22 +42,22 @@ def compare_page(study: OpenStudy, asked: CompareQuery, data: StudyData | None) 
         If there is no such metric or no such arm.
     """
     labels, arms = study.labels(), study.arms_with_runs()
-    primary = study.plan().get("primary") or {}
+    primary = study.plan().primary
     titles = {name: METRICS[name].title for name in metrics_for(len(study.class_names()))}
-    metric = asked.metric or METRICS[str(primary.get("metric", "accuracy"))].name
+    metric = asked.metric or METRICS[primary.metric].name
     _known("metric", metric, titles)
     first, second = _two_arms(arms, asked)
     found, note = _compared(data, metric)
     pair = None if found is None else next((item for item in found.comparisons if _is_of(item, first, second)), None)
     return ComparePage(
         name=study.name,
-        question=study.plan()["study"],
+        question=study.plan().study,
         arms=arms,
         metrics=titles,
         metric=metric,
         is_proportion=METRICS[metric].unit == "proportion",
         higher_is_better=METRICS[metric].higher_is_better,
-        split=SPLIT_WORDS[primary.get("split", "test")],
+        split=SPLIT_WORDS[primary.split],
         first=first,
         second=second,
         n_cases=0 if found is None else found.n_cases,
@@ -78,8 +78,7 @@ def _compared(data: StudyData | None, metric: str) -> tuple[Comparison | None, s
 
 
 def _is_whole(study: OpenStudy) -> bool:
-    plan = study.plan()
-    return len(study.finished()) == len(plan["arms"]) * len(plan["seeds"])
+    return len(study.finished()) == study.plan().n_runs
 
 
 def _two_arms(arms: dict[str, str], asked: CompareQuery) -> tuple[str | None, str | None]:
@@ -159,7 +158,7 @@ def threshold_page(study: OpenStudy, asked: ThresholdQuery, data: StudyData, *, 
         locked = tuple(_operating("test", view) for view in tried.locked)
     return ThresholdPage(
         name=study.name,
-        question=study.plan()["study"],
+        question=study.plan().study,
         arms=arms,
         arm=arm,
         positive=class_names[1] if len(class_names) == 2 else None,

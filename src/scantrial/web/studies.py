@@ -19,9 +19,10 @@ from typing import Any, TypeVar
 from scantrial import api
 from scantrial.audit.records import Audit
 from scantrial.audit.stored import read_audit
-from scantrial.core.errors import InputError, StoreError
+from scantrial.core.errors import InputError
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPredictions
 from scantrial.findings.reading import RunData, StudyData
+from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.store.lock import holder_of
 from scantrial.web.cases import CaseIndex, read_cases
@@ -91,14 +92,14 @@ class OpenStudy:
         holder = holder_of(path)
         return Stamp(results=_digest([*fixed, *runs]), live=_digest(sorted(live), str((holder or {}).get("pid"))))
 
-    def plan(self) -> dict[str, Any]:
-        """Return the study's plan, checked: names of arms and seeds become parts of paths."""
+    def plan(self) -> Plan:
+        """Return the study's plan."""
         path = self.folder.path / "plan.json"
-        return self.remembered("plan", _mtime(path), lambda: check_plan(self.folder.plan(), self.folder.path))
+        return self.remembered("plan", _mtime(path), self.folder.plan)
 
     def labels(self) -> dict[str, str]:
         """Return what to call each arm, by its name."""
-        return {arm["name"]: str(arm.get("label") or arm["name"]) for arm in self.plan()["arms"]}
+        return self.plan().labels
 
     def arms_with_runs(self) -> dict[str, str]:
         """Return the labels of the arms that have finished runs."""
@@ -293,36 +294,6 @@ class Shelf:
             with suppress(OSError):
                 if path.is_dir() and path.resolve().is_relative_to(self.root):
                     yield path
-
-
-def check_plan(plan: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """Refuse a plan whose names would lead out of the study folder, or that lacks what every page needs.
-
-    Raises
-    ------
-    StoreError
-        Naming the folder.
-    """
-    arms, seeds = plan.get("arms"), plan.get("seeds")
-    good = (
-        isinstance(arms, list)
-        and bool(arms)
-        and all(isinstance(arm, dict) and _is_plain_name(arm.get("name")) for arm in arms)
-        and all(isinstance(arm.get("recipe"), dict) for arm in arms)
-        and isinstance(seeds, list)
-        and all(isinstance(seed, int) for seed in seeds)
-        and isinstance(plan.get("study"), str)
-    )
-    if not good:
-        raise StoreError(
-            f"{path.name}/plan.json is damaged: its study, arms or seeds are none",
-            do="restore it from a copy, or run the study into a new folder",
-        )
-    return dict(plan)
-
-
-def _is_plain_name(name: object) -> bool:
-    return isinstance(name, str) and name not in ("", ".", "..") and not {"/", "\\", "\0"} & set(name)
 
 
 def _mtime(path: Path) -> int:

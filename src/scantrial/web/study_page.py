@@ -15,14 +15,14 @@ from scantrial.analysis.intervals import ArmEstimate, arm_estimate
 from scantrial.analysis.metrics import METRICS, measure_all
 from scantrial.analysis.summary import summarise
 from scantrial.core.errors import InputError, ScantrialError
-from scantrial.core.format import SPLIT_WORDS, flattened
+from scantrial.core.format import SPLIT_WORDS
 from scantrial.core.records import SPLITS, EpochRecord
 from scantrial.findings.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
-from scantrial.findings.judging import Judgement, arm_labels, judge, run_scores
+from scantrial.findings.judging import Judgement, judge, run_scores
 from scantrial.findings.reading import RunData, StudyData
-from scantrial.findings.view import differing_keys
 from scantrial.findings.watching import WatchedRun, watch_curves
 from scantrial.prose.verdicts import in_short, notes_on
+from scantrial.recipe.plan import PlannedArm
 from scantrial.store.folder import RunKey
 from scantrial.web.records import (
     ArmCurves,
@@ -69,10 +69,10 @@ def _card(shelf: Shelf, name: str) -> StudyCard:
         )
     return StudyCard(
         name=name,
-        question=plan["study"],
-        n_arms=len(plan["arms"]),
-        n_seeds=len(plan["seeds"]),
-        n_planned=len(plan["arms"]) * len(plan["seeds"]),
+        question=plan.study,
+        n_arms=len(plan.arms),
+        n_seeds=len(plan.seeds),
+        n_planned=plan.n_runs,
         n_finished=len(found.finished),
         n_failed=len(found.failed),
         is_training=found.holder is not None,
@@ -101,12 +101,11 @@ class ResultsPart:
 def study_page(study: OpenStudy, part: ResultsPart) -> StudyPage:
     """Build the page of a study; no test row is read for it but by who made the results."""
     plan, data = study.plan(), study.folder.data()
-    primary = plan.get("primary") or {}
-    metric = METRICS[str(primary.get("metric", "accuracy"))]
+    metric = METRICS[plan.primary.metric]
     return StudyPage(
         name=study.name,
-        question=plan["study"],
-        primary=f"{metric.title} on {SPLIT_WORDS[primary.get('split', 'test')]} cases",
+        question=plan.study,
+        primary=f"{metric.title} on {SPLIT_WORDS[plan.primary.split]} cases",
         class_names=study.class_names(),
         counts={split: dict(data["counts"].get(split, {})) for split in SPLITS},
         progress=progress_of(study.status()),
@@ -179,25 +178,29 @@ class _Run:
 def arm_curves(study: OpenStudy) -> tuple[ArmCurves, ...]:
     """Return every arm with the curves of its runs, running and stopped ones among them."""
     plan, counts = study.plan(), study.folder.data()["counts"]
-    settings, runs = settings_of(plan), _all_runs(study)
+    settings, labels, runs = plan.differing(), plan.labels, _all_runs(study)
     found = []
-    for arm in plan["arms"]:
-        mine = {seed: runs[key] for seed in plan["seeds"] if (key := RunKey(arm["name"], seed)) in runs}
+    for arm in plan.arms:
+        mine = {seed: runs[key] for seed in plan.seeds if (key := RunKey(arm.name, seed)) in runs}
         # An arm of which no run has moved was judged when it last did.
         version = tuple((seed, run.state, len(run.history), run.stamp) for seed, run in mine.items())
-        make = partial(_arm_curves, arm, settings[arm["name"]], mine, counts)
-        found.append(study.remembered(f"curves of {arm['name']}", version, make))
+        make = partial(_arm_curves, arm, labels[arm.name], settings[arm.name], mine, counts)
+        found.append(study.remembered(f"curves of {arm.name}", version, make))
     return tuple(found)
 
 
 def _arm_curves(
-    arm: Mapping[str, Any], settings: Mapping[str, Any], runs: Mapping[int, _Run], counts: Mapping[str, Any]
+    arm: PlannedArm,
+    label: str,
+    settings: Mapping[str, Any],
+    runs: Mapping[int, _Run],
+    counts: Mapping[str, Any],
 ) -> ArmCurves:
     watched = {seed: WatchedRun(history=run.history, chosen_epoch=run.chosen_epoch) for seed, run in runs.items()}
-    warnings = watch_curves(watched, recipe=arm["recipe"], counts=counts)
+    warnings = watch_curves(watched, recipe=arm.recipe, counts=counts)
     return ArmCurves(
-        name=arm["name"],
-        label=str(arm.get("label") or arm["name"]),
+        name=arm.name,
+        label=label,
         settings=settings,
         n_finished=sum(run.state in ("finished", "diverged") for run in runs.values()),
         runs=tuple(_seed_curve(seed, run) for seed, run in runs.items() if run.history),
@@ -205,13 +208,6 @@ def _arm_curves(
             CurveWarning(code=item.code, title=item.title, seeds=item.seeds, sentence=item.said) for item in warnings
         ),
     )
-
-
-def settings_of(plan: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return by arm the settings that are not the same in all arms."""
-    flat = {arm["name"]: flattened(arm["recipe"]) for arm in plan["arms"]}
-    keys = differing_keys(list(flat.values()))
-    return {name: {key: settings.get(key) for key in keys} for name, settings in flat.items()}
 
 
 def _all_runs(study: OpenStudy) -> dict[RunKey, _Run]:
@@ -256,9 +252,9 @@ def _finite(value: float | None) -> float | None:
 
 def results_of(study: StudyData) -> Results:
     """Compute what the finished runs come to: seconds for a large study."""
-    metric = METRICS[str((study.plan.get("primary") or {}).get("metric", "accuracy"))]
-    judgement, labels = judge(study), arm_labels(study.plan)
-    settings = settings_of(study.plan)
+    metric = METRICS[study.plan.primary.metric]
+    judgement, labels = judge(study), study.plan.labels
+    settings = study.plan.differing()
     diagnosis = diagnose_study(
         study,
         [DiagnosedArm(name=name, label=label, differing=settings[name]) for name, label in labels.items()],

@@ -20,6 +20,7 @@ from replicating import measures, reports, rules, runs, study_section
 from scantrial.analysis.metrics import measure
 from scantrial.core.errors import InputError
 from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
+from scantrial.recipe.plan import Plan
 from scantrial.recipe.spec import Recipe
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.study.file import read_study
@@ -109,7 +110,7 @@ def write_study(
         "design": "one-at-a-time",
         "data": read_study(name).spec.data.model_dump(mode="json", exclude_none=True),
     }
-    store.write_study(f"study: {name}?\n", plan, sha256="ab" * 32, change="first version")
+    store.write_study(f"study: {name}?\n", Plan.from_dict(plan), sha256="ab" * 32, change="first version")
     store.write_environment(
         {"torch": "9.9.9", "python": "3.11.0", "system": "Made-up-1.0", "device": "cpu", "threads": 2, "n_cores": 2}
     )

@@ -19,6 +19,7 @@ from scantrial.figures.forest import forest_plot
 from scantrial.findings.judging import Choices, judge, run_scores
 from scantrial.findings.reading import RunData, StudyData
 from scantrial.prose import verdicts as verdict_prose
+from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey
 
 N = 400
@@ -96,7 +97,7 @@ def study(
         }
     )
     return StudyData(
-        plan=plan,
+        plan=Plan.from_dict(plan),
         data={},
         environment={},
         study_text="",

@@ -11,10 +11,11 @@ import pytest
 
 from scantrial.analysis.metrics import measure
 from scantrial.analysis.wording import metric_number
-from scantrial.core.format import cell, counted, flattened, joined, plain
+from scantrial.core.format import cell, counted, joined, plain
+from scantrial.core.trees import differing_keys, flattened
 from scantrial.figures.all import shared_domains
 from scantrial.findings.reading import read_study
-from scantrial.findings.view import build_view, differing_keys, primary_values
+from scantrial.findings.view import build_view, primary_values
 from scantrial.prose import study as study_prose
 from scantrial.recipe.spec import SelectSpec
 

@@ -19,7 +19,7 @@ def view_of(folder: StudyFolder) -> ReportView:
 
 def answer(folder: StudyFolder, **given: str) -> None:
     """Write another version of the study file, after the runs are finished."""
-    plan = {**folder.plan(), "about": given}
+    plan = folder.plan().model_copy(update={"about": given})
     text = folder.study_text() + "about:\n" + "".join(f"  {key}: '{value}'\n" for key, value in given.items())
     folder.write_study(text, plan, sha256="1" * 64, change="changed about")
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
+from scantrial.recipe.plan import Plan
 from scantrial.store.folder import StudyFolder
 
 MakeResult = Callable[..., RunResult]
@@ -81,11 +82,13 @@ def make_result() -> MakeResult:
     return make
 
 
-PLAN = {
-    "study": "Is CE better?",
-    "arms": [{"name": "base", "recipe": {}}, {"name": "loss-ce", "recipe": {}}],
-    "seeds": [0, 1],
-}
+PLAN = Plan.from_dict(
+    {
+        "study": "Is CE better?",
+        "arms": [{"name": "base", "recipe": {}}, {"name": "loss-ce", "recipe": {"loss": "ce"}}],
+        "seeds": [0, 1],
+    }
+)
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ class TestStudy:
         shutil.move(folder.path / "protocol.jsonl", folder.path / "kept")
         (folder.path / "protocol.jsonl").mkdir()
         with pytest.raises(StoreError, match="protocol"):
-            folder.write_study("study: Why?\n", {}, sha256="cd", change="changed study")
+            folder.write_study("study: Why?\n", PLAN, sha256="cd", change="changed study")
         assert folder.study_text() == "study: Is CE better?\n"
         assert folder.plan() == PLAN
 

@@ -62,13 +62,13 @@ class TestFinishedStudy:
         assert outcome.trained == ()
         assert trial.folder.protocol()[0] == first
         assert [version["change"] for version in trial.folder.protocol()] == ["first version", "changed about"]
-        assert trial.folder.plan()["about"] == {"title": "A title", "authors": ["A. One", "B. Two"]}
+        assert trial.folder.plan().about == {"title": "A title", "authors": ["A. One", "B. Two"]}
 
     def test_answers_are_taken_over_without_scans(self, trial: Trial) -> None:
         """Only ``about`` is: seeds and arms stay the folder's own, and the same answers again change nothing."""
         trial.record(finished=FINISHED)
         assert record_answers(trial.study(text=ANSWERED, seeds=7), trial.folder)
-        assert trial.folder.plan()["seeds"] == [0, 1]
+        assert trial.folder.plan().seeds == (0, 1)
         assert trial.folder.study_text() == study_to_yaml(trial.study(text=ANSWERED))
         assert trial.folder.protocol()[-1]["change"] == "changed about"
         before = trial.contents()
@@ -80,7 +80,7 @@ class TestFinishedStudy:
         """That is a change, too."""
         trial.record(trial.study(text=ANSWERED), finished=FINISHED)
         assert trial.run().trained == ()
-        assert "about" not in trial.folder.plan()
+        assert "about" not in trial.folder.plan().to_dict()
         assert trial.folder.protocol()[-1]["change"] == "changed about"
 
     def test_another_study_is_refused(self, trial: Trial) -> None:

@@ -37,17 +37,17 @@ class TestSeedsAndArms:
         outcome = trial.run(trial.study(seeds=2))
         assert sorted(map(str, outcome.finished)) == sorted(ALL_OF_TWO_SEEDS)
         assert outcome.trained == ()
-        assert trial.folder.plan()["seeds"] == [0, 1]
+        assert trial.folder.plan().seeds == (0, 1)
         assert not left.exists()
         assert trial.folder.protocol()[-1]["change"].startswith("removed seeds: 2, 3, 4, ")
 
     def test_an_arm_without_finished_runs_may_go(self, trial: Trial):
         """It leaves nothing unfinished behind."""
         trial.record(trial.study("factors.loss=[bce, ce, {name: ce, label_smoothing: 0.1}]"), finished=ALL_OF_TWO_SEEDS)
-        (third,) = {arm["name"] for arm in trial.folder.plan()["arms"]} - {"base", "loss-ce"}
+        (third,) = set(trial.folder.plan().arm_names) - {"base", "loss-ce"}
         left = keep_checkpoint(trial, f"{third}/seed-0")
         trial.run()
-        assert [arm["name"] for arm in trial.folder.plan()["arms"]] == ["base", "loss-ce"]
+        assert trial.folder.plan().arm_names == ("base", "loss-ce")
         assert not left.exists()
         assert trial.folder.protocol()[-1]["change"] == f"removed arms: {third}; changed factors"
 
@@ -137,7 +137,7 @@ class TestRecipes:
         trial.run(trial.study("study=Why?"))
         first, second = trial.folder.protocol()
         assert (first["change"], second["change"]) == ("first version", "changed study")
-        assert (second["finished_runs"], trial.folder.plan()["study"]) == (4, "Why?")
+        assert (second["finished_runs"], trial.folder.plan().study) == (4, "Why?")
 
     def test_the_same_again_changes_nothing(self, trial: Trial):
         """No version is added, no file rewritten."""

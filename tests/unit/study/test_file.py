@@ -181,7 +181,7 @@ def test_the_plan_is_plain_data(study_with: MakeStudy) -> None:
     """What a study comes to survives JSON unchanged, and names every arm with its recipe."""
     text = VARIED + "hypotheses: [{claim: c, better: {schedule.name: step}, than: {arm: base}}]"
     study = study_with(text)
-    plan = study_to_plan(study)
+    plan = study_to_plan(study).to_dict()
     assert json.loads(json.dumps(plan, allow_nan=False)) == plan
     assert [arm["name"] for arm in plan["arms"]] == [arm.name for arm in study.arms]
     assert plan["arms"][1]["recipe"] == study.arms[1].recipe.to_dict()

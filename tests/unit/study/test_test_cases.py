@@ -155,7 +155,7 @@ def test_the_report_makes_the_comparisons_that_were_planned(tmp_path, make_study
         for arm in study.arms
     }
     folder = make_study(arms=settings, n_cases={"train": 12, "val": 8, "test": 60})
-    write_json(folder.path / "plan.json", study_to_plan(replace(study, seeds=(0, 1, 2))))
+    write_json(folder.path / "plan.json", study_to_plan(replace(study, seeds=(0, 1, 2))).to_dict())
     found = api.compare(folder.path).primary
     assert found is not None
     assert len(found.comparisons) == design_of(study, count_test_cases(study)[0]).n_comparisons
@@ -208,7 +208,7 @@ def test_time_from_a_pilot_is_of_the_same_recipe(tmp_path, make_study):
     """Seconds of an epoch come from runs that differ in rate and length alone; other arms stay unknown."""
     folder = timed(make_study())
     study = study_of(tmp_path)
-    recipe = Recipe.model_validate(folder.plan()["arms"][0]["recipe"])
+    recipe = folder.plan().arms[0].recipe
     longer = recipe.model_copy(update={"epochs": 50})
     arms = (replace(study.arms[0], recipe=longer), study.arms[1])
     found = time_from_pilot(replace(study, arms=arms), folder, n_train=None)
@@ -222,7 +222,7 @@ def test_time_from_a_pilot_is_of_the_same_recipe(tmp_path, make_study):
 def test_more_training_cases_take_longer(tmp_path, make_study):
     """Times are scaled to the planned number of training cases, and that is said."""
     folder = timed(make_study())
-    arm = replace(study_of(tmp_path).arms[0], recipe=Recipe.model_validate(folder.plan()["arms"][0]["recipe"]))
+    arm = replace(study_of(tmp_path).arms[0], recipe=folder.plan().arms[0].recipe)
     study = replace(study_of(tmp_path), arms=(arm,))
     once, twice = (time_from_pilot(study, folder, n_train=n) for n in (12, 24))
     assert once.total_s is not None
@@ -232,12 +232,10 @@ def test_more_training_cases_take_longer(tmp_path, make_study):
 
 def test_a_rate_costs_nothing_a_batch_does():
     """Recipes that differ in rate, schedule or length share a time; batch size, network and loss do not."""
-    base = Recipe().to_dict()
-    assert cost_key(base) == cost_key(
-        Recipe(epochs=3, schedule="cosine", optimizer={"name": "adam", "lr": 0.5}).to_dict()
-    )
+    base = Recipe()
+    assert cost_key(base) == cost_key(Recipe(epochs=3, schedule="cosine", optimizer={"name": "adam", "lr": 0.5}))
     for other in ({"batch_size": 8}, {"model": "mlp-64x3"}, {"loss": "ce"}, {"optimizer": "sgd"}):
-        assert cost_key(base) != cost_key(Recipe(**other).to_dict())
+        assert cost_key(base) != cost_key(Recipe(**other))
 
 
 def test_timing_trains_two_epochs_of_each_recipe_and_no_test_row(tmp_path, monkeypatch):

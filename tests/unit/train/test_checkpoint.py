@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
+from pydantic import create_model
 
 from scantrial.core.errors import StoreError
 from scantrial.core.records import RunResult
@@ -135,6 +137,18 @@ def test_a_damaged_checkpoint_is_thrown_away(make_task, damage):
     told = []
     assert_same(train_run(task, lambda record, n_epochs: told.append(record.epoch)), whole)
     assert told == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_checkpoint_is_taken_up_by_a_recipe_with_a_later_key(make_task):
+    """A key that came since changes nothing at its default; at another value the run starts anew."""
+    task = make_task(**FULL, task={"checkpoint_every_s": 0})
+    with pytest.raises(Stopped):
+        train_run(task, stop_at(2))
+    later = create_model("Later", __base__=Recipe, augment=(Literal["none", "flip"], "none"))
+    recipe = later.model_validate(task.recipe.to_dict())
+    assert load_checkpoint(replace(task, recipe=recipe), engine="reference")["history"][-1]["epoch"] == 2
+    flipped = recipe.model_copy(update={"augment": "flip"})
+    assert load_checkpoint(replace(task, recipe=flipped), engine="reference") is None
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,9 @@ def _arms(view: ReportView) -> Section:
         Details(
             id=f"recipe-{names[arm.name]}",
             summary=f"Full recipe of {arm.label}",
-            blocks=(CodeBlock(id=f"recipe-{names[arm.name]}-text", content=as_yaml(arm.recipe), language="yaml"),),
+            blocks=(
+                CodeBlock(id=f"recipe-{names[arm.name]}-text", content=as_yaml(arm.recipe.to_dict()), language="yaml"),
+            ),
         )
         for arm in view.arms
     )

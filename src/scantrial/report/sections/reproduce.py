@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scantrial.core import format as fmt
+from scantrial.core.trees import flattened
 from scantrial.findings.view import ReportView
 from scantrial.prose.methods import has_own
 from scantrial.report.document import Code, CodeBlock, Details, Paragraph, Section, text
@@ -20,7 +21,7 @@ def again(view: ReportView) -> Section:
     )
     commands = "scantrial run study.yaml --out again\nscantrial report again"
     file = CodeBlock(id="study-file-text", content=view.study_text, language="yaml")
-    environment = settings("environment-list", fmt.flattened(view.environment))
+    environment = settings("environment-list", flattened(view.environment))
     return Section(
         id="again",
         title="Run it again",

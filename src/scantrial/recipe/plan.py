@@ -1,0 +1,291 @@
+"""`Plan`: what a study comes to, typed. The content of ``plan.json`` is read and written here, and nowhere else.
+
+A plan of an earlier version lacks the keys that came later: it is completed with their defaults as it is read, so that
+whatever compares two plans, or shows one, sees every key. A default therefore has to mean what was done before its key
+was there. A plan with keys or names that this version does not know is refused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, Field, StrictInt, ValidationError, model_validator
+
+import scantrial
+from scantrial.core.errors import StoreError
+from scantrial.core.records import RunFacts
+from scantrial.core.trees import differing_keys, flattened, value_at
+from scantrial.recipe.spec import Recipe, RecipePart
+
+PrimaryMetric = Literal[
+    "accuracy",
+    "balanced_accuracy",
+    "sensitivity",
+    "specificity",
+    "auroc",
+    "average_precision",
+    "f1",
+    "mcc",
+    "log_loss",
+    "brier",
+]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_UNKNOWN = ("extra_forbidden", "literal_error", "union_tag_invalid", "unknown_name")
+"""Faults that a later version's keys and names come with."""
+
+_SHOWN, _LONG = 3, 80
+
+
+def _plain_name(name: str) -> str:
+    if name in ("", ".", "..") or {"/", "\\", "\0"} & set(name):
+        raise ValueError("a name that would lead out of the study folder")
+    return name
+
+
+ArmName = Annotated[str, AfterValidator(_plain_name)]
+"""It becomes a part of paths."""
+
+
+class Primary(RecipePart):
+    """The one measure that the study is decided on, named before anything is trained.
+
+    Parameters
+    ----------
+    metric : computed on every test case; `log_loss` and `brier` are better when lower, the others when higher
+    split : the cases it is computed on
+    margin : the smallest difference that matters, in the metric's own unit (accuracy: 0.02 is two percentage points);
+        without it no two arms can be called equivalent
+    """
+
+    metric: PrimaryMetric = "accuracy"
+    split: Literal["test"] = "test"
+    margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _margin_in_unit(self) -> Primary:
+        if self.margin is not None and self.margin >= 1 and self.metric != "log_loss":
+            raise ValueError(f"margin {self.margin:g} of {self.metric}, a proportion: two percentage points are 0.02")
+        return self
+
+    def margin_of(self, metric: str) -> float | None:
+        """Return the margin of a metric: it is one of the declared metric and of no other."""
+        return self.margin if metric == self.metric else None
+
+
+class PlannedArm(RecipePart):
+    """One arm of a plan.
+
+    Parameters
+    ----------
+    source_sha256 : of the file that a network of the user's own is in; None where it was not found, or is none
+    name : a slug, the name of its folder
+    label : for people, such as ``lr = 0.0001``
+    settings : what differs from the base, by dotted key of the recipe; empty for the base
+    factor, level : the one setting, or None for the base and for arms with several
+    recipe : everything needed to train it
+    """
+
+    source_sha256: str | None = None
+    name: ArmName
+    label: str = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    factor: str | None = None
+    level: Any = None
+    recipe: Recipe
+
+    @property
+    def title(self) -> str:
+        """What to call it: its label, or its name where it has none."""
+        return self.label or self.name
+
+    @property
+    def trained(self) -> dict[str, Any]:
+        """What decides its numbers, as plain data."""
+        source = {"source_sha256": self.source_sha256} if self.recipe.model.is_custom else {}
+        return {**source, "recipe": self.recipe.to_dict()}
+
+    def value_at(self, key: str) -> Any:
+        """Return the value of a factor, a dotted key of the recipe such as ``optimizer.lr``, as plain data."""
+        return value_at(self.recipe.to_dict(), key)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        rest = {key: getattr(self, key) for key in ("name", "label", "settings", "factor", "level")}
+        trained = self.trained
+        recipe = trained.pop("recipe")
+        return {**trained, **rest, "recipe": recipe}
+
+
+class PlannedHypothesis(RecipePart):
+    """A claim about two arms.
+
+    Parameters
+    ----------
+    kind : ``better`` (the first arm than the second) or ``equivalent``
+    arms : names of the two arms
+    """
+
+    claim: str
+    kind: Literal["better", "equivalent"]
+    arms: tuple[str, str]
+
+
+class AcceptedFinding(RecipePart):
+    """An audit finding that is accepted, by its code, and why it does not spoil the study."""
+
+    finding: str
+    reason: str
+
+
+class Plan(RecipePart):
+    """What a study file comes to when every default is spelled out.
+
+    Parameters
+    ----------
+    study : the question, in words
+    data : the scans and their split, as plain data of `scantrial.data.spec.DataSpec`
+    design : ``one-at-a-time``, ``factorial`` or ``list of arms``
+    factors : what is varied, with its levels, by dotted key of the recipe
+    arms : the base first
+    seeds : every arm is trained once with each
+    primary : what the study is decided on
+    hypotheses : claims made beforehand, in the order of the study file
+    acknowledge : audit findings that are accepted
+    keep_weights : whether the chosen epoch's weights of every run are kept
+    about : what only the author can know, as plain data
+    """
+
+    study: str
+    data: dict[str, Any] = Field(default_factory=dict)
+    design: str = "one-at-a-time"
+    factors: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+    arms: Annotated[tuple[PlannedArm, ...], Field(min_length=1)]
+    seeds: tuple[Annotated[StrictInt, Field(ge=0)], ...]
+    primary: Primary = Primary()
+    hypotheses: tuple[PlannedHypothesis, ...] = ()
+    acknowledge: tuple[AcceptedFinding, ...] = ()
+    keep_weights: Literal["best", "none"] = "best"
+    about: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Plan:
+        names = self.arm_names
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two arms are called {twice[0]}")
+        return self
+
+    @property
+    def arm_names(self) -> tuple[str, ...]:
+        """Names of the arms, in their order."""
+        return tuple(arm.name for arm in self.arms)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What to call each arm, by its name: its title, with its name where two arms have the same title."""
+        times = Counter(arm.title for arm in self.arms)
+        return {arm.name: arm.title if times[arm.title] == 1 else f"{arm.title} ({arm.name})" for arm in self.arms}
+
+    @property
+    def n_runs(self) -> int:
+        """Number of runs in all."""
+        return len(self.arms) * len(self.seeds)
+
+    def arm(self, name: str) -> PlannedArm:
+        """Return the arm of that name; raises KeyError if there is none."""
+        return {arm.name: arm for arm in self.arms}[name]
+
+    def differing(self) -> dict[str, dict[str, Any]]:
+        """Return by arm's name the settings that are not the same in all arms, by dotted key of the recipe."""
+        flat = {arm.name: flattened(arm.recipe.to_dict()) for arm in self.arms}
+        keys = differing_keys(list(flat.values()))
+        return {name: {key: settings.get(key) for key in keys} for name, settings in flat.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON, every default spelled out."""
+        return {
+            "study": self.study,
+            "data": self.data,
+            "design": self.design,
+            "factors": {key: list(levels) for key, levels in self.factors.items()},
+            "arms": [arm.to_dict() for arm in self.arms],
+            "seeds": list(self.seeds),
+            "primary": self.primary.model_dump(mode="json", exclude_none=True),
+            "hypotheses": [item.model_dump(mode="json") for item in self.hypotheses],
+            "acknowledge": [item.model_dump(mode="json") for item in self.acknowledge],
+            "keep_weights": self.keep_weights,
+            **({"about": self.about} if self.about else {}),
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], *, where: str = "plan.json") -> Plan:
+        """Build from what `to_dict` gave, in this version or an earlier one.
+
+        Parameters
+        ----------
+        where : the file that it stands in, for messages
+
+        Raises
+        ------
+        StoreError
+            If something is missing or wrong, or was written by a later version.
+        """
+        return read_typed(cls, content, where=where)
+
+
+def stored_recipe(facts: RunFacts) -> Recipe:
+    """Return the recipe of a finished run, completed as a plan is; a StoreError if it is damaged or unknown here."""
+    return read_typed(Recipe, facts.recipe, where=f"run.json of {facts.arm}/seed-{facts.seed}")
+
+
+def read_typed(model: type[Model], content: Mapping[str, Any], *, where: str) -> Model:
+    """Read stored plain data as a typed record, completed with the defaults of keys that it does not have.
+
+    Raises
+    ------
+    StoreError
+        If something is missing or wrong, or was written by a later version.
+    """
+    try:
+        return model.model_validate(dict(content))
+    except ValidationError as error:
+        raise _refusal(error, where) from error
+
+
+def _refusal(error: ValidationError, where: str) -> StoreError:
+    faults = error.errors(include_url=False)
+    unknown = [fault for fault in faults if _is_unknown(fault)]
+    if unknown:
+        words = _shown(f"{_key(fault)} = {repr(fault['input'])[:_LONG]}" for fault in unknown)
+        return StoreError(
+            f"{where} holds what this scantrial does not know: {words}",
+            expected=f"what scantrial {scantrial.__version__} or an earlier one writes",
+            do="read it with the scantrial that wrote it (environment.json names it), or with a newer one",
+        )
+    words = _shown(f"{_key(fault)}: {fault['msg']}" if fault["loc"] else str(fault["msg"]) for fault in faults)
+    return StoreError(
+        f"{where} is damaged: {words}",
+        expected="what scantrial writes there",
+        do="restore it from a copy, or run the study into a new folder",
+    )
+
+
+def _is_unknown(fault: Mapping[str, Any]) -> bool:
+    return fault["type"] in _UNKNOWN[:1] or (fault["type"] in _UNKNOWN and _names_something(fault["input"]))
+
+
+def _names_something(found: Any) -> bool:
+    return isinstance(found, str) or (isinstance(found, Mapping) and isinstance(found.get("name"), str))
+
+
+def _key(fault: Mapping[str, Any]) -> str:
+    return ".".join(map(str, fault["loc"]))
+
+
+def _shown(words: Iterable[str]) -> str:
+    listed = list(words)
+    return "; ".join(listed[:_SHOWN]) + " ..." * (len(listed) > _SHOWN)
