@@ -11,6 +11,7 @@ import pytest
 
 from scantrial.analysis.metrics import measure
 from scantrial.core.trees import differing_keys, flattened
+from scantrial.recipe.spec import SelectSpec
 from scantrial.report import sentences
 from scantrial.report.formats import cell, counted, joined, metric_number, plain
 from scantrial.report.reading import read_study
@@ -176,7 +177,7 @@ def test_how_the_epoch_was_chosen_is_put_in_words(make_study):
     best = {"select": {"name": "best-val-metric", "metric": "auroc"}}
     said = sentences.choices(view_of(make_study(arms={"a": {"select": "last"}, "b": best, "c": best}, seeds=(0,))))[0]
     assert said.endswith("the last epoch (a); the epoch with the highest validation AUROC (b and c).")
-    rule = sentences.epoch_rule({"name": "best-val-metric", "metric": "balanced_accuracy"})
+    rule = sentences.epoch_rule(SelectSpec(name="best-val-metric", metric="balanced_accuracy"))
     assert rule == "the epoch with the highest validation balanced accuracy"
 
 
