@@ -20,6 +20,7 @@ from scantrial.findings.judging import Choices, judge, run_scores
 from scantrial.findings.reading import RunData, StudyData
 from scantrial.prose import verdicts as verdict_prose
 from scantrial.recipe.plan import Plan
+from scantrial.recipe.spec import Recipe
 from scantrial.store.folder import RunKey
 
 N = 400
@@ -197,8 +198,8 @@ def test_a_factorial_design_gives_effects():
     settings = {
         "base": recipe(),
         "ce": recipe(loss={"name": "ce"}),
-        "slow": recipe(optimizer={"lr": 1e-4}),
-        "both": recipe(loss={"name": "ce"}, optimizer={"lr": 1e-4}),
+        "slow": recipe(optimizer={"name": "adam", "lr": 1e-4}),
+        "both": recipe(loss={"name": "ce"}, optimizer={"name": "adam", "lr": 1e-4}),
     }
     plans = {name: {"recipe": found} for name, found in settings.items()}
     factors = {"loss": ["bce", "ce"], "optimizer.lr": [1e-3, 1e-4]}
@@ -217,7 +218,10 @@ def test_an_ordered_factor_has_a_trend():
     """Three numeric levels give a slope, on a log scale where they span it; it is no part of the family."""
     levels = {"base": 1e-3, "lr-1e-4": 1e-4, "lr-1e-2": 1e-2}
     plans = {
-        name: {"recipe": recipe(optimizer={"lr": lr}), "factor": None if name == "base" else "optimizer.lr"}
+        name: {
+            "recipe": recipe(optimizer={"name": "adam", "lr": lr}),
+            "factor": None if name == "base" else "optimizer.lr",
+        }
         for name, lr in levels.items()
     }
     shifts = {"base": 0.3, "lr-1e-4": 0.0, "lr-1e-2": 0.6}
@@ -346,18 +350,20 @@ def test_runs_on_other_cases_are_refused():
 def test_bce_and_ce_are_explained_where_nothing_else_differs():
     """The note stands where arms differ in BCE and CE alone, with two classes; what breaks exactness is named."""
     bce, ce = recipe(), recipe(loss={"name": "ce"})
-    note = " ".join(verdict_prose.loss_note({"base": bce, "ce": ce}, n_classes=2))
-    assert "twice as high" in note
-    assert "the equivalence is exact" in note
-    assert verdict_prose.loss_note({"base": bce, "ce": {**ce, "epochs": 4}}, n_classes=2) == []
-    assert verdict_prose.loss_note({"base": bce, "ce": ce}, n_classes=3) == []
-    assert verdict_prose.loss_note({"base": bce}, n_classes=2) == []
+
+    def note_on(n_classes=2, **recipes):
+        typed = {name: Recipe.model_validate(settings) for name, settings in recipes.items()}
+        return " ".join(verdict_prose.loss_note(typed, n_classes=n_classes))
+
+    assert "twice as high" in note_on(base=bce, ce=ce)
+    assert "the equivalence is exact" in note_on(base=bce, ce=ce)
+    assert note_on(base=bce, ce={**ce, "epochs": 4}) == ""
+    assert note_on(base=bce, ce=ce, n_classes=3) == ""
+    assert note_on(base=bce) == ""
     clipped = {"clip_grad_norm": 1.0}
-    note = " ".join(verdict_prose.loss_note({"base": bce | clipped, "ce": ce | clipped}, n_classes=2))
-    assert "not exact: clipping sees" in note
+    assert "not exact: clipping sees" in note_on(base=bce | clipped, ce=ce | clipped)
     decayed = {"optimizer": {"name": "adam", "lr": 1e-3, "weight_decay": 0.1}}
-    note = " ".join(verdict_prose.loss_note({"base": bce | decayed, "ce": ce | decayed}, n_classes=2))
-    assert "weight decay coupled into Adam" in note
+    assert "weight decay coupled into Adam" in note_on(base=bce | decayed, ce=ce | decayed)
 
 
 def test_many_verdicts_are_counted_at_the_top():
@@ -381,8 +387,8 @@ def test_an_interaction_brings_the_effects_at_each_level(shifts, why):
     settings = {
         "base": recipe(),
         "ce": recipe(loss={"name": "ce"}),
-        "slow": recipe(optimizer={"lr": 1e-4}),
-        "both": recipe(loss={"name": "ce"}, optimizer={"lr": 1e-4}),
+        "slow": recipe(optimizer={"name": "adam", "lr": 1e-4}),
+        "both": recipe(loss={"name": "ce"}, optimizer={"name": "adam", "lr": 1e-4}),
     }
     plans = {name: {"recipe": found} for name, found in settings.items()}
     factors = {"loss": ["bce", "ce"], "optimizer.lr": [1e-3, 1e-4]}
