@@ -12,9 +12,9 @@ from scipy.stats import kstest
 from torch import nn
 
 from scantrial.core.errors import InputError, ShapeError, TrainingError
-from scantrial.nets.build import NETWORKS, build_network
+from scantrial.nets.build import build_network
 from scantrial.nets.generators import borrowed_generators, generator_states, restore_generators
-from scantrial.recipe.spec import ModelSpec
+from scantrial.recipe.networks import NETWORKS, ModelSpec
 
 GRAY = (1, 256, 256)
 
