@@ -14,8 +14,7 @@ from torch import nn
 from scantrial.core.errors import InputError, ShapeError, TrainingError
 from scantrial.nets.build import build_network
 from scantrial.nets.generators import borrowed_generators, generator_states, restore_generators
-from scantrial.recipe.networks import NETWORKS
-from scantrial.recipe.spec import ModelSpec
+from scantrial.recipe.networks import NETWORKS, ModelSpec
 
 GRAY = (1, 256, 256)
 
