@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from page_table import table
 from scantrial.audit.checks import CHECKS, LEAKING
-from scantrial.audit.records import AuditSettings, Check
+from scantrial.audit.records import AuditSettings, ScanCheck
 
 HEAD = """# The audit
 
@@ -66,7 +66,7 @@ def page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _section(check: Check) -> Iterator[str]:
+def _section(check: ScanCheck) -> Iterator[str]:
     yield f"### {check.code}\n"
     yield f"**{check.title}** ({check.severity}).\n"
     yield f"- Needs: {check.needs}."

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from page_table import table
 from scantrial.analysis.diagnosis.checks import CHECKS as CURVE_CHECKS
-from scantrial.analysis.diagnosis.checks import Check as CurveCheck
+from scantrial.analysis.diagnosis.checks import CurveCheck
 from scantrial.audit.checks import CHECKS as SCAN_CHECKS
-from scantrial.audit.records import Check as ScanCheck
+from scantrial.audit.records import ScanCheck
 
 HEAD = """# Every check
 

@@ -8,7 +8,7 @@ import numpy as np
 
 import curve_examples
 from page_table import table
-from scantrial.analysis.diagnosis.checks import CHECKS, Check
+from scantrial.analysis.diagnosis.checks import CHECKS, CurveCheck
 from scantrial.analysis.diagnosis.diagnose import diagnose
 from scantrial.analysis.diagnosis.thresholds import (
     SHORT_RUN,
@@ -16,9 +16,9 @@ from scantrial.analysis.diagnosis.thresholds import (
     TAIL_LEAST,
     TAIL_SHARE,
     WINDOW,
-    Threshold,
+    CheckThreshold,
 )
-from scantrial.analysis.diagnosis.words import sentence
+from scantrial.analysis.diagnosis.words import curve_sentence
 from scantrial.analysis.gap_words import shift_words, train_gap_words
 from scantrial.analysis.gaps import Gap, Leakage, ShiftEvidence, TwoSample, accuracy_gap, explain_gap
 
@@ -103,7 +103,7 @@ def example_evidence(gap: Gap) -> ShiftEvidence:
     )
 
 
-def check_section(check: Check) -> list[str]:
+def check_section(check: CurveCheck) -> list[str]:
     """Return the section of one check."""
     facts = [f"*{check.kind}, {check.severity}"]
     if check.needs:
@@ -117,21 +117,21 @@ def check_section(check: Check) -> list[str]:
     return [*lines, f"> {example_sentence(check)}", ""]
 
 
-def _coded(rule: str, thresholds: tuple[Threshold, ...]) -> str:
+def _coded(rule: str, thresholds: tuple[CheckThreshold, ...]) -> str:
     names = "|".join(sorted((threshold.name for threshold in thresholds), key=len, reverse=True))
     coded = re.sub(rf"\b({names})\b", r"`\1`", rule) if names else rule
     return coded[0].upper() + coded[1:].rstrip(".")
 
 
-def _row(threshold: Threshold) -> tuple[str, ...]:
+def _row(threshold: CheckThreshold) -> tuple[str, ...]:
     unit = f" {threshold.unit}" if threshold.unit else ""
     return f"`{threshold.name}`", f"{threshold.value:g}{unit}", threshold.meaning, threshold.origin
 
 
-def example_sentence(check: Check) -> str:
+def example_sentence(check: CurveCheck) -> str:
     """Return what scantrial says of the simulated curve, or gap, on which the check is found."""
     if check.code in curve_examples.FOUND:
-        return sentence(check.code, [diagnose(curve_examples.FOUND[check.code]()).findings[check.code].numbers])
+        return curve_sentence(check.code, [diagnose(curve_examples.FOUND[check.code]()).findings[check.code].numbers])
     if check.code == "LC016":
         return train_gap_words(example_gap(0.99, 0.91))
     gap = example_gap(0.93, 0.73)

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
 from numpy.typing import NDArray
 
 from scantrial.analysis.assumptions import assume
-from scantrial.analysis.power_table import Plan
-from scantrial.analysis.power_table import plan as plan_design
+from scantrial.analysis.power_table import PowerPlan
+from scantrial.analysis.power_table import plan_power as plan_design
 from scantrial.audit.records import Audit, AuditSettings
 from scantrial.core.about import answers
 from scantrial.core.errors import DataError, InputError, MissingExtraError
@@ -34,7 +34,7 @@ from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec, SplitSpec
 from scantrial.data.splits import apply_split
 from scantrial.findings.case import CaseView, case_view
 from scantrial.findings.judging import Choices, Judgement, judge
-from scantrial.findings.reading import read_study as read_folder
+from scantrial.findings.reading import read_study_folder as read_folder
 from scantrial.findings.view import ReportView, build_view
 from scantrial.recipe.plan import stored_recipe
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
@@ -43,7 +43,7 @@ from scantrial.study import builtin
 from scantrial.study.answering import record_answers
 from scantrial.study.execute import Execution, Hooks, Outcome, Watch, nothing, run_study
 from scantrial.study.executor import local_executor
-from scantrial.study.file import parse_study, read_study
+from scantrial.study.file import parse_study, read_study_file
 from scantrial.study.plan import planned_data
 from scantrial.study.study import Study
 from scantrial.study.test_cases import (
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from scantrial.analysis.comparison import Comparison
     from scantrial.findings.predictions_file import Pairs, Rescored, Rule
     from scantrial.report.formats import Written
-    from scantrial.train.predict import JudgedFiles
+    from scantrial.train.predict import PredictedFiles
 
 EngineName = Literal["auto", "reference", "fused"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
@@ -81,7 +81,7 @@ def load_study(study: str | Path, *, sets: Sequence[str] = (), seeds: int | None
     StudyFileError
         With every fault of the file, each with its line.
     """
-    return read_study(study, sets=sets, seeds=seeds)
+    return read_study_file(study, sets=sets, seeds=seeds)
 
 
 def load_scans(data: DataSpec | str | Path, *, base: Path | None = None, progress: Progress = silent) -> ScanSet:
@@ -259,7 +259,7 @@ def _study_to_audit(data: Study | DataSpec | str | Path) -> tuple[Study | None, 
         return data, None
     if isinstance(data, DataSpec):
         return None, None
-    if isinstance(data, str) and data in builtin.names():
+    if isinstance(data, str) and data in builtin.builtin_names():
         return load_study(data), None
     path = Path(data)
     if path.suffix.lower() in (".yaml", ".yml"):
@@ -321,7 +321,7 @@ class StudyPlan:
     """
 
     question: str
-    plan: Plan
+    plan: PowerPlan
     time: StudyTime
     cases: CountedCases
     pairs: tuple[tuple[str, str], ...]
@@ -680,14 +680,14 @@ def compare_predictions(file: str | Path, **options: Unpack[CompareOptions]) -> 
     InputError
         With every fault of the file, each with its rows.
     """
-    from scantrial.findings.predictions_file import Asked, rescore  # noqa: PLC0415 - SciPy takes a moment to load
+    from scantrial.findings.predictions_file import ComparisonRequest, rescore  # noqa: PLC0415 - SciPy takes a moment to load
     from scantrial.store.prediction_files import read_prediction_file  # noqa: PLC0415 - as above
 
     for name in options:
         _one_of("option", name, CompareOptions.__annotations__)
     chosen: dict[str, Any] = dict(options)
     positive, rule = chosen.pop("positive", None), chosen.pop("threshold_rule", None)
-    asked = Asked(rule=rule, **chosen)
+    asked = ComparisonRequest(rule=rule, **chosen)
     _one_of("split", asked.split, SPLITS)
     wanted = (asked.split,) if rule is None or asked.split == "val" else (asked.split, "val")
     return rescore(read_prediction_file(file, splits=wanted, positive=positive), asked)
@@ -713,7 +713,7 @@ def compare_arrays(y_true: NDArray[Any], scores: NDArray[Any], **options: Any) -
     return compare_them(y_true, scores, **options)
 
 
-def predict(run_dir: str | Path, files: Sequence[str | Path]) -> JudgedFiles:
+def predict(run_dir: str | Path, files: Sequence[str | Path]) -> PredictedFiles:
     """Judge new image files with a trained network and its own preprocessing.
 
     Parameters
@@ -727,9 +727,9 @@ def predict(run_dir: str | Path, files: Sequence[str | Path]) -> JudgedFiles:
         If a file cannot be judged; all such files are named, and none is judged.
     """
     require_torch("predicting")
-    from scantrial.train.predict import judge_files  # noqa: PLC0415 - PyTorch only where it is needed
+    from scantrial.train.predict import predict_files  # noqa: PLC0415 - PyTorch only where it is needed
 
-    return judge_files(Path(run_dir), [Path(file) for file in files])
+    return predict_files(Path(run_dir), [Path(file) for file in files])
 
 
 def _execution(study: Study, folder: StudyFolder | None, options: RunOptions) -> Execution:

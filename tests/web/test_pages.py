@@ -17,7 +17,7 @@ from tests.web.conftest import HOSTILE
 
 from scantrial.findings.case import case_view
 from scantrial.findings.judging import judge
-from scantrial.findings.reading import read_study
+from scantrial.findings.reading import read_study_folder
 from scantrial.store.folder import StudyFolder
 from scantrial.web import app, records, rendering
 from scantrial.web.cache import Kept
@@ -195,7 +195,7 @@ def test_names_that_try_to_break_out_stay_words(reader):
 
 def test_the_study_page_says_what_compare_says(reader, studies):
     """Verdicts and hypotheses are those of the report."""
-    expected = judge(read_study(StudyFolder(studies / "done"), by="test", purpose="a test"))
+    expected = judge(read_study_folder(StudyFolder(studies / "done"), by="test", purpose="a test"))
     found = reader.settled("/s/done")["results"]
     assert found["verdicts"] == [item.sentence for item in expected.primary.comparisons]
     assert [item["sentence"] for item in found["hypotheses"]] == [item.sentence for item in expected.hypotheses]

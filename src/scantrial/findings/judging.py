@@ -21,7 +21,7 @@ from scantrial.analysis.contrasts import (
     simple_effects,
 )
 from scantrial.analysis.metrics import METRICS, metrics_for
-from scantrial.analysis.power_table import Plan, plan_again
+from scantrial.analysis.power_table import PowerPlan, plan_again
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdicts import Label
 from scantrial.core.errors import InputError
@@ -115,7 +115,7 @@ class Judgement:
     hypotheses: tuple[HypothesisAnswer, ...]
     secondary: tuple[SecondaryEffect, ...]
     primary_declared: Declared
-    outlook: Plan | None
+    outlook: PowerPlan | None
     withheld: tuple[str, ...]
     without_leaks: Comparison | None
     n_leaking: int

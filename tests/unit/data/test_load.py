@@ -213,7 +213,7 @@ def test_the_loser_of_a_race_uses_the_winners_entry(tree):
     """Where another process finished first, its entry stays and is used."""
     first = load_path(tree)
     entry_path = first.images_path.with_name("entry.json")
-    entry = cache_module.Entry.model_validate_json(entry_path.read_bytes())
+    entry = cache_module.CacheEntry.model_validate_json(entry_path.read_bytes())
     inode = entry_path.stat().st_ino
 
     def fill(folder):
