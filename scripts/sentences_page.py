@@ -141,7 +141,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "analysis/wording.py": {
         "counting": _COUNTING,
-        "sentence": Rule(
+        "verdict_sentence": Rule(
             rule="added where arms are identical, better within the margin, or judged on few seeds",
             threshold=f"fewer than {FEW_SEEDS} seeds: provisional",
         ),
@@ -243,7 +243,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "worst_heading": Rule(rule="lowest mean probability of the true class over all runs; whether a run was wrong"),
         "what_aggregates_are": Rule(rule="rounds or none; runs longer than the epochs left out"),
         "how_arms_start": Rule(rule="a class of the user's own among the networks, or none"),
-        "choices": _ONLY_WHERE_TRUE,
+        "choice_sentences": _ONLY_WHERE_TRUE,
         "_engines_chosen": _FACTS,
         "_epochs_chosen": Rule(rule="one rule for all arms, or several"),
         "_changes_in_view_of_results": Rule(rule="a version of the study file is later than the first finished run"),
@@ -414,20 +414,20 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
         f"report/sections/{name}.py": (f"Report: the section `{name}`", _HEADING)
         for name in (
             "about",
-            "again",
+            "reproduce",
             "audit",
-            "belief",
+            "calibration",
             "choices",
             "compared",
             "crosswalk",
             "curves",
             "disputed",
-            "front",
+            "warnings",
             "methods",
             "outlook",
             "ranking",
             "results",
-            "short",
+            "answer",
             "uncertainty",
             "verdicts",
             "worst",

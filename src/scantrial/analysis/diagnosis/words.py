@@ -81,7 +81,8 @@ def _stuck(found: Sequence[Numbers]) -> str:
     return (
         f"The network never did better than guessing the commonest class: validation accuracy ends at "
         f"{spread(found, 'val_accuracy', as_percent)}, guessing gives "
-        f"{spread(found, 'chance_accuracy', as_percent)} (up to {spread(found, 'chance_bound', as_percent)} by chance); training loss never fell below "
+        f"{spread(found, 'chance_accuracy', as_percent)} (up to {spread(found, 'chance_bound', as_percent)} by "
+        f"chance); training loss never fell below "
         f"{spread(found, 'train_loss', _loss)}, guessing costs {spread(found, 'guessing_loss', _loss)}."
     )
 
