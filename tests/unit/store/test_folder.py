@@ -22,7 +22,8 @@ from tests.unit.store.conftest import PLAN, MakeResult
 from scantrial.core.errors import InputError, StoreError
 from scantrial.core.records import EpochRecord
 from scantrial.store import folder as folder_module
-from scantrial.store.folder import RunKey, StudyFolder, now, open_folder
+from scantrial.store.folder import RunKey, StudyFolder, open_folder
+from scantrial.store.schema import now
 
 BASE_0 = RunKey("base", 0)
 
