@@ -12,7 +12,7 @@ from typing import get_args
 
 from scantrial.analysis.metrics import CLIP, METRICS, POSITIVE, SUM_TOLERANCE, Metric
 from scantrial.core.files import write_atomic
-from scantrial.study.spec import Metric as PrimaryMetric
+from scantrial.recipe.plan import Metric as PrimaryMetric
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference" / "metrics.md"
