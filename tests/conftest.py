@@ -7,10 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import hypothesis
 import pytest
+from tests.command_server import CommandServer, Forked
 
 # A machine that is busy with something else is no reason to fail. A commit is judged by the same examples every time;
 # `make search` looks for new ones.
@@ -25,7 +28,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SCANTRIAL_CACHE", "SCANTRIAL_DATA")
 """What a command sees of the environment it is started from; ``COVERAGE_*`` as well."""
 
+HANGS_S = 1200.0
+"""Seconds after which a command hangs, on the busiest machine."""
+
 RunCli = Callable[..., subprocess.CompletedProcess[str]]
+Process = subprocess.Popen[bytes] | Forked
+StartCli = Callable[..., Process]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,6 +47,18 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         if os.environ.get("SCANTRIAL_DATA"):
             # Tests change the working directory; a relative path would lead elsewhere.
             patch.setenv("SCANTRIAL_DATA", str(Path(os.environ["SCANTRIAL_DATA"]).resolve()))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_wait_for_the_disk() -> Iterator[None]:
+    """Let files be handed to the system and no further: they have to outlive a process, not a loss of power.
+
+    Study folders are written so often that the tests would wait for the disk most of their time. Commands that start
+    afresh do wait; that every file is on the disk before it gets its name, `unit/core/test_files.py` tests by itself.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
         yield
 
 
@@ -59,22 +79,43 @@ def chest_xray(_own_folders: None) -> Path:
     return folder
 
 
-@pytest.fixture
-def cli(tmp_path: Path) -> RunCli:
-    """Run ``scantrial WORDS`` in an empty working directory and a clean environment; never in a terminal."""
+def kept_environment() -> dict[str, str]:
+    """Return what a command sees of the environment."""
+    return {key: value for key, value in os.environ.items() if key in KEPT or key.startswith("COVERAGE_")}
+
+
+@pytest.fixture(scope="session")
+def commands(_own_folders: None) -> Iterator[CommandServer]:
+    """Return what starts commands."""
+    with CommandServer(kept_environment()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def start_cli(commands: CommandServer) -> StartCli:
+    """Start ``scantrial WORDS`` in a folder, `cwd`, and a clean environment; its words go to the open file `words_to`."""
+
+    def start(*words: str | Path, cwd: Path, words_to: IO[bytes]) -> Process:
+        environment = {**kept_environment(), "HOME": str(cwd)}
+        return commands.start(words, cwd=cwd, environment=environment, stdout=words_to, stderr=words_to)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def cli_in(commands: CommandServer) -> RunCli:
+    """Run ``scantrial WORDS`` in a folder, `cwd`, which is its home as well, and a clean environment."""
 
     def run(
-        *words: str | Path, cwd: Path = tmp_path, timeout_s: float = 240, **env: str
+        *words: str | Path, cwd: Path, home: Path | None = None, timeout_s: float = HANGS_S, **env: str
     ) -> subprocess.CompletedProcess[str]:
-        kept = {key: value for key, value in os.environ.items() if key in KEPT or key.startswith("COVERAGE_")}
-        return subprocess.run(
-            [sys.executable, "-m", "scantrial", *map(str, words)],
-            cwd=cwd,
-            env={**kept, "HOME": str(tmp_path), **env},
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
+        environment = {**kept_environment(), "HOME": str(home or cwd), **env}
+        return commands.run(words, cwd=cwd, environment=environment, timeout_s=timeout_s)
 
     return run
+
+
+@pytest.fixture
+def cli(cli_in: RunCli, tmp_path: Path) -> RunCli:
+    """Run ``scantrial WORDS`` in an empty working directory and a clean environment; never in a terminal."""
+    return partial(cli_in, cwd=tmp_path, home=tmp_path)

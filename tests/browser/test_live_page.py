@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.browser.conftest import new_page, until
 from tests.e2e.conftest import command
 from tests.unit.report.conftest import TWO_ARMS, StudyShape, write_study
 from tests.web.conftest import HOSTILE, write_studies
@@ -52,12 +53,7 @@ def pages_of(browser: Any, reader: Reader) -> Iterator[Open]:
     def open_page(path: str, **options: Any) -> Any:
         context = browser.new_context(**options)
         contexts.append(context)
-        page = context.new_page()
-        page.asked, page.complaints = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("console", lambda message: page.complaints.append(message.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: page.complaints.append(f"dialog: {dialog.message}"))
+        page = new_page(context)
         page.home = f"http://127.0.0.1:{reader.door.port}"
         page.goto(reader.door.address.replace("/?", "/nothing?"))  # the token; a 404 is a page too
         page.complaints.clear()
@@ -75,14 +71,6 @@ def pages_of(browser: Any, reader: Reader) -> Iterator[Open]:
 def opened(browser, reader) -> Iterator[Open]:
     with pages_of(browser, reader) as open_page:
         yield open_page
-
-
-def until(page: Any, expression: str, *, timeout_s: float = 90, **values: Any) -> None:
-    """Wait until an expression is true; Playwright's own way of waiting is stopped by the page's policy."""
-    end = time.monotonic() + timeout_s
-    while not page.evaluate(expression, values):
-        assert time.monotonic() < end, expression
-        page.wait_for_timeout(40)
 
 
 def expected_complaints(page: Any) -> list[str]:

@@ -18,13 +18,11 @@ from tests.e2e.conftest import SMALL_STUDY, command
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> Path:
+def trained(tmp_path_factory, cli_in) -> Path:
     """The folder of the small study, fully trained."""
     folder = tmp_path_factory.mktemp("trained")
     (folder / "small.yaml").write_text(SMALL_STUDY)
-    result = subprocess.run(
-        command("run", "small.yaml", "--json"), cwd=folder, capture_output=True, text=True, timeout=240, check=False
-    )
+    result = cli_in("run", "small.yaml", "--json", cwd=folder)
     assert result.returncode == 0, result.stderr
     (folder / "run.json").write_text(result.stdout)
     return folder / "small"
