@@ -1,4 +1,4 @@
-"""Run many commands of ``scantrial``, each in a process of its own, and load their libraries once.
+"""Run many commands and workers of scantrial, each in a process of its own, and load their libraries once.
 
 Loading PyTorch, SciPy and scikit-learn takes seconds; a small command takes a fraction of one. So a server (this file
 as a script) loads them, calls nothing, and forks a process for each command. That process has its own arguments,
@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -24,7 +25,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 LIBRARIES = ("altair", "scipy.stats", "sklearn.isotonic", "sklearn.metrics", "torch")
 """What commands load when they need it."""
@@ -36,8 +37,11 @@ class Forked:
     def __init__(self, pid: int, reap: Callable[[int], int]) -> None:
         self.pid = pid
         self.returncode: int | None = None
+        self.stdin: IO[str] | None = None
+        self.stdout: IO[str] | None = None
         self._reap = reap
         self._handle = os.pidfd_open(pid)
+        self._guard = threading.Lock()
 
     def send_signal(self, kind: int) -> None:
         """Send a signal to a process that has not been waited for."""
@@ -57,12 +61,13 @@ class Forked:
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the end and return the exit code."""
-        if self.returncode is None:
-            if not select.select([self._handle], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
-            os.close(self._handle)
-            self.returncode = self._reap(self.pid)
-        return self.returncode
+        with self._guard:
+            if self.returncode is None:
+                if not select.select([self._handle], [], [], timeout)[0]:
+                    raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
+                os.close(self._handle)
+                self.returncode = self._reap(self.pid)
+            return self.returncode
 
 
 class CommandServer:
@@ -72,6 +77,7 @@ class CommandServer:
         self._environment = dict(environment)
         self._link: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard = threading.Lock()
 
     def __enter__(self) -> CommandServer:
         return self
@@ -91,9 +97,30 @@ class CommandServer:
         if sys.platform != "linux" or any(name.startswith("PYTHON") for name in set(environment) - {"PYTHONPATH"}):
             command = [sys.executable, "-m", "scantrial", *texts]
             return subprocess.Popen(command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, **said)
-        handles = [file.fileno() for file in said.values()]
-        wanted = {"words": texts, "cwd": str(cwd), "environment": dict(environment)}
-        return Forked(self._ask(wanted, handles), lambda pid: self._ask({"reap": pid}))
+        wanted = {"module": "scantrial.cli.main", "words": ["scantrial", *texts], "cwd": str(cwd)}
+        with Path(os.devnull).open("rb") as nothing:
+            return self._fork({**wanted, "environment": dict(environment)}, [nothing, stdout, stderr])
+
+    def start_worker(self, command: Sequence[str], *, stderr: Any, pass_fds: Sequence[int], **options: Any) -> Forked:
+        """Do what `subprocess.Popen` does with ``python -P -m MODULE``, both ends of it being pipes of text."""
+        question, said = os.pipe(), os.pipe()
+        wanted = {"module": command[-1], "words": list(command[-1:]), "environment": dict(options["env"])}
+        handles = [question[0], said[1], stderr, *pass_fds]
+        process = self._fork({**wanted, "cwd": os.getcwd(), "new_session": True}, handles)
+        os.close(question[0])
+        os.close(said[1])
+        process.stdin = open(question[1], "w", encoding="utf-8")  # noqa: PTH123, SIM115 - Popen leaves it open too
+        process.stdout = open(said[0], encoding="utf-8")  # noqa: PTH123, SIM115
+        return process
+
+    def children(self) -> list[int]:
+        """Return the processes that were started and have not ended."""
+        if self._process is None:
+            return []
+        tasks = Path(f"/proc/{self._process.pid}/task").glob("*/children")
+        pids = [int(pid) for task in tasks for pid in task.read_text().split()]
+        # One that has ended and was not waited for has no command line any more.
+        return [pid for pid in pids if Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     def run(
         self, words: Sequence[str | Path], *, cwd: Path, environment: Mapping[str, str], timeout_s: float
@@ -109,11 +136,16 @@ class CommandServer:
             stderr.seek(0)
             return subprocess.CompletedProcess(words, code, stdout.read().decode(), stderr.read().decode())
 
+    def _fork(self, wanted: Mapping[str, object], handles: Sequence[Any]) -> Forked:
+        numbers = [handle if isinstance(handle, int) else handle.fileno() for handle in handles]
+        return Forked(self._ask(wanted, numbers), lambda pid: self._ask({"reap": pid}))
+
     def _ask(self, question: Mapping[str, object], handles: Sequence[int] = ()) -> int:
-        if self._link is None:
-            self._link = self._start_server()
-        socket.send_fds(self._link, [json.dumps(question).encode()], handles)
-        return int(self._link.recv(100))
+        with self._guard:
+            if self._link is None:
+                self._link = self._start_server()
+            socket.send_fds(self._link, [json.dumps(question).encode()], handles)
+            return int(self._link.recv(100))
 
     def _start_server(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -138,10 +170,10 @@ def load_everything() -> None:
             importlib.import_module(module.name)
 
 
-def serve(link: socket.socket) -> None:
-    """Fork a process for each command that comes, and return in that process alone; the server ends with its link."""
+def serve(link: socket.socket) -> str:
+    """Fork a process for each command that comes; in that process alone return what it runs. The link's end is the end."""
     while True:
-        message, handles, _, _ = socket.recv_fds(link, 1 << 20, 2)
+        message, handles, _, _ = socket.recv_fds(link, 1 << 20, 10)
         if not message:
             end(0)
         question = json.loads(message)
@@ -150,7 +182,7 @@ def serve(link: socket.socket) -> None:
         elif (answer := os.fork()) == 0:
             link.close()
             become(question, handles)
-            return
+            return str(question["module"])
         for handle in handles:
             os.close(handle)
         link.send(str(answer).encode())
@@ -158,14 +190,23 @@ def serve(link: socket.socket) -> None:
 
 def become(command: Mapping[str, Any], handles: Sequence[int]) -> None:
     """Take on a command's arguments, environment, working directory and streams."""
-    for handle, stream in zip(handles, (1, 2), strict=True):
+    for stream, handle in enumerate(handles[:3]):
         os.dup2(handle, stream)
         os.close(handle)
     os.environ.clear()
     os.environ.update(command["environment"])
     os.chdir(command["cwd"])
-    sys.path.insert(0, os.getcwd())
-    sys.argv = ["scantrial", *command["words"]]
+    if command.get("new_session"):
+        os.setsid()
+    else:
+        sys.path.insert(0, os.getcwd())
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:0] = [path for path in paths if path and path not in sys.path]
+    if "PYTHONUNBUFFERED" in os.environ:
+        for name, stream in (("stdout", 1), ("stderr", 2)):
+            raw: Any = io.FileIO(stream, "w", closefd=False)
+            setattr(sys, name, io.TextIOWrapper(raw, encoding="utf-8", write_through=True))
+    sys.argv = command["words"]
 
 
 def end(code: object) -> NoReturn:
@@ -183,11 +224,9 @@ if __name__ == "__main__":
     load_everything()
     gc.freeze()
     os.fsync = os.fstat  # type: ignore[assignment] # as in the tests themselves: conftest.py says why
-    serve(socket.socket(fileno=int(sys.argv[1])))
-    from scantrial.cli.main import main
-
+    module = importlib.import_module(serve(socket.socket(fileno=int(sys.argv[1]))))
     try:
-        main()
+        module.main()
     except SystemExit as ended:
         end(ended.code)
     end(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -9,10 +10,12 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
 from tests.command_server import CommandServer, Forked
 
 # A machine that is busy with something else is no reason to fail. A commit is judged by the same examples every time;
@@ -20,6 +23,10 @@ from tests.command_server import CommandServer, Forked
 hypothesis.settings.register_profile("commit", deadline=None, print_blob=True, derandomize=True)
 hypothesis.settings.register_profile("search", deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("SCANTRIAL_HYPOTHESIS", "commit"))
+if "SCANTRIAL_HYPOTHESIS" not in os.environ:
+    # Hypothesis tries the constants that stand in our modules as well, those that happen to be loaded: in another order
+    # of the tests these are others. To read them all takes seconds in each process; `make search` does it.
+    providers._get_local_constants = lambda: providers._local_constants
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts the tests in the background lets them ignore Ctrl-C, and what they start would do the same.
@@ -34,6 +41,15 @@ HANGS_S = 1200.0
 RunCli = Callable[..., subprocess.CompletedProcess[str]]
 Process = subprocess.Popen[bytes] | Forked
 StartCli = Callable[..., Process]
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector leave alone what stays to the end: all libraries and all tests.
+
+    Each of its full rounds would go through them; some libraries ask for one at every call.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -89,6 +105,17 @@ def commands(_own_folders: None) -> Iterator[CommandServer]:
     """Return what starts commands."""
     with CommandServer(kept_environment()) as server:
         yield server
+
+
+@pytest.fixture
+def quick_workers(commands: CommandServer, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
+    """Let worker processes start with their libraries loaded; return a function that gives those that are there."""
+    from scantrial.study import pool
+
+    if sys.platform == "linux":
+        forking = SimpleNamespace(Popen=commands.start_worker, PIPE=subprocess.PIPE)
+        monkeypatch.setattr(pool, "subprocess", forking)
+    return commands.children
 
 
 @pytest.fixture(scope="session")
