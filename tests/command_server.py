@@ -106,7 +106,7 @@ class CommandServer:
         question, said = os.pipe(), os.pipe()
         wanted = {"module": command[-1], "words": list(command[-1:]), "environment": dict(options["env"])}
         handles = [question[0], said[1], stderr, *pass_fds]
-        process = self._fork({**wanted, "cwd": os.getcwd(), "new_session": True}, handles)
+        process = self._fork({**wanted, "cwd": str(Path.cwd()), "new_session": True}, handles)
         os.close(question[0])
         os.close(said[1])
         process.stdin = open(question[1], "w", encoding="utf-8")  # noqa: PTH123, SIM115 - Popen leaves it open too
@@ -199,7 +199,7 @@ def become(command: Mapping[str, Any], handles: Sequence[int]) -> None:
     if command.get("new_session"):
         os.setsid()
     else:
-        sys.path.insert(0, os.getcwd())
+        sys.path.insert(0, command["cwd"])
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:0] = [path for path in paths if path and path not in sys.path]
     if "PYTHONUNBUFFERED" in os.environ:

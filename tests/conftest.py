@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,6 +41,7 @@ HANGS_S = 1200.0
 """Seconds after which a command hangs, on the busiest machine."""
 
 RunCli = Callable[..., subprocess.CompletedProcess[str]]
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]
 Process = subprocess.Popen[bytes] | Forked
 StartCli = Callable[..., Process]
 
@@ -105,6 +108,29 @@ def commands(_own_folders: None) -> Iterator[CommandServer]:
     """Return what starts commands."""
     with CommandServer(kept_environment()) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
+    """Return ``made_once(name, make)``: a folder that ``make(folder)`` fills in one of the test session's processes.
+
+    No test may change it.
+    """
+
+    def give(name: str, make: Callable[[Path], object]) -> Path:
+        base = tmp_path_factory.getbasetemp()
+        base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+        folder, done = base / name, base / f"{name}.done"
+        with (base / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return give
 
 
 @pytest.fixture

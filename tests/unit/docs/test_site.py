@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from tests.conftest import MakeOnce
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -29,12 +30,14 @@ def build(settings: Path, target: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(made_once: MakeOnce) -> Path:
     """Build the site once for all."""
-    target = tmp_path_factory.mktemp("site")
+    return made_once("site", build_site)
+
+
+def build_site(target: Path) -> None:
     done = build(ROOT / "mkdocs.yml", target)
     assert done.returncode == 0, done.stderr
-    return target
 
 
 class Loads(HTMLParser):
