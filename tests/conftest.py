@@ -136,11 +136,11 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
 @pytest.fixture
 def quick_workers(commands: CommandServer, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
     """Let worker processes start with their libraries loaded; return a function that gives those that are there."""
-    from scantrial.study import pool
+    from scantrial.study import executor
 
     if sys.platform == "linux":
         forking = SimpleNamespace(Popen=commands.start_worker, PIPE=subprocess.PIPE)
-        monkeypatch.setattr(pool, "subprocess", forking)
+        monkeypatch.setattr(executor, "subprocess", forking)
     return commands.children
 
 
