@@ -31,7 +31,7 @@ from scantrial.recipe.spec import NORMALIZATIONS, Recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "scantrial"
-CURVES = "analysis/diagnosis/words.py"
+CURVES = "analysis/diagnosis/curve_words.py"
 
 HEAD = f"""# What scantrial can say
 
@@ -91,7 +91,7 @@ _TRAIN_GAP = Rule(
 )
 
 RULES: Mapping[str, Mapping[str, Rule]] = {
-    "analysis/diagnosis/words.py": {
+    "analysis/diagnosis/curve_words.py": {
         "_primary": Rule(rule="the label of most runs, with their number; none where no label's rule holds"),
         "_no_pattern": Rule(
             rule="no label's rule holds, or there are too few epochs", threshold=f"{TAIL_LEAST.value:g} epochs"
@@ -139,7 +139,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             "finds it"
         ),
     },
-    "analysis/wording.py": {
+    "analysis/verdict_words.py": {
         "counting": _COUNTING,
         "verdict_sentence": Rule(
             rule="added where arms are identical, better within the margin, or judged on few seeds",
@@ -361,9 +361,9 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
 }
 
 TITLES = {
-    "analysis/diagnosis/words.py": "Learning curves: an arm and a factor",
+    "analysis/diagnosis/curve_words.py": "Learning curves: an arm and a factor",
     "analysis/gap_words.py": "Gaps: training to validation, and validation to test step by step",
-    "analysis/wording.py": "Comparisons: the verdict",
+    "analysis/verdict_words.py": "Comparisons: the verdict",
     "analysis/verdicts.py": "Comparisons: why there is no verdict, and notes",
     "findings/judging.py": "Comparisons: of a study",
     "findings/families.py": "Comparisons: which ones",
