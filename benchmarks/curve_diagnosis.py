@@ -15,7 +15,7 @@ from collections import Counter
 
 import numpy as np
 
-from scantrial.analysis.diagnosis.curve import Curve, Guessing
+from scantrial.analysis.diagnosis.curve import Guessing, LearningCurve
 from scantrial.analysis.diagnosis.diagnose import diagnose
 
 
@@ -25,7 +25,7 @@ def make_curve(kind, n_epochs, rng):
     jump = {"oscillating": 0.1 * (-1.0) ** t}.get(kind, 0.0)
     pace = n_epochs / (1.5 if kind == "falling" else 10)
     val_loss = (0.3 + 0.4 * np.exp(-t / pace) + rise) * (1 + rng.normal(0, 0.03, n_epochs))
-    return Curve(
+    return LearningCurve(
         train_loss=(0.05 + 0.6 * np.exp(-t / pace)) * (1 + rng.normal(0, 0.01, n_epochs)),
         train_accuracy=1 - 0.4 * np.exp(-t / pace),
         val_loss=val_loss,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scantrial.analysis.diagnosis.curve import Curve, guessing_of
+from scantrial.analysis.diagnosis.curve import LearningCurve, guessing_of
 
 N_EPOCHS = 40
 T = np.arange(1, N_EPOCHS + 1, dtype=float)
@@ -30,9 +30,9 @@ def scatter(size: float, seed: int = 0) -> Any:
     return np.random.default_rng(seed).normal(0, size, N_EPOCHS)
 
 
-def good(**changes: Any) -> Curve:
-    """Return a run that learns, settles, and stays; `changes` are fields of `Curve`."""
-    curve = Curve(
+def good(**changes: Any) -> LearningCurve:
+    """Return a run that learns, settles, and stays; `changes` are fields of `LearningCurve`."""
+    curve = LearningCurve(
         train_loss=0.15 + 0.5 * fall(4) + scatter(0.0008, 1),
         train_accuracy=0.95 - 0.4 * fall(4),
         val_loss=0.25 + 0.4 * fall(4) + scatter(0.0015, 2),
@@ -48,13 +48,13 @@ def good(**changes: Any) -> Curve:
     return replace(curve, **changes)
 
 
-def diverged() -> Curve:
+def diverged() -> LearningCurve:
     """Blow up from epoch 20 on."""
     climb = 1.3 ** np.maximum(T - 20, 0)
     return good(train_loss=(0.05 + 0.6 * fall(4)) * climb, val_loss=(0.1 + 0.6 * fall(4)) * climb)
 
 
-def stuck() -> Curve:
+def stuck() -> LearningCurve:
     """Score as guessing does."""
     return good(
         train_loss=math.log(2) + scatter(0.002, 1),
@@ -64,7 +64,7 @@ def stuck() -> Curve:
     )
 
 
-def overfit() -> Curve:
+def overfit() -> LearningCurve:
     """Rise from epoch 12 on, by about a third."""
     late = np.maximum(T - 12, 0)
     return good(
@@ -74,55 +74,55 @@ def overfit() -> Curve:
     )
 
 
-def improving() -> Curve:
+def improving() -> LearningCurve:
     """Fall to the end."""
     return good(
         train_loss=0.02 + 0.65 * fall(25) + scatter(0.001, 1), val_loss=0.05 + 0.65 * fall(30) + scatter(0.001, 2)
     )
 
 
-def oscillating() -> Curve:
+def oscillating() -> LearningCurve:
     """Swing by 18 points from epoch to epoch."""
     return good(val_accuracy=0.82 - 0.3 * fall(5) - 0.09 * (-1.0) ** T)
 
 
-def underfit() -> Curve:
+def underfit() -> LearningCurve:
     """Settle at a high training loss."""
     return good(
         train_loss=0.50 + 0.18 * fall(3) + scatter(0.0005, 1), val_loss=0.52 + 0.16 * fall(3) + scatter(0.0005, 2)
     )
 
 
-def rising() -> Curve:
+def rising() -> LearningCurve:
     """Rise a little, at the very end."""
     return good(val_loss=0.25 + 0.4 * fall(4) + 0.0012 * np.maximum(T - 30, 0) + scatter(0.0002, 2))
 
 
-def plateau() -> Curve:
+def plateau() -> LearningCurve:
     """Settle on validation while training goes on."""
     return good(train_loss=0.02 + 0.5 * fall(15) + scatter(0.0005, 1))
 
 
-def spike() -> Curve:
+def spike() -> LearningCurve:
     """Leap up at epoch 25."""
     curve = good()
     return replace(curve, val_loss=curve.val_loss + 0.5 * (T == 25))
 
 
-def squashed() -> Curve:
+def squashed() -> LearningCurve:
     """Learn with softmax applied before the cross-entropy."""
     return good(
         train_loss=math.log(1 + 1 / math.e) + 0.3 * fall(2) + scatter(0.0001, 1), train_accuracy=1 - 0.4 * fall(3)
     )
 
 
-def overshot() -> Curve:
+def overshot() -> LearningCurve:
     """Begin far worse than guessing."""
     losses = good().train_loss
     return good(moving_train_loss=np.where(T == 1, 3.1, losses))
 
 
-FOUND: dict[str, Callable[[], Curve]] = {
+FOUND: dict[str, Callable[[], LearningCurve]] = {
     "LC001": diverged,
     "LC002": stuck,
     "LC003": overfit,
@@ -143,7 +143,7 @@ FOUND: dict[str, Callable[[], Curve]] = {
 }
 """On these the check of the code finds what it looks for."""
 
-CLEAR: dict[str, Callable[[], Curve]] = {
+CLEAR: dict[str, Callable[[], LearningCurve]] = {
     **dict.fromkeys(("LC001", "LC002", "LC003", "LC004", "LC005", "LC006", "LC007", "LC010", "LC011"), good),
     **dict.fromkeys(("LC012", "LC013", "LC014", "LC015"), good),
     "LC008": improving,

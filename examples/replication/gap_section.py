@@ -16,7 +16,7 @@ from scantrial.core.records import Split
 from scantrial.findings.diagnosis import ArmDiagnosis, DiagnosedArm, diagnose_study
 from scantrial.findings.judging import judge
 from scantrial.findings.leaks import concerned_cases
-from scantrial.findings.reading import RunData, StudyData, read_study
+from scantrial.findings.reading import RunData, StudyData, read_study_folder
 from scantrial.prose.verdicts import without_leaks
 from scantrial.store.folder import StudyFolder
 
@@ -92,7 +92,7 @@ def read_gaps(path: Path) -> StudyGaps | None:
     folder = StudyFolder(path)
     if not folder.exists() or not folder.run_keys():
         return None
-    study = read_study(folder, by="chest_xray_audit.py", purpose="gaps from validation to test")
+    study = read_study_folder(folder, by="chest_xray_audit.py", purpose="gaps from validation to test")
     arms = [DiagnosedArm(name=name, label=label, differing={}) for name, label in _labels(study).items()]
     concerned = concerned_cases(study, "test")
     return StudyGaps(

@@ -17,7 +17,7 @@ from scantrial.core.records import RunResult
 from scantrial.recipe.spec import Recipe
 from scantrial.recipe.task import RunTask
 from scantrial.train import fused, reference
-from scantrial.train.batches import Step, batch_bounds, epoch_order
+from scantrial.train.batches import TrainingStep, batch_bounds, epoch_order
 from scantrial.train.fused import Sweep, lay_out_by_inputs, split_network, step_behind
 from scantrial.train.inference import load_predictor
 from scantrial.train.kernel import VARIANT_VARIABLE, Kernel, kernel_state
@@ -140,15 +140,15 @@ def copied(state: TrainState, setup: Setup) -> TrainState:
     return other
 
 
-def step_on(task: RunTask, rows: np.ndarray) -> Step:
+def step_on(task: RunTask, rows: np.ndarray) -> TrainingStep:
     """Return a step on these rows at the recipe's learning rate."""
     cases = task.cases["train"][rows]
-    return Step(
+    return TrainingStep(
         seed=task.seed, epoch=1, number=0, lr=task.recipe.optimizer.lr, rows=torch.from_numpy(rows.copy()), cases=cases
     )
 
 
-def fused_step(setup: Setup, state: TrainState, step: Step, *, variant: str) -> tuple[torch.Tensor, float]:
+def fused_step(setup: Setup, state: TrainState, step: TrainingStep, *, variant: str) -> tuple[torch.Tensor, float]:
     network = split_network(state.network)
     with Kernel(threads=2, variant=variant) as kernel:
         lay_out_by_inputs(state, network.first.weight)

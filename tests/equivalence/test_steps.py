@@ -15,7 +15,7 @@ from scantrial.core.rng import stream
 from scantrial.recipe.spec import Recipe
 from scantrial.recipe.task import RunTask
 from scantrial.train import fused, reference
-from scantrial.train.batches import Step
+from scantrial.train.batches import TrainingStep
 from scantrial.train.kernel import kernel_state
 from scantrial.train.state import Setup
 
@@ -80,10 +80,10 @@ class Seen:
     pixels : the case numbers in the first pixels of the scans that each step was given
     """
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[TrainingStep] = field(default_factory=list)
     pixels: list[list[int]] = field(default_factory=list)
 
-    def note(self, setup: Setup, step: Step) -> None:
+    def note(self, setup: Setup, step: TrainingStep) -> None:
         """Take in one step."""
         self.steps.append(step)
         self.pixels.append(setup.train.pixels[step.rows][:, 0, 0].tolist())
@@ -108,7 +108,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
         take: Callable[..., Any] = getattr(module, name)
 
         def watching(setup: Setup, *arguments: Any, **options: Any) -> Any:
-            (step,) = (item for item in arguments if isinstance(item, Step))
+            (step,) = (item for item in arguments if isinstance(item, TrainingStep))
             watched.note(setup, step)
             return take(setup, *arguments, **options)
 
@@ -175,7 +175,7 @@ def test_the_network_is_given_the_cases_of_the_step(tmp_path: Path, monkeypatch:
     found: list[list[int]] = []
     take = reference.train_step
 
-    def watching(setup: Setup, state: Any, step: Step, **options: Any) -> torch.Tensor:
+    def watching(setup: Setup, state: Any, step: TrainingStep, **options: Any) -> torch.Tensor:
         def look(_module: Any, inputs: tuple[torch.Tensor, ...]) -> None:
             found.append((inputs[0][:, 0, 0, 0] * 255).round().int().tolist())
 

@@ -23,7 +23,7 @@ from statsmodels.stats.proportion import proportion_confint
 from scantrial.analysis.comparison import compare
 from scantrial.analysis.contrasts import difference, single_arm
 from scantrial.analysis.estimates import estimate
-from scantrial.analysis.intervals import arm_estimate, wilson
+from scantrial.analysis.intervals import arm_estimate, wilson_bounds
 from scantrial.analysis.mrmc import analyse, components, global_test, infer
 from scantrial.analysis.multiplicity import holm
 from scantrial.analysis.one_seed import bonett_price, mcnemar_midp
@@ -309,7 +309,7 @@ def test_row_14_mcnemar():
 )
 def test_row_15_wilson(right, n, texts):
     """Row 15: Wilson's interval as Newcombe (1998) prints it, and as statsmodels computes it."""
-    found = wilson(right / n, n, quantile=Z95)
+    found = wilson_bounds(right / n, n, quantile=Z95)
     low, high = texts.split()
     assert found[0] == 0 if low == "0" else agrees(found[0], low) is None
     agrees(found[1], high)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from scantrial.analysis.diagnosis.curve import Curve, Guessing
+from scantrial.analysis.diagnosis.curve import Guessing, LearningCurve
 from scantrial.analysis.diagnosis.diagnose import diagnose
 
 T = np.arange(1, 41, dtype=float)
@@ -91,7 +91,7 @@ CURVES = {
 def diagnosis_of(name: str):
     train_loss, val_loss, train_accuracy, val_accuracy = CURVES[name]
     return diagnose(
-        Curve(
+        LearningCurve(
             train_loss=train_loss,
             val_loss=val_loss,
             train_accuracy=train_accuracy,

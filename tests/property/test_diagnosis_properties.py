@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from scantrial.analysis.diagnosis.checks import CHECKS
-from scantrial.analysis.diagnosis.curve import Curve, Guessing
+from scantrial.analysis.diagnosis.curve import Guessing, LearningCurve
 from scantrial.analysis.diagnosis.diagnose import diagnose, diagnose_arm
-from scantrial.analysis.diagnosis.words import arm_paragraph, sentence
+from scantrial.analysis.diagnosis.words import arm_paragraph, curve_sentence
 
 losses = st.floats(0.001, 10, allow_nan=False)
 
 
 @st.composite
-def curves(draw, n_least: int = 1) -> Curve:
+def curves(draw, n_least: int = 1) -> LearningCurve:
     n = draw(st.integers(n_least, 30))
     train, val = (draw(arrays(np.float64, n, elements=losses)) for _ in range(2))
     accuracies = [draw(arrays(np.float64, n, elements=st.floats(0, 1))) for _ in range(2)]
-    return Curve(
+    return LearningCurve(
         train_loss=train,
         val_loss=val,
         train_accuracy=accuracies[0],
@@ -43,7 +43,7 @@ def test_any_curve_is_judged_by_every_check_and_told_in_words(curve):
     for code, finding in found.findings.items():
         assert (finding.reason is not None) == (finding.state == "not applicable")
         if finding.is_found:
-            assert sentence(code, [finding.numbers])
+            assert curve_sentence(code, [finding.numbers])
     assert found.primary is None or found.findings[found.primary].is_found
     assert arm_paragraph(diagnose_arm({0: [curve]}))
 

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scantrial.analysis.assumptions import assume
-from scantrial.analysis.planned_design import Design
+from scantrial.analysis.planned_design import PlannedDesign
 from scantrial.analysis.power import floor_over_seeds, power, smallest_difference
-from scantrial.analysis.power_table import plan
+from scantrial.analysis.power_table import plan_power
 
 DESIGNS = st.builds(
-    Design,
+    PlannedDesign,
     n_arms=st.just(3),
     n_comparisons=st.integers(1, 10),
     n_seeds=st.integers(3, 30),
@@ -64,7 +64,7 @@ def test_a_larger_difference_is_found_more_often(design, spreads, delta):
 @given(design=DESIGNS, spreads=SPREADS)
 def test_what_a_plan_says_agrees_with_itself(design, spreads):
     """At the smallest difference power is 80 %; the seeds and cases needed have it, one fewer has not."""
-    found = plan(design, assume(design, spreads))
+    found = plan_power(design, assume(design, spreads))
     variances, outlook = found.basis.variances, found.outlook
     shape = {"alpha": design.alpha}
     smallest = outlook.smallest_difference
@@ -78,5 +78,5 @@ def test_what_a_plan_says_agrees_with_itself(design, spreads):
             outlook.seeds_needed == 3
             or power(variances, design.margin, n_seeds=outlook.seeds_needed - 1, **shape) < 0.8
         )
-    wider = plan(replace(design, n_comparisons=design.n_comparisons + 3), found.basis)
+    wider = plan_power(replace(design, n_comparisons=design.n_comparisons + 3), found.basis)
     assert wider.outlook.smallest_difference >= smallest * (1 - 1e-9)

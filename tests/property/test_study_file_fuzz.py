@@ -244,10 +244,10 @@ def test_dates_are_texts() -> None:
 
 def test_files_of_random_bytes(tmp_path: Path) -> None:
     """A file of random bytes is refused with a fault."""
-    from scantrial.study.file import read_study
+    from scantrial.study.file import read_study_file
 
     for seed in range(40):
         path = tmp_path / f"{seed}.yaml"
         path.write_bytes(random.Random(seed).randbytes(seed * 10))
         with pytest.raises(StudyFileError):
-            read_study(path)
+            read_study_file(path)

@@ -12,7 +12,7 @@ from scipy.stats import binom
 from scantrial.audit.audit import subject_of
 from scantrial.audit.checks import CHECKS
 from scantrial.audit.permutation import kernel_test, predictability
-from scantrial.audit.records import AuditSettings, Scores
+from scantrial.audit.records import AuditSettings, ModelScores
 from scantrial.core.rng import stream
 from scantrial.data.load import load
 from scantrial.data.spec import ImageSpec, SourceSpec, SplitSpec
@@ -52,14 +52,14 @@ def test_false_alarms_on_clean_sets():
     assert dict(found) == PINNED
 
 
-def made_up_scores(scans, seed: int, shift: float = 0.0) -> Scores:
+def made_up_scores(scans, seed: int, shift: float = 0.0) -> ModelScores:
     """Scores of three made-up runs on validation and test: alike in both, or less sure in test by a shift in logits."""
     rows = np.flatnonzero(np.isin(scans.split, ["val", "test"]))
     rng = stream(11, "simulation", "scores", seed)
     logit = rng.normal(1.5, 1, len(rows)) - shift * (scans.split[rows] == "test")
     p_true = 1 / (1 + np.exp(-logit))
     y_prob = np.where(np.eye(2)[scans.labels[rows]] == 1, p_true[:, None], 1 - p_true[:, None])
-    return Scores(rows=rows, y_prob=y_prob, n_runs=3)
+    return ModelScores(rows=rows, y_prob=y_prob, n_runs=3)
 
 
 @pytest.mark.parametrize(("shift", "pinned"), [(0.0, DRIFT_FALSE), (1.5, DRIFT_FOUND)])

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from scantrial.analysis.diagnosis.curve import Curve, Guessing
+from scantrial.analysis.diagnosis.curve import Guessing, LearningCurve
 from scantrial.analysis.diagnosis.diagnose import diagnose
 
 BALANCED = Guessing(accuracy=0.5, loss=math.log(2), floor=0.5032)
@@ -32,7 +32,7 @@ def n_called_overfit(*, n_epochs: int, noise: float, rise: float, n_runs: int = 
     level = (0.35 + 0.34 * np.exp(-t / (n_epochs / 20))) * (1 + rise * late)
     n_found = 0
     for _ in range(n_runs):
-        curve = Curve(
+        curve = LearningCurve(
             train_loss=0.01 + 0.65 * np.exp(-t / (n_epochs / 7)),
             train_accuracy=1 - 0.45 * np.exp(-t / (n_epochs / 7)),
             val_loss=level * (1 + ar1(rng, n_epochs, sd=noise, rho=rho)),

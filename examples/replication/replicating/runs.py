@@ -15,10 +15,10 @@ from scantrial.core.errors import InputError
 from scantrial.core.records import EpochRecord, RunFacts, Split, SplitPredictions
 from scantrial.core.trees import value_at
 from scantrial.findings.judging import Judgement, judge
-from scantrial.findings.reading import read_study as read_folder
+from scantrial.findings.reading import read_study_folder as read_folder
 from scantrial.recipe.plan import PlannedArm
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
-from scantrial.study.file import read_study
+from scantrial.study.file import read_study_file
 from scantrial.study.plan import study_to_plan
 
 PURPOSE = "set the test accuracy beside the homework report's"
@@ -112,7 +112,7 @@ def view_study(reported: ReportedStudy, path: Path) -> StudyView:
     """
     folder = open_folder(path)
     plan = folder.plan()
-    built_in = study_to_plan(read_study(reported.name))
+    built_in = study_to_plan(read_study_file(reported.name))
     finished = folder.run_keys()
     arms, departures = {}, list(_data_departures(plan.data, built_in.data))
     for arm in reported.arms:

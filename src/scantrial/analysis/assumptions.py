@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from scantrial.analysis.metrics import METRICS, POSITIVE
-from scantrial.analysis.planned_design import Design
+from scantrial.analysis.planned_design import PlannedDesign
 from scantrial.analysis.power import Variances, assumed, assumed_auroc
 from scantrial.core.errors import InputError
 
@@ -84,7 +84,7 @@ class Basis:
     assumptions: Mapping[str, Default] = field(default_factory=dict)
 
 
-def assume(design: Design, given: Mapping[str, float | None] | None = None) -> Basis:
+def assume(design: PlannedDesign, given: Mapping[str, float | None] | None = None) -> Basis:
     """Make the basis of a plan from assumptions, before anything has run.
 
     Parameters
@@ -116,7 +116,7 @@ def assume(design: Design, given: Mapping[str, float | None] | None = None) -> B
     return Basis(variances=variances, source=variances.source, assumptions=used)
 
 
-def _two_kinds(design: Design) -> tuple[float, float]:
+def _two_kinds(design: PlannedDesign) -> tuple[float, float]:
     if len(design.n_by_class) != 2:
         raise InputError(
             f"AUROC of {len(design.n_by_class)} classes: its spread has no plain formula",

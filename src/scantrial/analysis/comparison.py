@@ -28,7 +28,7 @@ from scantrial.analysis.multiplicity import holm, simultaneous_level
 from scantrial.analysis.one_seed import PairedProportions, bonett_price, paired_proportions
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdicts import Evidence, Verdict, decide, evidence
-from scantrial.analysis.wording import sentence
+from scantrial.analysis.wording import verdict_sentence
 from scantrial.core.errors import InputError
 from scantrial.core.notebook import notebook_html
 
@@ -351,7 +351,7 @@ def _compared(
         verdict=verdict,
         simultaneous_low=low,
         simultaneous_high=high,
-        sentence=sentence(result, found, verdict, estimates),
+        sentence=verdict_sentence(result, found, verdict, estimates),
         paired_proportions=single,
     )
 

@@ -6,20 +6,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scantrial.analysis.diagnosis.thresholds import GAP, GAP_HIGH, HIGH_ACCURACY
-from scantrial.analysis.diagnosis.words import percent, points
-from scantrial.analysis.gaps import Gap, Step
+from scantrial.analysis.diagnosis.words import as_percent, points
+from scantrial.analysis.gaps import Gap, GapStep
 
 
 def train_gap_words(gap: Gap) -> str:
     """Say how far training accuracy lies above validation accuracy at the kept epoch."""
     if not gap.is_beyond_chance:
         return (
-            f"At the kept epoch training accuracy is {percent(gap.first)}, validation accuracy {percent(gap.second)}: "
-            f"no gap beyond chance ({_signed(gap.value)} points, {_interval(gap)})."
+            f"At the kept epoch training accuracy is {as_percent(gap.first)}, validation accuracy "
+            f"{as_percent(gap.second)}: no gap beyond chance ({_signed(gap.value)} points, {_interval(gap)})."
         )
     said = (
         f"At the kept epoch training accuracy is {points(gap.value)} points ({_interval(gap)}) above validation "
-        f"({percent(gap.first)} against {percent(gap.second)})"
+        f"({as_percent(gap.first)} against {as_percent(gap.second)})"
     )
     if gap.is_large:
         return f"{said}: the network memorises part of the training cases."
@@ -27,12 +27,12 @@ def train_gap_words(gap: Gap) -> str:
     return f"{said}: beyond chance, yet below the {100 * least:g} points that are called large."
 
 
-def step_words(gap: Gap, step: Step) -> str:
+def step_words(gap: Gap, step: GapStep) -> str:
     """Say what one step of the answer came to."""
     return _WORDS[step.name](gap, step)
 
 
-def shift_words(gap: Gap, steps: Sequence[Step]) -> list[str]:
+def shift_words(gap: Gap, steps: Sequence[GapStep]) -> list[str]:
     """Say, step by step, what the gap from validation to test is due to."""
     return [step_words(gap, step) for step in steps]
 
@@ -41,8 +41,8 @@ def _interval(gap: Gap) -> str:
     return f"{points(gap.low)} to {points(gap.high)}".replace("-", "\u2212")
 
 
-def _chance(gap: Gap, _step: Step) -> str:
-    both = f"Validation {percent(gap.first)}, test {percent(gap.second)}"
+def _chance(gap: Gap, _step: GapStep) -> str:
+    both = f"Validation {as_percent(gap.first)}, test {as_percent(gap.second)}"
     cases = f"{gap.n_first:,} and {gap.n_second:,} cases"
     runs = "" if gap.n_seeds == 1 else f", {gap.n_seeds} runs"
     if gap.high < 0:
@@ -59,7 +59,7 @@ def _signed(value: float) -> str:
     return points(value).replace("-", "\u2212")
 
 
-def _explains(step: Step) -> str:
+def _explains(step: GapStep) -> str:
     part = step.explained
     if step.state == "explains a part" and part is not None:
         return f"explains {points(part)} points"
@@ -70,28 +70,28 @@ def _explains(step: Step) -> str:
     )
 
 
-def _selection(_gap: Gap, step: Step) -> str:
+def _selection(_gap: Gap, step: GapStep) -> str:
     if step.state == "not yet checked":
         return "Selection: not yet checked; the last epoch has no validation accuracy."
     if not step.numbers["kept_by_val"]:
         return "Selection: validation did not choose the epoch, so choosing explains nothing."
     last, n_epochs, luck = (step.numbers[name] for name in ("val_accuracy_last", "n_epochs", "luck"))
     return (
-        f"Selection: validation chose the epoch; at the last epoch its accuracy is {percent(last)}, and picking the "
+        f"Selection: validation chose the epoch; at the last epoch its accuracy is {as_percent(last)}, and picking the "
         f"best of {n_epochs} adds at most {100 * luck:.1f} points by luck, so choosing {_explains(step)}."
     )
 
 
-def _class_mix(_gap: Gap, step: Step) -> str:
+def _class_mix(_gap: Gap, step: GapStep) -> str:
     if step.state == "not yet checked":
         return "Class mix: not yet checked; some class has no test case."
     return (
         f"Class mix: with the classes as common as in validation, test accuracy would be "
-        f"{percent(step.numbers['reweighted'])}, so the mix {_explains(step)}."
+        f"{as_percent(step.numbers['reweighted'])}, so the mix {_explains(step)}."
     )
 
 
-def _leakage(_gap: Gap, step: Step) -> str:
+def _leakage(_gap: Gap, step: GapStep) -> str:
     if step.state == "not yet checked":
         return "Leakage from training into validation: not yet checked."
     n, without = step.numbers["n_cases"], step.numbers["accuracy_without"]
@@ -101,11 +101,11 @@ def _leakage(_gap: Gap, step: Step) -> str:
         return f"Leakage: {n:,} validation cases share a patient or an image with training; none is left without them."
     return (
         f"Leakage: {n:,} validation cases share a patient or an image with training; without them validation accuracy "
-        f"is {percent(without)}, so leakage {_explains(step)}."
+        f"is {as_percent(without)}, so leakage {_explains(step)}."
     )
 
 
-def _two_sample(_gap: Gap, step: Step) -> str:
+def _two_sample(_gap: Gap, step: GapStep) -> str:
     if step.state == "not yet checked":
         return "Covariate shift: not yet checked."
     numbers: dict[str, Any] = dict(step.numbers)
@@ -116,7 +116,7 @@ def _two_sample(_gap: Gap, step: Step) -> str:
     return f"Covariate shift: {told}: no shift was found."
 
 
-def _label_quality(_gap: Gap, step: Step) -> str:
+def _label_quality(_gap: Gap, step: GapStep) -> str:
     if step.state == "not yet checked":
         return "Label quality: not yet checked."
     n = step.numbers["n_suspect"]
@@ -128,7 +128,7 @@ def _label_quality(_gap: Gap, step: Step) -> str:
     )
 
 
-def _unexplained(_gap: Gap, step: Step) -> str:
+def _unexplained(_gap: Gap, step: GapStep) -> str:
     numbers = step.numbers
     if step.state == "settled":
         return "Nothing is left to explain."
@@ -142,7 +142,7 @@ def _unexplained(_gap: Gap, step: Step) -> str:
     return f"{left} unexplained.{waiting}"
 
 
-_WORDS: dict[str, Callable[[Gap, Step], str]] = {
+_WORDS: dict[str, Callable[[Gap, GapStep], str]] = {
     "chance": _chance,
     "selection": _selection,
     "class mix": _class_mix,

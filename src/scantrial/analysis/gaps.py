@@ -275,7 +275,7 @@ StepState = Literal["settled", "explains a part", "explains nothing", "not yet c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class GapStep:
     """One step of the answer.
 
     Parameters
@@ -295,7 +295,7 @@ class Step:
         return asdict(self)
 
 
-def explain_gap(evidence: ShiftEvidence) -> tuple[Step, ...]:
+def explain_gap(evidence: ShiftEvidence) -> tuple[GapStep, ...]:
     """Carry out, in order, the steps from a gap between validation and test to what it is due to.
 
     Chance, selection, class mix, leakage, covariate shift, label quality, and what is left. If chance can explain the
@@ -303,7 +303,7 @@ def explain_gap(evidence: ShiftEvidence) -> tuple[Step, ...]:
     """
     gap = evidence.gap
     inside = gap.low <= 0
-    first = Step(
+    first = GapStep(
         name="chance",
         state="settled" if inside else "explains nothing",
         explained=gap.value if inside else None,
@@ -315,12 +315,12 @@ def explain_gap(evidence: ShiftEvidence) -> tuple[Step, ...]:
     return (*steps, _unexplained(gap, steps))
 
 
-def _selection(evidence: ShiftEvidence) -> Step:
+def _selection(evidence: ShiftEvidence) -> GapStep:
     last = evidence.val_accuracy_last
     if not evidence.kept_by_val:
-        return Step(name="selection", state="explains nothing", explained=0.0, numbers={"kept_by_val": False})
+        return GapStep(name="selection", state="explains nothing", explained=0.0, numbers={"kept_by_val": False})
     if last is None or not math.isfinite(last):
-        return Step(name="selection", state="not yet checked", explained=None, numbers={"kept_by_val": True})
+        return GapStep(name="selection", state="not yet checked", explained=None, numbers={"kept_by_val": True})
     luck = _luck_of_the_best(evidence)
     numbers = {
         "kept_by_val": True,
@@ -342,29 +342,29 @@ def _luck_of_the_best(evidence: ShiftEvidence) -> float:
     return expected_optimism(math.sqrt(accuracy * (1 - accuracy) / n), evidence.n_epochs)
 
 
-def _class_mix(evidence: ShiftEvidence) -> Step:
+def _class_mix(evidence: ShiftEvidence) -> GapStep:
     if not np.isfinite(evidence.test_recalls).all():
-        return Step(name="class mix", state="not yet checked", explained=None, numbers={})
+        return GapStep(name="class mix", state="not yet checked", explained=None, numbers={})
     reweighted = float(evidence.val_shares @ evidence.test_recalls)
     numbers = {"test_accuracy": evidence.gap.second, "reweighted": reweighted}
     return _part("class mix", reweighted - evidence.gap.second, numbers)
 
 
-def _leakage(evidence: ShiftEvidence) -> Step:
+def _leakage(evidence: ShiftEvidence) -> GapStep:
     leak = evidence.leakage
     if leak is None:
-        return Step(name="leakage", state="not yet checked", explained=None, numbers={})
+        return GapStep(name="leakage", state="not yet checked", explained=None, numbers={})
     numbers = {"n_cases": leak.n_cases, "accuracy_without": leak.accuracy_without}
     without = evidence.gap.first if leak.accuracy_without is None else leak.accuracy_without
     return _part("leakage", evidence.gap.first - without, numbers)
 
 
-def _shift(evidence: ShiftEvidence) -> Step:
+def _shift(evidence: ShiftEvidence) -> GapStep:
     found = evidence.two_sample
     if found is None:
-        return Step(name="covariate shift", state="not yet checked", explained=None, numbers={})
+        return GapStep(name="covariate shift", state="not yet checked", explained=None, numbers={})
     numbers = {"auroc": found.auroc, "p": found.p}
-    return Step(
+    return GapStep(
         name="covariate shift",
         state="open" if found.is_found else "explains nothing",
         explained=None if found.is_found else 0.0,
@@ -372,29 +372,29 @@ def _shift(evidence: ShiftEvidence) -> Step:
     )
 
 
-def _labels(evidence: ShiftEvidence) -> Step:
+def _labels(evidence: ShiftEvidence) -> GapStep:
     n = evidence.n_suspect_labels
     if n is None:
-        return Step(name="label quality", state="not yet checked", explained=None, numbers={})
+        return GapStep(name="label quality", state="not yet checked", explained=None, numbers={})
     # Were every doubtful label wrong and every such case counted as a mistake, so much could be explained at most.
     at_most = n / evidence.gap.n_second
     numbers = {"n_suspect": n, "at_most": at_most}
-    return Step(name="label quality", state="open" if n else "explains nothing", explained=None, numbers=numbers)
+    return GapStep(name="label quality", state="open" if n else "explains nothing", explained=None, numbers=numbers)
 
 
 _SMALLEST = 0.0005
 """A part that is shown as 0.0 points explains nothing."""
 
 
-def _part(name: str, part: float, numbers: Mapping[str, Any]) -> Step:
+def _part(name: str, part: float, numbers: Mapping[str, Any]) -> GapStep:
     state: StepState = "explains a part" if part >= _SMALLEST else "explains nothing"
-    return Step(name=name, state=state, explained=part, numbers=numbers)
+    return GapStep(name=name, state=state, explained=part, numbers=numbers)
 
 
-def _unexplained(gap: Gap, steps: tuple[Step, ...]) -> Step:
+def _unexplained(gap: Gap, steps: tuple[GapStep, ...]) -> GapStep:
     left = gap.value - sum(step.explained for step in steps if step.explained is not None and step.explained > 0)
     waiting = [step.name for step in steps if step.state == "not yet checked"]
     may_be_shift = not {"selection", "class mix", "leakage"} & set(waiting)
     shift = any(step.name == "covariate shift" and step.state == "open" for step in steps)
     numbers = {"left": left, "waiting": waiting, "may_be_shift": may_be_shift, "shift_found": shift}
-    return Step(name="unexplained", state="open" if left > 0 else "settled", explained=None, numbers=numbers)
+    return GapStep(name="unexplained", state="open" if left > 0 else "settled", explained=None, numbers=numbers)

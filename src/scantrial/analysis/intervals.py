@@ -55,7 +55,7 @@ class ArmEstimate:
         return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in found.items()}
 
 
-def wilson(p: float, n: float, *, quantile: float) -> tuple[float, float]:
+def wilson_bounds(p: float, n: float, *, quantile: float) -> tuple[float, float]:
     """Return Wilson's score interval for a proportion `p` of `n` cases; `n` need not be whole.
 
     `quantile` is that of the normal, or of Student's t where `n` is an effective number (Korn and Graubard 1998).
@@ -109,7 +109,7 @@ def _scaled(
     if estimates.metric in _WILSON:
         n = _n_effective(estimates, mean, inference, n_seeds=n_seeds)
         plain = n_seeds == 1 and estimates.n_patients is None
-        low, high = wilson(mean, n, quantile=quantile)
+        low, high = wilson_bounds(mean, n, quantile=quantile)
         return low, high, "Wilson" if plain else "Wilson, effective number of cases", n
     if estimates.metric in _LOGIT:
         return (*_logit(estimates, mean, inference, quantile, n_seeds=n_seeds), None)
@@ -132,7 +132,7 @@ def _logit(
     """Return an interval symmetric on the logit scale; at 1 or 0 only one bound can be given."""
     if mean in (0.0, 1.0):
         # Rank statistics of a perfect order have no spread: bound it as a proportion of the rarer class.
-        low, high = wilson(mean, min(n for n in estimates.n_by_class if n), quantile=quantile)
+        low, high = wilson_bounds(mean, min(n for n in estimates.n_by_class if n), quantile=quantile)
         return low, high, "one-sided: Wilson on the cases of the rarer class"
     tau = inference.se / (mean * (1 - mean))
     method = "logit, t" if n_seeds > 1 else "logit, normal"

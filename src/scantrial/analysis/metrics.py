@@ -223,10 +223,10 @@ def _need_classes(cases: Cases, wanted: tuple[int, ...] | None = None) -> None:
 def _one_vs_rest(score: Callable[..., Any], cases: Cases) -> float:
     """Score the positive class of two; average over classes, each against the rest, beyond."""
     indices = (POSITIVE,) if cases.n_classes == 2 else range(cases.n_classes)
-    return float(np.mean([score(cases.y_true == index, log_odds(cases.y_prob, index)) for index in indices]))
+    return float(np.mean([score(cases.y_true == index, log_odds_of_class(cases.y_prob, index)) for index in indices]))
 
 
-def log_odds(y_prob: Probabilities, index: int) -> NDArray[np.float64]:
+def log_odds_of_class(y_prob: Probabilities, index: int) -> NDArray[np.float64]:
     """Return log p - log (1 - p) of one class: the order of p, kept where p itself rounds to 1.
 
     `y_prob` has shape (..., n_classes); the result has one dimension fewer.

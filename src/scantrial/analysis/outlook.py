@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from scantrial.analysis.planned_design import Design
+from scantrial.analysis.planned_design import PlannedDesign
 from scantrial.analysis.power import (
-    Curve,
+    PowerCurve,
     Variances,
     best_over_cases,
     cases_needed,
@@ -55,7 +55,7 @@ class Outlook:
         return asdict(self)
 
 
-def outlook_of(design: Design, variances: Variances, asked: float | None) -> Outlook:
+def outlook_of(design: PlannedDesign, variances: Variances, asked: float | None) -> Outlook:
     """Return what a design can show, and what the difference asked about would cost."""
     alpha, r = design.alpha, design.n_seeds
     several = r >= 2
@@ -85,19 +85,19 @@ def _these_networks(variances: Variances, *, n_seeds: int, alpha: float) -> floa
     return floor_over_seeds(fixed, alpha=alpha)
 
 
-def _equivalence(design: Design, variances: Variances) -> float | None:
+def _equivalence(design: PlannedDesign, variances: Variances) -> float | None:
     """Return the power of equivalence; its tests are not adjusted for the number of comparisons."""
     if design.margin is None or design.n_seeds < 2:
         return None
     return power_of_equivalence(variances, design.margin, n_seeds=design.n_seeds, alpha=1 - design.level)
 
 
-def seeds_of_curve(design: Design) -> int:
+def seeds_of_curve(design: PlannedDesign) -> int:
     """Return the seeds that the curve over cases is for: those planned, or the recommended 5 where only one is."""
     return design.n_seeds if design.n_seeds >= 2 else FEW_SEEDS
 
 
-def curve_of(design: Design, variances: Variances, asked: float | None, *, over: str) -> Curve:
+def curve_of(design: PlannedDesign, variances: Variances, asked: float | None, *, over: str) -> PowerCurve:
     """Return the same design with other numbers of ``"seeds"`` or ``"cases"``."""
     if over == "seeds":
         counts = sorted({*SEEDS_SHOWN, *([design.n_seeds] if design.n_seeds >= 2 else [])})

@@ -8,36 +8,34 @@ from itertools import pairwise
 from scantrial.analysis.assumptions import Basis
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.outlook import SEEDS_SHOWN, Outlook
-from scantrial.analysis.planned_design import Design
-from scantrial.analysis.power import MAX_CASES_FACTOR, MAX_SEEDS, POWER, Curve, Variances, cases_needed
+from scantrial.analysis.planned_design import PlannedDesign
+from scantrial.analysis.power import MAX_CASES_FACTOR, MAX_SEEDS, POWER, PowerCurve, Variances, cases_needed
 from scantrial.analysis.verdicts import FEW_SEEDS, MIN_OF_CLASS, MIN_SEEDS, small_classes
 from scantrial.analysis.wording import amount
+from scantrial.core.format import counted
 
 
-def percent(probability: float) -> str:
+def chance_words(probability: float) -> str:
     """Return a probability in whole per cent, and never as certain where it is not."""
     if 0 < probability < 0.01:
         return "less than 1 %"
     return "more than 99 %" if probability > 0.99 else f"{100 * probability:.0f} %"
 
 
-def said(metric: str, difference: float) -> str:
+def size_words(metric: str, difference: float) -> str:
     """Return a difference in words, two digits: ``3.6 points``; ``0.021`` of AUROC."""
     return amount(metric, difference, spread=difference)
 
 
-def about(count: int) -> str:
+def about_count(count: int) -> str:
     """Return a number of cases to two digits, rounded up: ``about 1,400``."""
     step = 10 ** max(0, len(str(count)) - 2)
     return f"about {math.ceil(count / step) * step:,}"
 
 
-def counted(n: int, what: str) -> str:
-    """Return ``1 seed``, ``1,200 seeds``."""
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
-
-
-def plan_sentences(design: Design, variances: Variances, outlook: Outlook, cautious: Outlook | None) -> list[str]:
+def plan_sentences(
+    design: PlannedDesign, variances: Variances, outlook: Outlook, cautious: Outlook | None
+) -> list[str]:
     """Return the answer in words, each sentence with its numbers."""
     found = [_first(design, outlook, cautious)]
     if design.n_comparisons > 1:
@@ -52,49 +50,53 @@ def plan_sentences(design: Design, variances: Variances, outlook: Outlook, cauti
     if outlook.power_of_equivalence is not None and design.margin is not None:
         found.append(
             f"Arms that are truly equal would be called equivalent, within the margin of "
-            f"{said(design.metric, design.margin)}, with a probability of {percent(outlook.power_of_equivalence)}."
+            f"{size_words(design.metric, design.margin)}, with a probability of "
+            f"{chance_words(outlook.power_of_equivalence)}."
         )
     found.append(_floors(design, outlook))
     return found
 
 
-def _first(design: Design, outlook: Outlook, cautious: Outlook | None) -> str:
+def _first(design: PlannedDesign, outlook: Outlook, cautious: Outlook | None) -> str:
     shape = f"With {counted(design.n_seeds, 'seed')} and {counted(design.n_cases, 'test case')}"
-    smallest, networks = outlook.smallest_difference, said(design.metric, outlook.smallest_these_networks)
+    smallest, networks = (
+        outlook.smallest_difference,
+        size_words(design.metric, outlook.smallest_these_networks),
+    )
     if smallest is None:
         return (
             f"{shape}, nothing can be said of arms, for another training may differ. Between two trained networks a "
-            f"true difference of {networks} would be found with a probability of {percent(POWER)}."
+            f"true difference of {networks} would be found with a probability of {chance_words(POWER)}."
         )
     if design.n_seeds < MIN_SEEDS or small_classes(design.metric, design.n_by_class):
         shape = f"{shape} no verdict is given. By the numbers alone"
-    size = said(design.metric, smallest)
-    text = f"{shape}, a true difference of {size} would be found with a probability of {percent(POWER)}."
+    size = size_words(design.metric, smallest)
+    text = f"{shape}, a true difference of {size} would be found with a probability of {chance_words(POWER)}."
     if cautious is not None and cautious.smallest_difference is not None:
         text += (
             f" A pilot is small: with its spread over seeds at the upper 80 % limit it takes "
-            f"{said(design.metric, cautious.smallest_difference)}."
+            f"{size_words(design.metric, cautious.smallest_difference)}."
         )
     return text
 
 
-def _about_difference(design: Design, outlook: Outlook, cautious: Outlook | None) -> str:
+def _about_difference(design: PlannedDesign, outlook: Outlook, cautious: Outlook | None) -> str:
     difference, found = outlook.difference or 0.0, outlook.power or 0.0
     margin = "as large as the margin, " if difference == design.margin else "of "
-    text = f"A true difference {margin}{said(design.metric, difference)}"
-    text += f"{',' * (difference == design.margin)} would be found with a probability of {percent(found)}"
+    text = f"A true difference {margin}{size_words(design.metric, difference)}"
+    text += f"{',' * (difference == design.margin)} would be found with a probability of {chance_words(found)}"
     low = cautious.power if cautious is not None else None
-    return text + ("." if low is None else f" (cautiously: {percent(low)}).")
+    return text + ("." if low is None else f" (cautiously: {chance_words(low)}).")
 
 
-def _price(design: Design, variances: Variances, outlook: Outlook) -> list[str]:
+def _price(design: PlannedDesign, variances: Variances, outlook: Outlook) -> list[str]:
     """Say what would show the difference that was asked about, where this design does not."""
     difference = outlook.difference or 0.0
-    size, cases = said(design.metric, difference), counted(design.n_cases, "test case")
+    size, cases = size_words(design.metric, difference), counted(design.n_cases, "test case")
     if (outlook.power or 0.0) >= POWER:
         return _enough(design, outlook, size)
     seeds, more = outlook.seeds_needed, outlook.cases_needed
-    with_cases = "" if more is None else f"{about(more)} test cases with {counted(design.n_seeds, 'seed')}"
+    with_cases = "" if more is None else f"{about_count(more)} test cases with {counted(design.n_seeds, 'seed')}"
     if seeds is not None:
         options = f"{counted(seeds, 'seed')} with these {cases}"
         return [f"To show {size} it takes {options}{', or ' * bool(with_cases)}{with_cases}."]
@@ -108,7 +110,7 @@ def _price(design: Design, variances: Variances, outlook: Outlook) -> list[str]:
     return [f"{start}, and no number of cases can with {as_planned}: {_both(design, variances, size, difference)}"]
 
 
-def _enough(design: Design, outlook: Outlook, size: str) -> list[str]:
+def _enough(design: PlannedDesign, outlook: Outlook, size: str) -> list[str]:
     seeds = outlook.seeds_needed
     if seeds is None or seeds >= design.n_seeds:
         return []
@@ -116,20 +118,20 @@ def _enough(design: Design, outlook: Outlook, size: str) -> list[str]:
     return [f"{counted(seeds, 'seed')} would be enough to show {size}{few}."]
 
 
-def _both(design: Design, variances: Variances, size: str, difference: float) -> str:
+def _both(design: PlannedDesign, variances: Variances, size: str, difference: float) -> str:
     """Say how many cases it takes with more seeds; for a difference that neither alone can show."""
     for n_seeds in (n for n in SEEDS_SHOWN if n > design.n_seeds):
         more = cases_needed(variances, difference, n_seeds=n_seeds, alpha=design.alpha)
         if more is not None:
-            return f"you need both, such as {n_seeds} seeds and {about(more)} test cases."
+            return f"you need both, such as {n_seeds} seeds and {about_count(more)} test cases."
     return f"not even {MAX_SEEDS} seeds and {MAX_CASES_FACTOR} times as many cases show {size}."
 
 
-def _floors(design: Design, outlook: Outlook) -> str:
+def _floors(design: PlannedDesign, outlook: Outlook) -> str:
     cases = f"With these {counted(design.n_cases, 'test case')}"
     floor = outlook.floor_over_seeds
     if floor > 0:
-        text = f"{cases} no number of seeds shows less than {said(design.metric, floor)}"
+        text = f"{cases} no number of seeds shows less than {size_words(design.metric, floor)}"
     else:
         text = f"{cases} more seeds always show less: two arms differ over cases no more than two trainings of one"
     below = outlook.best_over_cases
@@ -138,10 +140,10 @@ def _floors(design: Design, outlook: Outlook) -> str:
     if below == 0:
         return text + "; with these seeds, more cases always show less."
     seeds = counted(design.n_seeds, "seed")
-    return f"{text}; with {seeds} no number of cases shows less than {said(design.metric, below)}."
+    return f"{text}; with {seeds} no number of cases shows less than {size_words(design.metric, below)}."
 
 
-def plan_warnings(design: Design, basis: Basis, outlook: Outlook) -> list[str]:
+def plan_warnings(design: PlannedDesign, basis: Basis, outlook: Outlook) -> list[str]:
     """Return what stands in the way of a verdict, or of trusting the numbers."""
     found = []
     if design.n_seeds < MIN_SEEDS:
@@ -164,7 +166,7 @@ def plan_warnings(design: Design, basis: Basis, outlook: Outlook) -> list[str]:
     return found
 
 
-def rising_warning(over_cases: Curve) -> list[str]:
+def rising_warning(over_cases: PowerCurve) -> list[str]:
     """Warn where more cases do not always show less."""
     if all(later <= earlier for earlier, later in pairwise(over_cases.smallest_difference)):
         return []
@@ -174,7 +176,7 @@ def rising_warning(over_cases: Curve) -> list[str]:
     ]
 
 
-def _few_cases(design: Design) -> list[str]:
+def _few_cases(design: PlannedDesign) -> list[str]:
     refused = [f"{text[0].upper()}{text[1:]}." for text in small_classes(design.metric, design.n_by_class)]
     if refused:
         return refused
@@ -186,7 +188,7 @@ def _few_cases(design: Design) -> list[str]:
     ]
 
 
-def _patients(design: Design, basis: Basis) -> list[str]:
+def _patients(design: PlannedDesign, basis: Basis) -> list[str]:
     several = design.n_patients is not None and design.n_patients < design.n_cases
     if not several or not basis.assumptions:
         return []
@@ -196,7 +198,7 @@ def _patients(design: Design, basis: Basis) -> list[str]:
     ]
 
 
-def _beyond(design: Design, basis: Basis, outlook: Outlook) -> list[str]:
+def _beyond(design: PlannedDesign, basis: Basis, outlook: Outlook) -> list[str]:
     """Warn where the smallest difference is more than there is room for."""
     value = basis.assumptions.get("value")
     smallest = outlook.smallest_difference
@@ -204,6 +206,6 @@ def _beyond(design: Design, basis: Basis, outlook: Outlook) -> list[str]:
     if value is None or smallest is None or value.value + smallest <= best:
         return []
     return [
-        f"From {value.value:g} there is room for {said(design.metric, best - value.value)} to the best possible value, "
-        "less than the smallest difference: this design can hardly show that an arm is better."
+        f"From {value.value:g} there is room for {size_words(design.metric, best - value.value)} to the best possible "
+        "value, less than the smallest difference: this design can hardly show that an arm is better."
     ]

@@ -10,7 +10,7 @@ from scantrial.core.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Design:
+class PlannedDesign:
     """A trial as it is planned.
 
     Parameters

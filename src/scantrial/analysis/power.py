@@ -353,7 +353,7 @@ def power_of_equivalence(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
+class PowerCurve:
     """Power, or the smallest difference, over planned seeds or cases.
 
     Parameters
@@ -383,7 +383,7 @@ def curve_over(
     n_seeds: int,
     difference: float | None,
     alpha: float = 0.05,
-) -> Curve:
+) -> PowerCurve:
     """Trace what a design can show over its seeds (cases as at hand) or over its cases (seeds as planned)."""
     designs = [(n, variances.n_cases) if over == "seeds" else (n_seeds, n) for n in counts]
     smallest = [smallest_difference(variances, n_seeds=j, n_cases=n, alpha=alpha) for j, n in designs]
@@ -392,7 +392,7 @@ def curve_over(
         if difference is None
         else [power(variances, difference, n_seeds=j, n_cases=n, alpha=alpha) for j, n in designs]
     )
-    return Curve(
+    return PowerCurve(
         over=over,
         counts=tuple(counts),
         smallest_difference=tuple(smallest),

@@ -18,15 +18,15 @@ from scantrial.analysis.comparison import Comparison
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.outlook import Outlook, curve_of, outlook_of
 from scantrial.analysis.plan_words import plan_sentences, plan_warnings, rising_warning
-from scantrial.analysis.planned_design import Design
-from scantrial.analysis.power import Curve, cautious, from_components
+from scantrial.analysis.planned_design import PlannedDesign
+from scantrial.analysis.power import PowerCurve, cautious, from_components
 from scantrial.core.errors import InputError
 
 _ESTIMAND = "Seeds stand for new training runs, not for new training data: all of this is for these training cases."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class PowerPlan:
     """What a design can show, and what a reader has to know of it.
 
     Parameters
@@ -37,12 +37,12 @@ class Plan:
     warnings : what stands in the way of a verdict, or of trusting these numbers
     """
 
-    design: Design
+    design: PlannedDesign
     basis: Basis
     outlook: Outlook
     cautious: Outlook | None
-    over_seeds: Curve
-    over_cases: Curve
+    over_seeds: PowerCurve
+    over_cases: PowerCurve
     sentences: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -60,7 +60,7 @@ class Plan:
         }
 
 
-def plan(design: Design, basis: Basis, *, difference: float | None = None) -> Plan:
+def plan_power(design: PlannedDesign, basis: Basis, *, difference: float | None = None) -> PowerPlan:
     """Say what a design can show (Hillis, Obuchowski and Berbaum 2011).
 
     p is adjusted by Holm when the trial is analysed; here every comparison is held to ``alpha / m``, Holm's strictest
@@ -81,7 +81,7 @@ def plan(design: Design, basis: Basis, *, difference: float | None = None) -> Pl
     outlook = outlook_of(design, variances, asked)
     cautious = None if basis.cautious is None else outlook_of(design, basis.cautious.on(design.n_cases), asked)
     over_cases = curve_of(design, variances, asked, over="cases")
-    return Plan(
+    return PowerPlan(
         design=design,
         basis=basis,
         outlook=outlook,
@@ -93,7 +93,7 @@ def plan(design: Design, basis: Basis, *, difference: float | None = None) -> Pl
     )
 
 
-def plan_again(found: Comparison) -> Plan | None:
+def plan_again(found: Comparison) -> PowerPlan | None:
     """Plan a study again on the spreads that it has measured: what it can show, and what would decide it.
 
     Returns
@@ -104,7 +104,7 @@ def plan_again(found: Comparison) -> Plan | None:
     measured = found.components
     if measured is None or not found.comparisons:
         return None
-    design = Design(
+    design = PlannedDesign(
         n_arms=measured.n_arms,
         n_comparisons=len(found.comparisons),
         n_seeds=measured.n_seeds,
@@ -115,7 +115,7 @@ def plan_again(found: Comparison) -> Plan | None:
         level=found.level,
     )
     words = f"this study: {measured.n_arms} arms x {measured.n_seeds} seeds on {measured.n_cases:,} cases"
-    return plan(
+    return plan_power(
         design,
         Basis(
             variances=from_components(measured, source=words),

@@ -8,7 +8,7 @@ from typing import Any
 
 from scipy.special import ndtri
 
-from scantrial.analysis.intervals import wilson as wilson_bounds
+from scantrial.analysis.intervals import wilson_bounds
 from scantrial.core.errors import InputError
 
 LEVEL = 0.95

@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.analysis.metrics import POSITIVE, Labels, Probabilities, check_labels, check_probabilities, log_odds
+from scantrial.analysis.metrics import (
+    POSITIVE,
+    Labels,
+    Probabilities,
+    check_labels,
+    check_probabilities,
+    log_odds_of_class,
+)
 from scantrial.core.errors import InputError, ShapeError
 
 Scores = NDArray[np.float64]
@@ -188,7 +195,7 @@ class RunScores:
             y_true=check_labels(y_true, n_classes=n_classes, name="y_true"),
             y_pred=y_pred.astype(np.int64),
             y_prob=values,
-            ranking=np.stack([log_odds(values, index) for index in columns], axis=2),
+            ranking=np.stack([log_odds_of_class(values, index) for index in columns], axis=2),
             patients=_patient_numbers(patients, n=n_cases),
             n_classes=n_classes,
             threshold=float(threshold) if binary else None,

@@ -81,7 +81,7 @@ def counting(result: ContrastResult, estimates: Estimates) -> str:
     return f"counting both the luck of training ({seeds}) and the limited test set ({cases})"
 
 
-def sentence(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
+def verdict_sentence(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
     """Return a comparison in one or two sentences, with its numbers."""
     text = _SAY[verdict.label](result, found, verdict, estimates)
     if result.identical and verdict.label != "not enough to judge":

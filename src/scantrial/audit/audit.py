@@ -19,13 +19,13 @@ from scantrial.audit.records import (
     SEVERITIES,
     Audit,
     AuditSettings,
-    Check,
+    CheckOutcome,
     CheckResult,
-    Finding,
     Found,
-    Scores,
+    ModelScores,
+    ScanCheck,
+    ScanFinding,
     Subject,
-    Verdict,
 )
 from scantrial.core.progress import Progress, silent
 from scantrial.data.scanset import ScanSet
@@ -39,7 +39,7 @@ def audit_scans(
     *,
     settings: AuditSettings | None = None,
     acknowledged: Mapping[str, str] | None = None,
-    scores: Scores | None = None,
+    scores: ModelScores | None = None,
     progress: Progress = silent,
 ) -> Audit:
     """Make every check on some scans.
@@ -83,7 +83,7 @@ def audited_cases(scans: ScanSet) -> NDArray[np.int64]:
 
 
 def subject_of(
-    scans: ScanSet, settings: AuditSettings, *, scores: Scores | None = None, progress: Progress = silent
+    scans: ScanSet, settings: AuditSettings, *, scores: ModelScores | None = None, progress: Progress = silent
 ) -> Subject:
     """Look at the scans once, for all checks."""
     cases = audited_cases(scans)
@@ -116,12 +116,12 @@ def audit_key(scans: ScanSet, settings: AuditSettings | None = None, *, has_scor
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def ranked(findings: Sequence[Finding]) -> list[Finding]:
+def ranked(findings: Sequence[ScanFinding]) -> list[ScanFinding]:
     """Order findings: blockers, warnings, notes; acknowledged ones last within each; then by code."""
     return sorted(findings, key=lambda one: (SEVERITIES.index(one.severity), one.acknowledged is not None, one.code))
 
 
-def _result(check: Check, verdict: Verdict) -> CheckResult:
+def _result(check: ScanCheck, verdict: CheckOutcome) -> CheckResult:
     return CheckResult(
         code=check.code,
         title=check.title,
@@ -132,9 +132,9 @@ def _result(check: Check, verdict: Verdict) -> CheckResult:
     )
 
 
-def _finding(subject: Subject, check: Check, found: Found, acknowledged: str | None) -> Finding:
+def _finding(subject: Subject, check: ScanCheck, found: Found, acknowledged: str | None) -> ScanFinding:
     source = [subject.scans.sources[case] for case in subject.cases]
-    return Finding(
+    return ScanFinding(
         code=check.code,
         severity=found.severity or check.severity,
         title=check.title,

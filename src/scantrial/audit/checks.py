@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from scantrial.audit import duplicates, labels, patients, quality, shift, shortcuts
-from scantrial.audit.records import Check
+from scantrial.audit.records import ScanCheck
 from scantrial.core.registry import Registry
 
 _CHECKS = (
-    Check(
+    ScanCheck(
         code="AU001",
         title="Patients in more than one split",
         severity="blocker",
@@ -19,7 +19,7 @@ _CHECKS = (
         "and acknowledge this with the reason",
         run=patients.check_leakage,
     ),
-    Check(
+    ScanCheck(
         code="AU002",
         title="Patients not known",
         severity="warning",
@@ -30,7 +30,7 @@ _CHECKS = (
         "patient column",
         run=patients.check_known,
     ),
-    Check(
+    ScanCheck(
         code="AU003",
         title="The same scan in more than one split",
         severity="blocker",
@@ -40,7 +40,7 @@ _CHECKS = (
         action="remove the copies from training and validation, or the scans concerned from test",
         run=duplicates.check_exact_across,
     ),
-    Check(
+    ScanCheck(
         code="AU004",
         title="The same scan more than once in a split",
         severity="warning",
@@ -50,7 +50,7 @@ _CHECKS = (
         action="remove the copies: in training they count double, in test they make intervals too narrow",
         run=duplicates.check_exact_within,
     ),
-    Check(
+    ScanCheck(
         code="AU005",
         title="Nearly the same scan in more than one split",
         severity="warning",
@@ -63,7 +63,7 @@ _CHECKS = (
         action="look at the pairs; where they are one scan, remove one of them and see how the metric changes",
         run=duplicates.check_near_across,
     ),
-    Check(
+    ScanCheck(
         code="AU006",
         title="Nearly the same scan more than once in a split",
         severity="note",
@@ -73,7 +73,7 @@ _CHECKS = (
         action="look at the pairs; they may be one scan that was edited or turned",
         run=duplicates.check_near_within,
     ),
-    Check(
+    ScanCheck(
         code="AU007",
         title="The same scan with different labels",
         severity="warning",
@@ -83,7 +83,7 @@ _CHECKS = (
         action="find out which label is right: at least one of each pair is wrong, or the class is not in the picture",
         run=duplicates.check_contradicting,
     ),
-    Check(
+    ScanCheck(
         code="AU010",
         title="Scans of two splits look different",
         severity="warning",
@@ -98,7 +98,7 @@ _CHECKS = (
         "of training. Compare the AUC within classes, which a different class mix does not explain",
         run=shift.check_look,
     ),
-    Check(
+    ScanCheck(
         code="AU011",
         title="Scans of two splits are not of one distribution",
         severity="note",
@@ -110,7 +110,7 @@ _CHECKS = (
         action="read it beside AU010, which says how large the difference is",
         run=shift.check_kernel,
     ),
-    Check(
+    ScanCheck(
         code="AU012",
         title="Networks score test scans otherwise than validation scans",
         severity="warning",
@@ -121,7 +121,7 @@ _CHECKS = (
         action="validation is no stand-in for test here: report test, and look at AU010 for the reason",
         run=shift.check_scores,
     ),
-    Check(
+    ScanCheck(
         code="AU013",
         title="A class is more frequent in one split than in another",
         severity="warning",
@@ -134,7 +134,7 @@ _CHECKS = (
         "balanced accuracy do not",
         run=shift.check_prevalence,
     ),
-    Check(
+    ScanCheck(
         code="AU020",
         title="The border predicts the label",
         severity="warning",
@@ -146,7 +146,7 @@ _CHECKS = (
         action="look for marks, letters and collimation at the border; crop it and train again",
         run=shortcuts.check_border,
     ),
-    Check(
+    ScanCheck(
         code="AU021",
         title="The corners predict the label",
         severity="warning",
@@ -156,7 +156,7 @@ _CHECKS = (
         action="look for marks and letters in the corners; cover them and train again",
         run=shortcuts.check_corners,
     ),
-    Check(
+    ScanCheck(
         code="AU022",
         title="Metadata predict the label",
         severity="warning",
@@ -167,7 +167,7 @@ _CHECKS = (
         "size and format",
         run=shortcuts.check_metadata,
     ),
-    Check(
+    ScanCheck(
         code="AU023",
         title="A size, type or format occurs in one class only",
         severity="warning",
@@ -178,7 +178,7 @@ _CHECKS = (
         action="find out whether the classes come from different places; bring all scans to one size and format",
         run=shortcuts.check_one_class_values,
     ),
-    Check(
+    ScanCheck(
         code="AU030",
         title="Labels worth a second look",
         severity="note",
@@ -190,7 +190,7 @@ _CHECKS = (
         action="have someone read the scans again, the least likely first; drop none unseen",
         run=labels.check_suspicious,
     ),
-    Check(
+    ScanCheck(
         code="AU031",
         title="Classes are unbalanced",
         severity="warning",
@@ -201,7 +201,7 @@ _CHECKS = (
         "commonest class",
         run=labels.check_balance,
     ),
-    Check(
+    ScanCheck(
         code="AU040",
         title="Files that could not be read",
         severity="warning",
@@ -211,7 +211,7 @@ _CHECKS = (
         action="mend or replace them: files that cannot be read are seldom a random part",
         run=quality.check_unreadable,
     ),
-    Check(
+    ScanCheck(
         code="AU041",
         title="Images that show next to nothing",
         severity="warning",
@@ -221,7 +221,7 @@ _CHECKS = (
         action="remove them, or find out what went wrong when they were taken or converted",
         run=quality.check_constant,
     ),
-    Check(
+    ScanCheck(
         code="AU042",
         title="Saturated images",
         severity="note",
@@ -231,7 +231,7 @@ _CHECKS = (
         action="look at them: a window was set wrongly, or the image is mostly background",
         run=quality.check_saturated,
     ),
-    Check(
+    ScanCheck(
         code="AU043",
         title="Files of an unusual size",
         severity="note",
@@ -243,7 +243,7 @@ _CHECKS = (
     ),
 )
 
-CHECKS: Registry[Check] = Registry("check", {check.code: check for check in _CHECKS})
+CHECKS: Registry[ScanCheck] = Registry("check", {check.code: check for check in _CHECKS})
 
 LEAKING = ("AU001", "AU003", "AU005")
 """Checks whose cases stand in training and in test, in a way: a metric is shown with and without them."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from scantrial.audit.hash_search import HashPairs, near_pairs
 from scantrial.audit.phash import distances, nearest_orientation, orient
-from scantrial.audit.records import Found, Subject, Verdict, not_applicable, verdict_of
+from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
 from scantrial.core.format import counted
 from scantrial.core.rng import stream
 
@@ -68,7 +68,7 @@ def _in_order(subject: Subject, row: int, other: int) -> Pair:
     return (row, other) if subject.rank(row) < subject.rank(other) else (other, row)
 
 
-def check_exact_across(subject: Subject) -> Verdict:
+def check_exact_across(subject: Subject) -> CheckOutcome:
     """Find scans that stand in two splits, pixel for pixel."""
     if not subject.split_pairs:
         return not_applicable("the scans stand in one split or in none")
@@ -81,7 +81,7 @@ def check_exact_across(subject: Subject) -> Verdict:
     return _pairs_verdict(subject, pairs, text)
 
 
-def check_exact_within(subject: Subject) -> Verdict:
+def check_exact_within(subject: Subject) -> CheckOutcome:
     """Find scans that stand twice in one split, pixel for pixel."""
     pairs = within(subject, exact_groups(subject))
     by_split = _by_split(subject, pairs)
@@ -90,7 +90,7 @@ def check_exact_within(subject: Subject) -> Verdict:
     return _pairs_verdict(subject, pairs, text, by_split=by_split)
 
 
-def check_contradicting(subject: Subject) -> Verdict:
+def check_contradicting(subject: Subject) -> CheckOutcome:
     """Find equal or nearly equal scans whose labels differ."""
     exact = [pair for group in exact_groups(subject) for pair in _unlike(subject, group)]
     near = [(pair.first, pair.second) for pair in near_duplicates(subject).pairs]
@@ -120,7 +120,7 @@ def _test_rows(subject: Subject, pairs: Iterable[Pair]) -> set[int]:
     return {row for pair in pairs for row in pair if subject.parts[row] == "test"}
 
 
-def _pairs_verdict(subject: Subject, pairs: Sequence[Pair], text: str, **numbers: Any) -> Verdict:
+def _pairs_verdict(subject: Subject, pairs: Sequence[Pair], text: str, **numbers: Any) -> CheckOutcome:
     counts: dict[str, Any] = {"n_pairs": len(pairs), "n_test_cases": len(_test_rows(subject, pairs)), **numbers}
     found = [Found(text=text, rows=sorted({row for pair in pairs for row in pair}), pairs=pairs, numbers=counts)]
     return verdict_of(found if pairs else [], **counts)
@@ -313,19 +313,19 @@ def _ratio(product: NDArray[np.float64], power: Sequence[NDArray[np.float64]]) -
     return np.asarray(product / np.where(scale > 1.0, scale, np.inf))
 
 
-def check_near_across(subject: Subject) -> Verdict:
+def check_near_across(subject: Subject) -> CheckOutcome:
     """Find scans that stand in two splits, changed a little."""
     if not subject.split_pairs:
         return not_applicable("the scans stand in one split or in none")
     return _near_verdict(subject, "in different splits", same_split=False)
 
 
-def check_near_within(subject: Subject) -> Verdict:
+def check_near_within(subject: Subject) -> CheckOutcome:
     """Find scans that stand twice in one split, changed a little."""
     return _near_verdict(subject, "of one split", same_split=True)
 
 
-def _near_verdict(subject: Subject, where: str, *, same_split: bool) -> Verdict:
+def _near_verdict(subject: Subject, where: str, *, same_split: bool) -> CheckOutcome:
     search = near_duplicates(subject)
     chosen = [pair for pair in search.pairs if (subject.parts[pair.first] == subject.parts[pair.second]) == same_split]
     n_near = sum(pair.distance <= subject.settings.near_distance for pair in chosen)

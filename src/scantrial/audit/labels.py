@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.audit.permutation import fold_numbers, out_of_fold
-from scantrial.audit.records import Found, Subject, Verdict, not_applicable, verdict_of
+from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
 from scantrial.audit.shift import MIN_UNITS
 from scantrial.core.format import counted, percent_of
 from scantrial.core.rng import stream
@@ -74,7 +74,7 @@ def cheap_probabilities(subject: Subject, rows: NDArray[np.int64]) -> NDArray[np
     return np.asarray(y_prob / y_prob.sum(axis=1, keepdims=True))
 
 
-def check_suspicious(subject: Subject) -> Verdict:
+def check_suspicious(subject: Subject) -> CheckOutcome:
     """Find labels that look wrong to a model that did not learn from them."""
     from scantrial.analysis.proportions import wilson  # noqa: PLC0415 - half a second to load
 
@@ -118,7 +118,7 @@ def check_suspicious(subject: Subject) -> Verdict:
     return verdict_of([Found(text=text, rows=[int(rows[i]) for i in suspicion.suspects], numbers=numbers)])
 
 
-def check_balance(subject: Subject) -> Verdict:
+def check_balance(subject: Subject) -> CheckOutcome:
     """Find that one class holds most of the cases."""
     found, measured = [], {}
     for split in subject.splits or ("",):

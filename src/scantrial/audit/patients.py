@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import combinations
 
-from scantrial.audit.records import Found, Subject, Verdict, clear, not_applicable, verdict_of
+from scantrial.audit.records import CheckOutcome, Found, Subject, clear, not_applicable, verdict_of
 from scantrial.core.format import counted
 
 
-def check_leakage(subject: Subject) -> Verdict:
+def check_leakage(subject: Subject) -> CheckOutcome:
     """Find patients with scans in two splits."""
     patients = subject.scans.patients
     if patients is None:
@@ -38,7 +38,7 @@ def check_leakage(subject: Subject) -> Verdict:
     return verdict_of([Found(text=text, rows=rows, numbers=numbers)] if torn else [], n_patients_in_all=len(splits))
 
 
-def check_known(subject: Subject) -> Verdict:
+def check_known(subject: Subject) -> CheckOutcome:
     """Say that leakage cannot be checked where patients are not known."""
     if subject.patients_known:
         return clear("patients are known")

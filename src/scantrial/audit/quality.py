@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.audit.records import Found, Subject, Verdict, not_applicable, verdict_of
+from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
 from scantrial.core.format import counted
 
 FLAT = 0.01
@@ -20,7 +20,7 @@ SIZE_RATIO = 3.0
 """A side that is this many times longer or shorter than the median side is outlying."""
 
 
-def check_unreadable(subject: Subject) -> Verdict:
+def check_unreadable(subject: Subject) -> CheckOutcome:
     """Find files that were left out because they could not be read."""
     skipped = subject.scans.skipped
     text = f"{counted(len(skipped), 'file')} could not be read and {'is' if len(skipped) == 1 else 'are'} left out."
@@ -31,7 +31,7 @@ def check_unreadable(subject: Subject) -> Verdict:
     return verdict_of([Found(text=text, numbers=numbers)] if skipped else [], **numbers)
 
 
-def check_constant(subject: Subject) -> Verdict:
+def check_constant(subject: Subject) -> CheckOutcome:
     """Find images without contrast."""
     deviation = subject.facts.statistics[:, 1]
     rows = np.flatnonzero(deviation < FLAT)
@@ -43,7 +43,7 @@ def check_constant(subject: Subject) -> Verdict:
     return _rows_verdict(rows, text, n_constant=n_constant, flat=FLAT)
 
 
-def check_saturated(subject: Subject) -> Verdict:
+def check_saturated(subject: Subject) -> CheckOutcome:
     """Find images that are white or black nearly all over."""
     flat = subject.facts.statistics[:, 1] < FLAT
     white, black = subject.facts.at_top > MAX_AT_TOP, subject.facts.at_floor > MAX_AT_FLOOR
@@ -56,7 +56,7 @@ def check_saturated(subject: Subject) -> Verdict:
     return _rows_verdict(rows, text, max_at_top=MAX_AT_TOP, max_at_floor=MAX_AT_FLOOR)
 
 
-def check_size(subject: Subject) -> Verdict:
+def check_size(subject: Subject) -> CheckOutcome:
     """Find files of an outlying size in pixels, before any resizing."""
     if subject.files is None:
         return not_applicable("the scans are no image files of their own")
@@ -71,6 +71,6 @@ def check_size(subject: Subject) -> Verdict:
     return _rows_verdict(rows, text, median=usual.tolist(), size_ratio=SIZE_RATIO)
 
 
-def _rows_verdict(rows: NDArray[np.int64], text: str, **numbers: Any) -> Verdict:
+def _rows_verdict(rows: NDArray[np.int64], text: str, **numbers: Any) -> CheckOutcome:
     measured: dict[str, Any] = {"n": len(rows), **numbers}
     return verdict_of([Found(text=text, rows=rows.tolist(), numbers=measured)] if len(rows) else [], **measured)

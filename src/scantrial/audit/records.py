@@ -54,7 +54,7 @@ class AuditSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
+class ModelScores:
     """Probabilities of a study's own runs, averaged over arms and seeds, on cases that did not train them.
 
     Parameters
@@ -92,7 +92,7 @@ class Subject:
     units: NDArray[np.int64]
     facts: CaseFacts
     files: FileFacts | None = None
-    scores: Scores | None = None
+    scores: ModelScores | None = None
     memo: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -149,7 +149,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class CheckOutcome:
     """What a check came to.
 
     Parameters
@@ -166,23 +166,23 @@ class Verdict:
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
 
-def clear(reason: str = "", **numbers: Any) -> Verdict:
+def clear(reason: str = "", **numbers: Any) -> CheckOutcome:
     """Return that nothing was found."""
-    return Verdict(outcome="clear", reason=reason, numbers=numbers)
+    return CheckOutcome(outcome="clear", reason=reason, numbers=numbers)
 
 
-def not_applicable(reason: str) -> Verdict:
+def not_applicable(reason: str) -> CheckOutcome:
     """Return that a check could not be made."""
-    return Verdict(outcome="not applicable", reason=reason)
+    return CheckOutcome(outcome="not applicable", reason=reason)
 
 
-def verdict_of(found: Sequence[Found], reason: str = "", **numbers: Any) -> Verdict:
+def verdict_of(found: Sequence[Found], reason: str = "", **numbers: Any) -> CheckOutcome:
     """Return what was found, or that all is clear, with everything that was measured."""
-    return Verdict(outcome="found" if found else "clear", reason=reason, found=tuple(found), numbers=numbers)
+    return CheckOutcome(outcome="found" if found else "clear", reason=reason, found=tuple(found), numbers=numbers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class ScanCheck:
     """One check.
 
     Parameters
@@ -204,7 +204,7 @@ class Check:
     rule: str
     source: str
     action: str
-    run: Callable[[Subject], Verdict]
+    run: Callable[[Subject], CheckOutcome]
 
     @property
     def anchor(self) -> str:
@@ -229,7 +229,7 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class ScanFinding:
     """One thing that is wrong with the scans, or may be.
 
     Parameters
@@ -279,7 +279,7 @@ class Finding:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Finding:
+    def from_dict(cls, data: Mapping[str, Any]) -> ScanFinding:
         """Build from what `to_dict` gave."""
         cases = tuple(tuple(case) if isinstance(case, list) else case for case in data["cases"])
         return cls(**{**data, "cases": cases, "case_numbers": tuple(data["case_numbers"])})
@@ -302,7 +302,7 @@ class Audit:
     n_cases: Mapping[str, int]
     class_names: tuple[str, ...]
     results: tuple[CheckResult, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[ScanFinding, ...]
     pictures: Mapping[str, Any]
 
     def result(self, code: str) -> CheckResult | None:
@@ -320,7 +320,7 @@ class Audit:
         )
 
     @property
-    def open_blockers(self) -> tuple[Finding, ...]:
+    def open_blockers(self) -> tuple[ScanFinding, ...]:
         """The blockers that nobody has acknowledged: while there are any, no arm is called better."""
         return tuple(finding for finding in self.findings if finding.is_open_blocker)
 
@@ -342,7 +342,7 @@ class Audit:
             key=data["key"],
             n_cases=data["n_cases"],
             class_names=tuple(data["class_names"]),
-            findings=tuple(Finding.from_dict(item) for item in data["findings"]),
+            findings=tuple(ScanFinding.from_dict(item) for item in data["findings"]),
             results=tuple(CheckResult(**item) for item in data["checks"]),
             pictures=data["pictures"],
         )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scantrial.analysis.multiplicity import holm
 from scantrial.audit.permutation import KernelTest, Predictability, areas, kernel_test, predictability
-from scantrial.audit.records import Found, Subject, Verdict, not_applicable, verdict_of
+from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
 from scantrial.core.format import p_equals, percent_of
 from scantrial.core.rng import stream
 
@@ -78,7 +78,7 @@ def told_apart(subject: Subject, pair: SplitPair) -> Predictability:
     return found
 
 
-def check_look(subject: Subject) -> Verdict:
+def check_look(subject: Subject) -> CheckOutcome:
     """Find splits that a cheap classifier tells apart."""
     pairs = [pair for pair in split_pairs(subject) if pair.enough]
     if not pairs:
@@ -132,7 +132,7 @@ def most_alike(pair: SplitPair, told: Predictability) -> list[int]:
     return [int(row) for row in pair.rows[order[:N_ALIKE]]]
 
 
-def check_kernel(subject: Subject) -> Verdict:
+def check_kernel(subject: Subject) -> CheckOutcome:
     """Find splits whose scans differ by a kernel test."""
     pairs = [pair for pair in split_pairs(subject) if pair.enough]
     if not pairs:
@@ -169,7 +169,7 @@ def _kernel_numbers(subject: Subject, pair: SplitPair, tested: KernelTest) -> di
     }
 
 
-def check_scores(subject: Subject) -> Verdict:
+def check_scores(subject: Subject) -> CheckOutcome:
     """Find that a study's own networks score scans of one class otherwise in test than in validation."""
     from scipy.stats import ks_2samp  # noqa: PLC0415 - half a second to load
 
@@ -200,7 +200,7 @@ def check_scores(subject: Subject) -> Verdict:
     return verdict_of(found, classes=measured)
 
 
-def check_prevalence(subject: Subject) -> Verdict:
+def check_prevalence(subject: Subject) -> CheckOutcome:
     """Find classes that are more frequent in one split than in another."""
     from scipy.stats import fisher_exact  # noqa: PLC0415 - half a second to load
 

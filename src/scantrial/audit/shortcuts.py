@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scantrial.analysis.multiplicity import holm
 from scantrial.audit.permutation import predictability
-from scantrial.audit.records import Found, Subject, Verdict, not_applicable, verdict_of
+from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
 from scantrial.audit.shift import MIN_UNITS
 from scantrial.core.format import counted, p_equals
 from scantrial.core.rng import stream
@@ -37,17 +37,17 @@ def corners_of(pictures: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.concatenate(parts, axis=1).astype(np.float64)
 
 
-def check_border(subject: Subject) -> Verdict:
+def check_border(subject: Subject) -> CheckOutcome:
     """Find that the outer tenth of the picture tells the class."""
     return _predicts(subject, frame_of(subject.facts.small(FRAME_SIDE)), "Image borders alone", "border")
 
 
-def check_corners(subject: Subject) -> Verdict:
+def check_corners(subject: Subject) -> CheckOutcome:
     """Find that the four corners tell the class."""
     return _predicts(subject, corners_of(subject.facts.small(64)), "The four corners of the images alone", "corners")
 
 
-def check_metadata(subject: Subject) -> Verdict:
+def check_metadata(subject: Subject) -> CheckOutcome:
     """Find that size, type, format, file size and mean brightness tell the class."""
     columns = _metadata_columns(subject)
     what = "Metadata alone (" + ", ".join(columns) + ")"
@@ -70,7 +70,7 @@ def _one_hot(values: tuple[str, ...]) -> NDArray[np.float64]:
     return np.eye(len(names))[codes.ravel()]
 
 
-def _predicts(subject: Subject, features: NDArray[np.float64], what: str, name: str, **numbers: Any) -> Verdict:
+def _predicts(subject: Subject, features: NDArray[np.float64], what: str, name: str, **numbers: Any) -> CheckOutcome:
     """Try to tell the class of the cases that a network learns or chooses from."""
     settings, rows = subject.settings, subject.learnt_from
     labels, units = subject.labels[rows], subject.units[rows]
@@ -100,7 +100,7 @@ def _predicts(subject: Subject, features: NDArray[np.float64], what: str, name: 
     return verdict_of([Found(text=text, numbers=measured)], **measured)
 
 
-def check_one_class_values(subject: Subject) -> Verdict:
+def check_one_class_values(subject: Subject) -> CheckOutcome:
     """Find sizes, types and formats that occur in one class only, more often than by chance."""
     from scipy.stats import fisher_exact  # noqa: PLC0415 - half a second to load
 

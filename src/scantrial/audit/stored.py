@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scantrial.audit.audit import audit_key, audit_scans, ranked
 from scantrial.audit.checks import LEAKING
-from scantrial.audit.records import Audit, Finding, Scores
+from scantrial.audit.records import Audit, ModelScores, ScanFinding
 from scantrial.core.progress import Progress, silent
 from scantrial.core.records import Split
 from scantrial.store.folder import StudyFolder
@@ -43,7 +43,7 @@ def read_audit(folder: StudyFolder) -> Audit | None:
     return replace(audit, findings=tuple(ranked(findings)))
 
 
-def blockers(folder: StudyFolder) -> tuple[Finding, ...]:
+def blockers(folder: StudyFolder) -> tuple[ScanFinding, ...]:
     """Return the blockers that the study file does not acknowledge: while there are any, no arm is called better."""
     audit = read_audit(folder)
     return () if audit is None else audit.open_blockers
@@ -67,7 +67,7 @@ def cases_concerned(
     return np.array(sorted(case for case, part in inside if part == split and case in numbers), dtype=np.int64)
 
 
-def stored_scores(folder: StudyFolder, cases: NDArray[np.int64]) -> Scores | None:
+def stored_scores(folder: StudyFolder, cases: NDArray[np.int64]) -> ModelScores | None:
     """Return the probabilities of a study's finished runs on validation and test, averaged; the reading is logged."""
     parts = folder.open_predictions(folder.run_keys(), ("val", "test"), by="audit", purpose="labels and score drift")
     runs = [np.concatenate([part.y_prob for part in of_run]) for of_run in parts.values() if of_run]
@@ -76,4 +76,4 @@ def stored_scores(folder: StudyFolder, cases: NDArray[np.int64]) -> Scores | Non
     numbers = np.concatenate([part.cases for part in next(of_run for of_run in parts.values() if of_run)])
     rows = np.searchsorted(cases, numbers)
     order = np.argsort(rows)
-    return Scores(rows=rows[order], y_prob=np.mean(runs, axis=0)[order], n_runs=len(runs))
+    return ModelScores(rows=rows[order], y_prob=np.mean(runs, axis=0)[order], n_runs=len(runs))

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from scantrial import api
-from scantrial.audit.records import Audit, Finding
+from scantrial.audit.records import Audit, ScanFinding
 from scantrial.cli.output import err, out, print_json, progress_bar, say
 from scantrial.core.errors import InputError
 from scantrial.data.spec import SplitSpec
@@ -82,11 +82,11 @@ def _scans(audit: Audit) -> str:
     return f"audited: {counts} ({' / '.join(audit.class_names)})"
 
 
-def _accepted(finding: Finding) -> str:
+def _accepted(finding: ScanFinding) -> str:
     return "" if finding.acknowledged is None else f" (acknowledged: {finding.acknowledged})"
 
 
-def _cases(finding: Finding) -> Iterator[str]:
+def _cases(finding: ScanFinding) -> Iterator[str]:
     for case in finding.cases[:_SHOWN]:
         yield case if isinstance(case, str) else " = ".join(case)
     if len(finding.cases) > _SHOWN:

@@ -12,7 +12,7 @@ from rich.table import Table
 from scantrial import api
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.power_table import Plan
+from scantrial.analysis.power_table import PowerPlan
 from scantrial.analysis.wording import amount, interval
 from scantrial.cli import output
 from scantrial.cli.output import print_json, print_table
@@ -74,7 +74,7 @@ def print_judgement(found: Judgement) -> None:
         _print_list(effects_title(found.effects).lower(), [item.sentence for item in found.effects.comparisons])
 
 
-def _print_outlook(outlook: Plan | None) -> None:
+def _print_outlook(outlook: PowerPlan | None) -> None:
     if outlook is not None:
         _print_list("what it would take, by the spreads measured here", outlook.sentences)
 

@@ -20,7 +20,7 @@ from scantrial.train.kernel import kernel_state
 
 def studies(*, as_json: bool) -> None:
     """List the built-in studies with their questions."""
-    found = {name: builtin.describe(name) for name in builtin.names()}
+    found = {name: builtin.builtin_title(name) for name in builtin.builtin_names()}
     if as_json:
         print_json({"studies": [{"name": name, "question": question} for name, question in found.items()]})
         return
@@ -34,7 +34,7 @@ def schema() -> None:
 
 def data_sets(*, as_json: bool) -> None:
     """List the catalogue, and where each set is."""
-    rows = [_data_set(name) for name in catalogue.names()]
+    rows = [_data_set(name) for name in catalogue.data_set_names()]
     if as_json:
         print_json({"data_sets": rows})
         return

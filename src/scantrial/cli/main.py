@@ -28,7 +28,7 @@ data_app = typer.Typer(help="Public data sets: list them, fetch one.", invoke_wi
 app.add_typer(data_app, name="data")
 
 
-class EngineChoice(StrEnum):
+class EngineOption(StrEnum):
     """Training engines."""
 
     auto = "auto"
@@ -36,7 +36,7 @@ class EngineChoice(StrEnum):
     fused = "fused"
 
 
-class DeviceChoice(StrEnum):
+class DeviceOption(StrEnum):
     """Devices to train on."""
 
     auto = "auto"
@@ -45,21 +45,21 @@ class DeviceChoice(StrEnum):
     mps = "mps"
 
 
-class RuleChoice(StrEnum):
+class RuleOption(StrEnum):
     """Rules for a threshold."""
 
     sensitivity = "sensitivity"
     youden = "youden"
 
 
-class PairsChoice(StrEnum):
+class PairsOption(StrEnum):
     """Which arms are set against which."""
 
     all = "all"
     control = "control"
 
 
-class SplitChoice(StrEnum):
+class SplitOption(StrEnum):
     """Whose rows are judged."""
 
     train = "train"
@@ -67,7 +67,7 @@ class SplitChoice(StrEnum):
     test = "test"
 
 
-class FormatChoice(StrEnum):
+class FormatOption(StrEnum):
     """Report formats."""
 
     html = "html"
@@ -105,8 +105,8 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
     threads: Annotated[
         int | None, typer.Option("--threads", metavar="N", help="Threads of each run [shared out].")
     ] = None,
-    engine: Annotated[EngineChoice, typer.Option("--engine", help="Which training engine.")] = EngineChoice.auto,
-    device: Annotated[DeviceChoice, typer.Option("--device", help="Where to train.")] = DeviceChoice.auto,
+    engine: Annotated[EngineOption, typer.Option("--engine", help="Which training engine.")] = EngineOption.auto,
+    device: Annotated[DeviceOption, typer.Option("--device", help="Where to train.")] = DeviceOption.auto,
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Go on without scans that cannot be read; the report counts them.")
     ] = False,
@@ -249,7 +249,7 @@ def show(
 def report(
     folder: Folder,
     formats: Annotated[
-        list[FormatChoice] | None,
+        list[FormatOption] | None,
         typer.Option("--format", help="Report format, default html; may be given several times.", show_default=False),
     ] = None,
     assets: Annotated[
@@ -261,9 +261,9 @@ def report(
     """Write the report from the study folder alone."""
     from scantrial.cli import report
 
-    asked = dict.fromkeys(formats or [FormatChoice.html])
-    every = [choice.value for choice in FormatChoice if choice is not FormatChoice.all]
-    names = every if FormatChoice.all in asked else [choice.value for choice in asked]
+    asked = dict.fromkeys(formats or [FormatOption.html])
+    every = [choice.value for choice in FormatOption if choice is not FormatOption.all]
+    names = every if FormatOption.all in asked else [choice.value for choice in asked]
     report.report(folder, formats=names, assets=assets, as_json=as_json)
 
 
@@ -303,15 +303,15 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
         str | None, typer.Option("--control", metavar="ARM", help="Set every other arm against this one.")
     ] = None,
     pairs: Annotated[
-        PairsChoice | None, typer.Option("--pairs", help="Which comparisons [all, or against the control].")
+        PairsOption | None, typer.Option("--pairs", help="Which comparisons [all, or against the control].")
     ] = None,
     level: Annotated[float, typer.Option("--level", metavar="X", help="Confidence level.")] = 0.95,
-    split: Annotated[SplitChoice, typer.Option("--split", help="Whose rows are judged.")] = SplitChoice.test,
+    split: Annotated[SplitOption, typer.Option("--split", help="Whose rows are judged.")] = SplitOption.test,
     threshold: Annotated[
         float | None, typer.Option("--threshold", metavar="X", help="Positive is a score above it [0.5].")
     ] = None,
     threshold_rule: Annotated[
-        RuleChoice | None, typer.Option("--threshold-rule", help="Choose it for each run on validation rows.")
+        RuleOption | None, typer.Option("--threshold-rule", help="Choose it for each run on validation rows.")
     ] = None,
     target_sensitivity: Annotated[
         float | None, typer.Option("--target-sensitivity", metavar="X", help="Of the rule sensitivity [0.9].")

@@ -10,11 +10,12 @@ from scantrial import api
 from scantrial.analysis.assumptions import MEANINGS
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.outlook import seeds_of_curve
-from scantrial.analysis.plan_words import counted, percent, said
-from scantrial.analysis.power import Curve
-from scantrial.analysis.power_table import Plan
+from scantrial.analysis.plan_words import chance_words, size_words
+from scantrial.analysis.power import PowerCurve
+from scantrial.analysis.power_table import PowerPlan
 from scantrial.cli.about import say_open_questions
 from scantrial.cli.output import duration, out, print_json, print_table, progress_bar, say
+from scantrial.core.format import counted
 from scantrial.study.timing import StudyTime
 
 
@@ -54,7 +55,7 @@ def _design(found: api.StudyPlan) -> str:
     design = found.plan.design
     n_runs = design.n_arms * design.n_seeds
     classes = ", ".join(f"{name} {n:,}" for name, n in found.cases.by_class.items())
-    margin = "no margin" if design.margin is None else f"margin {said(design.metric, design.margin)}"
+    margin = "no margin" if design.margin is None else f"margin {size_words(design.metric, design.margin)}"
     return (
         f"{counted(design.n_arms, 'arm')} x {counted(design.n_seeds, 'seed')} = {counted(n_runs, 'run')}, "
         f"{counted(design.n_comparisons, 'comparison')}; {METRICS[design.metric].title} on "
@@ -62,7 +63,7 @@ def _design(found: api.StudyPlan) -> str:
     )
 
 
-def _print_basis(plan: Plan) -> None:
+def _print_basis(plan: PowerPlan) -> None:
     if not plan.basis.assumptions:
         say(f"Measured by the {plan.basis.source}.")
         return
@@ -72,18 +73,18 @@ def _print_basis(plan: Plan) -> None:
         out.print(f"{'':24}({item.origin})")
 
 
-def _print_curve(plan: Plan, curve: Curve, fixed: str) -> None:
+def _print_curve(plan: PowerPlan, curve: PowerCurve, fixed: str) -> None:
     table = Table(box=None, padding=(0, 3, 0, 0))
     table.add_column(curve.over if curve.over == "seeds" else "test cases", justify="right")
     table.add_column("smallest difference", justify="right")
     if curve.difference is not None:
-        table.add_column(f"power for {said(plan.design.metric, curve.difference)}", justify="right")
+        table.add_column(f"power for {size_words(plan.design.metric, curve.difference)}", justify="right")
     table.add_column("", justify="left")
     design = plan.design
     planned = design.n_seeds if curve.over == "seeds" or seeds_of_curve(design) != design.n_seeds else design.n_cases
     for position, count in enumerate(curve.counts):
-        cells = [f"{count:,}", said(plan.design.metric, curve.smallest_difference[position])]
-        cells += [percent(curve.power[position])] if curve.power else []
+        cells = [f"{count:,}", size_words(plan.design.metric, curve.smallest_difference[position])]
+        cells += [chance_words(curve.power[position])] if curve.power else []
         table.add_row(*cells, "as planned" if count == planned else "")
     out.print(f"With {fixed}:")
     print_table(table)

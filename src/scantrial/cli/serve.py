@@ -28,7 +28,7 @@ def serve(folder: Path, *, host: str, port: int | None, allow_remote: bool, open
         out.file.flush()
         err.print(f"scantrial: serving {folder}; Ctrl-C ends it")
 
-    server.serve(
+    server.run_server(
         folder,
         server.ServeOptions(host=host, port=port, allow_remote=allow_remote, open_browser=open_browser),
         say=say,

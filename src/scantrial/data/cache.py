@@ -35,7 +35,7 @@ _STALE_AFTER_S = 24 * 3600
 _ATTEMPTS = 5
 
 
-class Entry(BaseModel):
+class CacheEntry(BaseModel):
     """The content of ``entry.json``.
 
     Parameters
@@ -65,7 +65,7 @@ class Entry(BaseModel):
 class CachedScans:
     """An entry that was found whole, and its array, mapped read-only."""
 
-    entry: Entry
+    entry: CacheEntry
     images: Pixels
     images_path: Path
 
@@ -89,12 +89,12 @@ def entry_folder(key: str) -> Path:
     return cache_folder() / "scans" / key
 
 
-def find(key: str) -> CachedScans | None:
+def find_cached(key: str) -> CachedScans | None:
     """Return an entry if it is there and whole; one that is half-written or damaged does not count."""
     folder = entry_folder(key)
     images_path = folder / "images.npy"
     try:
-        entry = Entry.model_validate_json((folder / "entry.json").read_bytes())
+        entry = CacheEntry.model_validate_json((folder / "entry.json").read_bytes())
         images = np.load(images_path, mmap_mode="r", allow_pickle=False)
         n_bytes = images_path.stat().st_size
     except (OSError, ValueError, ValidationError, SyntaxError, EOFError):
@@ -105,7 +105,7 @@ def find(key: str) -> CachedScans | None:
     return CachedScans(entry=entry, images=images, images_path=images_path)
 
 
-def install(key: str, fill: Callable[[Path], Entry]) -> CachedScans:
+def install(key: str, fill: Callable[[Path], CacheEntry]) -> CachedScans:
     """Make an entry with `fill`, which writes ``images.npy`` into the folder it is given, and return it as found.
 
     Raises
@@ -140,7 +140,7 @@ def _move_into_place(temporary: Path, key: str) -> CachedScans:
         except OSError:
             if not folder.exists():
                 raise
-        found = find(key)
+        found = find_cached(key)
         if found is not None:
             return found
         _take_away(folder)

@@ -39,7 +39,7 @@ class RemoteFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class DataSet:
     """One public data set.
 
     Parameters
@@ -106,8 +106,8 @@ _MEDMNIST = (
 )
 
 
-def _course_xray() -> Entry:
-    return Entry(
+def _course_xray() -> DataSet:
+    return DataSet(
         name="course-xray",
         title="The course's chest radiographs: 1,000 + 1,000 to train on, 200 + 200 to test, 256 x 256 pixels",
         place="course-xray",
@@ -135,8 +135,8 @@ def _course_xray() -> Entry:
     )
 
 
-def _chest_xray() -> Entry:
-    return Entry(
+def _chest_xray() -> DataSet:
+    return DataSet(
         name="chest-xray",
         title="Paediatric chest radiographs, normal or pneumonia: 5,216 to train on, 624 to test, 224 x 224 pixels",
         place="chest_xray",
@@ -165,9 +165,9 @@ def _medmnist(
     *,
     licence: str = "CC BY 4.0",
     notes: tuple[str, ...] = (),
-) -> Entry:
+) -> DataSet:
     file = f"{name}.npz"
-    return Entry(
+    return DataSet(
         name=name,
         title=f"{title}, 28 x 28 pixels",
         place=file,
@@ -244,15 +244,15 @@ _ENTRIES = (
     ),
 )
 
-CATALOGUE: Registry[Entry] = Registry("public data set", {entry.name: entry for entry in _ENTRIES})
+CATALOGUE: Registry[DataSet] = Registry("public data set", {entry.name: entry for entry in _ENTRIES})
 
 
-def names() -> tuple[str, ...]:
+def data_set_names() -> tuple[str, ...]:
     """Return the names of all data sets, in the order of the catalogue."""
     return tuple(CATALOGUE)
 
 
-def entry(name: str) -> Entry:
+def entry(name: str) -> DataSet:
     """Return one data set's entry; an unknown name raises `InputError` with the nearest right one."""
     return CATALOGUE[name]
 
@@ -268,7 +268,7 @@ def data_folders() -> tuple[Path, ...]:
     return (*([Path(own).expanduser()] if own else []), download_folder())
 
 
-def find(name: str) -> Path | None:
+def find_data_set(name: str) -> Path | None:
     """Return the file or folder that holds a data set, or None where the whole of it is nowhere."""
     wanted = CATALOGUE[name]
     return next((folder / wanted.place for folder in data_folders() if wanted.is_at(folder)), None)
@@ -284,7 +284,7 @@ def locate(name: str) -> Path:
     DataError
         It is not on this machine; the message says where it comes from and how to fetch it.
     """
-    found = find(name)
+    found = find_data_set(name)
     if found is None:
         raise _absent(CATALOGUE[name])
     return found
@@ -311,7 +311,7 @@ def fetch(name: str, progress: Progress = silent, *, base_url: str | None = None
     """
     wanted = CATALOGUE[name]
     folder = download_folder()
-    found = find(name)
+    found = find_data_set(name)
     if found is not None and found != folder / wanted.place:
         return found
     if not wanted.can_be_fetched:
@@ -343,7 +343,7 @@ def _fetch_file(url: str, file: RemoteFile, target: Path, progress: Progress) ->
     )
 
 
-def _absent(wanted: Entry) -> DataError:
+def _absent(wanted: DataSet) -> DataError:
     looked = listed(str(folder / wanted.place) for folder in data_folders())
     unset = "" if os.environ.get("SCANTRIAL_DATA") else " (SCANTRIAL_DATA is not set)"
     return DataError(

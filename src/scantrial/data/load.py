@@ -91,7 +91,7 @@ def load(
     image = image or ImageSpec()
     job = _job(source, image, classes=classes, patient=patient, base=base)
     key = job.key or _key_of_files(job.listing, image, progress)
-    found = cache.find(key)
+    found = cache.find_cached(key)
     if found is None:
         write = partial(write_pixels, listing=job.listing, image=image, skip_unreadable=skip_unreadable)
         found = cache.install(key, partial(_fill, key, job.facts, partial(write, progress=progress)))
@@ -145,7 +145,7 @@ def check_source(source: SourceSpec, *, base: Path | None = None) -> list[str]:
     if source.name == PHANTOM:
         return _phantom_faults(source.options)
     if source.name in catalogue.CATALOGUE:
-        place = catalogue.find(source.name)
+        place = catalogue.find_data_set(source.name)
         return _format_faults(place, source) if place is not None else []
     path = find_path(source.name, base)
     return [_unknown(source.name)] if path is None else _format_faults(path, source)
@@ -156,7 +156,7 @@ def is_here(source: SourceSpec, *, base: Path | None = None) -> bool:
     if source.name == PHANTOM:
         return True
     if source.name in catalogue.CATALOGUE:
-        return catalogue.find(source.name) is not None
+        return catalogue.find_data_set(source.name) is not None
     return find_path(source.name, base) is not None
 
 
@@ -183,7 +183,7 @@ def _known_patient(source: SourceSpec, listing: Listing) -> str | None:
 
 
 def _unknown(name: str) -> str:
-    known = (PHANTOM, *catalogue.names())
+    known = (PHANTOM, *catalogue.data_set_names())
     guess = nearest(name, known)
     hint = f" (did you mean {guess!r}?)" if guess else ""
     return (
@@ -278,7 +278,7 @@ def _phantom_job(source: SourceSpec, image: ImageSpec) -> _Job:
     stated = options.model_dump(mode="json")
     digest = json.dumps([PHANTOM, phantom.PHANTOM_VERSION, stated], sort_keys=True)
     key = cache.key_of(image=image, sources=(), contents=[digest])
-    found = cache.find(key)
+    found = cache.find_cached(key)
     if found is not None:
         facts: Mapping[str, Any] = found.entry.facts
         images: NDArray[Any] = found.images
@@ -311,10 +311,10 @@ def _phantom_listing(facts: Mapping[str, Any], images: NDArray[Any]) -> Listing:
     )
 
 
-def _fill(key: str, facts: Mapping[str, Any], write: Callable[[Path], WrittenPixels], folder: Path) -> cache.Entry:
+def _fill(key: str, facts: Mapping[str, Any], write: Callable[[Path], WrittenPixels], folder: Path) -> cache.CacheEntry:
     target = folder / "images.npy"
     written = write(target)
-    return cache.Entry(
+    return cache.CacheEntry(
         key=key,
         shape=written.shape,
         dtype="uint16" if written.dtype == "uint16" else "uint8",
@@ -354,7 +354,7 @@ def _kept(texts: Sequence[str], kept: NDArray[np.bool_]) -> tuple[str, ...]:
     return tuple(text for text, keep in zip(texts, kept, strict=True) if keep)
 
 
-def _with_depth_note(origin: Mapping[str, Any], entry: cache.Entry) -> dict[str, Any]:
+def _with_depth_note(origin: Mapping[str, Any], entry: cache.CacheEntry) -> dict[str, Any]:
     if not entry.n_widened:
         return dict(origin)
     note = f"{entry.n_widened} scans of 8 bits were scaled by 257 to the 16 bits of the others."

@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.outlook import seeds_of_curve
-from scantrial.analysis.plan_words import counted, said
-from scantrial.analysis.power import POWER, Curve
-from scantrial.analysis.power_table import Plan
+from scantrial.analysis.plan_words import size_words
+from scantrial.analysis.power import POWER, PowerCurve
+from scantrial.analysis.power_table import PowerPlan
+from scantrial.core.format import counted
 from scantrial.figures.figure import ROWS, Figure, build_figure, inline
 from scantrial.figures.palette import BLUE, INK, MUTED
 
@@ -20,7 +21,7 @@ _WIDTH, _HEIGHT = 326, 200
 _TITLES = {"seeds": "seeds", "cases": "test cases"}
 
 
-def power_curves(plan: Plan) -> Figure:
+def power_curves(plan: PowerPlan) -> Figure:
     """Draw the smallest difference that a design shows, over its seeds (left) and over its test cases (right).
 
     A dashed line stands at the difference that was asked about, a ring at the design as planned. The table also has
@@ -30,7 +31,7 @@ def power_curves(plan: Plan) -> Figure:
     unit = METRICS[design.metric].unit
     charts = [_panel(plan, curve, proportion=unit == "proportion") for curve in (plan.over_seeds, plan.over_cases)]
     asked = plan.outlook.difference
-    line = "" if asked is None else f" The dashed line is {said(design.metric, asked)}."
+    line = "" if asked is None else f" The dashed line is {size_words(design.metric, asked)}."
     return build_figure(
         charts,
         table=power_table(plan),
@@ -42,7 +43,7 @@ def power_curves(plan: Plan) -> Figure:
     )
 
 
-def power_table(plan: Plan) -> pa.Table:
+def power_table(plan: PowerPlan) -> pa.Table:
     """Return one row for each point: over, count, smallest_difference, difference, power, planned."""
     design = plan.design
     planned = {"seeds": design.n_seeds, "cases": design.n_cases if design.n_seeds >= 2 else None}
@@ -63,7 +64,7 @@ def power_table(plan: Plan) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=pa.schema([*kinds, ("power", number), ("planned", pa.bool_())]))
 
 
-def _panel(plan: Plan, curve: Curve, *, proportion: bool) -> Any:
+def _panel(plan: PowerPlan, curve: PowerCurve, *, proportion: bool) -> Any:
     axis: dict[str, Any] = {"domain": False, "ticks": False}
     label = f"format({'100 * ' * proportion}datum.value, '~g')"
     title = f"Smallest difference{', points,' * proportion} over {_TITLES[curve.over]}"
@@ -89,17 +90,17 @@ def _panel(plan: Plan, curve: Curve, *, proportion: bool) -> Any:
     return alt.layer(*layers).properties(width=_WIDTH, height=_HEIGHT, title=title)
 
 
-def _asked_line(plan: Plan) -> list[Any]:
+def _asked_line(plan: PowerPlan) -> list[Any]:
     if plan.outlook.difference is None:
         return []
     rule = alt.Chart(inline([{"asked": plan.outlook.difference}])).mark_rule(color=MUTED, strokeDash=[5, 3])
     return [rule.encode(y="asked:Q")]
 
 
-def _alt(plan: Plan) -> str:
+def _alt(plan: PowerPlan) -> str:
     parts = []
     for curve in (plan.over_seeds, plan.over_cases):
-        first, last = (said(plan.design.metric, curve.smallest_difference[end]) for end in (0, -1))
+        first, last = (size_words(plan.design.metric, curve.smallest_difference[end]) for end in (0, -1))
         ends = f"{curve.counts[0]:,} to {curve.counts[-1]:,}"
         parts.append(f"over {ends} {_TITLES[curve.over]} from {first} to {last}")
     return f"Two line charts of the smallest difference that is found: {'; '.join(parts)}."

@@ -12,7 +12,7 @@ from scantrial.core.format import counted, proportion
 from scantrial.figures.decision import COLOURS, MAX_ARMS
 from scantrial.figures.figure import ROWS, Figure, build_figure, inline
 from scantrial.figures.palette import MUTED
-from scantrial.findings.ranking import ArmCurves, ClassCurves
+from scantrial.findings.ranking import ArmRankingCurves, ClassCurves
 
 _SIDE = 250
 _ROC, _PRECISION = "ROC", "precision-recall"
@@ -50,7 +50,7 @@ def ranking_figure(curves: ClassCurves, labels: Mapping[str, str], *, title: str
     )
 
 
-def _rows(arm: str, found: ArmCurves) -> list[dict[str, Any]]:
+def _rows(arm: str, found: ArmRankingCurves) -> list[dict[str, Any]]:
     lines = [
         {"curve": name, "arm": arm, "threshold": None, "x": x, "mean": mean, "low": low, "high": high}
         for name, curve in ((_ROC, found.roc), (_PRECISION, found.precision))
@@ -133,7 +133,7 @@ def _caption(curves: ClassCurves, n_drawn: int, rules: list[str]) -> str:
     return " ".join(parts)
 
 
-def _alt(title: str, drawn: Mapping[str, ArmCurves]) -> str:
+def _alt(title: str, drawn: Mapping[str, ArmRankingCurves]) -> str:
     parts = []
     for arm, found in drawn.items():
         at = min(range(len(found.roc.x)), key=lambda i: abs(found.roc.x[i] - 0.1))

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.analysis.diagnosis.curve import Curve, Guessing, curves_of, guessing_of
+from scantrial.analysis.diagnosis.curve import Guessing, LearningCurve, curves_of, guessing_of
 from scantrial.analysis.diagnosis.diagnose import RoundDiagnosis, diagnose_arm
 from scantrial.analysis.diagnosis.words import arm_paragraph, caveats, factor_paragraph
-from scantrial.analysis.diagnosis.workings import Finding
+from scantrial.analysis.diagnosis.workings import CurveFinding
 from scantrial.analysis.gap_words import shift_words, train_gap_words
-from scantrial.analysis.gaps import Gap, Leakage, ShiftEvidence, Step, TwoSample, accuracy_gap, explain_gap
+from scantrial.analysis.gaps import Gap, GapStep, Leakage, ShiftEvidence, TwoSample, accuracy_gap, explain_gap
 from scantrial.core.records import Split, SplitPredictions
 from scantrial.findings.leaks import shared_cases
 from scantrial.findings.reading import RunData, StudyData
@@ -42,8 +42,8 @@ class ArmDiagnosis:
     rounds: tuple[RoundDiagnosis, ...]
     train_gap: Gap | None
     test_gap: Gap | None
-    gap_findings: tuple[Finding, ...]
-    steps: tuple[Step, ...]
+    gap_findings: tuple[CurveFinding, ...]
+    steps: tuple[GapStep, ...]
     said: tuple[str, ...]
     gap_said: tuple[str, ...]
     shift_said: tuple[str, ...]
@@ -133,7 +133,7 @@ def _arm(study: StudyData, arm: DiagnosedArm, patients: Mapping[int, str] | None
 # ---------------------------------------------------------------------- curves
 
 
-def _curves(run: RunData, recipe: Recipe, counts: Mapping[str, Sequence[int]]) -> tuple[Curve, ...]:
+def _curves(run: RunData, recipe: Recipe, counts: Mapping[str, Sequence[int]]) -> tuple[LearningCurve, ...]:
     guessing = guessing_of(recipe.loss.model_dump(), counts["train"], counts["val"])
     return curves_of(
         run.history,
@@ -187,15 +187,15 @@ def _groups(part: SplitPredictions, patients: Mapping[int, str] | None) -> NDArr
     return named if 1 < n_patients < len(named) else None
 
 
-def _gap_findings(train_gap: Gap | None, test_gap: Gap | None) -> list[Finding]:
+def _gap_findings(train_gap: Gap | None, test_gap: Gap | None) -> list[CurveFinding]:
     holds = {
         "LC016": (train_gap, train_gap is not None and train_gap.is_large),
         "LC017": (test_gap, test_gap is not None and test_gap.is_beyond_chance),
     }
     return [
-        Finding(code=code, state="not applicable", reason="there are no predictions of both splits")
+        CurveFinding(code=code, state="not applicable", reason="there are no predictions of both splits")
         if gap is None
-        else Finding(code=code, state="found" if found else "clear", numbers=gap.to_dict())
+        else CurveFinding(code=code, state="found" if found else "clear", numbers=gap.to_dict())
         for code, (gap, found) in holds.items()
     ]
 

@@ -13,7 +13,7 @@ from scantrial.findings.reading import StudyData
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArmOnCase:
+class ArmOnMistake:
     """One arm on one case: mean probability of the true class over its runs, and how many decided rightly."""
 
     arm: str
@@ -34,7 +34,7 @@ class WorstCase:
     mean_p_true: float
     n_right: int
     n_runs: int
-    arms: tuple[ArmOnCase, ...]
+    arms: tuple[ArmOnMistake, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class DisputedCase:
     source: str
     true_class: str
     spread: float
-    arms: tuple[ArmOnCase, ...]
+    arms: tuple[ArmOnMistake, ...]
 
 
 def worst_cases(
@@ -133,10 +133,10 @@ def _right(part: SplitPredictions, case: int) -> int:
     return int((part.y_pred[rows] == part.y_true[rows]).sum())
 
 
-def arm_on_case(arm: str, label: str, parts: Sequence[SplitPredictions], case: int) -> ArmOnCase:
+def arm_on_case(arm: str, label: str, parts: Sequence[SplitPredictions], case: int) -> ArmOnMistake:
     """Return what one arm's runs, by their test predictions, say of one case."""
     values = np.concatenate([_p_true(part)[part.cases == case] for part in parts])
-    return ArmOnCase(
+    return ArmOnMistake(
         arm=arm,
         label=label,
         mean_p_true=float(values.mean()) if len(values) else float("nan"),

@@ -13,13 +13,13 @@ from scantrial.analysis.bootstrap import N_DRAWS
 from scantrial.analysis.comparison import Comparison, compare_runs, cross_checked
 from scantrial.analysis.contrasts import Contrast, against_control, all_pairs
 from scantrial.analysis.metrics import METRICS, POSITIVE, Labels
-from scantrial.analysis.power_table import Plan, plan_again
+from scantrial.analysis.power_table import PowerPlan, plan_again
 from scantrial.analysis.rows import ValidationRows
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.thresholds import TARGET_SENSITIVITY, threshold_by_youden, threshold_for_sensitivity
 from scantrial.core.errors import InputError
 from scantrial.core.names import listed, nearest
-from scantrial.store.prediction_files import PredictionFile, SplitScores
+from scantrial.store.prediction_files import FileScores, PredictionFile
 
 Rule = Literal["sensitivity", "youden"]
 Pairs = Literal["all", "control"]
@@ -98,13 +98,13 @@ class Rescored:
         }
 
     @property
-    def outlook(self) -> Plan | None:
+    def outlook(self) -> PowerPlan | None:
         """What it would take to decide, by the spreads of these predictions."""
         return plan_again(self.comparison)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ComparisonRequest:
     """What is asked of a file of predictions.
 
     Parameters
@@ -147,7 +147,7 @@ class Asked:
         return METRICS[self.metric].needs == "labels"
 
 
-def rescore(file: PredictionFile, asked: Asked) -> Rescored:
+def rescore(file: PredictionFile, asked: ComparisonRequest) -> Rescored:
     """Judge the predictions of a file.
 
     A threshold rule takes the file's validation rows. Where it has none, or these are what is judged, the threshold
@@ -182,7 +182,7 @@ def rescore(file: PredictionFile, asked: Asked) -> Rescored:
     )
 
 
-def _runs_of(file: PredictionFile, rows: SplitScores, asked: Asked) -> RunScores:
+def _runs_of(file: PredictionFile, rows: FileScores, asked: ComparisonRequest) -> RunScores:
     given = asked.threshold if asked.uses_decisions else None
     if given is not None and len(file.class_names) > 2:
         raise InputError(
@@ -208,7 +208,7 @@ def _runs_of(file: PredictionFile, rows: SplitScores, asked: Asked) -> RunScores
     return runs
 
 
-def _family(arms: Sequence[str], asked: Asked) -> tuple[Contrast, ...]:
+def _family(arms: Sequence[str], asked: ComparisonRequest) -> tuple[Contrast, ...]:
     control = asked.control
     if control is not None and control not in arms:
         guess = nearest(control, arms)
@@ -221,12 +221,12 @@ def _family(arms: Sequence[str], asked: Asked) -> tuple[Contrast, ...]:
     return against_control(arms, control)
 
 
-def _withheld(asked: Asked, choice: ThresholdChoice | None) -> list[str]:
+def _withheld(asked: ComparisonRequest, choice: ThresholdChoice | None) -> list[str]:
     same = choice is not None and choice.chosen_on == asked.split
     return [*([CHOSEN_ON_JUDGED] if same else []), *([TRAINED_ON_JUDGED] if asked.split == "train" else [])]
 
 
-def _notes(file: PredictionFile, asked: Asked, runs: RunScores) -> list[str]:
+def _notes(file: PredictionFile, asked: ComparisonRequest, runs: RunScores) -> list[str]:
     notes = []
     ignored = f"the threshold {asked.threshold:g}" if asked.threshold is not None else f"the rule {asked.rule}"
     if not asked.uses_decisions and (asked.threshold is not None or asked.rule is not None):
@@ -242,7 +242,7 @@ def _notes(file: PredictionFile, asked: Asked, runs: RunScores) -> list[str]:
     return notes
 
 
-def _with_bootstrap(compared: Comparison, runs: RunScores, asked: Asked) -> Comparison:
+def _with_bootstrap(compared: Comparison, runs: RunScores, asked: ComparisonRequest) -> Comparison:
     n_runs = sum(int(np.isin(runs.arms, item.result.contrast.arms).sum()) for item in compared.comparisons)
     work = N_DRAWS * n_runs * runs.n_cases
     if asked.bootstrap is False or not compared.comparisons:
@@ -256,7 +256,7 @@ def _with_bootstrap(compared: Comparison, runs: RunScores, asked: Asked) -> Comp
 # ---------------------------------------------------------------------- the threshold
 
 
-def _choose(file: PredictionFile, asked: Asked) -> ThresholdChoice:
+def _choose(file: PredictionFile, asked: ComparisonRequest) -> ThresholdChoice:
     """Choose each run's threshold on validation rows, or on those that are judged where there are no others."""
     split = "val" if "val" in file.splits else asked.split
     rows = file.splits[split]

@@ -31,7 +31,7 @@ class MarkedPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArmCurves:
+class ArmRankingCurves:
     """One arm's curves over its seeds."""
 
     roc: AveragedCurve
@@ -46,7 +46,7 @@ class ClassCurves:
     class_name: str
     share: float
     n_cases: int
-    arms: Mapping[str, ArmCurves]
+    arms: Mapping[str, ArmRankingCurves]
 
 
 def ranking_curves(study: StudyData, class_names: Sequence[str], evaluation: Evaluation) -> tuple[ClassCurves, ...]:
@@ -74,11 +74,11 @@ def ranking_curves(study: StudyData, class_names: Sequence[str], evaluation: Eva
 
 def _arm(
     runs: RunScores, arm: str, column: int, positive: NDArray[np.bool_], operating: Sequence[OperatingView]
-) -> ArmCurves:
+) -> ArmRankingCurves:
     mine = runs.runs_of(arm)
     scores = [runs.ranking[run, :, 0 if runs.n_classes == 2 else column] for run in mine]
     n = _N_POINTS if runs.n_classes == 2 else _N_POINTS_OF_MANY
-    return ArmCurves(
+    return ArmRankingCurves(
         roc=averaged_curve(positive, scores, kind="roc", n_points=n),
         precision=averaged_curve(positive, scores, kind="precision-recall", n_points=n),
         points=tuple(_point(runs, arm, at) for at in operating),

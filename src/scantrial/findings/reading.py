@@ -12,7 +12,8 @@ from scantrial.audit.records import Audit
 from scantrial.audit.stored import read_audit
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPredictions
 from scantrial.recipe.plan import Plan
-from scantrial.store.folder import Failure, Opening, RunKey, StudyFolder
+from scantrial.store.folder import Failure, RunKey, StudyFolder
+from scantrial.store.test_lock import Opening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class StudyData:
         return tuple(run for run in self.runs if run.key.arm == arm)
 
 
-def read_study(folder: StudyFolder, *, by: str, purpose: str) -> StudyData:
+def read_study_folder(folder: StudyFolder, *, by: str, purpose: str) -> StudyData:
     """Read a study folder; that test rows are read is logged, once for all runs, under `by` and `purpose`."""
     predictions = folder.open_predictions(folder.run_keys(), SPLITS, by=by, purpose=purpose)
     runs = tuple(_read_run(folder, key, parts) for key, parts in predictions.items())

@@ -9,7 +9,7 @@ from typing import Any
 from scantrial.analysis.diagnosis.checks import CHECKS
 from scantrial.analysis.diagnosis.curve import curves_of, guessing_of
 from scantrial.analysis.diagnosis.diagnose import diagnose_arm
-from scantrial.analysis.diagnosis.words import sentence
+from scantrial.analysis.diagnosis.words import curve_sentence
 from scantrial.core.records import EpochRecord
 from scantrial.recipe.spec import Recipe
 
@@ -81,5 +81,5 @@ def _warning(code: str, found: Mapping[int, Mapping[str, Any]]) -> CurveWarning:
         code=code,
         title=CHECKS[code].title,
         seeds=tuple(sorted(found)),
-        said=sentence(code, list(found.values())),
+        said=curve_sentence(code, list(found.values())),
     )

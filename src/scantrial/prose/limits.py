@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from scantrial.analysis.plan_words import said as amount
+from scantrial.analysis.plan_words import size_words as amount
 from scantrial.analysis.verdicts import MIN_OF_CLASS
-from scantrial.audit.records import Finding
+from scantrial.audit.records import ScanFinding
 from scantrial.core.format import count, counted, joined, proportion
 from scantrial.findings.view import ReportView
 from scantrial.prose.methods import later_runs
@@ -77,7 +77,7 @@ def limits_of_audit(view: ReportView) -> list[str]:
     return said
 
 
-def _finding(finding: Finding) -> str:
+def _finding(finding: ScanFinding) -> str:
     if finding.acknowledged is None:
         how = "not acknowledged" if finding.severity == "blocker" else "it stands"
     else:

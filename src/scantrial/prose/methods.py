@@ -242,7 +242,7 @@ def _named(environment: Mapping[str, Any], *names: str) -> dict[str, str]:
     return {name: str(environment[name]) for name in names if environment.get(name)}
 
 
-def audit(view: ReportView) -> list[str]:
+def audit_paragraph(view: ReportView) -> list[str]:
     """Which checks of the scans were made."""
     if view.audit is None:
         return []
@@ -390,7 +390,7 @@ def luck(view: ReportView) -> list[str]:
     ]
 
 
-def power(view: ReportView) -> list[str]:
+def power_paragraph(view: ReportView) -> list[str]:
     """How what the design can show was computed."""
     if view.judgement.outlook is None:
         return []
@@ -402,7 +402,7 @@ def power(view: ReportView) -> list[str]:
 PARAGRAPHS: Sequence[tuple[str, str, Callable[[ReportView], list[str]]]] = (
     ("design", "Design", design),
     ("scans", "Scans", scans),
-    ("audit", "Audit", audit),
+    ("audit", "Audit", audit_paragraph),
     ("preprocessing", "Preprocessing", preprocessing),
     ("network", "Network", network),
     ("training", "Training", training),
@@ -412,13 +412,13 @@ PARAGRAPHS: Sequence[tuple[str, str, Callable[[ReportView], list[str]]]] = (
     ("calibration", "Calibration", calibration),
     ("thresholds", "Thresholds", thresholds),
     ("luck", "The best arm", luck),
-    ("power", "Power", power),
+    ("power", "Power", power_paragraph),
     ("software", "Software", software),
 )
 """Name, title and author of each paragraph, in order."""
 
 
-def methods(view: ReportView) -> dict[str, tuple[str, str]]:
+def methods_text(view: ReportView) -> dict[str, tuple[str, str]]:
     """Return title and text of every paragraph that has something to say, by name; citations as ``[@key]``."""
     harmless = _without_marks(view)
     found = {name: (title, " ".join(write(harmless))) for name, title, write in PARAGRAPHS}

@@ -285,7 +285,7 @@ REFERENCES: dict[str, Reference] = {
 _CITATION = re.compile(r"\[@([a-z0-9-]+(?:; ?@[a-z0-9-]+)*)\]")
 
 
-def numbered(texts: Sequence[str]) -> tuple[list[str], list[Reference]]:
+def numbered_references(texts: Sequence[str]) -> tuple[list[str], list[Reference]]:
     """Put numbers in the place of citations, in the order in which sources are first cited, and list those sources.
 
     A citation is written ``[@holm]``, or ``[@qin; @boyd]`` for two sources.

@@ -264,7 +264,7 @@ def how_arms_start(view: ReportView) -> str:
     )
 
 
-def choices(view: ReportView) -> list[str]:
+def choice_sentences(view: ReportView) -> list[str]:
     """Say what each choice was made by, and how often test rows were read."""
     n_reads = sum(opening.n_readings for opening in view.openings)
     said = [
@@ -353,7 +353,7 @@ def _evaluations(view: ReportView) -> str:
 # ---------------------------------------------------------------------- limits
 
 
-def limits(view: ReportView) -> list[str]:
+def limit_sentences(view: ReportView) -> list[str]:
     """Say what these numbers cannot tell; only what is true of this study."""
     return [
         *_limits_of_seeds(view),

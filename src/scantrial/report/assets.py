@@ -13,10 +13,10 @@ from typing import Any
 import pyarrow as pa
 
 from scantrial.core.files import write_atomic
-from scantrial.report.document import Cell, Document, FigureBlock, Gallery, Table, numbered, walk
+from scantrial.report.document import Cell, Document, FigureBlock, Gallery, Table, numbered_figures, walk
 from scantrial.report.drawings import Drawings
 from scantrial.report.latex import table_to_latex
-from scantrial.report.markdown import escape, pipe_table
+from scantrial.report.markdown import escape_markdown, pipe_table
 
 INDEX = "index.md"
 
@@ -55,7 +55,7 @@ def write_assets(document: Document, folder: Path, *, drawings: Drawings | None 
 
 def assets_of(document: Document, *, drawings: Drawings | None = None) -> tuple[Asset, ...]:
     """Return every figure and table of a document as files, in the order of reading."""
-    drawn, names = drawings or Drawings(), numbered(document)
+    drawn, names = drawings or Drawings(), numbered_figures(document)
     found = []
     for block in walk(document):
         match block:
@@ -71,11 +71,15 @@ def assets_of(document: Document, *, drawings: Drawings | None = None) -> tuple[
 def index_of(document: Document, assets: Iterable[Asset]) -> str:
     """Return the index of a folder of assets as Markdown."""
     rows = [
-        [escape(asset.name), escape(asset.title), ", ".join(f"[{name}](<{name}>)" for name in asset.files)]
+        [
+            escape_markdown(asset.name),
+            escape_markdown(asset.title),
+            ", ".join(f"[{name}](<{name}>)" for name in asset.files),
+        ]
         for asset in assets
     ]
     table = pipe_table(["in the paper", "what it shows", "files"], rows)
-    return f"# {escape(document.title)}\n\n{table}\n\n{escape(document.generator)}\n"
+    return f"# {escape_markdown(document.title)}\n\n{table}\n\n{escape_markdown(document.generator)}\n"
 
 
 def _figure(block: FigureBlock, name: str, drawings: Drawings) -> Asset:

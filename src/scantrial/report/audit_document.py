@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import scantrial
-from scantrial.audit.records import SEVERITIES, Audit, Finding
+from scantrial.audit.records import SEVERITIES, Audit, ScanFinding
 from scantrial.core.format import count, counted, joined
 from scantrial.data.scanset import ScanSet
 from scantrial.data.thumbnails import thumbnail_png
@@ -114,7 +114,7 @@ def audit_words(audit: Audit) -> list[str]:
     return said
 
 
-def _ranking(findings: Sequence[Finding]) -> Table:
+def _ranking(findings: Sequence[ScanFinding]) -> Table:
     return Table(
         id="ranking",
         caption="Findings, the gravest first",
@@ -167,7 +167,7 @@ def _findings(audit: Audit, pictures: Mapping[str, bytes]) -> Section:
     return Section(id="findings", title="Findings", blocks=notes or (nothing,))
 
 
-def _finding(number: int, finding: Finding, pictures: Mapping[str, bytes]) -> Note:
+def _finding(number: int, finding: ScanFinding, pictures: Mapping[str, bytes]) -> Note:
     name = f"finding-{number}"
     blocks: list[Block] = [Paragraph(id=f"{name}-text", content=text(harmless(finding.text)))]
     if finding.acknowledged is not None:
@@ -184,11 +184,11 @@ def _finding(number: int, finding: Finding, pictures: Mapping[str, bytes]) -> No
     )
 
 
-def _pairs(finding: Finding) -> list[tuple[str, str]]:
+def _pairs(finding: ScanFinding) -> list[tuple[str, str]]:
     return [case for case in finding.cases if isinstance(case, tuple)]
 
 
-def _side_by_side(name: str, finding: Finding, pictures: Mapping[str, bytes]) -> Iterator[Block]:
+def _side_by_side(name: str, finding: ScanFinding, pictures: Mapping[str, bytes]) -> Iterator[Block]:
     """Show the first pairs, each as two pictures one after the other."""
     pairs = _pairs(finding)
     shown = pairs[:MAX_PAIRS]
@@ -210,7 +210,7 @@ def _picture(label: str, path: str, pictures: Mapping[str, bytes]) -> Picture:
     return Picture(png=pictures.get(path), alt=f"Scan {seen}", caption=f"{label}: {seen}")
 
 
-def _all_cases(name: str, finding: Finding) -> Iterator[Block]:
+def _all_cases(name: str, finding: ScanFinding) -> Iterator[Block]:
     """List every case, or pair of cases; never cut."""
     if not finding.cases:
         return

@@ -44,7 +44,7 @@ _ZOOMED = "isArray(zoom_x) || isArray(zoom_y)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
+class ChartPanel:
     """One panel: its drawing, and the number of its specification among the page's."""
 
     svg: str
@@ -67,17 +67,17 @@ class Charts:
     specs: dict[str, int] = field(default_factory=dict)
     n_panels: int = 0
 
-    def panels(self, figure: Figure) -> tuple[Panel, ...]:
+    def panels(self, figure: Figure) -> tuple[ChartPanel, ...]:
         """Draw a figure's panels."""
         return tuple(self._panel(spec, figure) for spec in figure.panels)
 
-    def _panel(self, spec: Mapping[str, Any], figure: Figure) -> Panel:
+    def _panel(self, spec: Mapping[str, Any], figure: Figure) -> ChartPanel:
         compiled = compile_panel(spec)
         live = json.dumps(live_spec(compiled, columns=figure.table.column_names), separators=(",", ":"))
         number = self.specs.setdefault(live, len(self.specs))
         self.n_panels += 1
         svg = fit_svg(draw(compiled, spec["datasets"][ROWS]), prefix=f"{self.prefix}{self.n_panels}-")
-        return Panel(svg=svg, spec=number)
+        return ChartPanel(svg=svg, spec=number)
 
     def json(self) -> str:
         """Return the specifications as JSON that may stand in a script element."""

@@ -22,7 +22,7 @@ from scantrial.report.sections.methods import methods, partly_known
 from scantrial.report.sections.outlook import outlook
 from scantrial.report.sections.ranking import ranking
 from scantrial.report.sections.reproduce import again
-from scantrial.report.sections.results import confusion, results
+from scantrial.report.sections.results import confusion, results_section
 from scantrial.report.sections.uncertainty import uncertainty
 from scantrial.report.sections.verdicts import verdicts
 from scantrial.report.sections.warnings import front
@@ -46,7 +46,7 @@ def build_document(view: ReportView, figures: ReportFigures, thumbnails: Mapping
         diagnosis(view),
         aggregates(view),
         # the evaluation
-        results(view, figures.dots),
+        results_section(view, figures.dots),
         belief(view, figures.reliability, figures.decision),
         ranking(figures.ranking),
         confusion(figures.confusion),

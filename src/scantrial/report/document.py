@@ -60,7 +60,7 @@ def text(*parts: Inline) -> Text:
     return parts
 
 
-def plain(content: Text) -> str:
+def plain_text(content: Text) -> str:
     """Return a text without its marks."""
     return "".join(part if isinstance(part, str) else part.text for part in content)
 
@@ -291,7 +291,7 @@ def walk(part: Document | Block) -> Iterator[Block]:
         waiting[:0] = children(block)
 
 
-def numbered(part: Document | Block) -> dict[str, str]:
+def numbered_figures(part: Document | Block) -> dict[str, str]:
     """Return what to call each figure and table, by its id: ``Figure 1``, ``Table 2``, in their order of reading."""
     names: dict[str, str] = {}
     for kind, word in ((FigureBlock, "Figure"), (Table, "Table")):
@@ -307,13 +307,13 @@ def words(block: Block) -> Iterator[str]:
     """
     match block:
         case Paragraph():
-            yield plain(block.content)
+            yield plain_text(block.content)
         case Bullets():
-            yield from (plain(item) for item in block.items)
+            yield from (plain_text(item) for item in block.items)
         case Pairs():
             for term, content in block.items:
                 yield term
-                yield plain(content)
+                yield plain_text(content)
         case Table():
             yield from _table_words(block)
         case FigureBlock():

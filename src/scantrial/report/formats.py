@@ -10,7 +10,7 @@ from scantrial.core.errors import InputError
 from scantrial.core.files import write_atomic
 from scantrial.core.names import listed, nearest
 from scantrial.figures.all import build_figures
-from scantrial.findings.reading import read_study, read_thumbnails
+from scantrial.findings.reading import read_study_folder, read_thumbnails
 from scantrial.findings.view import ReportView, build_view
 from scantrial.report.assets import write_assets
 from scantrial.report.compose import build_document
@@ -68,7 +68,7 @@ def write_reports(
     check_formats(formats)
     folder = open_folder(folder_path)
     if view is None:
-        view = build_view(read_study(folder, by="report", purpose="report"))
+        view = build_view(read_study_folder(folder, by="report", purpose="report"))
     document, drawings = report_document(folder, view=view), Drawings()
     target = folder.path / "report"
     reports = {name: FORMATS[name](document, target, drawings) for name in formats}
@@ -90,7 +90,7 @@ def check_formats(formats: Sequence[str]) -> None:
 def report_document(folder: StudyFolder, *, view: ReportView | None = None) -> Document:
     """Return the report of a study folder as a document; scans and PyTorch are not needed."""
     if view is None:
-        view = build_view(read_study(folder, by="report", purpose="report"))
+        view = build_view(read_study_folder(folder, by="report", purpose="report"))
     shown = [*(case.case for case in view.worst), *(case.case for case in view.disputed), *pictured_cases(view.audit)]
     thumbnails = read_thumbnails(folder, shown)
     return build_document(view, build_figures(view), thumbnails)

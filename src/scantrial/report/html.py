@@ -27,7 +27,7 @@ from scantrial.report.document import (
     Section,
     Strong,
     Text,
-    numbered,
+    numbered_figures,
     walk,
 )
 
@@ -94,7 +94,7 @@ def _digest(content: str) -> str:
 def _blocks_module(part: Document | Section, charts: Charts) -> Any:
     """Return the macros that render blocks, with what they need to know of this page."""
     template = _environment().get_template("blocks.html.j2")
-    known = {"names": numbered(part), "charts": charts, "folded": _folded(part)}
+    known = {"names": numbered_figures(part), "charts": charts, "folded": _folded(part)}
     return template.make_module(known)
 
 

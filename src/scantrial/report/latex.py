@@ -62,7 +62,7 @@ LONG_CELL = 40
 """Letters; a column with a longer cell has a fixed width."""
 
 
-def escape(words: str) -> str:
+def escape_latex(words: str) -> str:
     """Return words as LaTeX that prints just them, on one line."""
     line = re.sub(r"[ \t\n\r\f\v]+", " ", words).strip(" ")
     line = "".join(_SIGNS.get(sign, sign) for sign in line if unicodedata.category(sign) != "Cc")
@@ -73,7 +73,7 @@ def escape(words: str) -> str:
 def table_to_latex(table: Table) -> str:
     r"""Return a table as a ``table`` float for ``\usepackage{booktabs}``; lines under a cell are rows of their own."""
     rules = "".join(_rule(table, i) for i in range(len(table.columns)))
-    header = " & ".join(escape(column.title) for column in table.columns)
+    header = " & ".join(escape_latex(column.title) for column in table.columns)
     body = [line for row in table.rows for line in _lines(row)]
     return "\n".join(
         [
@@ -81,7 +81,7 @@ def table_to_latex(table: Table) -> str:
             "other alphabets than Latin and Greek need lualatex",
             r"\begin{table}",
             r"  \centering",
-            f"  \\caption{{{escape(table.caption)}}}",
+            f"  \\caption{{{escape_latex(table.caption)}}}",
             f"  \\label{{tab:{table.id}}}",
             f"  \\begin{{tabular}}{{{rules}}}",
             r"    \toprule",
@@ -106,10 +106,10 @@ def _rule(table: Table, i: int) -> str:
 def _lines(row: Sequence[Cell]) -> list[str]:
     """Return a row of cells, and a row in small print for each line under them."""
     below = zip_longest(*(cell.below for cell in row), fillvalue="")
-    small = [[f"{{\\footnotesize {escape(words)}}}" if words else "" for words in cells] for cells in below]
+    small = [[f"{{\\footnotesize {escape_latex(words)}}}" if words else "" for words in cells] for cells in below]
     return [" & ".join(cells) for cells in ([_first_line(cell) for cell in row], *small)]
 
 
 def _first_line(cell: Cell) -> str:
-    shown = f"\\textbf{{{escape(cell.text)}}}" if cell.strong else escape(cell.text)
-    return f"{shown} {{\\footnotesize {escape(cell.aside)}}}" if cell.aside else shown
+    shown = f"\\textbf{{{escape_latex(cell.text)}}}" if cell.strong else escape_latex(cell.text)
+    return f"{shown} {{\\footnotesize {escape_latex(cell.aside)}}}" if cell.aside else shown

@@ -33,8 +33,8 @@ from scantrial.report.document import (
     Table,
     Targets,
     Text,
-    numbered,
-    plain,
+    numbered_figures,
+    plain_text,
     severity_label,
     targets_of,
     walk,
@@ -71,17 +71,17 @@ def to_markdown(
         folder=folder,
         targets=targets_of(document),
         linked=_linked(document),
-        names=numbered(document),
+        names=numbered_figures(document),
         drawings=drawings or Drawings(),
     )
     parts = [
-        f"*{escape(document.eyebrow)}*" if document.eyebrow else "",
-        f"# {escape(document.title)}",
-        "\n".join(f"- {bold(term)}: {escape(value)}" for term, value in document.facts),
+        f"*{escape_markdown(document.eyebrow)}*" if document.eyebrow else "",
+        f"# {escape_markdown(document.title)}",
+        "\n".join(f"- {bold(term)}: {escape_markdown(value)}" for term, value in document.facts),
         *writer.blocks(document.front, level=2),
         *writer.blocks(document.sections, level=2),
         "---" if document.footer else "",
-        escape(document.footer),
+        escape_markdown(document.footer),
     ]
     return MarkdownReport(text="\n\n".join(part for part in parts if part) + "\n", files=writer.files)
 
@@ -105,7 +105,7 @@ def _texts(block: Block) -> Iterator[Text]:
 # ---------------------------------------------------------------------- words
 
 
-def escape(words: str) -> str:
+def escape_markdown(words: str) -> str:
     """Return words as Markdown that says just them, on one line: nothing in them is a mark, a link or HTML."""
     line = re.sub(r"[ \t\n\r\f\v\x1c-\x1f\x85\u2028\u2029]+", " ", words).strip(" ")
     line = re.sub(r"([\\`*_{}\[\]<>#|~$&@])", r"\\\1", line)
@@ -121,7 +121,7 @@ def escape(words: str) -> str:
 
 def bold(words: str, *, before: str = "", after: str = "") -> str:
     """Return words as Markdown in bold, between these letters."""
-    inner = escape(words)
+    inner = escape_markdown(words)
     if not inner:
         return ""
     marked = _may_touch(inner[0], before[-1:]) and _may_touch(inner[-1], after[:1])
@@ -188,12 +188,13 @@ class _Writer:
                 lines = (f"- {bold(term)}: {self.text(content)}" for term, content in block.items)
                 return _after(anchor, "\n".join(lines))
             case Table():
-                return f"{anchor}**{self.names[block.id]}.** {escape(block.caption)}\n\n{_table(block)}"
+                return f"{anchor}**{self.names[block.id]}.** {escape_markdown(block.caption)}\n\n{_table(block)}"
             case FigureBlock():
                 return self._figure(block, anchor)
             case Gallery():
                 return _after(
-                    anchor, "\n\n".join(part for part in (escape(block.caption), self._pictures(block)) if part)
+                    anchor,
+                    "\n\n".join(part for part in (escape_markdown(block.caption), self._pictures(block)) if part),
                 )
             case CodeBlock():
                 return _after(anchor, code_block(block.content, block.language))
@@ -206,14 +207,14 @@ class _Writer:
                 opened = f'<details id="{block.id}">\n<summary>{summary}</summary>'
                 return "\n\n".join(part for part in (opened, inner, "</details>") if part)
             case Section():
-                heading = f"{'#' * min(level, 6)} {anchor}{escape(block.title)}"
+                heading = f"{'#' * min(level, 6)} {anchor}{escape_markdown(block.title)}"
                 return "\n\n".join([heading, *self.blocks(block.blocks, level=level + 1)])
 
     def text(self, content: Text) -> str:
         """Return the text of a block."""
         line = ""
         for i, part in enumerate(content):
-            piece = self._inline(part, before=line, after=plain(content[i + 1 :]))
+            piece = self._inline(part, before=line, after=plain_text(content[i + 1 :]))
             # Two stretches of code that touch would be one.
             line += f" {piece}" if line.endswith("`") and piece.startswith("`") else piece
         return line.strip()
@@ -226,7 +227,7 @@ class _Writer:
                 return _spaced(part.text, partial(bold, before=before, after=after))
             case Link():
                 target = self.targets.sound(part.target)
-                return _spaced(part.text) if target is None else f"[{escape(part.text)}](<{target}>)"
+                return _spaced(part.text) if target is None else f"[{escape_markdown(part.text)}](<{target}>)"
             case _:
                 return _spaced(part)
 
@@ -242,12 +243,14 @@ class _Writer:
     def _figure(self, block: FigureBlock, anchor: str) -> str:
         figure = block.figure
         path = self._keep(f"{block.id}.svg", self.drawings.whole(block).svg.encode())
-        words = f"**{self.names[block.id]}. {escape(figure.title)}.** {escape(figure.caption)}".rstrip()
-        return f"{anchor}![{escape(figure.alt)}](<{path}>)\n\n{words}"
+        words = (
+            f"**{self.names[block.id]}. {escape_markdown(figure.title)}.** {escape_markdown(figure.caption)}".rstrip()
+        )
+        return f"{anchor}![{escape_markdown(figure.alt)}](<{path}>)\n\n{words}"
 
     def _pictures(self, block: Gallery) -> str:
         shown = [self._picture(f"{block.id}-{i}.png", item) for i, item in enumerate(block.pictures, 1)]
-        captions = [escape(item.caption) for item in block.pictures]
+        captions = [escape_markdown(item.caption) for item in block.pictures]
         n = min(PICTURES_A_ROW, len(shown))
         rows: list[list[str]] = []
         for start in range(0, len(shown), n or 1):
@@ -257,22 +260,22 @@ class _Writer:
 
     def _picture(self, name: str, picture: Picture) -> str:
         if picture.png is None:
-            return f"*not kept: {escape(picture.alt)}*"
-        return f"![{escape(picture.alt)}](<{self._keep(name, picture.png)}>)"
+            return f"*not kept: {escape_markdown(picture.alt)}*"
+        return f"![{escape_markdown(picture.alt)}](<{self._keep(name, picture.png)}>)"
 
 
 def _table(table: Table) -> str:
-    header = [escape(column.title) for column in table.columns]
-    rows = [["<br>".join((_cell_line(cell), *map(escape, cell.below))) for cell in row] for row in table.rows]
+    header = [escape_markdown(column.title) for column in table.columns]
+    rows = [["<br>".join((_cell_line(cell), *map(escape_markdown, cell.below))) for cell in row] for row in table.rows]
     return pipe_table(header, rows, right=[column.align == "right" for column in table.columns])
 
 
 def _cell_line(cell: Cell) -> str:
-    shown = bold(cell.text) if cell.strong else escape(cell.text)
-    return f"{shown} {escape(cell.aside)}" if cell.aside else shown
+    shown = bold(cell.text) if cell.strong else escape_markdown(cell.text)
+    return f"{shown} {escape_markdown(cell.aside)}" if cell.aside else shown
 
 
-def _spaced(words: str, mark: Callable[[str], str] = escape) -> str:
+def _spaced(words: str, mark: Callable[[str], str] = escape_markdown) -> str:
     """Escape a piece of a line and keep the space around it."""
     inner = mark(words)
     before = " " if words[:1].isspace() else ""

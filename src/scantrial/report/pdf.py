@@ -34,7 +34,7 @@ from scantrial.report.document import (
     Table,
     Targets,
     as_dict,
-    numbered,
+    numbered_figures,
     severity_label,
     targets_of,
 )
@@ -78,7 +78,7 @@ def to_pdf(document: Document, *, drawings: Drawings | None = None) -> bytes:
         setting = _Setting(
             folder=folder,
             targets=targets_of(document),
-            names=numbered(document),
+            names=numbered_figures(document),
             drawings=drawings or Drawings(),
         )
         content = setting.document(document)

@@ -114,7 +114,7 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind))
 
 
-def check_probabilities(sheet: Sheet, values: NDArray[np.float64], names: Sequence[str]) -> None:
+def check_probability_columns(sheet: Sheet, values: NDArray[np.float64], names: Sequence[str]) -> None:
     """Note rows of probabilities that lie outside 0 to 1 or do not sum to 1; a single column of scores may hold any."""
     if len(names) < 2:
         return

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scantrial.core.records import SPLITS
 from scantrial.store.prediction_columns import (
     check_columns,
-    check_probabilities,
+    check_probability_columns,
     class_labels,
     numbers_of,
     rows_of_splits,
@@ -36,7 +36,7 @@ from scantrial.store.prediction_sheet import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SplitScores:
+class FileScores:
     """What every run said about the cases of one split.
 
     Parameters
@@ -69,7 +69,7 @@ class PredictionFile:
     arms: tuple[str, ...]
     seeds: tuple[int, ...]
     class_names: tuple[str, ...]
-    splits: Mapping[str, SplitScores]
+    splits: Mapping[str, FileScores]
     has_splits: bool
 
 
@@ -95,7 +95,7 @@ def read_prediction_file(
     sheet = rows_of_splits(sheet, splits)
     keys = _Keys.of(sheet)
     values = np.column_stack([numbers_of(sheet, name) for name in value_columns])
-    check_probabilities(sheet, values, value_columns)
+    check_probability_columns(sheet, values, value_columns)
     class_names, y_true = class_labels(sheet, value_columns, positive)
     patients = column_texts(sheet, "patient") if "patient" in sheet.table.column_names else None
     if keys.sound:
@@ -221,7 +221,7 @@ def _arrange(
     y_true: NDArray[np.int64],
     values: NDArray[np.float64],
     patients: NDArray[np.str_] | None,
-) -> SplitScores:
+) -> FileScores:
     """Put the rows of a split into their places, one row of scores for each run."""
     rows = np.flatnonzero(keys.split_of == split)
     chosen, place = np.unique(keys.case_of[rows], return_inverse=True)
@@ -229,7 +229,7 @@ def _arrange(
     scores[keys.run_of[rows], place.reshape(-1)] = values[rows]
     of_case = np.empty(len(chosen), dtype=np.int64)
     of_case[place.reshape(-1)] = rows
-    return SplitScores(
+    return FileScores(
         cases=tuple(keys.cases[chosen].tolist()),
         y_true=y_true[of_case],
         scores=scores[:, :, 0] if values.shape[1] == 1 else scores,

@@ -43,7 +43,7 @@ class Draft:
     recipe: Recipe | None = None
 
 
-class Design:
+class ArmBuilder:
     """The arms of a study's plain data, made as far as they can be, with all problems on the way.
 
     Parameters

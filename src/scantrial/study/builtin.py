@@ -16,7 +16,7 @@ def _files() -> Registry[Path]:
     return Registry("built-in study", {file.stem: file for file in sorted(_FOLDER.glob("*.yaml"))})
 
 
-def names() -> tuple[str, ...]:
+def builtin_names() -> tuple[str, ...]:
     """Return the names of the built-in studies, sorted."""
     return tuple(_files())
 
@@ -32,6 +32,6 @@ def path(name: str) -> Path:
     return _files()[name]
 
 
-def describe(name: str) -> str:
+def builtin_title(name: str) -> str:
     """Return the question that a built-in study asks."""
     return str(read_tree(path(name).read_text(encoding="utf-8")).data["study"])

@@ -8,7 +8,7 @@ from typing import Any
 from scantrial.core.names import listed, nearest
 from scantrial.core.trees import value_at
 from scantrial.recipe.plan import PlannedHypothesis
-from scantrial.study.arms import Design, Draft, key_problem
+from scantrial.study.arms import ArmBuilder, Draft, key_problem
 from scantrial.study.faults import Problem, shown
 from scantrial.study.spec import StudySpec
 from scantrial.study.tree import Path
@@ -25,7 +25,7 @@ class Claims:
     design : its arms
     """
 
-    def __init__(self, data: Mapping[str, Any], design: Design) -> None:
+    def __init__(self, data: Mapping[str, Any], design: ArmBuilder) -> None:
         self.problems: list[Problem] = []
         self._design = design
         items = data.get("hypotheses")

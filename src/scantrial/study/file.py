@@ -16,7 +16,7 @@ from scantrial.core.trees import value_at
 from scantrial.data.load import check_source
 from scantrial.data.spec import SourceSpec
 from scantrial.study import builtin
-from scantrial.study.arms import Design
+from scantrial.study.arms import ArmBuilder
 from scantrial.study.claims import Claims
 from scantrial.study.faults import Problem, shown, validated
 from scantrial.study.settings import SettingError, with_setting
@@ -25,7 +25,7 @@ from scantrial.study.study import Study
 from scantrial.study.tree import MAX_CHARACTERS, Place, Tree, dotted, read_tree
 
 
-def read_study(name_or_path: str | Path, *, sets: Sequence[str] = (), seeds: int | None = None) -> Study:
+def read_study_file(name_or_path: str | Path, *, sets: Sequence[str] = (), seeds: int | None = None) -> Study:
     """Read a study file, or a built-in study by its name.
 
     Parameters
@@ -41,7 +41,7 @@ def read_study(name_or_path: str | Path, *, sets: Sequence[str] = (), seeds: int
     InputError
         If there is no such built-in and no such file.
     """
-    is_builtin = isinstance(name_or_path, str) and name_or_path in builtin.names()
+    is_builtin = isinstance(name_or_path, str) and name_or_path in builtin.builtin_names()
     path = builtin.path(str(name_or_path)) if is_builtin else _existing(name_or_path)
     return parse_study(
         _text_of(path),
@@ -72,7 +72,7 @@ def parse_study(
     source : how messages call the text
     source_path, base : the file it came from, and the folder that its relative paths start from
         (default: the working directory)
-    sets, seeds : as in `read_study`
+    sets, seeds : as in `read_study_file`
 
     Raises
     ------
@@ -103,7 +103,7 @@ def study_of(
         wrong = tree.fault((), f"got {shown(data)}; expected keys with values, such as study and data")
         raise StudyFileError(source, tree.faults or [wrong])
     spec, problems = validated(StudySpec, data)
-    design = Design(data)
+    design = ArmBuilder(data)
     claims = Claims(data, design)
     faults = _all_faults(tree, [*problems, *design.problems, *claims.problems, *_source_problems(data, base)])
     if faults or spec is None:
@@ -168,11 +168,11 @@ def _existing(name_or_path: str | Path) -> Path:
         return path
     if is_folder:
         raise InputError(f"{path} is a folder", expected="a study file, or the name of a built-in study")
-    guess = nearest(path.stem, builtin.names())
+    guess = nearest(path.stem, builtin.builtin_names())
     hint = f" (did you mean {guess!r}?)" if guess else ""
     raise InputError(
         f"there is no study file {shown(str(name_or_path))}, and no built-in study of that name{hint}",
-        expected=f"a path to a file, or one of {listed(builtin.names())}",
+        expected=f"a path to a file, or one of {listed(builtin.builtin_names())}",
     )
 
 

@@ -13,7 +13,7 @@ from scantrial.analysis.assumptions import Basis
 from scantrial.analysis.contrasts import factorial_effects
 from scantrial.analysis.estimates import estimate
 from scantrial.analysis.mrmc import Components, components
-from scantrial.analysis.planned_design import Design
+from scantrial.analysis.planned_design import PlannedDesign
 from scantrial.analysis.power import cautious, from_components
 from scantrial.analysis.runs import RunScores
 from scantrial.core.errors import DataError, InputError
@@ -187,9 +187,9 @@ def planned_pairs(study: Study) -> tuple[tuple[str, str], ...]:
     return tuple(pairs.values())
 
 
-def design_of(study: Study, cases: CountedCases) -> Design:
+def design_of(study: Study, cases: CountedCases) -> PlannedDesign:
     """Return the design of a study on its test cases."""
-    return Design(
+    return PlannedDesign(
         n_arms=len(study.arms),
         n_comparisons=len(planned_pairs(study)) + len(planned_effects(study)),
         n_seeds=len(study.seeds),

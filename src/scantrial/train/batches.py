@@ -15,7 +15,7 @@ from scantrial.train.schedules import learning_rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class TrainingStep:
     """One step of training. What is drawn for a case by `seed`, `epoch` and its number is the same in every arm.
 
     Parameters
@@ -36,7 +36,7 @@ class Step:
     cases: NDArray[np.int64]
 
 
-def epoch_steps(task: RunTask, epoch: int) -> tuple[Step, ...]:
+def epoch_steps(task: RunTask, epoch: int) -> tuple[TrainingStep, ...]:
     """Return the steps of one epoch.
 
     Parameters
@@ -49,7 +49,7 @@ def epoch_steps(task: RunTask, epoch: int) -> tuple[Step, ...]:
     bounds = batch_bounds(len(order), recipe.batch_size)
     before = (epoch - 1) % recipe.epochs * len(bounds)
     return tuple(
-        Step(
+        TrainingStep(
             seed=task.seed,
             epoch=epoch,
             number=number,

@@ -32,7 +32,7 @@ def logits_of(network: nn.Module, scans: DeviceScans, *, n_at_once: int) -> Tens
     return torch.cat(parts).float().cpu()
 
 
-def measure(head: Head, logits: Tensor, y_true: Tensor) -> Measured:
+def loss_and_accuracy(head: Head, logits: Tensor, y_true: Tensor) -> Measured:
     """Return the class-weighted mean loss and the plain accuracy, summed in float64.
 
     Parameters

@@ -20,7 +20,7 @@ from scantrial.core.machine import return_freed_memory
 from scantrial.core.records import RunResult
 from scantrial.recipe.spec import AdamSpec, Optimizer
 from scantrial.recipe.task import RunTask, Tell
-from scantrial.train.batches import Step
+from scantrial.train.batches import TrainingStep
 from scantrial.train.kernel import ADAM, SGD, Kernel, SweepArguments, chosen_variant
 from scantrial.train.run import TrainedEpoch, carry_out, grad_norm
 from scantrial.train.state import Setup, TrainState
@@ -92,7 +92,7 @@ def _chain(module: nn.Module) -> Iterable[nn.Module]:
         yield module
 
 
-def train_epoch(kernel: Kernel, setup: Setup, state: TrainState, steps: Sequence[Step]) -> TrainedEpoch:
+def train_epoch(kernel: Kernel, setup: Setup, state: TrainState, steps: Sequence[TrainingStep]) -> TrainedEpoch:
     """Take the steps of one epoch, one after the other.
 
     Logits that are not finite end the epoch: the weights behind them cannot recover.
@@ -118,7 +118,7 @@ def train_epoch(kernel: Kernel, setup: Setup, state: TrainState, steps: Sequence
 
 
 def step_behind(
-    setup: Setup, optimizer: optim.Optimizer, network: SplitNetwork, products: Tensor, step: Step
+    setup: Setup, optimizer: optim.Optimizer, network: SplitNetwork, products: Tensor, step: TrainingStep
 ) -> Tensor:
     """Move all weights but the first layer's, leave the gradient in `products`, return the logits before the move."""
     for group in optimizer.param_groups:
@@ -170,7 +170,7 @@ class Sweep:
         """Return the products of a batch with the weight as it stands, shape (len(rows), n_units)."""
         return self._sweep(rows[:0], None, rows)
 
-    def step(self, step: Step, delta: Tensor | None, upcoming: Tensor) -> Tensor:
+    def step(self, step: TrainingStep, delta: Tensor | None, upcoming: Tensor) -> Tensor:
         """Move the weight once, and return the products of the batch that comes next.
 
         Parameters

@@ -22,7 +22,7 @@ from scantrial.train.evaluate import cases_at_once, logits_of
 from scantrial.train.scans import put_on_device
 
 
-class Scores(NamedTuple):
+class BatchScores(NamedTuple):
     """What a network says of n scans.
 
     Parameters
@@ -53,7 +53,7 @@ class Predictor:
     device: str
     n_at_once: int
 
-    def __call__(self, images: Pixels) -> Scores:
+    def __call__(self, images: Pixels) -> BatchScores:
         """Score scans.
 
         Parameters
@@ -76,10 +76,10 @@ class Predictor:
             )
         if len(images) == 0:
             empty = np.empty((0, self.head.n_outputs), dtype=np.float32)
-            return Scores(logits=empty, y_prob=np.empty((0, self.head.n_classes)))
+            return BatchScores(logits=empty, y_prob=np.empty((0, self.head.n_classes)))
         scans = put_on_device(images, self.preprocessing, device=self.device)
         logits = logits_of(self.network, scans, n_at_once=self.n_at_once)
-        return Scores(logits=logits.numpy(), y_prob=self.head.probabilities(logits).numpy())
+        return BatchScores(logits=logits.numpy(), y_prob=self.head.probabilities(logits).numpy())
 
 
 def load_predictor(facts: RunFacts, weights: Mapping[str, NDArray[Any]], *, device: str = "cpu") -> Predictor:

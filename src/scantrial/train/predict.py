@@ -25,7 +25,7 @@ from scantrial.train.inference import load_predictor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class PredictedFile:
     """One image under the network.
 
     Parameters
@@ -40,7 +40,7 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedFiles:
+class PredictedFiles:
     """All files under one network, with what identifies it.
 
     Parameters
@@ -49,7 +49,7 @@ class JudgedFiles:
     """
 
     class_names: tuple[str, ...]
-    rows: tuple[Judgement, ...]
+    rows: tuple[PredictedFile, ...]
     model: dict[str, Any]
 
     @property
@@ -64,7 +64,7 @@ class JudgedFiles:
         return asdict(self)
 
 
-def judge_files(run_dir: Path, files: Sequence[Path]) -> JudgedFiles:
+def predict_files(run_dir: Path, files: Sequence[Path]) -> PredictedFiles:
     """Give each file the run's own preprocessing and its network's probabilities.
 
     Parameters
@@ -88,7 +88,7 @@ def judge_files(run_dir: Path, files: Sequence[Path]) -> JudgedFiles:
     with _importable(folder):
         _, y_prob = load_predictor(facts, weights)(images)
     rows = tuple(
-        Judgement(file=name, predicted_class=facts.class_names[int(p.argmax())], y_prob=tuple(map(float, p)))
+        PredictedFile(file=name, predicted_class=facts.class_names[int(p.argmax())], y_prob=tuple(map(float, p)))
         for name, p in zip(names, y_prob, strict=True)
     )
     model = {
@@ -99,7 +99,7 @@ def judge_files(run_dir: Path, files: Sequence[Path]) -> JudgedFiles:
         "weights_sha256": sha256_of(folder.run_path(key) / "best.safetensors"),
         "data_fingerprint": folder.data()["fingerprint"],
     }
-    return JudgedFiles(class_names=facts.class_names, rows=rows, model=model)
+    return PredictedFiles(class_names=facts.class_names, rows=rows, model=model)
 
 
 def _locate(run_dir: Path) -> tuple[StudyFolder, RunKey]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from scantrial.core.records import RunResult
 from scantrial.recipe.task import RunTask, Tell
-from scantrial.train.batches import Step
+from scantrial.train.batches import TrainingStep
 from scantrial.train.run import TrainedEpoch, carry_out, grad_norm
 from scantrial.train.state import Setup, TrainState
 
@@ -41,7 +41,7 @@ def train_run(task: RunTask, tell: Tell) -> RunResult:
     return carry_out(task, tell, engine="reference", train_epoch=train_epoch)
 
 
-def train_epoch(setup: Setup, state: TrainState, steps: Sequence[Step]) -> TrainedEpoch:
+def train_epoch(setup: Setup, state: TrainState, steps: Sequence[TrainingStep]) -> TrainedEpoch:
     """Take the steps of one epoch, one after the other."""
     seen = torch.empty(len(setup.train), setup.head.n_outputs, device=setup.task.device)
     norms: list[Tensor] = []
@@ -56,7 +56,7 @@ def train_epoch(setup: Setup, state: TrainState, steps: Sequence[Step]) -> Train
     )
 
 
-def train_step(setup: Setup, state: TrainState, step: Step, *, norms: list[Tensor]) -> Tensor:
+def train_step(setup: Setup, state: TrainState, step: TrainingStep, *, norms: list[Tensor]) -> Tensor:
     """Move the weights once; return the batch's logits from before the move.
 
     Where the gradient is clipped, its norm before that is added to `norms`.

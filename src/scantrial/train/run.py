@@ -26,10 +26,10 @@ from scantrial.nets.generators import borrowed_generators
 from scantrial.nets.heads import make_head, resolve_class_weights
 from scantrial.recipe.networks import network_of
 from scantrial.recipe.task import RunTask, Tell
-from scantrial.train.batches import Step, epoch_steps
+from scantrial.train.batches import TrainingStep, epoch_steps
 from scantrial.train.checkpoint import load_checkpoint, save_checkpoint, take_up
 from scantrial.train.checks import check_task
-from scantrial.train.evaluate import cases_at_once, logits_of, measure
+from scantrial.train.evaluate import cases_at_once, logits_of, loss_and_accuracy
 from scantrial.train.optimizers import make_optimizer
 from scantrial.train.process import set_process
 from scantrial.train.scans import put_on_device
@@ -57,7 +57,7 @@ class TrainedEpoch:
     last_grad_norm: float | None
 
 
-EpochTrainer = Callable[[Setup, TrainState, Sequence[Step]], TrainedEpoch]
+EpochTrainer = Callable[[Setup, TrainState, Sequence[TrainingStep]], TrainedEpoch]
 """Takes the steps of one epoch, moving the weights of the state's network."""
 
 
@@ -180,15 +180,17 @@ def _next_epoch(setup: Setup, state: TrainState, train_epoch: EpochTrainer) -> N
 
 
 def _record(
-    setup: Setup, state: TrainState, steps: Sequence[Step], trained: TrainedEpoch, val_logits: Tensor
+    setup: Setup, state: TrainState, steps: Sequence[TrainingStep], trained: TrainedEpoch, val_logits: Tensor
 ) -> EpochRecord:
     epoch = steps[0].epoch
     order = torch.cat([step.rows for step in steps]).cpu()
-    train = measure(setup.head, trained.logits, setup.y_train[order])
-    val = measure(setup.head, val_logits, setup.y_val)
+    train = loss_and_accuracy(setup.head, trained.logits, setup.y_train[order])
+    val = loss_and_accuracy(setup.head, val_logits, setup.y_val)
     again = None
     if setup.task.recipe.train_eval:
-        again = measure(setup.head, logits_of(state.network, setup.train, n_at_once=setup.n_at_once), setup.y_train)
+        again = loss_and_accuracy(
+            setup.head, logits_of(state.network, setup.train, n_at_once=setup.n_at_once), setup.y_train
+        )
     return EpochRecord(
         round=(epoch - 1) // setup.task.recipe.epochs + 1,
         epoch=epoch,

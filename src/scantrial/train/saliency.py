@@ -44,7 +44,7 @@ def explain(predictor: Predictor, image: Pixels) -> SaliencyMaps:
     )
 
 
-def log_odds(head: Head, logits: Tensor, target: int) -> Tensor:
+def class_log_odds(head: Head, logits: Tensor, target: int) -> Tensor:
     """Return the log odds of a class's probability, shape (n,), so that a gradient can be taken through them."""
     if head.n_outputs == 1:
         return logits[:, 0] if target == 1 else -logits[:, 0]
@@ -56,7 +56,7 @@ def log_odds(head: Head, logits: Tensor, target: int) -> Tensor:
 def _gradient(predictor: Predictor, x: Tensor, target: int) -> NDArray[np.float64]:
     x = x.detach().clone().requires_grad_()
     with torch.enable_grad():
-        torch.autograd.backward(log_odds(predictor.head, predictor.network(x), target)[0])
+        torch.autograd.backward(class_log_odds(predictor.head, predictor.network(x), target)[0])
     assert x.grad is not None
     return x.grad[0].abs().amax(dim=0).double().cpu().numpy()
 

@@ -12,7 +12,7 @@ from scantrial.findings.case import ArmCase, CaseView, build_case
 from scantrial.web.cases import CaseIndex, Chosen, choose, finding_titles, findings_by_case, split_scores
 from scantrial.web.number_pages import NOTE_CLOSED
 from scantrial.web.queries import PAGE_SIZE, CaseQuery, CasesQuery
-from scantrial.web.records import ArmOnCase, CaseFilter, CasePage, CasesPage, Saliency, SeedOnCase
+from scantrial.web.records import ArmOnCaseLine, CaseFilter, CasePage, CasesPage, Saliency, SeedOnCaseLine
 from scantrial.web.studies import OpenStudy, Shelf
 
 NOTE_TEST = (
@@ -139,10 +139,10 @@ def case_page(
     )
 
 
-def _arm_on_case(view: CaseView, arm: ArmCase) -> ArmOnCase:
+def _arm_on_case(view: CaseView, arm: ArmCase) -> ArmOnCaseLine:
     truth = view.class_names.index(view.true_class)
     of_truth = [seed.y_prob[truth] for seed in arm.seeds]
-    return ArmOnCase(
+    return ArmOnCaseLine(
         name=arm.name,
         label=arm.label,
         p_truth=arm.y_prob[truth] if arm.y_prob else None,
@@ -151,7 +151,7 @@ def _arm_on_case(view: CaseView, arm: ArmCase) -> ArmOnCase:
         is_right=arm.right,
         n_right=arm.n_right,
         seeds=tuple(
-            SeedOnCase(seed=seed.seed, y_prob=seed.y_prob, decision=seed.decision, is_right=seed.right)
+            SeedOnCaseLine(seed=seed.seed, y_prob=seed.y_prob, decision=seed.decision, is_right=seed.right)
             for seed in arm.seeds
         ),
     )

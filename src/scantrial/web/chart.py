@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from scantrial.web.records import ArmCurves, SeedCurve
+from scantrial.web.records import ArmLearningCurves, SeedCurve
 
 WIDTH, HEIGHT = 330, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 6, 8, 24
@@ -35,7 +35,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
+class CurvePanel:
     """Accuracy or loss of one arm over its epochs."""
 
     title: str
@@ -61,7 +61,7 @@ class _Frame:
         return HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM)
 
 
-def panels(arms: Sequence[ArmCurves]) -> dict[str, tuple[Panel, Panel]]:
+def panels(arms: Sequence[ArmLearningCurves]) -> dict[str, tuple[CurvePanel, CurvePanel]]:
     """Draw accuracy and loss of every arm, by its name; all arms share their axes of epochs and accuracy."""
     runs = [run for arm in arms for run in arm.runs]
     n_epochs = max((run.epochs[-1] for run in runs if run.epochs), default=1)
@@ -74,7 +74,7 @@ def _numbers(*series: Values) -> float:
     return min((value for values in series for value in values if value is not None), default=0.0)
 
 
-def _arm(arm: ArmCurves, accuracy: _Frame) -> tuple[Panel, Panel]:
+def _arm(arm: ArmLearningCurves, accuracy: _Frame) -> tuple[CurvePanel, CurvePanel]:
     losses = sorted(v for run in arm.runs for values in (run.train_loss, run.val_loss) for v in values if v is not None)
     # The first epochs of a few runs must not flatten all the rest.
     high = losses[min(len(losses) - 1, int(0.98 * len(losses)))] if losses else 1.0
@@ -82,7 +82,7 @@ def _arm(arm: ArmCurves, accuracy: _Frame) -> tuple[Panel, Panel]:
     return _panel(arm, "accuracy", accuracy), _panel(arm, "loss", loss)
 
 
-def _panel(arm: ArmCurves, quantity: str, frame: _Frame) -> Panel:
+def _panel(arm: ArmLearningCurves, quantity: str, frame: _Frame) -> CurvePanel:
     lines = []
     for split in ("train", "val"):
         columns = [(run, _column(run, f"{split}_{quantity}")) for run in arm.runs]
@@ -92,7 +92,7 @@ def _panel(arm: ArmCurves, quantity: str, frame: _Frame) -> Panel:
             if len(columns) > 1 or run.state == "running"
         ]
         lines.append(Line(path=_path(*_mean(columns), frame), kind=f"{split} mean"))
-    return Panel(
+    return CurvePanel(
         title=quantity.capitalize(),
         lines=tuple(line for line in lines if line.path),
         rings=tuple(_rings(arm.runs, f"val_{quantity}", frame)),
@@ -165,7 +165,7 @@ def _said(value: float, quantity: str) -> str:
     return f"{100 * value:.4g}%" if quantity == "accuracy" else f"{value:.4g}"
 
 
-def _alt(arm: ArmCurves, quantity: str) -> str:
+def _alt(arm: ArmLearningCurves, quantity: str) -> str:
     ends = []
     for split, word in (("train", "training"), ("val", "validation")):
         _, values = _mean([(run, _column(run, f"{split}_{quantity}")) for run in arm.runs])

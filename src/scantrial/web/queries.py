@@ -17,19 +17,19 @@ PAGE_SIZE = 120
 Query = TypeVar("Query", bound=BaseModel)
 
 
-class Asked(BaseModel):
+class PageQuery(BaseModel):
     """A query: no key but those of its page."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class StudyQuery(Asked):
+class StudyQuery(PageQuery):
     """Of a study's page and of its report; `results` = now opens test rows before a study is complete."""
 
     results: Literal["now"] | None = None
 
 
-class CasesQuery(Asked):
+class CasesQuery(PageQuery):
     """Of the list of cases, and of a case that was reached through it; `results` as for a study."""
 
     results: Literal["now"] | None = None
@@ -101,7 +101,7 @@ class CaseQuery(CasesQuery):
             )
 
 
-class CompareQuery(Asked):
+class CompareQuery(PageQuery):
     """Of the comparison of two arms."""
 
     results: Literal["now"] | None = None
@@ -110,7 +110,7 @@ class CompareQuery(Asked):
     second: str | None = None
 
 
-class ThresholdQuery(Asked):
+class ThresholdQuery(PageQuery):
     """Of the page on thresholds."""
 
     results: Literal["now"] | None = None

@@ -115,7 +115,7 @@ class SeedCurve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CurveWarning:
+class CurveWarningLine:
     """What the learning curves show that something should be done about."""
 
     code: str = told("of the check, as in docs/learning-curves.md")
@@ -125,7 +125,7 @@ class CurveWarning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArmCurves:
+class ArmLearningCurves:
     """An arm with the learning curves of its runs."""
 
     name: str = told("arm, as in the study folder")
@@ -133,14 +133,14 @@ class ArmCurves:
     settings: Mapping[str, Any] = told("the settings that are not the same in all arms, by dotted key")
     n_finished: int = told("runs of this arm that are there")
     runs: tuple[SeedCurve, ...] = told("by seed; runs that have no epoch yet are left out")
-    warnings: tuple[CurveWarning, ...] = told("of the diagnosis of its curves")
+    warnings: tuple[CurveWarningLine, ...] = told("of the diagnosis of its curves")
 
 
 # ---------------------------------------------------------------------- the study
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hypothesis:
+class HypothesisLine:
     """A hypothesis of the study file, answered."""
 
     claim: str = told("as the study file has it")
@@ -179,7 +179,7 @@ class Results:
     metric_title: str = told("the metric in words")
     is_proportion: bool = told("whether it is a proportion, to be shown in per cent")
     verdicts: tuple[str, ...] = told("the answer in short, as sentences")
-    hypotheses: tuple[Hypothesis, ...] = told("in the order of the study file")
+    hypotheses: tuple[HypothesisLine, ...] = told("in the order of the study file")
     arms: tuple[ArmResult, ...] = told("the primary metric of every arm")
     notes: tuple[str, ...] = told("what a reader has to know")
     curves_said: Mapping[str, tuple[str, ...]] = told("what the learning curves and gaps show, by arm label")
@@ -208,7 +208,7 @@ class StudyPage:
     class_names: tuple[str, ...] = told("in the order of class indices")
     counts: Mapping[str, Mapping[str, int]] = told("cases by split, then by class")
     progress: Progress = told("how far it is")
-    arms: tuple[ArmCurves, ...] = told("every arm with its curves and what is wrong with them")
+    arms: tuple[ArmLearningCurves, ...] = told("every arm with its curves and what is wrong with them")
     results_state: str = told(
         "ready; computing (ask again); closed (the study is not complete and test rows stay closed); failed; none (no "
         "run is finished)"
@@ -285,7 +285,7 @@ class CasesPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeedOnCase:
+class SeedOnCaseLine:
     """One run on the case."""
 
     seed: int = told("its seed")
@@ -295,7 +295,7 @@ class SeedOnCase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArmOnCase:
+class ArmOnCaseLine:
     """One arm on the case."""
 
     name: str = told("arm, as in the study folder")
@@ -305,7 +305,7 @@ class ArmOnCase:
     decision: str | None = told("class with the largest mean probability; null without a run")
     is_right: bool | None = told("whether that is the true class")
     n_right: int = told("runs that decided rightly")
-    seeds: tuple[SeedOnCase, ...] = told("each run by itself")
+    seeds: tuple[SeedOnCaseLine, ...] = told("each run by itself")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,7 +335,7 @@ class CasePage:
     truth: str = told("true class")
     class_names: tuple[str, ...] = told("the order of every y_prob")
     findings: Mapping[str, str] = told("titles of the audit's findings that name the case, by code")
-    arms: tuple[ArmOnCase, ...] = told("every arm; none where decisions are left out")
+    arms: tuple[ArmOnCaseLine, ...] = told("every arm; none where decisions are left out")
     has_picture: bool = told("whether the study folder keeps a small picture of it")
     saliency: Saliency | None = told("where a network looks; null where it was not asked for")
     saliency_choices: tuple[str, ...] = told("runs that can be asked about, as ARM/SEED")

@@ -96,10 +96,10 @@ def _environment() -> jinja2.Environment:
         plain=fmt.plain,
         proportion=fmt.proportion,
         p_value=fmt.p_value,
-        duration=duration,
+        duration=duration_filter,
         spread=lambda n_seeds: fmt.spread_words(*n_seeds),
-        metric=metric,
-        difference=difference,
+        metric=metric_filter,
+        difference=difference_filter,
         zip_self=lambda words: [(word, word) for word in words],
         part=lambda text: quote(str(text), safe=""),
         query=to_query,
@@ -112,7 +112,7 @@ def _source(name: str) -> str:
     return files("scantrial.web").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def duration(seconds: float | None) -> str:
+def duration_filter(seconds: float | None) -> str:
     """Show a time for people: ``45 s``, ``3 min``, ``2 h 5 min``."""
     if seconds is None:
         return "not known yet"
@@ -123,12 +123,12 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def metric(value: float | None, is_proportion: bool) -> str:
+def metric_filter(value: float | None, is_proportion: bool) -> str:
     """Show a value of a metric: per cent for a proportion, decimals otherwise."""
     return fmt.proportion(value) if is_proportion else fmt.decimal(value)
 
 
-def difference(value: float | None, is_proportion: bool) -> str:
+def difference_filter(value: float | None, is_proportion: bool) -> str:
     """Show a difference with its sign: points for a proportion."""
     scale, digits = (100, 2) if is_proportion else (1, 4)
     text = "–" if value is None or value != value else f"{scale * value:+.{digits}f}"  # noqa: PLR0124 - NaN

@@ -41,7 +41,7 @@ class ServeOptions:
     open_browser: bool = True
 
 
-def serve(root: Path, options: ServeOptions, *, say: Callable[[Door], None]) -> None:
+def run_server(root: Path, options: ServeOptions, *, say: Callable[[Door], None]) -> None:
     """Serve a folder until Ctrl-C.
 
     Parameters

@@ -25,12 +25,12 @@ from scantrial.prose.verdicts import in_short, notes_on
 from scantrial.recipe.plan import PlannedArm
 from scantrial.store.folder import RunKey
 from scantrial.web.records import (
-    ArmCurves,
+    ArmLearningCurves,
     ArmResult,
     AuditLine,
-    CurveWarning,
+    CurveWarningLine,
     FailedRun,
-    Hypothesis,
+    HypothesisLine,
     IndexPage,
     Progress,
     Results,
@@ -175,7 +175,7 @@ class _Run:
     stamp: int
 
 
-def arm_curves(study: OpenStudy) -> tuple[ArmCurves, ...]:
+def arm_curves(study: OpenStudy) -> tuple[ArmLearningCurves, ...]:
     """Return every arm with the curves of its runs, running and stopped ones among them."""
     plan, counts = study.plan(), study.folder.data()["counts"]
     settings, labels, runs = plan.differing(), plan.labels, _all_runs(study)
@@ -195,17 +195,18 @@ def _arm_curves(
     settings: Mapping[str, Any],
     runs: Mapping[int, _Run],
     counts: Mapping[str, Any],
-) -> ArmCurves:
+) -> ArmLearningCurves:
     watched = {seed: WatchedRun(history=run.history, chosen_epoch=run.chosen_epoch) for seed, run in runs.items()}
     warnings = watch_curves(watched, recipe=arm.recipe, counts=counts)
-    return ArmCurves(
+    return ArmLearningCurves(
         name=arm.name,
         label=label,
         settings=settings,
         n_finished=sum(run.state in ("finished", "diverged") for run in runs.values()),
         runs=tuple(_seed_curve(seed, run) for seed, run in runs.items() if run.history),
         warnings=tuple(
-            CurveWarning(code=item.code, title=item.title, seeds=item.seeds, sentence=item.said) for item in warnings
+            CurveWarningLine(code=item.code, title=item.title, seeds=item.seeds, sentence=item.said)
+            for item in warnings
         ),
     )
 
@@ -275,9 +276,9 @@ def results_of(study: StudyData) -> Results:
     )
 
 
-def _hypotheses(judgement: Judgement) -> tuple[Hypothesis, ...]:
+def _hypotheses(judgement: Judgement) -> tuple[HypothesisLine, ...]:
     return tuple(
-        Hypothesis(claim=item.claim, answer=item.answer, sentence=item.sentence) for item in judgement.hypotheses
+        HypothesisLine(claim=item.claim, answer=item.answer, sentence=item.sentence) for item in judgement.hypotheses
     )
 
 

@@ -13,7 +13,7 @@ from tests.unit.analysis.drawn import noisy, runs_with_errors
 
 from scantrial.analysis.contrasts import single_arm
 from scantrial.analysis.estimates import estimate
-from scantrial.analysis.intervals import arm_estimate, wilson
+from scantrial.analysis.intervals import arm_estimate, wilson_bounds
 from scantrial.analysis.mrmc import analyse
 from scantrial.analysis.runs import RunScores
 
@@ -40,7 +40,7 @@ def test_one_seed_by_patient_has_an_effective_number_of_cases():
     runs = runs_with_errors(wrong, patients=[case // 2 for case in range(100)])
     found = arm_estimate(estimate(runs, "accuracy"), "a")
     assert found.n_effective == pytest.approx(49)
-    assert (found.low, found.high) == pytest.approx(wilson(0.88, 49, quantile=Z95))
+    assert (found.low, found.high) == pytest.approx(wilson_bounds(0.88, 49, quantile=Z95))
 
 
 def test_seeds_take_the_quantile_of_t():
@@ -118,4 +118,4 @@ def test_losses_keep_their_own_scale_and_bounds():
 
 def test_no_spread_at_all_is_a_point():
     """An endless effective number of cases leaves the proportion itself."""
-    assert wilson(0.5, math.inf, quantile=Z95) == (0.5, 0.5)
+    assert wilson_bounds(0.5, math.inf, quantile=Z95) == (0.5, 0.5)

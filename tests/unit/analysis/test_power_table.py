@@ -11,8 +11,8 @@ import pytest
 from scipy import stats
 
 from scantrial.analysis.assumptions import Basis, assume
-from scantrial.analysis.plan_words import percent, said
-from scantrial.analysis.planned_design import Design
+from scantrial.analysis.plan_words import chance_words, size_words
+from scantrial.analysis.planned_design import PlannedDesign
 from scantrial.analysis.power import (
     Variances,
     assumed_auroc,
@@ -22,16 +22,16 @@ from scantrial.analysis.power import (
     power,
     smallest_difference,
 )
-from scantrial.analysis.power_table import plan
+from scantrial.analysis.power_table import plan_power
 from scantrial.core.errors import InputError
 
-TEN = Design(n_arms=2, n_comparisons=1, n_seeds=10, n_by_class=(200, 200), metric="accuracy", margin=0.02)
+TEN = PlannedDesign(n_arms=2, n_comparisons=1, n_seeds=10, n_by_class=(200, 200), metric="accuracy", margin=0.02)
 PILOT = Variances(n_cases=400, var_arm_seed=1e-5, error=2e-5, excess=0.0, source="pilot p")
 
 
-def planned(design: Design = TEN, **given: float) -> list[str]:
+def planned(design: PlannedDesign = TEN, **given: float) -> list[str]:
     """Return the sentences of a plan from assumptions."""
-    return list(plan(design, assume(design, given)).sentences)
+    return list(plan_power(design, assume(design, given)).sentences)
 
 
 # ---------------------------------------------------------------------- the words
@@ -52,7 +52,7 @@ def test_the_answer_in_words():
 
 def test_below_the_floor_no_number_of_seeds_will_do():
     """A point is below what 400 cases can show: the sentence says so, and how many cases it takes."""
-    found = plan(replace(TEN, n_seeds=30), assume(TEN), difference=0.01)
+    found = plan_power(replace(TEN, n_seeds=30), assume(TEN), difference=0.01)
     assert found.outlook.seeds_needed is None
     assert found.sentences[1] == "A true difference of 1.0 points would be found with a probability of 34 %."
     assert found.sentences[2] == (
@@ -75,7 +75,7 @@ def test_several_comparisons_are_held_to_the_strictest_step():
 
 def test_one_seed_says_nothing_of_arms():
     """With one seed there is no smallest difference between arms, only between two networks."""
-    found = plan(replace(TEN, n_seeds=1), assume(TEN))
+    found = plan_power(replace(TEN, n_seeds=1), assume(TEN))
     assert found.outlook.smallest_difference is None
     assert found.outlook.power is None
     assert found.outlook.power_of_equivalence is None
@@ -88,7 +88,7 @@ def test_one_seed_says_nothing_of_arms():
 
 def test_between_two_trained_networks_the_cases_alone_count():
     """The normal formula by hand: (z.975 + z.80) sqrt(disagreement / n)."""
-    found = plan(replace(TEN, n_seeds=1), assume(TEN, {"disagreement": 0.08}))
+    found = plan_power(replace(TEN, n_seeds=1), assume(TEN, {"disagreement": 0.08}))
     by_hand = (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) * math.sqrt(0.08 / 400)
     assert found.outlook.smallest_these_networks == pytest.approx(by_hand)
 
@@ -96,7 +96,7 @@ def test_between_two_trained_networks_the_cases_alone_count():
 def test_a_pilot_gives_a_range():
     """A pilot's own number and the cautious one stand in one sentence, for the power as well; no default is named."""
     wide = replace(PILOT, var_arm_seed=4e-5)
-    found = plan(TEN, Basis(variances=PILOT, cautious=wide, source="pilot p"), difference=0.006)
+    found = plan_power(TEN, Basis(variances=PILOT, cautious=wide, source="pilot p"), difference=0.006)
     assert found.sentences[0] == (
         "With 10 seeds and 400 test cases, a true difference of 0.77 points would be found with a probability of 80 %. "
         "A pilot is small: with its spread over seeds at the upper 80 % limit it takes 1.1 points."
@@ -111,7 +111,7 @@ def test_a_pilot_gives_a_range():
 def test_a_pilot_on_other_cases_is_scaled():
     """Variances over cases shrink with the number of cases; those over seeds stay."""
     design = replace(TEN, n_by_class=(800, 800))
-    found = plan(design, Basis(variances=PILOT, source="pilot p"))
+    found = plan_power(design, Basis(variances=PILOT, source="pilot p"))
     by_hand = smallest_difference(replace(PILOT, n_cases=1600, error=5e-6), n_seeds=10)
     assert found.outlook.smallest_difference == pytest.approx(by_hand)
 
@@ -146,13 +146,13 @@ def test_warnings(change, warning):
     """What stands in the way of a verdict is said; without it, it is not."""
     sd = {"sd_training": 0.05} if "n_seeds" in change and "n_by_class" in change else {}
     design = replace(TEN, **change)
-    assert warning in plan(design, assume(design, sd)).warnings
-    assert warning not in plan(TEN, assume(TEN)).warnings
+    assert warning in plan_power(design, assume(design, sd)).warnings
+    assert warning not in plan_power(TEN, assume(TEN)).warnings
 
 
 def test_no_room_above_the_expected_value():
     """From 0.99 there is one point to gain, less than 400 cases show: that is said."""
-    found = plan(TEN, assume(TEN, {"value": 0.99, "disagreement": 0.02}))
+    found = plan_power(TEN, assume(TEN, {"value": 0.99, "disagreement": 0.02}))
     assert any("From 0.99 there is room for 1.0 points to the best possible value" in text for text in found.warnings)
 
 
@@ -172,7 +172,7 @@ def test_every_default_has_an_origin_and_a_given_number_says_so():
 
 def test_a_plan_is_plain_data():
     """Everything can be written as JSON, nothing rounded."""
-    found = plan(TEN, assume(TEN))
+    found = plan_power(TEN, assume(TEN))
     told = json.loads(json.dumps(found.to_dict()))
     assert told["outlook"]["smallest_difference"] == found.outlook.smallest_difference
     assert told["over_seeds"]["counts"] == [3, 5, 10, 20, 50]
@@ -197,9 +197,9 @@ def test_numbers_that_cannot_be_are_refused():
     with pytest.raises(InputError, match="takes no correlation"):
         assume(TEN, {"correlation": 0.5})
     with pytest.raises(InputError, match=r"two percentage points are 0\.02"):
-        plan(TEN, assume(TEN), difference=2)
+        plan_power(TEN, assume(TEN), difference=2)
     with pytest.raises(InputError, match="a difference of nan"):
-        plan(TEN, assume(TEN), difference=math.nan)
+        plan_power(TEN, assume(TEN), difference=math.nan)
     with pytest.raises(InputError, match="1 arm, 0 comparisons: nothing to compare"):
         replace(TEN, n_arms=1, n_comparisons=0)
     with pytest.raises(InputError, match="0 seeds"):
@@ -232,7 +232,8 @@ def test_hanley_and_mcneil_against_drawn_scores():
 def test_a_spread_too_small_to_square_is_no_spread():
     """A number whose square is below the smallest float brings no division by zero."""
     tiny, none = (
-        plan(TEN, assume(TEN, {"sd_training": sd, "shared": 1.0})).outlook.smallest_difference for sd in (1e-100, 0.0)
+        plan_power(TEN, assume(TEN, {"sd_training": sd, "shared": 1.0})).outlook.smallest_difference
+        for sd in (1e-100, 0.0)
     )
     assert tiny == pytest.approx(none)
 
@@ -263,10 +264,10 @@ def test_more_cases_can_show_less_with_few_seeds_and_the_plan_knows():
 )
 def test_no_probability_is_said_to_be_certain(probability, words):
     """Power is never 100 %."""
-    assert percent(probability) == words
+    assert chance_words(probability) == words
 
 
 def test_differences_in_the_metrics_unit():
     """Points for proportions, the plain number for AUROC; two digits."""
-    assert said("accuracy", 0.02) == "2.0 points"
-    assert said("auroc", 0.0213) == "0.021"
+    assert size_words("accuracy", 0.02) == "2.0 points"
+    assert size_words("auroc", 0.0213) == "0.021"

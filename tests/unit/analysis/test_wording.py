@@ -12,7 +12,7 @@ from tests.unit.analysis.drawn import laid_down
 from scantrial.analysis.contrasts import difference, factorial_effects, linear_trend
 from scantrial.analysis.mrmc import analyse
 from scantrial.analysis.verdicts import decide, evidence
-from scantrial.analysis.wording import amount, at_least, interval, sentence
+from scantrial.analysis.wording import amount, at_least, interval, verdict_sentence
 
 BASE = [0.70, 0.72, 0.71, 0.74, 0.73]
 COUNTED = "counting both the luck of training (5 seeds) and the limited test set (400 cases)"
@@ -22,7 +22,7 @@ def said(estimates, contrast, *, margin=None, pairing="auto"):
     result = analyse(estimates, contrast, pairing=pairing)
     found = evidence(result)
     verdict = decide(result, found, estimates, p_adjusted=found.p, margin=margin)
-    return verdict.label, sentence(result, found, verdict, estimates)
+    return verdict.label, verdict_sentence(result, found, verdict, estimates)
 
 
 def arms(gain, *, n_seeds=5, **options):

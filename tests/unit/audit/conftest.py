@@ -13,7 +13,7 @@ from PIL import Image
 
 from scantrial.audit.audit import subject_of
 from scantrial.audit.checks import CHECKS
-from scantrial.audit.records import AuditSettings, Subject, Verdict
+from scantrial.audit.records import AuditSettings, CheckOutcome, Subject
 from scantrial.data.load import load
 from scantrial.data.phantom import PhantomOptions, make_phantom
 from scantrial.data.scanset import ScanSet
@@ -29,7 +29,7 @@ def phantom_scans(split: Mapping[str, Any] | None = None, **knobs: Any) -> ScanS
     return scans if split is None else apply_split(scans, SplitSpec(**split))
 
 
-def checked(code: str, scans: ScanSet, **settings: Any) -> Verdict:
+def checked(code: str, scans: ScanSet, **settings: Any) -> CheckOutcome:
     """Make one check on some scans."""
     return CHECKS[code].run(subject_of(scans, AuditSettings(**settings)))
 

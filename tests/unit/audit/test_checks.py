@@ -11,7 +11,7 @@ from tests.unit.audit.conftest import checked, phantom_scans, subject
 
 from scantrial.audit.audit import subject_of
 from scantrial.audit.checks import CHECKS
-from scantrial.audit.records import AuditSettings, Scores
+from scantrial.audit.records import AuditSettings, ModelScores
 
 PLANTED = {
     "AU001": {"shared_patients": 0.5},
@@ -190,7 +190,7 @@ def test_flipped_labels_are_listed_first():
     assert (made.labels[first] != made.true_labels[first]).mean() > 0.7
 
 
-def scored(shift: float) -> Scores:
+def scored(shift: float) -> ModelScores:
     """Scores of made-up runs on a phantom's validation and test scans."""
     scans = phantom_scans({"test": "given", "val": 0.4}, n_cases=400, test_share=0.4, size=32)
     rows = np.flatnonzero(np.isin(scans.split, ["val", "test"]))
@@ -198,7 +198,7 @@ def scored(shift: float) -> Scores:
     logit = rng.normal(1.5, 1, len(rows)) - shift * (scans.split[rows] == "test")
     p_true = 1 / (1 + np.exp(-logit))
     y_prob = np.where(np.eye(2)[scans.labels[rows]] == 1, p_true[:, None], 1 - p_true[:, None])
-    return scans, Scores(rows=rows, y_prob=y_prob, n_runs=3)
+    return scans, ModelScores(rows=rows, y_prob=y_prob, n_runs=3)
 
 
 @pytest.mark.parametrize(("shift", "outcome"), [(0.0, "clear"), (1.5, "found")])

@@ -15,7 +15,7 @@ from scantrial.data import catalogue
 from scantrial.report.formats import FORMATS
 from scantrial.store.folder import RunKey
 from scantrial.store.lock import StudyLock
-from scantrial.train.predict import JudgedFiles, Judgement
+from scantrial.train.predict import PredictedFile, PredictedFiles
 
 RUNNING = {"arm": "base", "seed": 2, "epoch": 3, "n_epochs": 6, "val_accuracy": 0.9}
 
@@ -100,9 +100,9 @@ def test_status_in_json_has_the_documented_keys(make_study, capsys):
 def test_judged_files_are_named_in_full(monkeypatch, consoles, terminal):
     """``predict`` prints a file's name with its brackets and to its end, in a terminal and elsewhere."""
     name = "scan[left]" + "-and-so-on" * 12 + ".png"
-    row = Judgement(file=name, predicted_class="[b]", y_prob=(0.25, 0.75))
+    row = PredictedFile(file=name, predicted_class="[b]", y_prob=(0.25, 0.75))
     model = {"study": "[/q]", "arm": "base", "seed": 0, "chosen_epoch": 3, "weights_sha256": "a" * 64}
-    judged = JudgedFiles(class_names=("[a]", "[b]"), rows=(row,), model=model)
+    judged = PredictedFiles(class_names=("[a]", "[b]"), rows=(row,), model=model)
     monkeypatch.setattr(api, "predict", lambda *what: judged)
     console = consoles(terminal=terminal)
     monkeypatch.setattr(predict, "out", console)
@@ -125,14 +125,14 @@ def test_the_list_of_data_sets_is_not_cut(consoles, monkeypatch, tmp_path):
     console = consoles(terminal=False)
     listing.data_sets(as_json=False)
     lines = console.file.getvalue().splitlines()
-    assert len(lines) == 1 + len(catalogue.names())
-    for name in catalogue.names():
+    assert len(lines) == 1 + len(catalogue.data_set_names())
+    for name in catalogue.data_set_names():
         assert any(catalogue.entry(name).title in line and str(far / name) in line for line in lines)
 
 
 def test_fetch_tells_path_and_licence_in_json(monkeypatch, capsys, tmp_path):
     """``data fetch --json`` prints name, path and licence."""
-    name = catalogue.names()[0]
+    name = catalogue.data_set_names()[0]
     monkeypatch.setattr(catalogue, "fetch", lambda name, progress: tmp_path / name)
     listing.fetch(name, as_json=True)
     told = json.loads(capsys.readouterr().out)

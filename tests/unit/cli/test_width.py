@@ -12,7 +12,7 @@ from tests.unit.prose.test_limits import audit_of, finding
 from scantrial.api import results as read_results
 from scantrial.cli import about, audit, compare, output, results, show, status
 from scantrial.findings.judging import judge
-from scantrial.findings.reading import read_study
+from scantrial.findings.reading import read_study_folder
 
 LONG = "a sentence of many words that goes on and on " * 6
 PATH = "/" + "x" * 120 + "/study"
@@ -67,7 +67,7 @@ def test_what_is_piped_is_plain_and_narrow(command, folder, capsys, monkeypatch)
 def test_a_narrow_terminal_is_kept_to(consoles, folder):
     """At 60 columns tables are folded and sentences broken, and no word is lost."""
     out = consoles(terminal=True, width=60)
-    found = judge(read_study(output_folder(folder), by="test", purpose="test"))
+    found = judge(read_study_folder(output_folder(folder), by="test", purpose="test"))
     compare.print_judgement(found)
     text = out.file.getvalue()
     assert widest(text) <= 60

@@ -14,7 +14,7 @@ import pytest
 from scantrial.core.errors import DataError, DownloadError, InputError
 from scantrial.core.registry import Registry
 from scantrial.data import catalogue
-from scantrial.data.catalogue import entry, fetch, locate, names
+from scantrial.data.catalogue import data_set_names, entry, fetch, locate
 from scantrial.data.load import load
 from scantrial.data.spec import SourceSpec
 
@@ -72,8 +72,8 @@ def small_course(mirror, monkeypatch):
 
 def test_the_catalogue_holds_the_promised_sets():
     """All eight are there, each with title, licence, citation, home page and a way to get it."""
-    assert set(names()) == {"course-xray", "chest-xray", *MEDMNIST}
-    for name in names():
+    assert set(data_set_names()) == {"course-xray", "chest-xray", *MEDMNIST}
+    for name in data_set_names():
         found = entry(name)
         assert found.name == name
         assert all((found.title, found.licence, found.citation, found.homepage, found.obtain, found.notes))

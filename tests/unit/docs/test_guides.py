@@ -14,7 +14,7 @@ from tests.unit.study.test_docs import placed
 import two_reports
 from scantrial.data.load import load
 from scantrial.data.spec import SourceSpec
-from scantrial.study.arms import Design
+from scantrial.study.arms import ArmBuilder
 from scantrial.study.claims import Claims
 from scantrial.study.faults import validated
 from scantrial.study.spec import StudySpec
@@ -54,7 +54,7 @@ def test_every_example_of_a_study_file_is_sound(page: Path, example: str) -> Non
     assert not tree.faults
     study: dict[str, Any] = placed(tree.data)
     _, problems = validated(StudySpec, study)
-    design = Design(study)
+    design = ArmBuilder(study)
     assert [*problems, *design.problems, *Claims(study, design).problems] == []
 
 

@@ -23,7 +23,7 @@ from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, Spli
 from scantrial.recipe.plan import Plan
 from scantrial.recipe.spec import Recipe
 from scantrial.store.folder import RunKey, StudyFolder
-from scantrial.study.file import read_study
+from scantrial.study.file import read_study_file
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -108,7 +108,7 @@ def write_study(
         "primary": {"metric": "accuracy", "split": "test", "margin": 0.02},
         "hypotheses": [],
         "design": "one-at-a-time",
-        "data": read_study(name).spec.data.model_dump(mode="json", exclude_none=True),
+        "data": read_study_file(name).spec.data.model_dump(mode="json", exclude_none=True),
     }
     store.write_study(f"study: {name}?\n", Plan.from_dict(plan), sha256="ab" * 32, change="first version")
     store.write_environment(
@@ -277,7 +277,7 @@ def test_a_reference_to_nothing_is_refused(tmp_path: Path) -> None:
 def test_each_reported_arm_is_one_arm_of_the_built_in_study() -> None:
     """Every `match` finds exactly one arm of the study file that scantrial brings."""
     for study in REPORTS.studies:
-        recipes = [arm.recipe.to_dict() for arm in read_study(study.name).arms]
+        recipes = [arm.recipe.to_dict() for arm in read_study_file(study.name).arms]
         for arm in study.arms:
             assert sum(runs.matches(recipe, arm.match) for recipe in recipes) == 1, (study.name, arm.id)
 

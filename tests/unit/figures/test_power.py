@@ -5,16 +5,16 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from scantrial.analysis.assumptions import assume
-from scantrial.analysis.planned_design import Design
-from scantrial.analysis.power_table import plan
+from scantrial.analysis.planned_design import PlannedDesign
+from scantrial.analysis.power_table import plan_power
 from scantrial.figures.power import power_curves, power_table
 
-TEN = Design(n_arms=2, n_comparisons=1, n_seeds=10, n_by_class=(200, 200), metric="accuracy", margin=0.02)
+TEN = PlannedDesign(n_arms=2, n_comparisons=1, n_seeds=10, n_by_class=(200, 200), metric="accuracy", margin=0.02)
 
 
 def test_the_table_is_what_is_drawn():
     """One row a point of both curves; the planned design is marked once in each."""
-    found = plan(TEN, assume(TEN))
+    found = plan_power(TEN, assume(TEN))
     table = power_table(found).to_pydict()
     assert table["count"] == [*found.over_seeds.counts, *found.over_cases.counts]
     assert table["smallest_difference"][:5] == list(found.over_seeds.smallest_difference)
@@ -26,7 +26,7 @@ def test_the_table_is_what_is_drawn():
 
 def test_the_figure_says_what_it_shows():
     """Caption and alternative text carry the numbers; both panels can be drawn."""
-    figure = power_curves(plan(TEN, assume(TEN)))
+    figure = power_curves(plan_power(TEN, assume(TEN)))
     assert figure.alt == (
         "Two line charts of the smallest difference that is found: over 3 to 50 seeds from 4.5 points to 1.7 points; "
         "over 200 to 4,000 test cases from 2.9 points to 1.5 points."
@@ -41,8 +41,8 @@ def test_the_figure_says_what_it_shows():
 
 def test_without_a_difference_there_is_no_line():
     """A study without a margin has no dashed line and no power; with one seed no design is marked."""
-    one = Design(n_arms=2, n_comparisons=1, n_seeds=1, n_by_class=(200, 200), metric="auroc")
-    figure = power_curves(plan(one, assume(one)))
+    one = PlannedDesign(n_arms=2, n_comparisons=1, n_seeds=1, n_by_class=(200, 200), metric="auroc")
+    figure = power_curves(plan_power(one, assume(one)))
     assert "dashed" not in figure.caption
     assert figure.table["power"].null_count == len(figure.table)
     assert not any(figure.table["planned"].to_pylist())

@@ -15,15 +15,15 @@ from scantrial.audit.records import Audit
 from scantrial.figures.audit import histogram_figure
 from scantrial.figures.ranking import ranking_figure
 from scantrial.figures.variance import variance_bars, variance_parts
-from scantrial.findings.reading import read_study
+from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import ReportView, build_view
-from scantrial.report.document import Gallery, Paragraph, Table, plain
+from scantrial.report.document import Gallery, Paragraph, Table, plain_text
 from scantrial.report.sections.disputed import disputed
 from scantrial.store.folder import StudyFolder
 
 
 def view_of(folder: StudyFolder) -> ReportView:
-    return build_view(read_study(folder, by="test", purpose="test"))
+    return build_view(read_study_folder(folder, by="test", purpose="test"))
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ class TestDisputed:
     def test_they_are_those_with_the_largest_difference_of_means(self, two_classes, make_study):
         """Computed again from the stored predictions, in order, and none is shown twice."""
         folder = make_study(n_cases={"train": 12, "val": 40, "test": 60})
-        study = read_study(folder, by="test", purpose="test")
+        study = read_study_folder(folder, by="test", purpose="test")
         means = {}
         for arm in ("base", "loss-ce"):
             parts = [run.predictions["test"] for run in study.runs_of(arm)]
@@ -192,4 +192,4 @@ class TestDisputed:
         view = view_of(make_study(arms={"base": {}}))
         (only,) = disputed(view, {}).blocks
         assert isinstance(only, Paragraph)
-        assert plain(only.content) == "There is one arm."
+        assert plain_text(only.content) == "There is one arm."

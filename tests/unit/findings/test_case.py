@@ -12,7 +12,7 @@ from PIL import Image
 from scantrial.core.errors import InputError, StoreError
 from scantrial.figures.case import case_png
 from scantrial.findings.case import case_view
-from scantrial.findings.reading import read_study
+from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import build_view
 from scantrial.store.folder import StudyFolder
 
@@ -86,7 +86,7 @@ def test_a_test_case_that_no_run_has_judged_is_logged(make_study, readings, arm)
     assert case_view(folder, 25, arm=arm).thumbnail is not None
     (opening,) = readings(folder)
     assert (opening.by, opening.purpose, opening.runs) == ("show", "case 25", ())
-    shown = build_view(read_study(folder, by="report", purpose="report")).openings
+    shown = build_view(read_study_folder(folder, by="report", purpose="report")).openings
     assert [(row.by, row.n_readings) for row in shown if row.by == "show"] == [("show", 1)]
 
 

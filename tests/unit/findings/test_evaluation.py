@@ -11,7 +11,7 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.rows import rows_of, validation_rows
 from scantrial.analysis.thresholds import operate, threshold_for_sensitivity
 from scantrial.findings.evaluation import evaluate
-from scantrial.findings.reading import read_study
+from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import build_view
 from scantrial.prose import evaluation as evaluation_prose
 from scantrial.report.document import walk
@@ -23,7 +23,7 @@ SIZES = {"train": 40, "val": 80, "test": 120}
 
 @pytest.fixture(scope="module")
 def study(make_study):
-    return read_study(make_study(n_cases=SIZES), by="test", purpose="evaluation")
+    return read_study_folder(make_study(n_cases=SIZES), by="test", purpose="evaluation")
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_the_words_carry_the_numbers(evaluation):
 @pytest.mark.parametrize(("seeds", "words"), [((0, 1, 2), "seeds and cases"), ((4,), "cases alone")])
 def test_intervals_are_said_to_count_what_they_count(make_study, seeds, words):
     """With one seed it is the cases alone: over the table, at thresholds, and of the calibration error."""
-    view = build_view(read_study(make_study(seeds=seeds, n_cases=SIZES), by="test", purpose="test"))
+    view = build_view(read_study_folder(make_study(seeds=seeds, n_cases=SIZES), by="test", purpose="test"))
     told = belief(view, None, None)
     (table,) = [block for block in walk(told) if getattr(block, "id", "") == "intervals-table"]
     assert table.caption.endswith(f"the 95 % interval that counts {words}.")
@@ -106,7 +106,7 @@ def test_intervals_are_said_to_count_what_they_count(make_study, seeds, words):
 def test_more_classes_have_intervals_and_no_calibration(make_study):
     """Beyond two classes the metrics that apply have intervals; calibration and thresholds are for two."""
     folder = make_study(class_names=("a", "b", "c"), n_cases=SIZES)
-    found = evaluate(read_study(folder, by="test", purpose="evaluation"), metric="accuracy")
+    found = evaluate(read_study_folder(folder, by="test", purpose="evaluation"), metric="accuracy")
     for arm in found.arms:
         assert set(arm.estimates) == {
             "accuracy",
@@ -123,7 +123,7 @@ def test_more_classes_have_intervals_and_no_calibration(make_study):
 
 def test_one_arm_has_no_winner(make_study):
     """Nothing is picked where there is one arm, and nothing evaluated where no run has predictions."""
-    one = read_study(make_study(arms={"base": {}}, n_cases=SIZES), by="test", purpose="evaluation")
+    one = read_study_folder(make_study(arms={"base": {}}, n_cases=SIZES), by="test", purpose="evaluation")
     assert evaluate(one, metric="accuracy").winner is None
     absent = make_study(missing=[(arm, seed) for arm in LABELS for seed in range(3)])
-    assert evaluate(read_study(absent, by="test", purpose="evaluation"), metric="accuracy").arms == ()
+    assert evaluate(read_study_folder(absent, by="test", purpose="evaluation"), metric="accuracy").arms == ()

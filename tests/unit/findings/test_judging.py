@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from scantrial.analysis.comparison import compare
-from scantrial.audit.records import Audit, Finding
+from scantrial.audit.records import Audit, ScanFinding
 from scantrial.core.errors import InputError
 from scantrial.core.records import EpochRecord, SplitPredictions
 from scantrial.figures.forest import forest_plot
@@ -281,7 +281,7 @@ def test_another_metric_has_no_margin():
 
 
 def audit_with(*, severity="blocker", acknowledged=None, cases=()):
-    finding = Finding(
+    finding = ScanFinding(
         code="AU001",
         severity=severity,
         title="Patients in more than one split",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from scantrial.api import report, report_and_results, results
-from scantrial.findings.reading import read_study
+from scantrial.findings.reading import read_study_folder
 
 
 def test_one_reading_is_one_line_for_all_runs(make_study, readings):
     """Reading a study logs one opening that names every run whose test rows it hands out."""
     folder = make_study()
-    study = read_study(folder, by="somebody", purpose="a look")
+    study = read_study_folder(folder, by="somebody", purpose="a look")
     (opening,) = readings(folder)
     assert (opening.by, opening.purpose) == ("somebody", "a look")
     assert opening.runs == tuple(map(str, folder.run_keys()))

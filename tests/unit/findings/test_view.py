@@ -14,14 +14,14 @@ from scantrial.analysis.wording import metric_number
 from scantrial.core.format import cell, counted, joined, plain
 from scantrial.core.trees import differing_keys, flattened
 from scantrial.figures.all import shared_domains
-from scantrial.findings.reading import read_study
+from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import build_view, primary_values
 from scantrial.prose import study as study_prose
 from scantrial.recipe.spec import SelectSpec
 
 
 def view_of(folder, **options):
-    return build_view(read_study(folder, by="report", purpose="report"), **options)
+    return build_view(read_study_folder(folder, by="report", purpose="report"), **options)
 
 
 def test_arms_runs_and_metrics_are_those_of_the_folder(make_study):
@@ -111,7 +111,7 @@ def test_a_diverged_run_counts_in_no_mean(make_study):
     assert base.n_confusion_runs == 2
     told = " ".join(study_prose.trouble(view))
     assert "base, seed 1, diverged: its loss was not finite at epoch 3. No epoch could be chosen" in told
-    assert any("did not diverge" in sentence for sentence in study_prose.limits(view))
+    assert any("did not diverge" in sentence for sentence in study_prose.limit_sentences(view))
 
 
 def test_missing_and_failed_runs_are_said(make_study):
@@ -157,26 +157,28 @@ def test_readings_of_test_rows_are_counted(make_study):
     view_of(folder)
     view = view_of(folder)
     assert [(opening.by, opening.n_readings) for opening in view.openings] == [("report", 12)]
-    assert any("read 12 times since" in sentence for sentence in study_prose.choices(view))
+    assert any("read 12 times since" in sentence for sentence in study_prose.choice_sentences(view))
 
 
 def test_a_runs_own_evaluation_is_no_reading(make_study):
     """Evaluations are told apart from readings, and "a single time" is said only where it is true."""
     once = view_of(make_study())
     assert (once.n_evaluations, once.n_evaluated) == (6, 6)
-    assert "evaluated 6 times for 6 runs, each run a single time." in " ".join(study_prose.choices(once))
-    twice = " ".join(study_prose.choices(view_of(make_study(evaluated_twice=[("base", 1)]))))
+    assert "evaluated 6 times for 6 runs, each run a single time." in " ".join(study_prose.choice_sentences(once))
+    twice = " ".join(study_prose.choice_sentences(view_of(make_study(evaluated_twice=[("base", 1)]))))
     assert "evaluated 7 times for 6 runs: a run that is stopped" in twice
     assert "single time" not in twice
 
 
 def test_how_the_epoch_was_chosen_is_put_in_words(make_study):
     """One rule is told once; where arms differ, each rule is told with its arms."""
-    assert study_prose.choices(view_of(make_study()))[0] == (
+    assert study_prose.choice_sentences(view_of(make_study()))[0] == (
         "Each run is evaluated with the weights of the epoch with the smallest validation loss."
     )
     best = {"select": {"name": "best-val-metric", "metric": "auroc"}}
-    said = study_prose.choices(view_of(make_study(arms={"a": {"select": "last"}, "b": best, "c": best}, seeds=(0,))))[0]
+    said = study_prose.choice_sentences(
+        view_of(make_study(arms={"a": {"select": "last"}, "b": best, "c": best}, seeds=(0,)))
+    )[0]
     assert said.endswith("the last epoch (a); the epoch with the highest validation AUROC (b and c).")
     rule = study_prose.epoch_rule(SelectSpec(name="best-val-metric", metric="balanced_accuracy"))
     assert rule == "the epoch with the highest validation balanced accuracy"
@@ -185,12 +187,12 @@ def test_how_the_epoch_was_chosen_is_put_in_words(make_study):
 def test_which_engine_trained_is_put_in_words(make_study):
     """One engine is told once with its reason; where runs differ, each is told with its arms."""
     view = view_of(make_study(arms={"a": {}, "b": {}}, seeds=(0, 1)))
-    assert "Runs were trained by the reference engine (asked for)." in study_prose.choices(view)
+    assert "Runs were trained by the reference engine (asked for)." in study_prose.choice_sentences(view)
     first, second = view.arms
     runs = tuple(
         replace(run, facts=replace(run.facts, engine="fused", engine_reason="auto: quick")) for run in second.runs
     )
-    said = study_prose.choices(replace(view, arms=(first, replace(second, runs=runs))))
+    said = study_prose.choice_sentences(replace(view, arms=(first, replace(second, runs=runs))))
     assert "Runs of a were trained by the reference engine (asked for)." in said
     assert "Runs of b were trained by the fused engine (auto: quick)." in said
 
@@ -222,15 +224,15 @@ def test_where_test_scans_come_from_follows_the_split(make_study, split, about, 
     """One pool is claimed only where the split was made from one; a shift of the phantom is told."""
     source = {"name": "phantom", "options": about} if about else {"name": "made-up"}
     view = view_of(make_study(split=split, about=source, seeds=(0,), arms={"base": {}}))
-    assert said in " ".join(study_prose.limits(view))
+    assert said in " ".join(study_prose.limit_sentences(view))
 
 
 def test_changes_in_view_of_results_are_told(make_study):
     """A study file that was changed after runs had finished is told, in place of "no arm was chosen"."""
     folder = make_study()
-    assert any("No arm was chosen" in sentence for sentence in study_prose.choices(view_of(folder)))
+    assert any("No arm was chosen" in sentence for sentence in study_prose.choice_sentences(view_of(folder)))
     folder.write_study("study: again\n", folder.plan(), sha256="1" * 64, change="added seeds: 3")
-    said = " ".join(study_prose.choices(view_of(folder)))
+    said = " ".join(study_prose.choice_sentences(view_of(folder)))
     assert re.search(r"changed 1 time after results existed \(\d{4}-\d\d-\d\d: added seeds: 3\): arms, seeds", said)
     assert "No arm was chosen" not in said
 
@@ -250,7 +252,7 @@ def test_losses_that_are_different_quantities_are_told(make_study, losses, class
     arms = {f"arm-{i}": {"loss": loss} for i, loss in enumerate(losses)}
     view = view_of(make_study(arms=arms, class_names=class_names, seeds=(0,)))
     assert view.losses_alike is alike
-    assert any("different quantities" in sentence for sentence in study_prose.limits(view)) is not alike
+    assert any("different quantities" in sentence for sentence in study_prose.limit_sentences(view)) is not alike
     assert (shared_domains(view)["loss_domain"] is not None) is alike
 
 
@@ -258,16 +260,16 @@ def test_three_epochs_have_no_mean_without_three(make_study):
     """Where no run is longer than the epochs left out, that is said and no mean is spoken of."""
     view = view_of(make_study(epochs=3))
     assert study_prose.what_aggregates_are(view)[0].startswith("No run has more than 3 epochs")
-    assert not any("mean over epochs" in sentence.lower() for sentence in study_prose.limits(view))
+    assert not any("mean over epochs" in sentence.lower() for sentence in study_prose.limit_sentences(view))
     assert view_of(make_study(epochs=3, rounds=2)).has_epoch_means
 
 
 def test_what_seeds_change_names_dropout_and_own_classes(make_study):
     """Dropout masks are named where an arm has dropout; a user's own class starts from its own stream."""
     plain = view_of(make_study())
-    assert "They change the initial weights and the order of the cases;" in " ".join(study_prose.limits(plain))
+    assert "They change the initial weights and the order of the cases;" in " ".join(study_prose.limit_sentences(plain))
     assert study_prose.how_arms_start(plain).startswith("Where two networks have a parameter")
-    dropped = " ".join(study_prose.limits(view_of(make_study(arms={"base": {}, "gap": {"model": "cnn-gap"}}))))
+    dropped = " ".join(study_prose.limit_sentences(view_of(make_study(arms={"base": {}, "gap": {"model": "cnn-gap"}}))))
     assert "the initial weights, the order of the cases and the dropout masks;" in dropped
     own = view_of(make_study(arms={"base": {}, "own": {"model": "my.nets:Net"}}))
     assert "one stream of random numbers seeded by the seed" in study_prose.how_arms_start(own)
@@ -291,12 +293,12 @@ def test_undefined_metrics_name_the_absent_classes():
 
 def test_limits_are_true_of_the_study(make_study):
     """Few seeds, one seed, unknown patients, the size of one case: each is said where it holds."""
-    few = " ".join(study_prose.limits(view_of(make_study())))
+    few = " ".join(study_prose.limit_sentences(view_of(make_study())))
     assert "3 seeds are few" in few
     assert "There are 10 test cases, so one case more or less is 10 points" in few
     assert "Patients are not known" in few
     assert "Rounds" not in few
-    one = " ".join(study_prose.limits(view_of(make_study(arms={"base": {}}, seeds=(7,), rounds=2))))
+    one = " ".join(study_prose.limit_sentences(view_of(make_study(arms={"base": {}}, seeds=(7,), rounds=2))))
     assert "There is one seed" in one
     assert "Rounds of one run go on from each other" in one
 
@@ -305,7 +307,7 @@ def test_patients_in_two_splits_are_counted(make_study):
     """With five cases a patient in order, the one patient across a border of the splits is told."""
     view = view_of(make_study(cases_per_patient=5))  # splits end at cases 12 and 20
     assert view.data.n_shared_patients == 1
-    told = " ".join(study_prose.limits(view))
+    told = " ".join(study_prose.limit_sentences(view))
     assert "1 patient has scans in more than one split" in told
     assert "Patients are not known" not in told
     assert view_of(make_study(cases_per_patient=4)).data.n_shared_patients == 0
@@ -324,7 +326,7 @@ def test_no_sentence_claims_that_an_arm_is_better(make_study):
     said = [
         *study_prose.what_was_done(view),
         *study_prose.how_to_read(view),
-        *study_prose.choices(view),
+        *study_prose.choice_sentences(view),
         study_prose.worst_heading(view),
     ]
     assert not [

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from scantrial.audit.records import Audit, CheckResult, Finding
-from scantrial.findings.reading import read_study
+from scantrial.audit.records import Audit, CheckResult, ScanFinding
+from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import ReportView, build_view
 from scantrial.prose.limits import limits_of_audit, limits_of_design, limits_of_evidence, limits_of_results
 from scantrial.store.folder import StudyFolder
@@ -16,7 +16,7 @@ CASES = {"train": 12, "val": 40, "test": 60}
 
 
 def view_of(folder: StudyFolder) -> ReportView:
-    return build_view(read_study(folder, by="test", purpose="test"))
+    return build_view(read_study_folder(folder, by="test", purpose="test"))
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +24,12 @@ def plain(make_study) -> ReportView:
     return view_of(make_study(n_cases=CASES))
 
 
-def finding(**options: object) -> Finding:
+def finding(**options: object) -> ScanFinding:
     fields = {"code": "AU001", "severity": "blocker", "title": "T", "text": "3 patients stand in both.", "action": "a"}
-    return Finding(**{**fields, "case_numbers": (), "cases": (), "numbers": {}, **options})  # type: ignore[arg-type]
+    return ScanFinding(**{**fields, "case_numbers": (), "cases": (), "numbers": {}, **options})  # type: ignore[arg-type]
 
 
-def audit_of(*findings: Finding, outcome: str = "clear") -> Audit:
+def audit_of(*findings: ScanFinding, outcome: str = "clear") -> Audit:
     result = CheckResult(code="AU012", title="t", severity="note", outcome=outcome, reason="r", numbers={})  # type: ignore[arg-type]
     return Audit(key="k", n_cases={}, class_names=("a", "b"), results=(result,), findings=findings, pictures={})
 

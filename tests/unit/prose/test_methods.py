@@ -10,13 +10,13 @@ import pytest
 
 from scantrial import recipe
 from scantrial.figures.all import build_figures
-from scantrial.findings.reading import read_study
+from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import ReportView, build_view
 from scantrial.prose import methods as methods_prose
 from scantrial.prose import study as study_prose
 from scantrial.prose import verdicts as verdict_prose
-from scantrial.prose.methods import methods
-from scantrial.prose.references import REFERENCES, numbered
+from scantrial.prose.methods import methods_text
+from scantrial.prose.references import REFERENCES, numbered_references
 from scantrial.report.compose import build_document
 from scantrial.report.sections.methods import methods as methods_section
 from scantrial.report.sections.reproduce import again
@@ -26,11 +26,11 @@ CASES = {"train": 12, "val": 40, "test": 60}
 
 
 def view_of(folder: StudyFolder) -> ReportView:
-    return build_view(read_study(folder, by="test", purpose="test"))
+    return build_view(read_study_folder(folder, by="test", purpose="test"))
 
 
 def said(view: ReportView) -> str:
-    return "\n".join(text for _, text in methods(view).values())
+    return "\n".join(text for _, text in methods_text(view).values())
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_auroc_is_compared_by_delong(make_study):
 def test_before_any_run_nothing_was_trained(make_study):
     """A study without runs has a design and scans, and neither network nor training."""
     every = [(arm, seed) for arm in ("base", "loss-ce") for seed in (0, 1, 2)]
-    found = methods(view_of(make_study(missing=every)))
+    found = methods_text(view_of(make_study(missing=every)))
     assert not {"network", "training", "selection", "evaluation", "comparison", "calibration"} & found.keys()
     assert "6 runs, 0 of them finished" in found["design"][1]
 
@@ -221,7 +221,7 @@ CLAIMS = [
 def test_what_a_network_of_the_users_own_does_inside_is_not_claimed(plain, own, mixed, step, claim, instead):
     """Augmentation, dropout, normalisation, pretrained weights, ensembles, equal numbers: claimed of scantrial's networks
     alone; of the user's own it is said that they are not known."""
-    known, unknown, both = (methods(view)[step][1] for view in (plain, own, mixed))
+    known, unknown, both = (methods_text(view)[step][1] for view in (plain, own, mixed))
     assert claim in known
     assert "user's own" not in known
     for text in (unknown, both):
@@ -231,7 +231,7 @@ def test_what_a_network_of_the_users_own_does_inside_is_not_claimed(plain, own, 
 
 def test_scantrials_networks_beside_the_users_own_keep_what_is_known_of_them(mixed):
     """How they start, and that they were not pretrained, is said of them alone."""
-    text = methods(mixed)["network"][1]
+    text = methods_text(mixed)["network"][1]
     assert "layers of the other networks start uniform" in text
     assert "none of these was pretrained" in text
     assert "my.nets:Flipping, a class of the user's own (own)" in text
@@ -239,8 +239,8 @@ def test_scantrials_networks_beside_the_users_own_keep_what_is_known_of_them(mix
 
 def test_limits_name_what_is_not_known_of_the_users_own(plain, own):
     """Among the limits, and where it is said how to run it again."""
-    assert any("does inside is not known" in said for said in study_prose.limits(own))
-    assert not any("user's own" in said for said in study_prose.limits(plain))
+    assert any("does inside is not known" in said for said in study_prose.limit_sentences(own))
+    assert not any("user's own" in said for said in study_prose.limit_sentences(plain))
     assert "draw from PyTorch's generators alone" in str(again(own).blocks[0])
     assert "user's own" not in str(again(plain).blocks[0])
 
@@ -264,8 +264,8 @@ def test_how_the_last_layer_of_the_users_own_starts_is_not_claimed(plain, own):
 def test_sources_are_numbered_as_they_are_cited(plain, rich):
     """From 1 without a gap, each cited one listed once, none else."""
     for view in (plain, rich):
-        texts = [text for _, text in methods(view).values()]
-        written, sources = numbered(texts)
+        texts = [text for _, text in methods_text(view).values()]
+        written, sources = numbered_references(texts)
         used = [int(n) for found in re.findall(r"\[([\d, ]+)\]", "\n".join(written)) for n in found.split(",")]
         first_uses = list(dict.fromkeys(used))
         assert sorted(first_uses) == list(range(1, len(sources) + 1))
@@ -280,7 +280,7 @@ def test_names_of_the_users_cite_nothing(make_study):
     folder = make_study(class_names=("well [@x]", "ill [@holm]"), labels={"base": "[@brown]", "loss-ce": "[@y]"})
     view = view_of(folder)
     view = replace(view, data=replace(view.data, about={"name": "scans [@guo; @z]"}))
-    written, sources = numbered([text for _, text in methods(view).values()])
+    written, sources = numbered_references([text for _, text in methods_text(view).values()])
     for words in ("“well [ @x]” and “ill [ @holm]”", "([ @brown])", "([ @y])", "“scans [ @guo; @z]”"):
         assert words in " ".join(written), words
     assert REFERENCES["holm"] not in sources
@@ -302,4 +302,4 @@ def test_a_source_is_whole():
         assert 1950 < one.year < 2030, key
         assert not one.doi or re.fullmatch(r"10\.\d{4,5}/\S+", one.doi), key
     with pytest.raises(KeyError):
-        numbered(["[@nobody]"])
+        numbered_references(["[@nobody]"])

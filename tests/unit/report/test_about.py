@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from scantrial.core.about import QUESTIONS
-from scantrial.findings.reading import read_study
+from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import ReportView, build_view
-from scantrial.prose.study import choices
-from scantrial.report.document import Pairs, Paragraph, plain
+from scantrial.prose.study import choice_sentences
+from scantrial.report.document import Pairs, Paragraph, plain_text
 from scantrial.report.sections.about import about, late_answers
 from scantrial.store.folder import StudyFolder
 
@@ -14,7 +14,7 @@ WORDS = "<b>Nobody</b> & nothing"
 
 
 def view_of(folder: StudyFolder) -> ReportView:
-    return build_view(read_study(folder, by="test", purpose="test"))
+    return build_view(read_study_folder(folder, by="test", purpose="test"))
 
 
 def answer(folder: StudyFolder, **given: str) -> None:
@@ -26,7 +26,7 @@ def answer(folder: StudyFolder, **given: str) -> None:
 
 def said(view: ReportView) -> dict[str, str]:
     (pairs,) = (block for block in about(view).blocks if isinstance(block, Pairs))
-    return {term: plain(content) for term, content in pairs.items}
+    return {term: plain_text(content) for term, content in pairs.items}
 
 
 def test_what_is_not_answered_is_said_to_be(make_study):
@@ -36,7 +36,7 @@ def test_what_is_not_answered_is_said_to_be(make_study):
     assert list(said(view)) == [question.title for question in QUESTIONS]
     lead = about(view).blocks[0]
     assert isinstance(lead, Paragraph)
-    assert f"{len(QUESTIONS)} of {len(QUESTIONS)} questions are not answered" in plain(lead.content)
+    assert f"{len(QUESTIONS)} of {len(QUESTIONS)} questions are not answered" in plain_text(lead.content)
 
 
 def test_the_author_s_words_are_printed_as_they_are(make_study):
@@ -49,8 +49,8 @@ def test_the_author_s_words_are_printed_as_they_are(make_study):
     assert late_answers(view.protocol) == ("users",)
     note = about(view).blocks[1]
     assert isinstance(note, Paragraph)
-    assert plain(note.content) == "1 answer was written or changed after results existed: Users."
-    assert any(sentence.startswith("No arm was chosen") for sentence in choices(view))
+    assert plain_text(note.content) == "1 answer was written or changed after results existed: Users."
+    assert any(sentence.startswith("No arm was chosen") for sentence in choice_sentences(view))
 
 
 def test_answers_from_before_the_runs_are_not_late(make_study):

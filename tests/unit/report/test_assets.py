@@ -12,7 +12,7 @@ from tests.unit.report.specimens import HOSTILE, hostile, specimen, table
 
 from scantrial.report.assets import assets_of, rows_to_csv, table_to_csv, write_assets
 from scantrial.report.document import Cell, Column, FigureBlock, Table, walk
-from scantrial.report.latex import escape, table_to_latex
+from scantrial.report.latex import escape_latex, table_to_latex
 
 
 def rows_of(content: bytes) -> list[list[str]]:
@@ -110,7 +110,7 @@ OWN = (
 @pytest.mark.parametrize("word", HOSTILE)
 def test_escaped_words_hold_no_command_of_their_own(word):
     """Without the commands for single signs, nothing is left that LaTeX would take for more than a letter."""
-    rest = re.sub(OWN, "", escape(word))
+    rest = re.sub(OWN, "", escape_latex(word))
     rest = re.sub(r"\{[\[\]*]\}|(?<=[-'])\{\}", "", rest)
     assert not re.search(r"[\\{}&%$#_^\[\]*`\"<>|\n]", rest.replace("~", ""))
 
@@ -118,10 +118,10 @@ def test_escaped_words_hold_no_command_of_their_own(word):
 def test_greek_letters_are_commands():
     """Every letter of the alphabet: pdflatex has none of them in its text fonts."""
     letters = [chr(n) for n in (*range(0x391, 0x3A2), *range(0x3A3, 0x3AA), *range(0x3B1, 0x3CA))]
-    found = {letter: escape(letter) for letter in letters}
+    found = {letter: escape_latex(letter) for letter in letters}
     assert all(written.isascii() for written in found.values())
     assert (found["β"], found["Ω"], found["ε"], found["Α"]) == (r"$\beta$", r"$\Omega$", r"$\varepsilon$", "A")
-    assert escape("5 µm") == r"5 $\mu$m"
+    assert escape_latex("5 µm") == r"5 $\mu$m"
 
 
 def test_a_table_as_latex_is_whole():

@@ -10,11 +10,11 @@ import pytest
 
 from scantrial.core.about import QUESTIONS
 from scantrial.figures.all import build_figures
-from scantrial.findings.reading import read_study
+from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import ReportView, build_view
 from scantrial.report.compose import build_document
 from scantrial.report.crosswalk_items import CLAIM, GUIDELINES, STARD_AI, TRIPOD_AI
-from scantrial.report.document import Section, Table, children, plain, walk
+from scantrial.report.document import Section, Table, children, plain_text, walk
 from scantrial.report.sections.crosswalk import STATUSES, Answered, answer, counts, crosswalk, places
 
 ALL = {question.key: "words" for question in QUESTIONS}
@@ -24,7 +24,7 @@ NEEDS = sorted({name for guideline in GUIDELINES for item in guideline.items for
 @pytest.fixture(scope="module")
 def view(make_study) -> ReportView:
     folder = make_study(n_cases={"train": 12, "val": 40, "test": 60})
-    return build_view(read_study(folder, by="test", purpose="test"))
+    return build_view(read_study_folder(folder, by="test", purpose="test"))
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_answers_that_are_not_printed_fill_nothing(sections):
 def test_three_classes_leave_thresholds_open(make_study):
     """A study whose networks have no threshold does not claim the items on it."""
     folder = make_study(class_names=("a", "b", "c"), n_cases={"train": 12, "val": 12, "test": 15})
-    view = build_view(read_study(folder, by="test", purpose="test"))
+    view = build_view(read_study_folder(folder, by="test", purpose="test"))
     sections = build_document(view, build_figures(view), {}).sections[:-1]
     found = {one.item: one.status for one in statuses(sections, ALL)}
     by_number = {item.number: found[item] for item in TRIPOD_AI.items}
@@ -117,7 +117,7 @@ def test_the_section_prints_tables_counts_and_credit(sections):
     assert [len(table.rows) for table in tables] == [44, 52, 48]
     assert tables[0].rows[0][2].text == "filled"
     assert {row[2].text for table in tables for row in table.rows} <= set(STATUSES)
-    said = [plain(part.blocks[0].content) for part in section.blocks if isinstance(part, Section)]  # type: ignore[union-attr]
+    said = [plain_text(part.blocks[0].content) for part in section.blocks if isinstance(part, Section)]  # type: ignore[union-attr]
     assert "© RSNA" in said[0]
     assert all("CC BY" in words for words in said[1:])
     found = list(statuses(sections, {"title": "T"}))[:44]

@@ -16,7 +16,7 @@ import pytest
 import scantrial
 from scantrial.core.errors import InputError
 from scantrial.figures.all import shared_domains
-from scantrial.findings.reading import read_study
+from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import build_view
 from scantrial.report.document import (
     Bullets,
@@ -301,7 +301,7 @@ def test_tables_and_pictures_can_be_read_without_seeing(page):
 
 def test_every_metric_of_every_run_stands_in_the_page(folder, page):
     """The per-run table has each run's accuracy with two decimals, and the summary its mean with one."""
-    view = build_view(read_study(folder, by="report", purpose="report"))
+    view = build_view(read_study_folder(folder, by="report", purpose="report"))
     cells = {text for table in page.table_texts for text in table}
     for arm in view.arms:
         assert f"{100 * arm.summaries['test']['accuracy'].mean:.1f}" in cells
@@ -331,7 +331,7 @@ def test_rows_of_a_figure_stand_in_the_page_once(html, folder):
 
 def test_arms_share_an_axis_where_that_stays_legible(folder):
     """Arms of like losses share both axes, and the shared accuracy axis holds every value."""
-    view = build_view(read_study(folder, by="report", purpose="report"))
+    view = build_view(read_study_folder(folder, by="report", purpose="report"))
     domains = shared_domains(view)
     records = [record for arm in view.arms for run in arm.runs for record in run.history]
     assert domains["accuracy_domain"][0] <= min(min(r.train_accuracy, r.val_accuracy) for r in records)

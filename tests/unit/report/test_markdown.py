@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from tests.unit.report.specimens import HOSTILE, hostile, specimen
 
 from scantrial.report.document import Bullets, Code, Document, Link, Paragraph, Section, Strong, text
-from scantrial.report.markdown import MarkdownReport, code_block, code_span, escape, to_markdown
+from scantrial.report.markdown import MarkdownReport, code_block, code_span, escape_markdown, to_markdown
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 OWN_HTML = r"</?details( id=\"[a-z0-9-]+\")?>|<summary>[^<]*</summary>|<a id=\"[a-z0-9-]+\">|</a>|</?strong>|<br>"
@@ -71,7 +71,7 @@ def test_every_file_that_is_shown_is_there(report):
 @pytest.mark.parametrize("word", HOSTILE)
 def test_escaped_words_are_just_words(word):
     """Parsed as Markdown, an escaped word is one paragraph of that very text: no mark, no link, no HTML."""
-    tokens = GITHUB.parse(escape(word))
+    tokens = GITHUB.parse(escape_markdown(word))
     assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
     assert all(child.type in ("text", "text_special") for child in tokens[1].children)
     assert "".join(child.content for child in tokens[1].children) == " ".join(word.split())
@@ -82,7 +82,7 @@ def test_escaped_words_are_just_words(word):
 )
 def test_any_text_survives_escaping(words):
     """Whatever the text, Markdown shows it and nothing else, but for white space."""
-    tokens = GITHUB.parse(f"x{escape(words)}x\n\n{escape(words)}")
+    tokens = GITHUB.parse(f"x{escape_markdown(words)}x\n\n{escape_markdown(words)}")
     assert all(token.type in ("paragraph_open", "inline", "paragraph_close") for token in tokens)
     children = [child for token in tokens for child in token.children or []]
     assert all(child.type in ("text", "text_special") for child in children)
@@ -119,8 +119,8 @@ def test_hostile_words_stay_words():
     assert {token.attrs["href"] for token in tokens if token.type == "link_open"} == {"#table"}
     n_headings = sum(token.type == "heading_open" for token in tokens)
     assert n_headings == 1 + len(HOSTILE) + 2 + len(HOSTILE)
-    assert "https\\://" in escape("https://evil.example")
-    assert escape("www.evil.example") == "www\\.evil.example"
+    assert "https\\://" in escape_markdown("https://evil.example")
+    assert escape_markdown("www.evil.example") == "www\\.evil.example"
 
 
 def test_every_row_of_a_table_has_all_its_cells():

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.prose.test_limits import audit_of, finding
 
 from scantrial.core.notebook import notebook_html
-from scantrial.findings.reading import read_study
+from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import build_view
 from scantrial.store.folder import Failure, RunKey
 from scantrial.study.execute import Outcome
@@ -36,7 +36,7 @@ class Tags(HTMLParser):
 
 def records(make_study) -> dict[str, object]:
     folder = make_study(labels={"base": EVIL, "loss-ce": "CE"}, question=EVIL)
-    view = build_view(read_study(folder, by="test", purpose="test"))
+    view = build_view(read_study_folder(folder, by="test", purpose="test"))
     text = f'study: "{EVIL}"\ndata: {{source: phantom, split: given}}\nseeds: 2\n'
     return {
         "view": view,

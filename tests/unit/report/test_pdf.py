@@ -22,7 +22,7 @@ from scantrial.report.document import (
     Paragraph,
     Section,
     Table,
-    numbered,
+    numbered_figures,
     text,
     walk,
 )
@@ -207,7 +207,7 @@ def test_a_tall_figure_is_shrunk_to_a_page():
 def test_figures_and_tables_are_numbered_as_everywhere(reader):
     """Numbers follow the order of reading, as on a page, also where a table is printed after the text."""
     text = re.sub(r"\s+", " ", "".join(page.extract_text() for page in reader.pages))
-    names = numbered(specimen())
+    names = numbered_figures(specimen())
     for block in walk(specimen()):
         if isinstance(block, Table):
             assert f"{names[block.id]}. {block.caption}" in text

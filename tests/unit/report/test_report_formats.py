@@ -77,7 +77,7 @@ def test_the_date_in_the_pdf_is_the_studys(make_study):
 @pytest.mark.slow
 def test_a_hundred_runs_are_on_paper_in_twenty_seconds(make_study):
     """Ten arms at ten seeds of 30 epochs with 400 test cases: PDF, from the numbers on, in under 20 s of a processor."""
-    from scantrial.findings.reading import read_study
+    from scantrial.findings.reading import read_study_folder
     from scantrial.findings.view import build_view
 
     folder = make_study(
@@ -86,7 +86,7 @@ def test_a_hundred_runs_are_on_paper_in_twenty_seconds(make_study):
         epochs=30,
         n_cases={"train": 1600, "val": 400, "test": 400},
     )
-    view = build_view(read_study(folder, by="report", purpose="report"))
+    view = build_view(read_study_folder(folder, by="report", purpose="report"))
     start = time.process_time()
     write_reports(folder.path, ["pdf"], view=view)
     assert time.process_time() - start < 20

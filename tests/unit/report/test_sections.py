@@ -9,19 +9,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scantrial.audit.records import Audit, CheckResult, Finding
+from scantrial.audit.records import Audit, CheckResult, ScanFinding
 from scantrial.figures.all import build_figures
-from scantrial.findings.reading import read_study
+from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import build_view
 from scantrial.prose.warnings import weaknesses
 from scantrial.report.compose import build_document
-from scantrial.report.document import Details, FigureBlock, Note, Section, Table, as_dict, numbered, plain, walk, words
+from scantrial.report.document import (
+    Details,
+    FigureBlock,
+    Note,
+    Section,
+    Table,
+    as_dict,
+    numbered_figures,
+    plain_text,
+    walk,
+    words,
+)
 from scantrial.report.sections.answer import short
 from scantrial.report.sections.audit import audit
 from scantrial.report.sections.compared import compared
 from scantrial.report.sections.outlook import outlook
 from scantrial.report.sections.parts import number, slugs
-from scantrial.report.sections.results import results
+from scantrial.report.sections.results import results_section
 from scantrial.report.sections.verdicts import verdicts
 from scantrial.report.sections.warnings import front
 from scantrial.report.sections.worst import worst
@@ -30,7 +41,7 @@ SNAPSHOT = Path(__file__).parent / "snapshots" / "document.txt"
 
 
 def view_of(folder):
-    return build_view(read_study(folder, by="report", purpose="report"))
+    return build_view(read_study_folder(folder, by="report", purpose="report"))
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +140,7 @@ def test_every_piece_of_a_document_is_plain_data_with_an_id_of_its_own(document)
 
 def test_figures_and_tables_are_numbered_as_they_are_read(document):
     """The first table of the page is Table 1, and no number is left out."""
-    names = numbered(document)
+    names = numbered_figures(document)
     assert names["primary"] == "Table 1"
     for kind, word in ((FigureBlock, "Figure"), (Table, "Table")):
         found = [names[block.id] for block in walk(document) if isinstance(block, kind)]
@@ -144,8 +155,8 @@ def test_the_answer_comes_first(view):
     section = short(view)
     lead, done, table = section.blocks[:3]
     assert lead.role == "lead"
-    assert plain(lead.content) == view.judgement.primary.comparisons[0].sentence
-    assert plain(done.content).startswith("This study has 2 arms and 5 seeds")
+    assert plain_text(lead.content) == view.judgement.primary.comparisons[0].sentence
+    assert plain_text(done.content).startswith("This study has 2 arms and 5 seeds")
     cell = table.rows[0][-1]
     assert cell.value == view.arms[0].summaries["test"]["accuracy"].mean
     assert cell.text == f"{100 * cell.value:.1f}"
@@ -223,7 +234,7 @@ def test_one_arm_has_neither_verdicts_nor_an_outlook(make_study):
 def test_every_run_has_its_row_and_a_diverged_one_says_so(make_study):
     """The table of every run holds each finished run once, with its seed."""
     view = view_of(make_study(diverged=[("loss-ce", 2)]))
-    rows = table_of(results(view, None), "runs-test-table").rows
+    rows = table_of(results_section(view, None), "runs-test-table").rows
     assert [(row[0].text, row[1].value) for row in rows] == [
         (arm.label, run.seed) for arm in view.arms for run in arm.runs
     ]
@@ -256,8 +267,8 @@ def an_audit(acknowledged: str | None = None) -> Audit:
         key="0",
         n_cases={},
         class_names=("normal", "pneumonia"),
-        results=(result,),
-        findings=(Finding(code="AU003", **found), Finding(code="AU003", **found)),
+        results_section=(result,),
+        findings=(ScanFinding(code="AU003", **found), ScanFinding(code="AU003", **found)),
         pictures={},
     )
 

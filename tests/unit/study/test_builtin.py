@@ -6,7 +6,7 @@ import pytest
 
 from scantrial.core.errors import InputError
 from scantrial.study import builtin
-from scantrial.study.file import parse_study, read_study, study_to_yaml
+from scantrial.study.file import parse_study, read_study_file, study_to_yaml
 from scantrial.study.study import Study
 
 REPORTS = {
@@ -30,13 +30,13 @@ VARIED = {
 
 def test_there_are_both_reports_and_the_demo() -> None:
     """Every part of the reports has its study, and there is the demo."""
-    assert builtin.names() == tuple(sorted([*REPORTS, "demo"]))
+    assert builtin.builtin_names() == tuple(sorted([*REPORTS, "demo"]))
 
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_a_report_study_trains_what_the_report_trained(name: str) -> None:
     """Network, arms, data, optimiser, schedule, selection and measure are the reports'."""
-    study = read_study(name)
+    study = read_study_file(name)
     model, arms = REPORTS[name]
     value = VARIED[name.split("-", 2)[2]]
     assert {arm.name: value(arm.recipe) for arm in study.arms} == arms
@@ -57,32 +57,32 @@ def test_a_report_study_trains_what_the_report_trained(name: str) -> None:
 def test_arms_differ_only_in_what_is_asked() -> None:
     """Beside the factor nothing differs; Tanhshrink alone has a fourth round, as in the report."""
     for name in REPORTS:
-        study = read_study(name)
+        study = read_study_file(name)
         base = study.arms[0].recipe.to_dict()
         for arm in study.arms[1:]:
             other = arm.recipe.to_dict()
             changed = {key for key in base if base[key] != other[key]}
             assert changed == {key.split(".")[0] for key in arm.settings}
-    rounds = [arm.recipe.rounds for arm in read_study("report-b-activation").arms]
+    rounds = [arm.recipe.rounds for arm in read_study_file("report-b-activation").arms]
     assert rounds == [3, 3, 4]
 
 
 @pytest.mark.parametrize("name", ["report-b-loss", "report-b-batch-size", "report-b-activation"])
 def test_report_b_trains_in_rounds(name: str) -> None:
     """Where the report continued training, the study has three rounds of thirty epochs."""
-    recipe = read_study(name).arms[0].recipe
+    recipe = read_study_file(name).arms[0].recipe
     assert (recipe.rounds, recipe.epochs) == (3, 30)
 
 
 def test_the_demo_is_small() -> None:
     """The demo has two arms, three seeds, and drawn scans, few enough for seconds."""
-    study = read_study("demo")
+    study = read_study_file("demo")
     assert ([arm.name for arm in study.arms], study.seeds) == (["base", "loss-ce"], (0, 1, 2))
     assert study.spec.data.source.name == "phantom"
     assert study.spec.recipe.epochs * study.spec.data.source.options["n_cases"] <= 50_000
 
 
-@pytest.mark.parametrize("name", builtin.names())
+@pytest.mark.parametrize("name", builtin.builtin_names())
 def test_each_file_tells_a_student_what_it_asks(name: str) -> None:
     """A file begins with words, its question can be listed, and it reads back equal when written whole."""
     text = builtin.path(name).read_text(encoding="utf-8")
@@ -90,8 +90,8 @@ def test_each_file_tells_a_student_what_it_asks(name: str) -> None:
     assert max(map(len, text.splitlines())) <= 120
     if name != "demo":
         assert "224 x 224" in text
-    study: Study = read_study(name)
-    assert builtin.describe(name) == study.spec.study
+    study: Study = read_study_file(name)
+    assert builtin.builtin_title(name) == study.spec.study
     assert study.spec.study.endswith("?")
     assert parse_study(study_to_yaml(study)) == study
 

@@ -10,7 +10,7 @@ import pytest
 
 from scantrial.data.spec import DataSpec
 from scantrial.recipe.spec import Recipe
-from scantrial.study.arms import Design
+from scantrial.study.arms import ArmBuilder
 from scantrial.study.claims import Claims
 from scantrial.study.faults import validated
 from scantrial.study.spec import StudySpec
@@ -55,7 +55,7 @@ def test_every_example_is_sound(number: int) -> None:
     for piece in alternatives(BLOCKS[number]):
         study = placed(piece)
         _, problems = validated(StudySpec, study)
-        design = Design(study)
+        design = ArmBuilder(study)
         assert [*problems, *design.problems, *Claims(study, design).problems] == []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scantrial.core.errors import InputError, StudyFileError
-from scantrial.study.file import parse_study, read_study, study_to_yaml
+from scantrial.study.file import parse_study, read_study_file, study_to_yaml
 from scantrial.study.plan import study_to_plan
 
 from .conftest import HEAD, FaultsOf, MakeStudy
@@ -18,7 +18,7 @@ def test_a_file_knows_where_it_stands(tmp_path: Path) -> None:
     """Relative paths start from the file's folder, and the study is called after the file."""
     path = tmp_path / "my-trial.yaml"
     path.write_text(HEAD)
-    study = read_study(path)
+    study = read_study_file(path)
     assert (study.name, study.source_path, study.base) == ("my-trial", path, tmp_path)
     assert study.seeds == (0, 1, 2, 3, 4)
 
@@ -27,7 +27,7 @@ def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
     """A file saved with a byte order mark reads like one without."""
     path = tmp_path / "s.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + HEAD.encode())
-    assert read_study(str(path)).spec.study == "Which?"
+    assert read_study_file(str(path)).spec.study == "Which?"
 
 
 @pytest.mark.parametrize(
@@ -47,14 +47,14 @@ def test_what_is_no_study_file_is_refused(tmp_path: Path, content: bytes, messag
     path = tmp_path / "s.yaml"
     path.write_bytes(content)
     with pytest.raises(StudyFileError, match=r"s\.yaml has 1 fault") as caught:
-        read_study(path)
+        read_study_file(path)
     assert caught.value.faults[0].message == message
 
 
 def test_an_unknown_name_meets_the_nearest_builtin() -> None:
     """A misspelt built-in is answered with the right one and the list of all."""
     with pytest.raises(InputError) as caught:
-        read_study("report-a-los")
+        read_study_file("report-a-los")
     assert "did you mean 'report-a-loss'?" in str(caught.value)
     assert "demo, report-a-epochs" in str(caught.value)
 
@@ -63,22 +63,22 @@ def test_an_unknown_name_meets_the_nearest_builtin() -> None:
 def test_names_that_are_no_paths_are_refused(name: str) -> None:
     """No name brings the reader down."""
     with pytest.raises(InputError):
-        read_study(name)
+        read_study_file(name)
 
 
 def test_a_folder_is_no_study_file(tmp_path: Path) -> None:
     """A folder is refused as such."""
     with pytest.raises(InputError, match="is a folder"):
-        read_study(tmp_path)
+        read_study_file(tmp_path)
 
 
 def test_a_builtin_comes_before_a_file_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``demo`` is the built-in study whatever lies in the folder; ``./demo`` is the file."""
     monkeypatch.chdir(tmp_path)
     Path("demo").write_text(HEAD)
-    assert "phantom?" in read_study("demo").spec.study
-    assert read_study("./demo").spec.study == "Which?"
-    assert read_study(Path("demo")).spec.study == "Which?"
+    assert "phantom?" in read_study_file("demo").spec.study
+    assert read_study_file("./demo").spec.study == "Which?"
+    assert read_study_file(Path("demo")).spec.study == "Which?"
 
 
 # ---------------------------------------------------------------------- --set and --seeds

@@ -13,9 +13,9 @@ from tests.unit.study.trial import Trial
 from scantrial import api
 from scantrial.cli.results import status_dict
 from scantrial.core.errors import InputError, StoreError
-from scantrial.findings.reading import read_study
+from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import build_view
-from scantrial.prose.study import choices
+from scantrial.prose.study import choice_sentences
 from scantrial.store.folder import RunKey
 from scantrial.study import execute
 from scantrial.study.execute import Outcome
@@ -65,7 +65,7 @@ def test_an_equal_run_is_taken_over_and_the_rest_is_trained(trial: Trial, other:
     told = status_dict(api.status(other.folder.path))["reused"]
     assert told[0] == {"arm": "base", "seed": 0, "from": {"folder": str(source), "arm": "loss-ce", "seed": 0}}
     assert "taken over from" in other.folder.test_openings()[0].purpose
-    said = " ".join(choices(build_view(read_study(other.folder, by="report", purpose="a test"))))
+    said = " ".join(choice_sentences(build_view(read_study_folder(other.folder, by="report", purpose="a test"))))
     assert f"epochs = 2 (base) at seed 0 and epochs = 2 (base) at seed 1 from {source}" in said
 
 

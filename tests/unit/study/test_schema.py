@@ -29,7 +29,7 @@ def test_the_schema_is_sound() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
-@pytest.mark.parametrize("name", builtin.names())
+@pytest.mark.parametrize("name", builtin.builtin_names())
 def test_every_builtin_is_valid(name: str) -> None:
     """Every built-in study is valid, as it stands and written whole."""
     text = builtin.path(name).read_text(encoding="utf-8")

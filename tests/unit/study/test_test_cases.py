@@ -18,7 +18,7 @@ from scantrial.data.splits import apply_split
 from scantrial.recipe.spec import Recipe
 from scantrial.store.schema import write_json
 from scantrial.study.costs import cost_key
-from scantrial.study.file import read_study
+from scantrial.study.file import read_study_file
 from scantrial.study.plan import study_to_plan
 from scantrial.study.test_cases import count_test_cases, design_of, pilot_basis, planned_effects, planned_pairs
 from scantrial.study.timing import measure_time, time_from_pilot
@@ -41,7 +41,7 @@ hypotheses:
 def study_of(tmp_path: Path, *, images: int = 1, design: str = "one-at-a-time", text: str | None = None):
     path = tmp_path / "study.yaml"
     path.write_text(text or STUDY % (images, design))
-    return read_study(path)
+    return read_study_file(path)
 
 
 # ---------------------------------------------------------------------- test cases
@@ -60,7 +60,7 @@ def test_listing_counts_what_loading_gives(tmp_path):
 
 def test_the_real_scans_are_counted_without_decoding(chest_xray):
     """report-a-loss has 200 test scans of each class, of 274 patients by their files' names."""
-    cases, notes = count_test_cases(read_study("report-a-loss"))
+    cases, notes = count_test_cases(read_study_file("report-a-loss"))
     assert dict(cases.by_class) == {"NORMAL": 200, "PNEUMONIA": 200}
     assert (cases.n_train, cases.n_patients, notes) == (1600, 274, ())
 
@@ -87,7 +87,7 @@ def test_another_number_of_cases_keeps_their_kind(tmp_path):
 def test_scans_that_are_not_here_are_counted_as_the_split_states(tmp_path, monkeypatch):
     """Whole numbers in the split are enough; the note says what was taken."""
     monkeypatch.setenv("SCANTRIAL_DATA", str(tmp_path))
-    cases, notes = count_test_cases(read_study("report-a-loss"))
+    cases, notes = count_test_cases(read_study_file("report-a-loss"))
     assert dict(cases.by_class) == {"class 0": 200, "class 1": 200}
     assert cases.n_train is None
     assert len(notes) == 1
@@ -98,7 +98,7 @@ def test_scans_that_are_not_here_are_counted_as_the_split_states(tmp_path, monke
 def test_scans_that_are_not_here_and_not_counted_are_asked_for(tmp_path, monkeypatch):
     """With fractions nothing is known without the scans: the error says to give a number, which then does."""
     monkeypatch.setenv("SCANTRIAL_DATA", str(tmp_path))
-    study = read_study("report-a-loss", sets=["data.split={train: 0.7, val: 0.15, test: 0.15}"])
+    study = read_study_file("report-a-loss", sets=["data.split={train: 0.7, val: 0.15, test: 0.15}"])
     with pytest.raises(DataError, match="chest-xray") as caught:
         count_test_cases(study)
     assert "--n-cases N" in (caught.value.do or "")
@@ -109,7 +109,7 @@ def test_scans_that_are_not_here_and_not_counted_are_asked_for(tmp_path, monkeyp
 
 def test_a_fault_of_scans_that_are_here_is_told(chest_xray):
     """More test cases of a class than there are is a fault of the study: no count is made up for it."""
-    study = read_study("report-a-loss", sets=["data.split.test=2000"])
+    study = read_study_file("report-a-loss", sets=["data.split.test=2000"])
     assert chest_xray.is_dir()
     with pytest.raises(DataError, match="2000 wanted"):
         count_test_cases(study, n_cases=400)
@@ -143,7 +143,7 @@ def test_a_factorial_study_is_judged_on_effects_and_claims(tmp_path):
 
 def test_a_list_of_arms_is_compared_with_its_base():
     """report-b-activation: two arms against the base, which its hypotheses name as well."""
-    assert planned_pairs(read_study("report-b-activation")) == (("base", "leakyrelu"), ("base", "tanhshrink"))
+    assert planned_pairs(read_study_file("report-b-activation")) == (("base", "leakyrelu"), ("base", "tanhshrink"))
 
 
 @pytest.mark.parametrize("design", ["one-at-a-time", "factorial"])

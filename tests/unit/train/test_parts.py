@@ -19,7 +19,7 @@ from scantrial.nets.heads import make_head
 from scantrial.recipe.spec import AdamSpec, LossSpec, ScheduleSpec, SelectSpec, SgdSpec
 from scantrial.train.batches import batch_bounds, epoch_order
 from scantrial.train.devices import available_devices, choose_device
-from scantrial.train.evaluate import cases_at_once, logits_of, measure
+from scantrial.train.evaluate import cases_at_once, logits_of, loss_and_accuracy
 from scantrial.train.optimizers import make_optimizer
 from scantrial.train.process import prepare_process
 from scantrial.train.scans import put_on_device
@@ -241,9 +241,9 @@ def test_measure_is_nan_where_the_loss_is():
     """A loss that is not finite has no accuracy beside it."""
     head = make_head(LossSpec(name="ce"), n_classes=2)
     y = torch.tensor([0, 1])
-    good = measure(head, torch.tensor([[2.0, 0.0], [2.0, 0.0]]), y)
+    good = loss_and_accuracy(head, torch.tensor([[2.0, 0.0], [2.0, 0.0]]), y)
     assert good.accuracy == 0.5
-    bad = measure(head, torch.tensor([[2.0, 0.0], [torch.nan, 0.0]]), y)
+    bad = loss_and_accuracy(head, torch.tensor([[2.0, 0.0], [torch.nan, 0.0]]), y)
     assert np.isnan([bad.loss, bad.accuracy]).all()
 
 

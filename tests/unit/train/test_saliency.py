@@ -11,7 +11,7 @@ from scantrial.data.preprocess import Preprocessing
 from scantrial.nets.heads import make_head
 from scantrial.recipe.spec import LossSpec
 from scantrial.train.inference import Predictor
-from scantrial.train.saliency import explain, log_odds
+from scantrial.train.saliency import class_log_odds, explain
 
 SIDE = 32
 
@@ -81,7 +81,7 @@ def test_log_odds_are_those_of_the_probabilities(loss, n_classes):
     logits = torch.randn(5, head.n_outputs, generator=torch.Generator().manual_seed(0), requires_grad=True)
     y_prob = head.probabilities(logits).numpy()
     for target in range(n_classes):
-        found = log_odds(head, logits, target)
+        found = class_log_odds(head, logits, target)
         np.testing.assert_allclose(found.detach(), np.log(y_prob[:, target] / (1 - y_prob[:, target])), rtol=1e-4)
         torch.autograd.backward(found.sum(), retain_graph=True)
     assert logits.grad is not None

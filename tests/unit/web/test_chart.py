@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from scantrial.web.chart import HEIGHT, WIDTH, panels
-from scantrial.web.records import ArmCurves, SeedCurve
+from scantrial.web.records import ArmLearningCurves, SeedCurve
 
 
 def run(seed: int, *, n: int, state: str = "finished", gap: int | None = None) -> SeedCurve:
@@ -23,8 +23,8 @@ def run(seed: int, *, n: int, state: str = "finished", gap: int | None = None) -
     )
 
 
-def arm(*runs: SeedCurve, label: str = "A") -> ArmCurves:
-    return ArmCurves(name=label.lower(), label=label, settings={}, n_finished=0, runs=runs, warnings=())
+def arm(*runs: SeedCurve, label: str = "A") -> ArmLearningCurves:
+    return ArmLearningCurves(name=label.lower(), label=label, settings={}, n_finished=0, runs=runs, warnings=())
 
 
 def points(path: str) -> list[tuple[float, float]]:

@@ -8,9 +8,9 @@ from typing import Literal
 
 from scantrial.analysis.diagnosis import detectors, labels
 from scantrial.analysis.diagnosis import thresholds as limit
-from scantrial.analysis.diagnosis.curve import Curve
+from scantrial.analysis.diagnosis.curve import LearningCurve
 from scantrial.analysis.diagnosis.labels import Found
-from scantrial.analysis.diagnosis.thresholds import Threshold
+from scantrial.analysis.diagnosis.thresholds import CheckThreshold
 from scantrial.analysis.diagnosis.workings import Verdict, Workings
 
 Need = Literal["guessing loss", "learning rate", "schedule that moves", "dead units", "chosen epoch", "loss error"]
@@ -18,7 +18,7 @@ Judge = Callable[[Workings, Found], Verdict]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class CurveCheck:
     """One check.
 
     Parameters
@@ -42,7 +42,7 @@ class Check:
     severity: Literal["warning", "note"]
     rule: str
     source: str
-    thresholds: tuple[Threshold, ...]
+    thresholds: tuple[CheckThreshold, ...]
     judge: Judge | None = None
     needs: tuple[Need, ...] = ()
     least_epochs: int = 1
@@ -58,7 +58,7 @@ _TAIL = int(limit.TAIL_LEAST.value)
 _TREND = (limit.TAIL_SHARE, limit.TAIL_LEAST, limit.TREND, limit.TREND_P)
 
 _TABLE = (
-    Check(
+    CurveCheck(
         code="LC001",
         title="Diverged",
         kind="label",
@@ -71,7 +71,7 @@ _TABLE = (
         judge=labels.diverged,
         after_divergence=True,
     ),
-    Check(
+    CurveCheck(
         code="LC002",
         title="Stuck at chance",
         kind="label",
@@ -84,7 +84,7 @@ _TABLE = (
         needs=("guessing loss",),
         least_epochs=_TAIL,
     ),
-    Check(
+    CurveCheck(
         code="LC003",
         title="Overfit",
         kind="label",
@@ -108,7 +108,7 @@ _TABLE = (
         judge=labels.overfit,
         least_epochs=_TAIL,
     ),
-    Check(
+    CurveCheck(
         code="LC004",
         title="Still improving",
         kind="label",
@@ -120,7 +120,7 @@ _TABLE = (
         judge=labels.improving,
         least_epochs=_TAIL,
     ),
-    Check(
+    CurveCheck(
         code="LC005",
         title="Oscillating",
         kind="label",
@@ -132,7 +132,7 @@ _TABLE = (
         judge=labels.oscillating,
         least_epochs=_TAIL,
     ),
-    Check(
+    CurveCheck(
         code="LC006",
         title="Underfit",
         kind="label",
@@ -144,7 +144,7 @@ _TABLE = (
         needs=("guessing loss",),
         least_epochs=_TAIL,
     ),
-    Check(
+    CurveCheck(
         code="LC007",
         title="Validation loss rising",
         kind="label",
@@ -155,7 +155,7 @@ _TABLE = (
         judge=labels.rising,
         least_epochs=_TAIL,
     ),
-    Check(
+    CurveCheck(
         code="LC008",
         title="Converged",
         kind="label",
@@ -167,7 +167,7 @@ _TABLE = (
         judge=labels.converged,
         least_epochs=_TAIL,
     ),
-    Check(
+    CurveCheck(
         code="LC009",
         title="Plateau",
         kind="label",
@@ -179,7 +179,7 @@ _TABLE = (
         judge=labels.plateau,
         least_epochs=_TAIL,
     ),
-    Check(
+    CurveCheck(
         code="LC010",
         title="Spike",
         kind="modifier",
@@ -192,7 +192,7 @@ _TABLE = (
         judge=labels.spike,
         least_epochs=_TAIL,
     ),
-    Check(
+    CurveCheck(
         code="LC011",
         title="Loss floor of outputs that are squashed twice",
         kind="detector",
@@ -208,7 +208,7 @@ _TABLE = (
         needs=("guessing loss",),
         least_epochs=_TAIL,
     ),
-    Check(
+    CurveCheck(
         code="LC012",
         title="Learning rate too high",
         kind="detector",
@@ -222,7 +222,7 @@ _TABLE = (
         needs=("guessing loss",),
         after_divergence=True,
     ),
-    Check(
+    CurveCheck(
         code="LC013",
         title="Dead units",
         kind="detector",
@@ -234,7 +234,7 @@ _TABLE = (
         judge=detectors.dead_units,
         needs=("dead units",),
     ),
-    Check(
+    CurveCheck(
         code="LC014",
         title="Schedule that hardly moves",
         kind="detector",
@@ -248,7 +248,7 @@ _TABLE = (
         least_epochs=2,
         after_divergence=True,
     ),
-    Check(
+    CurveCheck(
         code="LC015",
         title="Kept epoch outside the one-standard-error range",
         kind="detector",
@@ -260,7 +260,7 @@ _TABLE = (
         judge=detectors.chosen_epoch,
         needs=("chosen epoch", "loss error"),
     ),
-    Check(
+    CurveCheck(
         code="LC016",
         title="Training accuracy far above validation",
         kind="gap",
@@ -270,7 +270,7 @@ _TABLE = (
         source="Zhang 2021",
         thresholds=(limit.GAP, limit.GAP_HIGH, limit.HIGH_ACCURACY),
     ),
-    Check(
+    CurveCheck(
         code="LC017",
         title="Validation accuracy above test",
         kind="gap",
@@ -281,13 +281,13 @@ _TABLE = (
     ),
 )
 
-CHECKS: dict[str, Check] = {check.code: check for check in _TABLE}
+CHECKS: dict[str, CurveCheck] = {check.code: check for check in _TABLE}
 """Every check by its code; labels stand in the order of their priority."""
 
-LABELS: tuple[Check, ...] = tuple(check for check in _TABLE if check.kind == "label")
+LABELS: tuple[CurveCheck, ...] = tuple(check for check in _TABLE if check.kind == "label")
 
 
-def missing_need(curve: Curve, check: Check) -> str | None:
+def missing_need(curve: LearningCurve, check: CurveCheck) -> str | None:
     """Return why a check cannot be judged on this curve, or None where it can."""
     if curve.n_epochs < check.least_epochs:
         return f"{curve.n_epochs} epochs; this needs at least {check.least_epochs}"
@@ -295,21 +295,21 @@ def missing_need(curve: Curve, check: Check) -> str | None:
     return next((reason for reason in reasons if reason is not None), None)
 
 
-def _no_schedule(curve: Curve) -> str | None:
+def _no_schedule(curve: LearningCurve) -> str | None:
     if curve.schedule is None:
         return "the schedule is not known"
     return "the learning rate is meant to be constant" if curve.schedule == "constant" else None
 
 
-def _no_chosen_epoch(curve: Curve) -> str | None:
+def _no_chosen_epoch(curve: LearningCurve) -> str | None:
     return "no epoch of this round was kept" if curve.chosen_epoch is None else None
 
 
-def _no_error(curve: Curve) -> str | None:
+def _no_error(curve: LearningCurve) -> str | None:
     return None if curve.val_loss_se is not None else "the standard error of the validation loss is not known"
 
 
-_NEEDS: dict[Need, Callable[[Curve], str | None]] = {
+_NEEDS: dict[Need, Callable[[LearningCurve], str | None]] = {
     "guessing loss": lambda curve: curve.guessing.reason,
     "learning rate": lambda curve: "the learning rate is not recorded" if curve.lr is None else None,
     "schedule that moves": _no_schedule,

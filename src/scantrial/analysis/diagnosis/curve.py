@@ -1,4 +1,4 @@
-"""`Curve`: one round of one run as the checks see it, and what guessing would score on it."""
+"""`LearningCurve`: one round of one run as the checks see it, and what guessing would score on it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Guessing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
+class LearningCurve:
     """One round of one run.
 
     Parameters
@@ -159,7 +159,7 @@ def curves_of(
     schedule: str | None = None,
     chosen_epoch: int | None = None,
     val_loss_se: float | None = None,
-) -> tuple[Curve, ...]:
+) -> tuple[LearningCurve, ...]:
     """Return a run's rounds as curves; one that never began is not among them.
 
     Training numbers are those of the weights at the end of each epoch where every epoch has them.
@@ -182,13 +182,13 @@ def curves_of(
     return tuple(curves)
 
 
-def _curve(epochs: Sequence[EpochRecord], *, number: int, chosen: int | None, **shared: Any) -> Curve:
+def _curve(epochs: Sequence[EpochRecord], *, number: int, chosen: int | None, **shared: Any) -> LearningCurve:
     moving = _column(epochs, "train_loss")
     measured_loss, measured_accuracy = _column(epochs, "train_eval_loss"), _column(epochs, "train_eval_accuracy")
     train_loss, train_accuracy = measured_loss, measured_accuracy
     if train_loss is None or train_accuracy is None:
         train_loss, train_accuracy = moving, _column(epochs, "train_accuracy")
-    return Curve(
+    return LearningCurve(
         train_loss=train_loss,
         train_accuracy=train_accuracy,
         val_loss=_column(epochs, "val_loss"),

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from scantrial.analysis.curves import QUANTITIES
-from scantrial.analysis.diagnosis.checks import CHECKS, LABELS, Check, missing_need
-from scantrial.analysis.diagnosis.curve import Curve
+from scantrial.analysis.diagnosis.checks import CHECKS, LABELS, CurveCheck, missing_need
+from scantrial.analysis.diagnosis.curve import LearningCurve
 from scantrial.analysis.diagnosis.detectors import one_error_range
 from scantrial.analysis.diagnosis.labels import DIVERGED, OVERFIT
-from scantrial.analysis.diagnosis.workings import Finding, Workings
+from scantrial.analysis.diagnosis.workings import CurveFinding, Workings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Diagnosis:
     first_epoch: int
     last_epoch: int
     primary: str | None
-    findings: Mapping[str, Finding]
+    findings: Mapping[str, CurveFinding]
     best: BestEpoch
     tail: Mapping[str, float]
     train_measured: bool
@@ -70,7 +70,7 @@ class Diagnosis:
         return self.findings[OVERFIT].numbers.get("onset")
 
     @property
-    def beside(self) -> tuple[Finding, ...]:
+    def beside(self) -> tuple[CurveFinding, ...]:
         """What was found beside the labels."""
         return tuple(f for f in self.findings.values() if f.is_found and CHECKS[f.code].kind != "label")
 
@@ -91,7 +91,7 @@ class Diagnosis:
         }
 
 
-def diagnose(curve: Curve) -> Diagnosis:
+def diagnose(curve: LearningCurve) -> Diagnosis:
     """Judge one round of one run by every check that looks at a curve.
 
     Notes
@@ -100,7 +100,7 @@ def diagnose(curve: Curve) -> Diagnosis:
     numbers that were taken while the weights moved are behind those of the epoch's end, and dropout makes them worse.
     """
     work = Workings(curve)
-    found: dict[str, Finding] = {}
+    found: dict[str, CurveFinding] = {}
     for check in CHECKS.values():
         if check.judge is not None:
             found[check.code] = _judge(check, work, found)
@@ -122,15 +122,15 @@ def diagnose(curve: Curve) -> Diagnosis:
     )
 
 
-def _judge(check: Check, work: Workings, found: Mapping[str, Finding]) -> Finding:
+def _judge(check: CurveCheck, work: Workings, found: Mapping[str, CurveFinding]) -> CurveFinding:
     assert check.judge is not None
     reason = missing_need(work.curve, check)
     if reason is None and not check.after_divergence and found[DIVERGED].is_found:
         reason = f"training diverged at epoch {found[DIVERGED].numbers['epoch']}"
     if reason is not None:
-        return Finding(code=check.code, state="not applicable", reason=reason)
+        return CurveFinding(code=check.code, state="not applicable", reason=reason)
     holds, numbers = check.judge(work, found)
-    return Finding(code=check.code, state="found" if holds else "clear", numbers=numbers)
+    return CurveFinding(code=check.code, state="found" if holds else "clear", numbers=numbers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +155,7 @@ class RoundDiagnosis:
         """Runs by their primary label's code, the commonest first; None is no clear pattern."""
         return dict(Counter(run.primary for run in self.runs.values()).most_common())
 
-    def found(self, code: str) -> dict[int, Finding]:
+    def found(self, code: str) -> dict[int, CurveFinding]:
         """Return the findings of one check where it was found, by seed."""
         return {seed: run.findings[code] for seed, run in self.runs.items() if run.findings[code].is_found}
 
@@ -173,7 +173,7 @@ class RoundDiagnosis:
         }
 
 
-def diagnose_arm(curves: Mapping[int, Sequence[Curve]]) -> tuple[RoundDiagnosis, ...]:
+def diagnose_arm(curves: Mapping[int, Sequence[LearningCurve]]) -> tuple[RoundDiagnosis, ...]:
     """Judge every round of an arm's runs; `curves` gives each seed's rounds. Rounds are never replicates."""
     numbers = sorted({curve.round for rounds in curves.values() for curve in rounds})
     return tuple(

@@ -29,9 +29,9 @@ from scantrial.analysis.diagnosis.thresholds import (
     TREND_P,
     UNDERFIT_SHARE,
 )
-from scantrial.analysis.diagnosis.workings import Finding, Verdict, Workings, is_level
+from scantrial.analysis.diagnosis.workings import CurveFinding, Verdict, Workings, is_level
 
-Found = Mapping[str, Finding]
+Found = Mapping[str, CurveFinding]
 """What the checks before this one came to, by code."""
 
 DIVERGED, STUCK, OVERFIT, IMPROVING = "LC001", "LC002", "LC003", "LC004"

@@ -25,7 +25,7 @@ from scantrial.analysis.diagnosis.thresholds import (
 Numbers = Mapping[str, Any]
 
 
-def percent(value: float) -> str:
+def as_percent(value: float) -> str:
     """Show a proportion in per cent."""
     return f"{100 * value:.1f}\u00a0%"
 
@@ -80,8 +80,9 @@ def _times(value: float) -> str:
 def _stuck(found: Sequence[Numbers]) -> str:
     return (
         f"The network never did better than guessing the commonest class: validation accuracy ends at "
-        f"{spread(found, 'val_accuracy', percent)}, guessing gives {spread(found, 'chance_accuracy', percent)} (up to "
-        f"{spread(found, 'chance_bound', percent)} by chance); training loss never fell below "
+        f"{spread(found, 'val_accuracy', as_percent)}, guessing gives "
+        f"{spread(found, 'chance_accuracy', as_percent)} (up to {spread(found, 'chance_bound', as_percent)} by "
+        f"chance); training loss never fell below "
         f"{spread(found, 'train_loss', _loss)}, guessing costs {spread(found, 'guessing_loss', _loss)}."
     )
 
@@ -107,13 +108,13 @@ def _with_accuracy(alone: Sequence[Numbers], along: Sequence[Numbers]) -> list[s
     said = []
     if alone:
         said.append(
-            f"Validation accuracy held{of(alone)} (from {spread(alone, 'accuracy_best', percent)} to "
-            f"{spread(alone, 'accuracy_end', percent)}): what grew is over-confidence."
+            f"Validation accuracy held{of(alone)} (from {spread(alone, 'accuracy_best', as_percent)} to "
+            f"{spread(alone, 'accuracy_end', as_percent)}): what grew is over-confidence."
         )
     if along:
         said.append(
-            f"Validation accuracy fell as well{of(along)}, from {spread(along, 'accuracy_best', percent)} to "
-            f"{spread(along, 'accuracy_end', percent)}."
+            f"Validation accuracy fell as well{of(along)}, from {spread(along, 'accuracy_best', as_percent)} to "
+            f"{spread(along, 'accuracy_end', as_percent)}."
         )
     return said
 
@@ -206,8 +207,8 @@ def _rate(found: Sequence[Numbers]) -> str:
 
 def _dead(found: Sequence[Numbers]) -> str:
     return (
-        f"{spread(found, 'last', percent)} of the hidden units give every validation case the same answer at the end "
-        f"({spread(found, 'first', percent)} after the first epoch): they are dead."
+        f"{spread(found, 'last', as_percent)} of the hidden units give every validation case the same answer at "
+        f"the end ({spread(found, 'first', as_percent)} after the first epoch): they are dead."
     )
 
 
@@ -258,7 +259,7 @@ SENTENCES: dict[str, Callable[[Sequence[Numbers]], str]] = {
 """The sentence of each check that looks at a curve, from the numbers of the runs in which it was found."""
 
 
-def sentence(code: str, found: Sequence[Numbers]) -> str:
+def curve_sentence(code: str, found: Sequence[Numbers]) -> str:
     """Say what a check found, from the numbers of one or more runs."""
     return SENTENCES[code](found)
 
@@ -273,7 +274,7 @@ def round_paragraph(diagnosis: RoundDiagnosis) -> list[str]:
     for code in (code for code in CHECKS if code in beside):
         found = diagnosis.found(code)
         counted = "" if len(found) == diagnosis.n_runs else f"In {len(found)} of {diagnosis.n_runs} runs: "
-        said.append(counted + sentence(code, [finding.numbers for finding in found.values()]))
+        said.append(counted + curve_sentence(code, [finding.numbers for finding in found.values()]))
     return [*said, *_best_epoch(list(diagnosis.runs.values()))]
 
 
@@ -283,7 +284,7 @@ def _primary(diagnosis: RoundDiagnosis, code: str | None) -> str:
     counted = "" if diagnosis.n_runs == 1 else f" ({len(runs)} of {diagnosis.n_runs} runs)"
     if code is None:
         return f"{title}{counted}: {_no_pattern(runs)}"
-    return f"{title}{counted}. {sentence(code, [run.findings[code].numbers for run in runs])}"
+    return f"{title}{counted}. {curve_sentence(code, [run.findings[code].numbers for run in runs])}"
 
 
 def _no_pattern(runs: Sequence[Diagnosis]) -> str:
@@ -379,8 +380,8 @@ def _quantities(parts: Sequence[RoundDiagnosis]) -> list[tuple[str, list[float],
     """Return the quantities that every level has: title, the median over the runs of each level, how to show it."""
     wanted: tuple[tuple[str, Callable[[Diagnosis], float | None], Callable[[float], str]], ...] = (
         ("The best epoch (smoothed validation loss)", lambda run: run.best.smoothed, _whole),
-        ("Training accuracy over the last epochs", lambda run: run.tail["train_accuracy"], percent),
-        ("Validation accuracy over the last epochs", lambda run: run.tail["val_accuracy"], percent),
+        ("Training accuracy over the last epochs", lambda run: run.tail["train_accuracy"], as_percent),
+        ("Validation accuracy over the last epochs", lambda run: run.tail["val_accuracy"], as_percent),
         (
             "Training minus validation accuracy there, in points",
             lambda run: run.tail["train_accuracy"] - run.tail["val_accuracy"],

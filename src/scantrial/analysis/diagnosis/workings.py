@@ -1,4 +1,4 @@
-"""What several checks compute from a curve, computed once; and `Finding`, what a check came to."""
+"""What several checks compute from a curve, computed once; and `CurveFinding`, what a check came to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scantrial.analysis.diagnosis.curve import Curve
+from scantrial.analysis.diagnosis.curve import LearningCurve
 from scantrial.analysis.diagnosis.series import Series, Trend, running_median, trend
 from scantrial.analysis.diagnosis.thresholds import LEVEL_MOST, TAIL_LEAST, TAIL_SHARE, TREND, TREND_P
 
@@ -18,7 +18,7 @@ FindingState = Literal["found", "clear", "not applicable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class CurveFinding:
     """What one check came to on one curve.
 
     Parameters
@@ -51,7 +51,7 @@ Verdict = tuple[bool, dict[str, Any]]
 class Workings:
     """A curve with its smoothed series, its tail and its best epoch; a place in the arrays counts from 0."""
 
-    def __init__(self, curve: Curve) -> None:
+    def __init__(self, curve: LearningCurve) -> None:
         self.curve = curve
 
     @property

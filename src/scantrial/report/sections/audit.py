@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from scantrial.audit.records import Audit, Finding
+from scantrial.audit.records import Audit, ScanFinding
 from scantrial.core import format as fmt
 from scantrial.figures.figure import Figure
 from scantrial.findings.view import ReportView
@@ -44,7 +44,7 @@ def _names(audit: Audit) -> list[str]:
     return [f"finding-{code}{f'-{n + 1}' if n else ''}" for code, n in zip(codes, before, strict=True)]
 
 
-def _finding(finding: Finding, name: str) -> Note:
+def _finding(finding: ScanFinding, name: str) -> Note:
     agreed = f"Acknowledged in the study file: {finding.acknowledged}" if finding.acknowledged else ""
     return Note(
         id=name,
@@ -59,7 +59,7 @@ def _finding(finding: Finding, name: str) -> Note:
     )
 
 
-def _cases(finding: Finding, name: str) -> tuple[Details, ...]:
+def _cases(finding: ScanFinding, name: str) -> tuple[Details, ...]:
     if not finding.cases:
         return ()
     kind = "case" if isinstance(finding.cases[0], str) else "pair"

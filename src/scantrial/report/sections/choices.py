@@ -11,7 +11,7 @@ from scantrial.report.sections.parts import blocks, bullets, left, right, table,
 
 def choices(view: ReportView) -> Section:
     """Say what each choice was made by; every reading of test rows is counted."""
-    said = bullets("choices-list", study_prose.choices(view))
+    said = bullets("choices-list", study_prose.choice_sentences(view))
     readings = [_readings(view)] if view.openings else []
     return Section(id="choices", title="What was chosen by what", short="Choices", blocks=blocks(said, readings))
 

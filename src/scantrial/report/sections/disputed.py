@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from scantrial.core.format import counted, proportion
-from scantrial.findings.mistakes import ArmOnCase, DisputedCase
+from scantrial.findings.mistakes import ArmOnMistake, DisputedCase
 from scantrial.findings.view import ReportView
 from scantrial.report.document import Block, Cell, Column, Gallery, Paragraph, Picture, Section, Table, text
 
@@ -71,7 +71,7 @@ def _table(cases: Sequence[DisputedCase]) -> Table:
     )
 
 
-def _cell(arm: ArmOnCase) -> Cell:
+def _cell(arm: ArmOnMistake) -> Cell:
     return Cell(
         text=proportion(arm.mean_p_true), below=(f"{arm.n_right} of {arm.n_runs} right",), value=arm.mean_p_true
     )

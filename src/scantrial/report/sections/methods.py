@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from scantrial.findings.view import ReportView
 from scantrial.prose.methods import has_own, ran
-from scantrial.prose.methods import methods as methods_of
-from scantrial.prose.references import numbered
+from scantrial.prose.methods import methods_text as methods_of
+from scantrial.prose.references import numbered_references
 from scantrial.report.document import Bullets, Pairs, Section, text
 from scantrial.report.sections.parts import blocks, paragraph
 
@@ -13,7 +13,7 @@ from scantrial.report.sections.parts import blocks, paragraph
 def methods(view: ReportView) -> Section:
     """Print what ran, step by step, and list what was cited."""
     found = methods_of(view)
-    written, sources = numbered([said for _, said in found.values()])
+    written, sources = numbered_references([said for _, said in found.values()])
     steps = [
         Pairs(id=f"methods-{name}", items=((title, text(said)),))
         for (name, (title, _)), said in zip(found.items(), written, strict=True)

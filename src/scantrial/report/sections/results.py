@@ -25,7 +25,7 @@ from scantrial.report.sections.parts import (
 )
 
 
-def results(view: ReportView, dots: Figure | None) -> Section:
+def results_section(view: ReportView, dots: Figure | None) -> Section:
     """Show every metric, over the seeds and run by run; training cases are folded away."""
     if not view.splits:
         nothing = paragraph("results-none", "No finished run has predictions.")

@@ -11,14 +11,14 @@ import pytest
 
 from curve_examples import BCE, CLEAR, FOUND, N_EPOCHS, T, good, overfit, stuck
 from scantrial.analysis.diagnosis.checks import CHECKS, LABELS
-from scantrial.analysis.diagnosis.curve import Curve, curves_of, guessing_of
+from scantrial.analysis.diagnosis.curve import LearningCurve, curves_of, guessing_of
 from scantrial.analysis.diagnosis.diagnose import diagnose, diagnose_arm
 from scantrial.analysis.diagnosis.words import (
     SENTENCES,
     arm_paragraph,
     caveats,
+    curve_sentence,
     factor_paragraph,
-    sentence,
 )
 from scantrial.core.errors import InputError, ShapeError
 from scantrial.core.records import EpochRecord
@@ -37,7 +37,7 @@ def test_curves_of_unequal_length_are_refused():
     with pytest.raises(ShapeError, match=r"curves of shapes .*\(39,\)"):
         good(val_loss=np.ones(39))
     with pytest.raises(ShapeError, match="n_epochs at least 1"):
-        Curve(
+        LearningCurve(
             *(),
             **dict.fromkeys(("train_loss", "train_accuracy", "val_loss", "val_accuracy"), np.ones(0)),
             n_val=4,
@@ -272,9 +272,9 @@ def test_every_check_of_a_curve_has_a_sentence():
 def test_numbers_that_differ_between_runs_are_given_with_their_range(code):
     """Each sentence can speak of several runs, and the same run twice reads as once."""
     numbers = diagnose(FOUND[code]()).findings[code].numbers
-    once = sentence(code, [numbers])
+    once = curve_sentence(code, [numbers])
     if code != "LC015":
-        assert sentence(code, [numbers, numbers]) == once
+        assert curve_sentence(code, [numbers, numbers]) == once
     assert "nan" not in once
     assert once[-1] == "."
 
@@ -291,13 +291,13 @@ def test_overfitting_says_onset_rise_best_epoch_and_what_became_of_accuracy():
         "accuracy_best": 0.882,
         "accuracy_end": 0.897,
     }
-    assert sentence("LC003", [numbers]) == (
+    assert curve_sentence("LC003", [numbers]) == (
         "From epoch 13 on, training loss kept falling (from 0.098 to 0.011) while validation loss rose by 35.4\u00a0%: the "
         "network was memorising. Best epoch: 12. Validation accuracy held (from 88.2\u00a0% to 89.7\u00a0%): what grew is "
         "over-confidence."
     )
     fell = {**numbers, "onset": 9, "best_epoch": 8, "kind": "loss and accuracy", "accuracy_end": 0.8}
-    both = sentence("LC003", [numbers, fell])
+    both = curve_sentence("LC003", [numbers, fell])
     assert both.startswith("From epoch 11 (9 to 13) on")
     assert "held in 1 of these 2 runs (from" in both
     assert both.endswith("Validation accuracy fell as well in 1 of these 2 runs, from 88.2\u00a0% to 80.0\u00a0%.")
@@ -306,22 +306,22 @@ def test_overfitting_says_onset_rise_best_epoch_and_what_became_of_accuracy():
 def test_a_loss_that_is_no_number_and_one_that_is_too_large_are_said_apart():
     """Divergence is said by what was seen."""
     numbers = diagnose(good(val_loss=np.where(T < 9, 0.5, np.nan))).findings["LC001"].numbers
-    assert sentence("LC001", [numbers]) == (
+    assert curve_sentence("LC001", [numbers]) == (
         "Training blew up at epoch 9: the loss was no longer finite, or above 1000. Lower the learning rate."
     )
-    mixed = sentence("LC001", [numbers, diagnose(FOUND["LC001"]()).findings["LC001"].numbers])
+    mixed = curve_sentence("LC001", [numbers, diagnose(FOUND["LC001"]()).findings["LC001"].numbers])
     assert "times its smallest value and above the 0.693 of guessing" in mixed
 
 
 def test_each_sign_of_a_rate_that_is_too_high_is_said():
     """Overshoot, leaps and divergence stand with their numbers; without a recorded rate none is named."""
     leaps = diagnose(good(train_loss=0.3 + 0.06 * (-1.0) ** T, lr=None)).findings["LC012"].numbers
-    assert sentence("LC012", [leaps]) == (
+    assert curve_sentence("LC012", [leaps]) == (
         "The learning rate looks too high: training loss leaps up (by more than 5\u00a0% of guessing) in 20 of 40 epochs. "
         "Try a smaller one."
     )
     diverged = diagnose(FOUND["LC001"]()).findings["LC012"].numbers
-    assert "training diverged" in sentence("LC012", [diverged])
+    assert "training diverged" in curve_sentence("LC012", [diverged])
 
 
 def test_an_arm_is_told_by_how_many_of_its_runs_do_what():
