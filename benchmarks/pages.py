@@ -105,10 +105,10 @@ def limit_words(turns, network):
     memory, arithmetic = ([limit[key] for limit, _ in limits] for key in ("memory_s", "arithmetic_s"))
     rate, flop = ([limit[key] for limit, _ in limits] for key in ("gb_per_s", "gflop_per_s"))
     return [
-        f"The hardware's limit, measured in the same turns: at {spread(rate, 0)} GB/s, one pass over weights and moments "
-        f"takes {spread(memory)} s per epoch; at {spread(flop, 0)} GFLOP/s, the first layer's arithmetic takes "
-        f"{spread(arithmetic)} s. An epoch of the fused engine, including validation, takes {spread(times, 1)} times the "
-        "larger of the two.",
+        f"The hardware's limit, measured in the same turns: at {spread(rate, 0)} GB/s, one pass over weights and "
+        f"moments takes {spread(memory)} s per epoch; at {spread(flop, 0)} GFLOP/s, the first layer's arithmetic takes "
+        f"{spread(arithmetic)} s. An epoch of the fused engine, including validation, takes {spread(times, 1)} times "
+        "the larger of the two.",
         "",
     ]
 

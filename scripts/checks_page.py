@@ -16,9 +16,7 @@ The result of a check is *found*, *clear*, or *not applicable*, with the reason.
 check. While a blocker is not [acknowledged](../how-to/acknowledge.md), no verdict is given. The sentences of every
 check are on [the page of all sentences](../sentences.md).
 """
-SCANS = (
-    "Run by `scantrial audit` and before every training. Rules, sources and what to do: [the audit](../audit.md)."
-)
+SCANS = "Run by `scantrial audit` and before every training. Rules, sources and what to do: [the audit](../audit.md)."
 CURVES = (
     "Run on the learning curves, round by round, and on the gaps between splits. Rules, thresholds and sources: "
     "[learning curves](../learning-curves.md). A curve gets the first *label* that is found; a *modifier* is added to "

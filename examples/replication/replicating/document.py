@@ -247,15 +247,15 @@ def _rule() -> list[str]:
         f"Two test accuracies *agree* here if they differ by at most {formula}. This is {STANDARD_ERRORS:g} "
         "binomial standard errors of the difference between an accuracy p (in per cent) on n images and q on m others. "
         "With two or more seeds, the range of our seeds is added, because the printed number comes from one seed. "
-        "Agreement does not prove that the two are equal: with 400 images the rule is wide. For losses and for training "
-        "and validation accuracies, the page shows both numbers and which is higher, and makes no claim.",
+        "Agreement does not prove that the two are equal: with 400 images the rule is wide. For losses and for "
+        "training and validation accuracies, the page shows both numbers and which is higher, and makes no claim.",
         "",
         "The reports trained every arm once, and a difference between two single runs includes the variation of both. "
         "One seed can therefore not support a conclusion that compares arms, whatever the numbers are, and this page "
-        "says so. With more seeds, a comparison of curves is counted over the seeds, without a verdict. Test accuracies "
-        "are compared with seeds and images both random; a verdict needs three seeds and is provisional with fewer than "
-        "five. A conclusion about single runs is checked on each run; with one seed this describes those networks and "
-        "not the arms in general.",
+        "says so. With more seeds, a comparison of curves is counted over the seeds, without a verdict. Test "
+        "accuracies are compared with seeds and images both random; a verdict needs three seeds and is provisional "
+        "with fewer than five. A conclusion about single runs is checked on each run; with one seed this describes "
+        "those networks and not the arms in general.",
         "",
         *(f"- {words}" for words in EXPLANATIONS),
         "",
