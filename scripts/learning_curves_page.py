@@ -46,8 +46,8 @@ last epoch whose smoothed loss is within one standard error (over validation cas
 epoch. Without it, training numbers are means over the epoch, while the weights change; the sentences then say so.
 `train_eval` is off by default because it takes 15 % of an epoch's time for `mlp-256`, 37 % for `mlp-64x3` and
 62 to 71 % for `cnn` (`python benchmarks/recording_costs.py`). The following are always recorded, each for less than
-1 %: the learning rate, the norm of the weights, the norm of the last step's gradient, and the share of hidden units that
-give the same output for all validation cases (for channels: the first 64 cases).
+1 %: the learning rate, the norm of the weights, the norm of the last step's gradient, and the share of hidden units
+that give the same output for all validation cases (for channels: the first 64 cases).
 
 **How often the overfit label is wrong.** Of 1,000 simulated curves of 40 epochs with a flat validation loss and noise
 of 5 % of the loss, 13 are labelled overfit if the noise of neighbouring epochs is uncorrelated, 54 at a correlation of
