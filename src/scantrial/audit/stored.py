@@ -1,4 +1,4 @@
-"""The audit of a study, kept in its folder and read back; light enough for whoever only reads it."""
+"""The audit of a study, kept in its folder and read back; cheap to import for reading only."""
 
 from __future__ import annotations
 
