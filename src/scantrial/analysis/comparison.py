@@ -396,7 +396,7 @@ def _notes(estimates: Estimates, runs: RunScores, results: Sequence[ContrastResu
     notes = []
     single = isinstance(runs.threshold, float) and runs.threshold != 0.5
     if METRICS[estimates.metric].needs == "probabilities" and single:
-        notes.append(f"{METRICS[estimates.metric].title} does not use the threshold {runs.threshold:g}")
+        notes.append(f"the threshold {runs.threshold:g} plays no part in {METRICS[estimates.metric].title}")
     if estimates.n_clipped:
         notes.append(f"{estimates.n_clipped} probabilities were clipped")
     dropped = sorted({seed for result in results for seed in result.dropped_seeds})

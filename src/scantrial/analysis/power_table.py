@@ -119,7 +119,7 @@ def plan_again(found: Comparison) -> PowerPlan | None:
         design,
         Basis(
             variances=from_components(measured, source=words),
-            cautious=cautious(measured, source=f"{words}, seed-to-seed variation at its upper 80 % limit"),
+            cautious=cautious(measured, source=f"{words}, spread over seeds at its upper 80 % limit"),
             source=words,
         ),
     )

@@ -79,7 +79,7 @@ def test_every_edited_copy_is_found_mirrored_or_not():
 
 
 def test_leaking_patients_are_named_and_counted():
-    """Whose scans stand in two splits: every one of their cases, and how many test scans that is."""
+    """Whose scans are in two splits: every one of their cases, and how many test scans that is."""
     scans = phantom_scans(shared_patients=0.5)
     found = checked("AU001", scans).found[0]
     patients = np.array(scans.patients)
@@ -129,7 +129,7 @@ def test_marks_in_the_corners_are_found(write_scans):
         verdict = checked(code, scans)
         assert verdict.outcome == "found"
         assert verdict.found[0].numbers["auc"] > 0.9
-        assert "the network can cheat" in verdict.found[0].text
+        assert "the network can use this shortcut" in verdict.found[0].text
 
 
 def test_files_of_another_kind_in_one_class_are_found(write_scans):

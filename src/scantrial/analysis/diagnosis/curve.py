@@ -108,7 +108,8 @@ def guessing_of(loss: Mapping[str, Any] | None, train_counts: Sequence[int], val
     nor does such a loss go to 0: the rules that need it are switched off, with the reason.
 
     Perfect outputs after softmax or sigmoid is applied twice: ``ln(1 + (k - 1)/e)`` with softmax over k classes (.5514
-    for 3, .3133 for 2); ``p ln(1 + 1/e) + (1 - p) ln 2`` with a sigmoid, p the share of the positive class (.5032 if balanced).
+    for 3, .3133 for 2); ``p ln(1 + 1/e) + (1 - p) ln 2`` with a sigmoid, p the share of the positive class (.5032 if
+    balanced).
     """
     accuracy = max(val_counts) / sum(val_counts)
     reason = _no_guessing_loss(loss, train_counts)
