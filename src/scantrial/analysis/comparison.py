@@ -49,8 +49,8 @@ class Compared:
     evidence : the hull that the verdict is drawn from
     simultaneous_low, simultaneous_high : the hull at a level at which all intervals of the family hold together
     paired_proportions : with one seed: McNemar's test and Bonett and Price's interval for these two networks
-    cross_check : the crossed bootstrap beside the interval over seeds and cases; None where it was not asked for, or
-        is not possible
+    cross_check : a crossed bootstrap to compare with the interval over seeds and cases; None where it was not asked
+        for, or is not possible
     sentence : the verdict with its numbers
     """
 

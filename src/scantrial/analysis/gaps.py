@@ -230,7 +230,7 @@ class Leakage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TwoSample:
-    """How well validation and test scans can be told apart.
+    """How well a classifier tells validation and test scans apart.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ class TwoSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftEvidence:
-    """What is known about validation and test besides the gap; None is "not yet checked".
+    """What is known about validation and test in addition to the gap; None is "not yet checked".
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """What a trial can show: power, the smallest difference it can see, and what it would take to see a smaller one.
 
-Hillis, Obuchowski and Berbaum (2011), with networks standing for readers. Everything follows from three numbers that a
+Hillis, Obuchowski and Berbaum (2011), with networks in place of readers. Everything follows from three numbers that a
 pilot, or an assumption, gives: how much the difference between two arms varies from seed to seed, and how much two
 runs share over the cases.
 """
@@ -107,7 +107,7 @@ def assumed(
     value : in (0, 1), the expected proportion
     disagreement : share of cases on which one run of an arm is right and one of the other wrong; at most
         ``2 min(value, 1 - value)``
-    sd_training : standard deviation over seeds of an arm's proportion on endlessly many cases
+    sd_training : standard deviation over seeds of an arm's proportion on infinitely many cases
     shared : in [0, 1], default 0.5; the value if two trainings of one arm disagree on half as many cases as two arms do
     n_independent : independent cases that the proportion rests on, where those are not all `n_cases`: one class's, or
         fewer because patients have several
@@ -158,7 +158,7 @@ def assumed_auroc(
     n_positive, n_negative : independent cases of each kind
     value : in (0.5, 1), the expected AUROC
     correlation : in [0, 1), of the AUROCs of one run of each arm over samples of cases
-    sd_training : standard deviation over seeds of an arm's AUROC on endlessly many cases
+    sd_training : standard deviation over seeds of an arm's AUROC on infinitely many cases
     shared : as in `assumed`
 
     Raises
@@ -297,7 +297,7 @@ def seeds_needed(
     target: float = POWER,
     at_least: int = 2,
 ) -> int | None:
-    """Return the smallest number of seeds, up to 50, that shows a difference; None if none does."""
+    """Return the smallest number of seeds, up to 50, that shows a difference; None if none is enough."""
     for n_seeds in range(max(at_least, 2), MAX_SEEDS + 1):
         if power(variances, difference, n_seeds=n_seeds, n_cases=n_cases, alpha=alpha) >= target:
             return n_seeds
@@ -330,7 +330,7 @@ def cases_needed(
 
 
 def best_over_cases(variances: Variances, *, n_seeds: int, alpha: float = 0.05, target: float = POWER) -> float:
-    """Return the smallest difference that these cases or more of them, up to endlessly many, show with these seeds.
+    """Return the smallest difference that these cases or more of them, without limit, show with these seeds.
 
     With few seeds this can be less than `floor_over_cases`, the limit, for the reason that `cases_needed` gives.
     """

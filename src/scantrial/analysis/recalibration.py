@@ -53,7 +53,7 @@ class Recalibration:
     n_validation : cases that it was fitted on
     n_classes : of the rows that it was fitted on, and may be applied to
     reason : why it cannot be estimated, or None
-    advice : what this temperature leaves undone on the validation cases, or None; nothing is switched by it
+    advice : what this temperature does not correct on the validation cases, or None; it changes nothing
     temperature : logits are divided by it (temperature only, otherwise NaN); above 1: the model was over-confident
     slope, intercept : p = 1 / (1 + exp(-(slope z + intercept))) (platt only, otherwise NaN)
     knots, values : shape (m,), p is interpolated between them and constant beyond (isotonic only, otherwise empty)

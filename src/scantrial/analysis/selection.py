@@ -69,7 +69,7 @@ def expected_optimism(se: float, n: int, *, correlation: float = 0.0) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WinnerScore:
-    """The best arm's score, as it looks and without the luck of having been picked.
+    """The best arm's score, as it looks and corrected for having been picked.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ def interval(metric: str, low: float, high: float) -> str:
 
 
 def _rounded(value: float, spread: float) -> str:
-    """Round to two significant digits of the spread, so that every digit shown means something."""
+    """Round to two significant digits of the spread, so that no digit is shown that the spread makes random."""
     if not math.isfinite(spread) or spread <= 0:
         return minus(f"{value:.3g}")
     digits = max(0, 1 - math.floor(math.log10(spread)))

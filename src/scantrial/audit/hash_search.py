@@ -95,7 +95,7 @@ def near_pairs(hashes: NDArray[np.uint64], *, radius: int) -> HashPairs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chunk:
-    """Some bits of a hash that stand side by side."""
+    """Some adjacent bits of a hash."""
 
     start: int
     n_bits: int

@@ -14,7 +14,7 @@ from scantrial.core.format import counted, percent
 from scantrial.core.rng import stream
 
 SLOPE = 3.0
-"""Of the logistic curve that makes probabilities of the cheap model's scores: a score of 1 becomes 0.95."""
+"""Of the logistic curve that turns the simple model's scores into probabilities: a score of 1 becomes 0.95."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

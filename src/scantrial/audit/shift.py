@@ -64,7 +64,7 @@ def look_features(subject: Subject) -> NDArray[np.float64]:
 
 
 def told_apart(subject: Subject, pair: SplitPair) -> Predictability:
-    """Return how well the two splits are told apart by the look of their scans; computed once."""
+    """Return how well the two splits are told apart by the appearance of their scans; computed once."""
     key = f"apart {pair.names}"
     if key not in subject.memo:
         subject.memo[key] = predictability(
@@ -79,7 +79,7 @@ def told_apart(subject: Subject, pair: SplitPair) -> Predictability:
 
 
 def check_look(subject: Subject) -> CheckOutcome:
-    """Find splits that a cheap classifier tells apart."""
+    """Find splits that a simple classifier tells apart."""
     pairs = [pair for pair in split_pairs(subject) if pair.enough]
     if not pairs:
         return not_applicable(f"no two splits have scans of {MIN_UNITS} patients each")

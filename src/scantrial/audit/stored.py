@@ -56,7 +56,7 @@ def cases_concerned(
 
     Parameters
     ----------
-    codes : of the findings, acknowledged or not; default: those by which a case stands in training and in test
+    codes : of the findings, acknowledged or not; default: those that find a case both in training and in test
     """
     audit = read_audit(folder)
     numbers = {

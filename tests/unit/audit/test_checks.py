@@ -87,7 +87,7 @@ def test_leaking_patients_are_named_and_counted():
     assert set(found.numbers["patients"]) == torn
     assert sorted(found.rows) == np.flatnonzero(np.isin(patients, sorted(torn))).tolist()
     assert found.numbers["n_cases"]["test"] == np.isin(patients[scans.split == "test"], sorted(torn)).sum()
-    assert f"{len(torn)} patients of" in found.text
+    assert f"{len(torn)} of {len(set(patients))} patients have scans in more than one split" in found.text
 
 
 def test_unknown_patients_are_told():

@@ -33,7 +33,7 @@ class CurveCheck:
     judge : takes a curve's workings and the earlier checks, returns the verdict; None for a gap
     needs : what has to be known about the curve
     least_epochs : a shorter round is not judged
-    after_divergence : whether it is judged where the losses blew up
+    after_divergence : whether it is judged where the losses diverged
     """
 
     code: str

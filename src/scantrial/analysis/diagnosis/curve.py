@@ -105,7 +105,7 @@ def guessing_of(loss: Mapping[str, Any] | None, train_counts: Sequence[int], val
     -----
     Cross-entropy of the shares: ``-sum p_c ln p_c``; with ``bce`` beyond two classes the sum over the classes of
     ``-p_c ln p_c - (1 - p_c) ln(1 - p_c)``. For a weighted, smoothed or focal loss these are not the loss of guessing,
-    nor does such a loss go to 0: the rules that need it are switched off, with the reason.
+    and such a loss does not go to 0: the rules that need it are switched off, with the reason.
 
     Perfect outputs after softmax or sigmoid is applied twice: ``ln(1 + (k - 1)/e)`` with softmax over k classes (.5514
     for 3, .3133 for 2); ``p ln(1 + 1/e) + (1 - p) ln 2`` with a sigmoid, p the share of the positive class (.5032 if

@@ -165,7 +165,7 @@ def _plateau(found: Sequence[Numbers]) -> str:
     )
 
 
-# ---------------------------------------------------------------------- beside the labels
+# ---------------------------------------------------------------------- in addition to the labels
 
 
 def _spike(found: Sequence[Numbers]) -> str:
