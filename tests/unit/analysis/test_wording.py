@@ -176,10 +176,10 @@ def test_digits_follow_the_spread():
     """Two digits of the half-width are shown, one point is singular, and there is no minus before 0."""
     assert amount("accuracy", 0.0213, spread=0.0017) == "2.13 points"
     assert amount("accuracy", 0.01, spread=0.12) == "1 point"
-    assert amount("accuracy", -0.01, spread=0.12) == "-1 point"
+    assert amount("accuracy", -0.01, spread=0.12) == "−1 point"
     assert amount("accuracy", -0.0001, spread=0.12) == "0 points"
     assert amount("auroc", 0.0213, spread=0.012) == "0.021"
-    assert interval("accuracy", -0.004, 0.038) == "-0.4 to 3.8"
+    assert interval("accuracy", -0.004, 0.038) == "−0.4 to 3.8"
 
 
 @pytest.mark.parametrize(("value", "words"), [(0.0341, "3.5"), (0.0340, "3.4"), (0.00991, "1.0"), (0.1401, "15")])
