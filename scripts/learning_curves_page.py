@@ -9,6 +9,7 @@ import numpy as np
 import curve_examples
 from page_table import table
 from scantrial.analysis.diagnosis.checks import CHECKS, CurveCheck
+from scantrial.analysis.diagnosis.curve_words import curve_sentence
 from scantrial.analysis.diagnosis.diagnose import diagnose
 from scantrial.analysis.diagnosis.thresholds import (
     SHORT_RUN,
@@ -18,7 +19,6 @@ from scantrial.analysis.diagnosis.thresholds import (
     WINDOW,
     CheckThreshold,
 )
-from scantrial.analysis.diagnosis.words import curve_sentence
 from scantrial.analysis.gap_words import shift_words, train_gap_words
 from scantrial.analysis.gaps import Gap, Leakage, ShiftEvidence, TwoSample, accuracy_gap, explain_gap
 

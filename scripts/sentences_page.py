@@ -31,7 +31,7 @@ from scantrial.recipe.spec import NORMALIZATIONS, Recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "scantrial"
-CURVES = "analysis/diagnosis/words.py"
+CURVES = "analysis/diagnosis/curve_words.py"
 
 HEAD = f"""# What scantrial can say
 
@@ -91,7 +91,7 @@ _TRAIN_GAP = Rule(
 )
 
 RULES: Mapping[str, Mapping[str, Rule]] = {
-    "analysis/diagnosis/words.py": {
+    "analysis/diagnosis/curve_words.py": {
         "_primary": Rule(rule="the label of most runs, with their number; none where no label's rule holds"),
         "_no_pattern": Rule(
             rule="no label's rule holds, or there are too few epochs", threshold=f"{TAIL_LEAST.value:g} epochs"
@@ -139,7 +139,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             "finds it"
         ),
     },
-    "analysis/wording.py": {
+    "analysis/verdict_words.py": {
         "counting": _COUNTING,
         "verdict_sentence": Rule(
             rule="added where arms are identical, better within the margin, or judged on few seeds",
@@ -175,15 +175,19 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "withheld_by_audit": Rule(
             rule="a blocker of the audit is not acknowledged in the study file", source="decision 15"
         ),
-        "_family": Rule(rule="which comparisons the design and the hypotheses declare"),
-        "_and_claims": Rule(rule="hypotheses compare other arms besides"),
         "_compare": Rule(rule="nothing to compare"),
         "_without_interactions": Rule(
             rule="an interaction's interval excludes 0, or is wider than the size of a main effect of its factors",
             source="Box, Hunter and Hunter 2005",
         ),
         "_why_not_main": Rule(rule="as above: which of the two it is"),
-        "_answer": Rule(rule="a hypothesis without a comparison; else its verdict's sentence"),
+    },
+    "findings/families.py": {
+        "family_of": Rule(rule="which comparisons the design and the hypotheses declare"),
+        "_and_claims": Rule(rule="hypotheses compare other arms besides"),
+    },
+    "findings/hypotheses.py": {
+        "answer_to": Rule(rule="a hypothesis without a comparison; else its verdict's sentence"),
     },
     "prose/verdicts.py": {
         "in_short": Rule(rule="no comparison; else the verdicts' sentences"),
@@ -357,11 +361,13 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
 }
 
 TITLES = {
-    "analysis/diagnosis/words.py": "Learning curves: an arm and a factor",
+    "analysis/diagnosis/curve_words.py": "Learning curves: an arm and a factor",
     "analysis/gap_words.py": "Gaps: training to validation, and validation to test step by step",
-    "analysis/wording.py": "Comparisons: the verdict",
+    "analysis/verdict_words.py": "Comparisons: the verdict",
     "analysis/verdicts.py": "Comparisons: why there is no verdict, and notes",
     "findings/judging.py": "Comparisons: of a study",
+    "findings/families.py": "Comparisons: which ones",
+    "findings/hypotheses.py": "Comparisons: hypotheses",
     "prose/verdicts.py": "Comparisons: what stands around the verdicts",
     "analysis/plan_words.py": "Planning",
     "analysis/power_table.py": "Planning: again, on a study's own spreads",
@@ -392,14 +398,15 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
     "analysis/diagnosis/labels.py": ("Learning curves: details of a label", _SHAPE),
     "analysis/estimates.py": ("Estimates: methods", Rule(rule="how a number was computed", source=_OR)),
     "analysis/gaps.py": ("Gaps: steps in short", Rule(rule="how a number was computed, or why it was not")),
-    "analysis/delong.py": ("Estimates: missing", _UNDEFINED),
+    "analysis/influence.py": ("Estimates: missing", _UNDEFINED),
     "analysis/intervals.py": ("Estimates: intervals", Rule(rule="how an interval was computed")),
     "analysis/mrmc.py": ("Comparisons: methods of seeds and cases", Rule(rule="how p was computed", source=_OR)),
     "analysis/power.py": ("Planning: assumptions", Rule(rule="where an assumption is from", source="decision 18")),
     "findings/case.py": ("One case", Rule(rule="a case or an arm that is not there")),
     "figures/case.py": ("One case: the picture", _DRAWN),
     "findings/diagnosis.py": ("Gaps: not judged", _UNDEFINED),
-    "figures/curves.py": ("Learning curves, confusion, dots: the figures", _DRAWN),
+    "figures/curves.py": ("Learning curves: the figure", _DRAWN),
+    "figures/dots.py": ("One dot a run: the figure", _DRAWN),
     "figures/forest.py": ("Comparisons: the figure", _DRAWN),
     "figures/audit.py": ("Audit: the figure of intensities", _DRAWN),
     "figures/ranking.py": ("ROC and precision-recall: the figure", _DRAWN),

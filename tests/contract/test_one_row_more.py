@@ -59,7 +59,7 @@ MODULES = {
     """,
 }
 ROWS = {
-    "data/codecs/__init__.py": [
+    "data/codecs/table.py": [
         ("import pillow, tiff, unread", "import pgm, pillow, tiff, unread"),
         ('"tiff": tiff.TIFF,', '"tiff": tiff.TIFF, "pgm": pgm.PGM,'),
     ],

@@ -27,8 +27,8 @@ from scantrial.analysis.mrmc import Components, ContrastResult, GlobalTest, anal
 from scantrial.analysis.multiplicity import holm, simultaneous_level
 from scantrial.analysis.one_seed import PairedProportions, bonett_price, paired_proportions
 from scantrial.analysis.runs import RunScores
+from scantrial.analysis.verdict_words import verdict_sentence
 from scantrial.analysis.verdicts import Evidence, Verdict, decide, evidence
-from scantrial.analysis.wording import verdict_sentence
 from scantrial.core.errors import InputError
 from scantrial.core.format import minus, percent
 from scantrial.core.notebook import notebook_html

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from scantrial.analysis.diagnosis.curve_words import as_percent, points
 from scantrial.analysis.diagnosis.thresholds import GAP, GAP_HIGH, HIGH_ACCURACY
-from scantrial.analysis.diagnosis.words import as_percent, points
 from scantrial.analysis.gaps import Gap, GapStep
 from scantrial.core.format import p_equals, percent
 

@@ -10,8 +10,8 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.outlook import SEEDS_SHOWN, Outlook
 from scantrial.analysis.planned_design import PlannedDesign
 from scantrial.analysis.power import MAX_CASES_FACTOR, MAX_SEEDS, POWER, PowerCurve, Variances, cases_needed
+from scantrial.analysis.verdict_words import amount
 from scantrial.analysis.verdicts import FEW_SEEDS, MIN_OF_CLASS, MIN_SEEDS, small_classes
-from scantrial.analysis.wording import amount
 from scantrial.core.format import counted, percent
 
 

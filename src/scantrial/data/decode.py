@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from scantrial.core.errors import DataError
-from scantrial.data.codecs import CODECS, Codec, codec_of, titles_read
-from scantrial.data.codecs.base import HEAD_BYTES, RefusedError, bomb
+from scantrial.data.codecs.base import HEAD_BYTES, Codec, RefusedError, bomb
+from scantrial.data.codecs.table import CODECS, codec_of, titles_read
 from scantrial.data.scanset import Pixels
 
 IMAGE_SUFFIXES = frozenset(suffix for codec in CODECS.values() if codec.decode for suffix in codec.suffixes)

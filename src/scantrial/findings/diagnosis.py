@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.analysis.diagnosis.curve import Guessing, LearningCurve, curves_of, guessing_of
+from scantrial.analysis.diagnosis.curve_words import arm_paragraph, caveats, factor_paragraph
 from scantrial.analysis.diagnosis.diagnose import RoundDiagnosis, diagnose_arm
-from scantrial.analysis.diagnosis.words import arm_paragraph, caveats, factor_paragraph
 from scantrial.analysis.diagnosis.workings import CurveFinding
 from scantrial.analysis.gap_words import shift_words, train_gap_words
 from scantrial.analysis.gaps import Gap, GapStep, Leakage, ShiftEvidence, TwoSample, accuracy_gap, explain_gap

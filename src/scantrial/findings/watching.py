@@ -8,8 +8,8 @@ from typing import Any
 
 from scantrial.analysis.diagnosis.checks import CHECKS
 from scantrial.analysis.diagnosis.curve import curves_of, guessing_of
+from scantrial.analysis.diagnosis.curve_words import curve_sentence
 from scantrial.analysis.diagnosis.diagnose import diagnose_arm
-from scantrial.analysis.diagnosis.words import curve_sentence
 from scantrial.core.records import EpochRecord
 from scantrial.recipe.spec import Recipe
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.wording import metric_number
+from scantrial.analysis.verdict_words import metric_number
 from scantrial.core.format import counted, joined, proportion, spread_words
 from scantrial.findings.evaluation import ArmEvaluation, CalibrationView, Evaluation
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from scantrial.core.errors import InputError
 from scantrial.recipe.task import RunTask
-from scantrial.train.batches import batch_bounds
+from scantrial.train.steps import batch_bounds
 
 
 def check_task(task: RunTask) -> None:

@@ -20,10 +20,10 @@ from scantrial.core.machine import return_freed_memory
 from scantrial.core.records import RunResult
 from scantrial.recipe.spec import AdamSpec, Optimizer
 from scantrial.recipe.task import RunTask, Tell
-from scantrial.train.batches import TrainingStep
 from scantrial.train.kernel import ADAM, SGD, Kernel, SweepArguments, chosen_variant
 from scantrial.train.run import TrainedEpoch, carry_out, grad_norm
 from scantrial.train.state import Setup, TrainState
+from scantrial.train.steps import TrainingStep
 
 _WORTH_SHARING = 1 << 18  # weights
 

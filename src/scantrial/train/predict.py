@@ -21,7 +21,7 @@ from scantrial.data.formats.base import array_fault, row_decoder
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
-from scantrial.train.inference import load_predictor
+from scantrial.train.predictor import load_predictor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from scantrial.core.records import RunResult
 from scantrial.recipe.task import RunTask, Tell
-from scantrial.train.batches import TrainingStep
 from scantrial.train.run import TrainedEpoch, carry_out, grad_norm
 from scantrial.train.state import Setup, TrainState
+from scantrial.train.steps import TrainingStep
 
 
 def train_run(task: RunTask, tell: Tell) -> RunResult:

@@ -26,7 +26,6 @@ from scantrial.nets.generators import borrowed_generators
 from scantrial.nets.heads import make_head, resolve_class_weights
 from scantrial.recipe.networks import network_of
 from scantrial.recipe.task import RunTask, Tell
-from scantrial.train.batches import TrainingStep, epoch_steps
 from scantrial.train.checkpoint import load_checkpoint, save_checkpoint, take_up
 from scantrial.train.checks import check_task
 from scantrial.train.evaluate import cases_at_once, logits_of, loss_and_accuracy
@@ -35,6 +34,7 @@ from scantrial.train.process import set_process
 from scantrial.train.scans import put_on_device
 from scantrial.train.selection import Best, copy_tensors, selection_rule, selection_score, tensors_of
 from scantrial.train.state import Setup, TrainState, has_diverged
+from scantrial.train.steps import TrainingStep, epoch_steps
 from scantrial.train.units import watched_units
 
 

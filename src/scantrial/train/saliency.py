@@ -15,7 +15,7 @@ from torch import Tensor
 from scantrial.core.records import SaliencyMaps
 from scantrial.data.scanset import Pixels
 from scantrial.nets.heads import Head
-from scantrial.train.inference import Predictor
+from scantrial.train.predictor import Predictor
 from scantrial.train.scans import put_on_device
 
 PATCHES = 16

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from scantrial.analysis.metrics import measure
-from scantrial.analysis.wording import metric_number
+from scantrial.analysis.verdict_words import metric_number
 from scantrial.core.format import cell, counted, joined, plain
 from scantrial.core.trees import differing_keys, flattened
 from scantrial.figures.all import shared_domains

@@ -15,7 +15,7 @@ from scantrial.core.errors import InputError, ShapeError, StoreError, TrainingEr
 from scantrial.core.records import EpochRecord, RunFacts, RunResult
 from scantrial.recipe.networks import NETWORKS
 from scantrial.train import run as run_module
-from scantrial.train.inference import load_predictor
+from scantrial.train.predictor import load_predictor
 from scantrial.train.reference import train_run
 
 SELECTIONS = [

@@ -12,7 +12,7 @@ import numpy as np
 
 from scantrial.core.errors import DataError
 from scantrial.core.names import listed
-from scantrial.data.codecs import CODECS, titles_read
+from scantrial.data.codecs.table import CODECS, titles_read
 from scantrial.data.decode import decode_image
 from scantrial.data.formats.base import (
     SPLIT_OF_WORD,

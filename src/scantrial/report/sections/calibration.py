@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scantrial.analysis.intervals import ArmEstimate
 from scantrial.analysis.metrics import METRICS, Metric
-from scantrial.analysis.wording import metric_heading, metric_number
+from scantrial.analysis.verdict_words import metric_heading, metric_number
 from scantrial.core import format as fmt
 from scantrial.figures.figure import Figure
 from scantrial.findings.evaluation import OperatingView

@@ -10,7 +10,7 @@ from typing import Any
 
 from scantrial.analysis.metrics import Metric
 from scantrial.analysis.summary import SeedSummary
-from scantrial.analysis.wording import metric_difference, metric_number
+from scantrial.analysis.verdict_words import metric_difference, metric_number
 from scantrial.core import format as fmt
 from scantrial.figures.figure import Figure
 from scantrial.report.document import (

@@ -12,14 +12,14 @@ import pytest
 from curve_examples import BCE, CLEAR, FOUND, N_EPOCHS, T, good, overfit, stuck
 from scantrial.analysis.diagnosis.checks import CHECKS, LABELS
 from scantrial.analysis.diagnosis.curve import LearningCurve, curves_of, guessing_of
-from scantrial.analysis.diagnosis.diagnose import diagnose, diagnose_arm
-from scantrial.analysis.diagnosis.words import (
+from scantrial.analysis.diagnosis.curve_words import (
     SENTENCES,
     arm_paragraph,
     caveats,
     curve_sentence,
     factor_paragraph,
 )
+from scantrial.analysis.diagnosis.diagnose import diagnose, diagnose_arm
 from scantrial.core.errors import InputError, ShapeError
 from scantrial.core.records import EpochRecord
 

@@ -11,8 +11,8 @@ from tests.unit.analysis.drawn import laid_down
 
 from scantrial.analysis.contrasts import difference, factorial_effects, linear_trend
 from scantrial.analysis.mrmc import analyse
+from scantrial.analysis.verdict_words import amount, at_least, interval, verdict_sentence
 from scantrial.analysis.verdicts import decide, evidence
-from scantrial.analysis.wording import amount, at_least, interval, verdict_sentence
 
 BASE = [0.70, 0.72, 0.71, 0.74, 0.73]
 COUNTED = "counting both seed-to-seed variation (5 seeds) and the limited test set (400 cases)"
