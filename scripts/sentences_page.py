@@ -115,8 +115,8 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         ),
         "_explains": Rule(rule="a step's part of the gap in points", threshold="0.05 points count as nothing"),
         "_selection": Rule(
-            rule="step 2: validation accuracy at the kept epoch minus that at the last, at most the luck of the best "
-            "of so many",
+            rule="step 2: validation accuracy at the kept epoch minus that at the last, at most what picking "
+            "the best of that many adds by chance",
             source="order statistics of the normal distribution",
         ),
         "_class_mix": Rule(
@@ -160,7 +160,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_too_little": _NO_VERDICT,
     },
     "analysis/verdicts.py": {
-        "evidence": Rule(rule="seeds differ by one amount, so that only the cases have an error", source=_OR),
+        "evidence": Rule(rule="the difference is the same at every seed, so only the cases add error", source=_OR),
         "decide": Rule(rule="any of the verdicts"),
         "_identical": Rule(
             rule="two arms are equal on the metric at every seed; for decisions, how much that leaves open",
@@ -215,7 +215,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_price": _PRICE,
         "_enough": _PRICE,
         "_both": _PRICE,
-        "_floors": Rule(rule="the smallest difference as seeds, or cases, grow without end", source=_POWER),
+        "_floors": Rule(rule="the smallest difference as seeds, or cases, grow without limit", source=_POWER),
         "plan_warnings": Rule(
             rule="few seeds, no margin, or assumptions in place of a pilot",
             threshold=f"{MIN_SEEDS} and {FEW_SEEDS} seeds",
@@ -224,7 +224,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             rule="the smallest difference rises with the cases somewhere on the curve", source=_POWER
         ),
         "_few_cases": Rule(rule="a class has few test cases", threshold=f"{MIN_OF_CLASS} cases"),
-        "_patients": Rule(rule="patients have several cases, and the plan stands on assumptions"),
+        "_patients": Rule(rule="patients have several cases, and the plan rests on assumptions"),
         "_beyond": Rule(rule="the value assumed plus the smallest difference is beyond the best value"),
     },
     "analysis/power_table.py": {

@@ -1,4 +1,4 @@
-"""A trial as it is planned: its arms, seeds and test cases."""
+"""A planned trial: its arms, seeds and test cases."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scantrial.core.errors import InputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedDesign:
-    """A trial as it is planned.
+    """A planned trial.
 
     Parameters
     ----------

@@ -205,5 +205,5 @@ def test_a_draw_that_cannot_give_the_metric_ends_the_check_not_the_command(tmp_p
     path.write_text("\n".join(lines))
     found = compare_predictions(path, metric="mcc").comparison
     assert found.comparisons[0].cross_check is None
-    assert any("no crossed bootstrap of b - a: MCC is undefined" in note for note in found.notes)
+    assert any("no crossed bootstrap for b - a: MCC is undefined" in note for note in found.notes)
     assert compare_predictions(path, metric="auroc").comparison.comparisons[0].cross_check is not None
