@@ -97,7 +97,7 @@ class StudyFileError(InputError):
         listing = "\n".join(f"  {fault}" for fault in self.faults)
         super().__init__(
             f"{source} has {count}:\n{listing}",
-            do="mend these, then run the same command again; `scantrial schema` prints every key",
+            do="fix these, then run the same command again; `scantrial schema` prints every key",
         )
 
 
@@ -111,14 +111,14 @@ class UnreadableScansError(DataError):
     Parameters
     ----------
     problems : pairs of (path, reason)
-    do : the way out, default: mend them or go on without them
+    do : the next step for the user; default: fix them or continue without them
     """
 
     def __init__(
         self,
         problems: Sequence[tuple[str, str]],
         *,
-        do: str = "mend or remove them, or go on without them with --skip-unreadable",
+        do: str = "fix or remove them, or continue without them with --skip-unreadable",
     ) -> None:
         self.problems = tuple(problems)
         count = "1 file" if len(self.problems) == 1 else f"{len(self.problems)} files"

@@ -14,11 +14,11 @@ from pathlib import Path
 from scantrial.core.errors import StoreError
 
 _ADVICE = {
-    errno.ENOSPC: "free some space, then run the same command again: what was finished is kept",
-    errno.EDQUOT: "free some of your quota, then run the same command again: what was finished is kept",
+    errno.ENOSPC: "free some space, then run the same command again; finished work is kept",
+    errno.EDQUOT: "free some of your quota, then run the same command again; finished work is kept",
     errno.EROFS: "choose a folder that can be written (--out DIR)",
-    errno.EACCES: "choose a folder that you may write to (--out DIR), or mend its permissions",
-    errno.EPERM: "choose a folder that you may write to (--out DIR), or mend its permissions",
+    errno.EACCES: "choose a folder that you may write to (--out DIR), or fix its permissions",
+    errno.EPERM: "choose a folder that you may write to (--out DIR), or fix its permissions",
 }
 
 _FOLDERS_NOT_SYNCED = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)

@@ -37,7 +37,7 @@ def refuse_missing_classes(class_names: Sequence[str], labels: NDArray[np.int64]
     counts = np.bincount(labels, minlength=len(class_names))
     seen = listed(f"{name} ({n})" for name, n in zip(class_names, counts, strict=True))
     if len(class_names) < 2 or (counts == 0).any():
-        raise DataError(f"classes with their scans: {seen}", expected="at least two classes, each with a scan")
+        raise DataError(f"scans of each class: {seen}", expected="at least two classes, each with at least one scan")
 
 
 def _in_class_order(listing: Listing, classes: tuple[str, ...]) -> Listing:
@@ -53,7 +53,7 @@ def _in_class_order(listing: Listing, classes: tuple[str, ...]) -> Listing:
 
 def _refuse_class_list(classes: tuple[str, ...], listing: Listing, *, any_names: bool) -> None:
     faults = clashing_names(classes)
-    faults += [f"{name!r} stands there {n} times" for name, n in Counter(classes).items() if n > 1]
+    faults += [f"{name!r} is listed {n} times" for name, n in Counter(classes).items() if n > 1]
     own = {name.casefold() for name in listing.class_names}
     for name in [] if any_names else classes:
         if name.casefold() not in own:

@@ -36,7 +36,7 @@ class ImageError(DataError):
     def __init__(self, path: Path | str, reason: str) -> None:
         self.path = str(path)
         self.reason = reason
-        super().__init__(f"{path}: {reason}", expected=f"a whole {titles_read()} image of 8 or 16 bits")
+        super().__init__(f"{path}: {reason}", expected=f"a complete {titles_read()} image of 8 or 16 bits")
 
 
 class _QuietDecoders:

@@ -142,7 +142,7 @@ class ResumingDownloader:
             of = "" if total is None else f" of {total:,}"
             raise DownloadError(
                 f"{response.url}: the connection closed after {have:,}{of} bytes",
-                do="run the same command again: it goes on where this one stopped",
+                do="run the same command again: it continues where this one stopped",
             )
 
     def _expect_size(self, url: str, total: int | None) -> None:
@@ -150,7 +150,7 @@ class ResumingDownloader:
             raise DownloadError(
                 f"{url}: the server offers {total:,} bytes",
                 expected=f"{self.size:,} bytes",
-                do="the publishers have changed this file, or something in between answers for them: "
+                do="the publishers may have changed this file, or a proxy may have answered instead: "
                 "try another network",
             )
 
@@ -160,10 +160,10 @@ class ResumingDownloader:
         size = part.stat().st_size
         part.unlink()
         raise DownloadError(
-            f"{url}: {size:,} bytes came, but they have another hash; they are thrown away",
+            f"{url}: received {size:,} bytes with the wrong hash; they were deleted",
             expected=self.known_hash,
-            do="run the same command again to fetch the file from its beginning; "
-            "if the hash is wrong again, the publishers have changed it",
+            do="run the same command again to fetch the file from the start; "
+            "if the hash is wrong again, the publishers may have changed the file",
         )
 
 
@@ -175,8 +175,8 @@ def _disk_errors(path: Path) -> Iterator[None]:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise DownloadError(
             f"{error.filename or path}: {reason}",
-            do="choose a folder that can be written and has room (SCANTRIAL_CACHE), then run the same command again: "
-            "what has come is kept",
+            do="choose a writable folder with enough space (SCANTRIAL_CACHE), then run the same command again; "
+            "what was downloaded is kept",
         ) from error
 
 
@@ -270,7 +270,7 @@ def _refused(url: str, error: urllib.error.HTTPError) -> DownloadError:
         expected="the file",
         do="the file has moved or is gone: look for it on the data set's home page (`scantrial data` lists them)"
         if gone
-        else "try again later with the same command; what has come is kept",
+        else "try again later with the same command; what was downloaded is kept",
     )
 
 
@@ -280,6 +280,6 @@ def _expect_room(handle: BinaryIO, have: int, total: int | None) -> None:
     if total is not None and total - have > free:
         raise DownloadError(
             f"{folder}: {free:,} bytes are free",
-            expected=f"{total - have:,} bytes more",
+            expected=f"at least {total - have:,} bytes",
             do="free some space, or choose another folder (SCANTRIAL_CACHE), then run the same command again",
         )

@@ -66,7 +66,7 @@ def match_depth(image: Pixels, dtype: np.dtype[Any] | str) -> Pixels:
         return image
     if wanted == np.uint16:
         return _pixels(image.astype(np.uint16) * np.uint16(_DEPTH_RATIO))
-    raise DataError(f"an image of type {image.dtype}", expected=f"{wanted}: its low bits would be lost")
+    raise DataError(f"an image of type {image.dtype}", expected=f"{wanted}; a conversion would lose the low bits")
 
 
 def _with_channels(image: Pixels, channels: int | None) -> Pixels:

@@ -131,7 +131,7 @@ def _job(
 ) -> _Job:
     messages = check_source(source, base=base)
     if messages:
-        raise DataError("\n".join(messages), do="mend data.source")
+        raise DataError("\n".join(messages), do="fix data.source")
     job = _phantom_job(source, image) if source.name == PHANTOM else _file_job(source, base)
     known = patient or _known_patient(source, job.listing)
     return replace(job, listing=arrange(job.listing, classes=classes, patient=known))
@@ -186,9 +186,7 @@ def _unknown(name: str) -> str:
     known = (PHANTOM, *catalogue.data_set_names())
     guess = nearest(name, known)
     hint = f" (did you mean {guess!r}?)" if guess else ""
-    return (
-        f"no such file or folder, and no data set in the catalogue: {name!r}{hint}; the catalogue has {listed(known)}"
-    )
+    return f"no file, folder or data set in the catalogue is called {name!r}{hint}; the catalogue has {listed(known)}"
 
 
 def _format_faults(path: Path, source: SourceSpec) -> list[str]:
@@ -198,7 +196,7 @@ def _format_faults(path: Path, source: SourceSpec) -> list[str]:
         return [f"{path}: {error.strerror}"]
     if found is None:
         kinds = "; ".join(candidate.looks_like for candidate in FORMATS.values())
-        return [f"{path} is in no known format, expected: {kinds}"]
+        return [f"{path} has no known format, expected: {kinds}"]
     return found.faults_of(source.options)
 
 
@@ -357,7 +355,7 @@ def _kept(texts: Sequence[str], kept: NDArray[np.bool_]) -> tuple[str, ...]:
 def _with_depth_note(origin: Mapping[str, Any], entry: cache.CacheEntry) -> dict[str, Any]:
     if not entry.n_widened:
         return dict(origin)
-    note = f"{entry.n_widened} scans of 8 bits were scaled by 257 to the 16 bits of the others."
+    note = f"{entry.n_widened} 8-bit scans were multiplied by 257 to match the 16-bit scans."
     return {**origin, "notes": [*origin.get("notes", ()), note]}
 
 

@@ -180,7 +180,7 @@ def _refuse_several_shapes(shapes: dict[int, tuple[int, ...]], listing: Listing)
     seen = ", ".join(f"{n} of {_words(shape)}" for shape, n in counts[:5]) + (" ..." if len(counts) > 5 else "")
     odd = [f"  {listing.sources[i]}: {_words(shape)}" for i, shape in shapes.items() if shape != usual]
     raise DataError(
-        f"the scans have {len(counts)} shapes: {seen}; those unlike the most common one:\n" + "\n".join(odd),
+        f"the scans have {len(counts)} shapes: {seen}; these differ from the most common one:\n" + "\n".join(odd),
         expected="one height, width and number of channels",
         do="set data.image.size and data.image.channels, which bring all scans to one shape",
     )

@@ -125,16 +125,16 @@ class SplitSpec(DataModel):
         shares = [share for share in (self.train, self.val, self.test) if share is not None]
         if self.folds is not None:
             if shares:
-                raise ValueError("folds and shares (train, val, test) exclude each other")
+                raise ValueError("got both folds and shares (train, val, test); expected only one of them")
             if self.fold is not None and self.fold >= self.folds:
                 raise ValueError(f"fold {self.fold} of {self.folds}: folds count from 0 to {self.folds - 1}")
             return self
         if self.fold is not None:
-            raise ValueError("fold needs folds")
+            raise ValueError("got fold without folds; expected both")
         if not shares:
-            raise ValueError("say 'given', shares (train, val, test), or folds")
+            raise ValueError("expected 'given', shares (train, val, test), or folds")
         if self.kind == "first" and (any(isinstance(s, float) for s in shares) or self.per != "class"):
-            raise ValueError("whole numbers are cases per class: give all as whole numbers, with per: class")
+            raise ValueError("whole numbers are cases per class: write all shares as whole numbers, with per: class")
         if self.kind == "first" and self.by == "patient":
             raise ValueError("the first n per class cannot keep patients apart: use fractions with by: patient")
         fractions = [share for share in shares if isinstance(share, float)]
@@ -182,7 +182,7 @@ class DataSpec(DataModel):
         try:
             n_groups = re.compile(pattern).groups
         except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+            raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
         if n_groups != 1:
             raise ValueError(f"{pattern!r} has {n_groups} groups; expected one, (...), around the patient")
         return pattern

@@ -48,8 +48,8 @@ def apply_split(scans: Cases, spec: SplitSpec) -> Cases:
     """
     if spec.by == "patient" and scans.patients is None:
         raise DataError(
-            "a split by patient needs to know the patients, and this source does not name them",
-            do="give data.patient, a regular expression with one group that finds the patient in each file's name",
+            "a split by patient needs the patient of each scan, and this source does not give it",
+            do="set data.patient, a regular expression with one group that finds the patient in each file's name",
         )
     ways = {"folds": _folds, "first": _first, "given": _given, "fractions": _fractions}
     split = ways[spec.kind](scans, spec)
@@ -131,7 +131,7 @@ def _folds(scans: ScanSet | CaseList, spec: SplitSpec) -> Parts:
     n_folds = spec.folds or 0
     if spec.fold is None:
         raise DataError(
-            f"{n_folds} folds, but not which of them tests",
+            f"{n_folds} folds without the number of the test fold",
             expected=f"fold: a number from 0 to {n_folds - 1}",
             do=f"write split: {{folds: {n_folds}, fold: 0}}",
         )
@@ -154,11 +154,11 @@ def _given(scans: ScanSet | CaseList, spec: SplitSpec) -> Parts:
     missing = [part for part in keep if not (scans.split == part).any()]
     if missing:
         raise DataError(
-            f"the source has no {listed(missing)} split of its own; it has {_counts(scans)}",
+            f"the source has no {listed(missing)} split; it has {_counts(scans)}",
             expected="a validation split, and a locked test set" if "test" in missing else None,
-            do="write split: {test: given, val: 0.2}: the rest trains"
+            do="write split: {test: given, val: 0.2}; the rest is used for training"
             if missing == ["val"]
-            else "share the cases out, for instance split: {train: 0.7, val: 0.15, test: 0.15}",
+            else "divide the cases, for example split: {train: 0.7, val: 0.15, test: 0.15}",
         )
     split = np.where(np.isin(scans.split, keep), scans.split, UNUSED).astype("U5")
     if spec.by == "patient" and scans.patients is not None:
@@ -174,7 +174,7 @@ def _expect_apart(patients: Sequence[str], split: Parts) -> None:
     torn = sorted(patient for patient, found in parts.items() if len(found) > 1)
     if torn:
         raise DataError(
-            f"{len(torn)} patients stand in more than one of the source's own splits: {listed(torn[:5])}"
+            f"{len(torn)} patients are in more than one of the source's own splits: {listed(torn[:5])}"
             + (", ..." if len(torn) > 5 else ""),
             expected="each patient in one split (by: patient)",
             do="keep only the test split as given, {test: given, val: 0.2, by: patient}: other cases of its patients "
@@ -198,7 +198,8 @@ def _first(scans: ScanSet | CaseList, spec: SplitSpec) -> Parts:
             if sum(wanted.values()) > len(pool):
                 parts = listed(f"{part} {n}" for part, n in wanted.items())
                 faults.append(
-                    f"class {name!r}: {sum(wanted.values())} wanted ({parts}), {len(pool)} there ({pool_name})"
+                    f"class {name!r}: {sum(wanted.values())} cases asked for ({parts}), "
+                    f"{len(pool)} available ({pool_name})"
                 )
             else:
                 _deal(split, pool, wanted)
@@ -249,9 +250,9 @@ def _expect_usable(scans: ScanSet | CaseList, split: Parts) -> None:
         present = set(np.unique(scans.labels[split == part]).tolist())
         absent = [name for label, name in enumerate(scans.class_names) if label not in present]
         if not present:
-            faults.append(f"no scan is left for {part}" + (": a locked test set is needed" if part == "test" else ""))
+            faults.append(f"{part} has no scan" + (": a locked test set is needed" if part == "test" else ""))
         elif part == "train" and len(present) < 2:
-            faults.append(f"only one class trains: {scans.class_names[min(present)]!r}")
+            faults.append(f"train has only one class: {scans.class_names[min(present)]!r}")
         elif part != "train" and absent:
             faults.append(f"{part} has no scan of class {listed(map(repr, absent))}")
     if faults:
@@ -259,5 +260,5 @@ def _expect_usable(scans: ScanSet | CaseList, split: Parts) -> None:
             "; ".join(faults),
             expected="scans for train, val and test, at least two classes in train, every class in val and in test",
             do="name train, val and test in data.split, with larger shares where a class is rare; where the source has "
-            "a test split of its own, {test: given, val: 0.2} keeps it and the rest trains",
+            "its own test split, {test: given, val: 0.2} keeps it and uses the rest for training",
         )

@@ -56,7 +56,7 @@ def _built(builder: Builder, spec: ModelSpec, image_shape: tuple[int, int, int],
     except (RuntimeError, MemoryError, ValueError, TypeError) as error:
         raise TrainingError(
             f"{spec.name} could not be built for images of {image_shape}: {type(error).__name__}: {error}",
-            do="if memory ran out, make data.image.size or the layers smaller; else mend the activation's arguments",
+            do="if memory ran out, make data.image.size or the layers smaller; if not, fix the activation's arguments",
         ) from error
 
 
@@ -77,7 +77,7 @@ def _try_out(network: nn.Module, name: str, image_shape: tuple[int, int, int], n
     if not isinstance(output, torch.Tensor) or output.shape != (2, n_outputs):
         got = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
         raise ShapeError(
-            f"{name} made {got} of a batch of 2 images",
+            f"{name} returned {got} for a batch of 2 images",
             expected=f"(2, {n_outputs}): one row of {n_outputs} logits for each image",
-            do="give its last layer n_outputs outputs; name n_outputs in the constructor to be told how many",
+            do="give its last layer n_outputs outputs; a constructor argument n_outputs receives that number",
         )

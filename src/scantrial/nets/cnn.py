@@ -76,7 +76,7 @@ def _check_size(name: str, image_shape: Sequence[int], n_poolings: int) -> tuple
     if min(height, width) < smallest:
         raise ShapeError(
             f"{name} on images of {height}x{width} pixels",
-            expected=f"at least {smallest}x{smallest}: its {n_poolings} poolings halve each side every time",
-            do="set data.image.size larger, or choose an mlp",
+            expected=f"at least {smallest}x{smallest}: each of its {n_poolings} poolings halves both sides",
+            do="set a larger data.image.size, or choose an mlp",
         )
     return height // smallest, width // smallest

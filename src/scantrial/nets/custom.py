@@ -32,10 +32,10 @@ def build_custom(spec: ModelSpec, image_shape: tuple[int, int, int], n_outputs: 
     except Exception as error:
         raise TrainingError(
             f"{spec.name} could not be constructed with {_shown(arguments)}: {type(error).__name__}: {error}",
-            expected="a constructor that takes model.args, and image_shape and n_outputs if it names them",
+            expected="a constructor that takes model.args, and optionally image_shape and n_outputs",
         ) from error
     if not isinstance(network, nn.Module):
-        raise TrainingError(f"{spec.name} made a {type(network).__name__}", expected="a torch.nn.Module")
+        raise TrainingError(f"{spec.name} returned a {type(network).__name__}", expected="a torch.nn.Module")
     return network
 
 

@@ -188,7 +188,7 @@ def make_head(spec: LossSpec, *, n_classes: int, class_weights: ClassWeights | N
         raise InputError(
             f"{len(class_weights)} class weights for {n_classes} classes",
             expected="one weight for each class",
-            do="mend recipe.loss.class_weights",
+            do="fix recipe.loss.class_weights",
         )
     loss = LOSSES[spec.name]
     head: Head = resolve(loss.head)(
@@ -215,8 +215,8 @@ def resolve_class_weights(spec: LossSpec, y_train: NDArray[np.int64], *, n_class
     if not counts.all():
         absent = ", ".join(str(index) for index in np.flatnonzero(counts == 0))
         raise InputError(
-            f"balanced class weights, but class {absent} has no training case",
+            f"balanced class weights, but no training case of class {absent}",
             expected="a training case of each class",
-            do="split otherwise, or leave class_weights out",
+            do="change data.split, or leave out class_weights",
         )
     return tuple((len(y_train) / (n_classes * counts)).tolist())

@@ -79,7 +79,7 @@ class ActivationSpec(BaseModel):
             _check_argument(self.name, argument, value)
         missing = [name for name in REQUIRED_ARGUMENTS.get(self.name, ()) if name not in self.arguments]
         if missing:
-            raise ValueError(f"{self.name} needs {listed(missing)}: torch.nn has no default for it")
+            raise ValueError(f"{self.name} needs {listed(missing)}: torch.nn has no default")
         bounds = {"min_val": -1.0, "max_val": 1.0, "lower": 1 / 8, "upper": 1 / 3, **self.arguments}
         if bounds["min_val"] >= bounds["max_val"] or bounds["lower"] > bounds["upper"]:
             raise ValueError(f"{self.name}: the lower bound must be below the upper one, not {self.arguments}")

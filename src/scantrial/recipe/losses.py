@@ -34,7 +34,7 @@ class Loss:
 
 
 def _bce(n_classes: int) -> str:
-    on_one = "one output" if n_classes == 2 else "one output a class, each against the rest"
+    on_one = "one output" if n_classes == 2 else "one output per class, each against the rest"
     return f"binary cross-entropy on {on_one}"
 
 
@@ -44,7 +44,7 @@ _ROWS = (
         name="ce",
         head="scantrial.nets.heads:CeHead",
         probabilities="softmax",
-        describe=lambda _: "cross-entropy on one output a class",
+        describe=lambda _: "cross-entropy on one output per class",
     ),
 )
 

@@ -114,7 +114,7 @@ NETWORKS: Registry[Network] = Registry("network", {row.name: row for row in _ROW
 CUSTOM = Network(
     name="package.module:Class",
     builder="scantrial.nets.custom:build_custom",
-    describe=lambda model: f"{model.name}, a class of the user's own",
+    describe=lambda model: f"{model.name}, a custom class",
 )
 """Any class of the user's own. What it does inside is not known, so nothing is done or said that depends on it."""
 
@@ -171,7 +171,7 @@ class ModelSpec(RecipePart):
     @classmethod
     def _known(cls, name: str) -> str:
         if is_custom(name) and not _CLASS_PATH.fullmatch(name):
-            raise ValueError(f"{name!r} names no class; write package.module:Class")
+            raise ValueError(f"{name!r} is not the name of a class; write package.module:Class")
         if not is_custom(name) and name not in NETWORKS:
             raise unknown_name("no network is called", name, (*NETWORKS, CUSTOM.name))
         return name
@@ -193,12 +193,12 @@ class ModelSpec(RecipePart):
         unfit = [key for key in _KEYS if key not in network.defaults and getattr(self, key) is not None]
         if self.is_custom:
             if unfit:
-                raise ValueError(f"{listed(unfit)}: a class of your own takes its arguments under args")
+                raise ValueError(f"{listed(unfit)}: a custom class takes its arguments under args")
             return self
         if self.args is not None:
-            raise ValueError("args belong to a class of your own (package.module:Class)")
+            raise ValueError("args are only for a custom class (package.module:Class)")
         if network.has_fixed_sizes and self.hidden != network.defaults["hidden"]:
-            raise ValueError(f"{self.name} has hidden sizes of its own; to choose them: {{name: mlp, hidden: [...]}}")
+            raise ValueError(f"{self.name} has fixed hidden sizes; to choose them: {{name: mlp, hidden: [...]}}")
         if unfit:
             what = listed("hidden sizes" if key == "hidden" else key for key in unfit)
             raise ValueError(f"{self.name} has no {what} to set")

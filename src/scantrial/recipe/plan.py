@@ -42,7 +42,7 @@ _SHOWN, _LONG = 3, 80
 
 def _plain_name(name: str) -> str:
     if name in ("", ".", "..") or {"/", "\\", "\0"} & set(name):
-        raise ValueError("a name that would lead out of the study folder")
+        raise ValueError("a name that would point outside the study folder")
     return name
 
 
@@ -68,7 +68,9 @@ class Primary(RecipePart):
     @model_validator(mode="after")
     def _margin_in_unit(self) -> Primary:
         if self.margin is not None and self.margin >= 1 and self.metric != "log_loss":
-            raise ValueError(f"margin {self.margin:g} of {self.metric}, a proportion: two percentage points are 0.02")
+            raise ValueError(
+                f"margin {self.margin:g} of {self.metric}, expected less than 1: two percentage points are 0.02"
+            )
         return self
 
     def margin_of(self, metric: str) -> float | None:
@@ -262,9 +264,9 @@ def _refusal(error: ValidationError, where: str) -> StoreError:
     if unknown:
         words = _shown(f"{_key(fault)} = {repr(fault['input'])[:_LONG]}" for fault in unknown)
         return StoreError(
-            f"{where} holds what this scantrial does not know: {words}",
+            f"{where} has settings that this version of scantrial does not know: {words}",
             expected=f"what scantrial {scantrial.__version__} or an earlier one writes",
-            do="read it with the scantrial that wrote it (environment.json names it), or with a newer one",
+            do="read it with the version of scantrial that wrote it (see environment.json), or a newer one",
         )
     words = _shown(f"{_key(fault)}: {fault['msg']}" if fault["loc"] else str(fault["msg"]) for fault in faults)
     return StoreError(

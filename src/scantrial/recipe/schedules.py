@@ -20,7 +20,7 @@ SCHEDULES: Registry[Callable[[ScheduleSpec], str]] = Registry(
         "constant": lambda _: "constant",
         "cosine": lambda _: "falling as a cosine to 0 over each round [@cosine]",
         "cosine-stepped-per-epoch": lambda _: (
-            "a cosine laid out over the batches of a round and stepped once an epoch, so that it hardly moves [@cosine]"
+            "a cosine over the batches of a round, stepped only once per epoch, so that it hardly falls [@cosine]"
         ),
         "step": lambda schedule: f"multiplied by {schedule.gamma or 0:g} every {schedule.every} epochs",
     },
@@ -60,7 +60,7 @@ class ScheduleSpec(RecipePart):
     @model_validator(mode="after")
     def _step_only(self) -> ScheduleSpec:
         if self.name != "step" and (self.every is not None or self.gamma is not None):
-            raise ValueError(f"every and gamma belong to the step schedule, not to {self.name}")
+            raise ValueError(f"every and gamma are only for the step schedule, not for {self.name}")
         return self
 
 

@@ -47,5 +47,5 @@ class SelectSpec(RecipePart):
     @model_validator(mode="after")
     def _metric_only(self) -> SelectSpec:
         if self.name != "best-val-metric" and self.metric is not None:
-            raise ValueError("metric belongs to best-val-metric")
+            raise ValueError("metric is only for best-val-metric")
         return self

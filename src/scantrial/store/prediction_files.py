@@ -181,8 +181,8 @@ def _note_twice(sheet: Sheet, keys: _Keys) -> None:
         arm, seed = keys.runs[keys.run_of[row]]
         earlier = sheet.rows[first[inverse.reshape(-1)[row]]]
         sheet.faults.append(
-            f"{rows_in_words(sheet.rows[again])}: a run and case a second time; arm {arm}, seed {seed}, case "
-            f"{keys.cases[keys.case_of[row]]} stands in rows {earlier} and {sheet.rows[row]}"
+            f"{rows_in_words(sheet.rows[again])}: the same run and case twice; arm {arm}, seed {seed}, case "
+            f"{keys.cases[keys.case_of[row]]} is in rows {earlier} and {sheet.rows[row]}"
         )
 
 
@@ -209,7 +209,7 @@ def _note_disagreement(sheet: Sheet, keys: _Keys, name: str, values: NDArray[Any
     if len(differs):
         row, text = int(differs[0]), sheet.text(name)
         sheet.faults.append(
-            f"{rows_in_words(sheet.rows[differs])}: another {name} than an earlier row of the same case; case "
+            f"{rows_in_words(sheet.rows[differs])}: a different {name} from an earlier row of the same case; case "
             f"{keys.cases[keys.case_of[row]]} has {text[int(origin[row])].as_py()!r} in row {sheet.rows[origin[row]]} "
             f"and {text[row].as_py()!r} in row {sheet.rows[row]}"
         )

@@ -26,7 +26,7 @@ N_NAMED = 5
 
 _EXPECTED = (
     "CSV (comma, semicolon or tab; UTF-8) or Parquet with the columns arm, seed, case, label and either score or one "
-    "p_CLASS for each class; if known also patient and split"
+    "p_CLASS for each class; optionally patient and split"
 )
 
 
@@ -119,7 +119,7 @@ def _check_utf8(path: Path, content: bytes) -> None:
         content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path} is no UTF-8 text: line {line}", expected=_EXPECTED) from error
+        raise InputError(f"{path} is not UTF-8 text: line {line}", expected=_EXPECTED) from error
 
 
 def _is_blank(table: pa.Table) -> NDArray[np.bool_]:

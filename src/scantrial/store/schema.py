@@ -25,7 +25,7 @@ def check_version(found: Any, path: Path) -> None:
         raise StoreError(
             f"{path} has schema version {found!r}",
             expected=f"version {SCHEMA_VERSION}",
-            do="read it with the scantrial that wrote it (see environment.json), or a newer one",
+            do="read it with the version of scantrial that wrote it (see environment.json), or a newer one",
         )
 
 

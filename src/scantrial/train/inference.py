@@ -72,7 +72,7 @@ class Predictor:
             raise ShapeError(
                 f"images of {images.shape[1]}x{images.shape[2]} pixels",
                 expected=f"{self.image_shape[1]}x{self.image_shape[2]}, as in training",
-                do="bring them to this size in the way that the training scans were",
+                do="resize them in the same way as the training scans",
             )
         if len(images) == 0:
             empty = np.empty((0, self.head.n_outputs), dtype=np.float32)

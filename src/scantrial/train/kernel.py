@@ -67,7 +67,7 @@ def kernel_state() -> KernelState:
     except (OSError, AttributeError) as error:
         return KernelState(variants=(), reason=_why_not(error))
     if library.sweep_sources().decode() != source_hash():
-        return KernelState(variants=(), reason="it was built from other sources; install scantrial again")
+        return KernelState(variants=(), reason="it was built from other sources: install scantrial again")
     there = tuple(name for i, name in enumerate(_variant_names(library)) if library.sweep_variant_is_there(i))
     return KernelState(variants=there, reason=f"instruction set {there[0]}")
 
@@ -84,7 +84,7 @@ def chosen_variant() -> str:
     """
     state = kernel_state()
     if not state.available:
-        raise TrainingError(f"the fused engine is not available: {state.reason}", do="say --engine reference")
+        raise TrainingError(f"the fused engine is not available: {state.reason}", do="use --engine reference")
     asked = os.environ.get(VARIANT_VARIABLE)
     if asked is None:
         return state.variants[0]

@@ -107,9 +107,9 @@ def _locate(run_dir: Path) -> tuple[StudyFolder, RunKey]:
     seed = path.name.removeprefix("seed-")
     if not (path / "run.json").is_file() or path.parents[1].name != "runs" or not seed.isdigit():
         raise InputError(
-            f"{run_dir} is no finished run",
+            f"{run_dir} is not a finished run",
             expected="the folder of a run inside its study, such as DIR/runs/ARM/seed-0",
-            do="scantrial status DIR",
+            do="run `scantrial status DIR` to list the runs",
         )
     return open_folder(path.parents[2]), RunKey(path.parent.name, int(seed))
 
@@ -167,7 +167,7 @@ def _array_of(file: Path) -> NDArray[Any]:
     except OSError as error:
         raise ImageError(file, (error.strerror or str(error)).lower()) from error
     except Exception as error:  # a damaged header raises nearly anything
-        raise ImageError(file, f"not a whole .npy array ({' '.join(str(error).split())[:160]})") from error
+        raise ImageError(file, f"not a complete .npy array ({' '.join(str(error).split())[:160]})") from error
     if not isinstance(rows, np.ndarray):
         rows.close()
         raise ImageError(file, "an .npz archive: save its images as a .npy array")

@@ -284,7 +284,7 @@ def _predict(setup: Setup, network: nn.Module, split: Split, *, chosen_epoch: in
     logits = logits_of(network, scans, n_at_once=setup.n_at_once)
     if not logits.isfinite().all():
         raise TrainingError(
-            f"the logits of {split} cases are not all finite", do="lower the learning rate or clip gradients"
+            f"some logits of {split} cases are not finite", do="lower the learning rate or clip gradients"
         )
     return SplitPredictions(
         split=split,

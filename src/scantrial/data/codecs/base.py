@@ -54,7 +54,7 @@ def starts_with(*marks: bytes) -> Callable[[bytes], bool]:
 
 def bomb() -> RefusedError:
     """Return the refusal of a file that unpacks to more than `MAX_PIXELS` pixels."""
-    return RefusedError(f"more than {MAX_PIXELS:,} pixels: taken for a decompression bomb")
+    return RefusedError(f"more than {MAX_PIXELS:,} pixels: refused as a possible decompression bomb")
 
 
 def over_black(image: NDArray[Any]) -> NDArray[Any]:

@@ -44,7 +44,7 @@ def _decode(path: Path) -> NDArray[Any]:
 def _single_page(tiff: tifffile.TiffFile) -> Any:
     n_pages = len(tiff.pages)
     if n_pages != 1:
-        raise RefusedError(f"{n_pages} pages: save each as a file of its own")
+        raise RefusedError(f"{n_pages} pages: save each as a separate file")
     return tiff.pages[0]
 
 
@@ -52,9 +52,9 @@ def _refuse_samples(page: Any) -> None:
     if page.sampleformat in _SAMPLE_KINDS:
         raise RefusedError(f"{_SAMPLE_KINDS[page.sampleformat]} TIFF: scale it to unsigned integers of 8 or 16 bits")
     if page.bitspersample not in (1, 2, 4, 8, 16):
-        raise RefusedError(f"{page.bitspersample} bits per sample: 8 or 16 are wanted")
+        raise RefusedError(f"{page.bitspersample} bits per sample, expected 8 or 16")
     if page.imagedepth != 1 or page.imagewidth < 1 or page.imagelength < 1:
-        raise RefusedError(f"a volume or an empty picture, of shape {page.shape}")
+        raise RefusedError(f"a volume or an empty image, of shape {page.shape}")
 
 
 def _tiff_by_pillow(path: Path) -> NDArray[Any]:
@@ -110,7 +110,7 @@ def _without_extra(pixels: NDArray[Any], page: Any, n_colours: int) -> NDArray[A
     if n_samples == n_colours:
         return pixels[..., 0] if pixels.ndim == 3 and n_colours == 1 else pixels
     if n_samples != n_colours + 1:
-        raise RefusedError(f"{n_samples} channels: 1 or 3 are wanted, with or without alpha")
+        raise RefusedError(f"{n_samples} channels, expected 1 or 3, with or without alpha")
     kind = page.extrasamples[0] if page.extrasamples else _UNASSOCIATED_ALPHA
     if kind == _UNASSOCIATED_ALPHA:
         return over_black(pixels)

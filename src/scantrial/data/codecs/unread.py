@@ -15,7 +15,7 @@ DICOM = Codec(
     title="DICOM",
     suffixes=(".dcm", ".dicom", ".ima"),
     recognises=_is_dicom,
-    way_out="export it as PNG or TIFF of 16 bits",
+    way_out="export it as 16-bit PNG or TIFF",
 )
 GIF = Codec(title="GIF", suffixes=(".gif",), recognises=starts_with(b"GIF8"))
 PDF = Codec(title="PDF", suffixes=(), recognises=starts_with(b"%PDF"))

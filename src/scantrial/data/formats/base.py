@@ -111,7 +111,7 @@ class Format:
             known = listed(self.options) or "none"
             return f"{key}: {self.looks_like} takes no option {key!r}{hint}; it takes: {known}"
         if not self.options[key].accepts(value):
-            wanted = "a text" if self.options[key].kind == "text" else "a list of names"
+            wanted = "text" if self.options[key].kind == "text" else "a list of names"
             return f"{key}: got {value!r}, expected {wanted}"
         return None
 
@@ -138,7 +138,7 @@ def clashing_names(names: Iterable[str]) -> list[str]:
     for name in sorted(set(names)):
         groups.setdefault(name.casefold(), []).append(name)
     return [
-        f"the class names {listed(map(repr, group))} differ in upper and lower case only: give them one spelling"
+        f"the class names {listed(map(repr, group))} differ only in upper and lower case: use one spelling"
         for group in groups.values()
         if len(group) > 1
     ]

@@ -59,7 +59,7 @@ def _block_of(root: Path, file: Path) -> _Block:
         raise ValueError(f"{source}: the folder says {above}, the name says {prefix}")
     last = class_name.rpartition("_")[2].lower()
     if "_" in class_name and last in SPLIT_OF_WORD:
-        raise ValueError(f"{source}: the split goes in front of the class: {last}_{class_name.rpartition('_')[0]}.npy")
+        raise ValueError(f"{source}: write the split before the class: {last}_{class_name.rpartition('_')[0]}.npy")
     return _Block(file=file, source=source, class_name=class_name, split=prefix or above or "")
 
 
@@ -69,7 +69,7 @@ def _open(block: _Block) -> NDArray[Any]:
         rows: NDArray[Any] = np.load(block.file, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a damaged header raises nearly anything
         text = " ".join(str(error).split())[:160]
-        raise ValueError(f"{block.source}: not a whole .npy array ({text or type(error).__name__})") from error
+        raise ValueError(f"{block.source}: not a complete .npy array ({text or type(error).__name__})") from error
     fault = array_fault(rows.shape, rows.dtype)
     if fault:
         raise ValueError(f"{block.source}: {fault}{_nan_note(rows)}")
