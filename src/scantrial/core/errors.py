@@ -29,7 +29,7 @@ class ScantrialError(Exception):
     ----------
     got : what was found, with its value, shape, file or path
     expected : what would have been right, or None where `got` says it
-    do : the next step for the user, or None where it is plain
+    do : the next step for the user, or None where it is obvious
     """
 
     exit_code = 1
@@ -169,7 +169,7 @@ class MissingExtraError(ScantrialError):
 def error_from_dict(data: Mapping[str, str | None]) -> ScantrialError:
     """Build the error that `ScantrialError.to_dict` described: the same words, and the same exit code.
 
-    A class whose constructor wants more than the three parts comes back as the nearest one above it that does not.
+    A class whose constructor takes other arguments comes back as its nearest parent that takes these three.
     """
     found = globals().get(data["type"] or "", TrainingError)
     of_their_own = (StudyFileError, UnreadableScansError, MissingExtraError)

@@ -1,4 +1,4 @@
-"""What a study file may say about any source: the order of its classes, and how to tell its patients."""
+"""What a study file may set for any source: the order of its classes, and how to find its patients."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _MAX_NAMED = 10
 
 
 def arrange(listing: Listing, *, classes: Sequence[str] | None, patient: str | None) -> Listing:
-    """Check the classes of a listing, bring them into the order asked for, and tell the patients from the names.
+    """Check the classes of a listing, bring them into the order asked for, and find the patients in the names.
 
-    Parameters are those of `scantrial.data.load.load`, which says what is refused.
+    Parameters and errors are those of `scantrial.data.load.load`.
     """
     refuse_missing_classes(listing.class_names, listing.labels)
     if classes is not None:
@@ -41,7 +41,7 @@ def refuse_missing_classes(class_names: Sequence[str], labels: NDArray[np.int64]
 
 
 def _in_class_order(listing: Listing, classes: tuple[str, ...]) -> Listing:
-    """Number the classes in the order of `classes`, which are the source's own names up to upper and lower case."""
+    """Number the classes in the order of `classes`, which must be the source's names, ignoring case."""
     if not listing.has_class_names and set(classes) != set(listing.class_names):
         _refuse_class_list(classes, listing, any_names=True)
         return replace(listing, class_names=classes, has_class_names=True)

@@ -1,4 +1,4 @@
-"""Which scans train, validate and test: the four ways of `SplitSpec`, carried out.
+"""Which scans are used for training, validation and test: the four ways of `SplitSpec`.
 
 Every choice is ordered by a hash of the split's seed and the case's source (or patient), so that it is the same on any
 machine and does not depend on the order in which files were found.
@@ -30,14 +30,14 @@ def apply_split(scans: Cases, spec: SplitSpec) -> Cases:
     """Split scans, decoded or only listed, as `spec` says.
 
     * *given*: the source's own splits, of the parts that are named.
-    * *first*: in the stated order of the source, class by class. Where the source has a test split of its own, ``test``
+    * *first*: in the order of the source, class by class. Where the source has its own test split, ``test``
       is taken from it; else the source's training cases (and those in no split) give train, val and test one after the
       other. ``val`` comes after ``train``.
-    * *fractions*: see `share_out`. Where a part says ``given``, it keeps its cases, the fractions share out all others,
-      and what is left trains, unless ``train`` has a fraction of its own.
-    * *folds*: `share_out` in equal shares; fold `fold` tests, the next one validates, the others train.
+    * *fractions*: see `share_out`. A part that says ``given`` keeps its cases, the fractions divide all others, and
+      the rest is used for training, unless ``train`` has its own fraction.
+    * *folds*: `share_out` in equal shares; fold `fold` is for test, the next for validation, the others for training.
 
-    With ``by: patient`` the patients are shared out, not the cases. Beside a ``given`` part, the other cases of its
+    With ``by: patient`` the patients are divided, not the cases. If a part is ``given``, the other cases of its
     patients are left out (``origin["left_out"]`` counts them).
 
     Raises
@@ -61,13 +61,13 @@ def apply_split(scans: Cases, spec: SplitSpec) -> Cases:
 
 
 def share_out(labels: NDArray[np.int64], groups: Sequence[str], shares: Mapping[str, float], *, seed: int) -> Parts:
-    """Share out cases so that no group is torn and every class is divided as asked, as well as can be.
+    """Divide cases so that each group stays together and every class is divided as closely as possible as asked.
 
     Groups are taken in the order of their hash. Each goes to the part where it lessens the sum of squared shortfalls
-    (asked minus present, class by class) the most; among equal ones to the part that is shortest in all, then to the
-    first. Where as few groups of a class are left as there are parts without that class, one of those parts gets it.
+    (asked minus present, class by class) the most; if equal, to the part with the largest total shortfall, then to the
+    first. If only as many groups of a class are left as there are parts without that class, one of those parts gets it.
     With one case in each group the number of each class in each part is within one of the number asked, unless a
-    part asks for less than one case of a class: it gets one all the same.
+    part asks for less than one case of a class: it still gets one.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def _best_part(
     candidates = [part for part in short if part in urgent] or list(short)
 
     def gain(part: str) -> tuple[float, float]:
-        # Rounded, so that sums taken in another order do not break ties otherwise.
+        # Rounded, so that the order of a sum cannot decide a tie.
         wanted = sum(count * short[part][label] for label, count in counts.items())
         return round(wanted, 6), round(sum(short[part].values()), 6)
 
@@ -149,7 +149,7 @@ def _asked(spec: SplitSpec) -> dict[Split, int | float | str]:
 
 
 def _given(scans: ScanSet | CaseList, spec: SplitSpec) -> Parts:
-    """Keep the source's own parts where the spec says so; every other case is unused yet."""
+    """Keep the source's own parts where the spec says so; every other case is unused so far."""
     keep = [part for part, share in _asked(spec).items() if share == "given"]
     missing = [part for part in keep if not (scans.split == part).any()]
     if missing:
@@ -230,7 +230,7 @@ def _fractions(scans: ScanSet | CaseList, spec: SplitSpec) -> Parts:
 
 
 def _left_out(scans: ScanSet | CaseList, spec: SplitSpec) -> NDArray[np.bool_]:
-    """Mark the cases that cannot be shared out because their patient stands in a part that is kept as given."""
+    """Mark the cases that cannot be divided because their patient is in a part that is kept as given."""
     if spec.kind != "fractions" or spec.by != "patient" or scans.patients is None:
         return np.zeros(len(scans), dtype=bool)
     kept = _given(scans, spec) != UNUSED
@@ -244,7 +244,7 @@ def _counts(scans: ScanSet | CaseList) -> str:
 
 
 def _expect_usable(scans: ScanSet | CaseList, split: Parts) -> None:
-    """Refuse a split that cannot carry a trial, with all that is wrong with it."""
+    """Refuse a split that is not enough for a trial, with all its faults."""
     faults = []
     for part in SPLITS:
         present = set(np.unique(scans.labels[split == part]).tolist())

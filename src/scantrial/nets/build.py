@@ -24,20 +24,20 @@ def build_network(spec: ModelSpec, *, image_shape: tuple[int, int, int], n_outpu
     ----------
     spec : the recipe's model
     image_shape : (channels, height, width) of the input
-    n_outputs : logits that the head wants
+    n_outputs : logits that the head needs
     seed : of the replicate; where two networks agree in a parameter's name and shape, its initial values agree.
-        A class of the user's own initialises itself, under PyTorch's generator seeded for it.
+        A custom class initialises itself; PyTorch's generator is seeded for it.
 
     Raises
     ------
     ShapeError
         If the images are too small for it, or its output is not (batch, n_outputs).
     TrainingError
-        If a class of the user's own cannot be imported, constructed or called.
+        If a custom class cannot be imported, constructed or called.
 
     Notes
     -----
-    PyTorch's process-wide generator is as before afterwards.
+    PyTorch's process-wide generator is restored afterwards.
     """
     builder: Builder = resolve(network_of(spec.name).builder)
     with borrowed_generators(derive_seed(seed, "weights")):
@@ -62,7 +62,7 @@ def _built(builder: Builder, spec: ModelSpec, image_shape: tuple[int, int, int],
 
 @torch.no_grad()
 def _try_out(network: nn.Module, name: str, image_shape: tuple[int, int, int], n_outputs: int) -> None:
-    """Refuse a network whose output has another shape than the head wants."""
+    """Refuse a network whose output does not have the shape that the head needs."""
     was_training = network.training
     network.eval()
     try:

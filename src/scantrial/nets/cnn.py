@@ -18,8 +18,8 @@ _GAP_CHANNELS = (64, 128, 256)
 def build_cnn(spec: ModelSpec, image_shape: tuple[int, int, int], n_outputs: int) -> nn.Module:
     """Build three blocks of 32 channels, flatten, 32 hidden units, one linear layer out.
 
-    A block is a 3x3 convolution (padding 1), batch normalisation where asked for, the activation, dropout where asked
-    for, and 2x2 max pooling. Images must be at least 8x8.
+    A block is a 3x3 convolution (padding 1), batch normalisation if set, the activation, dropout if
+    set, and 2x2 max pooling. Images must be at least 8x8.
     """
     pooled = _check_size(spec.name, image_shape, len(_CNN_CHANNELS))
     features = nn.Sequential()

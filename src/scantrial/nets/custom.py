@@ -1,4 +1,4 @@
-"""A user's own `torch.nn.Module`, by its import path."""
+"""A custom `torch.nn.Module`, by its import path."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from scantrial.recipe.spec import ModelSpec
 def build_custom(spec: ModelSpec, image_shape: tuple[int, int, int], n_outputs: int) -> nn.Module:
     """Import ``package.module:Class`` and construct it.
 
-    The constructor is given `spec.args`, and those of `image_shape` (channels, height, width) and `n_outputs` that its
-    signature names. Its initial weights are its own; the caller seeds PyTorch's generator.
+    The constructor receives `spec.args`, and `image_shape` (channels, height, width) and `n_outputs` if its signature
+    has them. The class sets its own initial weights; the caller seeds PyTorch's generator.
 
     Raises
     ------
     TrainingError
-        If it cannot be imported, is not there, is no `torch.nn.Module`, or its constructor fails; the cause is named.
+        If it cannot be imported, does not exist, is not a `torch.nn.Module`, or its constructor fails; with the cause.
     """
     factory = _import_class(spec.name)
     arguments = {**_offered(factory, image_shape=image_shape, n_outputs=n_outputs), **(spec.args or {})}
@@ -61,7 +61,7 @@ def _import_class(path: str) -> Callable[..., Any]:
 
 
 def _offered(factory: Callable[..., Any], **available: Any) -> dict[str, Any]:
-    """Return those of `available` that the constructor's signature names."""
+    """Return the entries of `available` that the constructor's signature has."""
     try:
         names = inspect.signature(factory).parameters
     except (TypeError, ValueError):

@@ -101,7 +101,7 @@ Activation = Annotated[ActivationSpec, BeforeValidator(named)]
 
 
 def describe(activation: ActivationSpec) -> str:
-    """Name an activation with its arguments, as the methods of a report have it."""
+    """Return an activation with its arguments in words for the methods of a report."""
     arguments = [f"{name} = {plain(value)}" for name, value in activation.arguments.items()]
     said = f"{activation.name} activations"
     return f"{said} ({', '.join(arguments)})" if arguments else said

@@ -25,7 +25,7 @@ SCHEDULES: Registry[Callable[[ScheduleSpec], str]] = Registry(
         "step": lambda schedule: f"multiplied by {schedule.gamma or 0:g} every {schedule.every} epochs",
     },
 )
-"""What the methods of a report say of each; sources as ``[@key]``."""
+"""The description of each in the methods of a report; sources as ``[@key]``."""
 
 if TYPE_CHECKING:
     ScheduleName = str
@@ -34,15 +34,15 @@ else:
 
 
 class ScheduleSpec(RecipePart):
-    """How the learning rate moves within a round.
+    """How the learning rate changes within a round.
 
     Parameters
     ----------
     name : ``constant``; ``cosine`` (from lr to 0 over the round, stepped every batch); ``cosine-stepped-per-epoch``
-        (what the course does: `T_max` = batches x epochs but stepped once an epoch, so that it hardly moves);
+        (as in the course: `T_max` = batches x epochs but stepped once per epoch, so that it hardly falls);
         ``step`` (times `gamma` every `every` epochs)
     warmup_epochs : epochs over which the rate first rises from lr / steps to lr, step by step
-    every, gamma : of ``step``; by default 10 and 0.1
+    every, gamma : for ``step`` only; by default 10 and 0.1
     """
 
     name: ScheduleName = "constant"
@@ -65,7 +65,7 @@ class ScheduleSpec(RecipePart):
 
 
 def describe(schedule: ScheduleSpec) -> str:
-    """Say what the methods of a report say of a schedule and its settings; sources as ``[@key]``."""
+    """Return a schedule and its settings in words for the methods of a report; sources as ``[@key]``."""
     said = SCHEDULES[schedule.name](schedule)
     warm = schedule.warmup_epochs
     return f"{said}, after a linear rise over {counted(warm, 'epoch')}" if warm else said

@@ -1,4 +1,4 @@
-"""The columns of a file of predictions: which there are, and what stands in their cells."""
+"""The columns of a file of predictions: their names and the content of their cells."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OPTIONAL = ("patient", "split")
 SCORE = "score"
 P_PREFIX = "p_"
 SUM_TOLERANCE = 1e-4
-"""How far a row of probabilities may be from summing to 1, as everywhere."""
+"""How far the sum of a row of probabilities may be from 1, as everywhere."""
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _DECIMAL_COMMA = r"^([+-]?\d*),(\d+([eE][+-]?\d+)?)$"
@@ -28,7 +28,7 @@ _WHOLE = re.compile(r"[+-]?\d{1,18}(\.0*)?")
 
 
 def check_columns(sheet: Sheet) -> list[str]:
-    """Return the columns that hold scores or probabilities; note what is missing, double or of no use."""
+    """Return the columns that hold scores or probabilities; note missing, duplicate and unusable columns."""
     names = sheet.table.column_names
     faults, n_before = sheet.faults, len(sheet.faults)
     wanted = [name for name in names if name in (*NEEDED, *OPTIONAL, SCORE) or name.startswith(P_PREFIX)]
@@ -66,7 +66,7 @@ def _wrong_types(sheet: Sheet) -> Iterator[str]:
 
 
 def rows_of_splits(sheet: Sheet, splits: Sequence[str]) -> Sheet:
-    """Return the rows of the wanted splits, and those whose split is a fault."""
+    """Return the rows of the wanted splits, and rows whose split is unknown."""
     if "split" not in sheet.table.column_names:
         if splits[0] != "test":
             sheet.faults.append(f"no column 'split', so it is not known which rows are of the split {splits[0]}")
@@ -84,7 +84,7 @@ def rows_of_splits(sheet: Sheet, splits: Sequence[str]) -> Sheet:
 
 
 def splits_of_rows(sheet: Sheet) -> NDArray[np.str_]:
-    """Return the split of each row as its cell says it, in small letters; ``test`` where there is no such column."""
+    """Return the split of each row, in lower case; ``test`` if there is no such column."""
     if "split" not in sheet.table.column_names:
         return np.full(len(sheet.rows), "test")
     return np.char.lower(column_texts(sheet, "split"))
@@ -94,7 +94,7 @@ def splits_of_rows(sheet: Sheet) -> NDArray[np.str_]:
 
 
 def numbers_of(sheet: Sheet, name: str) -> NDArray[np.float64]:
-    """Return a column as numbers; cells that hold no finite one are faults and become NaN."""
+    """Return a column as numbers; cells without a finite number are faults and become NaN."""
     if _is_number(sheet.table[name].type):
         found = np.asarray(pc.cast(whole_column(sheet.table[name]), pa.float64(), safe=False), dtype=np.float64)
         shown: Any = found
@@ -115,7 +115,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def check_probability_columns(sheet: Sheet, values: NDArray[np.float64], names: Sequence[str]) -> None:
-    """Note rows of probabilities that lie outside 0 to 1 or do not sum to 1; a single column of scores may hold any."""
+    """Note rows of probabilities outside 0 to 1 or with a sum other than 1; a single column of scores may have any."""
     if len(names) < 2:
         return
     finite = np.isfinite(values).all(axis=1)
@@ -142,7 +142,7 @@ def class_labels(
 def _class_indices(
     sheet: Sheet, text: NDArray[np.str_], names: tuple[str, ...], positive: str | None
 ) -> NDArray[np.int64]:
-    """Read labels as the classes' names or, if any is none, as their indices."""
+    """Read labels as class names or, if any label is not one, as class indices."""
     if positive is not None and (positive not in names or len(names) != 2):
         sheet.faults.append(f"positive class {positive!r}, expected one of two classes; the file has {listed(names)}")
     by_name = {name: index for index, name in enumerate(names)}
@@ -180,7 +180,7 @@ def _two_classes(
 
 
 def whole_numbers(sheet: Sheet, name: str) -> NDArray[np.int64]:
-    """Return a column as whole numbers; cells that hold none are faults and become 0."""
+    """Return a column as whole numbers; cells without a whole number are faults and become 0."""
     text = column_texts(sheet, name)
     distinct, inverse = np.unique(text, return_inverse=True)
     good = np.array([_WHOLE.fullmatch(value) is not None for value in distinct])

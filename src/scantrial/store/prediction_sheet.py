@@ -32,7 +32,7 @@ _EXPECTED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """A table as it came: `rows` are numbered as a spreadsheet shows them."""
+    """A table as read: `rows` are numbered as a spreadsheet shows them."""
 
     path: Path
     table: pa.Table
@@ -45,7 +45,7 @@ class Sheet:
         return pc.utf8_trim_whitespace(pc.fill_null(pc.cast(whole_column(self.table[name]), pa.string()), ""))
 
     def keep(self, mask: NDArray[np.bool_]) -> Sheet:
-        """Return the same with some of the rows."""
+        """Return the sheet with some of the rows."""
         return Sheet(
             path=self.path,
             table=self.table.filter(pa.array(mask)),
@@ -56,12 +56,12 @@ class Sheet:
 
 
 def read_sheet(path: Path) -> Sheet:
-    """Read a file as it is, rows without content left out.
+    """Read a file without its empty rows.
 
     Raises
     ------
     InputError
-        If there is no such file, it cannot be read, or it has no rows.
+        If the file does not exist, cannot be read, or has no rows.
     """
     if not path.is_file():
         raise InputError(f"no such file: {path}", expected=_EXPECTED)
@@ -164,7 +164,7 @@ def some_of(names: Sequence[str]) -> str:
 
 
 def raise_faults(sheet: Sheet) -> None:
-    """Raise all faults that were found, if any.
+    """Raise one error with all faults, if there are any.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What is refused before a run starts, all faults at once."""
+"""Checks before a run starts; all faults are reported at once."""
 
 from __future__ import annotations
 

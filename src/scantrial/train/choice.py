@@ -1,4 +1,4 @@
-"""Which engine trains what, and why not the other. Needs no PyTorch: the choice is made before any is loaded."""
+"""Which engine trains which recipe, and why. Needs no PyTorch: the choice is made before it is loaded."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from scantrial.recipe.spec import Recipe
 from scantrial.train.kernel import kernel_state
 
 ENGINES = {"reference": "scantrial.train.reference:train_run", "fused": "scantrial.train.engines:train_run"}
-"""What carries a study's runs out. The second gives each run that the fused engine cannot train to the reference."""
+"""The functions that train a study's runs. The second passes what the fused engine cannot train to the reference."""
 
 FUSED_OPTIMIZERS = ("adam", "adamw", "sgd")
-"""The optimisers whose steps the kernel does."""
+"""The optimisers that the kernel supports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineChoice:
-    """What carries out the runs of a study.
+    """The engine that trains the runs of a study.
 
     Parameters
     ----------
     engine : "module:function", one of `ENGINES`
-    reason : why; recorded with each run
+    reason : why it was chosen; recorded with each run
     """
 
     engine: str
@@ -32,21 +32,21 @@ class EngineChoice:
 
 
 def choose_engine(asked: str, recipes: Mapping[str, Recipe], *, device: str, fixed: str | None) -> EngineChoice:
-    """Choose what carries out a study's runs.
+    """Choose the engine that trains a study's runs.
 
     Parameters
     ----------
     asked : ``auto``, ``reference`` or ``fused``
     recipes : of the arms, by name
     device : ``auto``, ``cpu``, ``cuda`` or ``mps``, as asked for
-    fixed : what carried out the runs that the study's folder holds, one of `ENGINES`; None for a new folder
+    fixed : the engine of the runs that the study's folder has, one of `ENGINES`; None for a new folder
 
     Raises
     ------
     InputError
         If ``fused`` is asked for and is not available or cannot train an arm; every such arm is named.
     StudyConflictError
-        If the folder's runs were carried out by the fused engine, which is not available here.
+        If the folder's runs were trained by the fused engine, which is not available here.
     """
     state = kernel_state()
     if asked == "fused":

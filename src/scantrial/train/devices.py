@@ -22,7 +22,7 @@ def choose_device(name: str = "auto") -> str:
     Raises
     ------
     InputError
-        If the name is unknown or the device is not there.
+        If the name is unknown or the device does not exist.
     """
     if name not in DEVICES:
         raise InputError(f"no device is called {name!r}", expected=f"one of {listed(DEVICES)}")

@@ -61,7 +61,7 @@ def test_named_columns(write):
 def test_missing_columns(write):
     """Missing columns are named with those that are there, and with the nearest one."""
     message = faults(write("Path,finding\n1.png,a\n"), {"patient": "who"})
-    assert "line 1: no column 'path' (did you mean 'Path'? write path: Path); the columns are Path, finding" in message
+    assert "line 1: no column 'path' (did you mean 'Path'? write path: Path); the table has Path, finding" in message
     assert "line 1: no column 'label'" in message
     assert "line 1: no column 'who'" in message
 
@@ -96,7 +96,7 @@ def test_lines_are_counted_through_quoted_breaks(write):
 def test_empty_and_unreadable_tables(write):
     """No rows, no content, another encoding and broken quotes are refused in words."""
     assert "it holds no rows" in faults(write("path,label\n"))
-    assert "no column 'path'; the columns are none" in faults(write(""))
+    assert "no column 'path'; the table has none" in faults(write(""))
     assert "not a readable table" in faults(write("path,label\n1.png,krank mit \xfc\n", encoding="latin-1"))
     assert "not a readable table" in faults(write('path,label\n"1.png,a\n'))
     assert "no such file: a\0b" in faults(write("path,label\na\0b,x\n"))

@@ -1,6 +1,6 @@
 """The kinds of image files: one row each, recognised by their first bytes.
 
-The first row that recognises a file decides. A kind that is read is a module with a `Codec` and a row here.
+The first row that recognises a file decides. A new kind is a module with a `Codec` and a row here.
 """
 
 from __future__ import annotations

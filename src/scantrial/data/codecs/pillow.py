@@ -71,7 +71,7 @@ def _decode_bmp(path: Path) -> NDArray[Any]:
 
 
 def _is_bmp(head: bytes) -> bool:
-    """Whether this is a bitmap file, or a bitmap's header alone, which begins with its own size."""
+    """Whether this is a bitmap file, or only a bitmap's header, which begins with its own size."""
     return head.startswith(b"BM") or int.from_bytes(head[:4], "little") in _BITMAP_HEADERS
 
 

@@ -1,4 +1,4 @@
-"""Kinds of files that are recognised and not read, each with a way out."""
+"""Kinds of files that are recognised but not read, each with advice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from scantrial.data.codecs.tiff import TIFF
 
 
 def _is_dicom(head: bytes) -> bool:
-    """Whether this is DICOM and nothing else: a file that is a TIFF as well is read as a TIFF."""
+    """Whether this is DICOM only: a file that is also a TIFF is read as a TIFF."""
     return head[128:132] == b"DICM" and not TIFF.recognises(head)
 
 

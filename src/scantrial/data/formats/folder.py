@@ -30,7 +30,7 @@ _PICTURE_SUFFIXES = frozenset(
     {suffix for codec in CODECS.values() for suffix in codec.suffixes}
     | {".nii", ".nrrd", ".mha", ".mhd", ".heic", ".avif", ".svs", ".ndpi", ".czi", ".pgm", ".ppm", ".tga"}
 )
-"""Pictures, also those that are not read: they are listed, so that they are refused by name and not passed over."""
+"""All image files, also kinds that are not read: they are listed, so that they are refused by name and not skipped."""
 
 
 class _Case(NamedTuple):
@@ -42,7 +42,7 @@ class _Case(NamedTuple):
 
 
 def matches(path: Path) -> bool:
-    """Whether this is a folder at all: the layout is checked, and refused in words, by `read`."""
+    """Whether this is a folder; `read` checks the layout and explains what is wrong."""
     return path.is_dir()
 
 
@@ -57,7 +57,7 @@ def _is_picture(file: Path) -> bool:
 
 
 class _Walk:
-    """Collects cases, faults and what is passed over, in one pass over the tree."""
+    """Collects cases, faults and skipped files in one pass over the tree."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -87,7 +87,7 @@ class _Walk:
             self._classes(self._subfolders(folder), split)
 
     def _subfolders(self, folder: Path) -> list[Path]:
-        """Folders in a place where no scans may lie."""
+        """Return the folders in a place where no scans are allowed."""
         folders, files = _children(folder)
         pictures = [file for file in self._visible(files) if _is_picture(file)]
         if pictures:

@@ -44,12 +44,12 @@ def _array_files(root: Path) -> list[Path]:
 
 
 def matches(path: Path) -> bool:
-    """Whether the folder, or a split folder in it, holds ``.npy`` files."""
+    """Whether the folder, or a split folder in it, has ``.npy`` files."""
     return path.is_dir() and bool(_array_files(path))
 
 
 def _block_of(root: Path, file: Path) -> _Block:
-    """Tell class and split from the name; raises `ValueError` with the fault."""
+    """Find class and split in the name; raises `ValueError` with the fault."""
     head, _, tail = file.stem.partition("_")
     prefix = SPLIT_OF_WORD.get(head.lower()) if tail else None
     above = SPLIT_OF_WORD[file.parent.name.lower()] if file.parent != root else None
@@ -103,7 +103,7 @@ def _blocks(root: Path) -> tuple[list[_Block], list[NDArray[Any]], list[str]]:
 
 
 def _split_spelled_out(blocks: list[_Block]) -> list[_Block]:
-    """A bare name means training where other names carry a split."""
+    """A name without a split means training if other names have one."""
     if not any(block.split for block in blocks):
         return blocks
     return [

@@ -35,7 +35,7 @@ def matches(path: Path) -> bool:
 
 
 def _column(name: str, options: Mapping[str, Any], header: list[str], faults: list[str]) -> int | None:
-    """Find a column; a missing one that is needed, or was asked for, is a fault."""
+    """Find a column; a missing one is a fault if it is required or named in the options."""
     wanted = options.get(name, name)
     if header.count(wanted) > 1:
         faults.append(f"line 1: the column {wanted!r} appears twice")
@@ -44,7 +44,7 @@ def _column(name: str, options: Mapping[str, Any], header: list[str], faults: li
     if name in _NEEDED or name in options:
         guess = nearest(wanted, header)
         hint = f" (did you mean {guess!r}? write {name}: {guess})" if guess else ""
-        faults.append(f"line 1: no column {wanted!r}{hint}; the columns are {listed(header) or 'none'}")
+        faults.append(f"line 1: no column {wanted!r}{hint}; the table has {listed(header) or 'none'}")
     return None
 
 
