@@ -45,7 +45,9 @@ WRONG = {
         "study/worker.py", "import scantrial.train.process", "no chain of imports leads from", "scantrial.train"
     ),
     "an audit that trains": Planted("audit/labels.py", "import scantrial.train.state", "imports run downwards only"),
-    "a report that runs": Planted("core/format.py", "import scantrial.study.spec", "report are made from"),
+    "a report that runs": Planted(
+        "core/format.py", "import scantrial.study.spec", "findings, prose, figures and report"
+    ),
     "analysis on disk": Planted("analysis/summary.py", "import scantrial.store.tables", "analysis knows arrays"),
 }
 
