@@ -5,7 +5,7 @@
     │   ├── StudyFileError         the study file, every fault at once
     │   ├── DataError              the scans
     │   │   └── UnreadableScansError   files that cannot be read, all of them named
-    │   └── ShapeError             arrays whose shapes do not belong together
+    │   └── ShapeError             arrays whose shapes do not match
     ├── StoreError                 the study folder cannot be read or written
     │   ├── LockedError            another process holds it
     │   └── StudyConflictError     exit code 2: the study differs from what the folder holds
@@ -131,7 +131,7 @@ class UnreadableScansError(DataError):
 
 
 class ShapeError(InputError):
-    """Arrays whose shapes do not belong together."""
+    """Arrays whose shapes do not match."""
 
 
 class StoreError(ScantrialError):
