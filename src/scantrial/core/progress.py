@@ -1,4 +1,4 @@
-"""How long work tells where it is: one small callable, so that no part depends on a terminal."""
+"""How long tasks report their progress: one small callable, so that no part depends on a terminal."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ Progress = Callable[[str, int, int], None]
 
 
 def silent(what: str, n_done: int, n_total: int) -> None:
-    """Tell nobody."""
+    """Report nothing."""

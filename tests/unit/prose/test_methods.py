@@ -80,7 +80,7 @@ def test_what_ran_is_there(plain):
         "12 for training, 40 for validation and 60 for test",
         "1 file that could not be read took no part",
         "one hidden layer of 256 units, ReLU activations",
-        "binary cross-entropy on one output (base); cross-entropy on one output a class (loss-ce)",
+        "binary cross-entropy on one output (base); cross-entropy on one output per class (loss-ce)",
         "Adam [@adam] with learning rate 0.001",
         "6 epochs, batches of 32 cases",
         "the epoch with the smallest validation loss",
@@ -234,7 +234,7 @@ def test_scantrials_networks_beside_the_users_own_keep_what_is_known_of_them(mix
     text = methods_text(mixed)["network"][1]
     assert "layers of the other networks start uniform" in text
     assert "none of these was pretrained" in text
-    assert "my.nets:Flipping, a class of the user's own (own)" in text
+    assert "my.nets:Flipping, a custom class (own)" in text
 
 
 def test_limits_name_what_is_not_known_of_the_users_own(plain, own):
