@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scantrial.audit.permutation import fold_numbers, out_of_fold
 from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
 from scantrial.audit.shift import MIN_UNITS
-from scantrial.core.format import counted, percent_of
+from scantrial.core.format import counted, percent
 from scantrial.core.rng import stream
 
 SLOPE = 3.0
@@ -112,7 +112,7 @@ def check_suspicious(subject: Subject) -> CheckOutcome:
     text = (
         f"{counted(len(suspicion.suspects), 'label')} of {len(rows):,} "
         f"{'is' if len(suspicion.suspects) == 1 else 'are'} "
-        f"worth a second look: to {model} (accuracy {percent_of(accuracy)}), these scans look like another class, "
+        f"worth a second look: to {model} (accuracy {percent(accuracy, 1)}), these scans look like another class, "
         f"{n_doubtful:,} of them with a probability of at most {settings.doubt:g} of being what they are labelled."
     )
     return verdict_of([Found(text=text, rows=[int(rows[i]) for i in suspicion.suspects], numbers=numbers)])
@@ -131,6 +131,6 @@ def check_balance(subject: Subject) -> CheckOutcome:
         measured[split or "all"] = numbers
         if share > subject.settings.majority_share:
             where = f"of the {split} scans" if split else "of the scans"
-            text = f"{percent_of(share)} {where} are {name}: always saying {name} is right as often as that."
+            text = f"{percent(share, 1)} {where} are {name}: always saying {name} is right as often as that."
             found.append(Found(text=text, numbers={**numbers, "majority_share": subject.settings.majority_share}))
     return verdict_of(found, splits=measured)

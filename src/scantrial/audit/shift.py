@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scantrial.analysis.multiplicity import holm
 from scantrial.audit.permutation import KernelTest, Predictability, areas, kernel_test, predictability
 from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
-from scantrial.core.format import p_equals, percent_of
+from scantrial.core.format import p_equals, percent
 from scantrial.core.rng import stream
 
 MIN_UNITS = 10
@@ -257,7 +257,7 @@ def _prevalence_text(pair: SplitPair, name: str, numbers: dict[str, Any]) -> str
     low, high = numbers["interval"]
     shares = numbers["shares"]
     return (
-        f"{percent_of(shares[1])} of the {numbers['unit']}s of {pair.names[1]} are {name}, {percent_of(shares[0])} of "
+        f"{percent(shares[1], 1)} of the {numbers['unit']}s of {pair.names[1]} are {name}, {percent(shares[0], 1)} of "
         f"{pair.names[0]}: a difference of {100 * (shares[1] - shares[0]):+.1f} points "
         f"(95 % interval {100 * low:+.1f} to {100 * high:+.1f}, {p_equals(numbers['p'])})."
     )
