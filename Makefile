@@ -49,7 +49,7 @@ $(AXE): tests/browser/package-lock.json
 	@touch $@
 
 test: env $(AXE) ## every test that belongs to a commit
-	@$(PY) -m pytest -n $(JOBS) -m "not slow and not sim" 2>&1
+	@$(PY) -m pytest -n $(JOBS) --dist worksteal -m "not slow and not sim" 2>&1
 
 slow: env ## the tests that take minutes
 	@$(PY) -m pytest -m slow || [ $$? -eq 5 ]

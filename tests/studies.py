@@ -15,7 +15,8 @@ from PIL import Image
 from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
 from scantrial.recipe.plan import Plan
 from scantrial.recipe.spec import Recipe
-from scantrial.store.folder import Opening, RunKey, StudyFolder
+from scantrial.store.folder import RunKey, StudyFolder
+from scantrial.store.test_lock import Opening
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import HANGS_S
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
@@ -28,6 +30,26 @@ def missing(what: str) -> None:
     pytest.skip(what)
 
 
+def until(page: Any, expression: str, **values: Any) -> None:
+    """Wait until an expression is true; Playwright's own way of waiting is stopped by the pages' policy."""
+    end = time.monotonic() + HANGS_S
+    while not page.evaluate(expression, values):
+        assert time.monotonic() < end, f"it did not come true that {expression}"
+        page.wait_for_timeout(40)
+
+
+def new_page(context: Any) -> Any:
+    """Open an empty page that keeps what it asks for and what it complains about."""
+    context.set_default_timeout(1000 * HANGS_S)
+    page = context.new_page()
+    page.asked, page.complaints = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("console", lambda message: page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("dialog", lambda dialog: page.complaints.append(f"dialog: {dialog.message}"))
+    return page
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Start a browser; without one the tests are skipped, or fail where one is demanded."""
@@ -36,7 +58,7 @@ def browser() -> Iterator[Any]:
     if path is None:
         missing("no Chromium on this machine (apt-get install chromium)")
     with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        started = playwright.chromium.launch(executable_path=path, args=FLAGS, timeout=1000 * HANGS_S)
         yield started
         started.close()
 

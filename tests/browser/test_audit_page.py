@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 
 import pytest
+from tests.browser.conftest import new_page
 from tests.unit.audit.conftest import phantom_scans
 
 pytestmark = pytest.mark.browser
@@ -15,7 +14,7 @@ CLASSES = ("<img src=x onerror=alert(1)>", "ill \u202eshadow\u202c")
 
 
 @pytest.fixture(scope="module")
-def page_file(tmp_path_factory):
+def page_file(tmp_path_factory, cli_in):
     """Scans as files: classes named to break out of a page, a name that turns the line around, one of 300 characters."""
     from PIL import Image
 
@@ -28,8 +27,7 @@ def page_file(tmp_path_factory):
         Image.fromarray(pixels.squeeze()).save(file)
     first = next((root / "scans" / "train").iterdir()) / f"{'y' * 200}.png"
     shutil.copy(next((root / "scans" / "test").rglob("*.png")), first)
-    command = [sys.executable, "-m", "scantrial", "audit", "scans", "--html", "page.html"]
-    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=240)
+    result = cli_in("audit", "scans", "--html", "page.html", cwd=root)
     assert result.returncode == 4, result.stderr
     assert "page: page.html" in result.stderr
     return root / "page.html"
@@ -38,12 +36,7 @@ def page_file(tmp_path_factory):
 @pytest.fixture
 def opened(browser, page_file):
     context = browser.new_context(viewport={"width": 360, "height": 800})
-    page = context.new_page()
-    page.asked, page.complaints = [], []
-    page.on("request", lambda request: page.asked.append(request.url))
-    page.on("console", lambda message: page.complaints.append(message.text))
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.on("dialog", lambda dialog: page.complaints.append(f"dialog: {dialog.message}"))
+    page = new_page(context)
     page.goto(page_file.as_uri())
     yield page
     context.close()

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import HANGS_S, MakeOnce
+from tests.unit.docs.test_site import build_site
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = ["index.html", "two-reports.html", "reference/commands.html", "sentences.html"]
 
 pytestmark = pytest.mark.browser
@@ -28,11 +25,9 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(made_once: MakeOnce) -> Iterator[str]:
     """Build the site and serve it on a free port."""
-    target = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(ROOT / "mkdocs.yml"), "-d", str(target)]
-    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
+    target = made_once("site", build_site)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(target)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -44,6 +39,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def page(browser: Any) -> Iterator[Any]:
     """A page that keeps what it asked for and what went wrong on it."""
     opened = browser.new_page(viewport={"width": 1280, "height": 900})
+    opened.set_default_timeout(1000 * HANGS_S)
     opened.asked, opened.faults = [], []
     opened.on("request", lambda request: opened.asked.append(request.url))
     opened.on("console", lambda message: opened.faults.append(message.text) if message.type == "error" else None)

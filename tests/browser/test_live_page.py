@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.e2e.conftest import command
+from tests.browser.conftest import new_page, until
+from tests.conftest import Process, StartCli
 from tests.studies import TWO_ARMS, StudyShape, write_study
 from tests.web.conftest import HOSTILE, write_studies
 from tests.web.serving import Reader, served
@@ -52,12 +52,7 @@ def pages_of(browser: Any, reader: Reader) -> Iterator[Open]:
     def open_page(path: str, **options: Any) -> Any:
         context = browser.new_context(**options)
         contexts.append(context)
-        page = context.new_page()
-        page.asked, page.complaints = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("console", lambda message: page.complaints.append(message.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: page.complaints.append(f"dialog: {dialog.message}"))
+        page = new_page(context)
         page.home = f"http://127.0.0.1:{reader.door.port}"
         page.goto(reader.door.address.replace("/?", "/nothing?"))  # the token; a 404 is a page too
         page.complaints.clear()
@@ -75,14 +70,6 @@ def pages_of(browser: Any, reader: Reader) -> Iterator[Open]:
 def opened(browser, reader) -> Iterator[Open]:
     with pages_of(browser, reader) as open_page:
         yield open_page
-
-
-def until(page: Any, expression: str, *, timeout_s: float = 90, **values: Any) -> None:
-    """Wait until an expression is true; Playwright's own way of waiting is stopped by the page's policy."""
-    end = time.monotonic() + timeout_s
-    while not page.evaluate(expression, values):
-        assert time.monotonic() < end, expression
-        page.wait_for_timeout(40)
 
 
 def expected_complaints(page: Any) -> list[str]:
@@ -265,20 +252,16 @@ primary: {metric: accuracy, split: test, margin: 0.05}
 
 
 @contextmanager
-def training(folder: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+def training(start_cli: StartCli, folder: Path) -> Iterator[Process]:
     """Train the study in another process."""
-    words = (folder / "words.txt").open("wb")
-    process = subprocess.Popen(
-        command("run", folder / "live.yaml", "--out", folder / "live", "--checkpoint-every", "0.5", *options),
-        stdout=words,
-        stderr=words,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        words.close()
+    words = ("run", folder / "live.yaml", "--out", folder / "live", "--checkpoint-every", "0.5")
+    with (folder / "words.txt").open("wb") as words_to:
+        process = start_cli(*words, cwd=folder, words_to=words_to)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
 
 
 def epochs_drawn(page: Any) -> int:
@@ -289,11 +272,11 @@ def epochs_drawn(page: Any) -> int:
 FIRST_EPOCH = "Number(document.querySelector('.arm tbody td:nth-child(4)')?.textContent || 0)"
 
 
-def test_a_training_is_followed_through_its_death(browser, tmp_path):
+def test_a_training_is_followed_through_its_death(browser, start_cli, tmp_path):
     """Curves grow by themselves; those of a killed training stay, and go on where they were when it is resumed."""
     (tmp_path / "live.yaml").write_text(STUDY)
     with served(tmp_path) as reader, pages_of(browser, reader) as open_page:
-        with training(tmp_path) as process:
+        with training(start_cli, tmp_path) as process:
             while not (tmp_path / "live" / "plan.json").is_file():
                 assert process.poll() is None, (tmp_path / "words.txt").read_text()
                 time.sleep(0.1)
@@ -308,7 +291,7 @@ def test_a_training_is_followed_through_its_death(browser, tmp_path):
         stopped = epochs_drawn(page)
         assert stopped > seen
         assert page.locator("#results[data-results=none]").count() == 1
-        with training(tmp_path) as process:
+        with training(start_cli, tmp_path) as process:
             until(page, f"({{stopped}}) => {FIRST_EPOCH} > stopped + 3", stopped=stopped)
             epochs = page.evaluate("fetch('/s/live.json').then(a => a.json()).then(p => p.arms[0].runs[0].epochs)")
             # Killed between a checkpoint and the note that follows it, one epoch may be missing.
@@ -319,11 +302,11 @@ def test_a_training_is_followed_through_its_death(browser, tmp_path):
         assert expected_complaints(page) == []
 
 
-def test_results_appear_by_themselves_when_the_last_run_ends(browser, tmp_path):
+def test_results_appear_by_themselves_when_the_last_run_ends(browser, start_cli, tmp_path):
     """Test rows stay closed until then; nothing has to be loaded anew. Then one can see where a network looks."""
     short = STUDY.replace("epochs: 2000", "epochs: 25")
     (tmp_path / "live.yaml").write_text(short)
-    with served(tmp_path) as reader, pages_of(browser, reader) as open_page, training(tmp_path) as process:
+    with served(tmp_path) as reader, pages_of(browser, reader) as open_page, training(start_cli, tmp_path) as process:
         while not (tmp_path / "live" / "plan.json").is_file():
             assert process.poll() is None, (tmp_path / "words.txt").read_text()
             time.sleep(0.1)

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.browser.conftest import new_page, until
+from tests.conftest import HANGS_S
 from tests.e2e.conftest import SMALL_STUDY
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory) -> Path:
+def report(tmp_path_factory, cli_in) -> Path:
     """The report of a real small study, with a question that tries to break out of the page."""
     folder = tmp_path_factory.mktemp("browser")
     study = SMALL_STUDY.replace(
         "Does cross-entropy differ from BCE on small phantoms?", 'Is <script>alert(1)</script> & "CE" better?'
     )
     (folder / "small.yaml").write_text(study.replace("study: Is", "study: 'Is").replace("better?", "better?'"))
-    command = [sys.executable, "-m", "scantrial", "run", "small.yaml"]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=240)
+    result = cli_in("run", "small.yaml", cwd=folder)
     assert result.returncode == 0, result.stderr
     return folder / "small" / "report" / "report.html"
 
@@ -35,12 +35,7 @@ def opened(browser, report) -> Iterator:
     def open_page(**options):
         context = browser.new_context(**options)
         contexts.append(context)
-        page = context.new_page()
-        page.asked, page.complaints = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("console", lambda message: page.complaints.append(message.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: page.complaints.append(f"dialog: {dialog.message}"))
+        page = new_page(context)
         page.goto(report.as_uri())
         return page
 
@@ -58,15 +53,6 @@ def enliven(page, figure: str | None = None) -> None:
         page.wait_for_selector(f"#{name}[data-live]")
         for opened in folded:
             page.locator(f"#{opened}").evaluate("fold => { fold.open = false; }")
-
-
-def until(page, expression: str) -> None:
-    """Wait until an expression holds; Playwright's own way evaluates text in the page, which its policy forbids."""
-    for _ in range(100):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(50)
-    pytest.fail(f"in 5 s it did not come true that {expression}")
 
 
 def test_the_page_asks_for_nothing_and_complains_of_nothing(opened):
@@ -199,14 +185,17 @@ def test_the_pointer_is_told_the_values(opened):
     page = opened()
     enliven(page, "curves-base-figure")
     tip, said = page.locator(".tip"), []
-    for point in page.locator("#curves-base-figure .panel:first-child g.mark-symbol path").all()[:12]:
-        point.hover(force=True)
-        page.wait_for_timeout(50)
-        said.append(set(tip.locator("span").all_text_contents()) if tip.is_visible() else set())
-    assert {"split", "seed", "epoch", "value"} in said
-    assert {"split", "epoch", "mean value"} in said
+    points = page.locator("#curves-base-figure .panel:first-child g.mark-symbol path").all()[:12]
+    wanted = [{"split", "seed", "epoch", "value"}, {"split", "epoch", "mean value"}]
+    end = time.monotonic() + HANGS_S
+    while not all(words in said for words in wanted):
+        assert time.monotonic() < end, said
+        for point in points:
+            point.hover(force=True)
+            page.wait_for_timeout(50)
+            said.append(set(tip.locator("span").all_text_contents()) if tip.is_visible() else set())
     page.keyboard.press("Escape")
-    assert not tip.is_visible()
+    tip.wait_for(state="hidden")
 
 
 def axis_labels(page) -> list[str]:
@@ -222,11 +211,14 @@ def test_curves_can_be_zoomed_moved_and_set_back(opened):
     whole = axis_labels(page)
 
     def changed(labels):
-        for _ in range(100):
-            if axis_labels(page) != labels:
-                return axis_labels(page)
+        return shown(lambda now: now != labels)
+
+    def shown(is_wanted):
+        end = time.monotonic() + HANGS_S
+        while not is_wanted(now := axis_labels(page)):
+            assert time.monotonic() < end, f"the axes still show {now}"
             page.wait_for_timeout(50)
-        return pytest.fail(f"the axes still show {labels}")
+        return now
 
     zoom = page.locator("#curves-base-figure .zoom")
     zoom.get_by_label("Zoom in").focus()
@@ -237,8 +229,7 @@ def test_curves_can_be_zoomed_moved_and_set_back(opened):
         page.keyboard.press("ArrowUp")
     changed(nearer)
     zoom.get_by_text("Reset").click()
-    page.wait_for_timeout(300)
-    assert axis_labels(page) == whole
+    shown(lambda now: now == whole)
     page.locator("#curves-base-figure .panel").first.hover()
     page.keyboard.down("Control")
     page.mouse.wheel(0, -400)

@@ -40,12 +40,14 @@ WRONG = {
     "neighbours": Planted("store/schema.py", "import scantrial.data.scanset", "imports run downwards only"),
     "a folder nobody placed": Planted("novel/__init__.py", "import scantrial.core", "imports run downwards only"),
     "a circle": Planted("core/errors.py", "import scantrial.core.files", "no circles between neighbours"),
-    "torch elsewhere": Planted("api.py", "import torch", "only nets, train and export import PyTorch"),
+    "torch elsewhere": Planted("api/trial.py", "import torch", "only nets, train and export import PyTorch"),
     "torch two steps away": Planted(
         "study/worker.py", "import scantrial.train.process", "no chain of imports leads from", "scantrial.train"
     ),
     "an audit that trains": Planted("audit/labels.py", "import scantrial.train.state", "imports run downwards only"),
-    "a report that runs": Planted("core/format.py", "import scantrial.study.spec", "a report is made from"),
+    "a report that runs": Planted("report/compose.py", "import scantrial.study.spec", "are made from the study folder"),
+    "findings that run": Planted("findings/view.py", "import scantrial.study.spec", "are made from the study folder"),
+    "prose that draws": Planted("prose/limits.py", "import scantrial.figures.figure", "imports run downwards only"),
     "analysis on disk": Planted("analysis/summary.py", "import scantrial.store.tables", "analysis knows arrays"),
 }
 

@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from tests.conftest import MakeOnce, RunCli
 
 SMALL_STUDY = textwrap.dedent(
     """
@@ -33,6 +34,19 @@ SMALL_STUDY = textwrap.dedent(
 def command(*words: str | Path) -> list[str]:
     """Return the command line as its list of words."""
     return [sys.executable, "-m", "scantrial", *map(str, words)]
+
+
+@pytest.fixture(scope="session")
+def trained(made_once: MakeOnce, cli_in: RunCli) -> Path:
+    """Return the folder of the small study, fully trained, beside its file and what the command said, in run.json."""
+
+    def train(folder: Path) -> None:
+        (folder / "small.yaml").write_text(SMALL_STUDY)
+        result = cli_in("run", "small.yaml", "--json", cwd=folder)
+        assert result.returncode == 0, result.stderr
+        (folder / "run.json").write_text(result.stdout)
+
+    return made_once("trained", train) / "small"
 
 
 @pytest.fixture

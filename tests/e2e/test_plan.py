@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from tests.e2e.conftest import SMALL_STUDY
@@ -38,10 +39,10 @@ def test_plan_of_real_radiographs(cli):
     assert told["time"]["total_s"] is None
 
 
-def test_plan_with_a_pilot_and_its_times(cli, tmp_path):
+def test_plan_with_a_pilot_and_its_times(cli, trained, tmp_path):
     """A trained study is the pilot of a larger one: its spreads and its seconds, and assumptions are refused beside it."""
     (tmp_path / "small.yaml").write_text(SMALL_STUDY)
-    assert cli("run", "small.yaml", "--threads", "1").returncode == 0
+    shutil.copytree(trained, tmp_path / "small")
     result = cli("plan", "small.yaml", "--pilot", "small", "--seeds", "8", "--n-cases", "500")
     assert result.returncode == 0, result.stderr
     text = " ".join(result.stdout.split())

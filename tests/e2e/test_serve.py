@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
+from tests.conftest import HANGS_S
 from tests.e2e.conftest import command
 from tests.studies import TWO_ARMS, StudyShape, write_study
 
@@ -35,12 +36,12 @@ def test_the_address_opens_and_ctrl_c_ends_it(study):
         address = process.stdout.readline().strip()
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{32}", address)
         opener = build_opener(HTTPCookieProcessor())
-        page = opener.open(address, timeout=30).read().decode()
+        page = opener.open(address, timeout=HANGS_S).read().decode()
         assert "cross-entropy" in page
-        feed = opener.open(f"{address.split('/?')[0]}/s/done/events", timeout=30)
+        feed = opener.open(f"{address.split('/?')[0]}/s/done/events", timeout=HANGS_S)
         assert feed.readline()
         process.send_signal(signal.SIGINT)
-        _, words = process.communicate(timeout=30)
+        _, words = process.communicate(timeout=HANGS_S)
     finally:
         process.kill()
     assert process.returncode == 0

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from tests.studies import TWO_ARMS, StudyShape, readings, write_study
 
-from scantrial.store.folder import Opening, StudyFolder
+from scantrial.store.folder import StudyFolder
+from scantrial.store.test_lock import Opening
 
 
 @pytest.fixture(scope="session", name="readings")

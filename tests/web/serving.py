@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from tests.conftest import HANGS_S
 
 from scantrial.web.app import Site
 from scantrial.web.guard import Door
@@ -44,7 +45,7 @@ class Reader:
     site: Site
     headers: dict[str, str | None] = field(default_factory=dict)
 
-    def ask(self, path: str, *, method: str = "GET", timeout_s: float = 60, **headers: str | None) -> Answer:
+    def ask(self, path: str, *, method: str = "GET", timeout_s: float = HANGS_S, **headers: str | None) -> Answer:
         sent = {
             "Host": f"127.0.0.1:{self.door.port}",
             "Cookie": f"{self.door.cookie}={self.door.pass_word}",
@@ -70,13 +71,18 @@ class Reader:
         assert answer.headers["content-type"] == "application/json", answer.text
         return answer.json()
 
-    def settled(self, path: str, *, timeout_s: float = 60) -> Any:
-        """Return a study's page as JSON once its results are no longer being computed."""
-        until = time.monotonic() + timeout_s
-        while (found := self.json(path))["results_state"] == "computing":
-            assert time.monotonic() < until, "the results are still being computed"
-            time.sleep(0.05)
-        return found
+    def settled(self, path: str, *, key: str = "results_state") -> Any:
+        """Return a page as JSON once what it shows is no longer being computed, which its field `key` says."""
+        wait_until(lambda: self.json(path)[key] != "computing")
+        return self.json(path)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds; a minute too long on a busy machine is no failure."""
+    end = time.monotonic() + HANGS_S
+    while not condition():
+        assert time.monotonic() < end, "what was waited for did not come"
+        time.sleep(0.05)
 
 
 @contextmanager
@@ -94,5 +100,5 @@ def served(root: Path) -> Iterator[Reader]:
             yield Reader(door=door, site=site)
         finally:
             holder[0].should_exit = True
-            thread.join(10)
+            thread.join(HANGS_S)
             assert not thread.is_alive(), "the server did not end"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.conftest import HANGS_S
 from tests.studies import TWO_ARMS, StudyShape, write_study
-from tests.web.serving import served
+from tests.web.serving import served, wait_until
 
 from scantrial.core.errors import InputError
 from scantrial.store.folder import RunKey, StudyFolder
@@ -123,10 +123,7 @@ def test_while_a_study_trains_its_test_rows_stay_closed(tmp_path):
         whole = write_study(tmp_path / "whole", StudyShape(arms=TWO_ARMS)).path
         shutil.copytree(whole / "runs" / "loss-ce" / "seed-2", folder.run_path(RunKey("loss-ce", 2)))
         # The folder is looked at once a second.
-        for _ in range(100):
-            if reader.json("/s/half")["results_state"] != "closed":
-                break
-            time.sleep(0.1)
+        wait_until(lambda: reader.json("/s/half")["results_state"] != "closed")
         assert reader.settled("/s/half")["results_state"] == "ready"
     assert openings_of(folder.path)[2:] == [("loss-ce/seed-2",)]
 
@@ -269,18 +266,18 @@ def test_reading_pictures_stops_nobody_who_asks_for_a_study(study, tmp_path, mon
     def slowly(folder: StudyFolder) -> CaseIndex:
         n_reads.append(1)
         begun.set()
-        assert gate.wait(30)
+        assert gate.wait(HANGS_S)
         return read_cases(folder)
 
     monkeypatch.setattr("scantrial.web.studies.read_cases", slowly)
     with ThreadPoolExecutor(3) as pool:
         asked = [pool.submit(shelf.cases, shelf.study("done")) for _ in range(2)]
-        assert begun.wait(30)
+        assert begun.wait(HANGS_S)
         try:
-            assert pool.submit(shelf.study, "other").result(10).name == "other"
+            assert pool.submit(shelf.study, "other").result(HANGS_S).name == "other"
         finally:
             gate.set()
-        first, second = (future.result(30) for future in asked)
+        first, second = (future.result(HANGS_S) for future in asked)
     assert first is second
     assert n_reads == [1]
 

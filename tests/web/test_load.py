@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.conftest import HANGS_S
 from tests.e2e.conftest import command
 from tests.studies import TWO_ARMS, StudyShape, write_study
-from tests.web.serving import Reader, served
+from tests.web.serving import Reader, served, wait_until
 
 PATHS = ("/", "/s/done", "/s/done/cases", "/s/done/cases/1", "/s/done/cases/13/thumb.png", "/s/done/threshold")
 
@@ -52,14 +53,14 @@ def test_a_reader_of_the_feed_stops_nobody(tmp_path):
     """Many open feeds, and pages are answered as before; at the end the server ends though feeds are open."""
     write_study(tmp_path / "done", StudyShape(arms=TWO_ARMS))
     with served(tmp_path) as reader, ThreadPoolExecutor(20) as pool:
-        feeds = [pool.submit(reader.ask, "/s/done/events", timeout_s=120) for _ in range(20)]
-        time.sleep(1.0)
+        feeds = [pool.submit(reader.ask, "/s/done/events") for _ in range(20)]
+        wait_until(lambda: sum(feed._n_readers for feed in reader.site._feeds.values()) == 20)
         assert reader.ask("/s/done").status == 200
         assert not any(feed.done() for feed in feeds)
         reader.site._is_over = lambda: True
         for feed in reader.site._feeds.values():
             feed._is_over = lambda: True
-        assert all(b"event: state" in feed.result(30).body for feed in feeds)
+        assert all(b"event: state" in feed.result(HANGS_S).body for feed in feeds)
 
 
 STUDY = """
@@ -106,9 +107,5 @@ def test_fifty_readers_before_a_study_that_trains(tmp_path, record_property):
 
 
 def wait_for_epochs(live: Path, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        if any(live.glob("partial/*/*/live.json")):
-            return
-        assert process.poll() is None
-        time.sleep(0.1)
-    pytest.fail("no epoch in a minute")
+    wait_until(lambda: process.poll() is not None or any(live.glob("partial/*/*/live.json")))
+    assert process.poll() is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import time
 import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -14,6 +13,7 @@ from urllib.parse import quote
 
 import pytest
 from tests.web.conftest import HOSTILE
+from tests.web.serving import wait_until
 
 from scantrial.findings.case import case_view
 from scantrial.findings.judging import judge
@@ -147,8 +147,7 @@ def test_every_field_of_a_page_is_used_by_its_template(kind, reader, monkeypatch
 
 def test_the_report_is_the_document(reader):
     """Once computed: the document's words in HTML and JSON; while a study is not complete it stays closed."""
-    while (found := reader.json("/s/done/report"))["state"] == "computing":
-        time.sleep(0.1)
+    found = reader.settled("/s/done/report", key="state")
     check_shape(found, records.ReportPage, "ReportPage")
     assert found["state"] == "ready"
     said = words_of(reader.ask("/s/done/report").text)
@@ -160,6 +159,8 @@ def test_the_report_is_the_document(reader):
 @pytest.mark.parametrize("page", ["", "/compare", "/threshold"])
 def test_an_interval_says_what_it_counts_as_random(reader, page):
     """With one seed, the cases alone; with several, both."""
+    for name in ("one%20seed", "done"):
+        reader.settled(f"/s/{name}")
     one, several = (reader.ask(f"/s/{name}{page}").text for name in ("one%20seed", "done"))
     assert "interval over cases alone" in one
     assert "interval over seeds and cases" in several
@@ -176,11 +177,9 @@ def test_no_epoch_asks_for_the_report_anew(reader, studies):
     before = states()
     (studies / "half" / "partial").mkdir(exist_ok=True)
     (studies / "half" / "partial" / "epoch.json").write_text("{}")
-    time.sleep(2 * app.LOOK_S)
-    after = states()
-    assert len(before) == len(after) == 2
-    assert after[0] != before[0]
-    assert after[1] == before[1]
+    assert len(before) == 2
+    wait_until(lambda: states()[0] != before[0])
+    assert states()[1:] == before[1:]
 
 
 def test_names_that_try_to_break_out_stay_words(reader):

@@ -4,72 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from scantrial.analysis.comparison import COLUMNS, Compared, Comparison, compare_runs, cross_checked
 from scantrial.analysis.contrasts import (
     Contrast,
-    against_control,
-    difference,
-    factorial_effects,
-    linear_trend,
     simple_effects,
 )
 from scantrial.analysis.metrics import METRICS, metrics_for
 from scantrial.analysis.power_table import PowerPlan, plan_again
 from scantrial.analysis.runs import RunScores
-from scantrial.analysis.verdicts import Label
 from scantrial.core.errors import InputError
 from scantrial.core.notebook import notebook_html
 from scantrial.core.records import Split
+from scantrial.findings.families import factor_levels, family_of, in_words, trend_along
+from scantrial.findings.hypotheses import Declared, HypothesisAnswer, answer_to, declared_when
 from scantrial.findings.leaks import concerned_cases
 from scantrial.findings.reading import RunData, StudyData
-from scantrial.recipe.plan import PlannedHypothesis
-
-Answer = Literal["supported", "contradicted", "undecided"]
-
-_SWAPPED: Mapping[Label, Label] = {"better": "worse", "worse": "better"}
-_BASE = "base"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
-    """When something was written into the study file.
-
-    Parameters
-    ----------
-    before_runs : whether it stood there before the first run was finished
-    at : time of the first version that holds it, ISO 8601
-    sha256 : of that version; None where no version is known
-    """
-
-    before_runs: bool
-    at: str
-    sha256: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HypothesisAnswer:
-    """A hypothesis of the study file, answered.
-
-    Parameters
-    ----------
-    comparison : name of the comparison that answers it, or None where there was none
-    sentence : the answer with its numbers
-    """
-
-    claim: str
-    kind: Literal["better", "equivalent"]
-    arms: tuple[str, str]
-    answer: Answer
-    comparison: str | None
-    sentence: str
-    declared: Declared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +147,9 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
     margin = chosen.margin if chosen.margin is not None else declared.margin_of(metric)
     labels = study.plan.labels
     runs, withheld = run_scores(study, split), withheld_by_audit(study)
-    family, words = _family(study, runs, chosen) if runs is not None else ((), "none")
+    family, words = (
+        family_of(study, runs, control=chosen.control, pairs=chosen.pairs) if runs is not None else ((), "none")
+    )
     family = tuple(in_words(contrast, labels) for contrast in family)
     primary, reason = _compare(runs, family, metric, margin, chosen, withheld)
     if chosen.bootstrap and primary is not None and runs is not None:
@@ -211,11 +167,11 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
         family=words,
         effects=_effects(study, runs, metric, chosen, withheld) if simple is None else simple,
         hypotheses=tuple(
-            _answer(item, primary, declared=_declared(study, "hypotheses", number), known=judged_arms)
+            answer_to(item, primary, declared=declared_when(study, "hypotheses", number), known=judged_arms)
             for number, item in enumerate(study.plan.hypotheses)
         ),
         secondary=_secondary(runs, family, metric, chosen) if runs is not None else (),
-        primary_declared=_declared(study, "primary", None),
+        primary_declared=declared_when(study, "primary", None),
         outlook=None if primary is None else plan_again(primary),
         withheld=withheld,
         without_leaks=_compare(without, family, metric, margin, chosen, withheld)[0],
@@ -289,80 +245,13 @@ def _patients(study: StudyData, cases: NDArray[np.int64]) -> NDArray[Any] | None
 # ---------------------------------------------------------------------- which comparisons
 
 
-def in_words(contrast: Contrast, labels: Mapping[str, str]) -> Contrast:
-    """Let sentences say the arms' labels; the name and the weights keep the arms' names."""
-    if contrast.kind != "difference":
-        return contrast
-    first, second = (labels[arm].removesuffix(" (base)") for arm in contrast.arms)
-    return replace(contrast, first=first, second=second)
-
-
-def _family(study: StudyData, runs: RunScores, chosen: Choices) -> tuple[tuple[Contrast, ...], str]:
-    names = runs.arm_names
-    if chosen.control is not None:
-        return against_control(names, _known_arm(study, chosen.control)), f"every arm against {chosen.control}"
-    if chosen.pairs:
-        pairs = [difference(later, earlier) for k, later in enumerate(names) for earlier in names[:k]]
-        return tuple(pairs), "all pairs of arms"
-    claimed = _claimed(study, names)
-    if study.plan.design == "factorial" and len(names) > 2:
-        try:
-            effects = factorial_effects(_settings(study, names))
-        except InputError:
-            pass
-        else:
-            return (*effects, *claimed), "main effects and interactions of the factors" + _and_claims(claimed)
-    control = _BASE if _BASE in names else names[0]
-    covered = {frozenset(contrast.arms) for contrast in claimed}
-    others = [item for item in against_control(names, control) if frozenset(item.arms) not in covered]
-    words = f"every arm against {control}"
-    extra = [item for item in claimed if control not in item.arms]
-    return (*claimed, *others), words + _and_claims(extra)
-
-
-def _and_claims(claimed: Sequence[Contrast]) -> str:
-    return ", and what the hypotheses compare" if claimed else ""
-
-
-def _known_arm(study: StudyData, arm: str) -> str:
-    labels = study.plan.labels
-    by_word = {label: name for name, label in labels.items()} | {name: name for name in labels}
-    if arm not in by_word:
-        raise InputError(f"no arm is called {arm!r}", expected=f"one of {', '.join(labels)}")
-    return by_word[arm]
-
-
-def _claimed(study: StudyData, names: Sequence[str]) -> tuple[Contrast, ...]:
-    """Return the comparisons of the hypotheses, each pair of arms once, as the first claim about it puts it."""
-    found: dict[frozenset[str], Contrast] = {}
-    for item in study.plan.hypotheses:
-        first, second = item.arms
-        if first in names and second in names:
-            found.setdefault(frozenset((first, second)), difference(first, second))
-    return tuple(found.values())
-
-
-def _settings(study: StudyData, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the level of every factor in every arm of a factorial design."""
-    return {
-        arm.name: {factor: _plain_level(arm.value_at(factor)) for factor in study.plan.factors}
-        for arm in study.plan.arms
-        if arm.name in names
-    }
-
-
-def _plain_level(value: Any) -> Any:
-    """Return a level that can be compared: the name of a part that has one."""
-    return value.get("name", str(dict(value))) if isinstance(value, Mapping) else value
-
-
 def _effects(
     study: StudyData, runs: RunScores | None, metric: str, chosen: Choices, withheld: Sequence[str]
 ) -> Comparison | None:
     """Compare along numeric factors of three levels and more: the slope, on a log scale where levels span tenfold."""
     if runs is None or chosen.control is not None or chosen.pairs or study.plan.design != "one-at-a-time":
         return None
-    trends = [trend for factor in study.plan.factors if (trend := _trend(study, runs, factor)) is not None]
+    trends = [trend for factor in study.plan.factors if (trend := trend_along(study, runs, factor)) is not None]
     found, _ = _compare(runs, trends, metric, None, chosen, withheld)
     return found
 
@@ -392,7 +281,7 @@ def _without_interactions(
         if why is not None:
             first, second = item.result.contrast.first, item.result.contrast.second
             notes.append(f"{item.name}: {why}: read each factor's effect at each level of the other, not its mean")
-            effects += simple_effects(_settings(study, runs.arm_names), first, second)
+            effects += simple_effects(factor_levels(study, runs.arm_names), first, second)
     found, _ = _compare(runs, effects, primary.metric, margin, chosen, withheld)
     return replace(primary, notes=(*primary.notes, *notes)), found
 
@@ -406,19 +295,6 @@ def _why_not_main(interaction: Compared, mains: Sequence[Compared]) -> str | Non
     if sizes and found.high - found.low > min(sizes):
         return "the interval of the interaction is wider than a main effect is large"
     return None
-
-
-def _trend(study: StudyData, runs: RunScores, factor: str) -> Contrast | None:
-    levels = {
-        arm.name: arm.value_at(factor)
-        for arm in study.plan.arms
-        if arm.name in runs.arm_names and (arm.name == _BASE or arm.factor == factor)
-    }
-    numbers = {name: float(v) for name, v in levels.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-    if len(numbers) != len(levels) or len(set(numbers.values())) < 3:
-        return None
-    smallest, largest = min(numbers.values()), max(numbers.values())
-    return linear_trend(numbers, factor=factor, log=smallest > 0 and largest >= 5 * smallest)
 
 
 def _compare(
@@ -463,90 +339,3 @@ def _secondary(
 def _effect(metric: str, item: Compared) -> SecondaryEffect:
     found = item.evidence
     return SecondaryEffect(metric=metric, name=item.name, effect=found.effect, low=found.low, high=found.high)
-
-
-# ---------------------------------------------------------------------- hypotheses
-
-
-def _answer(
-    item: PlannedHypothesis, primary: Comparison | None, *, declared: Declared, known: set[str]
-) -> HypothesisAnswer:
-    first, second = item.arms
-    compared = None if primary is None else _comparison_of(primary, first, second)
-    answer: Answer = "undecided"
-    if compared is None:
-        missing = [arm for arm in (first, second) if arm not in known]
-        why = f"there is no finished run of {' and '.join(missing)}" if missing else "its arms were not compared"
-        sentence = f"Undecided: {why}."
-    else:
-        answer = _decided(item.kind, compared, swapped=compared.result.contrast.arms[0] != first)
-        sentence = f"{answer.capitalize()}: {compared.sentence}"
-    return HypothesisAnswer(
-        claim=item.claim,
-        kind=item.kind,
-        arms=(first, second),
-        answer=answer,
-        comparison=None if compared is None else compared.name,
-        sentence=sentence,
-        declared=declared,
-    )
-
-
-def _comparison_of(primary: Comparison, first: str, second: str) -> Compared | None:
-    for compared in primary.comparisons:
-        contrast = compared.result.contrast
-        if contrast.kind == "difference" and set(contrast.arms) == {first, second}:
-            return compared
-    return None
-
-
-def _decided(kind: str, compared: Compared, *, swapped: bool) -> Answer:
-    """Answer a claim: *better* is contradicted by a worse or an equivalent arm; *equivalent* by a difference that is
-    surely larger than the margin.
-    """
-    verdict = compared.verdict
-    label = _SWAPPED.get(verdict.label, verdict.label) if swapped else verdict.label
-    if kind == "better":
-        found: dict[Label, Answer] = {"better": "supported", "worse": "contradicted", "equivalent": "contradicted"}
-        return found.get(label, "undecided")
-    if label == "equivalent" or verdict.within_margin:
-        return "supported"
-    nearest = min(abs(compared.evidence.low), abs(compared.evidence.high))
-    beyond = label in _SWAPPED and verdict.margin is not None and nearest >= verdict.margin
-    return "contradicted" if beyond else "undecided"
-
-
-def _declared(study: StudyData, key: str, number: int | None) -> Declared:
-    """Return when a part of the study file was first written as it stands now."""
-    versions = [(version, _parsed(version)) for version in study.protocol]
-    if not versions:
-        return Declared(before_runs=False, at="", sha256=None)
-    wanted = _part(versions[-1][1], key, number)
-    for version, content in versions:
-        if _holds(content, key, wanted):
-            return Declared(
-                before_runs=version.get("finished_runs", 0) == 0,
-                at=str(version.get("at", "")),
-                sha256=version.get("study_sha256"),
-            )
-    return Declared(before_runs=False, at="", sha256=None)
-
-
-def _parsed(version: Mapping[str, Any]) -> Mapping[str, Any]:
-    try:
-        found = YAML(typ="safe").load(str(version.get("study_yaml", "")))
-    except YAMLError:
-        return {}
-    return found if isinstance(found, Mapping) else {}
-
-
-def _part(content: Mapping[str, Any], key: str, number: int | None) -> Any:
-    part = content.get(key)
-    if number is None:
-        return part
-    return part[number] if isinstance(part, list) and number < len(part) else None
-
-
-def _holds(content: Mapping[str, Any], key: str, wanted: Any) -> bool:
-    part = content.get(key)
-    return wanted in part if isinstance(part, list) else part == wanted

@@ -5,7 +5,8 @@ from __future__ import annotations
 from scantrial.analysis.comparison import Comparison, compare_runs
 from scantrial.analysis.contrasts import all_pairs
 from scantrial.core.errors import InputError
-from scantrial.findings.judging import in_words, run_scores, withheld_by_audit
+from scantrial.findings.families import in_words
+from scantrial.findings.judging import run_scores, withheld_by_audit
 from scantrial.findings.reading import StudyData
 
 

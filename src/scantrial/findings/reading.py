@@ -12,7 +12,8 @@ from scantrial.audit.records import Audit
 from scantrial.audit.stored import read_audit
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPredictions
 from scantrial.recipe.plan import Plan
-from scantrial.store.folder import Failure, Opening, RunKey, StudyFolder
+from scantrial.store.folder import Failure, RunKey, StudyFolder
+from scantrial.store.test_lock import Opening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS, Metric
 from scantrial.analysis.wording import metric_difference, metric_number
 from scantrial.core.format import counted, interval, joined
-from scantrial.findings.judging import Declared, Judgement
+from scantrial.findings.hypotheses import Declared
+from scantrial.findings.judging import Judgement
 from scantrial.recipe.spec import Recipe
 
 MAX_IN_SHORT = 3

@@ -18,12 +18,9 @@ A run folder is written aside and renamed: it is there whole or not at all.
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +28,10 @@ import pyarrow as pa
 
 from scantrial.core.errors import InputError, StoreError
 from scantrial.core.files import append_line, aside, clear_os_errors, is_aside, sha256_of, sync_folder, write_atomic
-from scantrial.core.records import HISTORY_COLUMNS, EpochRecord, RunFacts, RunResult, Split, SplitPredictions
+from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
 from scantrial.recipe.plan import Plan
-from scantrial.store.schema import SCHEMA_VERSION, check_version, dump_json, read_json, write_json
+from scantrial.store.live import read_live, write_live
+from scantrial.store.schema import SCHEMA_VERSION, dump_json, now, read_json, read_lines, write_json
 from scantrial.store.tables import (
     history_table,
     predictions_table,
@@ -42,6 +40,7 @@ from scantrial.store.tables import (
     read_table,
     write_table,
 )
+from scantrial.store.test_lock import Opening, TestLock
 from scantrial.store.weights import read_weights, write_weights
 
 
@@ -64,24 +63,6 @@ class Failure:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """One reading of test rows.
-
-    Parameters
-    ----------
-    at : time, ISO 8601 UTC
-    by : what read them, such as "report"
-    purpose : what for
-    runs : which runs' rows
-    """
-
-    at: str
-    by: str
-    purpose: str
-    runs: tuple[str, ...]
-
-
 _FACTS, _HISTORY, _PREDICTIONS, _WEIGHTS = "run.json", "history.parquet", "predictions.parquet", "best.safetensors"
 """What a run folder holds; the weights only where they are kept."""
 
@@ -94,11 +75,6 @@ _STARTED = frozenset(
 """What a study folder may hold before its plan.json is written; the lock comes first of all."""
 
 
-def now() -> str:
-    """Return the time as ISO 8601 in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 class StudyFolder:
     """A study on disk. Reading needs no lock; writing is for the holder of `scantrial.store.lock.StudyLock`.
 
@@ -109,7 +85,7 @@ class StudyFolder:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._logged: set[RunKey] = set()
+        self._test_lock = TestLock(self.path)
 
     # ------------------------------------------------------------------ the study
 
@@ -173,7 +149,7 @@ class StudyFolder:
 
     def protocol(self) -> list[dict[str, Any]]:
         """Return every version of the study file that was run: at, study_sha256, finished_runs, change, study_yaml."""
-        return _read_lines(self.path / "protocol.jsonl")
+        return read_lines(self.path / "protocol.jsonl")
 
     def environment(self) -> dict[str, Any]:
         """Return versions, machine and threads per run, as the first run fixed them."""
@@ -284,7 +260,7 @@ class StudyFolder:
         StoreError
             If test rows are asked for and no opening of this run's by this process is known.
         """
-        if "test" in splits and key not in self._logged:
+        if "test" in splits and not self._test_lock.is_open(str(key)):
             raise StoreError(f"test rows of {key} without an entry in test-openings.jsonl", do="report this as a fault")
         return read_predictions(self._finished(key) / _PREDICTIONS, splits, self.facts(key).class_names)
 
@@ -469,19 +445,11 @@ class StudyFolder:
 
     def write_live(self, key: RunKey, history: Sequence[EpochRecord]) -> None:
         """Keep the epochs of a running run for those who watch; it costs no wait for the disk."""
-        epochs = [[getattr(record, name) for name in HISTORY_COLUMNS] for record in history]
-        content = {"schema_version": SCHEMA_VERSION, "columns": HISTORY_COLUMNS, "epochs": epochs}
-        write_atomic(self.partial_path(key) / "live.json", dump_json(content, indent=None), sync=False)
+        write_live(self.partial_path(key) / "live.json", history)
 
     def live_history(self, key: RunKey) -> tuple[EpochRecord, ...]:
         """Return the epochs of an unfinished run as far as they were last noted; none where there is no whole note."""
-        try:
-            content = read_json(self.partial_path(key) / "live.json")
-            rows = [dict(zip(content["columns"], row, strict=True)) for row in content["epochs"]]
-            return tuple(_epoch_record(row) for row in rows)
-        except (StoreError, KeyError, TypeError, ValueError):
-            # It is replaced and removed while others read, and a crash may have left it empty.
-            return ()
+        return read_live(self.partial_path(key) / "live.json")
 
     # ------------------------------------------------------------------ the test lock
 
@@ -493,17 +461,11 @@ class StudyFolder:
         StoreError
             If the log cannot be written: then the rows are not handed out either.
         """
-        opening = Opening(at=now(), by=by, purpose=purpose, runs=tuple(map(str, runs)))
-        line = dump_json({"schema_version": SCHEMA_VERSION, **asdict(opening)}, indent=None)
-        append_line(self.path / "test-openings.jsonl", line, sync=False)
-        self._logged.update(runs)
+        self._test_lock.log(by=by, purpose=purpose, runs=list(map(str, runs)))
 
     def test_openings(self) -> list[Opening]:
         """Return every reading of test rows so far."""
-        lines = _read_lines(self.path / "test-openings.jsonl")
-        return [
-            Opening(at=line["at"], by=line["by"], purpose=line["purpose"], runs=tuple(line["runs"])) for line in lines
-        ]
+        return self._test_lock.openings()
 
 
 def _write_facts(folder: Path, facts: RunFacts) -> None:
@@ -525,30 +487,3 @@ def open_folder(path: Path | str) -> StudyFolder:
         what = "is no study folder (it has no plan.json)" if folder.path.is_dir() else "does not exist"
         raise InputError(f"{path} {what}", expected="the folder of a study", do="scantrial run STUDY --out DIR")
     return folder
-
-
-_ALWAYS_NUMBERS = ("lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
-
-
-def _epoch_record(row: Mapping[str, Any]) -> EpochRecord:
-    """Build a record from JSON, where a number that is not finite has become null."""
-    known = {name: row[name] for name in HISTORY_COLUMNS if name in row}
-    return EpochRecord(**{**known, **{name: math.nan for name in _ALWAYS_NUMBERS if known[name] is None}})
-
-
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read JSON lines; a torn line, left by a crash in the middle of a write, is passed over."""
-    if not path.is_file():
-        return []
-    with clear_os_errors(path):
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    records = []
-    for line in lines:
-        with contextlib.suppress(ValueError):
-            record = json.loads(line)
-            check_version(record.pop("schema_version", None), path)
-            records.append(record)
-    return records
-
-
-__all__ = ["Failure", "Opening", "RunKey", "StudyFolder", "now", "open_folder"]

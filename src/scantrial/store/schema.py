@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +71,23 @@ def read_json(path: Path) -> dict[str, Any]:
         raise StoreError(f"{path} holds {type(content).__name__}", expected="a JSON object")
     check_version(content.pop("schema_version", None), path)
     return content
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Read JSON lines; a torn line, left by a crash in the middle of a write, is passed over."""
+    if not path.is_file():
+        return []
+    with clear_os_errors(path):
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    records = []
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            record = json.loads(line)
+            check_version(record.pop("schema_version", None), path)
+            records.append(record)
+    return records
+
+
+def now() -> str:
+    """Return the time as ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

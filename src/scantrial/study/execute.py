@@ -20,8 +20,9 @@ from scantrial.core.machine import n_cores
 from scantrial.core.notebook import notebook_html
 from scantrial.core.progress import Progress, silent
 from scantrial.data.scanset import ScanSet
-from scantrial.store.folder import Failure, RunKey, StudyFolder, now
+from scantrial.store.folder import Failure, RunKey, StudyFolder
 from scantrial.store.lock import StudyLock
+from scantrial.store.schema import now
 from scantrial.study.changes import changed_keys, describe_change
 from scantrial.study.costs import seen_epoch_s
 from scantrial.study.executor import Executor, MakeExecutor

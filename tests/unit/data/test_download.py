@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tests.conftest import HANGS_S
 
 from scantrial.core.errors import DownloadError
 from scantrial.data.download import ResumingDownloader, file_digest, matches_hash
@@ -82,7 +83,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif mode in ("closing", "stalling"):
             self.wfile.write(content[: self.server.cut])
             if mode == "stalling":
-                self.server.go_on.wait(30)
+                self.server.go_on.wait(HANGS_S)
         else:
             self.wfile.write(content)
 
@@ -113,6 +114,7 @@ def place(tmp_path, monkeypatch):
     folder = tmp_path / "data"
     folder.mkdir()
     yield Place(server, folder / "scans.npy")
+    server.go_on.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -171,8 +173,9 @@ def test_a_killed_process_leaves_the_part_alone(place):
         "ResumingDownloader(known_hash=sys.argv[1])(sys.argv[2], sys.argv[3])"
     )
     process = subprocess.Popen([sys.executable, "-c", command, SHA256, place.server.url, str(place.target)])
-    deadline = time.monotonic() + 30
-    while not (place.part.exists() and place.part.stat().st_size > 200_000) and time.monotonic() < deadline:
+    deadline = time.monotonic() + HANGS_S
+    while not (place.part.exists() and place.part.stat().st_size > 200_000):
+        assert time.monotonic() < deadline
         time.sleep(0.01)
     process.kill()
     process.wait()

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.conftest import HANGS_S
 
 from scantrial.core.errors import DataError, StoreError, UnreadableScansError
 from scantrial.data import cache as cache_module
@@ -202,7 +203,7 @@ def test_three_processes_at_once(make_tree, tmp_path, cache):
     (tmp_path / "ready").mkdir()
     start = [sys.executable, "-c", LOADER, str(tree), str(tmp_path / "ready")]
     workers = [subprocess.Popen([*start, str(number)], stdout=subprocess.PIPE, text=True) for number in range(3)]
-    found = [worker.communicate(timeout=120)[0] for worker in workers]
+    found = [worker.communicate(timeout=HANGS_S)[0] for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0, 0]
     assert len(set(found)) == 1
     assert found[0].split()[0] == load_path(tree, image=ImageSpec(size=64)).fingerprint

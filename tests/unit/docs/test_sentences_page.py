@@ -24,10 +24,11 @@ def test_every_function_that_speaks_has_a_rule(module):
 
 
 def test_no_module_that_speaks_is_left_out():
-    """Every module of analysis and report that says anything is on the page: a new one has to be given rules."""
-    found = {
+    """Every module of a room that speaks of numbers is on the page: a new one has to be given rules."""
+    rooms = ("analysis", "findings", "prose", "figures", "report")
+    found = {"core/format.py"} | {
         str(path.relative_to(sentences_page.SOURCE))
-        for part in ("analysis", "report")
+        for part in rooms
         for path in (sentences_page.SOURCE / part).rglob("*.py")
         if templates.said_by(path)
     }

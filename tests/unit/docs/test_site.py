@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from tests.conftest import MakeOnce
 
 import site_hooks
 
@@ -28,12 +29,14 @@ def build(settings: Path, target: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(made_once: MakeOnce) -> Path:
     """Build the site once for all."""
-    target = tmp_path_factory.mktemp("site")
+    return made_once("site", build_site)
+
+
+def build_site(target: Path) -> None:
     done = build(ROOT / "mkdocs.yml", target)
     assert done.returncode == 0, done.stderr
-    return target
 
 
 class Loads(HTMLParser):

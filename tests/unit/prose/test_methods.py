@@ -12,13 +12,13 @@ from scantrial import recipe
 from scantrial.figures.all import build_figures
 from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import ReportView, build_view
-from scantrial.prose import methods_text as methods_prose
+from scantrial.prose import methods as methods_prose
 from scantrial.prose import study as study_prose
 from scantrial.prose import verdicts as verdict_prose
 from scantrial.prose.methods import methods_text
 from scantrial.prose.references import REFERENCES, numbered_references
 from scantrial.report.compose import build_document
-from scantrial.report.sections.methods import methods_text as methods_section
+from scantrial.report.sections.methods import methods as methods_section
 from scantrial.report.sections.reproduce import again
 from scantrial.store.folder import StudyFolder
 

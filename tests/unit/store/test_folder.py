@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -22,7 +23,8 @@ from tests.unit.store.conftest import PLAN, MakeResult
 from scantrial.core.errors import InputError, StoreError
 from scantrial.core.records import EpochRecord
 from scantrial.store import folder as folder_module
-from scantrial.store.folder import RunKey, StudyFolder, now, open_folder
+from scantrial.store.folder import RunKey, StudyFolder, open_folder
+from scantrial.store.schema import now
 
 BASE_0 = RunKey("base", 0)
 
@@ -558,3 +560,12 @@ def test_test_rows_are_not_read_without_a_log(folder: StudyFolder, make_result: 
         folder.read_logged_predictions(BASE_0, ["val", "test"])
     folder.log_test_opening(by="a test", purpose="this one", runs=[BASE_0])
     assert [part.split for part in folder.read_logged_predictions(BASE_0, ["test"])] == ["test"]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"schema_version": 1, "arms": 3}', '{"schema_version": 1}'])
+def test_a_damaged_plan_names_its_file(folder: StudyFolder, content: str):
+    """Whoever reads it, and whatever is wrong with it."""
+    (folder.path / "plan.json").write_text(content)
+    for read in (folder.plan, folder.run_keys, folder.planned_keys, folder.failures):
+        with pytest.raises(StoreError, match=re.escape(str(folder.path / "plan.json"))):
+            read()

@@ -45,10 +45,10 @@ def faults_of(study_with: MakeStudy) -> FaultsOf:
 
 
 @pytest.fixture
-def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trial:
+def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_workers: Callable[[], list[int]]) -> Trial:
     """Return a trial without a folder yet, whose engine worker processes find."""
     (tmp_path / "engine").mkdir()
     shutil.copy(fake_engine.__file__, tmp_path / "engine" / "fake_engine.py")
     paths = (str(tmp_path / "engine"), os.environ.get("PYTHONPATH", ""))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
-    return Trial(path=tmp_path)
+    return Trial(path=tmp_path, worker_pids=quick_workers)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.unit.study.fake_engine import result_of
-from tests.unit.study.trial import Trial, worker_pids
+from tests.unit.study.trial import Trial
 
 from scantrial import api
 from scantrial.core.errors import InputError, ScantrialError, StoreError, TrainingError
@@ -285,7 +285,7 @@ def test_a_study_is_carried_out_where_the_seats_never_see_its_folder(trial: Tria
     assert sorted(map(str, outcome.trained)) == names
     assert outcome.failed == ()
     assert sorted(kinds) == sorted(["started", "epoch", "done"] * 4)
-    assert trial.trained() == worker_pids() == []
+    assert trial.trained() == trial.worker_pids() == []
 
 
 def test_the_command_trains_in_worker_processes_of_this_machine(trial: Trial):

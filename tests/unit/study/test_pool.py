@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.study.trial import Trial, worker_pids
+from tests.unit.study.trial import Trial
 
 from scantrial.core.errors import DataError, InputError, StoreError, TrainingError
 from scantrial.study.execute import Clock
@@ -28,7 +28,7 @@ def test_a_worker_that_dies_fails_only_its_run(trial: Trial, how: str, words: st
     assert str(failure.key) == "base/seed-0"
     assert failure.message == words + "printed by a network / a warning / and the last words"
     assert list(map(str, outcome.finished)) == ["base/seed-1", "loss-ce/seed-0", "loss-ce/seed-1"]
-    assert worker_pids() == []
+    assert trial.worker_pids() == []
 
 
 def test_a_failed_run_is_tried_again(trial: Trial):
@@ -58,7 +58,7 @@ def test_a_worker_that_cannot_start_raises(trial: Trial, kind: str, expected: ty
         trial.run()
     assert type(caught.value) is expected
     assert (caught.value.exit_code == 2) == issubclass(expected, InputError)
-    assert worker_pids() == []
+    assert trial.worker_pids() == []
     assert trial.folder.unfinished_keys() == []
 
 
@@ -86,12 +86,12 @@ def test_an_exception_in_the_display_leaves_no_worker(trial: Trial, kind: type[B
     def watch(event: Event, clock: Clock) -> None:
         seen.append(event.kind)
         if seen.count(at) == 2:
-            assert len(worker_pids()) == 2
+            assert len(trial.worker_pids()) == 2
             raise kind
 
     with pytest.raises(kind):
         trial.run(watch=watch, workers=2)
-    assert worker_pids() == []
+    assert trial.worker_pids() == []
     trial.behave()
     assert len(trial.run(trial.study(seeds=1)).finished) == 2
 
@@ -105,7 +105,7 @@ def test_a_folder_that_cannot_be_written_ends_the_study(trial: Trial):
     assert (caught.value.exit_code, caught.value.do) == (1, "free some space")
     assert list(map(str, trial.folder.run_keys())) == ["base/seed-0"]
     assert trial.folder.failures() == []
-    assert worker_pids() == []
+    assert trial.worker_pids() == []
 
 
 def test_runs_are_shared_among_workers(trial: Trial):

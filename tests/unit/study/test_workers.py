@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.study.trial import Trial, worker_pids
+from tests.unit.study.trial import Trial
 
 from scantrial.core import machine
 from scantrial.store.folder import RunKey
@@ -62,7 +62,7 @@ class TestMeasuredChoice:
         by_number = {item.workers: item.study_s for item in choice.measured}
         assert by_number[n_workers] < by_number[3 - n_workers]
         assert f"s with {3 - n_workers}" in choice.reason
-        assert worker_pids() == []
+        assert trial.worker_pids() == []
 
     def test_is_kept_with_what_was_measured(self, trial: Trial):
         """In ``environment.json``; a later call with other paces goes on with it, and times nothing."""
@@ -136,7 +136,7 @@ class TestMeasuredChoice:
         assert (outcome.workers.workers, outcome.workers.threads) == (1, 2)
         assert outcome.workers.reason == "the arms could not be timed: it does not fit into memory"
         assert len(outcome.finished) == 4
-        assert worker_pids() == []
+        assert trial.worker_pids() == []
 
     def test_what_fails_with_more_workers_only_is_not_taken(self, trial: Trial):
         """The measurement with one stays."""

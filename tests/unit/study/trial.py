@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -36,12 +36,6 @@ TEXT = textwrap.dedent(
 SPLIT = ("train",) * 6 + ("val",) * 3 + ("test",) * 3
 
 
-def worker_pids() -> list[int]:
-    """Return the worker processes that this process has started and that are still there."""
-    children = [int(pid) for tasks in Path("/proc/self/task").glob("*/children") for pid in tasks.read_text().split()]
-    return [pid for pid in children if b"scantrial.study.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Trial:
     """A study folder, an engine beside it, and what is done with both.
@@ -49,9 +43,11 @@ class Trial:
     Parameters
     ----------
     path : an empty folder of the test's
+    worker_pids : returns the worker processes that were started and are still there
     """
 
     path: Path
+    worker_pids: Callable[[], list[int]] = list
 
     @property
     def folder(self) -> StudyFolder:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tests.conftest import HANGS_S
 
 from scantrial.web.cache import Kept
 
@@ -22,7 +24,7 @@ def test_many_who_ask_wait_for_one_piece_of_work(pool):
     made, gate = [], threading.Event()
 
     def work() -> str:
-        gate.wait(10)
+        gate.wait(HANGS_S)
         made.append(1)
         return "done"
 
@@ -88,7 +90,7 @@ def test_only_the_last_results_are_kept(pool):
     assert made == list("abcab")
 
 
-def test_a_result_that_says_it_failed_is_shown_for_a_while_and_then_tried_again(pool):
+def test_a_result_that_says_it_failed_is_shown_for_a_while_and_then_tried_again(pool, monkeypatch):
     """What could not be computed for want of memory may be computed a minute later; nobody asks for it in a loop."""
     tries = []
 
@@ -97,10 +99,13 @@ def test_a_result_that_says_it_failed_is_shown_for_a_while_and_then_tried_again(
         return "failed" if len(tries) == 1 else "whole"
 
     async def main() -> list[str]:
-        kept = Kept(pool, size=5, has_failed=lambda result: result == "failed", retry_s=0.2)
+        loop, hours = asyncio.get_running_loop(), [0.0]
+        monkeypatch.setattr(loop, "time", lambda: time.monotonic() + 3600 * hours[0])
+        kept = Kept(pool, size=5, has_failed=lambda result: result == "failed", retry_s=3600)
         found = [await kept.get("key", work), await kept.get("key", work)]
         assert kept.is_ready("key")
-        await asyncio.sleep(0.4)
+        hours[0] = 2.0
+        await asyncio.sleep(0.01)
         assert not kept.is_ready("key")
         return [*found, await kept.get("key", work)]
 

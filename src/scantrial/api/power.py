@@ -1,0 +1,153 @@
+"""`plan`: before any training, what a study can show and how long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from scantrial.analysis.assumptions import assume
+from scantrial.analysis.power_table import PowerPlan
+from scantrial.analysis.power_table import plan_power as plan_design
+from scantrial.core.errors import InputError
+from scantrial.core.names import listed
+from scantrial.core.progress import Progress, silent
+from scantrial.store.folder import open_folder
+from scantrial.study.study import Study
+from scantrial.study.test_cases import (
+    CountedCases,
+    count_test_cases,
+    design_of,
+    pilot_basis,
+    planned_effects,
+    planned_pairs,
+)
+from scantrial.study.timing import StudyTime, measure_time, not_measured, time_from_pilot
+
+if TYPE_CHECKING:
+    pass
+
+
+from scantrial.api.checks import one_of, require_torch
+from scantrial.api.trial import execution_of, load_scans, load_study
+
+
+class PlanOptions(TypedDict, total=False):
+    """What a plan is made with, as keywords of `plan`; `scantrial.analysis.assumptions.MEANINGS` says what is assumed.
+
+    Parameters
+    ----------
+    value, disagreement, correlation, sd_training, shared : assumptions in the place of the defaults; not with a pilot
+    difference : the true difference to be found, in the metric's unit; default: the margin
+    n_cases : plan with this many test cases, of the same kind as the study's
+    """
+
+    value: float | None
+    disagreement: float | None
+    correlation: float | None
+    sd_training: float | None
+    shared: float | None
+    difference: float | None
+    n_cases: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyPlan:
+    """What a study can show, and how long it takes.
+
+    Parameters
+    ----------
+    cases : its test cases, counted
+    pairs : the arms that are compared with each other
+    effects : of the factors of a factorial study, by name
+    notes : what a reader has to know of how the cases were counted
+    """
+
+    question: str
+    plan: PowerPlan
+    time: StudyTime
+    cases: CountedCases
+    pairs: tuple[tuple[str, str], ...]
+    effects: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "study": self.question,
+            "pairs": [list(pair) for pair in self.pairs],
+            "effects": list(self.effects),
+            "test_cases": {"by_class": dict(self.cases.by_class), "source": self.cases.source},
+            **self.plan.to_dict(),
+            "warnings": [*self.notes, *self.plan.warnings],
+            "time": self.time.to_dict(),
+        }
+
+
+def plan(
+    study: Study | str | Path,
+    *,
+    pilot: str | Path | None = None,
+    seeds: int | None = None,
+    sets: Sequence[str] = (),
+    measure: bool = False,
+    progress: Progress = silent,
+    **options: Unpack[PlanOptions],
+) -> StudyPlan:
+    """Say before any training what a study can show, and how long it takes.
+
+    Parameters
+    ----------
+    pilot : folder of a finished study whose spreads are taken in the place of assumptions; its test rows are read for
+        that, which is logged
+    seeds, sets : see `load_study`
+    measure : train two epochs of each recipe to tell how long the study takes; decodes the scans, reads no test row
+    options : see `PlanOptions`
+
+    Raises
+    ------
+    StudyFileError, DataError
+        As in `run`; scans that are not here are no hindrance where the split states how many test cases there are.
+    InputError
+        If a number cannot be, or the metric needs a pilot.
+    """
+    for name in options:
+        one_of("option", name, PlanOptions.__annotations__)
+    given: dict[str, Any] = dict(options)
+    difference, n_cases = given.pop("difference", None), given.pop("n_cases", None)
+    _refuse_both(pilot, given)
+    if not isinstance(study, Study):
+        study = load_study(study, sets=sets, seeds=seeds)
+    cases, notes = count_test_cases(study, n_cases=n_cases)
+    design = design_of(study, cases)
+    store = None if pilot is None else open_folder(pilot)
+    basis = assume(design, given) if store is None else pilot_basis(store, design.metric)
+    found = plan_design(design, basis, difference=difference)
+    if measure:
+        require_torch("timing")
+        scans = load_scans(study.spec.data, base=study.base, progress=progress)
+        taken = measure_time(study, scans, execution_of(study, None, {}), progress=progress)
+    else:
+        taken = not_measured(study) if store is None else time_from_pilot(study, store, n_train=cases.n_train)
+    effects = planned_effects(study)
+    if effects:
+        notes = (*notes, "Effects of factors are means over arms: for them the numbers, of two arms, are careful.")
+    return StudyPlan(
+        question=study.spec.study,
+        plan=found,
+        time=taken,
+        cases=cases,
+        pairs=planned_pairs(study),
+        effects=effects,
+        notes=notes,
+    )
+
+
+def _refuse_both(pilot: str | Path | None, given: Mapping[str, Any]) -> None:
+    stated = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None]
+    if pilot is not None and stated:
+        raise InputError(
+            f"--pilot {pilot} and {listed(stated)}: a pilot measures what is assumed without one",
+            do="leave out one or the other",
+        )

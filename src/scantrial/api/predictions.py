@@ -1,0 +1,117 @@
+"""Predictions: of a trained network on new files, and of others to be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from numpy.typing import NDArray
+
+from scantrial.core.records import SPLITS
+
+if TYPE_CHECKING:
+    from scantrial.analysis.comparison import Comparison
+    from scantrial.findings.predictions_file import Pairs, Rescored, Rule
+    from scantrial.train.predict import PredictedFiles
+
+
+from scantrial.api.checks import one_of, require_torch
+
+
+class CompareOptions(TypedDict, total=False):
+    """How to compare predictions, as keywords of `compare_predictions`.
+
+    Parameters
+    ----------
+    metric : default accuracy
+    split : whose rows are judged, default ``test``; a file without such a column has test rows only
+    threshold : a case is called positive when its score exceeds it; default for probabilities: 0.5
+    threshold_rule : ``sensitivity`` or ``youden``: chosen for each run on validation rows
+    target_sensitivity : of the first rule, default 0.90
+    positive : the class that scores are of, where labels are names
+    margin : the smallest difference that matters, in the metric's unit; without it nothing is called equivalent
+    control : every other arm is set against it
+    pairs : ``all`` or ``control``; default: all, or against the control where one is named
+    level : confidence level, default 0.95
+    bootstrap : whether to cross-check by a crossed bootstrap; default: where it takes some 20 s at most
+    """
+
+    metric: str
+    split: str
+    threshold: float | None
+    threshold_rule: Rule | None
+    target_sensitivity: float | None
+    positive: str | None
+    margin: float | None
+    control: str | None
+    pairs: Pairs | None
+    level: float
+    bootstrap: bool | None
+
+
+def compare_predictions(file: str | Path, **options: Unpack[CompareOptions]) -> Rescored:
+    """Compare arms by anyone's predictions: a CSV or Parquet file with a row for each run and case.
+
+    Its columns are ``arm, seed, case, label`` and either ``score`` or ``p_CLASS`` for each class; if known also
+    ``patient`` and ``split``.
+
+    Parameters
+    ----------
+    options : see `CompareOptions`
+
+    Raises
+    ------
+    InputError
+        With every fault of the file, each with its rows.
+    """
+    from scantrial.findings.predictions_file import ComparisonRequest, rescore  # noqa: PLC0415 - SciPy takes a moment to load
+    from scantrial.store.prediction_files import read_prediction_file  # noqa: PLC0415 - as above
+
+    for name in options:
+        one_of("option", name, CompareOptions.__annotations__)
+    chosen: dict[str, Any] = dict(options)
+    positive, rule = chosen.pop("positive", None), chosen.pop("threshold_rule", None)
+    asked = ComparisonRequest(rule=rule, **chosen)
+    one_of("split", asked.split, SPLITS)
+    wanted = (asked.split,) if rule is None or asked.split == "val" else (asked.split, "val")
+    return rescore(read_prediction_file(file, splits=wanted, positive=positive), asked)
+
+
+def compare_arrays(y_true: NDArray[Any], scores: NDArray[Any], **options: Any) -> Comparison:
+    """Compare arms by arrays of predictions: `scantrial.analysis.comparison.compare`, which names the options.
+
+    Parameters
+    ----------
+    y_true : shape (n_cases,), class indices
+    scores : shape (n_runs, n_cases), scores of class 1 of any range; or (n_runs, n_cases, n_classes), probabilities
+    options : ``arms`` and ``seeds``, length n_runs; if wanted ``patients``, ``metric``, ``threshold``, ``margin``,
+        ``control``, ``level``
+
+    Raises
+    ------
+    ShapeError, InputError
+        If arrays do not belong together, or the metric cannot be had from them.
+    """
+    from scantrial.analysis.comparison import compare as compare_them  # noqa: PLC0415 - SciPy takes a moment to load
+
+    return compare_them(y_true, scores, **options)
+
+
+def predict(run_dir: str | Path, files: Sequence[str | Path]) -> PredictedFiles:
+    """Judge new image files with a trained network and its own preprocessing.
+
+    Parameters
+    ----------
+    run_dir : folder of a finished run, ``DIR/runs/ARM/seed-S``
+    files : image files of any readable format, and ``.npy`` arrays of one or more images
+
+    Raises
+    ------
+    UnreadableScansError
+        If a file cannot be judged; all such files are named, and none is judged.
+    """
+    require_torch("predicting")
+    from scantrial.train.predict import predict_files  # noqa: PLC0415 - PyTorch only where it is needed
+
+    return predict_files(Path(run_dir), [Path(file) for file in files])

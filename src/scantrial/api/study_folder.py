@@ -1,0 +1,257 @@
+"""What a study folder holds: its state, results, report, verdicts, single cases."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scantrial.core.about import answers
+from scantrial.core.errors import DataError, InputError
+from scantrial.core.progress import Progress, silent
+from scantrial.core.records import SaliencyMaps
+from scantrial.data.scanset import ScanSet
+from scantrial.findings.case import CaseView, case_view
+from scantrial.findings.judging import Choices, Judgement, judge
+from scantrial.findings.reading import read_study_folder as read_folder
+from scantrial.findings.view import ReportView, build_view
+from scantrial.recipe.plan import stored_recipe
+from scantrial.store.folder import RunKey, StudyFolder, open_folder
+from scantrial.store.lock import holder_of
+from scantrial.study.answering import record_answers
+from scantrial.study.plan import planned_data
+from scantrial.study.study import Study
+
+if TYPE_CHECKING:
+    from scantrial.report.formats import Written
+
+
+from scantrial.api.checks import require_torch
+from scantrial.api.trial import load_scans, load_study
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What a study folder holds and what is still to come.
+
+    Parameters
+    ----------
+    question : the study's question
+    finished, diverged, failed, waiting : runs by their state; diverged ones are finished, too
+    running : where each run stood a few seconds ago: arm, seed, epoch, n_epochs, val_accuracy
+    reused : finished runs that were taken over, each with its folder, arm and seed there
+    seconds_left : of the process that is training now, or None
+    holder : the process that holds the folder (pid, host, since, command), or None
+    """
+
+    folder: Path
+    question: str
+    finished: tuple[RunKey, ...]
+    diverged: tuple[RunKey, ...]
+    failed: tuple[tuple[RunKey, str], ...]
+    running: tuple[Mapping[str, Any], ...]
+    waiting: tuple[RunKey, ...]
+    reused: tuple[tuple[RunKey, Mapping[str, Any]], ...]
+    seconds_left: float | None
+    holder: Mapping[str, Any] | None
+
+
+def status(folder: str | Path) -> Status:
+    """Tell what is done, running and left in a study folder."""
+    store = open_folder(folder)
+    holder = holder_of(store.path)
+    progress = _note_of(store, holder)
+    finished = store.run_keys()
+    failures = store.failures()
+    running = {RunKey(item["arm"], item["seed"]): item for item in progress.get("running", ())}
+    # The note is a few seconds old: what has ended since then no longer runs.
+    busy = running.keys() - set(finished)
+    seen = {*finished, *busy, *(failure.key for failure in failures)}
+    facts = {key: store.facts(key) for key in finished}
+    return Status(
+        folder=store.path,
+        question=store.plan().study,
+        finished=tuple(finished),
+        diverged=tuple(key for key in finished if facts[key].status == "diverged"),
+        failed=tuple((failure.key, failure.message) for failure in failures if failure.key not in busy),
+        running=tuple(item for key, item in running.items() if key in busy),
+        waiting=tuple(key for key in store.planned_keys() if key not in seen),
+        reused=tuple((key, found.reused_from) for key, found in facts.items() if found.reused_from is not None),
+        seconds_left=_seconds_left(progress),
+        holder=holder,
+    )
+
+
+def _note_of(store: StudyFolder, holder: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the training process's note of where its runs are; a note of a process that is gone counts for nothing."""
+    note = store.progress() if holder is not None else {}
+    return note if holder is not None and note.get("pid") == holder.get("pid") else {}
+
+
+def _seconds_left(note: Mapping[str, Any]) -> float | None:
+    """Return what is left of the time that the note spoke of when it was written."""
+    left = note.get("seconds_left")
+    if left is None:
+        return None
+    now = time.time()
+    age = max(0.0, now - float(note.get("at", now)))
+    return max(0.0, float(left) - age)
+
+
+def about(study: Study | str | Path, *, out: str | Path | None = None) -> dict[str, str]:
+    """Return what the author answered about a study, by question (`scantrial.core.about` has them all).
+
+    Parameters
+    ----------
+    study : a study file, a built-in's name, or a study folder
+    out : a folder of this study that takes the answers over: nothing is trained, no scan is read, and the log of
+        versions of the study file tells that they changed
+
+    Raises
+    ------
+    InputError, StudyFileError
+        If there is no such study, or its file has faults.
+    StudyConflictError
+        If `out` is the folder of another question.
+    """
+    if not isinstance(study, Study):
+        if StudyFolder(study).exists():
+            return answers(StudyFolder(study).plan().about)
+        study = load_study(study)
+    if out is not None:
+        record_answers(study, open_folder(out))
+    return answers(None if study.spec.about is None else study.spec.about.model_dump(exclude_none=True))
+
+
+def report(folder: str | Path, *, format: str = "html", assets: str | Path | None = None) -> Path:
+    """Write the report of a study folder into it and return its path.
+
+    Needs neither the scans nor PyTorch.
+
+    Parameters
+    ----------
+    format : ``html``, one file; ``pdf``, for paper; ``md``, Markdown with its figures beside it
+    assets : a folder to write every figure and table to as well, as files for a paper
+
+    Raises
+    ------
+    InputError
+        If there is no study folder, or no such format.
+    MissingExtraError
+        If PDF is asked for and Typst is not installed.
+    """
+    return reports(folder, formats=(format,), assets=assets).reports[format]
+
+
+def reports(
+    folder: str | Path, *, formats: Sequence[str] = ("html", "pdf", "md"), assets: str | Path | None = None
+) -> Written:
+    """Write the report of a study folder in several formats from one logged reading; see `report`."""
+    from scantrial.report.formats import write_reports  # noqa: PLC0415 - drawing takes a second to load
+
+    return write_reports(folder, formats, assets=assets)
+
+
+def report_and_results(folder: str | Path) -> tuple[Path, ReportView]:
+    """Write the report of a study folder; return its path and the numbers in it, from one logged reading."""
+    from scantrial.report.formats import write_report  # noqa: PLC0415 - drawing takes a second to load
+
+    store = open_folder(folder)
+    view = build_view(read_folder(store, by="report", purpose="report and printed results"))
+    return write_report(store.path, view=view), view
+
+
+def results(folder: str | Path) -> ReportView:
+    """Return all the numbers of a study folder: per run, over seeds per arm, and the verdicts.
+
+    Reads test rows, which is logged.
+    """
+    return build_view(read_folder(open_folder(folder), by="results", purpose="metrics of every run"))
+
+
+def compare(
+    folder: str | Path,
+    *,
+    metric: str | None = None,
+    margin: float | None = None,
+    control: str | None = None,
+    pairs: bool = False,
+    level: float = 0.95,
+    bootstrap: bool | None = None,
+) -> Judgement:
+    """Judge a study folder: which arms are better, worse or equivalent, and what became of its hypotheses.
+
+    Without further words the comparisons, the metric and the margin are those that the study file declares. Reads
+    test rows, which is logged.
+
+    Parameters
+    ----------
+    metric : another metric than the declared one; it has no margin of its own
+    margin : the smallest difference that matters, in the metric's unit
+    control : set every other arm against this one
+    pairs : compare all pairs of arms
+    level : confidence level, default 0.95
+    bootstrap : whether to set a crossed bootstrap beside the comparisons, which takes seconds each; default: no
+
+    Raises
+    ------
+    InputError
+        If there is no study, or what is asked for is no metric or no arm of it.
+    """
+    choices = Choices(
+        metric=metric, margin=margin, control=control, pairs=pairs, level=level, bootstrap=bool(bootstrap)
+    )
+    return judge(read_folder(open_folder(folder), by="compare", purpose="verdicts"), choices=choices)
+
+
+def show(folder: str | Path, case: int, *, arm: str | None = None, seed: int | None = None) -> CaseView:
+    """Return one scan under every arm: probabilities, decisions, right or wrong.
+
+    Parameters
+    ----------
+    case : case number, as in ``cases.parquet`` and the report
+    arm, seed : only this arm, only this seed
+    """
+    return case_view(open_folder(folder), case, arm=arm, seed=seed)
+
+
+def study_scans(folder: str | Path, *, progress: Progress = silent) -> ScanSet:
+    """Load the scans that a study folder was trained on, with their split; they have to be where they were then.
+
+    Raises
+    ------
+    DataError
+        If they are not there, or are other scans now.
+    """
+    store = open_folder(folder)
+    paths = store.environment().get("import_paths", ()) if (store.path / "environment.json").is_file() else ()
+    scans = load_scans(planned_data(store.plan(), store), base=Path(paths[0]) if paths else None, progress=progress)
+    if scans.fingerprint != store.data()["fingerprint"]:
+        raise DataError("the scans have changed since the study was run", expected="the scans of the study")
+    return scans
+
+
+def saliency(folder: str | Path, case: int, *, arm: str, seed: int, scans: ScanSet) -> SaliencyMaps:
+    """Compute where the network of one run looks on one scan: input gradient and occlusion.
+
+    Parameters
+    ----------
+    scans : see `study_scans`
+
+    Raises
+    ------
+    InputError
+        If there is no such run, it kept no weights, or its network is a class of the user's own, which is not loaded
+        from a study folder.
+    """
+    require_torch("saliency")
+    from scantrial.train.inference import load_predictor  # noqa: PLC0415 - PyTorch only where it is needed
+    from scantrial.train.saliency import explain  # noqa: PLC0415
+
+    store, key = open_folder(folder), RunKey(arm, seed)
+    facts = store.facts(key)
+    if stored_recipe(facts).model.is_custom:
+        raise InputError("the network is a class of the user's own", expected="a network of scantrial's")
+    return explain(load_predictor(facts, store.weights(key)), scans.images[case])

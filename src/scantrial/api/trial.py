@@ -1,0 +1,211 @@
+"""`run` and what comes before it: read a study, load its scans, choose engine and executor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, get_args
+
+from scantrial.audit.records import Audit
+from scantrial.core.errors import InputError
+from scantrial.core.machine import return_freed_memory
+from scantrial.core.names import slug
+from scantrial.core.progress import Progress, silent
+from scantrial.data.load import load
+from scantrial.data.scanset import ScanSet
+from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec
+from scantrial.data.splits import apply_split
+from scantrial.store.folder import StudyFolder
+from scantrial.study.execute import Execution, Hooks, Outcome, Watch, nothing, run_study
+from scantrial.study.executor import local_executor
+from scantrial.study.file import read_study_file
+from scantrial.study.study import Study
+from scantrial.study.workers import WorkerChoice
+from scantrial.train.choice import choose_engine
+
+if TYPE_CHECKING:
+    pass
+
+
+from scantrial.api.checks import at_least_one, no_less_than_zero, one_of, require_torch
+
+EngineName = Literal["auto", "reference", "fused"]
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+
+
+def load_study(study: str | Path, *, sets: Sequence[str] = (), seeds: int | None = None) -> Study:
+    """Read a study file, or a built-in study by its name.
+
+    Parameters
+    ----------
+    sets : changes as ``KEY=VALUE`` with dotted keys, such as ``recipe.epochs=2``
+    seeds : number of seeds instead of the file's
+
+    Raises
+    ------
+    StudyFileError
+        With every fault of the file, each with its line.
+    """
+    return read_study_file(study, sets=sets, seeds=seeds)
+
+
+def load_scans(data: DataSpec | str | Path, *, base: Path | None = None, progress: Progress = silent) -> ScanSet:
+    """Load scans as one array, with the split of `data` if it is a full `DataSpec`.
+
+    Parameters
+    ----------
+    data : the ``data`` part of a study, or just a source: a catalogue name, folder, ``.npz`` or ``.csv`` file
+    base : folder that relative paths start from
+
+    Raises
+    ------
+    DataError
+        If the scans cannot be used; every offending file is named.
+    """
+    if not isinstance(data, DataSpec):
+        return load(SourceSpec(name=str(data)), image=ImageSpec(), base=base, progress=progress)
+    scans = load(
+        data.source,
+        image=data.image,
+        classes=data.classes,
+        patient=data.patient,
+        skip_unreadable=data.skip_unreadable,
+        base=base,
+        progress=progress,
+    )
+    return apply_split(scans, data.split)
+
+
+class RunOptions(TypedDict, total=False):
+    """How to train, as keywords of `run`.
+
+    Parameters
+    ----------
+    workers : runs trained at the same time, each in a process of its own, default 1; ``auto`` times a few steps with
+        several numbers of workers and takes what ends the study soonest; a folder's first run fixes it
+    threads : threads for each run, default: the cores shared among the workers; a folder's first run fixes it
+    engine : ``reference``, plain PyTorch; ``fused``, many times faster where the first layer is linear on pixels; or
+        ``auto``, the default, which takes the fused one where it can. A folder's first run fixes it
+    device : default ``auto``: CUDA, MPS or the CPU, whichever is there first; a folder's first run fixes it
+    checkpoint_every_s : seconds between checkpoints, taken at an epoch's end, default 60; 0 is every epoch
+    on_audit : called with what the audit found, before anything is trained
+    on_workers : called with how many runs are trained at the same time, and why
+    reuse : other study folders, whose finished runs are taken over instead of trained where they are equal in
+        everything: recipe, seed, scans, split, engine, threads, device, versions
+    """
+
+    workers: int | Literal["auto"]
+    threads: int | None
+    engine: EngineName
+    device: DeviceName
+    checkpoint_every_s: float
+    reuse: Sequence[str | Path]
+    on_audit: Callable[[Audit], None]
+    on_workers: Callable[[WorkerChoice], None]
+
+
+def run(
+    study: Study | str | Path,
+    *,
+    out: str | Path | None = None,
+    seeds: int | None = None,
+    sets: Sequence[str] = (),
+    watch: Watch | None = None,
+    progress: Progress = silent,
+    **options: Unpack[RunOptions],
+) -> Outcome:
+    """Carry out a study: audit its scans, then train every run that its folder does not hold yet.
+
+    What the audit finds does not keep it from training. The same call goes on where an earlier one stopped, and ends
+    with the same numbers.
+
+    Parameters
+    ----------
+    out : the study folder, default: the study's name in the working directory
+    seeds, sets : see `load_study`
+    watch : called as ``watch(event, clock)`` with everything that happens
+    progress : told how far the decoding and the audit of the scans are, and the timing of workers
+    options : see `RunOptions`
+
+    Raises
+    ------
+    StudyFileError, DataError
+        Before anything is trained.
+    LockedError
+        If another process holds the folder.
+    InputError, StoreError
+        If a folder to be reused holds no study or is damaged, before anything is trained.
+    """
+    if not isinstance(study, Study):
+        study = load_study(study, sets=sets, seeds=seeds)
+    require_torch("training")
+    folder = StudyFolder(out if out is not None else default_folder(study))
+    execution = execution_of(study, folder, options)
+    scans = load_scans(study.spec.data, base=study.base, progress=progress)
+
+    def audit_first(folder: StudyFolder) -> None:
+        from scantrial.audit.stored import keep_audit  # noqa: PLC0415 - only who trains or audits pays for it
+
+        found = keep_audit(folder, scans, progress=progress)
+        return_freed_memory()
+        options.get("on_audit", nothing)(found)
+
+    hooks = Hooks(
+        watch=watch or nothing,
+        before=audit_first,
+        timing=progress,
+        chosen=options.get("on_workers", nothing),
+    )
+    return run_study(study, scans, folder, execution, hooks)
+
+
+def default_folder(study: Study) -> Path:
+    """Return the folder that `run` takes when none is named: the study's name in the working directory.
+
+    An English name becomes a slug. Of any other a slug would lose the letters, so only what some file system
+    refuses is replaced in it.
+    """
+    if study.name.isascii():
+        return Path(slug(study.name))
+    return Path(re.sub(r"[\s\x00-\x1f\x7f/\\:*?\"<>|]+", "-", study.name).strip("-.") or slug(study.name))
+
+
+def execution_of(study: Study, folder: StudyFolder | None, options: RunOptions) -> Execution:
+    """Return how a study is carried out: engine, executor, device, threads and workers, each checked.
+
+    Raises
+    ------
+    InputError
+        If an option is unknown or has a value that cannot be.
+    """
+    for name in options:
+        one_of("option", name, RunOptions.__annotations__)
+    threads = options.get("threads")
+    device = one_of("device", options.get("device", "auto"), get_args(DeviceName))
+    engine = one_of("engine", options.get("engine", "auto"), get_args(EngineName))
+    choice = choose_engine(
+        engine,
+        {arm.name: arm.recipe for arm in study.arms},
+        device=device,
+        fixed=None if folder is None else folder.fixed_engine(),
+    )
+    return Execution(
+        engine=choice.engine,
+        engine_reason=choice.reason,
+        prepare="scantrial.train.process:prepare_process",
+        executor=local_executor,
+        device="cpu" if engine == "fused" else device,
+        workers=_workers(options.get("workers", 1)),
+        threads=None if threads is None else at_least_one("threads", threads),
+        checkpoint_every_s=no_less_than_zero("checkpoint-every", options.get("checkpoint_every_s", 60.0)),
+        reuse=tuple(Path(path) for path in options.get("reuse", ())),
+    )
+
+
+def _workers(asked: int | str) -> int | None:
+    if asked == "auto":
+        return None
+    if isinstance(asked, str):
+        raise InputError(f"--workers {asked}", expected="a whole number, 1 or more, or auto")
+    return at_least_one("workers", asked)

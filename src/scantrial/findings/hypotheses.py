@@ -1,0 +1,146 @@
+"""What became of the hypotheses of a study file, and when each was declared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from scantrial.analysis.comparison import Compared, Comparison
+from scantrial.analysis.verdicts import Label
+from scantrial.findings.reading import StudyData
+from scantrial.recipe.plan import PlannedHypothesis
+
+Answer = Literal["supported", "contradicted", "undecided"]
+
+_SWAPPED: Mapping[Label, Label] = {"better": "worse", "worse": "better"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """When something was written into the study file.
+
+    Parameters
+    ----------
+    before_runs : whether it stood there before the first run was finished
+    at : time of the first version that holds it, ISO 8601
+    sha256 : of that version; None where no version is known
+    """
+
+    before_runs: bool
+    at: str
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HypothesisAnswer:
+    """A hypothesis of the study file, answered.
+
+    Parameters
+    ----------
+    comparison : name of the comparison that answers it, or None where there was none
+    sentence : the answer with its numbers
+    """
+
+    claim: str
+    kind: Literal["better", "equivalent"]
+    arms: tuple[str, str]
+    answer: Answer
+    comparison: str | None
+    sentence: str
+    declared: Declared
+
+
+def answer_to(
+    item: PlannedHypothesis, primary: Comparison | None, *, declared: Declared, known: set[str]
+) -> HypothesisAnswer:
+    """Answer a hypothesis by the comparison of its two arms.
+
+    Parameters
+    ----------
+    primary : the judged comparisons, or None where there are none
+    declared : when the hypothesis was written into the study file
+    known : names of the arms that have a finished run
+    """
+    first, second = item.arms
+    compared = None if primary is None else _comparison_of(primary, first, second)
+    answer: Answer = "undecided"
+    if compared is None:
+        missing = [arm for arm in (first, second) if arm not in known]
+        why = f"there is no finished run of {' and '.join(missing)}" if missing else "its arms were not compared"
+        sentence = f"Undecided: {why}."
+    else:
+        answer = _decided(item.kind, compared, swapped=compared.result.contrast.arms[0] != first)
+        sentence = f"{answer.capitalize()}: {compared.sentence}"
+    return HypothesisAnswer(
+        claim=item.claim,
+        kind=item.kind,
+        arms=(first, second),
+        answer=answer,
+        comparison=None if compared is None else compared.name,
+        sentence=sentence,
+        declared=declared,
+    )
+
+
+def _comparison_of(primary: Comparison, first: str, second: str) -> Compared | None:
+    for compared in primary.comparisons:
+        contrast = compared.result.contrast
+        if contrast.kind == "difference" and set(contrast.arms) == {first, second}:
+            return compared
+    return None
+
+
+def _decided(kind: str, compared: Compared, *, swapped: bool) -> Answer:
+    """Answer a claim: *better* is contradicted by a worse or an equivalent arm; *equivalent* by a difference that is
+    surely larger than the margin.
+    """
+    verdict = compared.verdict
+    label = _SWAPPED.get(verdict.label, verdict.label) if swapped else verdict.label
+    if kind == "better":
+        found: dict[Label, Answer] = {"better": "supported", "worse": "contradicted", "equivalent": "contradicted"}
+        return found.get(label, "undecided")
+    if label == "equivalent" or verdict.within_margin:
+        return "supported"
+    nearest = min(abs(compared.evidence.low), abs(compared.evidence.high))
+    beyond = label in _SWAPPED and verdict.margin is not None and nearest >= verdict.margin
+    return "contradicted" if beyond else "undecided"
+
+
+def declared_when(study: StudyData, key: str, number: int | None) -> Declared:
+    """Return when a part of the study file was first written as it stands now."""
+    versions = [(version, _parsed(version)) for version in study.protocol]
+    if not versions:
+        return Declared(before_runs=False, at="", sha256=None)
+    wanted = _part(versions[-1][1], key, number)
+    for version, content in versions:
+        if _holds(content, key, wanted):
+            return Declared(
+                before_runs=version.get("finished_runs", 0) == 0,
+                at=str(version.get("at", "")),
+                sha256=version.get("study_sha256"),
+            )
+    return Declared(before_runs=False, at="", sha256=None)
+
+
+def _parsed(version: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        found = YAML(typ="safe").load(str(version.get("study_yaml", "")))
+    except YAMLError:
+        return {}
+    return found if isinstance(found, Mapping) else {}
+
+
+def _part(content: Mapping[str, Any], key: str, number: int | None) -> Any:
+    part = content.get(key)
+    if number is None:
+        return part
+    return part[number] if isinstance(part, list) and number < len(part) else None
+
+
+def _holds(content: Mapping[str, Any], key: str, wanted: Any) -> bool:
+    part = content.get(key)
+    return wanted in part if isinstance(part, list) else part == wanted

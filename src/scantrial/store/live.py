@@ -1,0 +1,39 @@
+"""``live.json``: the epochs of a run that is still trained, for those who watch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scantrial.core.errors import StoreError
+from scantrial.core.files import write_atomic
+from scantrial.core.records import HISTORY_COLUMNS, EpochRecord
+from scantrial.store.schema import SCHEMA_VERSION, dump_json, read_json
+
+_ALWAYS_NUMBERS = ("lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
+
+
+def write_live(path: Path, history: Sequence[EpochRecord]) -> None:
+    """Write the epochs so far; it costs no wait for the disk."""
+    epochs = [[getattr(record, name) for name in HISTORY_COLUMNS] for record in history]
+    content = {"schema_version": SCHEMA_VERSION, "columns": HISTORY_COLUMNS, "epochs": epochs}
+    write_atomic(path, dump_json(content, indent=None), sync=False)
+
+
+def read_live(path: Path) -> tuple[EpochRecord, ...]:
+    """Return the epochs as they were last written; none where there is no whole file."""
+    try:
+        content = read_json(path)
+        rows = [dict(zip(content["columns"], row, strict=True)) for row in content["epochs"]]
+        return tuple(_epoch_record(row) for row in rows)
+    except (StoreError, KeyError, TypeError, ValueError):
+        # It is replaced and removed while others read, and a crash may have left it empty.
+        return ()
+
+
+def _epoch_record(row: Mapping[str, Any]) -> EpochRecord:
+    """Build a record from JSON, where a number that is not finite has become null."""
+    known = {name: row[name] for name in HISTORY_COLUMNS if name in row}
+    return EpochRecord(**{**known, **{name: math.nan for name in _ALWAYS_NUMBERS if known[name] is None}})
