@@ -166,7 +166,7 @@ def test_the_answer_comes_first(view):
 @pytest.mark.parametrize(
     ("options", "words_of_it"),
     [
-        ({"seeds": (4,)}, "There is one seed"),
+        ({"seeds": (4,)}, "There is only one seed"),
         ({"missing": [("base", 0)]}, "1 run of 6 is still missing"),
         ({"diverged": [("base", 0)]}, "diverged: its loss was not finite"),
         ({"seeds": range(3), "n_cases": {"train": 12, "val": 8, "test": 60}}, "1 of 1 verdict is provisional"),
@@ -267,7 +267,7 @@ def an_audit(acknowledged: str | None = None) -> Audit:
         key="0",
         n_cases={},
         class_names=("normal", "pneumonia"),
-        results_section=(result,),
+        results=(result,),
         findings=(ScanFinding(code="AU003", **found), ScanFinding(code="AU003", **found)),
         pictures={},
     )
