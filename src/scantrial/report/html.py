@@ -156,7 +156,7 @@ def _inline(part: Inline) -> Markup:
 
 
 def stands_beside(section: Section) -> bool:
-    """Whether a section begins with a single picture, which stands beside the rest."""
+    """Whether a section begins with a single picture, which is set beside the rest."""
     first = section.blocks[0] if section.blocks else None
     return isinstance(first, Gallery) and len(first.pictures) == 1
 
@@ -173,7 +173,7 @@ def png_size(png: bytes) -> tuple[int, int]:
 
 
 def rows(table: pa.Table) -> Markup:
-    """Return the rows behind a figure: the page's script reads them from here, so they stand in the page once."""
+    """Return the rows behind a figure: the page's script reads them from here, so they are in the page once."""
     columns = [[escape(fmt.cell(value)) for value in column.to_pylist()] for column in table.columns]
     lines = (f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in zip(*columns, strict=True))
     return Markup("\n".join(lines))
