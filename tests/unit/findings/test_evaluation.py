@@ -100,7 +100,7 @@ def test_intervals_are_said_to_count_what_they_count(make_study, seeds, words):
     assert table.caption.endswith(f"below it the 95 % CI, counting {words}.")
     assert ("mean over its seeds" in table.caption) == (len(seeds) > 1)
     assert f"Intervals count {words}. " in evaluation_prose.operating_words(view.evaluation)[0]
-    assert all(f" over {words};" in one for one in evaluation_prose.calibration_words(view.evaluation, view.labels))
+    assert all(f", counting {words};" in one for one in evaluation_prose.calibration_words(view.evaluation, view.labels))
 
 
 def test_more_classes_have_intervals_and_no_calibration(make_study):

@@ -187,7 +187,7 @@ def test_an_open_blocker_and_a_missing_margin_weaken_the_answer(view):
     assert front(clean) == ()
     assert "2 blockers are not acknowledged" in weaknesses(replace(view, audit=an_audit()))[0]
     without = replace(clean, judgement=replace(view.judgement, margin=None))
-    assert weaknesses(without) == ["The study file declares no margin, so that no two arms can be called equivalent."]
+    assert weaknesses(without) == ["The study file declares no margin, so arms cannot be called equivalent."]
     assert weaknesses(view)[0].startswith("The scans were not audited")
 
 
