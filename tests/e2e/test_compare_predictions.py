@@ -148,7 +148,7 @@ def test_people_get_tables_sentences_notes_and_methods(cli):
     assert "counting both seed-to-seed variation (5 seeds) and the limited test set (80 cases)" in " ".join(
         sentences.split()
     )
-    assert "every case counts as a patient of its own" in sentences
+    assert "every case counts as a separate patient" in sentences
     assert "Holm over 1 comparison" in sentences
 
 
@@ -157,7 +157,7 @@ def test_people_get_tables_sentences_notes_and_methods(cli):
     [
         ((), "neither of DIR and --predictions FILE"),
         ((".", "--predictions", "x.csv"), "both of DIR and --predictions FILE"),
-        (("--predictions", EXAMPLE, "--metric", "auroc", "--control", "C"), "control 'C' is no arm"),
+        (("--predictions", EXAMPLE, "--metric", "auroc", "--control", "C"), "control 'C' is not an arm"),
         (("--predictions", EXAMPLE, "--positive", "ill"), "labels '0', '1', expected 'ill' and one other"),
     ],
 )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 NONE = "–"
-"""Stands where there is no number."""
+"""Shown where there is no number."""
 
 SPLIT_WORDS = {"train": "training", "val": "validation", "test": "test"}
 """A split in words."""
@@ -107,7 +107,7 @@ def plain(value: Any) -> str:
 
 
 def moment(text: str) -> str:
-    """Show a time of the store's logs as a person writes it: ``2026-11-24 23:59 UTC``; another text as it is."""
+    """Show a time of the store's logs as people write it: ``2026-11-24 23:59 UTC``; any other text unchanged."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
@@ -116,17 +116,12 @@ def moment(text: str) -> str:
 
 
 def cell(value: Any) -> str:
-    """Show a value in the table behind a figure: six digits, nothing where there is no number."""
+    """Show a value in the table behind a figure, numbers with six digits."""
     if value is None:
         return NONE
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return minus(f"{value:.6g}")
     return "yes" if value is True else "" if value is False else str(value)
-
-
-def percent_of(share: float, digits: int = 1) -> str:
-    """Show a share in per cent: ``12.3 %``."""
-    return f"{100 * share:.{digits}f} %"
 
 
 def p_equals(p: float) -> str:

@@ -41,7 +41,7 @@ class CurveWarning:
 def watch_curves(
     runs: Mapping[int, WatchedRun], *, recipe: Recipe, counts: Mapping[str, Mapping[str, int]]
 ) -> tuple[CurveWarning, ...]:
-    """Judge an arm's curves as far as they go, and keep what something should be done about.
+    """Judge an arm's curves as far as they go, and keep the warnings.
 
     Parameters
     ----------
