@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from scipy import optimize, special, stats
 
 from scantrial.analysis.mrmc import Components, t_quantile
 from scantrial.core.errors import InputError
+from scantrial.core.plain import Plain
 
 Random = Literal["seeds and cases", "cases only", "seeds only"]
 
@@ -28,7 +29,7 @@ POWER = 0.80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Variances:
+class Variances(Plain):
     """What a plan is made from, for the difference between two arms.
 
     Parameters
@@ -57,10 +58,6 @@ class Variances:
         """Return what they would be on another number of cases of the same kind."""
         k = self.n_cases / n_cases
         return replace(self, n_cases=n_cases, error=k * self.error, excess=k * self.excess)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
 
 
 def from_components(found: Components, *, source: str, ms_arm_seed: float | None = None) -> Variances:
@@ -353,7 +350,7 @@ def power_of_equivalence(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PowerCurve:
+class PowerCurve(Plain):
     """Power, or the smallest difference, over planned seeds or cases.
 
     Parameters
@@ -369,10 +366,6 @@ class PowerCurve:
     smallest_difference: tuple[float, ...]
     difference: float | None
     power: tuple[float, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
 
 
 def curve_over(

@@ -10,11 +10,12 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scantrial.core.errors import ScantrialError, TrainingError, error_from_dict
 from scantrial.core.machine import available_memory, n_cores
+from scantrial.core.plain import Plain
 from scantrial.core.progress import Progress
 from scantrial.store.folder import RunKey
 from scantrial.study.costs import cost_key
@@ -53,7 +54,7 @@ class MeasuredWorkers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerChoice:
+class WorkerChoice(Plain):
     """How many runs are trained at the same time, and why.
 
     Parameters
@@ -69,10 +70,6 @@ class WorkerChoice:
     reason: str
     measured: tuple[MeasuredWorkers, ...] = ()
     worker_bytes: int | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return {**asdict(self), "measured": [asdict(item) for item in self.measured]}
 
     def known(self, study: Study) -> dict[str, float]:
         """Return the seconds of an epoch as measured for the choice, by `cost_key`."""
