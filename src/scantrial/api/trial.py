@@ -17,7 +17,7 @@ from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec
 from scantrial.data.splits import apply_split
 from scantrial.store.folder import StudyFolder
-from scantrial.study.execute import Execution, Hooks, Outcome, Watch, nothing, run_study
+from scantrial.study.execute import Execution, Hooks, Outcome, Watch, run_study
 from scantrial.study.executor import local_executor
 from scantrial.study.file import read_study_file
 from scantrial.study.study import Study
@@ -149,13 +149,13 @@ def run(
 
         found = keep_audit(folder, scans, progress=progress)
         return_freed_memory()
-        options.get("on_audit", nothing)(found)
+        options.get("on_audit", silent)(found)
 
     hooks = Hooks(
-        watch=watch or nothing,
+        watch=watch or silent,
         before=audit_first,
         timing=progress,
-        chosen=options.get("on_workers", nothing),
+        chosen=options.get("on_workers", silent),
     )
     return run_study(study, scans, folder, execution, hooks)
 
