@@ -43,8 +43,3 @@ def attempt(compute: Callable[[], Number | float]) -> Number:
     except Undefined as why:
         return missing(str(why))
     return found if isinstance(found, Number) else Number(value=float(found))
-
-
-def or_none(value: float) -> float | None:
-    """Return the number, or None for NaN: JSON has no NaN."""
-    return None if math.isnan(value) else value
