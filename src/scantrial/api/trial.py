@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, get_args
 from scantrial.audit.records import Audit
 from scantrial.core.errors import InputError
 from scantrial.core.machine import return_freed_memory
-from scantrial.core.names import slug
+from scantrial.core.names import DeviceName, EngineName, slug
 from scantrial.core.progress import Progress, silent
 from scantrial.data.load import load
 from scantrial.data.scanset import ScanSet
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 
 from scantrial.api.checks import at_least_one, no_less_than_zero, one_of, require_torch
-
-EngineName = Literal["auto", "reference", "fused"]
-DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 
 def load_study(study: str | Path, *, sets: Sequence[str] = (), seeds: int | None = None) -> Study:

@@ -19,36 +19,23 @@ _MOST_POINTS = 200
 Values = Sequence[float | None]
 
 
-class Run(Protocol):
-    """The epochs of one run so far, and by name its columns: ``train_accuracy``, ``val_loss``."""
-
+class _Run(Protocol):
+    # Its columns are found by their names: train_accuracy, val_loss.
     @property
-    def state(self) -> str:
-        """Of a run in training: ``running``."""
-
+    def state(self) -> str: ...
     @property
-    def chosen_epoch(self) -> int | None:
-        """The epoch whose weights were kept; None while none is chosen."""
-
+    def chosen_epoch(self) -> int | None: ...
     @property
-    def epochs(self) -> Sequence[int]:
-        """Numbers of the epochs, rising."""
+    def epochs(self) -> Sequence[int]: ...
 
 
-class Arm(Protocol):
-    """An arm with its runs."""
-
+class _Arm(Protocol):
     @property
-    def name(self) -> str:
-        """Name by which its drawings are found."""
-
+    def name(self) -> str: ...
     @property
-    def label(self) -> str:
-        """What to call it."""
-
+    def label(self) -> str: ...
     @property
-    def runs(self) -> Sequence[Run]:
-        """Those that have an epoch."""
+    def runs(self) -> Sequence[_Run]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +81,7 @@ class _Frame:
         return HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM)
 
 
-def panels(arms: Sequence[Arm]) -> dict[str, tuple[CurvePanel, CurvePanel]]:
+def panels(arms: Sequence[_Arm]) -> dict[str, tuple[CurvePanel, CurvePanel]]:
     """Draw accuracy and loss of every arm, by its name; all arms share their axes of epochs and accuracy."""
     runs = [run for arm in arms for run in arm.runs]
     n_epochs = max((run.epochs[-1] for run in runs if run.epochs), default=1)
@@ -103,12 +90,12 @@ def panels(arms: Sequence[Arm]) -> dict[str, tuple[CurvePanel, CurvePanel]]:
     return {arm.name: _arm(arm, accuracy) for arm in arms if arm.runs}
 
 
-def _numbers(runs: Sequence[Run], quantity: str) -> list[float]:
+def _numbers(runs: Sequence[_Run], quantity: str) -> list[float]:
     columns = [_column(run, f"{split}_{quantity}") for run in runs for split in ("train", "val")]
     return [value for values in columns for value in values if value is not None]
 
 
-def _arm(arm: Arm, accuracy: _Frame) -> tuple[CurvePanel, CurvePanel]:
+def _arm(arm: _Arm, accuracy: _Frame) -> tuple[CurvePanel, CurvePanel]:
     losses = sorted(_numbers(arm.runs, "loss"))
     # The first epochs of a few runs must not flatten all the rest.
     high = losses[min(len(losses) - 1, int(0.98 * len(losses)))] if losses else 1.0
@@ -116,7 +103,7 @@ def _arm(arm: Arm, accuracy: _Frame) -> tuple[CurvePanel, CurvePanel]:
     return _panel(arm, "accuracy", accuracy), _panel(arm, "loss", loss)
 
 
-def _panel(arm: Arm, quantity: str, frame: _Frame) -> CurvePanel:
+def _panel(arm: _Arm, quantity: str, frame: _Frame) -> CurvePanel:
     lines = []
     for split in ("train", "val"):
         columns = [(run, _column(run, f"{split}_{quantity}")) for run in arm.runs]
@@ -136,12 +123,12 @@ def _panel(arm: Arm, quantity: str, frame: _Frame) -> CurvePanel:
     )
 
 
-def _column(run: Run, name: str) -> Values:
+def _column(run: _Run, name: str) -> Values:
     values: Values = getattr(run, name)
     return values
 
 
-def _mean(columns: Sequence[tuple[Run, Values]]) -> tuple[Sequence[int], Values]:
+def _mean(columns: Sequence[tuple[_Run, Values]]) -> tuple[Sequence[int], Values]:
     at: dict[int, list[float]] = {}
     for run, values in columns:
         for epoch, value in zip(run.epochs, values, strict=True):
@@ -164,7 +151,7 @@ def _path(epochs: Sequence[int], values: Values, frame: _Frame) -> str:
     return f"{parts[0]}h2" if len(parts) == 1 else "".join(parts)
 
 
-def _rings(runs: Sequence[Run], name: str, frame: _Frame) -> Iterable[tuple[float, float]]:
+def _rings(runs: Sequence[_Run], name: str, frame: _Frame) -> Iterable[tuple[float, float]]:
     for run in runs:
         chosen = run.chosen_epoch
         if chosen is not None and chosen in run.epochs:
@@ -200,7 +187,7 @@ def _said(value: float, quantity: str) -> str:
     return f"{100 * value:.4g}%" if quantity == "accuracy" else f"{value:.4g}"
 
 
-def _alt(arm: Arm, quantity: str) -> str:
+def _alt(arm: _Arm, quantity: str) -> str:
     ends = []
     for split in ("train", "val"):
         _, values = _mean([(run, _column(run, f"{split}_{quantity}")) for run in arm.runs])
