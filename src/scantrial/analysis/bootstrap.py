@@ -8,8 +8,7 @@ training noise dominates), so no verdict rests on it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.mrmc import ContrastResult
 from scantrial.analysis.runs import RunScores
 from scantrial.core.errors import InputError
+from scantrial.core.plain import Plain
 from scantrial.core.rng import stream
 
 N_DRAWS = 2000
@@ -29,7 +29,7 @@ TOLERANCE = 0.30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrossCheck:
+class CrossCheck(Plain):
     """A bootstrap interval to compare with the closed form's.
 
     Parameters
@@ -44,10 +44,6 @@ class CrossCheck:
     high: float
     ratio: float
     agrees: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
 
 
 def cross_check(runs: RunScores, result: ContrastResult, *, n_draws: int = N_DRAWS, seed: int = 0) -> CrossCheck | None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +21,11 @@ from scantrial.analysis.number import Number, attempt, missing
 from scantrial.analysis.reliability import ReliabilityCurve, decompose_brier, reliability_curve
 from scantrial.analysis.rows import Rows, log_odds_of, probabilities
 from scantrial.core.errors import InputError
+from scantrial.core.plain import Plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
+class Calibration(Plain):
     """How well the probabilities of class 1 agree with the outcomes, on one set of cases.
 
     Parameters
@@ -64,11 +64,6 @@ class Calibration:
     discrimination: Number
     uncertainty: Number
     curve: ReliabilityCurve
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value.to_dict() if hasattr(value, "to_dict") else value for name, value in values.items()}
 
 
 def measure_calibration(rows: Rows, *, seed: int, n_draws: int = N_DRAWS, band: bool = True) -> Calibration:

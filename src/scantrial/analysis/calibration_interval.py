@@ -10,8 +10,7 @@ narrow by the root of (r - 1) / r, which is corrected.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from scantrial.analysis.ece import equal_mass, fill, mass_bin_count
 from scantrial.analysis.metrics import POSITIVE, Undefined
 from scantrial.analysis.runs import RunScores
 from scantrial.core.errors import InputError
+from scantrial.core.plain import Plain
 
 N_DRAWS = 300
 
@@ -30,7 +30,7 @@ WORK_LIMIT = 20_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrationInterval:
+class CalibrationInterval(Plain):
     """The debiased root-mean-square calibration error of an arm.
 
     Parameters
@@ -45,10 +45,6 @@ class CalibrationInterval:
     level: float
     n_seeds: int
     n_draws: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
 
 
 def calibration_interval(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,9 @@ from scantrial.analysis.verdicts import Evidence, Verdict, decide, evidence
 from scantrial.core.errors import InputError
 from scantrial.core.format import minus, percent
 from scantrial.core.notebook import notebook_html
+from scantrial.core.plain import Plain, fields_of
 
+_OF_RESULT = ("cases_only", "seeds_only", "s2", "q", "q_untruncated", "pairing", "seeds", "dropped_seeds", "per_seed")
 COLUMNS = ("comparison", "difference", "interval", "p adjusted", "verdict")
 """Of a table of comparisons."""
 
@@ -40,7 +42,7 @@ _RIGHT_OR_WRONG = ("accuracy", "sensitivity", "specificity")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class Compared(Plain):
     """One comparison of the family.
 
     Parameters
@@ -83,41 +85,32 @@ class Compared:
         """Show the comparison in a notebook."""
         return notebook_html(self.name, columns=COLUMNS, rows=[self.row()], lines=[self.sentence])
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
+    def _content(self) -> dict[str, Any]:
         result, found = self.result, self.evidence
         return {
             "name": self.name,
             "kind": result.contrast.kind,
-            "weights": dict(result.contrast.weights),
+            "weights": result.contrast.weights,
             "effect": result.effect,
-            "se": _plain((result.both or result.cases_only).se),
-            "df": _plain((result.both or result.cases_only).df),
-            "p": _plain(found.p),
-            "p_adjusted": _plain(self.verdict.p_adjusted),
+            "se": (result.both or result.cases_only).se,
+            "df": (result.both or result.cases_only).df,
+            "p": found.p,
+            "p_adjusted": self.verdict.p_adjusted,
             "interval": {"low": found.low, "high": found.high, "level": found.level},
             "equivalence_interval": {"low": found.equivalence_low, "high": found.equivalence_high},
             "simultaneous_interval": {"low": self.simultaneous_low, "high": self.simultaneous_high},
-            "seeds_and_cases": None if result.both is None else result.both.to_dict(),
-            "cases_only": result.cases_only.to_dict(),
-            "seeds_only": None if result.seeds_only is None else result.seeds_only.to_dict(),
-            "s2": _plain(result.s2),
-            "q": _plain(result.q),
-            "q_untruncated": _plain(result.q_untruncated),
-            "pairing": result.pairing,
-            "seeds": list(result.seeds),
-            "dropped_seeds": list(result.dropped_seeds),
-            "per_seed": list(result.per_seed),
+            "seeds_and_cases": result.both,
+            **{name: getattr(result, name) for name in _OF_RESULT},
             "verdict": self.verdict.label,
-            "verdict_details": self.verdict.to_dict(),
+            "verdict_details": self.verdict,
             "sentence": self.sentence,
-            "mcnemar": None if self.paired_proportions is None else asdict(self.paired_proportions),
-            "bootstrap": None if self.cross_check is None else self.cross_check.to_dict(),
+            "mcnemar": self.paired_proportions,
+            "bootstrap": self.cross_check,
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Plain):
     """Arms compared on one metric.
 
     Parameters
@@ -159,26 +152,10 @@ class Comparison:
         """Return one arm's estimate."""
         return next(arm for arm in self.arms if arm.arm == name)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON, nothing rounded; positive effects are better, also for losses."""
-        return {
-            "metric": self.metric,
-            "higher_is_better": METRICS[self.metric].higher_is_better,
-            "positive_effect": "better",
-            "level": self.level,
-            "margin": self.margin,
-            "control": self.control,
-            "threshold": list(self.threshold) if isinstance(self.threshold, tuple) else self.threshold,
-            "n_cases": self.n_cases,
-            "n_patients": self.n_patients,
-            "n_by_class": list(self.n_by_class),
-            "arms": [arm.to_dict() for arm in self.arms],
-            "comparisons": [compared.to_dict() for compared in self.comparisons],
-            "components": None if self.components is None else self.components.to_dict(),
-            "global_test": None if self.global_test is None else self.global_test.to_dict(),
-            "methods": dict(self.methods),
-            "notes": list(self.notes),
-        }
+    def _content(self) -> dict[str, Any]:
+        # Positive effects are better: losses are turned round.
+        direction = {"higher_is_better": METRICS[self.metric].higher_is_better, "positive_effect": "better"}
+        return {"metric": self.metric, **direction, **fields_of(self)}
 
 
 def compare(  # noqa: PLR0913 - the arrays and the choices of a whole analysis, in one call
@@ -405,7 +382,3 @@ def _notes(estimates: Estimates, runs: RunScores, results: Sequence[ContrastResu
     if any(result.pairing == "unpaired" for result in results):
         notes.append("arms do not share their seeds: analysed as unpaired (Hillis 2014)")
     return tuple(notes)
-
-
-def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -6,16 +6,15 @@ are not replicates of each other, and neither are rounds; only runs with differe
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from scantrial.core.errors import InputError
+from scantrial.core.plain import Plain
 from scantrial.core.records import EpochRecord
 
 SKIPPED_EPOCHS = 3
@@ -23,7 +22,7 @@ SKIPPED_EPOCHS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CurvePoint:
+class CurvePoint(Plain):
     """Loss and accuracy on training and validation cases; accuracies are proportions, NaN where there is none."""
 
     train_loss: float
@@ -31,16 +30,12 @@ class CurvePoint:
     val_loss: float
     val_accuracy: float
 
-    def to_dict(self) -> dict[str, float]:
-        """Return plain data."""
-        return asdict(self)
-
 
 QUANTITIES: tuple[str, ...] = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StretchAggregates:
+class StretchAggregates(Plain):
     """Aggregates over a stretch of epochs: one round, or the whole run.
 
     Parameters
@@ -59,13 +54,9 @@ class StretchAggregates:
     mean: CurvePoint
     at_end: CurvePoint
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CurveAggregates:
+class CurveAggregates(Plain):
     """A run's learning curve in a few numbers.
 
     Parameters
@@ -77,13 +68,9 @@ class CurveAggregates:
     whole: StretchAggregates
     rounds: tuple[StretchAggregates, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PairedMeans:
+class PairedMeans(Plain):
     """The difference of one number a run between two arms, over the seeds that both have.
 
     Parameters
@@ -98,13 +85,6 @@ class PairedMeans:
     high: float
     p: float
     level: float
-
-    def to_dict(self) -> dict[str, float | int | None]:
-        """Return plain data for JSON; what is NaN is None."""
-        return {
-            key: None if isinstance(value, float) and math.isnan(value) else value
-            for key, value in asdict(self).items()
-        }
 
 
 def paired_means(first: Mapping[int, float], second: Mapping[int, float], *, level: float = 0.95) -> PairedMeans | None:

@@ -7,8 +7,7 @@ both acting on everybody and acting on nobody.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from scantrial.analysis.metrics import Undefined
 from scantrial.analysis.rows import Rows, need_both_classes, probabilities
 from scantrial.core.errors import InputError
+from scantrial.core.plain import Plain
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ GRID: Floats = np.arange(1, 100) / 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionCurve:
+class DecisionCurve(Plain):
     """Net benefit over the threshold probability.
 
     Parameters
@@ -42,10 +42,6 @@ class DecisionCurve:
     prevalence: float
     n: int
     reason: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; what is NaN is None."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
 
 
 def decision_curve(rows: Rows, *, prevalence: float | None = None, thresholds: Floats = GRID) -> DecisionCurve:
@@ -107,9 +103,3 @@ def _checked_grid(thresholds: Floats) -> Floats:
     if grid.ndim != 1 or not ((grid > 0) & (grid < 1)).all():
         raise InputError(f"thresholds of shape {grid.shape}", expected="(m,), each above 0 and below 1")
     return grid
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return [_plain(item) for item in value.tolist()]
-    return None if isinstance(value, float) and np.isnan(value) else value

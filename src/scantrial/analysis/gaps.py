@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +21,7 @@ from scantrial.analysis.influence import Influence
 from scantrial.analysis.proportions import LEVEL, newcombe, wilson
 from scantrial.analysis.selection import expected_optimism
 from scantrial.core.errors import ShapeError
+from scantrial.core.plain import Plain
 
 Correct = NDArray[np.bool_]
 Groups = NDArray[Any]
@@ -29,7 +30,7 @@ GapMethod = Literal["newcombe", "seeds and cases", "cases only"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
+class Gap(Plain):
     """A difference of accuracies on two sets of different cases.
 
     Parameters
@@ -68,11 +69,6 @@ class Gap:
         """Whether a gap from training to validation is large: 10 points, 7 where training accuracy is above 90 %."""
         least = GAP_HIGH.value if self.first > HIGH_ACCURACY.value else GAP.value
         return self.value >= least and self.is_beyond_chance
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data; what is not a finite number is None."""
-        plain = asdict(self)
-        return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in plain.items()}
 
 
 def case_covariance(correct: Correct, groups: Groups | None = None) -> NDArray[np.float64]:
@@ -275,7 +271,7 @@ StepState = Literal["settled", "explains a part", "explains nothing", "not yet c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GapStep:
+class GapStep(Plain):
     """One step of the answer.
 
     Parameters
@@ -289,10 +285,6 @@ class GapStep:
     state: StepState
     explained: float | None
     numbers: Mapping[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
 
 
 def explain_gap(evidence: ShiftEvidence) -> tuple[GapStep, ...]:

@@ -7,8 +7,7 @@ Never the best seed, and never a binomial interval on the pooled predictions of 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
@@ -17,13 +16,14 @@ from scantrial.analysis.contrasts import single_arm
 from scantrial.analysis.estimates import Estimates
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.mrmc import ContrastResult, Inference, analyse, t_quantile
+from scantrial.core.plain import Plain
 
 _WILSON = ("accuracy", "balanced_accuracy", "sensitivity", "specificity")
 _LOGIT = ("auroc", "average_precision")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArmEstimate:
+class ArmEstimate(Plain):
     """One arm's metric with its interval.
 
     Parameters
@@ -48,11 +48,6 @@ class ArmEstimate:
     level: float
     method: str
     n_effective: float | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; what is not finite is None, seeds are texts."""
-        found = asdict(self) | {"by_seed": {str(seed): value for seed, value in self.by_seed.items()}}
-        return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in found.items()}
 
 
 def wilson_bounds(p: float, n: float, *, quantile: float) -> tuple[float, float]:

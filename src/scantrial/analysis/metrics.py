@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.core.errors import InputError, ShapeError
+from scantrial.core.plain import Plain
 from scantrial.core.registry import Registry
 
 Labels = NDArray[np.int64]
@@ -31,7 +32,7 @@ POSITIVE = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MetricValue:
+class MetricValue(Plain):
     """One metric of one set of predictions.
 
     Parameters
@@ -53,11 +54,6 @@ class MetricValue:
     def is_defined(self) -> bool:
         """Whether there is a value."""
         return self.reason is None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; an undefined value is None."""
-        value = self.value if self.is_defined else None
-        return {"name": self.name, "value": value, "n": self.n, "reason": self.reason, "n_clipped": self.n_clipped}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ two arms is the published test to rounding and lets one unstable arm spoil no ot
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from scipy import special, stats
 from scantrial.analysis.contrasts import Contrast
 from scantrial.analysis.estimates import Estimates
 from scantrial.core.errors import InputError
+from scantrial.core.plain import Plain
 
 Pairing = Literal["paired", "unpaired", "one seed"]
 Scope = Literal["seeds and cases", "cases only", "seeds only"]
@@ -27,7 +28,7 @@ ROUNDING = 1e-13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inference:
+class Inference(Plain):
     """One estimate under one reading of what is random.
 
     Parameters
@@ -53,10 +54,6 @@ class Inference:
     high: float
     equivalence_low: float
     equivalence_high: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; what is not finite is None."""
-        return {key: _plain(value) for key, value in asdict(self).items()}
 
     def p_equivalence(self, margin: float) -> float:
         """Return the larger of the two one-sided p of TOST (Schuirmann 1987) for a margin; NaN where `se` is 0."""
@@ -301,7 +298,7 @@ def _with_seeds(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Components:
+class Components(Plain):
     """Variance components of a complete layout of arms by seeds, untruncated: they may be negative.
 
     Parameters
@@ -330,13 +327,9 @@ class Components:
         """``max(Cov2 - Cov3, 0)``: what two trainings of one arm share over cases, beyond what two arms share."""
         return max(self.cov2 - self.cov3, 0.0)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GlobalTest:
+class GlobalTest(Plain):
     """Test that all arms are alike: F over seeds and cases, chi-squared for these trained networks alone.
 
     Parameters
@@ -351,10 +344,6 @@ class GlobalTest:
     p: float
     chi2: float
     chi2_p: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; what is not finite is None."""
-        return {key: _plain(value) for key, value in asdict(self).items()}
 
 
 def components(estimates: Estimates, arms: tuple[str, ...] | None = None) -> Components | None:
@@ -426,7 +415,3 @@ def global_test(found: Components) -> GlobalTest:
         chi2=chi2,
         chi2_p=float(stats.chi2.sf(chi2, t - 1)),
     )
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

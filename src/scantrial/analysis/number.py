@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from scantrial.analysis.metrics import Undefined
+from scantrial.core.plain import Plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
+class Number(Plain):
     """A number computed from cases, or the reason why there is none.
 
     Parameters
@@ -30,10 +30,6 @@ class Number:
         """Whether there is a value."""
         return self.reason is None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; what is NaN is None."""
-        return {"value": or_none(self.value), "se": or_none(self.se), "reason": self.reason}
-
 
 def missing(reason: str) -> Number:
     """Return a missing number with its reason."""
@@ -47,8 +43,3 @@ def attempt(compute: Callable[[], Number | float]) -> Number:
     except Undefined as why:
         return missing(str(why))
     return found if isinstance(found, Number) else Number(value=float(found))
-
-
-def or_none(value: float) -> float | None:
-    """Return the number, or None for NaN: JSON has no NaN."""
-    return None if math.isnan(value) else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from scantrial.analysis.planned_design import PlannedDesign
@@ -19,13 +19,14 @@ from scantrial.analysis.power import (
     smallest_difference,
 )
 from scantrial.analysis.verdicts import FEW_SEEDS, MIN_SEEDS
+from scantrial.core.plain import Plain
 
 SEEDS_SHOWN = (3, 5, 10, 20, 50)
 _CASES_SHOWN = (0.5, 1, 2, 5, 10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class Outlook(Plain):
     """What a design can show on one set of variances.
 
     Parameters
@@ -49,10 +50,6 @@ class Outlook:
     power_of_equivalence: float | None
     seeds_needed: int | None
     cases_needed: int | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
 
 
 def outlook_of(design: PlannedDesign, variances: Variances, asked: float | None) -> Outlook:

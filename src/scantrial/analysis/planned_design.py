@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from scantrial.analysis.metrics import METRICS, POSITIVE
 from scantrial.analysis.multiplicity import simultaneous_level
 from scantrial.core.errors import InputError
+from scantrial.core.plain import Plain, fields_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedDesign:
+class PlannedDesign(Plain):
     """A planned trial.
 
     Parameters
@@ -47,6 +49,9 @@ class PlannedDesign:
                 f"{self.n_seeds} seeds, {self.n_cases} test cases, level {self.level:g}",
                 expected="a seed, two test cases or more, and a level above 0.5 and below 1",
             )
+
+    def _content(self) -> dict[str, Any]:
+        return {**fields_of(self), "n_cases": self.n_cases, "alpha": self.alpha}
 
     @property
     def n_cases(self) -> int:

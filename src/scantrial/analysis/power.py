@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from scipy import optimize, special, stats
 
 from scantrial.analysis.mrmc import Components, t_quantile
 from scantrial.core.errors import InputError
 from scantrial.core.format import percent
+from scantrial.core.plain import Plain
 
 Random = Literal["seeds and cases", "cases only", "seeds only"]
 
@@ -29,7 +30,7 @@ POWER = 0.80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Variances:
+class Variances(Plain):
     """What a plan is made from, for the difference between two arms.
 
     Parameters
@@ -58,10 +59,6 @@ class Variances:
         """Return what they would be on another number of cases of the same kind."""
         k = self.n_cases / n_cases
         return replace(self, n_cases=n_cases, error=k * self.error, excess=k * self.excess)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
 
 
 def from_components(found: Components, *, source: str, ms_arm_seed: float | None = None) -> Variances:
@@ -356,7 +353,7 @@ def power_of_equivalence(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PowerCurve:
+class PowerCurve(Plain):
     """Power, or the smallest difference, over planned seeds or cases.
 
     Parameters
@@ -372,10 +369,6 @@ class PowerCurve:
     smallest_difference: tuple[float, ...]
     difference: float | None
     power: tuple[float, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
 
 
 def curve_over(

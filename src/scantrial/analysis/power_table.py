@@ -10,8 +10,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from scantrial.analysis.assumptions import Basis
 from scantrial.analysis.comparison import Comparison
@@ -21,12 +20,13 @@ from scantrial.analysis.plan_words import plan_sentences, plan_warnings, rising_
 from scantrial.analysis.planned_design import PlannedDesign
 from scantrial.analysis.power import PowerCurve, cautious, from_components
 from scantrial.core.errors import InputError
+from scantrial.core.plain import Plain
 
 _ESTIMAND = "Seeds stand for new training runs, not for new training data: all numbers hold for these training cases."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PowerPlan:
+class PowerPlan(Plain):
     """What a design can show, and what a reader has to know about it.
 
     Parameters
@@ -45,19 +45,6 @@ class PowerPlan:
     over_cases: PowerCurve
     sentences: tuple[str, ...]
     warnings: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON, nothing rounded."""
-        return {
-            "design": {**asdict(self.design), "n_cases": self.design.n_cases, "alpha": self.design.alpha},
-            "basis": asdict(self.basis),
-            "outlook": self.outlook.to_dict(),
-            "cautious": None if self.cautious is None else self.cautious.to_dict(),
-            "over_seeds": self.over_seeds.to_dict(),
-            "over_cases": self.over_cases.to_dict(),
-            "sentences": list(self.sentences),
-            "warnings": list(self.warnings),
-        }
 
 
 def plan_power(design: PlannedDesign, basis: Basis, *, difference: float | None = None) -> PowerPlan:

@@ -8,35 +8,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from scipy.special import expit, logit
 from scipy.stats import norm, t
 
-from scantrial.analysis.number import or_none
 from scantrial.analysis.thresholds import OperatingPoint
 from scantrial.core.errors import InputError
+from scantrial.core.plain import Plain
 
 PREVALENCES: tuple[float, ...] = (0.01, 0.05, 0.10, 0.50)
 """What is shown unless a study states its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PredictiveValue:
+class PredictiveValue(Plain):
     """A proportion with its interval; NaN where a class is absent."""
 
     value: float
     low: float
     high: float
 
-    def to_dict(self) -> dict[str, float | None]:
-        """Return plain data for JSON; what is NaN is None."""
-        return {"value": or_none(self.value), "low": or_none(self.low), "high": or_none(self.high)}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PredictiveValues:
+class PredictiveValues(Plain):
     """Positive and negative predictive value at one prevalence.
 
     Parameters
@@ -56,10 +51,6 @@ class PredictiveValues:
     level: float
     adjusted: bool = False
     reason: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return {**asdict(self), "ppv": self.ppv.to_dict(), "npv": self.npv.to_dict()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from scipy.special import ndtri
 
 from scantrial.analysis.intervals import wilson_bounds
 from scantrial.core.errors import InputError
+from scantrial.core.plain import Plain
 
 LEVEL = 0.95
 """Nominal coverage of every interval unless another is given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShareInterval:
+class ShareInterval(Plain):
     """A share, or a difference of two, with its interval.
 
     Parameters
@@ -31,10 +31,6 @@ class ShareInterval:
     high: float
     level: float
     method: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
 
 
 def wilson(successes: float, n: float, *, level: float = LEVEL) -> ShareInterval:

@@ -18,7 +18,6 @@ from scipy.special import softmax
 
 from scantrial.analysis.logistic import fit_intercept, fit_line
 from scantrial.analysis.metrics import Undefined
-from scantrial.analysis.number import or_none
 from scantrial.analysis.rows import (
     Rows,
     Scores,
@@ -29,6 +28,7 @@ from scantrial.analysis.rows import (
 )
 from scantrial.core.errors import InputError
 from scantrial.core.format import signed
+from scantrial.core.plain import Plain
 
 Method = Literal["temperature", "platt", "isotonic"]
 METHODS: tuple[Method, ...] = ("temperature", "platt", "isotonic")
@@ -43,7 +43,7 @@ MIN_CASES_ISOTONIC = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recalibration:
+class Recalibration(Plain):
     """A fitted map from logits to probabilities, or the reason why there is none.
 
     Parameters
@@ -75,22 +75,6 @@ class Recalibration:
     def is_defined(self) -> bool:
         """Whether there is a map."""
         return self.reason is None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; what is NaN is None."""
-        return {
-            "method": self.method,
-            "why": self.why,
-            "n_validation": self.n_validation,
-            "n_classes": self.n_classes,
-            "reason": self.reason,
-            "advice": self.advice,
-            "temperature": or_none(self.temperature),
-            "slope": or_none(self.slope),
-            "intercept": or_none(self.intercept),
-            "knots": list(self.knots),
-            "values": list(self.values),
-        }
 
 
 def fit_recalibration(rows: ValidationRows, *, method: Method | None = None) -> Recalibration:

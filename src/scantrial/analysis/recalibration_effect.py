@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +16,11 @@ from scantrial.analysis.number import Number, attempt
 from scantrial.analysis.recalibration import Recalibration, apply_recalibration, recalibrated_logits
 from scantrial.analysis.rows import Rows, need_both_classes, probabilities_of_logits
 from scantrial.core.errors import InputError
+from scantrial.core.plain import Plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quality:
+class Quality(Plain):
     """How good probabilities are.
 
     Parameters
@@ -36,18 +36,9 @@ class Quality:
     auroc: Number
     calibration: Calibration | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return {
-            "log_loss": self.log_loss.to_dict(),
-            "brier": self.brier.to_dict(),
-            "auroc": self.auroc.to_dict(),
-            "calibration": None if self.calibration is None else self.calibration.to_dict(),
-        }
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecalibrationEffect:
+class RecalibrationEffect(Plain):
     """Rows before and after a recalibration.
 
     Parameters
@@ -64,16 +55,6 @@ class RecalibrationEffect:
     before: Quality
     after: Quality | None
     n_decisions_changed: int | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return {
-            "recalibration": self.recalibration.to_dict(),
-            "n": self.n,
-            "before": self.before.to_dict(),
-            "after": None if self.after is None else self.after.to_dict(),
-            "n_decisions_changed": self.n_decisions_changed,
-        }
 
 
 def judge_recalibration(fitted: Recalibration, rows: Rows, *, seed: int, n_draws: int = N_DRAWS) -> RecalibrationEffect:

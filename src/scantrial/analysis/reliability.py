@@ -7,13 +7,13 @@ keeps their order; how far p is from it is miscalibration, how far it is from a 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from scantrial.analysis.ece import N_DRAWS
+from scantrial.core.plain import Plain
 from scantrial.core.rng import stream
 
 LEVEL = 0.90
@@ -26,7 +26,7 @@ Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReliabilityCurve:
+class ReliabilityCurve(Plain):
     """What a reliability diagram shows.
 
     Parameters
@@ -35,8 +35,8 @@ class ReliabilityCurve:
         2,000 of them evenly spaced by rank
     observed : shape (m,), the share of class 1 that the isotonic fit gives each
     low, high : shape (m,), where that fit would lie, point by point, if the model were perfectly calibrated
-    level : of that consistency band
     histogram_edges, histogram_counts : shape (h + 1,) and (h,), of p over all cases
+    level : of that consistency band
     n_draws : drawn sets of outcomes behind the band
     """
 
@@ -44,16 +44,10 @@ class ReliabilityCurve:
     observed: Floats
     low: Floats
     high: Floats
-    level: float
     histogram_edges: Floats
     histogram_counts: Counts
+    level: float
     n_draws: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        arrays = ("p", "observed", "low", "high", "histogram_edges", "histogram_counts")
-        plain: dict[str, Any] = {name: getattr(self, name).tolist() for name in arrays}
-        return {**plain, "level": self.level, "n_draws": self.n_draws}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

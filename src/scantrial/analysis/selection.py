@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy.integrate import quad
 from scipy.special import log_ndtr
 
-from scantrial.analysis.number import or_none
 from scantrial.core.errors import InputError, ShapeError
+from scantrial.core.plain import Plain
 from scantrial.core.rng import stream
 
 N_RESAMPLES = 1000
@@ -68,7 +68,7 @@ def expected_optimism(se: float, n: int, *, correlation: float = 0.0) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WinnerScore:
+class WinnerScore(Plain):
     """The best arm's score, as it looks and corrected for having been picked.
 
     Parameters
@@ -96,11 +96,6 @@ class WinnerScore:
     n_used: int
     n_skipped: int
     reason: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; what is NaN is None."""
-        plain = {key: or_none(value) if isinstance(value, float) else value for key, value in asdict(self).items()}
-        return {**plain, "share_won": list(self.share_won)}
 
 
 def mean_scorer(scores: NDArray[Any]) -> Scorer:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from scantrial.core.plain import Plain
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeedSummary:
+class SeedSummary(Plain):
     """One number of each of an arm's runs, over its seeds.
 
     Parameters
@@ -29,10 +29,6 @@ class SeedSummary:
     sd: float
     minimum: float
     maximum: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; what is NaN is None."""
-        return {key: None if math.isnan(value) else value for key, value in asdict(self).items()}
 
 
 def summarise(values: Iterable[float]) -> SeedSummary:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.analysis.metrics import Undefined
-from scantrial.analysis.number import Number, attempt, or_none
+from scantrial.analysis.number import Number, attempt
 from scantrial.analysis.rows import Rows, Scale, Scores, ValidationRows, check_choosable
 from scantrial.core.errors import InputError
+from scantrial.core.plain import Plain, fields_of
 
 Rule = Literal["sensitivity", "youden", "cost", "fixed"]
 TARGET_SENSITIVITY = 0.90
@@ -26,7 +27,7 @@ Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Threshold:
+class Threshold(Plain):
     """A threshold and how it was chosen.
 
     Parameters
@@ -51,13 +52,9 @@ class Threshold:
         """Whether there is a threshold."""
         return self.reason is None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; what is NaN is None."""
-        return {**asdict(self), "value": or_none(self.value)}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OperatingPoint:
+class OperatingPoint(Plain):
     """What a threshold does to given cases.
 
     Parameters
@@ -83,10 +80,8 @@ class OperatingPoint:
         """Share of the cases of class 0 that are not called positive."""
         return attempt(lambda: _share(self.n_tn, self.n_fp, of=0))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        shares = {"sensitivity": self.sensitivity.to_dict(), "specificity": self.specificity.to_dict()}
-        return {**asdict(self), **shares}
+    def _content(self) -> dict[str, Any]:
+        return {**fields_of(self), "sensitivity": self.sensitivity, "specificity": self.specificity}
 
 
 def threshold_for_sensitivity(rows: ValidationRows, *, target: float = TARGET_SENSITIVITY) -> Threshold:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from scantrial.analysis.estimates import Estimates
 from scantrial.analysis.metrics import METRICS, POSITIVE
 from scantrial.analysis.mrmc import ContrastResult, Inference
 from scantrial.core.format import percent
+from scantrial.core.plain import Plain
 
 Label = Literal["better", "worse", "equivalent", "inconclusive", "not enough to judge"]
 
@@ -66,7 +67,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Plain):
     """The answer of one comparison.
 
     Parameters
@@ -91,11 +92,6 @@ class Verdict:
     provisional: bool
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; what is not finite is None."""
-        found = asdict(self)
-        return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in found.items()}
 
 
 def evidence(result: ContrastResult) -> Evidence:

@@ -24,7 +24,8 @@ from scantrial.api.study_folder import (
     status,
     study_scans,
 )
-from scantrial.api.trial import DeviceName, EngineName, RunOptions, default_folder, load_scans, load_study, run
+from scantrial.api.trial import RunOptions, default_folder, load_scans, load_study, run
+from scantrial.core.names import DeviceName, EngineName
 
 __all__ = [
     "CompareOptions",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 from scantrial.api.checks import one_of, require_torch
 from scantrial.api.trial import execution_of, load_scans, load_study
+from scantrial.core.plain import Plain, fields_of
 
 
 class PlanOptions(TypedDict, total=False):
@@ -53,7 +54,7 @@ class PlanOptions(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StudyPlan:
+class StudyPlan(Plain):
     """What a study can show, and how long it takes.
 
     Parameters
@@ -72,17 +73,11 @@ class StudyPlan:
     effects: tuple[str, ...]
     notes: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return {
-            "study": self.question,
-            "pairs": [list(pair) for pair in self.pairs],
-            "effects": list(self.effects),
-            "test_cases": {"by_class": dict(self.cases.by_class), "source": self.cases.source},
-            **self.plan.to_dict(),
-            "warnings": [*self.notes, *self.plan.warnings],
-            "time": self.time.to_dict(),
-        }
+    def _content(self) -> dict[str, Any]:
+        asked = {"study": self.question, "pairs": self.pairs, "effects": self.effects}
+        cases = {"by_class": self.cases.by_class, "source": self.cases.source}
+        warnings = [*self.notes, *self.plan.warnings]
+        return {**asked, "test_cases": cases, **fields_of(self.plan), "warnings": warnings, "time": self.time}
 
 
 def plan(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, get_args
 from scantrial.audit.records import Audit
 from scantrial.core.errors import InputError
 from scantrial.core.machine import return_freed_memory
-from scantrial.core.names import slug
+from scantrial.core.names import DeviceName, EngineName, slug
 from scantrial.core.progress import Progress, silent
 from scantrial.data.load import load
 from scantrial.data.scanset import ScanSet
@@ -20,7 +20,7 @@ from scantrial.store.folder import StudyFolder
 from scantrial.study.executor import local_executor
 from scantrial.study.file import read_study_file
 from scantrial.study.study import Study
-from scantrial.study.trial import Execution, Hooks, Outcome, Watch, nothing, run_study
+from scantrial.study.trial import Execution, Hooks, Outcome, Watch, run_study
 from scantrial.study.worker_count import WorkerChoice
 from scantrial.train.choice import choose_engine
 
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 
 from scantrial.api.checks import at_least_one, no_less_than_zero, one_of, require_torch
-
-EngineName = Literal["auto", "reference", "fused"]
-DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 
 def load_study(study: str | Path, *, sets: Sequence[str] = (), seeds: int | None = None) -> Study:
@@ -149,13 +146,13 @@ def run(
 
         found = keep_audit(folder, scans, progress=progress)
         return_freed_memory()
-        options.get("on_audit", nothing)(found)
+        options.get("on_audit", silent)(found)
 
     hooks = Hooks(
-        watch=watch or nothing,
+        watch=watch or silent,
         before=audit_first,
         timing=progress,
-        chosen=options.get("on_workers", nothing),
+        chosen=options.get("on_workers", silent),
     )
     return run_study(study, scans, folder, execution, hooks)
 

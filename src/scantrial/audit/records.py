@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scantrial.audit.facts import CaseFacts
 from scantrial.audit.files import FileFacts
 from scantrial.core.notebook import notebook_html
+from scantrial.core.plain import Plain
 from scantrial.core.records import SPLITS
 from scantrial.data.scanset import ScanSet
 
@@ -213,7 +214,7 @@ class ScanCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
+class CheckResult(Plain):
     """The result of one check: found, clear or not applicable, and why."""
 
     code: str
@@ -223,21 +224,17 @@ class CheckResult:
     reason: str
     numbers: Mapping[str, Any]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return {name: getattr(self, name) for name in ("code", "title", "severity", "outcome", "reason", "numbers")}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScanFinding:
+class ScanFinding(Plain):
     """One thing that is wrong with the scans, or may be.
 
     Parameters
     ----------
     text : a sentence with the numbers
     action : what to do
-    case_numbers : every case concerned, rising
     cases : where these cases come from, or pairs of such, where it is pairs that were found; never cut
+    case_numbers : every case concerned, rising
     numbers : everything that was measured, and the thresholds
     acknowledged : the reason that the study file gives for accepting it, or None
     """
@@ -247,8 +244,8 @@ class ScanFinding:
     title: str
     text: str
     action: str
-    case_numbers: tuple[int, ...]
     cases: tuple[str, ...] | tuple[tuple[str, str], ...]
+    case_numbers: tuple[int, ...]
     numbers: Mapping[str, Any]
     acknowledged: str | None = None
 
@@ -264,20 +261,6 @@ class ScanFinding:
             f"{self.severity} {self.code}: {self.title}", lines=[self.text, f"do this: {self.action}", *agreed]
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return {
-            "code": self.code,
-            "severity": self.severity,
-            "title": self.title,
-            "text": self.text,
-            "action": self.action,
-            "cases": [list(case) if isinstance(case, tuple) else case for case in self.cases],
-            "case_numbers": list(self.case_numbers),
-            "numbers": dict(self.numbers),
-            "acknowledged": self.acknowledged,
-        }
-
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ScanFinding:
         """Build from what `to_dict` gave."""
@@ -286,7 +269,7 @@ class ScanFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Audit:
+class Audit(Plain):
     """What is wrong with some scans.
 
     Parameters
@@ -324,16 +307,9 @@ class Audit:
         """The blockers that nobody has acknowledged: while there are any, no arm is called better."""
         return tuple(finding for finding in self.findings if finding.is_open_blocker)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return {
-            "key": self.key,
-            "n_cases": dict(self.n_cases),
-            "class_names": list(self.class_names),
-            "findings": [finding.to_dict() for finding in self.findings],
-            "checks": [result.to_dict() for result in self.results],
-            "pictures": dict(self.pictures),
-        }
+    def _content(self) -> dict[str, Any]:
+        found = {"findings": self.findings, "checks": self.results, "pictures": self.pictures}
+        return {"key": self.key, "n_cases": self.n_cases, "class_names": self.class_names, **found}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Audit:

@@ -7,11 +7,12 @@ import sys
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from scantrial.core.errors import ScantrialError
+from scantrial.core.names import DeviceName, EngineName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,45 +27,6 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Public data sets: list them, fetch one.", invoke_without_command=True)
 app.add_typer(data_app, name="data")
-
-
-class EngineOption(StrEnum):
-    """Training engines."""
-
-    auto = "auto"
-    reference = "reference"
-    fused = "fused"
-
-
-class DeviceOption(StrEnum):
-    """Devices to train on."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
-
-class RuleOption(StrEnum):
-    """Rules for a threshold."""
-
-    sensitivity = "sensitivity"
-    youden = "youden"
-
-
-class PairsOption(StrEnum):
-    """Which arms are set against which."""
-
-    all = "all"
-    control = "control"
-
-
-class SplitOption(StrEnum):
-    """Whose rows are judged."""
-
-    train = "train"
-    val = "val"
-    test = "test"
 
 
 class FormatOption(StrEnum):
@@ -105,8 +67,8 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
     threads: Annotated[
         int | None, typer.Option("--threads", metavar="N", help="Threads of each run [shared out].")
     ] = None,
-    engine: Annotated[EngineOption, typer.Option("--engine", help="Which training engine.")] = EngineOption.auto,
-    device: Annotated[DeviceOption, typer.Option("--device", help="Where to train.")] = DeviceOption.auto,
+    engine: Annotated[EngineName, typer.Option("--engine", help="Which training engine.")] = "auto",
+    device: Annotated[DeviceName, typer.Option("--device", help="Where to train.")] = "auto",
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Go on without scans that cannot be read; the report counts them.")
     ] = False,
@@ -128,8 +90,8 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
         sets=[*sets, *(["data.skip_unreadable=true"] if skip_unreadable else [])],
         workers=int(workers) if workers.isdecimal() else workers,
         threads=threads,
-        engine=engine.value,
-        device=device.value,
+        engine=engine,
+        device=device,
         checkpoint_every_s=checkpoint_every,
         reuse=reuse,
         as_json=as_json,
@@ -303,15 +265,17 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
         str | None, typer.Option("--control", metavar="ARM", help="Set every other arm against this one.")
     ] = None,
     pairs: Annotated[
-        PairsOption | None, typer.Option("--pairs", help="Which comparisons [all, or against the control].")
+        Literal["all", "control"] | None,
+        typer.Option("--pairs", help="Which comparisons [all, or against the control]."),
     ] = None,
     level: Annotated[float, typer.Option("--level", metavar="X", help="Confidence level.")] = 0.95,
-    split: Annotated[SplitOption, typer.Option("--split", help="Whose rows are judged.")] = SplitOption.test,
+    split: Annotated[Literal["train", "val", "test"], typer.Option("--split", help="Whose rows are judged.")] = "test",
     threshold: Annotated[
         float | None, typer.Option("--threshold", metavar="X", help="Positive is a score above it [0.5].")
     ] = None,
     threshold_rule: Annotated[
-        RuleOption | None, typer.Option("--threshold-rule", help="Choose it for each run on validation rows.")
+        Literal["sensitivity", "youden"] | None,
+        typer.Option("--threshold-rule", help="Choose it for each run on validation rows."),
     ] = None,
     target_sensitivity: Annotated[
         float | None, typer.Option("--target-sensitivity", metavar="X", help="Of the rule sensitivity [0.9].")
@@ -335,11 +299,11 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
         metric=metric,
         margin=margin,
         control=control,
-        pairs=None if pairs is None else pairs.value,
+        pairs=pairs,
         level=level,
-        split=split.value,
+        split=split,
         threshold=threshold,
-        threshold_rule=None if threshold_rule is None else threshold_rule.value,
+        threshold_rule=threshold_rule,
         target_sensitivity=target_sensitivity,
         positive=positive,
         bootstrap=bootstrap,

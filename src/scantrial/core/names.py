@@ -6,7 +6,10 @@ import difflib
 import re
 from collections.abc import Iterable
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
+
+EngineName = Literal["auto", "reference", "fused"]
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 
 def slug(text: str) -> str:

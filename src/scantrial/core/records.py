@@ -7,13 +7,14 @@ wing, which does not import any network.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.core.errors import ShapeError
+from scantrial.core.plain import Plain
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -97,7 +98,7 @@ class SplitPredictions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunFacts:
+class RunFacts(Plain):
     """Everything about one run that is not a table: the content of ``run.json``.
 
     Parameters
@@ -142,10 +143,6 @@ class RunFacts:
     times: Mapping[str, float | str] = field(default_factory=dict)
     identity: Mapping[str, str | None] | None = None
     reused_from: Mapping[str, str | int] | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RunFacts:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
 from scantrial.core.errors import DataError
 from scantrial.core.names import listed
+from scantrial.core.plain import Plain
 from scantrial.core.progress import Progress, silent
 from scantrial.core.registry import Registry
 from scantrial.data.download import ResumingDownloader, matches_hash
@@ -39,7 +40,7 @@ class RemoteFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DataSet:
+class DataSet(Plain):
     """One public data set.
 
     Parameters
@@ -81,10 +82,6 @@ class DataSet:
         if not self.files:
             return (folder / self.place).is_dir()
         return all((folder / file.path).is_file() for file in self.files)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
 
 
 _COURSE_CLASSES = ("normal", "pneumonia")

@@ -9,7 +9,7 @@ With ``none`` the centre is 0 and the width 255 (or 65535): plain division, as i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from scantrial.core.errors import InputError, ShapeError
 from scantrial.core.names import listed
+from scantrial.core.plain import Plain
 from scantrial.data.scanset import Pixels
 
 Method = Literal["none", "dataset", "image", "equalize"]
@@ -39,7 +40,7 @@ class Affine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preprocessing:
+class Preprocessing(Plain):
     """How scans become a network's input; `fit_preprocessing` makes it, ``run.json`` keeps it.
 
     Parameters
@@ -97,10 +98,6 @@ class Preprocessing:
         centred = channels_first - affine.centre.astype(np.float32)[:, :, None, None]
         scaled: NDArray[np.float32] = centred / affine.width.astype(np.float32)[:, :, None, None]
         return scaled
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Preprocessing:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -13,6 +12,7 @@ import pyarrow as pa
 
 from scantrial.core.errors import InputError
 from scantrial.core.format import percent
+from scantrial.core.plain import as_plain
 from scantrial.core.records import EpochRecord
 from scantrial.figures.figure import ROWS, Figure, build_figure, inline
 from scantrial.figures.palette import BLUE, INK, MUTED, VERMILLION
@@ -69,7 +69,7 @@ def curve_table(runs: Mapping[int, History], *, chosen: Mapping[int, int | None]
             "seed": seed,
             "round": record.round,
             "epoch": record.epoch,
-            **{name: _finite(getattr(record, name)) for name in _CURVE_COLUMNS},
+            **{name: as_plain(getattr(record, name)) for name in _CURVE_COLUMNS},
             "chosen": chosen.get(seed) == record.epoch,
         }
         for seed, history in runs.items()
@@ -84,10 +84,6 @@ def round_borders(runs: Mapping[int, History]) -> dict[int, int]:
     """Return for each round but the first the last epoch before it."""
     longest = max(runs.values(), key=len, default=())
     return {after.round: before.epoch for before, after in pairwise(longest) if after.round != before.round}
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _curve_panel(quantity: str, *, title: str, n_epochs: int, borders: Mapping[int, int], domain: Domain | None) -> Any:

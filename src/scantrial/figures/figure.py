@@ -13,6 +13,7 @@ import altair as alt
 import pyarrow as pa
 import vl_convert
 
+from scantrial.core.plain import Plain
 from scantrial.figures.palette import GRID, INK, MUTED, PAPER
 
 VEGA_LITE = "6.4"
@@ -42,7 +43,7 @@ _THEME: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
+class Figure(Plain):
     """A chart and what belongs to it.
 
     Parameters
@@ -74,8 +75,7 @@ class Figure:
         png = vl_convert.vegalite_to_png(self.spec, vl_version=VEGA_LITE, scale=scale, allowed_base_urls=[])
         return bytes(png)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
+    def _content(self) -> dict[str, Any]:
         words = {"title": self.title, "caption": self.caption, "alt": self.alt}
         return {**words, "spec": self.spec, "table": self.table.to_pydict()}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import altair as alt
@@ -14,6 +13,7 @@ from scantrial.analysis.plan_words import size_words
 from scantrial.analysis.power import POWER, PowerCurve
 from scantrial.analysis.power_table import PowerPlan
 from scantrial.core.format import counted, percent
+from scantrial.core.plain import as_plain
 from scantrial.figures.figure import ROWS, Figure, build_figure, inline
 from scantrial.figures.palette import BLUE, INK, MUTED
 
@@ -51,7 +51,7 @@ def power_table(plan: PowerPlan) -> pa.Table:
         {
             "over": curve.over,
             "count": count,
-            "smallest_difference": smallest if math.isfinite(smallest) else None,
+            "smallest_difference": as_plain(smallest),
             "difference": curve.difference,
             "power": curve.power[position] if curve.power else None,
             "planned": count == planned[curve.over],

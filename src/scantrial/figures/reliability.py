@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from scantrial.analysis.calibration import Calibration
+from scantrial.core.plain import as_plain
 from scantrial.figures.figure import ROWS, Figure, build_figure, inline
 from scantrial.figures.palette import BLUE, GRID, MUTED
 
@@ -53,13 +53,9 @@ def _rows(arm: str, seed: int, found: Calibration) -> list[dict[str, Any]]:
     kept = _kept(curve.observed)
     columns = (curve.p[kept], curve.observed[kept], curve.low[kept], curve.high[kept])
     return [
-        {"arm": arm, "seed": seed, "p": p, "observed": observed, "low": _finite(low), "high": _finite(high)}
+        {"arm": arm, "seed": seed, "p": p, "observed": observed, "low": as_plain(low), "high": as_plain(high)}
         for p, observed, low, high in zip(*(column.tolist() for column in columns), strict=True)
     ]
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _kept(observed: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from scantrial.core.errors import InputError
 from scantrial.core.format import counted, percent
 from scantrial.core.names import listed, nearest
+from scantrial.core.plain import LEFT_OUT, Plain, fields_of
 from scantrial.core.records import Split, SplitPredictions
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey, StudyFolder
@@ -19,7 +20,7 @@ _Parts = Mapping[RunKey, tuple[SplitPredictions, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeedOnCase:
+class SeedOnCase(Plain):
     """One run on the case: `y_prob` by class, the class it decided for, and whether that is the true one."""
 
     seed: int
@@ -27,13 +28,9 @@ class SeedOnCase:
     decision: str
     right: bool
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return {"seed": self.seed, "y_prob": list(self.y_prob), "decision": self.decision, "right": self.right}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArmCase:
+class ArmCase(Plain):
     """One arm on the case.
 
     Parameters
@@ -56,22 +53,14 @@ class ArmCase:
         """Number of runs that were right."""
         return sum(seed.right for seed in self.seeds)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return {
-            "name": self.name,
-            "label": self.label,
-            "y_prob": list(self.y_prob),
-            "decision": self.decision,
-            "right": self.right,
-            "n_right": self.n_right,
-            "n_runs": len(self.seeds),
-            "seeds": [seed.to_dict() for seed in self.seeds],
-        }
+    def _content(self) -> dict[str, Any]:
+        found = fields_of(self)
+        seeds = found.pop("seeds")
+        return {**found, "n_right": self.n_right, "n_runs": len(seeds), "seeds": seeds}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CaseView:
+class CaseView(Plain):
     """One case under the arms of a study.
 
     Parameters
@@ -88,19 +77,7 @@ class CaseView:
     true_class: str
     class_names: tuple[str, ...]
     arms: tuple[ArmCase, ...]
-    thumbnail: bytes | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON: unrounded, without the picture."""
-        return {
-            "case": self.case,
-            "split": self.split,
-            "source": self.source,
-            "patient": self.patient,
-            "true_class": self.true_class,
-            "class_names": list(self.class_names),
-            "arms": [arm.to_dict() for arm in self.arms],
-        }
+    thumbnail: bytes | None = field(metadata=LEFT_OUT)
 
     def to_text(self) -> str:
         """Return the case as lines to print."""

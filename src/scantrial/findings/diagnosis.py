@@ -15,6 +15,7 @@ from scantrial.analysis.diagnosis.diagnose import RoundDiagnosis, diagnose_arm
 from scantrial.analysis.diagnosis.workings import CurveFinding
 from scantrial.analysis.gap_words import shift_words, train_gap_words
 from scantrial.analysis.gaps import Gap, GapStep, Leakage, ShiftEvidence, TwoSample, accuracy_gap, explain_gap
+from scantrial.core.plain import Plain, fields_of
 from scantrial.core.records import Split, SplitPredictions
 from scantrial.findings.leaks import shared_cases
 from scantrial.findings.reading import RunData, StudyData
@@ -22,7 +23,7 @@ from scantrial.recipe.spec import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArmDiagnosis:
+class ArmDiagnosis(Plain):
     """What an arm's curves and gaps show; each text is made from the numbers beside it.
 
     Parameters
@@ -48,24 +49,13 @@ class ArmDiagnosis:
     gap_said: tuple[str, ...]
     shift_said: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {
-            "arm": self.name,
-            "label": self.label,
-            "rounds": [part.to_dict() for part in self.rounds],
-            "train_gap": self.train_gap and self.train_gap.to_dict(),
-            "test_gap": self.test_gap and self.test_gap.to_dict(),
-            "gap_findings": [finding.to_dict() for finding in self.gap_findings],
-            "steps": [step.to_dict() for step in self.steps],
-            "said": list(self.said),
-            "gap_said": list(self.gap_said),
-            "shift_said": list(self.shift_said),
-        }
+    def _content(self) -> dict[str, Any]:
+        found = fields_of(self)
+        return {"arm": found.pop("name"), **found}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StudyDiagnosis:
+class StudyDiagnosis(Plain):
     """What all arms show.
 
     Parameters
@@ -78,13 +68,8 @@ class StudyDiagnosis:
     factors: tuple[tuple[str, tuple[str, ...]], ...]
     caveats: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {
-            "arms": [arm.to_dict() for arm in self.arms],
-            "factors": [{"factor": name, "said": list(said)} for name, said in self.factors],
-            "caveats": list(self.caveats),
-        }
+    def _content(self) -> dict[str, Any]:
+        return {**fields_of(self), "factors": [{"factor": name, "said": said} for name, said in self.factors]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

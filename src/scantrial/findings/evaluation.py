@@ -7,7 +7,7 @@ unchanged to the test cases.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from scantrial.analysis.summary import SeedSummary, summarise
 from scantrial.analysis.thresholds import TARGET_SENSITIVITY, Threshold, threshold_at_half, threshold_for_sensitivity
 from scantrial.core.errors import InputError
 from scantrial.core.format import percent
+from scantrial.core.plain import LEFT_OUT, Plain, fields_of
 from scantrial.core.records import Split, SplitPredictions
 from scantrial.findings.judging import run_scores
 from scantrial.findings.reading import RunData, StudyData
@@ -53,11 +54,11 @@ class CalibrationView:
 
     numbers: Mapping[str, SeedSummary]
     error_interval: CalibrationInterval | None
-    runs: Mapping[int, Calibration]
+    runs: Mapping[int, Calibration] = field(metadata=LEFT_OUT)
     temperature: SeedSummary
     before: Mapping[str, SeedSummary]
     after: Mapping[str, SeedSummary]
-    effects: Mapping[int, RecalibrationEffect]
+    effects: Mapping[int, RecalibrationEffect] = field(metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,7 @@ class OperatingView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArmEvaluation:
+class ArmEvaluation(Plain):
     """One arm, evaluated.
 
     Parameters
@@ -93,20 +94,11 @@ class ArmEvaluation:
     estimates: Mapping[str, ArmEstimate]
     calibration: CalibrationView | None
     operating: tuple[OperatingView, ...]
-    decision: DecisionCurve | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return {
-            "arm": self.arm,
-            "estimates": {name: found.to_dict() for name, found in self.estimates.items()},
-            "calibration": None if self.calibration is None else _calibration_dict(self.calibration),
-            "operating": [_operating_dict(view) for view in self.operating],
-        }
+    decision: DecisionCurve | None = field(metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
+class Evaluation(Plain):
     """All arms, and the score of the best arm corrected for its selection.
 
     Parameters
@@ -126,12 +118,9 @@ class Evaluation:
             dict.fromkeys(values.prevalence for arm in self.arms for at in arm.operating for values in at.predictive)
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return {
-            "arms": [arm.to_dict() for arm in self.arms],
-            "winner": None if self.winner is None else {"arm": self.winner_arm, **self.winner.to_dict()},
-        }
+    def _content(self) -> dict[str, Any]:
+        winner = None if self.winner is None else {"arm": self.winner_arm, **fields_of(self.winner)}
+        return {"arms": self.arms, "winner": winner}
 
 
 def evaluate(study: StudyData, *, metric: str, seed: int = 0) -> Evaluation:
@@ -223,16 +212,6 @@ def _qualities(found: Sequence[Any]) -> dict[str, SeedSummary]:
     }
 
 
-def _calibration_dict(view: CalibrationView) -> dict[str, Any]:
-    return {
-        "numbers": {name: found.to_dict() for name, found in view.numbers.items()},
-        "error_interval": None if view.error_interval is None else view.error_interval.to_dict(),
-        "temperature": view.temperature.to_dict(),
-        "before": {name: found.to_dict() for name, found in view.before.items()},
-        "after": {name: found.to_dict() for name, found in view.after.items()},
-    }
-
-
 # ---------------------------------------------------------------------- thresholds
 
 
@@ -309,16 +288,6 @@ def _predictive(
         LogitShare(share=found.mean, logit_se=found.se / (found.mean * (1 - found.mean))) for found in shares
     )
     return predictive_values_over_seeds(first, second, prevalences=prevalences, df=min(found.df for found in shares))
-
-
-def _operating_dict(view: OperatingView) -> dict[str, Any]:
-    return {
-        "rule": view.rule,
-        "thresholds": {str(seed): value for seed, value in view.thresholds.items()},
-        "sensitivity": view.sensitivity.to_dict(),
-        "specificity": view.specificity.to_dict(),
-        "predictive": [asdict(values) for values in view.predictive],
-    }
 
 
 # ---------------------------------------------------------------------- the winner

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from scantrial.analysis.power_table import PowerPlan, plan_again
 from scantrial.analysis.runs import RunScores
 from scantrial.core.errors import InputError
 from scantrial.core.notebook import notebook_html
+from scantrial.core.plain import Plain
 from scantrial.core.records import Split
 from scantrial.findings.families import factor_levels, family_of, in_words, trend_along
 from scantrial.findings.hypotheses import Declared, HypothesisAnswer, answer_to, declared_when
@@ -38,14 +39,14 @@ class SecondaryEffect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgement(Plain):
     """What a study decides.
 
     Parameters
     ----------
-    primary : the declared comparisons on the primary metric; None where there is nothing to compare
-    reason : why there is none
     family : in words, which comparisons were declared
+    reason : why there is no comparison on the primary metric
+    primary : the declared comparisons on the primary metric; None where there is nothing to compare
     effects : a family of their own, or None: trends along ordered factors; of a factorial design the effects of each
         factor at each level of another, where an interaction forbids to read the main effects alone
     hypotheses : in the order of the study file
@@ -62,9 +63,9 @@ class Judgement:
     metric: str
     split: Split
     margin: float | None
-    primary: Comparison | None
-    reason: str | None
     family: str
+    reason: str | None
+    primary: Comparison | None
     effects: Comparison | None
     hypotheses: tuple[HypothesisAnswer, ...]
     secondary: tuple[SecondaryEffect, ...]
@@ -86,26 +87,6 @@ class Judgement:
             rows=[item.row() for item in items],
             lines=[*(item.sentence for item in items), *(f"{one.claim}: {one.answer}" for one in self.hypotheses)],
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return {
-            "metric": self.metric,
-            "split": self.split,
-            "margin": self.margin,
-            "family": self.family,
-            "reason": self.reason,
-            "primary": None if self.primary is None else self.primary.to_dict(),
-            "effects": None if self.effects is None else self.effects.to_dict(),
-            "hypotheses": [asdict(item) for item in self.hypotheses],
-            "secondary": [asdict(item) for item in self.secondary],
-            "primary_declared": asdict(self.primary_declared),
-            "outlook": None if self.outlook is None else self.outlook.to_dict(),
-            "withheld": list(self.withheld),
-            "without_leaks": None if self.without_leaks is None else self.without_leaks.to_dict(),
-            "n_leaking": self.n_leaking,
-            "labels": dict(self.labels),
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from scantrial.analysis.runs import RunScores
 from scantrial.analysis.thresholds import TARGET_SENSITIVITY, threshold_by_youden, threshold_for_sensitivity
 from scantrial.core.errors import InputError
 from scantrial.core.names import listed, nearest
+from scantrial.core.plain import Plain, fields_of
 from scantrial.store.prediction_files import FileScores, PredictionFile
 
 Rule = Literal["sensitivity", "youden"]
@@ -35,7 +36,7 @@ TRAINED_ON_JUDGED = "the networks were trained on the cases that are judged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ThresholdChoice:
+class ThresholdChoice(Plain):
     """How each run's threshold was chosen.
 
     Parameters
@@ -54,20 +55,15 @@ class ThresholdChoice:
     seeds: tuple[int, ...]
     values: tuple[float, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
+    def _content(self) -> dict[str, Any]:
         rows = zip(self.arms, self.seeds, self.values, strict=True)
-        return {
-            "rule": self.rule,
-            "target": self.target,
-            "chosen_on": self.chosen_on,
-            "n_cases": self.n_cases,
-            "by_run": [{"arm": arm, "seed": seed, "threshold": value} for arm, seed, value in rows],
-        }
+        chosen = {"chosen_on": self.chosen_on, "n_cases": self.n_cases}
+        by_run = [{"arm": arm, "seed": seed, "threshold": value} for arm, seed, value in rows]
+        return {"rule": self.rule, "target": self.target, **chosen, "by_run": by_run}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rescored:
+class Rescored(Plain):
     """The predictions of a file, compared.
 
     Parameters
@@ -84,18 +80,10 @@ class Rescored:
     threshold_choice: ThresholdChoice | None
     comparison: Comparison
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON: the file's facts, then `Comparison.to_dict`."""
-        choice = self.threshold_choice
-        return {
-            "file": self.file,
-            "split": self.split,
-            "class_names": list(self.class_names),
-            "positive": self.positive,
-            "threshold_choice": None if choice is None else choice.to_dict(),
-            **self.comparison.to_dict(),
-            "outlook": None if self.outlook is None else self.outlook.to_dict(),
-        }
+    def _content(self) -> dict[str, Any]:
+        facts = fields_of(self)
+        compared = facts.pop("comparison").to_dict()
+        return {**facts, **compared, "outlook": self.outlook}
 
     @property
     def outlook(self) -> PowerPlan | None:

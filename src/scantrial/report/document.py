@@ -9,14 +9,14 @@ scans nor PyTorch are needed.
 from __future__ import annotations
 
 import base64
-import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal
 
 from scantrial.core import format as fmt
+from scantrial.core.plain import LEFT_OUT, Plain, fields_of
 from scantrial.figures.figure import Figure
 
 Role = Literal["plain", "lead", "small", "note"]
@@ -30,22 +30,31 @@ Severity = Literal["blocker", "warning", "note"]
 # ---------------------------------------------------------------------- text
 
 
+class _Kind(Plain):
+    """What says in plain data what it is: its ``kind`` is the record's name in small letters."""
+
+    __slots__ = ()
+
+    def _content(self) -> dict[str, Any]:
+        return {"kind": type(self).__name__.lower(), **fields_of(self)}
+
+
 @dataclass(frozen=True, slots=True)
-class Code:
+class Code(_Kind):
     """A name or a command within a line."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Strong:
+class Strong(_Kind):
     """Words that carry the sentence."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class Link(_Kind):
     """Words that lead somewhere: to a block of this document (``#id``) or to an address (``https://...``)."""
 
     text: str
@@ -86,30 +95,30 @@ def plain_text(content: Text) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paragraph:
+class Paragraph(_Kind):
     """A paragraph."""
 
     id: str
-    content: Text
     role: Role = "plain"
+    content: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bullets:
+class Bullets(_Kind):
     """A list, with numbers where the order matters."""
 
     id: str
-    items: tuple[Text, ...]
     ordered: bool = False
+    items: tuple[Text, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pairs:
+class Pairs(_Kind):
     """Terms and what is said of each; where terms are sentences, what is said stands below them."""
 
     id: str
     items: tuple[tuple[str, Text], ...]
-    sentences: bool = False
+    sentences: bool = field(default=False, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +127,7 @@ class Column:
 
     title: str
     align: Align = "left"
-    spare: bool = False
+    spare: bool = field(default=False, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,21 +137,21 @@ class Cell:
     Parameters
     ----------
     text : as printed
+    aside : what follows the text and counts for less, such as a standard deviation
     below : lines under it, such as an interval
     value : the unrounded number behind it, for CSV and JSON; None where there is none
-    aside : what follows the text and counts for less, such as a standard deviation
     strong : whether it is what the reader looks for
     """
 
     text: str
+    aside: str = ""
     below: tuple[str, ...] = ()
     value: float | int | None = None
-    aside: str = ""
-    strong: bool = False
+    strong: bool = field(default=False, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(_Kind):
     """A table; the first column names the rows.
 
     Parameters
@@ -154,7 +163,7 @@ class Table:
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    wide: bool = False
+    wide: bool = field(default=False, metadata=LEFT_OUT)
 
     def __post_init__(self) -> None:
         odd = [len(row) for row in self.rows if len(row) != len(self.columns)]
@@ -163,24 +172,30 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FigureBlock:
+class FigureBlock(_Kind):
     """A chart; its caption, its words for those who do not see it, and the table behind it are the figure's own."""
 
     id: str
     figure: Figure
 
+    def _content(self) -> dict[str, Any]:
+        return {"kind": "figureblock", "id": self.id, **self.figure.to_dict()}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class Picture(Plain):
     """A picture as PNG bytes, or the place of one that was not kept (`png` is None)."""
 
     png: bytes | None
     alt: str
     caption: str
 
+    def _content(self) -> dict[str, Any]:
+        return {**fields_of(self), "png": None if self.png is None else base64.b64encode(self.png).decode()}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gallery:
+class Gallery(_Kind):
     """Pictures side by side."""
 
     id: str
@@ -189,16 +204,16 @@ class Gallery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CodeBlock:
+class CodeBlock(_Kind):
     """Lines to be kept as they are."""
 
     id: str
-    content: str
     language: str = ""
+    content: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class Note(_Kind):
     """A finding, or what a reader must know before the rest."""
 
     id: str
@@ -220,7 +235,7 @@ def severity_label(note: Note) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Details:
+class Details(_Kind):
     """Blocks that a page folds away under a line, and that a paper prints after the text."""
 
     id: str
@@ -229,20 +244,20 @@ class Details:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
+class Section(_Kind):
     """A heading and what stands under it; `short` is its name in the contents."""
 
     id: str
     title: str
-    blocks: tuple[Block, ...]
     short: str = ""
+    blocks: tuple[Block, ...]
 
 
 Block = Paragraph | Bullets | Pairs | Table | FigureBlock | Gallery | CodeBlock | Note | Details | Section
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class Document(Plain):
     """A whole report.
 
     Parameters
@@ -260,8 +275,8 @@ class Document:
     title: str
     eyebrow: str
     facts: tuple[tuple[str, str], ...]
-    sections: tuple[Section, ...]
     front: tuple[Note, ...] = ()
+    sections: tuple[Section, ...]
     footer: str = ""
     generator: str = ""
     language: str = field(default="en")
@@ -275,20 +290,6 @@ class Document:
         odd = [name for name in ids if not re.fullmatch(r"[a-z][a-z0-9-]*", name)]
         if odd:
             raise ValueError(f"the id {odd[0]!r} is no id: expected small letters, digits and hyphens")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the document as plain data for JSON: every word, unrounded values in tables, figures with rows."""
-        return {
-            "title": self.title,
-            "eyebrow": self.eyebrow,
-            "facts": [list(pair) for pair in self.facts],
-            "front": [as_dict(note) for note in self.front],
-            "sections": [as_dict(section) for section in self.sections],
-            "footer": self.footer,
-            "generator": self.generator,
-            "language": self.language,
-            "dated": self.dated,
-        }
 
 
 # ---------------------------------------------------------------------- walking
@@ -354,65 +355,6 @@ def _table_words(table: Table) -> Iterator[str]:
         for cell in row:
             yield cell.text
             yield from filter(None, (cell.aside, *cell.below))
-
-
-# ---------------------------------------------------------------------- plain data
-
-
-def as_dict(block: Block) -> dict[str, Any]:
-    """Return a block as plain data for JSON; its ``kind`` is the record's name in small letters."""
-    kind = type(block).__name__.lower()
-    head = {"kind": kind, "id": block.id}
-    match block:
-        case Paragraph():
-            return {**head, "role": block.role, "content": _inlines(block.content)}
-        case Bullets():
-            return {**head, "ordered": block.ordered, "items": [_inlines(item) for item in block.items]}
-        case Pairs():
-            return {**head, "items": [[term, _inlines(content)] for term, content in block.items]}
-        case Table():
-            return {
-                **head,
-                "caption": block.caption,
-                "columns": [{"title": column.title, "align": column.align} for column in block.columns],
-                "rows": [[_cell(cell) for cell in row] for row in block.rows],
-            }
-        case FigureBlock():
-            return {**head, **block.figure.to_dict()}
-        case Gallery():
-            return {**head, "caption": block.caption, "pictures": [_picture(item) for item in block.pictures]}
-        case CodeBlock():
-            return {**head, "language": block.language, "content": block.content}
-        case Note():
-            return {**head, "severity": block.severity, "title": block.title, "blocks": _blocks(block.blocks)}
-        case Details():
-            return {**head, "summary": block.summary, "blocks": _blocks(block.blocks)}
-        case Section():
-            return {**head, "title": block.title, "short": block.short, "blocks": _blocks(block.blocks)}
-
-
-def _blocks(blocks: Sequence[Block]) -> list[dict[str, Any]]:
-    return [as_dict(block) for block in blocks]
-
-
-def _inlines(content: Text) -> list[str | dict[str, str]]:
-    return [part if isinstance(part, str) else _inline(part) for part in content]
-
-
-def _inline(part: Code | Strong | Link) -> dict[str, str]:
-    found = {"kind": type(part).__name__.lower(), "text": part.text}
-    return {**found, "target": part.target} if isinstance(part, Link) else found
-
-
-def _cell(cell: Cell) -> Mapping[str, Any]:
-    # An interval may be without an end, and JSON has no number for that.
-    value = None if isinstance(cell.value, float) and not math.isfinite(cell.value) else cell.value
-    return {"text": cell.text, "aside": cell.aside, "below": list(cell.below), "value": value}
-
-
-def _picture(picture: Picture) -> Mapping[str, Any]:
-    png = None if picture.png is None else base64.b64encode(picture.png).decode()
-    return {"png": png, "alt": picture.alt, "caption": picture.caption}
 
 
 # ---------------------------------------------------------------------- links

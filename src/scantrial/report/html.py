@@ -105,36 +105,44 @@ def _folded(part: Document | Section) -> frozenset[str]:
     return frozenset(inner.id for block in walk(part) if isinstance(block, Details) for inner in walk(block))
 
 
-@cache
-def _environment() -> jinja2.Environment:
+def template_environment(source: Callable[[str], str], **filters: Callable[..., Any]) -> jinja2.Environment:
+    """Return what makes HTML of templates: values are escaped, and an unknown name is an error.
+
+    Parameters
+    ----------
+    source : gives a template's text by its name
+    """
     environment = jinja2.Environment(
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
-        loader=jinja2.FunctionLoader(_resource),
+        loader=jinja2.FunctionLoader(source),
     )
-    environment.filters.update(_filters())
+    environment.filters.update(filters)
+    return environment
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = template_environment(
+        _resource,
+        counted=fmt.counted,
+        inlines=inlines,
+        data_kind=data_kind,
+        kind=kind,
+        png_size=png_size,
+        png_uri=png_uri,
+        rows=rows,
+        toggles=toggles,
+        zoomable=is_zoomable,
+    )
     environment.tests["beside"] = stands_beside
     return environment
 
 
 def _resource(name: str) -> str:
     return files("scantrial.report").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _filters() -> dict[str, Callable[..., Any]]:
-    return {
-        "counted": fmt.counted,
-        "inlines": inlines,
-        "data_kind": data_kind,
-        "kind": kind,
-        "png_size": png_size,
-        "png_uri": png_uri,
-        "rows": rows,
-        "toggles": toggles,
-        "zoomable": is_zoomable,
-    }
 
 
 def inlines(content: Text) -> Markup:

@@ -33,7 +33,6 @@ from scantrial.report.document import (
     Section,
     Table,
     Targets,
-    as_dict,
     glued,
     numbered_figures,
     severity_label,
@@ -142,28 +141,28 @@ class _Setting:
                 return self._figure(block)
             case Gallery():
                 pictures = [self._picture(f"{block.id}-{i}", item) for i, item in enumerate(block.pictures, 1)]
-                return {**as_dict(replace(block, pictures=())), "pictures": pictures}
+                return {**replace(block, pictures=()).to_dict(), "pictures": pictures}
             case Table():
                 return self._table(block)
             case Note():
                 inner = self.blocks(block.blocks, within=within)
-                return {**as_dict(replace(block, blocks=())), "label": severity_label(block), "blocks": inner}
+                return {**replace(block, blocks=()).to_dict(), "label": severity_label(block), "blocks": inner}
             case Section():
                 inner = self.blocks(block.blocks, within=block.title)
-                return {**as_dict(replace(block, blocks=())), "blocks": inner, "beside": stands_beside(block)}
+                return {**replace(block, blocks=()).to_dict(), "blocks": inner, "beside": stands_beside(block)}
             case CodeBlock():
                 lines = block.content.split("\n")
                 narrow = len(lines) > LONG_LISTING and max(map(len, lines)) <= NARROW_LINE
-                return {**as_dict(block), "narrow": narrow}
+                return {**block.to_dict(), "narrow": narrow}
             case _:
-                return dict(_with_sound_links(as_dict(block), self.targets))
+                return dict(_with_sound_links(block.to_dict(), self.targets))
 
     def _table(self, block: Table) -> dict[str, Any]:
         rows = [
             [{**as_cell, "strong": cell.strong} for as_cell, cell in zip(*pair, strict=True)]
-            for pair in zip(as_dict(block)["rows"], block.rows, strict=True)
+            for pair in zip(block.to_dict()["rows"], block.rows, strict=True)
         ]
-        return {**as_dict(block), "name": self.names[block.id], "columns": _measured(block), "rows": rows}
+        return {**block.to_dict(), "name": self.names[block.id], "columns": _measured(block), "rows": rows}
 
     def _folded(self, block: Details, *, within: str) -> dict[str, str]:
         """Put a block after the text and return what points to it."""

@@ -16,7 +16,6 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from scantrial.core.errors import LockedError
@@ -63,9 +62,7 @@ class StudyLock:
         self._handle = handle
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._handle is not None:
             with suppress(OSError):
                 os.ftruncate(self._handle, 0)

@@ -11,6 +11,7 @@ from typing import Any
 
 from scantrial.core.errors import StoreError
 from scantrial.core.files import clear_os_errors, write_atomic
+from scantrial.core.plain import as_plain
 
 SCHEMA_VERSION = 1
 
@@ -38,19 +39,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def dump_json(content: Any, *, indent: int | None = 2) -> str:
     """Return strict JSON: unrounded numbers, NaN and infinities as null, text as UTF-8."""
-    return json.dumps(_strict(content), indent=indent, ensure_ascii=False, allow_nan=False)
-
-
-def _strict(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
-    if isinstance(value, float):
-        return value if value - value == 0 else None
-    if hasattr(value, "tolist"):
-        return _strict(value.tolist())
-    return value
+    return json.dumps(as_plain(content), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from scantrial.core.errors import InputError
+from scantrial.core.plain import Plain
 from scantrial.core.records import RunFacts
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.study.identity import Identities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Offer(Plain):
     """A finished run elsewhere of the same recipe and seed on the same scans.
 
     Parameters
@@ -29,10 +29,6 @@ class Offer:
     seed: int
     where: str
     threads: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for a worker."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scantrial.core.machine import n_cores
 from scantrial.core.names import resolve
+from scantrial.core.plain import Plain, fields_of
 from scantrial.core.progress import Progress
 from scantrial.data.scanset import ScanSet
 from scantrial.recipe.task import RunTask
@@ -24,7 +25,7 @@ from scantrial.study.trial import Execution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArmTime:
+class ArmTime(Plain):
     """How long one arm trains at one seed.
 
     Parameters
@@ -37,6 +38,9 @@ class ArmTime:
     n_epochs: int
     epoch_s: float | None
 
+    def _content(self) -> dict[str, Any]:
+        return {**fields_of(self), "run_s": self.run_s}
+
     @property
     def run_s(self) -> float | None:
         """Seconds of one run."""
@@ -44,7 +48,7 @@ class ArmTime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StudyTime:
+class StudyTime(Plain):
     """How long a study trains, one run after the other.
 
     Parameters
@@ -63,10 +67,8 @@ class StudyTime:
         known = [seconds for seconds in times if seconds is not None]
         return self.n_seeds * sum(known) if len(known) == len(times) else None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        arms = [{**asdict(arm), "run_s": arm.run_s} for arm in self.arms]
-        return {"total_s": self.total_s, "n_seeds": self.n_seeds, "source": self.source, "arms": arms}
+    def _content(self) -> dict[str, Any]:
+        return {"total_s": self.total_s, "n_seeds": self.n_seeds, "source": self.source, "arms": self.arms}
 
 
 def time_from_pilot(study: Study, folder: StudyFolder, *, n_train: int | None) -> StudyTime:

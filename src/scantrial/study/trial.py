@@ -109,10 +109,6 @@ Before = Callable[[StudyFolder], None]
 """Called with the folder, locked and with its study written, before anything is trained."""
 
 
-def nothing(*_told: object) -> None:
-    """Take in anything and do nothing."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
     """What is called on the way.
@@ -125,10 +121,10 @@ class Hooks:
     chosen : with the choice of workers
     """
 
-    watch: Watch = nothing
-    before: Before = nothing
+    watch: Watch = silent
+    before: Before = silent
     timing: Progress = silent
-    chosen: Callable[[WorkerChoice], None] = nothing
+    chosen: Callable[[WorkerChoice], None] = silent
 
 
 @dataclass(slots=True)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scantrial.core.errors import ScantrialError, TrainingError, error_from_dict
+from scantrial.core.format import counted
 from scantrial.core.machine import available_memory, n_cores
+from scantrial.core.plain import Plain
 from scantrial.core.progress import Progress
 from scantrial.store.folder import RunKey
 from scantrial.study.costs import cost_key
@@ -53,7 +55,7 @@ class MeasuredWorkers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerChoice:
+class WorkerChoice(Plain):
     """How many runs are trained at the same time, and why.
 
     Parameters
@@ -69,10 +71,6 @@ class WorkerChoice:
     reason: str
     measured: tuple[MeasuredWorkers, ...] = ()
     worker_bytes: int | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return {**asdict(self), "measured": [asdict(item) for item in self.measured]}
 
     def known(self, study: Study) -> dict[str, float]:
         """Return the seconds of an epoch as measured for the choice, by `cost_key`."""
@@ -96,7 +94,7 @@ def fixed_choice(stored: Mapping[str, Any], *, threads: int, n_runs: int) -> Wor
         worker_bytes = before["worker_bytes"]
     else:
         n_workers, worker_bytes = n_cores() // threads, None
-        reason = f"{_counted(n_cores(), 'core')} at {_counted(threads, 'thread')} a run"
+        reason = f"{counted(n_cores(), 'core')} at {counted(threads, 'thread')} a run"
     n_workers = max(1, min(n_workers, n_runs))
     n_fit = _n_that_fit(worker_bytes)
     if n_fit is not None and n_fit < n_workers:
@@ -300,7 +298,3 @@ def _n_that_fit(worker_bytes: int | None) -> int | None:
 
 def _only_one(n_runs: int) -> str:
     return "one run is left to train" if n_runs == 1 else "this machine gives it one core"
-
-
-def _counted(n: int, what: str) -> str:
-    return f"{n} {what}{'s' * (n != 1)}"

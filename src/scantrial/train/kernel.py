@@ -6,7 +6,6 @@ import ctypes
 import os
 from dataclasses import dataclass
 from functools import cache
-from types import TracebackType
 
 from scantrial.core.errors import InputError, TrainingError
 from scantrial.core.names import listed
@@ -122,9 +121,7 @@ class Kernel:
     def __enter__(self) -> Kernel:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._library.sweep_close(self._engine)
         self._engine = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from scantrial.core.errors import DataError, InputError, UnreadableScansError
 from scantrial.core.files import sha256_of
+from scantrial.core.plain import Plain
 from scantrial.core.records import RunFacts
 from scantrial.data.decode import ImageError, decode_image
 from scantrial.data.fit import fit_image, match_depth
@@ -40,7 +41,7 @@ class PredictedFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PredictedFiles:
+class PredictedFiles(Plain):
     """The predictions of one network for all files, and what identifies the network.
 
     Parameters
@@ -58,10 +59,6 @@ class PredictedFiles:
         return "{study!r}, arm {arm}, seed {seed}, epoch {chosen_epoch}, weights {weights_sha256:.12}".format(
             **self.model
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
 
 
 def predict_files(run_dir: Path, files: Sequence[Path]) -> PredictedFiles:

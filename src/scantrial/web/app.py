@@ -21,6 +21,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from scantrial.core.errors import InputError, ScantrialError
+from scantrial.core.plain import as_plain
 from scantrial.store.schema import dump_json
 from scantrial.web.cache import Kept
 from scantrial.web.case_pages import case_page, cases_page
@@ -30,7 +31,7 @@ from scantrial.web.live_report import live_report, report_page
 from scantrial.web.number_pages import NOTE_CLOSED, compare_page, threshold_page
 from scantrial.web.pictures import KINDS
 from scantrial.web.queries import CaseQuery, CasesQuery, CompareQuery, StudyQuery, ThresholdQuery, read_query
-from scantrial.web.records import ErrorPage, Page, Progress, ReportPage, as_plain
+from scantrial.web.records import ErrorPage, Page, Progress, ReportPage
 from scantrial.web.rendering import ASSETS, asset, render
 from scantrial.web.saliency import Explainer
 from scantrial.web.studies import OpenStudy, Shelf, Stamp
@@ -420,7 +421,7 @@ def _stamp_or_none(shelf: Shelf, name: str) -> Stamp | None:
 
 def _json(page: Page) -> bytes:
     # A byte of a file name that is no text, which Python keeps as a surrogate, becomes its JSON escape.
-    return dump_json(as_plain(page)).encode(errors="backslashreplace")
+    return dump_json(page).encode(errors="backslashreplace")
 
 
 def _wants_json(request: Request) -> bool:

@@ -6,26 +6,13 @@ Nothing is rounded here. Each field carries its help text; `docs/page-json.md` i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 
 def told(text: str) -> Any:
     """Return a dataclass field with its help text."""
     return field(metadata={"help": text})
-
-
-def as_plain(value: Any) -> Any:
-    """Return a record, and all that is in it, as plain data for JSON."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {part.name: as_plain(getattr(value, part.name)) for part in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): as_plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_plain(item) for item in value]
-    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
 
 
 # ---------------------------------------------------------------------- one study among others

@@ -12,9 +12,9 @@ import jinja2
 import scantrial
 from scantrial.core import format as fmt
 from scantrial.core.format import SPLIT_WORDS
-from scantrial.report.html import page_assets
+from scantrial.figures.live_curves import HEIGHT, WIDTH, panels
+from scantrial.report.html import page_assets, template_environment
 from scantrial.web.cases import SORTS
-from scantrial.web.chart import HEIGHT, WIDTH, panels
 from scantrial.web.guard import NONCE
 from scantrial.web.queries import to_query
 from scantrial.web.records import (
@@ -82,14 +82,8 @@ def asset(name: str) -> tuple[bytes, str]:
 
 @cache
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        loader=jinja2.FunctionLoader(_source),
-    )
-    environment.filters.update(
+    return template_environment(
+        _source,
         count=fmt.count,
         counted=fmt.counted,
         decimal=fmt.decimal,
@@ -105,7 +99,6 @@ def _environment() -> jinja2.Environment:
         query=to_query,
         urlquery=lambda pairs: urlencode({key: value for key, value in pairs.items() if value is not None}),
     )
-    return environment
 
 
 def _source(name: str) -> str:

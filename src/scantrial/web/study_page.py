@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from scantrial.analysis.metrics import METRICS, measure_all
 from scantrial.analysis.summary import summarise
 from scantrial.core.errors import InputError, ScantrialError
 from scantrial.core.format import SPLIT_WORDS
+from scantrial.core.plain import as_plain
 from scantrial.core.records import SPLITS, EpochRecord
 from scantrial.findings.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
 from scantrial.findings.judging import Judgement, judge, run_scores
@@ -230,7 +230,7 @@ def _all_runs(study: OpenStudy) -> dict[RunKey, _Run]:
 
 def _seed_curve(seed: int, run: _Run) -> SeedCurve:
     def column(name: str) -> tuple[float | None, ...]:
-        return tuple(_finite(getattr(record, name)) for record in run.history)
+        return tuple(as_plain(getattr(record, name)) for record in run.history)
 
     return SeedCurve(
         seed=seed,
@@ -242,10 +242,6 @@ def _seed_curve(seed: int, run: _Run) -> SeedCurve:
         train_loss=column("train_loss"),
         val_loss=column("val_loss"),
     )
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 # ---------------------------------------------------------------------- results

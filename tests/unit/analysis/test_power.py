@@ -205,4 +205,4 @@ def test_curves_follow_the_functions():
     assert curve.smallest_difference == tuple(smallest_difference(SOME, n_seeds=n) for n in (3, 5, 10))
     curve = curve_over(SOME, "cases", (100, 800), n_seeds=4, difference=None)
     assert curve.smallest_difference[1] == smallest_difference(SOME, n_seeds=4, n_cases=800)
-    assert curve.to_dict()["power"] == ()
+    assert curve.to_dict()["power"] == []

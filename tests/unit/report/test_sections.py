@@ -21,7 +21,6 @@ from scantrial.report.document import (
     Note,
     Section,
     Table,
-    as_dict,
     numbered_figures,
     plain_text,
     walk,
@@ -299,6 +298,6 @@ def test_what_is_no_number_is_none_behind_the_cell():
     """NaN has no place in JSON; an interval without an end has no number for it either."""
     assert number("–", float("nan")).value is None
     table = Table(id="t", caption="", columns=(), rows=())
-    assert as_dict(table)["rows"] == []
-    assert as_dict(Section(id="s", title="", blocks=()))["kind"] == "section"
+    assert table.to_dict()["rows"] == []
+    assert Section(id="s", title="", blocks=()).to_dict()["kind"] == "section"
     assert np.isfinite(number("1", 1.0).value)

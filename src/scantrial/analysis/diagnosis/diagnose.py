@@ -15,6 +15,7 @@ from scantrial.analysis.diagnosis.curve import LearningCurve
 from scantrial.analysis.diagnosis.detectors import one_error_range
 from scantrial.analysis.diagnosis.labels import DIVERGED, OVERFIT
 from scantrial.analysis.diagnosis.workings import CurveFinding, Workings
+from scantrial.core.plain import Plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class BestEpoch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
+class Diagnosis(Plain):
     """What one round of one run shows.
 
     Parameters
@@ -74,21 +75,11 @@ class Diagnosis:
         """What was found in addition to the labels."""
         return tuple(f for f in self.findings.values() if f.is_found and CHECKS[f.code].kind != "label")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {
-            "round": self.round,
-            "first_epoch": self.first_epoch,
-            "last_epoch": self.last_epoch,
-            "primary": self.primary,
-            "label": self.label,
-            "best_epoch": {"raw": self.best.raw, "smoothed": self.best.smoothed, "one_error": self.best.one_error},
-            "tail": dict(self.tail),
-            "train_measured": self.train_measured,
-            "weight_norm": self.weight_norm,
-            "grad_norm": self.grad_norm,
-            "findings": [finding.to_dict() for finding in self.findings.values()],
-        }
+    def _content(self) -> dict[str, Any]:
+        where = {"round": self.round, "first_epoch": self.first_epoch, "last_epoch": self.last_epoch}
+        label = {"primary": self.primary, "label": self.label, "best_epoch": self.best}
+        rest = {name: getattr(self, name) for name in ("tail", "train_measured", "weight_norm", "grad_norm")}
+        return {**where, **label, **rest, "findings": list(self.findings.values())}
 
 
 def diagnose(curve: LearningCurve) -> Diagnosis:
@@ -135,7 +126,7 @@ def _judge(check: CurveCheck, work: Workings, found: Mapping[str, CurveFinding])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoundDiagnosis:
+class RoundDiagnosis(Plain):
     """One round of all of an arm's runs.
 
     Parameters
@@ -164,8 +155,7 @@ class RoundDiagnosis:
         """Return the runs that have this primary label, by seed."""
         return {seed: run for seed, run in self.runs.items() if run.primary == code}
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
+    def _content(self) -> dict[str, Any]:
         return {
             "round": self.round,
             "n_runs": self.n_runs,

@@ -13,12 +13,13 @@ import numpy as np
 from scantrial.analysis.diagnosis.curve import LearningCurve
 from scantrial.analysis.diagnosis.series import Series, Trend, running_median, trend
 from scantrial.analysis.diagnosis.thresholds import LEVEL_MOST, TAIL_LEAST, TAIL_SHARE, TREND, TREND_P
+from scantrial.core.plain import Plain
 
 FindingState = Literal["found", "clear", "not applicable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CurveFinding:
+class CurveFinding(Plain):
     """The result of one check on one curve.
 
     Parameters
@@ -38,10 +39,6 @@ class CurveFinding:
     def is_found(self) -> bool:
         """Whether the check found what it looks for."""
         return self.state == "found"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {"code": self.code, "state": self.state, "numbers": dict(self.numbers), "reason": self.reason}
 
 
 Verdict = tuple[bool, dict[str, Any]]

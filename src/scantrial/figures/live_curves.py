@@ -8,14 +8,34 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from scantrial.web.records import ArmLearningCurves, SeedCurve
+from scantrial.core.format import SPLIT_WORDS, counted
 
 WIDTH, HEIGHT = 330, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 6, 8, 24
 _MOST_POINTS = 200
 
 Values = Sequence[float | None]
+
+
+class _Run(Protocol):
+    # Its columns are found by their names: train_accuracy, val_loss.
+    @property
+    def state(self) -> str: ...
+    @property
+    def chosen_epoch(self) -> int | None: ...
+    @property
+    def epochs(self) -> Sequence[int]: ...
+
+
+class _Arm(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def runs(self) -> Sequence[_Run]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,28 +81,29 @@ class _Frame:
         return HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM)
 
 
-def panels(arms: Sequence[ArmLearningCurves]) -> dict[str, tuple[CurvePanel, CurvePanel]]:
+def panels(arms: Sequence[_Arm]) -> dict[str, tuple[CurvePanel, CurvePanel]]:
     """Draw accuracy and loss of every arm, by its name; all arms share their axes of epochs and accuracy."""
     runs = [run for arm in arms for run in arm.runs]
     n_epochs = max((run.epochs[-1] for run in runs if run.epochs), default=1)
-    lowest = min(_numbers(run.train_accuracy, run.val_accuracy) for run in runs) if runs else 0.0
+    lowest = min((min(_numbers([run], "accuracy"), default=0.0) for run in runs), default=0.0)
     accuracy = _Frame(n_epochs=n_epochs, low=max(0.0, math.floor(20 * lowest - 1e-9) / 20), high=1.0)
     return {arm.name: _arm(arm, accuracy) for arm in arms if arm.runs}
 
 
-def _numbers(*series: Values) -> float:
-    return min((value for values in series for value in values if value is not None), default=0.0)
+def _numbers(runs: Sequence[_Run], quantity: str) -> list[float]:
+    columns = [_column(run, f"{split}_{quantity}") for run in runs for split in ("train", "val")]
+    return [value for values in columns for value in values if value is not None]
 
 
-def _arm(arm: ArmLearningCurves, accuracy: _Frame) -> tuple[CurvePanel, CurvePanel]:
-    losses = sorted(v for run in arm.runs for values in (run.train_loss, run.val_loss) for v in values if v is not None)
+def _arm(arm: _Arm, accuracy: _Frame) -> tuple[CurvePanel, CurvePanel]:
+    losses = sorted(_numbers(arm.runs, "loss"))
     # The first epochs of a few runs must not flatten all the rest.
     high = losses[min(len(losses) - 1, int(0.98 * len(losses)))] if losses else 1.0
     loss = _Frame(n_epochs=accuracy.n_epochs, low=0.0, high=_round_up(high))
     return _panel(arm, "accuracy", accuracy), _panel(arm, "loss", loss)
 
 
-def _panel(arm: ArmLearningCurves, quantity: str, frame: _Frame) -> CurvePanel:
+def _panel(arm: _Arm, quantity: str, frame: _Frame) -> CurvePanel:
     lines = []
     for split in ("train", "val"):
         columns = [(run, _column(run, f"{split}_{quantity}")) for run in arm.runs]
@@ -102,12 +123,12 @@ def _panel(arm: ArmLearningCurves, quantity: str, frame: _Frame) -> CurvePanel:
     )
 
 
-def _column(run: SeedCurve, name: str) -> Values:
+def _column(run: _Run, name: str) -> Values:
     values: Values = getattr(run, name)
     return values
 
 
-def _mean(columns: Sequence[tuple[SeedCurve, Values]]) -> tuple[Sequence[int], Values]:
+def _mean(columns: Sequence[tuple[_Run, Values]]) -> tuple[Sequence[int], Values]:
     at: dict[int, list[float]] = {}
     for run, values in columns:
         for epoch, value in zip(run.epochs, values, strict=True):
@@ -130,12 +151,13 @@ def _path(epochs: Sequence[int], values: Values, frame: _Frame) -> str:
     return f"{parts[0]}h2" if len(parts) == 1 else "".join(parts)
 
 
-def _rings(runs: Sequence[SeedCurve], name: str, frame: _Frame) -> Iterable[tuple[float, float]]:
+def _rings(runs: Sequence[_Run], name: str, frame: _Frame) -> Iterable[tuple[float, float]]:
     for run in runs:
-        if run.chosen_epoch in run.epochs:
-            value = _column(run, name)[run.epochs.index(run.chosen_epoch)]
+        chosen = run.chosen_epoch
+        if chosen is not None and chosen in run.epochs:
+            value = _column(run, name)[run.epochs.index(chosen)]
             if value is not None:
-                yield round(frame.x(run.chosen_epoch), 1), round(frame.y(value), 1)
+                yield round(frame.x(chosen), 1), round(frame.y(value), 1)
 
 
 def _epoch_ticks(n: int) -> list[int]:
@@ -165,12 +187,12 @@ def _said(value: float, quantity: str) -> str:
     return f"{100 * value:.4g}%" if quantity == "accuracy" else f"{value:.4g}"
 
 
-def _alt(arm: ArmLearningCurves, quantity: str) -> str:
+def _alt(arm: _Arm, quantity: str) -> str:
     ends = []
-    for split, word in (("train", "training"), ("val", "validation")):
+    for split in ("train", "val"):
         _, values = _mean([(run, _column(run, f"{split}_{quantity}")) for run in arm.runs])
         if values:
             first, last = (_said(value or 0.0, quantity) for value in (values[0], values[-1]))
-            ends.append(f"mean {word} {quantity} goes from {first} to {last}")
-    runs = f"{len(arm.runs)} run{'s' if len(arm.runs) != 1 else ''}"
+            ends.append(f"mean {SPLIT_WORDS[split]} {quantity} goes from {first} to {last}")
+    runs = counted(len(arm.runs), "run")
     return f"{quantity.capitalize()} of {arm.label} over epochs, {runs}: {'; '.join(ends)}."

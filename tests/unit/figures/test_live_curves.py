@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from scantrial.web.chart import HEIGHT, WIDTH, panels
+from scantrial.figures.live_curves import HEIGHT, WIDTH, panels
 from scantrial.web.records import ArmLearningCurves, SeedCurve
 
 

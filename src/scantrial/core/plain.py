@@ -1,0 +1,50 @@
+"""Records as plain data: what JSON, a page and another process are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+LEFT_OUT = {"plain": False}
+"""Metadata of a dataclass field that plain data leaves out."""
+
+
+class Plain:
+    """A dataclass with `to_dict`; one whose keys are not its fields overrides `_content`."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON: see `as_plain`."""
+        return {key: as_plain(value) for key, value in self._content().items()}
+
+    def _content(self) -> Mapping[str, Any]:
+        return fields_of(self)
+
+
+def fields_of(record: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass by name, in their order, except those marked `LEFT_OUT`."""
+    return {part.name: getattr(record, part.name) for part in fields(record) if part.metadata.get("plain", True)}
+
+
+def as_plain(value: Any) -> Any:
+    """Return a value, and all that is in it, as plain data for JSON.
+
+    Dataclasses and mappings become dicts with text keys, tuples and arrays lists, NumPy scalars numbers, paths texts;
+    what is not finite becomes None. Nothing is rounded, and the order of keys stays.
+    """
+    if isinstance(value, Plain):
+        return value.to_dict()
+    if is_dataclass(value) and not isinstance(value, type):
+        value = fields_of(value)
+    if isinstance(value, Mapping):
+        return {str(key): as_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if hasattr(value, "tolist"):
+        return as_plain(value.tolist())
+    return str(value) if isinstance(value, Path) else value
