@@ -1,6 +1,6 @@
-"""Learning curves as small SVG drawings, fast enough to be drawn anew with every epoch.
+"""Learning curves as small SVG drawings, fast enough to be redrawn at every epoch.
 
-The report's figures are drawn with more care; here a curve has to follow a training. Colours come from the page.
+The report's figures are drawn with more care; these curves have to keep up with a training. Colours come from the page.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from scantrial.core.format import counted
 from scantrial.web.records import ArmLearningCurves, SeedCurve
 
 WIDTH, HEIGHT = 330, 200
@@ -20,7 +21,7 @@ Values = Sequence[float | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """A mark of an axis: where, and what it says."""
+    """A mark of an axis: its place and its text."""
 
     at: float
     text: str
@@ -162,7 +163,7 @@ def _round_up(value: float) -> float:
 
 
 def _said(value: float, quantity: str) -> str:
-    return f"{100 * value:.4g}%" if quantity == "accuracy" else f"{value:.4g}"
+    return f"{100 * value:.4g} %" if quantity == "accuracy" else f"{value:.4g}"
 
 
 def _alt(arm: ArmLearningCurves, quantity: str) -> str:
@@ -172,5 +173,5 @@ def _alt(arm: ArmLearningCurves, quantity: str) -> str:
         if values:
             first, last = (_said(value or 0.0, quantity) for value in (values[0], values[-1]))
             ends.append(f"mean {word} {quantity} goes from {first} to {last}")
-    runs = f"{len(arm.runs)} run{'s' if len(arm.runs) != 1 else ''}"
+    runs = counted(len(arm.runs), "run")
     return f"{quantity.capitalize()} of {arm.label} over epochs, {runs}: {'; '.join(ends)}."
