@@ -36,5 +36,5 @@ def status(folder: Path, *, as_json: bool) -> None:
 
 def _held_by(holder: Mapping[str, Any]) -> str:
     return (
-        f"in use by process {holder['pid']} since {holder.get('since')}" if "pid" in holder else "in use by a process"
+        f"held by process {holder['pid']} since {holder.get('since')}" if "pid" in holder else "held by a process"
     )
