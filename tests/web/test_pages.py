@@ -160,6 +160,8 @@ def test_the_report_is_the_document(reader):
 @pytest.mark.parametrize("page", ["", "/compare", "/threshold"])
 def test_an_interval_says_what_it_counts_as_random(reader, page):
     """With one seed, the cases alone; with several, both."""
+    for name in ("one%20seed", "done"):
+        reader.settled(f"/s/{name}")
     one, several = (reader.ask(f"/s/{name}{page}").text for name in ("one%20seed", "done"))
     assert "95 % CI over cases alone" in one
     assert "95 % CI over seeds and cases" in several

@@ -35,6 +35,4 @@ def status(folder: Path, *, as_json: bool) -> None:
 
 
 def _held_by(holder: Mapping[str, Any]) -> str:
-    return (
-        f"held by process {holder['pid']} since {holder.get('since')}" if "pid" in holder else "held by a process"
-    )
+    return f"held by process {holder['pid']} since {holder.get('since')}" if "pid" in holder else "held by a process"
