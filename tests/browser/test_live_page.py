@@ -287,7 +287,10 @@ def test_a_training_is_followed_through_its_death(browser, start_cli, tmp_path):
             until(page, f"({{seen}}) => {FIRST_EPOCH} > seen + 3", seen=seen)
             until(page, "() => document.querySelector('#progress').innerText.includes('seed 0')")
             process.send_signal(signal.SIGKILL)
-        until(page, "() => document.querySelector('#progress').innerText.includes('Nobody trains this study now')")
+        until(
+            page,
+            "() => document.querySelector('#progress').innerText.includes('No process is training this study now')",
+        )
         stopped = epochs_drawn(page)
         assert stopped > seen
         assert page.locator("#results[data-results=none]").count() == 1

@@ -367,7 +367,7 @@ def test_listings_are_json(cli, words, key):
         (("run", "demo", "--engine", "fused", "--set", "recipe.model=cnn"), 2, "the first layer of cnn"),
         (("run", "demo", "--workers", "0"), 2, "1 or more"),
         (("data", "fetch", "pneumoniamnits"), 2, "pneumoniamnist"),
-        (("data", "--json", "fetch", "pneumoniamnist"), 2, "--json belongs behind fetch"),
+        (("data", "--json", "fetch", "pneumoniamnist"), 2, "put --json after fetch"),
         (("predict", ".", "x.png"), 2, "no finished run"),
         (("frobnicate",), 2, "No such command"),
     ],

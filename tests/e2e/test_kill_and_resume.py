@@ -247,7 +247,7 @@ def test_ctrl_c_stops_in_words_and_goes_on(started, small_study, uninterrupted, 
         process.send_signal(signal.SIGINT)
         assert process.wait(HANGS_S) == 130
     words = words_file(tmp_path / "study").read_text()
-    assert "goes on from here" in words
+    assert "run the same command to continue" in words
     assert "Traceback" not in words
     assert cli("run", small_study, "--out", "study", *LONGER).returncode == 0
     assert run_files(tmp_path / "study") == uninterrupted.files

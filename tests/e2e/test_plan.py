@@ -21,7 +21,7 @@ def test_plan_of_the_demo(cli):
     assert "With 3 seeds and 120 test cases, a true difference of 5.8 points would be found" in text
     assert "3 5.8 points 68 % as planned" in text
     assert "! 3 seeds: every verdict will be provisional; 5 or more are recommended." in text
-    assert "How long it takes: not measured; --time trains two epochs" in text
+    assert "Training time: not measured; --time measures it with two epochs" in text
 
 
 @pytest.mark.usefixtures("chest_xray")
@@ -46,9 +46,9 @@ def test_plan_with_a_pilot_and_its_times(cli, trained, tmp_path):
     result = cli("plan", "small.yaml", "--pilot", "small", "--seeds", "8", "--n-cases", "500")
     assert result.returncode == 0, result.stderr
     text = " ".join(result.stdout.split())
-    assert "Measured by the pilot small: 2 arms x 2 seeds on 24 test cases." in text
+    assert "Measured in the pilot small: 2 arms x 2 seeds on 24 test cases." in text
     assert "A pilot is small: at the upper 80 % limit of its seed-to-seed variation, this difference is" in text
-    assert "How long it takes: about" in text
+    assert "Training time: about" in text
     assert "base: 6 epochs," in text
     assert "no number of seeds" in text or "more seeds can always show a smaller difference" in text
     both = cli("plan", "small.yaml", "--pilot", "small", "--value", "0.8")

@@ -71,7 +71,7 @@ def test_wrong_words_are_refused(study, cli):
         taken.listen()
         port = str(taken.getsockname()[1])
         refused = {
-            "is no folder": cli("serve", "nowhere", "--no-browser"),
+            "is not a folder": cli("serve", "nowhere", "--no-browser"),
             "--allow-remote": cli("serve", study, "--host", "0.0.0.0", "--no-browser"),
             "choose another port": cli("serve", study, "--port", port, "--no-browser"),
         }

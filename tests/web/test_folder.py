@@ -247,7 +247,7 @@ def test_a_report_that_is_a_link_out_of_the_folder_is_not_shown(study, tmp_path)
 
 def test_what_is_no_folder_is_refused(tmp_path):
     """With what was expected."""
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         Shelf(tmp_path / "none")
 
 
@@ -285,4 +285,4 @@ def test_reading_pictures_stops_nobody_who_asks_for_a_study(study, tmp_path, mon
 def test_an_empty_folder_says_what_a_study_is(tmp_path):
     """And nothing breaks."""
     with served(tmp_path) as reader:
-        assert "No study here" in reader.ask("/").text
+        assert "There is no study here" in reader.ask("/").text

@@ -162,8 +162,8 @@ def test_an_interval_says_what_it_counts_as_random(reader, page):
     for name in ("one%20seed", "done"):
         reader.settled(f"/s/{name}")
     one, several = (reader.ask(f"/s/{name}{page}").text for name in ("one%20seed", "done"))
-    assert "interval over cases alone" in one
-    assert "interval over seeds and cases" in several
+    assert "95 % CI over cases alone" in one
+    assert "95 % CI over seeds and cases" in several
     assert "over seeds" not in one
 
 

@@ -1,4 +1,4 @@
-"""``about``: what only the author can tell, as the lines of a study file."""
+"""``about``: what only the author can know, as lines of a study file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def about(study: str, *, folder: Path | None, as_json: bool) -> None:
     _print_lines(given)
     out.print(f"\n{how_many(given)}")
     if folder is not None:
-        say(f"written into {folder}; scantrial report {folder} prints them")
+        say(f"written to {folder}; scantrial report {folder} includes them")
 
 
 def _print_lines(given: Mapping[str, str]) -> None:
@@ -45,7 +45,7 @@ def _print_lines(given: Mapping[str, str]) -> None:
 
 
 def say_open_questions(study: str, *, console: Console | None = None) -> None:
-    """Say how many questions the author has left open, and where they are listed; nothing where there is none."""
+    """Say how many questions are unanswered and which command lists them; say nothing if there are none."""
     given = api.about(study)
     if unanswered(given):
         say(f"{how_many(given)}; scantrial about {study} lists them", console=console)

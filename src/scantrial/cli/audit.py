@@ -1,4 +1,4 @@
-"""``audit``: what is wrong with the scans, in words."""
+"""``audit``: the problems of the scans, in words."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from scantrial import api
 from scantrial.audit.records import Audit, ScanFinding
 from scantrial.cli.output import err, out, print_json, progress_bar, say
 from scantrial.core.errors import InputError
+from scantrial.core.format import counted
 from scantrial.data.spec import SplitSpec
 from scantrial.study.tree import read_tree
 
 BLOCKED = 4
 _SHOWN = 10
-"""Cases that are named in words; ``--json`` names all."""
+"""Cases that the text lists; ``--json`` lists all."""
 
 
 def audit(data: str, *, patient: str | None, split: str | None, html: Path | None, as_json: bool) -> None:
@@ -40,16 +41,16 @@ def _split_of(text: str) -> SplitSpec:
     try:
         if tree.faults:
             raise InputError(
-                f"--split {text}: {tree.faults[0].message}", expected="YAML, as data.split in a study file"
+                f"--split {text}: {tree.faults[0].message}", expected="YAML in the form of data.split in a study file"
             )
         return TypeAdapter(SplitSpec).validate_python(tree.data)
     except ValidationError as error:
         reasons = "; ".join(str(fault["msg"]) for fault in error.errors())
-        raise InputError(f"--split {text}: {reasons}", expected="as data.split in a study file") from error
+        raise InputError(f"--split {text}: {reasons}", expected="the form of data.split in a study file") from error
 
 
 def print_audit(audit: Audit, console: Console | None = None) -> None:
-    """Print every finding with its numbers, some of its cases, and what to do."""
+    """Print every finding with its numbers, some of its cases, and what to do about it."""
     console = console or out
     say(_scans(audit), console=console)
     for finding in audit.findings:
@@ -67,14 +68,14 @@ def print_audit(audit: Audit, console: Console | None = None) -> None:
 
 
 def say_audit(audit: Audit) -> None:
-    """Say in short, on standard error, what the audit before a training found."""
+    """Summarise on standard error what the audit before a training found."""
     for finding in audit.findings:
         if finding.severity != "note":
             said = f"audit: {finding.severity} {finding.code}{_accepted(finding)}: {finding.text}"
             say(said, console=err)
     n_notes = sum(finding.severity == "note" for finding in audit.findings)
     if n_notes:
-        err.print(f"audit: {n_notes} more of the kind worth a note, in the report")
+        err.print(f"audit: {counted(n_notes, 'note')}; the report lists them")
 
 
 def _scans(audit: Audit) -> str:
@@ -90,4 +91,4 @@ def _cases(finding: ScanFinding) -> Iterator[str]:
     for case in finding.cases[:_SHOWN]:
         yield case if isinstance(case, str) else " = ".join(case)
     if len(finding.cases) > _SHOWN:
-        yield f"and {len(finding.cases) - _SHOWN:,} more; --json names all"
+        yield f"and {len(finding.cases) - _SHOWN:,} more; --json lists all"

@@ -1,4 +1,4 @@
-"""``compare``: arms against each other, from a study folder or from a file of predictions."""
+"""``compare``: the arms of a study folder or of a file of predictions, compared."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from scantrial.analysis.verdict_words import amount, interval
 from scantrial.cli import output
 from scantrial.cli.output import print_json, print_table
 from scantrial.core.errors import InputError
+from scantrial.core.format import NONE, decimal, percent, proportion
 from scantrial.findings.judging import Judgement
 from scantrial.findings.predictions_file import Rescored
 from scantrial.prose.verdicts import effects_title, notes_on, when_declared, without_leaks
@@ -25,8 +26,8 @@ from scantrial.prose.verdicts import effects_title, notes_on, when_declared, wit
 def compare(folder: Path | None, predictions: Path | None, *, as_json: bool, **asked: Any) -> None:
     """Compare the arms of a study folder, or of a file of predictions."""
     if (folder is None) == (predictions is None):
-        given = "neither" if folder is None else "both"
-        raise InputError(f"{given} of DIR and --predictions FILE", expected="one of them")
+        got = "neither DIR nor --predictions FILE" if folder is None else "both DIR and --predictions FILE"
+        raise InputError(got, expected="one of the two")
     if folder is not None:
         _compare_study(folder, asked, as_json=as_json)
         return
@@ -42,14 +43,16 @@ def compare(folder: Path | None, predictions: Path | None, *, as_json: bool, **a
 
 
 _OF_FILES = ("threshold", "threshold_rule", "target_sensitivity", "positive")
-"""Options that a study has no use for: its decisions, classes and splits are its own."""
+"""Options for files of predictions only: a study fixes its own decisions, classes and splits."""
 
 
 def _compare_study(folder: Path, asked: dict[str, Any], *, as_json: bool) -> None:
     foreign = [name for name in _OF_FILES if asked.pop(name) is not None]
     if foreign or asked.pop("split") != "test":
         options = ", ".join(f"--{name.replace('_', '-')}" for name in foreign) or "--split"
-        raise InputError(f"{options} with a study folder", expected="--predictions FILE", do="leave it out")
+        raise InputError(
+            f"{options} with a study folder", expected="it with --predictions FILE only", do="leave it out"
+        )
     pairs = asked.pop("pairs") == "all"
     found = api.compare(folder, pairs=pairs, **asked)
     if as_json:
@@ -66,9 +69,9 @@ def print_judgement(found: Judgement) -> None:
     output.say(f"Compared: {found.family}; {found.primary.n_cases} {found.split} cases.")
     print_comparison(found.primary)
     _print_list(
-        "hypotheses", [f"{item.claim} - {item.answer}, {when_declared(item.declared)}" for item in found.hypotheses]
+        "hypotheses", [f"{item.claim}: {item.answer}, {when_declared(item.declared)}" for item in found.hypotheses]
     )
-    _print_list("with and without what stands in two splits", without_leaks(found))
+    _print_list("with and without cases that appear in two splits", without_leaks(found))
     _print_outlook(found.outlook)
     if found.effects is not None:
         _print_list(effects_title(found.effects).lower(), [item.sentence for item in found.effects.comparisons])
@@ -76,7 +79,7 @@ def print_judgement(found: Judgement) -> None:
 
 def _print_outlook(outlook: PowerPlan | None) -> None:
     if outlook is not None:
-        _print_list("what it would take, by the spreads measured here", outlook.sentences)
+        _print_list("what would be needed to decide, from the spreads measured here", outlook.sentences)
 
 
 def _headline(found: Rescored) -> str:
@@ -90,14 +93,16 @@ def _headline(found: Rescored) -> str:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Print arms, comparisons, a sentence for each, and what a reader has to know; nothing is cut."""
+    """Print arms, comparisons, a sentence on each, and the notes; nothing is left out."""
     print_table(_arms_table(comparison))
     if comparison.comparisons:
         print_table(_comparisons_table(comparison))
     for compared in comparison.comparisons:
         output.say(compared.sentence, bullet="- ")
     if comparison.global_test is not None and comparison.global_test.p == comparison.global_test.p:
-        output.say(f"All arms alike: p = {_p(comparison.global_test.p)} (one test over all of them).", bullet="- ")
+        output.say(
+            f"Test that all arms are equal: p = {_p(comparison.global_test.p)} (one test for all arms).", bullet="- "
+        )
     _print_list("notes", notes_on(comparison))
     _print_list("methods", [f"{step}: {name}" for step, name in comparison.methods.items()])
 
@@ -108,14 +113,15 @@ def _arms_table(comparison: Comparison) -> Table:
     table = _table(f"{entry.title}{', %' if in_percent else ''}")
     table.add_column("arm")
     table.add_column("seeds", justify="right")
-    for name in ("mean", f"{100 * comparison.level:g}% CI", "seeds from - to"):
+    for name in ("mean", f"{percent(comparison.level)} CI", "range over seeds"):
         table.add_column(name, justify="right", no_wrap=True)
     for arm in comparison.arms:
         values = arm.by_seed.values()
         mean, low, high, least, most = (
-            _number(value, percent=in_percent) for value in (arm.mean, arm.low, arm.high, min(values), max(values))
+            (proportion if in_percent else decimal)(value)
+            for value in (arm.mean, arm.low, arm.high, min(values), max(values))
         )
-        table.add_row(arm.arm, str(len(values)), mean, f"{low} to {high}", f"{least} - {most}")
+        table.add_row(arm.arm, str(len(values)), mean, f"{low} to {high}", f"{least} to {most}")
     return table
 
 
@@ -123,16 +129,12 @@ def _table(title: str) -> Table:
     return Table(title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
 
 
-def _number(value: float, *, percent: bool) -> str:
-    return f"{100 * value:.1f}" if percent else f"{value:.3f}"
-
-
 def _comparisons_table(comparison: Comparison) -> Table:
     in_points = METRICS[comparison.metric].unit == "proportion"
     title = f"Differences{' in points' if in_points else ''}, positive is better"
     table = _table(title)
     table.add_column("comparison")
-    for name in ("effect", f"{100 * comparison.level:g}% CI", "p adj."):
+    for name in ("effect", f"{percent(comparison.level)} CI", "p adj."):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict")
     checked = any(compared.cross_check is not None for compared in comparison.comparisons)
@@ -156,7 +158,7 @@ def _cells(compared: Compared) -> tuple[str, ...]:
 def _check(compared: Compared) -> str:
     found = compared.cross_check
     if found is None:
-        return "-"
+        return NONE
     return f"{interval(compared.result.metric, found.low, found.high)}{'' if found.agrees else ' !'}"
 
 

@@ -1,4 +1,4 @@
-"""``studies``, ``schema``, ``data``, ``env``: what there is."""
+"""``studies``, ``schema``, ``data``, ``env``: lists of what is available."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def schema() -> None:
 
 
 def data_sets(*, as_json: bool) -> None:
-    """List the catalogue, and where each set is."""
+    """List the catalogue of data sets, with the folder of each."""
     rows = [_data_set(name) for name in catalogue.data_set_names()]
     if as_json:
         print_json({"data_sets": rows})
         return
-    table = Table("name", "what", "licence", "here", box=None, padding=(0, 2, 0, 0))
+    table = Table("name", "what", "licence", "folder", box=None, padding=(0, 2, 0, 0))
     for row in rows:
-        table.add_row(row["name"], row["title"], row["licence"], row["path"] or "no")
+        table.add_row(row["name"], row["title"], row["licence"], row["path"] or "not downloaded")
     print_table(table)
 
 
@@ -61,7 +61,7 @@ def _data_set(name: str) -> dict[str, Any]:
 
 
 def fetch(name: str, *, as_json: bool) -> None:
-    """Download one data set into the cache, and say under which licence it may be used."""
+    """Download one data set into the cache, and print its licence."""
     with progress_bar() as progress:
         path = catalogue.fetch(name, progress)
     licence = catalogue.entry(name).licence

@@ -1,4 +1,4 @@
-"""The command ``scantrial``. Commands import what they need when they run, so that help is quick."""
+"""The command ``scantrial``. Commands import what they need when they run, so that ``--help`` is quick."""
 
 from __future__ import annotations
 
@@ -38,10 +38,12 @@ class FormatOption(StrEnum):
     all = "all"
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON: unrounded numbers, nothing cut.")]
+Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, with unrounded numbers.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A study folder.")]
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or a built-in study's name.")]
-Sets = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change the study file: recipe.epochs=2")]
+Sets = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study file: recipe.epochs=2")
+]
 
 
 @app.command()
@@ -49,7 +51,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The study folder.")] = Path("demo"),
     as_json: Json = False,
 ) -> None:
-    """Run a small trial on embedded scans: two arms, three seeds, a report, in under a minute."""
+    """Run a small trial on built-in scans: two arms, three seeds, a report, in under a minute."""
     from scantrial.cli import run
 
     run.run("demo", out=out, as_json=as_json)
@@ -58,29 +60,42 @@ def demo(
 @app.command()
 def run(  # noqa: PLR0913, PLR0917 - the options of the command
     study: Study,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The study folder [STUDY's name].")] = None,
-    seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="Seeds 0 to N-1, not the file's.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="The study folder (default: STUDY's name).")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", metavar="N", help="Use seeds 0 to N-1, not the file's.")
+    ] = None,
     sets: Sets = [],  # noqa: B006 - typer wants a list and makes a new one each time
     workers: Annotated[
-        str, typer.Option("--workers", metavar="N|auto", help="Runs trained at the same time; auto: measured.")
+        str,
+        typer.Option(
+            "--workers", metavar="N|auto", help="Runs trained at the same time; auto measures what is fastest."
+        ),
     ] = "1",
     threads: Annotated[
-        int | None, typer.Option("--threads", metavar="N", help="Threads of each run [shared out].")
+        int | None,
+        typer.Option(
+            "--threads", metavar="N", help="Threads of each run (default: the cores are divided among the workers)."
+        ),
     ] = None,
-    engine: Annotated[EngineName, typer.Option("--engine", help="Which training engine.")] = "auto",
+    engine: Annotated[EngineName, typer.Option("--engine", help="The training engine.")] = "auto",
     device: Annotated[DeviceName, typer.Option("--device", help="Where to train.")] = "auto",
     skip_unreadable: Annotated[
-        bool, typer.Option("--skip-unreadable", help="Go on without scans that cannot be read; the report counts them.")
+        bool, typer.Option("--skip-unreadable", help="Leave out scans that cannot be read; the report counts them.")
     ] = False,
     checkpoint_every: Annotated[
-        float, typer.Option("--checkpoint-every", metavar="S", help="Seconds between checkpoints; 0 is every epoch.")
+        float, typer.Option("--checkpoint-every", metavar="S", help="Seconds between checkpoints; 0 means every epoch.")
     ] = 60.0,
     reuse: Annotated[
-        list[Path], typer.Option("--reuse", metavar="DIR", help="Take equal finished runs over from this study folder.")
+        list[Path],
+        typer.Option(
+            "--reuse", metavar="DIR", help="Copy equal finished runs from this study folder instead of training them."
+        ),
     ] = [],  # noqa: B006 - as above
     as_json: Json = False,
 ) -> None:
-    """Train every run of a study that is not there yet, and write the report. Resumes what it finds."""
+    """Train the missing runs of a study and write the report. Unfinished runs are resumed."""
     from scantrial.cli import run
 
     run.run(
@@ -102,32 +117,36 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
 def plan(  # noqa: PLR0913, PLR0917 - the options of the command
     study: Study,
     pilot: Annotated[
-        Path | None, typer.Option("--pilot", metavar="DIR", help="A study folder that measures what is else assumed.")
+        Path | None, typer.Option("--pilot", metavar="DIR", help="A study folder to measure the assumptions in.")
     ] = None,
     seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="Plan with N seeds.")] = None,
     n_cases: Annotated[int | None, typer.Option("--n-cases", metavar="N", help="Plan with N test cases.")] = None,
     sets: Sets = [],  # noqa: B006 - typer wants a list and makes a new one each time
     difference: Annotated[
         float | None,
-        typer.Option("--difference", metavar="D", help="The true difference to find (default: the margin)."),
+        typer.Option("--difference", metavar="D", help="The true difference to detect (default: the margin)."),
     ] = None,
-    value: Annotated[float | None, typer.Option("--value", metavar="P", help="Assume this value.")] = None,
+    value: Annotated[float | None, typer.Option("--value", metavar="P", help="Assumed value of the metric.")] = None,
     disagreement: Annotated[
-        float | None, typer.Option("--disagreement", metavar="P", help="Assume two arms disagree on this share.")
+        float | None,
+        typer.Option(
+            "--disagreement", metavar="P", help="Assumed share of cases that only one of two arms gets right."
+        ),
     ] = None,
     correlation: Annotated[
-        float | None, typer.Option("--correlation", metavar="R", help="Assume this correlation of two arms' AUROC.")
+        float | None, typer.Option("--correlation", metavar="R", help="Assumed correlation of two arms' AUROC.")
     ] = None,
     sd_training: Annotated[
-        float | None, typer.Option("--sd-training", metavar="P", help="Assume this spread over seeds.")
+        float | None, typer.Option("--sd-training", metavar="P", help="Assumed standard deviation over seeds.")
     ] = None,
     shared: Annotated[
-        float | None, typer.Option("--shared", metavar="P", help="Assume this part of it stays when trained again.")
+        float | None,
+        typer.Option("--shared", metavar="P", help="Assumed part of the disagreement that stays when trained again."),
     ] = None,
-    time: Annotated[bool, typer.Option("--time", help="Train two epochs of each recipe to tell how long.")] = False,
+    time: Annotated[bool, typer.Option("--time", help="Train two epochs of each recipe to estimate the time.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Tell before any training what a study can show, and how long it takes."""
+    """Show, before any training, what a study can detect and how long it takes."""
     from scantrial.cli import plan
 
     plan.plan(
@@ -155,7 +174,7 @@ def about(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List what only the author can tell, with the answers; they may be written into a finished study."""
+    """List the questions that only the author can answer, with the answers given; --out writes these into a study."""
     from scantrial.cli import about
 
     about.about(study, folder=folder, as_json=as_json)
@@ -168,17 +187,19 @@ def audit(
         typer.Argument(metavar="DATA", help="Scans (folder, file, data set), a study file or name, a study folder."),
     ],
     patient: Annotated[
-        str | None, typer.Option("--patient", metavar="REGEX", help="Finds the patient in a file's name: '(p[0-9]+)_'")
+        str | None,
+        typer.Option("--patient", metavar="REGEX", help="Pattern for the patient in a file's name: '(p[0-9]+)_'"),
     ] = None,
     split: Annotated[
-        str | None, typer.Option("--split", metavar="YAML", help="As data.split in a study: '{test: given, val: 0.2}'")
+        str | None,
+        typer.Option("--split", metavar="YAML", help="The split, as data.split in a study: '{test: given, val: 0.2}'"),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures as well.")
+        Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with pictures.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Look for what is wrong with the scans: leakage, duplicates, shift, shortcuts, labels."""
+    """Check the scans for leakage, duplicates, shift, shortcuts and wrong labels."""
     from scantrial.cli import audit
 
     audit.audit(data, patient=patient, split=split, html=html, as_json=as_json)
@@ -186,7 +207,7 @@ def audit(
 
 @app.command()
 def status(folder: Folder, as_json: Json = False) -> None:
-    """Tell what is done, running and left, and how long it will take."""
+    """Show what is finished, running and waiting, and the time left."""
     from scantrial.cli import status
 
     status.status(folder, as_json=as_json)
@@ -212,7 +233,7 @@ def report(
     folder: Folder,
     formats: Annotated[
         list[FormatOption] | None,
-        typer.Option("--format", help="Report format, default html; may be given several times.", show_default=False),
+        typer.Option("--format", help="Report format (default: html); can be given several times.", show_default=False),
     ] = None,
     assets: Annotated[
         Path | None,
@@ -233,16 +254,17 @@ def report(
 def serve(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A study folder, or a folder of study folders.")],
     port: Annotated[
-        int | None, typer.Option("--port", metavar="N", min=1, max=65535, help="The port [a free one near 8765].")
+        int | None,
+        typer.Option("--port", metavar="N", min=1, max=65535, help="The port (default: a free one near 8765)."),
     ] = None,
     host: Annotated[str, typer.Option("--host", metavar="H", help="The address to bind to.")] = "127.0.0.1",
     allow_remote: Annotated[
-        bool, typer.Option("--allow-remote", help="Let other machines ask; they need the token too.")
+        bool, typer.Option("--allow-remote", help="Accept requests from other machines; they need the token too.")
     ] = False,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the address in a browser.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Show studies in a browser, live: progress, curves, results, every case. Only reads; ends with Ctrl-C."""
+    """Show studies in a browser, live: progress, curves, results, every case. Read-only; Ctrl-C stops it."""
     from scantrial.cli import serve
 
     serve.serve(folder, host=host, port=port, allow_remote=allow_remote, open_browser=browser, as_json=as_json)
@@ -256,41 +278,47 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
         typer.Option("--predictions", metavar="FILE", help="Predictions of any framework: CSV or Parquet."),
     ] = None,
     metric: Annotated[
-        str | None, typer.Option("--metric", metavar="NAME", help="What to compare: auroc, f1 [the study's; accuracy].")
+        str | None,
+        typer.Option(
+            "--metric", metavar="NAME", help="The metric, such as auroc or f1 (default: the study's, or accuracy)."
+        ),
     ] = None,
     margin: Annotated[
         float | None, typer.Option("--margin", metavar="X", help="The smallest difference that matters: 0.02.")
     ] = None,
     control: Annotated[
-        str | None, typer.Option("--control", metavar="ARM", help="Set every other arm against this one.")
+        str | None, typer.Option("--control", metavar="ARM", help="Compare every other arm with this one.")
     ] = None,
     pairs: Annotated[
         Literal["all", "control"] | None,
-        typer.Option("--pairs", help="Which comparisons [all, or against the control]."),
+        typer.Option("--pairs", help="Which pairs to compare (default: all, or each arm with the control)."),
     ] = None,
     level: Annotated[float, typer.Option("--level", metavar="X", help="Confidence level.")] = 0.95,
-    split: Annotated[Literal["train", "val", "test"], typer.Option("--split", help="Whose rows are judged.")] = "test",
+    split: Annotated[Literal["train", "val", "test"], typer.Option("--split", help="The split to evaluate.")] = "test",
     threshold: Annotated[
-        float | None, typer.Option("--threshold", metavar="X", help="Positive is a score above it [0.5].")
+        float | None, typer.Option("--threshold", metavar="X", help="Scores above it are positive (default: 0.5).")
     ] = None,
     threshold_rule: Annotated[
         Literal["sensitivity", "youden"] | None,
-        typer.Option("--threshold-rule", help="Choose it for each run on validation rows."),
+        typer.Option("--threshold-rule", help="Choose the threshold of each run on validation rows."),
     ] = None,
     target_sensitivity: Annotated[
-        float | None, typer.Option("--target-sensitivity", metavar="X", help="Of the rule sensitivity [0.9].")
+        float | None,
+        typer.Option("--target-sensitivity", metavar="X", help="Target of the rule sensitivity (default: 0.9)."),
     ] = None,
     positive: Annotated[
         str | None,
-        typer.Option("--positive", metavar="NAME", help="The class that scores are of."),
+        typer.Option("--positive", metavar="NAME", help="The class that the scores are for."),
     ] = None,
     bootstrap: Annotated[
         bool | None,
-        typer.Option("--bootstrap/--no-bootstrap", help="Cross-check by a crossed bootstrap [where it is quick]."),
+        typer.Option(
+            "--bootstrap/--no-bootstrap", help="Cross-check by a crossed bootstrap (default: if it is quick)."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare arms: intervals over seeds and cases, verdicts in words. Takes a study folder or anyone's predictions."""
+    """Compare arms: intervals over seeds and cases, verdicts in words. Takes a study folder or predictions."""
     from scantrial.cli import compare
 
     compare.compare(
@@ -314,10 +342,10 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A finished run: DIR/runs/ARM/seed-S.")],
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Image files that can be read, .npy arrays.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Image files or .npy arrays.")],
     as_json: Json = False,
 ) -> None:
-    """Judge new image files with a trained network."""
+    """Classify new image files with a trained network."""
     from scantrial.cli import predict
 
     predict.predict(model, files, as_json=as_json)
@@ -341,7 +369,7 @@ def schema(as_json: Json = False) -> None:  # noqa: ARG001 - the schema is JSON 
 
 @app.command()
 def env(as_json: Json = False) -> None:
-    """Tell versions, cores, devices and engines."""
+    """Show versions, cores, devices and engines."""
     from scantrial.cli import listing
 
     listing.env(as_json=as_json)
@@ -353,12 +381,12 @@ def data(context: typer.Context, as_json: Json = False) -> None:
     if context.invoked_subcommand is None:
         data_list(as_json=as_json)
     elif as_json:
-        raise typer.BadParameter(f"--json belongs behind {context.invoked_subcommand}")
+        raise typer.BadParameter(f"put --json after {context.invoked_subcommand}")
 
 
 @data_app.command("list")
 def data_list(as_json: Json = False) -> None:
-    """List the public data sets, and which of them are here."""
+    """List the public data sets, and which of them are downloaded."""
     from scantrial.cli import listing
 
     listing.data_sets(as_json=as_json)
@@ -369,7 +397,7 @@ def data_fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A data set of `scantrial data list`.")],
     as_json: Json = False,
 ) -> None:
-    """Download a public data set into the cache; an interrupted download goes on."""
+    """Download a public data set into the cache; an interrupted download is resumed."""
     from scantrial.cli import listing
 
     listing.fetch(name, as_json=as_json)
@@ -385,14 +413,14 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 def main() -> None:
-    """Run the command line; no error of the user's or of the disk's ends in a traceback."""
+    """Run the command line; user errors and disk errors end in a message, not in a traceback."""
     accept_every_character()
     with _plain_errors():
         app()
 
 
 def accept_every_character() -> None:
-    """Spell out what a stream's encoding lacks by its number instead of failing on it."""
+    """Write characters that a stream's encoding lacks as escapes, instead of failing on them."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,6 +1,6 @@
-"""Where words go: results to standard output, progress to standard error.
+"""Print results to standard output and progress to standard error.
 
-Names of files, arms and questions are printed as they are: no console here reads markup or emoji codes.
+Names of files, arms and questions are printed unchanged: no console here reads markup or emoji codes.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from scantrial.core.progress import Progress as Tell
 from scantrial.store.schema import dump_json
 
 _WIDE = 100_000
-"""Columns of a table that nobody reads in a terminal: every row is one line."""
+"""Width of a table that is not printed to a terminal: every row is one line."""
 
 
 def make_console(
     *, stderr: bool = False, file: IO[str] | None = None, width: int | None = None, terminal: bool | None = None
 ) -> Console:
-    """Return a console that prints words as they are; on `terminal` None it looks whether there is one."""
+    """Return a console that prints text unchanged; with `terminal` None it finds out whether it is a terminal."""
     return Console(
         stderr=stderr,
         file=file,
@@ -43,9 +43,9 @@ err = make_console(stderr=True)
 
 
 def print_json(content: Any) -> None:
-    """Print JSON to standard output as UTF-8, whatever the locale; nothing rounded, nothing cut.
+    """Print JSON to standard output as UTF-8, whatever the locale; numbers are not rounded, texts not shortened.
 
-    A byte of a file name that is no text, which Python keeps as a surrogate, becomes its JSON escape.
+    A byte of a file name that is not valid text, which Python keeps as a surrogate, is written as its JSON escape.
     """
     text = dump_json(content) + "\n"
     sys.stdout.flush()
@@ -58,18 +58,18 @@ def print_json(content: Any) -> None:
 
 
 WIDTH, WIDEST = 80, 100
-"""Columns of a line of text that is no terminal's, and the most in one: longer lines are hard to read."""
+"""Width of a line that is not printed to a terminal, and the largest in a terminal: longer lines are hard to read."""
 
 
 def say(text: str, *, bullet: str = "", under: str | None = None, console: Console | None = None) -> None:
-    """Print words, broken between words; further lines stand under the first one's words.
+    """Print text, wrapped between words; later lines are aligned with the text of the first.
 
     A word that is too long for a line, such as a path, is not broken.
 
     Parameters
     ----------
-    bullet : stands before the first line, with its indentation
-    under : stands before the others; default: as many blanks
+    bullet : text before the first line, with its indentation
+    under : text before the other lines; default: as many blanks
     """
     console = console or out
     width = min(console.width, WIDEST) if console.is_terminal else WIDTH
@@ -85,7 +85,7 @@ def say(text: str, *, bullet: str = "", under: str | None = None, console: Conso
 
 
 def print_table(table: Table, *, console: Console | None = None) -> None:
-    """Print a table and cut nothing: long cells are folded in a terminal, elsewhere every row is one line."""
+    """Print a table in full: a terminal folds long cells, elsewhere every row is one line."""
     for column in table.columns:
         column.overflow = "fold"
     console = console or out
@@ -118,9 +118,9 @@ def _say_ends(what: str, n_done: int, n_total: int) -> None:
 
 
 def duration(seconds: float | None) -> str:
-    """Return a time for people: ``45 s``, ``3 min 20 s``, ``2 h 5 min``; ``?`` where it is not known."""
+    """Return a time for people: ``45 s``, ``3 min 20 s``, ``2 h 5 min``; ``not known yet`` for None."""
     if seconds is None:
-        return "?"
+        return "not known yet"
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
     if hours:

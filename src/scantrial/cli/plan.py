@@ -1,4 +1,4 @@
-"""``plan``: before any training, what a design can show and how long it takes."""
+"""``plan``: what a design can show and how long it takes, before any training."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def plan(study: str, *, as_json: bool, **options: Any) -> None:
 
 
 def print_plan(found: api.StudyPlan) -> None:
-    """Print the design, what it stands on, the answer, two short tables, the warnings and the time."""
+    """Print the design, its assumptions, the answer, two short tables, the warnings and the time."""
     plan = found.plan
     say(found.question)
     say(_design(found))
@@ -65,9 +65,9 @@ def _design(found: api.StudyPlan) -> str:
 
 def _print_basis(plan: PowerPlan) -> None:
     if not plan.basis.assumptions:
-        say(f"Measured by the {plan.basis.source}.")
+        say(f"Measured in the {plan.basis.source}.")
         return
-    say("Assumed, for nothing has been trained; each can be changed:")
+    say("Assumptions, because nothing has been trained yet; each can be changed:")
     for name, item in plan.basis.assumptions.items():
         out.print(f"  {'--' + name.replace('_', '-'):<14} {item.value:<6g} {MEANINGS[name]}")
         out.print(f"{'':24}({item.origin})")
@@ -94,11 +94,15 @@ def _print_curve(plan: PowerPlan, curve: PowerCurve, fixed: str) -> None:
 def _time(time: StudyTime) -> list[str]:
     total = time.total_s
     if total is None and all(arm.epoch_s is None for arm in time.arms):
-        return [f"How long it takes: {time.source}."]
+        return [f"Training time: {time.source}."]
     lines = [
         f"  {arm.arm}: {arm.n_epochs} epochs, "
         + ("not known" if arm.run_s is None else f"{duration(arm.run_s)} a run ({arm.epoch_s:.2g} s an epoch)")
         for arm in time.arms
     ]
-    whole = "not known, for an arm's is not" if total is None else f"about {duration(total)} with one worker"
-    return [f"How long it takes: {whole} ({time.source}):", *lines]
+    whole = (
+        "not known, because that of an arm is not known"
+        if total is None
+        else f"about {duration(total)} with one worker"
+    )
+    return [f"Training time: {whole} ({time.source}):", *lines]

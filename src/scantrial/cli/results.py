@@ -12,6 +12,7 @@ from rich.table import Table
 from scantrial.analysis.metrics import METRICS
 from scantrial.api import Status
 from scantrial.cli.output import out, print_table, say
+from scantrial.core.format import NONE, decimal, proportion
 from scantrial.core.records import Split
 from scantrial.findings.view import ArmView, ReportView, RunView
 from scantrial.prose.verdicts import in_short
@@ -22,7 +23,7 @@ _COLUMNS: tuple[tuple[Split, str], ...] = (("val", "accuracy"), ("test", "accura
 
 
 def outcome_dict(outcome: Outcome, view: ReportView, report_path: Path) -> dict[str, Any]:
-    """Return everything that a call of ``run`` came to; `view` holds the numbers of its folder."""
+    """Return the full result of a call of ``run``; `view` holds the numbers of its folder."""
     return {
         "folder": str(outcome.folder),
         "report": str(report_path),
@@ -55,7 +56,7 @@ def status_dict(status: Status) -> dict[str, Any]:
 def print_results(view: ReportView) -> None:
     """Print each arm's metrics on validation and test: mean over its seeds, and the range."""
     table = Table(title=view.question, title_justify="left", box=SIMPLE_HEAD)
-    table.caption = "mean over seeds (minimum-maximum)"
+    table.caption = "mean over seeds (smallest to largest)"
     table.add_column("arm")
     table.add_column("seeds", justify="right")
     columns = [(split, name) for split, name in _COLUMNS if split in view.splits]
@@ -72,14 +73,14 @@ def print_results(view: ReportView) -> None:
 
 
 def print_verdicts(view: ReportView) -> None:
-    """Print the answer to the study's question; a study of one arm asks none."""
+    """Print the answer to the study's question; a study of one arm has none."""
     if len(view.arms) > 1:
         for sentence in in_short(view.judgement):
             say(sentence, bullet="- ")
 
 
 def print_diagnosis(view: ReportView) -> None:
-    """Print what the learning curves show, arm by arm, and what the gap from validation to test is due to."""
+    """Print what the learning curves show, arm by arm, and what explains the gap from validation to test."""
     for arm in view.diagnosis.arms:
         if arm.said:
             out.print(f"\n{arm.label}", style="bold")
@@ -95,10 +96,13 @@ def print_diagnosis(view: ReportView) -> None:
 def _cell(arm: ArmView, split: Split, name: str) -> str:
     summary = arm.summaries.get(split, {}).get(name)
     if summary is None or summary.n == 0:
-        return "-"
-    scale, digits = (100, 1) if METRICS[name].unit == "proportion" else (1, 2)
-    mean, low, high = (f"{scale * value:.{digits}f}" for value in (summary.mean, summary.minimum, summary.maximum))
-    return f"{mean} ({low}-{high})"
+        return NONE
+    in_percent = METRICS[name].unit == "proportion"
+    mean, low, high = (
+        proportion(value) if in_percent else decimal(value, 2)
+        for value in (summary.mean, summary.minimum, summary.maximum)
+    )
+    return f"{mean} ({low} to {high})"
 
 
 def _results_dict(view: ReportView) -> dict[str, Any]:

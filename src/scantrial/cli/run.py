@@ -1,4 +1,4 @@
-"""``run`` and ``demo``: train, show how it goes, say what came of it."""
+"""``run`` and ``demo``: train, show the progress, print the results."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from scantrial import api
 from scantrial.cli.audit import say_audit
 from scantrial.cli.output import duration, err, out, print_json, progress_bar
 from scantrial.cli.results import outcome_dict, print_diagnosis, print_results, print_verdicts
+from scantrial.core.format import NONE, counted, percent
 from scantrial.findings.view import ReportView
 from scantrial.store.folder import RunKey
 from scantrial.study.pool import Event
@@ -34,7 +35,7 @@ def run(study: str, *, as_json: bool, **options: Any) -> None:
     loaded = api.load_study(study, sets=sets, seeds=seeds)
     n_runs = len(loaded.arms) * len(loaded.seeds)
     folder = Path(options.pop("out", None) or api.default_folder(loaded))
-    size = f"{_counted(len(loaded.arms), 'arm')} x {_counted(len(loaded.seeds), 'seed')} = {_counted(n_runs, 'run')}"
+    size = f"{counted(len(loaded.arms), 'arm')} x {counted(len(loaded.seeds), 'seed')} = {counted(n_runs, 'run')}"
     title = f"{loaded.spec.study}: {size}, to {folder}"
     err.print(title)
     with _interruptible():
@@ -51,7 +52,7 @@ def run(study: str, *, as_json: bool, **options: Any) -> None:
 
 
 def _carry_out(study: Study, folder: Path, options: Mapping[str, Any]) -> Outcome:
-    """Train, with a bar while the scans are read and the runs' progress after that."""
+    """Train; show a bar while the scans are read, then the progress of the runs."""
     with ExitStack() as reading, _display(err) as display:
         progress = reading.enter_context(progress_bar())
 
@@ -67,17 +68,17 @@ def _carry_out(study: Study, folder: Path, options: Mapping[str, Any]) -> Outcom
 
 def _say_workers(choice: WorkerChoice) -> None:
     if choice.workers > 1 or choice.measured:
-        at_once = f"{_counted(choice.workers, 'run')} at a time, {_counted(choice.threads, 'thread')} each"
+        at_once = f"{counted(choice.workers, 'run')} at a time, {counted(choice.threads, 'thread')} each"
         err.print(f"training {at_once} ({choice.reason})")
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """End in words on Ctrl-C; the workers have ended by then, and their checkpoints are kept."""
+    """End with a message on Ctrl-C; by then the workers have ended and their checkpoints are kept."""
     try:
         yield
     except KeyboardInterrupt:
-        err.print("scantrial: stopped; the same command goes on from here")
+        err.print("scantrial: stopped; run the same command to continue")
         raise SystemExit(INTERRUPTED) from None
 
 
@@ -86,7 +87,7 @@ def _print_outcome(outcome: Outcome, view: ReportView, report_path: Path) -> Non
     print_verdicts(view)
     print_diagnosis(view)
     for key, source in outcome.reused.items():
-        out.print(f"taken over: {key} from {source}")
+        out.print(f"copied: {key} from {source}")
     for key in outcome.diverged:
         out.print(f"diverged: {key} (its loss was not finite)")
     for failure in outcome.failed:
@@ -99,7 +100,7 @@ def _display(console: Console) -> _LiveTable | _PlainLines:
 
 
 class _PlainLines:
-    """One line when a run starts and ends, and every ten seconds between."""
+    """Print a line when a run starts and ends, and one every ten seconds in between."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -117,8 +118,8 @@ class _PlainLines:
         self._said = time.monotonic()
         what = {
             "started": "started",
-            "epoch": f"epoch {event.epoch} of {event.n_epochs}, val accuracy {_percent(event.val_accuracy)}",
-            "done": f"taken over from {event.reused_from}" if event.reused_from else event.status,
+            "epoch": f"epoch {event.epoch} of {event.n_epochs}, val accuracy {_accuracy(event)}",
+            "done": f"copied from {event.reused_from}" if event.reused_from else event.status,
             "failed": f"failed: {event.message}",
         }[event.kind]
         left = "" if clock.seconds_left is None else f" ({duration(clock.seconds_left)} left)"
@@ -126,7 +127,7 @@ class _PlainLines:
 
 
 class _LiveTable:
-    """A table of the runs in progress that is drawn anew with every epoch."""
+    """Show a table of the runs in progress, drawn anew at every epoch."""
 
     def __init__(self, console: Console) -> None:
         self._rows: dict[RunKey, Event] = {}
@@ -154,19 +155,17 @@ class _LiveTable:
         self._live.update(self._table(clock), refresh=True)
 
     def _table(self, clock: Clock) -> Table:
-        left = duration(clock.seconds_left)
-        table = Table(title=f"{self._n_ended} of {len(clock.n_epochs)} runs done, {left} left", title_justify="left")
+        left = "" if clock.seconds_left is None else f", {duration(clock.seconds_left)} left"
+        table = Table(
+            title=f"{self._n_ended} of {counted(len(clock.n_epochs), 'run')} done{left}", title_justify="left"
+        )
         for column in ("arm", "seed", "epoch", "val accuracy"):
             table.add_column(column, justify="left" if column == "arm" else "right")
         for key, event in self._rows.items():
             epoch = f"{event.epoch} / {clock.n_epochs[key]}"
-            table.add_row(key.arm, str(key.seed), epoch, _percent(event.val_accuracy))
+            table.add_row(key.arm, str(key.seed), epoch, _accuracy(event))
         return table
 
 
-def _counted(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f} %"
+def _accuracy(event: Event) -> str:
+    return NONE if event.val_accuracy is None else percent(event.val_accuracy, 1)

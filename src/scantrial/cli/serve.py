@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def serve(folder: Path, *, host: str, port: int | None, allow_remote: bool, open_browser: bool, as_json: bool) -> None:
-    """Serve a folder until Ctrl-C; the address is printed as soon as it can be opened."""
+    """Serve a folder until Ctrl-C; print the address as soon as it can be opened."""
     for package in ("starlette", "uvicorn"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(extra="web", package=package.capitalize(), needed_for="the page")
@@ -26,7 +26,7 @@ def serve(folder: Path, *, host: str, port: int | None, allow_remote: bool, open
         else:
             out.print(door.address)
         out.file.flush()
-        err.print(f"scantrial: serving {folder}; Ctrl-C ends it")
+        err.print(f"scantrial: serving {folder}; press Ctrl-C to stop")
 
     server.run_server(
         folder,

@@ -25,7 +25,7 @@ def show(folder: Path, case: int, *, arm: str | None, seed: int | None, png: Pat
 
 
 def _print_line(line: str) -> None:
-    """Print a line of a case with the indentation that it has; where the case is from stays one line."""
+    """Print a line of a case with its indentation; the line that names its source is not wrapped."""
     words = line.lstrip()
     if not words or words.startswith("source:"):
         out.print(line)

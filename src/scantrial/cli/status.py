@@ -1,4 +1,4 @@
-"""``status``: what is done, running and left."""
+"""``status``: what is finished, running and waiting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scantrial.cli.results import status_dict
 
 
 def status(folder: Path, *, as_json: bool) -> None:
-    """Print what is done, running and left."""
+    """Print what is finished, running and waiting."""
     found = api.status(folder)
     if as_json:
         print_json(status_dict(found))
@@ -23,7 +23,7 @@ def status(folder: Path, *, as_json: bool) -> None:
     n_diverged = f" ({len(found.diverged)} diverged)" if found.diverged else ""
     out.print(f"finished {len(found.finished)}{n_diverged}, running {len(found.running)}, waiting {len(found.waiting)}")
     for key, source in found.reused:
-        out.print(f"  taken over {key}: from {source['folder']}, {source['arm']}/seed-{source['seed']}")
+        out.print(f"  copied {key}: from {source['folder']}, {source['arm']}/seed-{source['seed']}")
     for item in found.running:
         out.print(f"  running {item['arm']}/seed-{item['seed']}: epoch {item['epoch']} of {item['n_epochs']}")
     for key, message in found.failed:
@@ -31,7 +31,7 @@ def status(folder: Path, *, as_json: bool) -> None:
     if found.running:
         out.print(f"time left: {duration(found.seconds_left)}")
     elif found.holder is None and (found.waiting or found.failed):
-        out.print(f"to go on: scantrial run STUDY --out {found.folder}")
+        out.print(f"to continue: scantrial run STUDY --out {found.folder}")
 
 
 def _held_by(holder: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
-"""Learning curves as small SVG drawings, fast enough to be drawn anew with every epoch.
+"""Learning curves as small SVG drawings, fast enough to be redrawn at every epoch.
 
-The report's figures are drawn with more care; here a curve has to follow a training. Colours come from the page.
+The report's figures are drawn with more care; these curves have to keep up with a training. Colours come from the page.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class _Arm(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """A mark of an axis: where, and what it says."""
+    """A mark of an axis: its place and its text."""
 
     at: float
     text: str
@@ -184,7 +184,7 @@ def _round_up(value: float) -> float:
 
 
 def _said(value: float, quantity: str) -> str:
-    return f"{100 * value:.4g}%" if quantity == "accuracy" else f"{value:.4g}"
+    return f"{100 * value:.4g} %" if quantity == "accuracy" else f"{value:.4g}"
 
 
 def _alt(arm: _Arm, quantity: str) -> str:

@@ -18,9 +18,9 @@ def _asked(key: str) -> Any:
 
 
 class AboutSpec(BaseModel):
-    """What only the author can know, for the report; no training and no verdict depends on it.
+    """What only the author can know, for the report; it affects neither training nor verdicts.
 
-    Every key may be left out, and each takes a text or a list of texts. `scantrial.core.about` says what is asked.
+    Every key is optional and takes a text or a list of texts. `scantrial.core.about` has the questions.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

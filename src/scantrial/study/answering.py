@@ -1,4 +1,4 @@
-"""Put the author's answers into a study folder: nothing is trained, neither scans nor PyTorch are needed."""
+"""Write the author's answers into a study folder, without training, scans or PyTorch."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from scantrial.study.file import to_yaml
 from scantrial.study.study import Study
 
 CHANGE = "changed about"
-"""How the log of versions calls it."""
+"""The name of this change in the log of versions."""
 
 
 def record_answers(study: Study, folder: StudyFolder) -> bool:
-    """Take over what a study file says under ``about``, and log it as a version; return whether anything changed.
+    """Copy the ``about`` part of a study file and log it as a version; return whether anything changed.
 
-    Only the answers are taken: whatever else the file says, arms, seeds and hypotheses of the folder stay.
+    Only the answers are copied: the folder keeps its arms, seeds and hypotheses, whatever else the file says.
 
     Raises
     ------
     StudyConflictError
-        If the folder asks another question.
+        If the folder has a different question.
     LockedError
         If another process holds the folder.
     """
@@ -32,9 +32,9 @@ def record_answers(study: Study, folder: StudyFolder) -> bool:
         plan = folder.plan()
         if plan.study != study.spec.study:
             raise StudyConflictError(
-                f"{folder.path} asks {plan.study!r}, the study file {study.spec.study!r}",
+                f"{folder.path} asks {plan.study!r}, but the study file asks {study.spec.study!r}",
                 expected="answers about the same study",
-                do="give the study file that the folder was run with",
+                do="use the study file that the folder was run with",
             )
         given = {} if study.spec.about is None else study.spec.about.model_dump(mode="json", exclude_none=True)
         if (plan.about or {}) == given:

@@ -1,4 +1,4 @@
-"""From factors to arms: what each arm is called, what it sets, and the recipe that comes of it."""
+"""From factors to arms: the name, the settings and the recipe of each arm."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MAX_NAME = 100
 
 RECIPE_KEYS = known_keys(Recipe)
 _OPEN_PARTS = ("model.activation.", "model.args.")
-"""Below these stand a module's own arguments, which the recipe itself checks."""
+"""Keys below these are a module's own arguments, which the recipe itself checks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """An arm in the making: its recipe may be faulty.
+    """An arm that is being made: its recipe may be faulty.
 
     Parameters
     ----------
@@ -44,11 +44,11 @@ class Draft:
 
 
 class ArmBuilder:
-    """The arms of a study's plain data, made as far as they can be, with all problems on the way.
+    """Make the arms of a study's plain data as far as possible, and collect all problems.
 
     Parameters
     ----------
-    data : the study file as plain data; anything may be wrong with it
+    data : the study file as plain data, which may have any fault
     """
 
     def __init__(self, data: Mapping[str, Any]) -> None:
@@ -63,13 +63,13 @@ class ArmBuilder:
         self.drafts = self._checked(list(self._drafts()))
 
     def arms(self) -> tuple[Arm, ...]:
-        """Return the arms; only for a design without problems."""
+        """Return the arms; call it only if there are no problems."""
         return tuple(_arm(draft) for draft in self.drafts)
 
     # ------------------------------------------------------------------ recipes
 
     def changed(self, settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Problem]]:
-        """Return the base recipe with some settings, and the problems that these bring."""
+        """Return the base recipe with some settings, and the problems that these cause."""
         data: dict[str, Any] = {"recipe": self.given}
         try:
             for key, value in settings.items():
@@ -80,7 +80,7 @@ class ArmBuilder:
         return recipe, [item for item in problems if (item.path, item.message) not in self._known_problems]
 
     def _try(self, draft: Draft) -> Recipe | None:
-        """Return the recipe of one arm; its problems are reported where its settings stand."""
+        """Return the recipe of one arm; its problems are reported at its settings."""
         recipe, problems = self.changed(draft.settings)
         for problem in problems:
             combination = (problem.path, problem.message) if not draft.places else None
@@ -90,7 +90,7 @@ class ArmBuilder:
         return recipe
 
     def _takes(self, key: str, path: Path) -> bool:
-        """Return whether the recipe has that dotted key, and report it at `path` if not."""
+        """Return whether the recipe has that dotted key; if not, report it at `path`."""
         problem = key_problem(key, path)
         self.problems += [] if problem is None else [problem]
         return problem is None
@@ -98,7 +98,7 @@ class ArmBuilder:
     # ------------------------------------------------------------------ factors
 
     def _usable_factors(self) -> dict[str, list[Any]]:
-        """Return the factors whose key is one of the recipe's, and that list levels."""
+        """Return the factors that have a key of the recipe and a list of levels."""
         factors = self._data.get("factors")
         if not isinstance(factors, Mapping):
             return {}
@@ -127,7 +127,7 @@ class ArmBuilder:
                 continue
             what = level if recipe is None else recipe
             if what in seen:
-                self._report(draft.path, f"the level {shown(level)} stands twice")
+                self._report(draft.path, f"the level {shown(level)} is listed twice")
                 continue
             seen.append(what)
             if recipe is None or recipe != self.base:
@@ -163,7 +163,7 @@ class ArmBuilder:
         return Draft(name=name, label=label, settings=settings, path=path, places=places)
 
     def _short(self, key: str) -> str:
-        """Return the last part of a factor's key, or all of it if another factor ends alike."""
+        """Return the last part of a factor's key, or all of it if another factor has the same end."""
         ends = [short_key(other) for other in self.factors]
         return short_key(key) if ends.count(short_key(key)) <= 1 else key
 
@@ -184,7 +184,7 @@ class ArmBuilder:
 
     def _listed(self, design: Sequence[Any]) -> Iterator[Draft]:
         if self.factors:
-            message = "factors and a list of arms exclude each other: move what the factors vary into the arms"
+            message = "factors and a list of arms cannot be combined: move the settings of the factors into the arms"
             self._report(("factors",), message)
         if len(design) > MAX_ARMS:
             self._report(("design",), f"{len(design)} arms; a study has at most {MAX_ARMS}")
@@ -204,7 +204,7 @@ class ArmBuilder:
     def _no_overlap(self, keys: Sequence[str], path: Path) -> bool:
         pairs = [(a, b) for a in keys for b in keys if b.startswith(f"{a}.")]
         for a, b in pairs:
-            self._report(path, f"{a} and {b} overlap: one would undo the other")
+            self._report(path, f"{a} and {b} overlap: one would override the other")
         return not pairs
 
     # ------------------------------------------------------------------ checks
@@ -219,9 +219,9 @@ class ArmBuilder:
             if draft.name in names:
                 self._report(draft.path, self._clash(draft, names[draft.name]))
             elif len(draft.name) > MAX_NAME:
-                self._report(draft.path, f"the arm's name has {len(draft.name)} characters: give a list of named arms")
+                self._report(draft.path, f"the arm's name has {len(draft.name)} characters: use a list of named arms")
             elif (same := _with_recipe(result, recipe)) is not None:
-                self._report(draft.path, f"the arm {draft.name} is the same as {same.name}: it differs in no setting")
+                self._report(draft.path, f"the arm {draft.name} has the same settings as {same.name}")
             names.setdefault(draft.name, whole)
             result.append(whole)
         return result
@@ -235,15 +235,15 @@ class ArmBuilder:
 
     def _clash(self, draft: Draft, other: Draft) -> str:
         if other.name == BASE:
-            return f"the name {BASE} belongs to the recipe as it stands"
-        return f"two arms are called {draft.name}: {other.label}, and {draft.label}; give a list of named arms"
+            return f"the name {BASE} is reserved for the unchanged recipe"
+        return f"two arms are called {draft.name}: {other.label}, and {draft.label}; use a list of named arms"
 
     def _report(self, path: Path, message: str) -> None:
         self.problems.append(Problem(path=path, message=message))
 
 
 def _moved(problem: Problem, draft: Draft) -> Problem:
-    """Return a problem of an arm's recipe as one of the setting that brought it, or else of the arm."""
+    """Return a problem of an arm's recipe as a problem of the setting that caused it, or else of the arm."""
     for key, place in draft.places.items():
         steps = tuple(key.split("."))
         if problem.path[: len(steps)] == steps:
@@ -255,7 +255,7 @@ def _moved(problem: Problem, draft: Draft) -> Problem:
 
 
 def key_problem(key: str, path: Path) -> Problem | None:
-    """Return what is wrong with a dotted key that should be one of the recipe's, or None."""
+    """Return the problem of a dotted key that the recipe does not have, or None."""
     in_open_part = any(key.startswith(part) and all(key.split(".")) for part in _OPEN_PARTS)
     if in_open_part or key in RECIPE_KEYS:
         return None
@@ -264,7 +264,7 @@ def key_problem(key: str, path: Path) -> Problem | None:
 
 
 def _nearest_key(key: str) -> str | None:
-    """Return the recipe's key that is most likely meant: ``lr`` means ``optimizer.lr``."""
+    """Return the most likely key of the recipe: ``optimizer.lr`` for ``lr``."""
     bare = key.removeprefix("recipe.")
     same_end = [known for known in RECIPE_KEYS if known.rpartition(".")[2] == bare]
     if bare in RECIPE_KEYS:
@@ -291,7 +291,7 @@ def _arm(draft: Draft) -> Arm:
 
 
 def short_key(key: str) -> str:
-    """Return the telling end of a dotted key: ``lr`` of ``optimizer.lr``, ``loss`` of ``loss.name``."""
+    """Return the meaningful end of a dotted key: ``lr`` of ``optimizer.lr``, ``loss`` of ``loss.name``."""
     return key.removesuffix(".name").rpartition(".")[2]
 
 

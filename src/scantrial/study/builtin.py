@@ -27,7 +27,7 @@ def path(name: str) -> Path:
     Raises
     ------
     InputError
-        If there is none of that name; the message lists them and the nearest.
+        If there is none of that name; the message lists all names and the nearest one.
     """
     return _files()[name]
 

@@ -1,4 +1,4 @@
-"""Whether a study file may go on in a folder that already holds finished runs."""
+"""Decide whether a study file may continue in a folder that already has finished runs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from scantrial.study.to_plan import planned_data
 
 
 def describe_change(folder: StudyFolder, plan: Plan) -> str:
-    """Return in words what `plan` changes in the folder's; empty if nothing.
+    """Return in words what `plan` changes in the folder's plan; empty if nothing.
 
-    Whether the scans are the same is not told here but by `scantrial.study.record.check_same_scans`.
+    The scans are compared by `scantrial.study.record.check_same_scans`.
 
     Raises
     ------
     StudyConflictError
-        If an arm or a seed with finished runs would change or go; the message shows the difference.
+        If an arm or a seed with finished runs would change or be removed; the message shows the difference.
     """
     if not folder.exists():
         return "first version"
@@ -28,14 +28,14 @@ def describe_change(folder: StudyFolder, plan: Plan) -> str:
     if differences:
         raise StudyConflictError(
             f"{folder.path} holds runs of another study; the difference:\n" + "\n".join(f"  {d}" for d in differences),
-            expected="the arms and seeds that have finished runs, as they were; others may be added",
-            do="run into a new folder (--out DIR), or bring the study file back to what it was",
+            expected="unchanged arms and seeds where runs are finished; others may be added",
+            do="run into a new folder (--out DIR), or restore the study file",
         )
     return "; ".join(_words(folder, old, plan))
 
 
 def changed_keys(folder: StudyFolder, plan: Plan) -> list[RunKey]:
-    """Return the unfinished runs that the folder keeps something of, but that are no longer what they were."""
+    """Return the unfinished runs in the folder whose arm has changed or that are no longer planned."""
     old = folder.plan().arms if folder.exists() else ()
     same = [arm.name for arm in old if arm in plan.arms]
     return [key for key in folder.unfinished_keys() if key.arm not in same or key.seed not in plan.seeds]
@@ -58,18 +58,18 @@ def _differs(key: str, folder: StudyFolder, old: Plan, new: Plan) -> bool:
 
 
 def _conflicts(folder: StudyFolder, old: Plan, new: Plan) -> Iterator[str]:
-    """Yield one line for everything that finished runs stand on and that would change."""
+    """Yield one line for every change that would affect finished runs."""
     finished = folder.run_keys()
     for arm in old.arms:
         if not any(key.arm == arm.name for key in finished):
             continue
         if arm.name not in new.arm_names:
-            yield f"arm {arm.name}: has finished runs, now missing"
+            yield f"arm {arm.name}: has finished runs, but is missing now"
         else:
             yield from differences(f"arm {arm.name}", arm.trained, new.arm(arm.name).trained)
     gone = [seed for seed in _without(old.seeds, new.seeds) if any(key.seed == seed for key in finished)]
     if gone:
-        yield f"seeds {', '.join(map(str, gone))}: have finished runs, now missing"
+        yield f"seeds {', '.join(map(str, gone))}: have finished runs, but are missing now"
 
 
 def differences(where: str, old: Any, new: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""From a hypothesis in the file to the two arms it speaks of."""
+"""From a hypothesis in the file to the two arms that it compares."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _ARM = "arm"
 
 
 class Claims:
-    """The hypotheses of a study's plain data, with all problems on the way.
+    """Read the hypotheses of a study's plain data, and collect all problems.
 
     Parameters
     ----------
-    data : the study file as plain data; anything may be wrong with it
+    data : the study file as plain data, which may have any fault
     design : its arms
     """
 
@@ -35,7 +35,7 @@ class Claims:
             self._margin_needed(items)
 
     def hypotheses(self, spec: StudySpec) -> tuple[PlannedHypothesis, ...]:
-        """Return the hypotheses with the names of their arms; only where there are no problems."""
+        """Return the hypotheses with the names of their arms; call it only if there are no problems."""
         return tuple(
             PlannedHypothesis(
                 claim=item.claim, kind="equivalent" if item.equivalent else "better", arms=(first, second)
@@ -46,11 +46,11 @@ class Claims:
     def _margin_needed(self, items: Any) -> None:
         for number, item in enumerate(_items(items)):
             if isinstance(item, Mapping) and item.get("equivalent") is not None:
-                message = "needs primary.margin: below which difference are two arms equivalent?"
+                message = "needs primary.margin, the difference below which two arms are equivalent"
                 self._report(("hypotheses", number, "equivalent"), message)
 
     def _pair(self, item: Any, path: Path) -> tuple[str, str]:
-        """Return the names of the two arms; an empty one was reported, here or as a fault of the file's form."""
+        """Return the names of the two arms; an empty name has been reported, here or by the check of the file."""
         names = [self._arm(reference, place) for reference, place in _references(item, path)]
         if len(names) != 2:
             return "", ""
@@ -72,7 +72,7 @@ class Claims:
         drafts = self._design.drafts
         names = {**{draft.label: draft.name for draft in drafts}, **{draft.name: draft.name for draft in drafts}}
         if len(reference) > 1:
-            self._report(path, "arm names the whole arm; give it alone")
+            self._report(path, "arm names the whole arm; leave out the other keys")
         elif isinstance(name, str) and name in names:
             return names[name]
         else:
@@ -92,7 +92,7 @@ class Claims:
         return ""
 
     def _is_listed(self, key: str, level: Any) -> bool:
-        """Whether a level stands in the file, where the base or the level itself is faulty and was reported as such."""
+        """Whether a level is in the file although the base or the level itself is faulty and was reported."""
         given = value_at(self._design.given, key)
         return level in self._design.factors.get(key, ()) or (self._design.base is None and level == given)
 

@@ -1,4 +1,4 @@
-"""What one epoch of a recipe costs: seen in finished runs, or timed by training a little of it. Nothing is kept."""
+"""The time of one epoch of a recipe: from finished runs, or timed by a short training that is not kept."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from scantrial.recipe.task import Engine, RunTask
 from scantrial.store.folder import StudyFolder
 
 _WITHOUT_COST = ("epochs", "rounds", "select", "schedule")
-"""Parts of a recipe that do not change how long one epoch takes; the learning rate is another."""
+"""Parts of a recipe that do not change how long one epoch takes; neither does the learning rate."""
 
 _UNTIL_STOPPED = 10_000
-"""Epochs that a timed run may take at most; `epoch_seconds` stops it long before."""
+"""Most epochs of a timed run; `epoch_seconds` stops it long before."""
 
 
 def cost_key(recipe: Recipe) -> str:
-    """Return what two recipes share if one epoch of them takes equally long."""
+    """Return a key that two recipes share if one epoch takes equally long with both."""
     kept = {key: value for key, value in recipe.to_dict().items() if key not in _WITHOUT_COST}
     optimizer = {key: value for key, value in kept["optimizer"].items() if key != "lr"}
     return json.dumps({**kept, "optimizer": optimizer}, sort_keys=True)
@@ -52,13 +52,13 @@ def _epoch_s(facts: RunFacts) -> float:
 
 
 def timed_task(task: RunTask, *, n_train: int | None = None) -> RunTask:
-    """Return the same run for timing: without test cases, without checkpoints, with nothing to choose.
+    """Return the same run for timing: without test cases, without checkpoints and without a choice of epoch.
 
     Parameters
     ----------
-    n_train : train on so many cases only, spread evenly, and validate on as small a share
+    n_train : train on this many cases only, spread evenly, and validate on the same share
     """
-    # A few cases may lack a class, which neither balanced weights nor a choice by AUROC can do without.
+    # A few cases may lack a class, but balanced weights and a choice by AUROC need all classes.
     alone = {
         "epochs": _UNTIL_STOPPED,
         "rounds": 1,
@@ -83,22 +83,22 @@ def _some(cases: NDArray[np.int64], share: float) -> NDArray[np.int64]:
 
 
 def refuse_test(chosen_epoch: int) -> None:
-    """Take the place of what hands out test rows."""
-    raise AssertionError(f"timing came to test rows, with epoch {chosen_epoch}")
+    """Fail if test rows are asked for during timing."""
+    raise AssertionError(f"timing asked for test rows, at epoch {chosen_epoch}")
 
 
 class _Enough(Exception):
-    """The run was timed and need not go on."""
+    """The run has been timed and can stop."""
 
 
 def epoch_seconds(engine: Engine, task: RunTask, *, enough_s: float = 0.0) -> float:
     """Train a `timed_task` for a while and return the seconds of an epoch: the median of all but the first.
 
-    The first one also warms up; it counts only where a loss that is not finite ends the run there.
+    The first one includes warm-up; it counts only if a loss that is not finite ends the run there.
 
     Parameters
     ----------
-    enough_s : stop once so many seconds have passed since the first epoch, after the second one at the earliest
+    enough_s : stop once this many seconds have passed since the first epoch, but not before the second
     """
     ends = [time.perf_counter()]
 

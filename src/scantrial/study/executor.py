@@ -1,7 +1,8 @@
 """Where runs are trained: an executor starts seats, and each seat trains one run after the other.
 
-`Pool` and `Probe` know these two protocols alone. `LocalExecutor` starts worker processes on this machine; anything
-else that takes the same commands and gives the same answers will do, such as a process on a node of a cluster.
+`Pool` and `Probe` use only these two protocols. `LocalExecutor` starts worker processes on this machine; another
+executor can start seats elsewhere, such as on a node of a cluster, if they take the same commands and give the same
+answers.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ class Seat(Protocol):
     """
 
     def send(self, command: dict[str, Any]) -> None:
-        """Send one command, plain data. Never fails: a seat that is lost is noticed by its missing answer."""
+        """Send one command, plain data. Never fails: a lost seat is noticed by its missing answer."""
 
     def answers(self) -> Iterator[dict[str, Any]]:
         """Yield the answers, ``ready`` or ``fatal`` first; end when the seat is lost or closed."""
 
     def epitaph(self) -> str:
-        """Return how a seat whose answers have ended was lost, as the beginning of a sentence."""
+        """Return how the seat was lost, once its answers have ended, as the beginning of a sentence."""
 
     def close(self) -> None:
-        """End the seat, in the middle of whatever it does, and wait until it writes nothing any more."""
+        """End the seat, whatever it is doing, and wait until it no longer writes."""
 
 
 class Executor(Protocol):
@@ -49,12 +50,12 @@ class Executor(Protocol):
 
         Parameters
         ----------
-        number : which of the seats at the same time, from 0; a lost seat's number is given to the one that replaces it
+        number : number of the seat among those open at the same time, from 0; a replacement keeps that of the lost seat
 
         Raises
         ------
         ScantrialError
-            If there can be no seat; the study ends.
+            If no seat can be started; the study ends.
         """
 
 
@@ -68,7 +69,7 @@ class LocalExecutor:
 
     Parameters
     ----------
-    lock_handle : the open file of the study's lock, which every worker holds as well
+    lock_handle : the open file of the study's lock, which every worker shares
     log_folder : where each worker's standard error goes
     """
 
@@ -102,18 +103,18 @@ def local_executor(folder: StudyFolder, lock_handle: int) -> LocalExecutor:
 
 
 class WorkerProcess:
-    """One worker process, as a `Seat`. It dies with this object's process, whatever way that ends."""
+    """One worker process, as a `Seat`. It ends with this object's process, however that ends."""
 
     def __init__(self, setup: WorkerSetup, *, lock_handle: int, log_path: Path) -> None:
         self.log_path = log_path
         with clear_os_errors(log_path), log_path.open("wb") as log:
             self._process = subprocess.Popen(
-                # -P: the working directory must not stand in for Python's own modules.
+                # -P: the working directory must not shadow Python's own modules.
                 [sys.executable, "-P", "-m", "scantrial.study.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                # A Ctrl-C in the terminal is the parent's to handle.
+                # The parent handles a Ctrl-C in the terminal.
                 start_new_session=True,
                 pass_fds=(lock_handle,),
                 env={**os.environ, "OMP_NUM_THREADS": str(setup.threads), "PYTHONUNBUFFERED": "1"},
@@ -123,7 +124,7 @@ class WorkerProcess:
         self.send(asdict(setup))
 
     def send(self, command: dict[str, Any]) -> None:
-        """Send one command; a worker that is gone is noticed by its missing answer."""
+        """Send one command; a lost worker is noticed by its missing answer."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError, ValueError):
             self._process.stdin.write(json.dumps(command) + "\n")
@@ -134,19 +135,19 @@ class WorkerProcess:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
-                # A line that the death of the process tore says nothing.
+                # A line that was cut off by the end of the process is ignored.
                 with suppress(ValueError):
                     yield json.loads(line)
 
     def epitaph(self) -> str:
-        """Return how a worker that is gone ended, with the last words of its log."""
+        """Return how the worker ended, with the last lines of its log."""
         code = self._process.wait()
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         hint = "; the system may have run out of memory" if code == -signal.SIGKILL else ""
         with suppress(OSError):
             tail = self.log_path.read_text(errors="replace").strip().splitlines()[-3:]
             if tail:
-                hint += "; its last words: " + " / ".join(tail)
+                hint += "; the end of its log: " + " / ".join(tail)
         return f"the worker process {how}{hint}"
 
     def close(self) -> None:

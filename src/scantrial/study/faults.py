@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in words for the writer of a study file: one sentence for each mistake."""
+"""The errors of pydantic in words for the author of a study file: one sentence for each mistake."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing wrong with a value: where, what, and the nearest right name if there is one."""
+    """One fault of a value: where, what, and the nearest valid name if there is one."""
 
     path: Path
     message: str
     suggestion: str | None = None
 
     def below(self, path: Path) -> Problem:
-        """The same problem, seen from further up."""
+        """Return the same problem with its path from a higher level."""
         return Problem(path=(*path, *self.path), message=self.message, suggestion=self.suggestion)
 
 
 def validated(model: type[Model], data: Any) -> tuple[Model | None, tuple[Problem, ...]]:
     """Return the model made from plain data, or None and all problems.
 
-    Types are taken strictly: a text is no number, 1 is not true, and ``no`` is a word.
+    Types are strict: a text is not a number, 1 is not true, and ``no`` is a text.
     """
     try:
         return model.model_validate(as_tuples(data), strict=True), ()
@@ -44,7 +44,7 @@ def validated(model: type[Model], data: Any) -> tuple[Model | None, tuple[Proble
 
 
 def as_tuples(data: Any) -> Any:
-    """Turn lists into tuples, all the way down: pydantic's strict mode asks for what the fields say."""
+    """Turn lists into tuples at every level: pydantic's strict mode needs the exact types of the fields."""
     if isinstance(data, Mapping):
         return {key: as_tuples(item) for key, item in data.items()}
     if isinstance(data, list | tuple):
@@ -59,7 +59,7 @@ def known_keys(model: type[BaseModel]) -> tuple[str, ...]:
 
 
 def models_within(model: type[BaseModel]) -> tuple[type[BaseModel], ...]:
-    """Return every model that stands somewhere in the fields of `model`."""
+    """Return every model in the fields of `model`, at any level."""
     direct = [inner for info in model.model_fields.values() for inner in _models_in(info.annotation)]
     return tuple(dict.fromkeys(found for inner in direct for found in (inner, *models_within(inner))))
 
@@ -77,7 +77,7 @@ def shown(value: Any) -> str:
     try:
         text = repr(value)
     except ValueError:
-        return "a number of thousands of digits"
+        return "a number with thousands of digits"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -95,7 +95,7 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _problems(errors: Sequence[ErrorDetails], root: type[BaseModel], data: Any) -> Iterator[Problem]:
-    """Yield one problem a place: the branches of a union speak with one voice, the deepest one first."""
+    """Yield one problem a place: the errors of a union's branches become one, and the deepest place counts."""
     groups: dict[Path, list[ErrorDetails]] = {}
     for error in errors:
         groups.setdefault(_path(error, data), []).append(error)
@@ -105,9 +105,9 @@ def _problems(errors: Sequence[ErrorDetails], root: type[BaseModel], data: Any) 
 
 
 def _behind_wrong_names(problems: Sequence[Problem], root: type[BaseModel], data: Any) -> Iterator[Problem]:
-    """Yield what else is wrong in a part whose misspelt name kept it from being read; judged by the nearest name.
+    """Yield other problems of a part that could not be read because its name is misspelt; the nearest name is assumed.
 
-    Keys are left out: which of them belong there, only the right name tells.
+    Keys are left out: only the right name determines which of them are valid.
     """
     wrong = {each.path: each.suggestion for each in problems if each.suggestion and each.path[-1:] == ("name",)}
     if not wrong:
@@ -128,7 +128,7 @@ def _is_below(path: Path, above: Path) -> bool:
 
 
 def _path(error: ErrorDetails, data: Any) -> Path:
-    """Return the error's place in the data; names of union branches, which pydantic puts between, are left out."""
+    """Return the error's place in the data; the names of union branches that pydantic adds are left out."""
     path: list[str | int] = []
     here = data
     for number, step in enumerate(error["loc"]):
@@ -195,7 +195,7 @@ _KINDS = {
     "model_type": "keys with values",
     "model_attributes_type": "keys with values",
     "finite_number": "a finite number",
-    "int_parsing_size": "a number of fewer digits",
+    "int_parsing_size": "a number with fewer digits",
 }
 
 
@@ -221,7 +221,7 @@ def _names_in(error: ErrorDetails) -> list[str]:
 
 
 def _models_at(root: type[BaseModel], path: Path) -> list[type[BaseModel]]:
-    """Return the models that may stand at `path`; several for a union."""
+    """Return the models that are possible at `path`; several for a union."""
     models = [root]
     for step in path:
         if isinstance(step, str):
@@ -256,7 +256,7 @@ def _missing(path: Path, root: type[BaseModel], data: Any) -> Problem:
 
 
 def _unknown_key(path: Path, root: type[BaseModel], data: Any) -> Problem:
-    """Say where a key belongs: to another kind of this part, to another part, or which keys there are."""
+    """Say where an unknown key belongs: to another kind of this part, to another part, or nowhere."""
     above, key = path[:-1], str(path[-1])
     here = _models_at(root, above)
     part = _at(data, above)
@@ -268,5 +268,5 @@ def _unknown_key(path: Path, root: type[BaseModel], data: Any) -> Problem:
     known = list(dict.fromkeys(field for model in own for field in model.model_fields))
     elsewhere = [full for full in known_keys(root) if full.rpartition(".")[2] == key]
     guess = elsewhere[0] if len(elsewhere) == 1 else nearest(key, known)
-    where = f"{dotted(above)} takes" if above else "there are"
+    where = f"{dotted(above)} takes" if above else "the keys are"
     return Problem(path=path, message=f"no such key; {where} {listed(known)}", suggestion=guess)

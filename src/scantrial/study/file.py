@@ -1,4 +1,4 @@
-"""Read a study file with every fault at once; write one with every default spelled out."""
+"""Read a study file and report every fault at once; write one with every default spelled out."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def read_study_file(name_or_path: str | Path, *, sets: Sequence[str] = (), seeds
 
     Parameters
     ----------
-    name_or_path : a text that is a built-in's name means the built-in; write ``./demo`` for a file of that name
+    name_or_path : the name of a built-in study means the built-in; write ``./demo`` for a file of that name
     sets : changes as ``KEY=VALUE``: dotted keys, values in YAML, such as ``recipe.optimizer.lr=1e-4``
     seeds : number of seeds instead of the file's
 
     Raises
     ------
     StudyFileError
-        With every fault, each with its line, or with the option that brought it.
+        With every fault, each with its line or the option that caused it.
     InputError
         If there is no such built-in and no such file.
     """
@@ -69,7 +69,7 @@ def parse_study(
     Parameters
     ----------
     name : what the study is called
-    source : how messages call the text
+    source : the name of the text in messages
     source_path, base : the file it came from, and the folder that its relative paths start from
         (default: the working directory)
     sets, seeds : as in `read_study_file`
@@ -96,7 +96,7 @@ def study_of(
     source_path: Path | None = None,
     base: Path | None = None,
 ) -> Study:
-    """Make a study of plain data that knows its places; parameters and errors as in `parse_study`."""
+    """Make a study of plain data with the place of every value; parameters and errors as in `parse_study`."""
     base = Path.cwd() if base is None else base
     data = tree.data
     if not isinstance(data, dict):
@@ -123,7 +123,7 @@ def study_of(
 def study_to_yaml(study: Study) -> str:
     """Write a study as YAML with every default spelled out; it reads back as an equal study.
 
-    One part is left as it was given: one whose ``name`` is varied, as each name brings defaults of its own.
+    A part whose ``name`` is varied is left as given, because each name has its own defaults.
     """
     content = study.spec.model_dump(mode="json", exclude_none=True)
     content["recipe"] = study.spec.recipe.to_dict()
@@ -191,7 +191,7 @@ def _text_of(path: Path) -> str:
 
 
 def _apply(tree: Tree, change: str) -> None:
-    """Put one ``KEY=VALUE`` into the tree; what is wrong with it is added to the tree's faults."""
+    """Put one ``KEY=VALUE`` into the tree; its faults are added to the tree's faults."""
     origin = f"--set {change}"
     key, equals, text = change.partition("=")
     path = _path_of(key.strip())
@@ -205,7 +205,7 @@ def _apply(tree: Tree, change: str) -> None:
 
 
 def _path_of(key: str) -> tuple[str, ...]:
-    """Split a dotted key; below ``factors`` all the rest is one key."""
+    """Split a dotted key; below ``factors`` the rest is one key."""
     head, dot, rest = key.partition(".")
     return (head, rest) if head == "factors" and dot else tuple(key.split("."))
 
@@ -226,7 +226,7 @@ def _put(tree: Tree, path: tuple[str, ...], value: Any, *, origin: str) -> None:
 
 
 def _source_problems(data: Mapping[str, Any], base: Path) -> Iterator[Problem]:
-    """Yield what the source itself finds wrong with its options, where its form is right."""
+    """Yield the problems that the source finds in its options, if its form is valid."""
     part = data.get("data")
     given = part.get("source") if isinstance(part, Mapping) else None
     source, _ = validated(SourceSpec, {"name": given} if isinstance(given, str) else given)

@@ -1,4 +1,4 @@
-"""Faults of a study file that only show once its scans are there; all are told before anything is trained."""
+"""Faults of a study file that show only once its scans are known; all are reported before any training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scantrial.study.study import Arm, Study
 
 
 def refuse_what_does_not_fit(study: Study, scans: ScanSet | CaseList) -> None:
-    """Refuse a primary measure, class weights or batches that these scans cannot have.
+    """Refuse a primary measure, class weights or batches that do not fit these scans.
 
     Raises
     ------
@@ -22,14 +22,14 @@ def refuse_what_does_not_fit(study: Study, scans: ScanSet | CaseList) -> None:
     faults = list(_faults(study, scans))
     if faults:
         listing = "\n".join(f"  {fault}" for fault in faults)
-        raise InputError(f"the study does not fit its scans:\n{listing}", do="mend these in the study file")
+        raise InputError(f"the study does not fit its scans:\n{listing}", do="correct these in the study file")
 
 
 def _faults(study: Study, scans: ScanSet | CaseList) -> Iterator[str]:
     n_classes, metric = len(scans.class_names), study.spec.primary.metric
     if metric not in metrics_for(n_classes):
         known = listed(metrics_for(n_classes))
-        yield f"primary.metric: {metric} is for two classes, here are {n_classes}; take one of {known}"
+        yield f"primary.metric: {metric} needs two classes, but there are {n_classes}; use one of {known}"
     for arm in study.arms:
         yield from _arm_faults(arm, n_classes)
 

@@ -1,6 +1,6 @@
-"""What a run's numbers depend on, as two hashes: what was trained on what, and where and by which code.
+"""What a run's numbers depend on, as two hashes: of what was trained on what, and of the machine and the code.
 
-Runs that agree in both are equal to the last bit, whatever their study and whatever their arm is called.
+Runs that agree in both are equal to the last bit, whatever their study and the name of their arm.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scantrial.recipe.spec import Recipe
 from scantrial.store.folder import RunKey, StudyFolder
 
 _WHAT_FORMAT, _WHERE_FORMAT = 2, 2
-"""Of what a run is, format 1 had the whole recipe, so that it changed with every key that came later."""
+"""The first hash in format 1 had the whole recipe, so that it changed with every new key."""
 
 _PACKAGE = Path(__file__).parent.parent
 _TRAINING_CODE = ("train", "nets", "recipe", "core/rng.py", "data/preprocess.py", "analysis/metrics.py")
@@ -47,14 +47,14 @@ class Identities:
     def what(self, key: RunKey) -> str | None:
         """Return the hash of recipe, seed, scans and split.
 
-        None for a network of the user's own: what its module imports is not known.
+        None for a custom network: what its module imports is not known.
         """
         return self._what(self._plan.arm(key.arm).recipe, key.seed)
 
     def what_stored(self, facts: RunFacts) -> str | None:
-        """Return the hash of a finished run of the folder, whichever version stored one, from its own recipe.
+        """Return the hash of a finished run of the folder from its own recipe, whichever version stored it.
 
-        None where it stored none, or one of something else than the folder now holds.
+        None if none was stored, or if it does not match what the folder holds now.
         """
         what = self._what(stored_recipe(facts), facts.seed)
         known = (what, self._what_in_format_1(facts))
@@ -63,7 +63,7 @@ class Identities:
     def _what(self, recipe: Recipe, seed: int) -> str | None:
         if recipe.model.is_custom:
             return None
-        # How images are made is in the fingerprint, which is of their pixels.
+        # The fingerprint covers how images are made, because it is of their pixels.
         scans = {**self._scans, "shape": self._image["shape"]}
         return _sha256({"format": _WHAT_FORMAT, "recipe": recipe.beyond_defaults(), "seed": seed, "scans": scans})
 
@@ -77,7 +77,7 @@ def where(prepared: Mapping[str, Any], *, engine: str, threads: int) -> str:
 
     Parameters
     ----------
-    prepared : what a worker process says of itself
+    prepared : the environment that a worker process reports
     """
     names = ("device", "torch", "cpu_capability", "kernel", "cpu", "gpu", "cuda", "cudnn")
     return _sha256(

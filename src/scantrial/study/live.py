@@ -1,4 +1,4 @@
-"""The epochs of a running run, on disk for those who watch it."""
+"""The epochs of a running run, on disk for pages and commands that watch it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ EVERY_S = 1.0
 
 
 class LiveHistory:
-    """Keep a run's ``live.json`` about a second behind; it goes with the rest of the partial folder when the run ends.
+    """Update a run's ``live.json`` about every second; it is removed with the partial folder when the run ends.
 
-    A run that goes on from its checkpoint goes on here too: of what was noted earlier, the epochs stay that are not
-    trained again. So that none is missing then, each checkpoint is followed by a write.
+    If a run continues from its checkpoint, the earlier epochs that are not trained again are kept. Each checkpoint is
+    followed by a write, so that none of them is missing then.
 
     Parameters
     ----------
-    every_s : seconds between two writes at least, where there is no new checkpoint
+    every_s : shortest time between two writes in seconds, without a new checkpoint
     """
 
     def __init__(self, folder: StudyFolder, key: RunKey, *, every_s: float = EVERY_S) -> None:
@@ -39,7 +39,7 @@ class LiveHistory:
         self._records.append(record)
         checkpoint = self._checkpointed()
         if checkpoint != self._checkpoint or time.monotonic() - self._written >= self._every_s:
-            # Nobody's run fails because it could not be watched; a full disk is met again by what counts.
+            # A run does not fail because it cannot be watched; a full disk stops it when results are written.
             with suppress(StoreError):
                 self._folder.write_live(self._key, self._records)
             self._written, self._checkpoint = time.monotonic(), checkpoint

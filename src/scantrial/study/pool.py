@@ -1,4 +1,4 @@
-"""Workers seen from their parent: have them started, give them runs, hear how they fare."""
+"""Start workers, give them runs and report their events."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Event:
     kind : ``started``, ``epoch``, ``done`` or ``failed``
     epoch, n_epochs, val_accuracy : of ``epoch``
     status : of ``done``, "finished" or "diverged"
-    reused_from : of ``done``, the folder and the run that were copied in the place of training; else empty
+    reused_from : of ``done``, the folder and the run that were copied instead of training; else empty
     message : of ``failed``
     """
 
@@ -47,7 +47,7 @@ class Pool:
     ----------
     executor : starts the seats
     on_ready : called with a worker's environment before it is given its first run
-    offers : finished runs elsewhere, to be taken over where they were trained as they would be here
+    offers : finished runs elsewhere, to be copied if they were trained as they would be here
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Pool:
     def events(self) -> Generator[Event, None, None]:
         """Yield what happens, and end when every run has ended.
 
-        Whatever way the iteration ends, no worker is left behind; close it if it is left early.
+        However the iteration ends, no worker is left behind; close it if you leave it early.
 
         Raises
         ------

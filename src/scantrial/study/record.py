@@ -1,4 +1,4 @@
-"""What the study folder holds about its scans, and whether other scans are the same."""
+"""What the study folder stores about its scans, and the check that scans are the same."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from scantrial.core.errors import StudyConflictError
+from scantrial.core.format import counted
 from scantrial.core.records import SPLITS
 from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import DataSpec
@@ -41,7 +42,7 @@ def data_record(scans: ScanSet, spec: DataSpec) -> dict[str, Any]:
 
 
 def cases_table(scans: ScanSet, *, thumbnails: bool) -> pa.Table:
-    """Return one row for each case that a split holds: case, split, label, patient, source, thumbnail."""
+    """Return one row for each case in a split: case, split, label, patient, source, thumbnail."""
     used = np.flatnonzero(scans.split != "")
     patients = scans.patients
     pictures: list[bytes | None] = [None] * len(used)
@@ -61,7 +62,7 @@ def cases_table(scans: ScanSet, *, thumbnails: bool) -> pa.Table:
 
 
 def check_same_scans(folder: StudyFolder, scans: ScanSet) -> None:
-    """Refuse scans or splits other than those the folder's runs were trained on; where they lie does not matter.
+    """Refuse scans or splits that differ from those of the folder's runs; their location does not matter.
 
     Raises
     ------
@@ -73,13 +74,13 @@ def check_same_scans(folder: StudyFolder, scans: ScanSet) -> None:
         raise StudyConflictError(
             f"the scans have changed: fingerprint {scans.fingerprint[:12]}, but {folder.path} was run on {stored[:12]}",
             expected="the same pixels, labels, class names and file names (data.source, data.image, data.classes)",
-            do="bring the old scans back, or run into a new folder (--out DIR)",
+            do="restore the old scans, or run into a new folder (--out DIR)",
         )
     n_moved = _n_moved(folder, scans)
     if n_moved:
         raise StudyConflictError(
-            f"the splits have changed: {n_moved} cases stand elsewhere than in {folder.path}",
-            do="bring the old split back, or run into a new folder (--out DIR)",
+            f"the splits have changed: {counted(n_moved, 'case')} in another split than in {folder.path}",
+            do="restore the old split, or run into a new folder (--out DIR)",
         )
 
 
@@ -89,7 +90,7 @@ def holds_same_scans(folder: StudyFolder, scans: ScanSet) -> bool:
 
 
 def _n_moved(folder: StudyFolder, scans: ScanSet) -> int:
-    """Return how many cases stand in another split than in the folder."""
+    """Return how many cases are in another split than in the folder."""
     table = folder.cases(["case", "split"])
     before = dict(zip(table["case"].to_pylist(), table["split"].to_pylist(), strict=True))
     now = {int(case): str(scans.split[case]) for case in np.flatnonzero(scans.split != "")}

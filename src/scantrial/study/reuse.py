@@ -1,4 +1,4 @@
-"""Finished runs of other study folders that are equal to one of this study's, so that it need not be trained."""
+"""Finished runs of other study folders that equal a run of this study, which then need not be trained."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scantrial.core.errors import InputError
+from scantrial.core.format import counted
 from scantrial.core.plain import Plain
 from scantrial.core.records import RunFacts
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
@@ -19,9 +20,9 @@ class Offer(Plain):
 
     Parameters
     ----------
-    folder : the study folder it stands in
-    where : the hash that says whether it was also trained in the same way
-    threads : it was trained with
+    folder : the study folder that has it
+    where : the hash that shows whether it was also trained in the same way
+    threads : the number of threads it was trained with
     """
 
     folder: str
@@ -33,12 +34,12 @@ class Offer(Plain):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offers:
-    """What other folders have of this study's runs.
+    """The runs of other folders that may equal runs of this study.
 
     Parameters
     ----------
     by_key : every run on offer, in the order of the folders
-    notes : what was looked at and is of no use, in words
+    notes : which runs cannot be used, in words
     """
 
     by_key: Mapping[RunKey, tuple[Offer, ...]]
@@ -46,49 +47,49 @@ class Offers:
 
     @property
     def threads(self) -> int | None:
-        """Threads of the first run on offer: with others no run would be equal."""
+        """Threads of the first run on offer: with another number no run would be equal."""
         return next((offer.threads for offers in self.by_key.values() for offer in offers), None)
 
     def is_worth_its_threads(self, n_keys: int, *, n_workers: int, n_cores: int) -> bool:
-        """Whether half of the runs to be trained are on offer, and the machine has cores for their threads.
+        """Whether at least half of the runs to train are on offer, and the machine has cores for their threads.
 
-        The threads of a folder's first run are those of all that follow.
+        All later runs of a folder have the threads of its first run.
         """
         return self.threads is not None and 2 * len(self.by_key) >= n_keys and self.threads * n_workers <= n_cores
 
     @property
     def threads_note(self) -> str:
-        """Say what would have been needed to take the runs over."""
+        """Say how the runs on offer could be used."""
         n = len(self.by_key)
         return (
-            f"{_runs(n)} on offer {'was' if n == 1 else 'were'} trained with other threads than this study's: to take "
-            f"over what is equal a new folder needs --threads {self.threads}"
+            f"{_runs(n)} on offer {'was' if n == 1 else 'were'} trained with another number of threads; to copy equal "
+            f"runs, run into a new folder with --threads {self.threads}"
         )
 
     def not_taken(self, keys: Sequence[RunKey], finished: Sequence[RunKey], reused: Mapping[RunKey, str]) -> list[str]:
-        """Say how many of the runs on offer were trained all the same, since they were trained otherwise elsewhere."""
+        """Say how many runs on offer were trained again, because they were trained differently elsewhere."""
         left = [key for key in keys if key in self.by_key and key in finished and key not in reused]
         folders = {offer.folder for key in left for offer in self.by_key[key]}
         if not left:
             return []
-        why = "trained otherwise there: another machine, engine, number of threads, device, version or code"
+        why = "trained differently there (machine, engine, number of threads, device, version or code)"
         return [f"{', '.join(sorted(folders))}: {_runs(len(left))} of the same recipe and seed, but {why}"]
 
 
 def open_sources(paths: Sequence[Path], folder: StudyFolder) -> tuple[StudyFolder, ...]:
-    """Open the folders whose runs may be taken over.
+    """Open the folders whose runs may be copied.
 
     Raises
     ------
     InputError
-        If one holds no study, or is the study's own folder.
+        If a folder has no study, or is the study's own folder.
     """
     sources = tuple(open_folder(path) for path in paths)
     for source in sources:
         if source.path.resolve() == folder.path.resolve():
             raise InputError(
                 f"--reuse {source.path} is the study's own folder",
-                do="leave it out: the runs of its own folder are kept anyway",
+                do="leave it out: finished runs in this folder are kept anyway",
             )
     return sources
 
@@ -96,13 +97,13 @@ def open_sources(paths: Sequence[Path], folder: StudyFolder) -> tuple[StudyFolde
 def find_offers(
     sources: Sequence[StudyFolder], folder: StudyFolder, keys: Sequence[RunKey], *, with_weights: bool
 ) -> Offers:
-    """Find the runs to be trained among the finished ones of other folders, and make sure that these are whole.
+    """Find finished runs of other folders that equal runs to train, and check that they are undamaged.
 
     Parameters
     ----------
     folder : this study's, with its plan and its scans
-    keys : the runs to be trained
-    with_weights : whether this study keeps weights, so that a run without them is of no use
+    keys : the runs to train
+    with_weights : whether this study keeps weights, so that a run without them cannot be used
 
     Raises
     ------
@@ -149,14 +150,14 @@ def _offer(source: StudyFolder, key: RunKey, facts: RunFacts) -> Offer:
 
 def _notes(source: StudyFolder, without: Mapping[str, int], *, nothing: bool) -> list[str]:
     reasons = {
-        "hash": "without a hash of what they depend on (an older scantrial's, or networks of one's own)",
+        "hash": "without a hash of what they depend on (from an older scantrial, or with a custom network)",
         "weights": "without weights, which this study keeps",
     }
-    said = [f"{source.path}: {_runs(n)} {reasons[what]}, not to be taken over" for what, n in without.items() if n]
+    said = [f"{source.path}: {_runs(n)} {reasons[what]}, not copied" for what, n in without.items() if n]
     if nothing and not said:
-        said.append(f"{source.path}: none of its runs is one of those to be trained (recipe, seed, scans, split)")
+        said.append(f"{source.path}: none of its runs matches a run to train (recipe, seed, scans, split)")
     return said
 
 
 def _runs(n: int) -> str:
-    return f"{n} run{'s' * (n != 1)}"
+    return counted(n, "run")

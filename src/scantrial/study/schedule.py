@@ -1,4 +1,4 @@
-"""In which order runs are trained by several workers, and when the last of them ends."""
+"""The order in which several workers train runs, and the time when the last run ends."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from scantrial.study.study import Study
 
 
 def epoch_s_by_arm(study: Study, known: Mapping[str, float]) -> dict[str, float]:
-    """Return the seconds of an epoch by arm; an arm that is not known is taken for an average one.
+    """Return the seconds of an epoch by arm; an arm with an unknown time gets the average.
 
-    Where nothing is known, all are taken to cost the same.
+    If no time is known, all arms count the same.
 
     Parameters
     ----------
@@ -34,13 +34,13 @@ def run_costs(study: Study, keys: Sequence[RunKey], known: Mapping[str, float]) 
 
 
 def longest_first(keys: Sequence[RunKey], costs: Sequence[float]) -> list[RunKey]:
-    """Return the runs by falling cost, equal ones as they stood, so that no long one is left for the end."""
+    """Return the runs by falling cost, ties in their given order, so that no long run is left for the end."""
     order = sorted(range(len(keys)), key=lambda place: -costs[place])
     return [keys[place] for place in order]
 
 
 def makespan(costs: Sequence[float], n_workers: int) -> float:
-    """Return when the last run ends if each worker that is free takes the longest run that is left.
+    """Return when the last run ends if each free worker takes the longest run that is left.
 
     Graham (1969), doi:10.1137/0117039: at most 4/3 of the best possible.
 

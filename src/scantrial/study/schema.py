@@ -1,4 +1,4 @@
-"""The JSON Schema of study files, for editors: what may stand where, with a line on each key."""
+"""The JSON Schema of study files, for editors, with a description of each key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Schema = dict[str, Any]
 
 
 def schema() -> Schema:
-    """Return the JSON Schema (2020-12) of a study file, bare names and all."""
+    """Return the JSON Schema (2020-12) of a study file, including bare names."""
     result = StudySpec.model_json_schema()
     _describe(result, StudySpec)
     for model in models_within(StudySpec):
@@ -38,7 +38,7 @@ def schema() -> Schema:
 
 
 def _bare_words() -> Iterator[tuple[str, str, Schema]]:
-    """Yield every place where one word may stand for a mapping, with the words."""
+    """Yield every place where one word can replace a mapping, with the words."""
     yield "DataSpec", "source", {"type": "string", "minLength": 1}
     yield "DataSpec", "split", {"const": "given"}
     yield "Recipe", "model", {"type": "string", "examples": [*NETWORKS, CUSTOM.name]}
@@ -50,7 +50,7 @@ def _bare_words() -> Iterator[tuple[str, str, Schema]]:
 
 
 def _allow(properties: Schema, key: str, words: Schema) -> None:
-    """Let a property be one of some words beside what it is."""
+    """Let a property also be one of some words."""
     old = properties[key]
     kept = {name: old.pop(name) for name in ("default", "title", "description") if name in old}
     options = old["anyOf"] if set(old) == {"anyOf"} else [old]
@@ -58,7 +58,7 @@ def _allow(properties: Schema, key: str, words: Schema) -> None:
 
 
 def _describe(definition: Schema, model: type[BaseModel]) -> None:
-    """Write what the docstring says about each parameter beside its property."""
+    """Copy the docstring's text on each parameter to its property."""
     text = inspect.getdoc(model) or ""
     definition["description"] = re.sub(r"\s+", " ", text.split("\nParameters\n")[0]).strip()
     for name, words in _parameters(text):

@@ -15,23 +15,22 @@ NAMED: Mapping[Path, str | None] = {
     **{("recipe", part): _DEFAULT[part]["name"] for part in ("model", "loss", "optimizer", "schedule", "select")},
     ("recipe", "model", "activation"): _DEFAULT["model"]["activation"]["name"],
 }
-"""Parts that a bare name may stand for, with the name they have when they are not given at all."""
+"""Parts that a bare name can replace, with the name that they have by default."""
 
 
 class SettingError(Exception):
-    """A setting that cannot be put in its place; the text says why."""
+    """A setting that cannot be applied; the text says why."""
 
 
 def with_setting(data: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
-    """Return `data` with `value` at `path`; `data` itself stays as it is, and what does not change is shared.
+    """Return `data` with `value` at `path`; `data` itself is not changed, and unchanged parts are shared.
 
-    On the way down a bare name becomes ``{name: ...}``, and a part that is not there yet begins
-    with the name it has by default.
+    On the path, a bare name becomes ``{name: ...}``, and a missing part starts with its default name.
 
     Raises
     ------
     SettingError
-        If the way leads through something that has no keys.
+        If the path leads through a value that has no keys.
     """
     result = dict(data)
     here = result
@@ -44,7 +43,7 @@ def with_setting(data: Mapping[str, Any], path: tuple[str, ...], value: Any) -> 
 
 
 def _opened(path: Path, value: Any) -> dict[str, Any]:
-    """Return what stands at `path` as keys with values, in a mapping of its own."""
+    """Return the value at `path` as a new mapping of keys and values."""
     if isinstance(value, Mapping):
         return dict(value)
     if path == ("data", "split") and value == "given":
@@ -54,4 +53,4 @@ def _opened(path: Path, value: Any) -> dict[str, Any]:
     if value is None:
         name = NAMED.get(path)
         return {} if name is None else {"name": name}
-    raise SettingError(f"{dotted(path)} holds {value!r}, which has no keys of its own")
+    raise SettingError(f"{dotted(path)} is {value!r}, which has no keys")

@@ -1,4 +1,4 @@
-"""What a study file says, typed, with every default spelled out."""
+"""The content of a study file, typed, with every default spelled out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_SEEDS = 1000
 
 
 class StudyPart(BaseModel):
-    """Base of the study's own parts: unknown keys are refused, values never change."""
+    """Base of the study's own parts: unknown keys are refused, values cannot change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,7 +40,7 @@ class ArmSpec(StudyPart):
 
 
 class HypothesisSpec(StudyPart):
-    """A claim made before the study, to be decided by it.
+    """A claim made before the study, which the study decides.
 
     An arm is named by what it sets, ``{loss: ce}``, or by its name, ``{arm: base}``.
 
@@ -63,7 +63,7 @@ class HypothesisSpec(StudyPart):
         if pair not in ((True, True), (False, False)):
             raise ValueError("better and than go together: better: {loss: ce}, than: {loss: bce}")
         if pair[0] == (self.equivalent is not None):
-            raise ValueError("say either better and than, or equivalent: [{loss: ce}, {loss: bce}]")
+            raise ValueError("give either better and than, or equivalent: [{loss: ce}, {loss: bce}]")
         return self
 
 
@@ -73,7 +73,7 @@ class Acknowledgement(StudyPart):
     Parameters
     ----------
     finding : its code, as the audit prints it
-    reason : why it does not spoil the study
+    reason : why it does not harm the study
     """
 
     finding: Text
@@ -96,13 +96,13 @@ class StudySpec(StudyPart):
     ----------
     study : the question, in words
     data : the scans, and which of them train, validate and test
-    recipe : how the base arm is trained; the other arms differ from it in what the factors say
+    recipe : how the base arm is trained; the other arms differ from it in the factors
     factors : what is varied: a dotted key of the recipe, and the levels it takes
     design : ``one-at-a-time`` (the base, and each other level alone), ``factorial`` (all combinations), or a list of
         arms, each with its settings
     seeds : how many seeds, 0 to n - 1, or a list of them; every arm is trained once with each
-    primary : what the study is decided on
-    hypotheses : claims made beforehand
+    primary : the measure that decides the study
+    hypotheses : claims made before the study
     acknowledge : audit findings that are accepted, each with a reason
     keep_weights : ``best`` keeps the chosen epoch's weights of every run, ``none`` keeps none
     about : what only the author can know, for the report; may change at any time
@@ -135,5 +135,5 @@ class StudySpec(StudyPart):
     def _distinct(cls, seeds: int | tuple[int, ...]) -> int | tuple[int, ...]:
         if isinstance(seeds, tuple) and len(set(seeds)) < len(seeds):
             twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
-            raise ValueError(f"seed {twice[0]} stands twice; a second run with it would tell nothing new")
+            raise ValueError(f"seed {twice[0]} is listed twice; a second run with it would add nothing")
         return seeds

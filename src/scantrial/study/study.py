@@ -1,4 +1,4 @@
-"""A study that is ready to be carried out: its arms, its hypotheses, its seeds."""
+"""A study that is ready to run: its arms, its hypotheses, its seeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Arm:
 
     Parameters
     ----------
-    name : a slug, the name of its folder; ``base`` for the recipe as it stands
+    name : a slug, the name of its folder; ``base`` for the unchanged recipe
     label : for people, such as ``lr = 0.0001``
     settings : what differs from the base, by dotted key of the recipe; empty for the base
     factor, level : the one setting, or None for the base and for arms with several
@@ -36,9 +36,9 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A study, ready to be carried out.
+    """A study that is ready to run.
 
-    Two studies are equal if the same would be done and decided; where they were read does not count.
+    Two studies are equal if they do and decide the same; where they were read from does not count.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Study:
     hypotheses : with the names of their arms
     seeds : every arm is trained once with each
     recipe_given : the file's own ``recipe``, before any default was spelled out
-    source_path : the file, or None where the study did not come from one
+    source_path : the file, or None if the study did not come from one
     base : folder that relative paths in the file start from
     """
 

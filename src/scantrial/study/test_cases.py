@@ -1,4 +1,4 @@
-"""A study's design, before anything is trained: its test cases, its comparisons, and what a pilot has measured."""
+"""A study's design before training: its test cases, its comparisons, and the measurements of a pilot."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from scantrial.study.study import Study
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountedCases:
-    """The test cases of a study, counted and not decoded.
+    """The test cases of a study, counted without decoding them.
 
     Parameters
     ----------
     by_class : test cases by class name
-    independent_by_class, n_independent : how many independent ones they are worth where patients have several
-    n_patients : None where patients are not known
-    n_train : training cases, or None where they were not counted
+    independent_by_class, n_independent : effective number of independent cases, if patients have several
+    n_patients : None if patients are not known
+    n_train : training cases, or None if they were not counted
     source : how they were counted, in words
     """
 
@@ -68,15 +68,15 @@ class CountedCases:
             independent_by_class=tuple(k * n for n in self.independent_by_class),
             n_independent=k * self.n_independent,
             n_patients=None if self.n_patients is None else round(k * self.n_patients),
-            source=f"{n_cases:,} as asked for, classes as in the {self.n:,} {self.source}",
+            source=f"{n_cases:,} as requested, classes as in the {self.n:,} {self.source}",
         )
 
 
 def count_test_cases(study: Study, *, n_cases: int | None = None) -> tuple[CountedCases, tuple[str, ...]]:
-    """Count a study's test cases without decoding a scan; return them and what a reader has to know.
+    """Count a study's test cases without decoding a scan; return them with notes for the reader.
 
-    Where the scans are not on this machine, the split may state whole numbers for each class; else `n_cases` has to be
-    given, shared out evenly.
+    If the scans are not on this machine, the split must state whole numbers for each class, or `n_cases` must be given
+    and is split evenly.
 
     Parameters
     ----------
@@ -100,7 +100,9 @@ def count_test_cases(study: Study, *, n_cases: int | None = None) -> tuple[Count
     cases = apply_split(listed, data.split)
     refuse_what_does_not_fit(study, cases)
     found = _count(cases)
-    notes = ("Scans that cannot be read are still counted: nothing was decoded.",) if data.skip_unreadable else ()
+    notes = (
+        ("Scans that cannot be read are counted as well, because nothing was decoded.",) if data.skip_unreadable else ()
+    )
     return found if n_cases is None else found.scaled(n_cases), notes
 
 
@@ -110,13 +112,13 @@ def _counted_without_scans(
     names = _known_classes(data)
     stated = data.split.test if isinstance(data.split.test, int) else None
     if stated is None and n_cases is None:
-        do = "bring the scans here, or say how many test cases there will be: --n-cases N"
+        do = "copy the scans to this machine, or give the number of test cases: --n-cases N"
         raise DataError(error.got, expected=error.expected, do=do) from error
     assumed = "" if names else "; two classes are assumed"
     names = names or ("class 0", "class 1")
     total = n_cases if n_cases is not None else (stated or 0) * len(names)
     counts = [total // len(names) + (index < total % len(names)) for index in range(len(names))]
-    how = "as asked for, shared evenly" if n_cases is not None else f"as the split states, {stated} of each class"
+    how = "as requested, split evenly" if n_cases is not None else f"as in the split, {stated} of each class"
     found = CountedCases(
         by_class=dict(zip(names, counts, strict=True)),
         independent_by_class=tuple(map(float, counts)),
@@ -150,12 +152,12 @@ def _count(cases: CaseList) -> CountedCases:
         n_independent=float(counts.sum()) if patients is None else _worth(patients),
         n_patients=None if patients is None else len(np.unique(patients)),
         n_train=int((cases.split == "train").sum()),
-        source="listed, none of them decoded",
+        source="listed, not decoded",
     )
 
 
 def _worth(patients: NDArray[Any]) -> float:
-    """Return the number of independent cases if all cases of a patient are decided alike: ``n^2 / sum of m^2``."""
+    """Return the number of independent cases if all cases of a patient get the same decision: ``n^2 / sum of m^2``."""
     sizes = np.unique(patients, return_counts=True)[1]
     return float(sizes.sum() ** 2 / (sizes**2).sum()) if len(sizes) else 0.0
 
@@ -177,8 +179,8 @@ def planned_effects(study: Study) -> tuple[str, ...]:
 def planned_pairs(study: Study) -> tuple[tuple[str, str], ...]:
     """Return the pairs of arms that the study will compare, as its report does.
 
-    Each arm against the base, and the pairs that hypotheses name; these alone where a factorial study is judged on
-    effects.
+    These are each arm against the base and the pairs in hypotheses; if a factorial study is judged on effects, only the
+    pairs in hypotheses.
     """
     base, *others = (arm.name for arm in study.arms)
     pairs = {} if planned_effects(study) else {frozenset((base, name)): (base, name) for name in others}
@@ -208,12 +210,12 @@ def design_of(study: Study, cases: CountedCases) -> PlannedDesign:
 def pilot_basis(folder: StudyFolder, metric: str) -> Basis:
     """Measure the variances of a finished study, for the plan of another; reading its test rows is logged.
 
-    Only spreads are taken from it, not which arm did better.
+    Only spreads are used, not which arm did better.
 
     Raises
     ------
     InputError
-        If it holds fewer than two arms with two seeds in common, or its scores do not give the metric.
+        If it has fewer than two arms with two seeds in common, or its scores do not give the metric.
     """
     scores = folder.open_predictions(
         folder.run_keys(), ["test"], by="plan", purpose="spreads over seeds and cases, as a pilot of another study"
@@ -231,9 +233,9 @@ def _components(folder: StudyFolder, scores: Mapping[RunKey, SplitPredictions], 
     found = components(estimate(_run_scores(folder, scores), metric)) if scores else None
     if found is None:
         raise InputError(
-            f"{folder.path} has no two arms with two seeds in common that were evaluated",
-            expected="a pilot of two arms and two seeds or more",
-            do="train it further: scantrial run STUDY --seeds 3 --out DIR",
+            f"{folder.path} does not have two evaluated arms with two seeds in common",
+            expected="a pilot with at least two arms and two seeds",
+            do="train more seeds: scantrial run STUDY --seeds 3 --out DIR",
         )
     return found
 

@@ -1,4 +1,4 @@
-"""How long a study will train: from the times of a pilot, or from two epochs of each recipe on this machine."""
+"""The training time of a study: from the times of a pilot, or from two epochs of each recipe on this machine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scantrial.core.format import counted
 from scantrial.core.machine import n_cores
 from scantrial.core.names import resolve
 from scantrial.core.plain import Plain, fields_of
@@ -30,7 +31,7 @@ class ArmTime(Plain):
 
     Parameters
     ----------
-    epoch_s : seconds of one epoch, or None where it is not known
+    epoch_s : seconds of one epoch, or None if not known
     n_epochs : over all rounds
     """
 
@@ -53,7 +54,7 @@ class StudyTime(Plain):
 
     Parameters
     ----------
-    source : where the times are from, in words; also why there are none
+    source : where the times are from, or why there are none, in words
     """
 
     arms: tuple[ArmTime, ...]
@@ -62,7 +63,7 @@ class StudyTime(Plain):
 
     @property
     def total_s(self) -> float | None:
-        """Seconds of all runs, one after the other; None where an arm's time is not known."""
+        """Seconds of all runs, one after the other; None if an arm's time is not known."""
         times = [arm.run_s for arm in self.arms]
         known = [seconds for seconds in times if seconds is not None]
         return self.n_seeds * sum(known) if len(known) == len(times) else None
@@ -72,16 +73,16 @@ class StudyTime(Plain):
 
 
 def time_from_pilot(study: Study, folder: StudyFolder, *, n_train: int | None) -> StudyTime:
-    """Take the seconds of an epoch from a pilot's runs of the same recipe, whatever its rate and number of epochs.
+    """Take the seconds of an epoch from a pilot's runs of the same recipe, whatever their rate and number of epochs.
 
     Parameters
     ----------
-    n_train : planned training cases; times are scaled to them where the pilot had another number
+    n_train : planned training cases; times are scaled to them if the pilot had another number
     """
     scale = _train_scale(folder, n_train)
     seen = seen_epoch_s(folder, shape=study.spec.data.image.shape)
     known = [seen.get(cost_key(arm.recipe)) for arm in study.arms]
-    scaled = "" if scale == 1 else f", times {scale:.2g} for the number of training cases"
+    scaled = "" if scale == 1 else f", scaled by {scale:.2g} for the number of training cases"
     return StudyTime(
         arms=tuple(
             _arm_time(arm, None if epoch_s is None else scale * epoch_s)
@@ -102,18 +103,18 @@ def _arm_time(arm: Arm, epoch_s: float | None) -> ArmTime:
 
 
 def not_measured(study: Study) -> StudyTime:
-    """Return that nothing is known of the time."""
+    """Return a time that is not known."""
     return StudyTime(
         arms=tuple(_arm_time(arm, None) for arm in study.arms),
         n_seeds=len(study.seeds),
-        source="not measured; --time trains two epochs of each recipe on this machine and tells",
+        source="not measured; --time measures it with two epochs of each recipe on this machine",
     )
 
 
 def measure_time(study: Study, scans: ScanSet, execution: Execution, *, progress: Progress) -> StudyTime:
-    """Train two epochs of each recipe here and take the second, for the first one also warms up.
+    """Train two epochs of each recipe here and take the second, because the first one includes warm-up.
 
-    Nothing is kept, and no test row is read: the engine is given training and validation cases alone. Sets the threads
+    Nothing is kept, and no test row is read: the engine is given training and validation cases only. Sets the threads
     and the allocator of this process, as a worker does.
     """
     load = _load()
@@ -133,24 +134,24 @@ def measure_time(study: Study, scans: ScanSet, execution: Execution, *, progress
         arms=tuple(_arm_time(arm, seconds[keys[arm.name]]) for arm in study.arms),
         n_seeds=len(study.seeds),
         source=f"the second of two epochs of each recipe, measured on this machine: {prepared['device']}, "
-        f"{threads} thread{'s' * (threads != 1)}, one run at a time{_busy(load)}",
+        f"{counted(threads, 'thread')}, one run at a time{_busy(load)}",
     )
 
 
 def _load() -> float:
-    """Return how many processes wanted a core of this machine in the last minute."""
+    """Return the mean number of processes that needed a core in the last minute."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
 def _busy(load: float) -> str:
     if load <= n_cores() + 0.5:
         return ""
-    return f"; it was busy with other work, load {load:.1f} on {n_cores()} cores, so that free it is faster"
+    return f"; the machine was busy (load {load:.1f} on {counted(n_cores(), 'core')}), and a free one may be faster"
 
 
 @contextmanager
 def _importable(study: Study) -> Iterator[None]:
-    """Let networks of the user's own be found, as in a worker."""
+    """Make custom networks importable, as in a worker."""
     before = list(sys.path)
     sys.path += [path for path in import_paths(study) if path not in sys.path]
     try:

@@ -1,4 +1,4 @@
-"""What a study comes to, as the `Plan` of its folder: what is left when every default is spelled out."""
+"""A study as the `Plan` of its folder, with every default spelled out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scantrial.study.study import Arm, Study
 def study_to_plan(study: Study) -> Plan:
     """Return question, data, design, arms with their recipes, seeds, primary measure and hypotheses.
 
-    An arm whose network is a class of the user's own also has ``source_sha256``, of the file that it is in.
+    An arm with a custom network also has ``source_sha256``, the hash of the file of its class.
     """
     spec = study.spec.model_dump(mode="json", exclude_none=True)
     return Plan(
@@ -40,7 +40,7 @@ def planned_data(plan: Plan, folder: StudyFolder) -> DataSpec:
 
 
 def import_paths(study: Study) -> tuple[str, ...]:
-    """Return the folders where a user's own network is looked for: the study file's, and the working directory."""
+    """Return the folders to search for custom networks: the study file's folder and the working directory."""
     return tuple(dict.fromkeys((str(study.base.resolve()), str(Path.cwd()))))
 
 
@@ -58,7 +58,7 @@ def _arm(arm: Arm, paths: Sequence[str]) -> PlannedArm:
 
 
 def _source_sha256(name: str, paths: Sequence[str]) -> str | None:
-    """Return the hash of the file that ``package.module:Class`` is in, without importing it; None if not found here."""
+    """Return the hash of the file that ``package.module:Class`` is in, without importing it; None if not found."""
     relative = Path(*name.partition(":")[0].split("."))
     for folder in (*paths, *sys.path):
         for candidate in (Path(folder) / relative.with_suffix(".py"), Path(folder) / relative / "__init__.py"):

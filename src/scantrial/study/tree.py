@@ -1,8 +1,8 @@
-"""YAML text as plain data, with the line of every key: what a fault needs in order to point at its place.
+"""YAML text as plain data, with the line of every key, so that a fault can point at its place.
 
-YAML 1.2 by its core rules: ``1e-3`` is a number, ``no`` is a word, a date is a text. On top of
-them a study file is kept plain: keys are words and stand once, numbers are finite, there are no
-tags of one's own, and no merge keys.
+The core rules of YAML 1.2 hold: ``1e-3`` is a number, ``no`` is a text, a date is a text. In
+addition, keys are unique texts, numbers are finite, and there are no custom tags and no merge
+keys.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Tree:
     ----------
     data : mappings, lists, texts, finite numbers, true, false, None
     places : by path from the root; the root itself, ``()``, is the file as a whole and has no line
-    faults : what is wrong with the text itself
+    faults : the faults of the text itself
     """
 
     data: Any = None
@@ -79,7 +79,7 @@ def dotted(path: Path) -> str:
 
 
 def read_tree(text: str) -> Tree:
-    """Read one YAML document; everything wrong with it is found in the tree's faults.
+    """Read one YAML document; its faults are in the tree.
 
     Never raises on any text, and takes bounded time: size, depth and the growth through aliases
     are limited.
@@ -119,12 +119,12 @@ def _refused(message: str, line: int | None = None) -> Tree:
 def _syntax(error: MarkedYAMLError) -> str:
     problem = error.problem or error.context or "cannot be read"
     if "'\\t'" in problem:
-        return "a tab; YAML indents with spaces only"
+        return "a tab; YAML is indented with spaces only"
     return f"not YAML: {problem}"
 
 
 def _compose(text: str) -> Node | None:
-    """Compose the document after a look at its events, so that no depth can exhaust the stack."""
+    """Compose the document after a check of its events, so that no depth can exhaust the stack."""
     depth = 0
     for number, event in enumerate(YAML(typ="safe", pure=True).parse(text)):
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
@@ -145,7 +145,7 @@ def _check_version(event: Event) -> None:
 
 
 class _Builder:
-    """Turn nodes into plain data, noting places and faults on the way."""
+    """Turn nodes into plain data, and note places and faults."""
 
     def __init__(self) -> None:
         self.tree = Tree()
@@ -192,7 +192,7 @@ class _Builder:
             line = key_node.start_mark.line + 1
             if key in result:
                 first = self.tree.places[(*path, key)].line
-                self._wrong((*path, key), f"the key stands twice; it stands first on line {first}", line)
+                self._wrong((*path, key), f"the key is given twice; the first is on line {first}", line)
                 continue
             self.tree.places[(*path, key)] = Place(line=line)
             result[key] = self.build(value_node, (*path, key))
@@ -201,12 +201,12 @@ class _Builder:
     def _key(self, node: Node, path: Path) -> str | None:
         line = node.start_mark.line + 1
         if str(node.tag) == _TAG + "merge":
-            self._wrong(path, "merge keys (<<) are no part of YAML 1.2; write the keys out", line)
+            self._wrong(path, "merge keys (<<) are not part of YAML 1.2; write the keys out", line)
             return None
         key = self._scalar(node, path) if isinstance(node, ScalarNode) else None
         if isinstance(key, str) and key:
             return key
-        self._wrong(path, f"keys are words; got {node.value if key is not None else 'none'!r}", line)
+        self._wrong(path, f"keys are texts; got {node.value if key is not None else 'none'!r}", line)
         return None
 
     def _scalar(self, node: ScalarNode, path: Path) -> Any:
@@ -219,10 +219,10 @@ class _Builder:
         try:
             value = self._scalars.construct_object(node)
         except (ValueError, LookupError, OverflowError):
-            self._wrong(path, f"{node.value[:40]!r} is no {tag.removeprefix(_TAG)}")
+            self._wrong(path, f"{node.value[:40]!r} is not a valid {tag.removeprefix(_TAG)}")
             return None
         if isinstance(value, float) and not math.isfinite(value):
-            self._wrong(path, f"{node.value}: every number in a study file is finite")
+            self._wrong(path, f"{node.value}: numbers in a study file must be finite")
             return None
         return value
 
@@ -230,7 +230,7 @@ class _Builder:
         text = str(node.value)
         odd = next((c for c in text if (c < " " and c not in "\t\n") or c == "\x7f" or "\ud800" <= c <= "\udfff"), None)
         if odd is not None:
-            self._wrong(path, f"the character U+{ord(odd):04X} has no place in a study file")
+            self._wrong(path, f"the character U+{ord(odd):04X} is not allowed in a study file")
             return None
         return text
 

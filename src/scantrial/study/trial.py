@@ -1,4 +1,4 @@
-"""Carry out a study: every run that is not there yet, then say what came of it."""
+"""Carry out a study: train the missing runs and return the outcome."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scantrial.core.errors import StudyConflictError
+from scantrial.core.format import counted
 from scantrial.core.machine import n_cores
 from scantrial.core.notebook import notebook_html
 from scantrial.core.progress import Progress, silent
@@ -40,20 +41,20 @@ from scantrial.study.worker_count import Probe, WorkerChoice, fixed_choice, meas
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """How a study is to be carried out.
+    """How to carry out a study.
 
     Parameters
     ----------
     engine : "module:function" of the training engine
     engine_reason : why this engine
     prepare : "module:function" that sets a worker process up and describes it
-    executor : makes what starts the workers, once the folder is locked
+    executor : makes the executor that starts the workers, once the folder is locked
     device : ``auto``, ``cpu``, ``cuda`` or ``mps``; the first run fixes it
-    workers : processes that train at the same time; None measures how many end the study soonest, and with how many
-        threads each, where the folder's first run has not fixed that yet
+    workers : processes that train at the same time; None measures which number of workers and threads
+        ends the study soonest, unless the folder's first run has fixed that
     threads : threads for one run; None shares the cores among the workers. The first run fixes it.
     checkpoint_every_s : seconds between checkpoints, at an epoch's end; 0 is every epoch
-    reuse : other study folders, whose finished runs are taken over where they are equal to one of this study's
+    reuse : other study folders; their finished runs are copied if they equal a run of this study
     """
 
     engine: str
@@ -69,17 +70,17 @@ class Execution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What stands in the folder after a study was carried out.
+    """What is in the folder after a study was carried out.
 
     Parameters
     ----------
-    finished : runs that are there, diverged ones among them
-    trained : those of them that this call trained
+    finished : finished runs, including diverged ones
+    trained : the finished runs that this call trained
     diverged : runs whose loss was not finite
     failed : runs that could not be carried out
-    workers : how many were trained at the same time, and why; None where nothing was left to train
-    reused : runs that this call took over in the place of training them, each with the folder and run it is from
-    notes : what runs of other folders are of no use and why, in words
+    workers : how many runs were trained at the same time, and why; None if nothing was left to train
+    reused : runs that this call copied instead of training them, each with the folder and run it is from
+    notes : which runs of other folders cannot be used and why, in words
     """
 
     folder: Path
@@ -96,7 +97,7 @@ class Outcome:
         why = {failure.key: f"failed: {failure.message}" for failure in self.failed}
         state = {**dict.fromkeys(self.finished, "finished"), **dict.fromkeys(self.diverged, "diverged"), **why}
         return notebook_html(
-            f"{len(self.finished)} runs finished, {len(self.trained)} of them now, in {self.folder}",
+            f"{counted(len(self.finished), 'run')} finished, {len(self.trained)} of them now, in {self.folder}",
             columns=("arm", "seed", "run"),
             rows=[(key.arm, key.seed, said) for key, said in state.items()],
         )
@@ -111,14 +112,14 @@ Before = Callable[[StudyFolder], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
-    """What is called on the way.
+    """Callables for what happens during a study.
 
     Parameters
     ----------
-    watch : with everything that happens to runs
-    before : before anything is trained, for the audit of the scans
-    timing : with how far it is, where the number of workers is measured
-    chosen : with the choice of workers
+    watch : called with every event of a run
+    before : called before anything is trained, for the audit of the scans
+    timing : called with the progress of measuring the number of workers
+    chosen : called with the choice of workers
     """
 
     watch: Watch = silent
@@ -129,11 +130,11 @@ class Hooks:
 
 @dataclass(slots=True)
 class Clock:
-    """How far a study is, and how long the rest will take.
+    """The progress of a study and the time left.
 
     Parameters
     ----------
-    n_epochs : epochs of each run that is still to be done when this call starts
+    n_epochs : epochs of each run that is missing when this call starts
     n_workers : runs trained at the same time
     """
 
@@ -170,10 +171,10 @@ class Clock:
 
 
 def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Execution, hooks: Hooks) -> Outcome:
-    """Train every run of the study that the folder does not hold yet.
+    """Train every run of the study that the folder does not have yet.
 
-    Runs that are there are kept, unfinished ones go on from their checkpoint. A run that fails is
-    noted and the others go on.
+    Finished runs are kept, unfinished ones continue from their checkpoint. A run that fails is
+    noted and the others continue.
 
     Parameters
     ----------
@@ -184,9 +185,9 @@ def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Exec
     LockedError
         If another process holds the folder.
     StudyConflictError
-        If the folder holds runs of another study, of other scans, or on another device.
+        If the folder has runs of another study, of other scans, or from another device.
     StoreError
-        If the folder cannot be written to; what was finished stays.
+        If the folder cannot be written to; finished runs stay.
     """
     refuse_what_does_not_fit(study, scans)
     folder.refuse_foreign()
@@ -253,7 +254,7 @@ def _choose_workers(
 
 
 def _record_study(study: Study, scans: ScanSet, folder: StudyFolder) -> None:
-    """Write what the folder says about the study, or check that it says the same."""
+    """Write the study and its scans into the folder, or check that the folder has the same."""
     plan, text = study_to_plan(study), study_to_yaml(study)
     change = describe_change(folder, plan)
     if folder.has_finished_runs():
@@ -266,12 +267,14 @@ def _record_study(study: Study, scans: ScanSet, folder: StudyFolder) -> None:
     for key in changed_keys(folder, plan):
         folder.drop_partial(key)
     if change or folder.study_text() != text:
-        folder.write_study(text, plan, sha256=sha256(text.encode()).hexdigest(), change=change or "spelt otherwise")
+        folder.write_study(
+            text, plan, sha256=sha256(text.encode()).hexdigest(), change=change or "written differently, same study"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Training:
-    """Runs that are to be trained, or to be taken over."""
+    """Runs to train or to copy."""
 
     study: Study
     folder: StudyFolder
@@ -287,9 +290,9 @@ class _Training:
 
     @property
     def in_order(self) -> list[RunKey]:
-        """The longest first, so that no worker is left with one at the end.
+        """The longest first, so that no worker is left with a long one at the end.
 
-        One worker takes them seed by seed, so that every arm is there early.
+        One worker takes them seed by seed, so that every arm has a run early.
         """
         if self.choice.workers == 1:
             return self.keys
@@ -298,7 +301,7 @@ class _Training:
 
 
 def _train(training: _Training, setup: WorkerSetup, executor: Executor, watch: Watch) -> dict[RunKey, str]:
-    """Train the runs; return those that were taken over, each with where it is from."""
+    """Train the runs; return those that were copied, each with its source."""
     folder, choice = training.folder, training.choice
     pool = Pool(
         setup,
@@ -328,7 +331,7 @@ def _train(training: _Training, setup: WorkerSetup, executor: Executor, watch: W
 
 
 def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Execution) -> WorkerSetup:
-    """Return what each worker is told; threads and device are those of the folder's first run, if it had one."""
+    """Return the setup of each worker; threads and device are those of the folder's first run, if there is one."""
     at_once = execution.workers or min(n_cores(), len(study.arms) * len(study.seeds))
     threads = execution.threads or max(1, n_cores() // at_once)
     device = execution.device
@@ -337,18 +340,18 @@ def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Executi
         if device not in ("auto", fixed["device"]):
             raise StudyConflictError(
                 f"--device {device}, but the runs in {folder.path} were trained on {fixed['device']}",
-                do=f"leave it out, or say --device {fixed['device']}, or run into a new folder",
+                do=f"use --device {fixed['device']} or leave the option out, or run into a new folder",
             )
         if execution.threads not in (None, fixed["threads"]):
             raise StudyConflictError(
                 f"--threads {execution.threads}, but the runs in {folder.path} had {fixed['threads']} each",
-                expected="the same number, so that equal runs are equal bytes",
+                expected="the same number, so that equal runs have equal bytes",
                 do="leave it out, or run into a new folder",
             )
         if execution.engine != fixed["engine"]:
             raise StudyConflictError(
-                f"the runs in {folder.path} are trained by {fixed['engine']}, not by {execution.engine}",
-                expected="one engine, so that runs differ in nothing but their arm and seed",
+                f"the runs in {folder.path} were trained by {fixed['engine']}, not by {execution.engine}",
+                expected="one engine, so that runs differ only in their arm and seed",
                 do="leave --engine out, or run into a new folder",
             )
         threads, device = fixed["threads"], fixed["device"]
@@ -382,7 +385,7 @@ def _environment(setup: WorkerSetup, choice: WorkerChoice) -> dict[str, Any]:
 
 
 class _EnvironmentKeeper:
-    """Write ``environment.json`` when the first worker is up; later, add what has changed since."""
+    """Write ``environment.json`` when the first worker is ready; later, add what has changed."""
 
     def __init__(self, folder: StudyFolder, setup: WorkerSetup, choice: WorkerChoice) -> None:
         self._folder = folder
@@ -416,7 +419,7 @@ _COMPARED = (
     "cuda",
     "cudnn",
 )
-"""What may make later runs differ from earlier ones in the last bits; ``environment.json`` notes when it changes."""
+"""What can make later runs differ from earlier ones in the last bits; ``environment.json`` notes every change."""
 
 
 def _compared(environment: Mapping[str, Any]) -> dict[str, Any]:
@@ -424,7 +427,7 @@ def _compared(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Progress:
-    """Keep ``partial/progress.json`` no more than a few seconds behind."""
+    """Update ``partial/progress.json`` every few seconds."""
 
     def __init__(self, folder: StudyFolder, clock: Clock) -> None:
         self._folder = folder

@@ -1,10 +1,10 @@
 """A worker process: trains, or only times, the runs that its parent names, one after the other.
 
 Started as ``python -m scantrial.study.worker``. Commands come as JSON lines on standard input,
-answers go as JSON lines to what was standard output; whatever a network prints goes to standard
-error. The end of standard input means that the parent is gone: the process ends at once, in the
-middle of whatever it does, and with it its share of the study's lock. Nothing is lost by that:
-files appear whole or not at all, and a run goes on from its last checkpoint.
+answers go as JSON lines to the original standard output; whatever a network prints goes to standard
+error. The end of standard input means that the parent is gone: the process ends at once, whatever it
+is doing, and releases its share of the study's lock. Nothing is lost: files appear whole or not at
+all, and a run continues from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class WorkerSetup:
     threads : threads for one run
     checkpoint_every_s : seconds between checkpoints
     keep_weights : whether the chosen epoch's weights are kept
-    import_paths : folders where a user's own network is looked for
+    import_paths : folders to search for custom networks
     """
 
     folder: str
@@ -74,7 +74,7 @@ class _Worker:
         self.setup = setup
         self.answers = answers
         self.folder = StudyFolder(setup.folder)
-        # Last, so that a file beside the study never stands in for a module of Python's.
+        # Last, so that a file beside the study never shadows a module of Python.
         sys.path += [path for path in setup.import_paths if path not in sys.path]
         self.environment: dict[str, Any] = resolve(setup.prepare)(setup.device, setup.threads)
         self.engine = resolve(setup.engine)
@@ -167,7 +167,7 @@ def _read_commands(commands: queue.Queue[dict[str, Any]]) -> None:
 
 
 def _private_stdout() -> TextIO:
-    """Keep the channel to the parent for answers alone; what is printed goes to standard error."""
+    """Reserve the channel to the parent for answers; printed text goes to standard error."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
     os.dup2(2, 1)
     return answers
@@ -181,7 +181,7 @@ def _described(error: Exception) -> dict[str, str | None]:
 
 
 def main() -> None:
-    """Serve the parent until it goes."""
+    """Serve the parent until it ends."""
     answers = _private_stdout()
     commands: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_read_commands, args=(commands,), daemon=True).start()

@@ -1,8 +1,8 @@
-"""How many runs to train at the same time, with how many threads each: measured where nobody says so.
+"""How many runs to train at the same time, with how many threads each; measured unless it is given.
 
 One run on all cores, or several at once on fewer cores each? Small networks waste a second thread, large ones share
-the memory's bandwidth: which of the two ends a study sooner has to be measured with the runs beside each other. A few
-steps of the study's own arms are trained for it, by workers that are gone before the first run begins.
+the memory's bandwidth, so the runs have to be timed side by side. Workers train a few steps of the study's own arms
+for this, and end before the first run begins.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from scantrial.study.study import Arm, Study
 from scantrial.study.worker import WorkerSetup
 
 TOO_SHORT_S = 60.0
-"""A study that one worker ends sooner is not measured further: that takes some five seconds, to gain a tenth on two
-cores (`benchmarks/workers.py`)."""
+"""A study that one worker ends sooner is not measured further: measuring takes about five seconds and gains about a
+tenth on two cores (`benchmarks/workers.py`)."""
 
 _PROBED_ARMS = 4
 _WORSE = 1.1
-"""More workers are not tried once they take so much longer than the best so far."""
+"""More workers are not tried once the time exceeds the best so far by this factor."""
 
 _USED_MEMORY = 0.9
 _ROOM_BYTES = 160 << 20
-"""What a run needs beyond what a probe of it did: evaluation in large batches."""
+"""Memory that a run needs beyond its probe, for evaluation in large batches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredWorkers:
-    """What so many runs at the same time would come to.
+    """The times measured with a number of runs at the same time.
 
     Parameters
     ----------
-    epoch_s : seconds of one epoch by arm, while so many were trained beside each other
-    study_s : until the last run ends, the longest ones first; what happens once a run is not in it
+    epoch_s : seconds of one epoch by arm, with this many runs side by side
+    study_s : seconds until the last run ends, longest runs first; without what happens once a run
     """
 
     workers: int
@@ -62,7 +62,7 @@ class WorkerChoice(Plain):
     ----------
     threads : of each run
     reason : in words
-    measured : what was tried, by number of workers; empty where nothing was measured
+    measured : the numbers of workers that were tried; empty if nothing was measured
     worker_bytes : memory of one worker as measured, or None
     """
 
@@ -82,11 +82,11 @@ class WorkerChoice(Plain):
 
 
 def fixed_choice(stored: Mapping[str, Any], *, threads: int, n_runs: int) -> WorkerChoice:
-    """Choose where the threads are fixed: as the folder's first run measured, or else as many as there are cores for.
+    """Choose for fixed threads: as the folder's first run measured, or else as many workers as the cores allow.
 
     Parameters
     ----------
-    stored : the folder's environment, or an empty one where only the threads are given
+    stored : the folder's environment, or an empty one if only the threads are given
     """
     before = stored.get("workers")
     if before and before["measured"] and stored["n_cores"] == n_cores():
@@ -94,11 +94,11 @@ def fixed_choice(stored: Mapping[str, Any], *, threads: int, n_runs: int) -> Wor
         worker_bytes = before["worker_bytes"]
     else:
         n_workers, worker_bytes = n_cores() // threads, None
-        reason = f"{counted(n_cores(), 'core')} at {counted(threads, 'thread')} a run"
+        reason = f"{counted(n_cores(), 'core')}, {counted(threads, 'thread')} per run"
     n_workers = max(1, min(n_workers, n_runs))
     n_fit = _n_that_fit(worker_bytes)
     if n_fit is not None and n_fit < n_workers:
-        n_workers, reason = n_fit, "no more have room in memory"
+        n_workers, reason = n_fit, "more do not fit in memory"
     return WorkerChoice(workers=n_workers, threads=threads, reason=reason, worker_bytes=worker_bytes)
 
 
@@ -126,7 +126,7 @@ class Probe:
                 seat.close()
 
     def seconds(self, arm: str, *, workers: int, threads: int) -> tuple[float, int]:
-        """Return the mean seconds of the arm's epoch, so many trained at once, and the most memory that one took.
+        """Return the mean seconds of the arm's epoch with this many workers, and the most memory that one used.
 
         Raises
         ------
@@ -153,7 +153,7 @@ class Probe:
 def _next(seat: Seat, answers: Iterator[dict[str, Any]]) -> dict[str, Any]:
     answer = next(answers, None)
     if answer is None:
-        raise TrainingError(f"{seat.epitaph()} while it was timed")
+        raise TrainingError(f"{seat.epitaph()} during timing")
     if answer["kind"] in ("fatal", "failed"):
         raise error_from_dict(answer["error"])
     return answer
@@ -162,16 +162,16 @@ def _next(seat: Seat, answers: Iterator[dict[str, Any]]) -> dict[str, Any]:
 def measured_choice(
     study: Study, keys: Sequence[RunKey], probe: Probe, *, scan_bytes: int, progress: Progress
 ) -> WorkerChoice:
-    """Choose by measuring: one worker with all cores first, then more workers for as long as that gains something.
+    """Choose by measuring: one worker with all cores first, then more workers as long as the time improves.
 
     Parameters
     ----------
-    keys : the runs that are to be trained
-    scan_bytes : of the scans that every worker holds
+    keys : the runs to train
+    scan_bytes : size of the scans that every worker holds
 
     Notes
     -----
-    What cannot be timed, such as a network that does not fit into memory, is left to its run to report.
+    If an arm cannot be timed, such as a network that does not fit into memory, its run reports the error.
     """
     counts = candidates(n_cores(), len(keys))
     if len(counts) == 1:
@@ -200,14 +200,14 @@ def measured_choice(
 
 @dataclass(slots=True, kw_only=True)
 class _Tried:
-    """What was measured so far, and whether more may and need be.
+    """What was measured so far, and whether to measure more.
 
     Parameters
     ----------
-    memory : bytes that all workers together may take, or None where that is not known
-    more_bytes : what a run takes beyond what its probe did
-    worker_bytes : of one worker, as far as is known
-    short_of_memory : whether a number of workers was passed over for it
+    memory : bytes that all workers together may use, or None if not known
+    more_bytes : memory that a run needs beyond its probe
+    worker_bytes : memory of one worker, as far as known
+    short_of_memory : whether a number of workers was skipped for lack of memory
     """
 
     memory: int | None
@@ -217,7 +217,7 @@ class _Tried:
     short_of_memory: bool = False
 
     def has_room_for(self, n_workers: int) -> bool:
-        """Whether so many fit into memory; one always does, and more do until it is known what one takes."""
+        """Whether this many fit into memory; any number does until the memory of one is known."""
         fit = self.memory is None or n_workers * self.worker_bytes <= _USED_MEMORY * self.memory
         self.short_of_memory |= not fit
         return fit
@@ -243,15 +243,15 @@ class _Tried:
         """Why the best was chosen, in words."""
         best = self.best
         if best.study_s < TOO_SHORT_S and len(self.measured) == 1:
-            return f"measured: about {best.study_s:.1f} s of training, too short to try others"
+            return f"measured: about {best.study_s:.1f} s of training, too short to try more workers"
         others = ", ".join(f"{item.study_s:.0f} s with {item.workers}" for item in self.measured if item is not best)
         against = f" against {others}" if others else ""
-        memory = "; more have no room in memory" if self.short_of_memory else ""
+        memory = "; more do not fit in memory" if self.short_of_memory else ""
         return f"measured: about {best.study_s:.0f} s of training{against}{memory}"
 
 
 def candidates(cores: int, n_runs: int) -> list[int]:
-    """Return the numbers of workers that use all cores evenly, rising; where runs are few, also one for each run.
+    """Return the numbers of workers that use all cores evenly, rising; with few runs, also one worker for each run.
 
     >>> candidates(12, 100), candidates(8, 3)
     ([1, 2, 3, 4, 6, 12], [1, 2, 3])
@@ -278,7 +278,7 @@ def _measure(study: Study, keys: Sequence[RunKey], probe: Probe, n_workers: int)
 
 
 def _probed(study: Study, keys: Sequence[RunKey]) -> list[Arm]:
-    """Return an arm of each cost, those with the most epochs to train first, and no more than a few."""
+    """Return one arm of each cost, at most a few, those with the most epochs first."""
     n_epochs: dict[str, int] = {}
     arms: dict[str, Arm] = {}
     for key in keys:
@@ -297,4 +297,4 @@ def _n_that_fit(worker_bytes: int | None) -> int | None:
 
 
 def _only_one(n_runs: int) -> str:
-    return "one run is left to train" if n_runs == 1 else "this machine gives it one core"
+    return "one run is left to train" if n_runs == 1 else "only one core is available"

@@ -46,18 +46,18 @@ from scantrial.web.study_page import (
 )
 
 LOOK_S = 1.0
-"""Seconds for which a look at a folder holds."""
+"""Seconds after which a folder is looked at again."""
 PATIENCE_S = 0.2
 """Seconds that a page waits for results before it is shown without them."""
 
 QUICK_RUNS, HEAD_START_S = 20, 0.3
-"""Runs up to which a page waits for results at all; where there are more, the page has this start before them."""
+"""Largest number of runs for which a page waits for results; with more, the results start so many seconds later."""
 WARMED = 8
-"""Studies that are read when the server starts, unless there are more."""
+"""Largest number of studies that are read when the server starts."""
 
 NOTES = {
     "none": "No run is finished yet, so there are no results.",
-    "computing": "The results are being computed; they appear here by themselves.",
+    "computing": "The results are being computed; they will appear here automatically.",
     "closed": NOTE_CLOSED,
 }
 
@@ -66,7 +66,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """A page, the state that it shows, and for a report its document as HTML."""
+    """A page, the state that it shows and, for a report, its document as HTML."""
 
     page: Page
     state: str
@@ -81,7 +81,7 @@ class Site:
 
     Parameters
     ----------
-    door : who may ask
+    door : decides which requests are let in
     is_over : whether the server is about to end
     """
 
@@ -98,10 +98,10 @@ class Site:
         self._feeds: dict[str, Feed] = {}
 
     def warm_up(self) -> None:
-        """Read the curves of the studies, if they are few, before somebody asks; no test row is among what is read."""
+        """Read the curves of the studies, if they are few, before somebody asks; no test row is read."""
         names = self.shelf.names()
         for name in names if len(names) <= WARMED else ():
-            with suppress(Exception):  # who asks for it is told what is wrong
+            with suppress(Exception):  # a later request for it gets the error
                 page = study_page(self.shelf.study(name), ResultsPart(state="none"))
                 render(page, state="")
 
@@ -158,7 +158,7 @@ class Site:
             wanted = next((wanted for wanted in (name, name.removesuffix(".json")) if wanted in known), None)
             return None if wanted is None else self.shelf.study(wanted)
 
-        # A look at the disk, like any other: the loop does not wait for it.
+        # This reads the disk, so the event loop does not wait for it.
         found = await asyncio.get_running_loop().run_in_executor(self._pool, look)
         if found is None:
             raise HTTPException(404, f"no study is called {name!r}")
@@ -216,7 +216,7 @@ class Site:
 
     async def _study(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked = read_query(StudyQuery, dict(request.query_params))
-        # Curves first: what is slow would only keep them waiting.
+        # Curves first, so that they do not wait for slow work.
         await self._quick.get(("curves", study.name, stamp), lambda: arm_curves(study))
         part = await self._results(study, stamp, at_once=asked.results == "now")
         state = self._state(study, stamp)
@@ -227,7 +227,7 @@ class Site:
         return await self._quick.get(("progress", study.name, stamp), lambda: progress_of(study.status()))
 
     async def _not_yet(self, study: OpenStudy, stamp: Stamp, *, at_once: bool) -> ResultsPart | None:
-        """Return why there are no results to compute; None where there are."""
+        """Return why there are no results to compute, or None if there are some."""
         progress = await self._progress(study, stamp)
         if not progress.n_finished:
             return ResultsPart(state="none", note=NOTES["none"])
@@ -236,7 +236,7 @@ class Site:
         return None
 
     async def _is_closed(self, study: OpenStudy, stamp: Stamp, results: str | None) -> bool:
-        """Return whether test rows stay closed: runs are still to come, and nobody asks for them now."""
+        """Return whether test rows stay closed: runs are unfinished, and the request does not ask for results now."""
         return not (await self._progress(study, stamp)).is_complete and results != "now"
 
     async def _results(self, study: OpenStudy, stamp: Stamp, *, at_once: bool) -> ResultsPart:
@@ -247,7 +247,7 @@ class Site:
         begin = partial(self._slow.start, key, lambda: _results_part(study))
         n_runs = (await self._progress(study, stamp)).n_finished
         if n_runs > QUICK_RUNS and not self._slow.is_begun(key):
-            # Made at the same time, page and results would wait for each other.
+            # If both were made at the same time, page and results would wait for each other.
             asyncio.get_running_loop().call_later(HEAD_START_S, begin)
             return ResultsPart(state="computing", note=NOTES["computing"])
         future = begin()
@@ -255,13 +255,13 @@ class Site:
         return future.result() if future.done() else ResultsPart(state="computing", note=NOTES["computing"])
 
     def _state(self, study: OpenStudy, stamp: Stamp) -> str:
-        """Return what a page of the study shows: another one tells it to ask for itself anew."""
+        """Return the state that a page of the study shows; a page reloads itself when the state changes."""
         has_results = self._slow.is_ready(("results", study.name, stamp.results))
         has_report = self._reports.is_ready(("report", study.name, stamp.results))
         return f"{stamp.results}-{stamp.live}-{has_results:d}{has_report:d}"
 
     def _report_state(self, study: OpenStudy, stamp: Stamp) -> str:
-        """Return the same of a report, which no epoch changes: it is long, and asked for anew only where it differs."""
+        """Return the same for a report. Epochs do not change it: it is long, and reloaded only when it differs."""
         return f"{stamp.results}-{self._reports.is_ready(('report', study.name, stamp.results)):d}"
 
     async def _report(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
@@ -329,7 +329,7 @@ class Site:
         study = await self._find(request)
         path = study.folder.path / "report" / "report.html"
         if not path.is_file() or not path.resolve().is_relative_to(study.folder.path.resolve()):
-            raise HTTPException(404, "no report was written into this study's folder")
+            raise HTTPException(404, "this study's folder has no written report")
         body = await asyncio.get_running_loop().run_in_executor(self._pool, path.read_bytes)
         # Its own policy, whatever the file says: its styles by their hashes, no script, and no part of this site.
         hashes = " ".join(f"'sha256-{found}'" for found in _style_hashes(body))
@@ -351,7 +351,7 @@ class Site:
         except Exception as error:  # as above
             return self._refused(request, error)
         if png is None:
-            raise HTTPException(404, f"no picture of case {case} is kept")
+            raise HTTPException(404, f"there is no stored picture of case {case}")
         return _picture(request, png)
 
     async def _saliency_picture(self, request: Request) -> Response:
@@ -420,7 +420,7 @@ def _stamp_or_none(shelf: Shelf, name: str) -> Stamp | None:
 
 
 def _json(page: Page) -> bytes:
-    # A byte of a file name that is no text, which Python keeps as a surrogate, becomes its JSON escape.
+    # A byte of a file name that is not valid text, which Python keeps as a surrogate, is written as its JSON escape.
     return dump_json(page).encode(errors="backslashreplace")
 
 

@@ -1,4 +1,4 @@
-"""Results of slow work, each made once however many ask for it."""
+"""Results of slow work, each computed once for all who ask for it."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 RETRY_S = 60.0
-"""Seconds after which what failed is tried again: a disk may be back, memory free."""
+"""Seconds after which failed work is tried again: a disk may be back, memory may be free."""
 
 
 class Kept:
-    """Keep the last results by key; use it from one event loop alone.
+    """Keep the last results by key; use it from one event loop only.
 
-    Work is done in threads, so that the loop goes on answering. Two that ask for the same thing wait for one piece of
-    work. An error is told to all who wait, and forgotten; a result that says of itself that it failed is forgotten
-    after a while, so that it is tried again.
+    Work is done in threads, so that the loop can answer in the meantime. Two requests for the same thing share one
+    piece of work. An error goes to all who wait and is not kept; a result that reports a failure is kept for a while
+    only, so that the work is tried again.
 
     Parameters
     ----------
     pool : where the work is done
     size : results that are kept
-    has_failed : whether a result says so
+    has_failed : whether a result reports a failure
     retry_s : seconds until such a result is forgotten
     """
 
@@ -44,13 +44,13 @@ class Kept:
         self._futures: OrderedDict[Hashable, asyncio.Future[Any]] = OrderedDict()
 
     async def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return the result of a key, made by `make` where there is none."""
-        # One who leaves early must not stop the work for the others.
+        """Return the result of a key; call `make` if there is none."""
+        # A request that ends early must not stop the work for the others.
         found: T = await asyncio.shield(self.start(key, make))
         return found
 
     def start(self, key: Hashable, make: Callable[[], T]) -> asyncio.Future[T]:
-        """Begin work on a key without waiting for it, unless it is there or under way."""
+        """Begin work on a key without waiting for it, unless it is done or under way."""
         future = self._futures.get(key)
         if future is None:
             future = asyncio.get_running_loop().run_in_executor(self._pool, make)
@@ -63,12 +63,12 @@ class Kept:
         return future
 
     def is_ready(self, key: Hashable) -> bool:
-        """Return whether the result of a key is there."""
+        """Return whether the result of a key is ready."""
         future = self._futures.get(key)
         return future is not None and future.done()
 
     def is_begun(self, key: Hashable) -> bool:
-        """Return whether the result of a key is there or under way."""
+        """Return whether the result of a key is ready or under way."""
         return key in self._futures
 
     def _look_at(self, key: Hashable, done: asyncio.Future[Any]) -> None:

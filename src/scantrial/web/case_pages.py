@@ -16,18 +16,18 @@ from scantrial.web.records import ArmOnCaseLine, CaseFilter, CasePage, CasesPage
 from scantrial.web.studies import OpenStudy, Shelf
 
 NOTE_TEST = (
-    "Test cases: every decision is the study's own, the class with the largest mean probability over an arm's runs. "
-    "Nothing is chosen here, and that they were looked at is logged."
+    "Test cases: a decision is the class with the largest mean probability over an arm's runs. Nothing is chosen on "
+    "these cases, and every opening of test rows is logged."
 )
 NOTE = "{split} cases: a decision is the class with the largest mean probability over an arm's runs. {learned}"
 LEARNED = {
-    "train": "The networks have learned from these cases: that they are right on them says little.",
-    "val": "Each run's epoch was chosen on these cases, unless the study keeps the last one.",
+    "train": "The networks were trained on these cases, so their right decisions here say little.",
+    "val": "Each run's epoch was chosen on these cases, unless the study keeps the last epoch.",
 }
 
 
 def note_of(split: str, *, is_closed: bool) -> str:
-    """Say what a reader has to know of decisions on a split."""
+    """Return the note on decisions on a split."""
     if is_closed:
         return NOTE_CLOSED
     if split == "test":
@@ -41,7 +41,7 @@ def cases_page(shelf: Shelf, study: OpenStudy, asked: CasesQuery, *, is_closed: 
     Raises
     ------
     InputError
-        If it names what the study does not have, or asks for closed test cases by what was decided.
+        If the query names an unknown class or arm, or asks for closed test cases by their decisions.
     """
     index = shelf.cases(study)
     is_closed = is_closed and asked.split == "test"
@@ -90,20 +90,20 @@ def case_page(
     is_closed: bool,
     saliency: Saliency | None = None,
 ) -> CasePage:
-    """Build the page of one case; its neighbours are those of the filter that it was reached by.
+    """Build the page of one case; its neighbours are those in the filter that led to it.
 
     Raises
     ------
     InputError
-        If no split holds a case of that number, or a closed test case is asked for what was decided on it.
+        If no split has a case of that number, or the query asks for decisions on a closed test case.
     """
     index = shelf.cases(study)
     if case not in index.row_of:
-        raise InputError(f"no split of the study holds case {case}", do="choose one from the list of cases")
+        raise InputError(f"case {case} is in no split of the study", do="choose one from the list of cases")
     place = index.row_of[case]
     row = index.rows[place]
     is_closed = is_closed and row["split"] == "test"
-    # The case itself says which split it is of; a filter by another one has no neighbours for it.
+    # The case itself determines the split; a filter by another split has no neighbours for it.
     of_split = asked.model_copy(update={"split": row["split"]})
     chosen, wanted = _chosen(study, index, of_split, is_closed=is_closed)
     order = chosen.numbers()

@@ -1,4 +1,4 @@
-"""The cases of a study as arrays: what a browser of thousands of cases filters and sorts by."""
+"""The cases of a study as arrays, to filter and sort thousands of them quickly."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def read_cases(folder: StudyFolder) -> CaseIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SplitScores:
-    """What arms said of the cases of one split.
+    """The probabilities that the arms give the cases of one split.
 
     Parameters
     ----------
     cases, y_true : shape (n,)
     arms : names of the arms that have scores
-    y_prob : shape (n_arms, n, n_classes): means over each arm's runs; arms may be none
+    y_prob : shape (n_arms, n, n_classes): means over each arm's runs; there may be no arm
     """
 
     cases: NDArray[np.int64]
@@ -71,7 +71,7 @@ class SplitScores:
     y_prob: NDArray[np.float64]
 
     def of_arm(self, arm: str) -> NDArray[np.float64] | None:
-        """Return one arm's mean probabilities, or the mean over all arms; None where there is no run."""
+        """Return one arm's mean probabilities, or the mean over all arms; None if there is no run."""
         if not self.arms:
             return None
         if arm == ALL_ARMS:
@@ -121,7 +121,7 @@ def finding_titles(audit: Audit | None) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Chosen:
-    """The cases that a filter leaves, in its order: positions among the cases of the split."""
+    """The cases that a filter selects, in its order, as positions among the cases of the split."""
 
     scores: SplitScores
     positions: NDArray[np.int64]

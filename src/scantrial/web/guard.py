@@ -1,7 +1,7 @@
-"""Who may ask: the person who started the server, from this machine, from no other site's page.
+"""Decide who is let in: the person who started the server, from this machine, and from no other site's page.
 
-Every request has to name a host that is ours (so that no other name can be bound to this address), has to come from
-our own origin where it tells one, and has to carry the cookie that the printed address is exchanged for.
+Every request has to name a host of ours (so that no other name can be bound to this address), to come from our own
+origin if it names one, and to carry the cookie that the printed address is exchanged for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 NONCE = b"@@nonce@@"
-"""Stands in rendered pages where each answer has a nonce of its own."""
+"""Placeholder in rendered pages for the nonce of each answer."""
 
 _FIXED = {
     "X-Content-Type-Options": "nosniff",
@@ -37,7 +37,7 @@ class Door:
     Parameters
     ----------
     host, port : that the server is bound to
-    is_remote : whether other machines may ask, too
+    is_remote : whether requests from other machines are accepted
     token : in the address that was printed
     pass_word : in the cookie that it is exchanged for
     """
@@ -67,21 +67,21 @@ class Door:
             return False
         if host in LOOPBACK or host == self.host.lower():
             return True
-        # A number cannot be rebound; any other name could be somebody else's.
+        # An IP address cannot be rebound; any other name could belong to somebody else.
         return self.is_remote and _is_number(host)
 
     def knows_origin(self, origin: str, named: str) -> bool:
-        """Return whether an ``Origin`` header is of a page of ours."""
+        """Return whether an ``Origin`` header names one of our pages."""
         return origin == f"http://{named}"
 
     def has_token(self, given: str) -> bool:
-        """Return whether this is the token; it takes as long whatever it is."""
+        """Return whether this is the token, in constant time."""
         return hmac.compare_digest(given.encode(errors="replace"), self.token.encode())
 
     def has_cookie(self, header: str) -> bool:
-        """Return whether a ``Cookie`` header lets in.
+        """Return whether a ``Cookie`` header holds our cookie.
 
-        Other servers of this host write into the same header, whatever they like: only our part of it is read.
+        Other servers on this host write into the same header: only our part of it is read.
         """
         parts = (part.strip().partition("=") for part in header.split(";"))
         given = [value for name, _, value in parts if name == self.cookie]
@@ -105,7 +105,7 @@ def _is_number(host: str) -> bool:
 
 
 class Guard:
-    """Let in who may ask, exchange the token for a cookie, and set the headers that hold a page to itself."""
+    """Let valid requests in, exchange the token for a cookie, and set the headers that isolate a page."""
 
     def __init__(self, app: ASGIApp, door: Door) -> None:
         self._app = app
@@ -121,7 +121,7 @@ class Guard:
         await (answer or self._app)(scope, receive, self._sealed(scope, send))
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """Return the answer to who is not let in, or to who hands in the token; None lets in."""
+        """Return the answer to a request that is refused or brings the token; None lets the request in."""
         headers, door = Headers(scope=scope), self._door
         named = headers.get("host", "")
         if not door.knows_host(named):
@@ -130,13 +130,15 @@ class Guard:
         if origin is not None and not door.knows_origin(origin, named):
             return _refused(f"origin {origin!r} is not this server's")
         if scope["method"] not in ("GET", "HEAD"):
-            return PlainTextResponse("only GET: nothing can be changed here\n", 405, headers={"Allow": "GET, HEAD"})
+            return PlainTextResponse(
+                "only GET is allowed: this server changes nothing\n", 405, headers={"Allow": "GET, HEAD"}
+            )
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = [value for key, value in query if key == "token"]
         if given:
             return self._exchange(scope, given[0], query)
         if not door.has_cookie(headers.get("cookie", "")):
-            return _refused("there is no valid token; open the address that `scantrial serve` printed")
+            return _refused("no valid token was given; open the address that `scantrial serve` printed")
         return None
 
     def _exchange(self, scope: Scope, given: str, query: list[tuple[str, str]]) -> Response:
@@ -165,7 +167,7 @@ class Guard:
 
 
 def policy_with(nonce: str) -> str:
-    """Return the policy of a page: its own pictures and answers, scripts and styles of this nonce, nothing else."""
+    """Return the policy of a page: only its own pictures and answers, and scripts and styles with this nonce."""
     return (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' data:; "
         "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

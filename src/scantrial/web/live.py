@@ -1,4 +1,4 @@
-"""What changes in study folders, told to every open page: one pair of eyes on a folder, however many watch."""
+"""Tell every open page what changes in study folders; a folder is watched once, however many pages are open."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 BEAT_S = 1.0
 """Seconds between two looks."""
 ALIVE_S = 15.0
-"""Seconds of silence after which a line is sent that says nothing, so that a lost reader is noticed."""
+"""Seconds of silence after which an empty message is sent, so that a lost reader is noticed."""
 
 _LOG = logging.getLogger(__name__)
 
 
 class Feed:
-    """Watch one thing while somebody reads, and hand each change to all who do.
+    """Watch one thing while there are readers, and send each change to all of them.
 
     Parameters
     ----------
-    look : returns the state as plain data, faults among it; called about once a second while there are readers. What
-        it raises all the same costs one look, not the feed
+    look : returns the state as plain data, including faults; called about once a second while there are readers. If it
+        raises an error, the feed goes on with the next look
     is_over : whether the server is about to end
     """
 
@@ -53,7 +53,7 @@ class Feed:
             self._n_readers -= 1
 
     async def _next(self, told: dict[str, object] | None) -> dict[str, object] | None:
-        """Wait for a state other than the last one told; None after a while of silence, or at the end."""
+        """Wait for a state that differs from the last one sent; return None after a silence, or at the end."""
         for _ in range(int(ALIVE_S / BEAT_S)):
             if self._state is not None and self._state != told:
                 return self._state

@@ -24,5 +24,5 @@ def live_report(study: OpenStudy) -> tuple[ReportPage, str]:
         document = report_document(study.folder, view=build_view(study.data()))
         return report_page(study, ResultsPart(state="ready"), document.to_dict()), render_fragment(document)
     except Exception as error:  # a damaged folder raises nearly anything; the page says so
-        note = f"The report cannot be made: {fault_in_words(error)}"
+        note = f"The report cannot be created: {fault_in_words(error)}"
         return report_page(study, ResultsPart(state="failed", note=note)), ""

@@ -18,23 +18,23 @@ from scantrial.web.records import ArmEstimateLine, ComparePage, Operating, PairL
 from scantrial.web.studies import OpenStudy
 
 NOTE_COMPARE = (
-    "Which arms and which metric to look at was chosen after the fact, so p is corrected for all pairs of arms. The "
-    "verdicts that the study file declared stand on the study's own page."
+    "You choose arms and metric here after the training, so p is corrected for all pairs of arms. The verdicts that "
+    "the study file declared are on the study's own page."
 )
 NOTE_CLOSED = (
-    "Not all runs are finished. The test rows stay closed until they are: who looks at results while a study trains, "
-    "and stops it when they please, will find differences that are none."
+    "Not all runs are finished. The test rows stay closed until they are: if you look at results while a study trains "
+    "and stop it when they please you, you will find differences that do not exist."
 )
-"""Why results wait for the last run."""
-NOTE_UNFINISHED = "Not all runs are finished: what is said here may still change."
+"""The reason why results wait for the last run."""
+NOTE_UNFINISHED = "Not all runs are finished: these results may still change."
 NOTE_THRESHOLD = (
-    "A threshold is tried on validation cases, and chosen on these alone. Test cases are shown at thresholds that were "
-    "fixed by a rule before they were opened; moving the slider changes nothing there but the prevalence."
+    "Try and choose a threshold on validation cases only. Test cases are shown at thresholds that a rule fixed before "
+    "the test rows were opened: of the two controls, only the prevalence changes their numbers."
 )
 
 
 def compare_page(study: OpenStudy, asked: CompareQuery, data: StudyData | None) -> ComparePage:
-    """Set two arms beside each other on one metric; without data the comparison stays closed.
+    """Compare two arms on one metric; without data the comparison stays closed.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def _compared(data: StudyData | None, metric: str) -> tuple[Comparison | None, s
     try:
         return compare_pairs(data, metric=metric), NOTE_COMPARE
     except InputError as error:
-        return None, f"There is no comparison: {error.got}."
+        return None, f"No comparison is possible: {error.got}."
 
 
 def _is_whole(study: OpenStudy) -> bool:
@@ -90,7 +90,7 @@ def _two_arms(arms: dict[str, str], asked: CompareQuery) -> tuple[str | None, st
     second = asked.second or next(arm for arm in arms if arm != asked.first)
     first = asked.first or next(arm for arm in arms if arm != second)
     if first == second:
-        raise InputError(f"{first} beside itself", expected="two different arms")
+        raise InputError(f"{first} compared with itself", expected="two different arms")
     return first, second
 
 
@@ -104,7 +104,7 @@ def _is_of(item: Compared, first: str | None, second: str | None) -> bool:
 
 
 def _pair_line(item: Compared, *, swapped: bool) -> PairLine:
-    """Return a comparison seen from the first arm; the sentence names both arms and needs no turning."""
+    """Return a comparison seen from the first arm; the sentence names both arms and stays as it is."""
     found, sign = item.evidence, -1 if swapped else 1
     low, high = sorted((sign * found.low, sign * found.high))
     turned = {"better": "worse", "worse": "better"}
@@ -149,7 +149,7 @@ def threshold_page(study: OpenStudy, asked: ThresholdQuery, data: StudyData, *, 
     validation: Operating | None = None
     locked: tuple[Operating, ...] = ()
     if len(class_names) != 2:
-        note = f"There are {len(class_names)} classes: a threshold is a matter of two."
+        note = f"There are {len(class_names)} classes: a threshold needs exactly two."
     elif arm is None:
         note = "No run is finished yet."
     else:

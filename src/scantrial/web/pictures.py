@@ -20,7 +20,7 @@ _SIDE = 384
 def draw_map(scan: Pixels, values: NDArray[np.float64] | None) -> bytes:
     """Return a PNG of the scan with a map over it: warm where values are positive, cold where negative.
 
-    The strongest value, of either sign, is drawn in full; the scale says nothing across pictures.
+    The strongest value of either sign has the full colour; scales cannot be compared between pictures.
 
     Parameters
     ----------

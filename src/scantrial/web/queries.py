@@ -1,4 +1,4 @@
-"""What an address may ask for: the query of each page, checked; everything else in it is refused."""
+"""The query of each page, checked; unknown keys are refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Query = TypeVar("Query", bound=BaseModel)
 
 
 class PageQuery(BaseModel):
-    """A query: no key but those of its page."""
+    """A query with the keys of its page only."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -69,20 +69,20 @@ class CasesQuery(PageQuery):
         )
 
     def refuse_scores(self) -> None:
-        """Refuse to filter or sort by what runs said: while test rows are closed, an order would tell it too.
+        """Refuse to filter or sort by decisions: while test rows are closed, even an order would reveal them.
 
         Raises
         ------
         InputError
-            Naming what was asked for.
+            If the query asks for it; the message names what was asked for.
         """
         by = [name for name in ("decision", "outcome") if getattr(self, name) is not None]
         by += [f"sort={self.sort}"] if self.sort != "case" else []
         if by:
             raise InputError(
-                f"test cases by {', '.join(by)}, while not all runs are finished",
+                f"test cases by {', '.join(by)} before all runs are finished",
                 expected="test cases by number, true class or finding",
-                do="wait for the last run, or ask for results=now in the address",
+                do="wait for the last run, or add results=now to the address",
             )
 
 
@@ -92,12 +92,12 @@ class CaseQuery(CasesQuery):
     saliency: str | None = None
 
     def refuse_scores(self) -> None:
-        """Refuse where the network looks, too: the pictures are of its decision."""
+        """Refuse saliency maps as well: they show a decision."""
         super().refuse_scores()
         if self.saliency is not None:
             raise InputError(
-                "where a network looks on a test case, while not all runs are finished",
-                do="wait for the last run, or ask for results=now in the address",
+                "where a network looks on a test case, before all runs are finished",
+                do="wait for the last run, or add results=now to the address",
             )
 
 
@@ -120,22 +120,22 @@ class ThresholdQuery(PageQuery):
 
 
 def read_query(kind: type[Query], given: Mapping[str, str]) -> Query:
-    """Check a query; an empty value stands for none, as a form sends it.
+    """Check a query; an empty value, which forms send, counts as none.
 
     Raises
     ------
     InputError
-        With every fault of it.
+        With every fault of the query.
     """
     try:
         return kind.model_validate({key: value for key, value in given.items() if value != ""})
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, item['loc']))}: {item['msg'].lower()}" for item in error.errors()]
-        raise InputError(f"the address asks for what is not there: {'; '.join(faults)}") from error
+        raise InputError(f"the address has invalid parts: {'; '.join(faults)}") from error
 
 
 def to_query(wanted: CaseFilter, **others: Any) -> str:
-    """Return a filter as the query of an address, without what is as it is by default."""
+    """Return a filter as the query of an address, without keys that have their default."""
     defaults = {name: part.default for name, part in CaseQuery.model_fields.items()}
     asked = {**{name: getattr(wanted, name) for name in CaseFilter.__dataclass_fields__}, **others}
     kept = {name: value for name, value in asked.items() if value is not None and value != defaults.get(name)}

@@ -1,6 +1,6 @@
-"""What a page holds, as records: HTML, JSON and their documentation are all made from these.
+"""The contents of pages, as records: HTML, JSON and their documentation are made from these.
 
-Nothing is rounded here. Each field carries its help text; `docs/page-json.md` is generated from them.
+Nothing is rounded here. Each field has a help text; `docs/page-json.md` is generated from them.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ def told(text: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyCard:
-    """One study in the list of all."""
+    """One study in the list of studies."""
 
     name: str = told("name of its folder, as in addresses")
-    question: str = told("what the study asks; empty where its folder cannot be read")
-    n_arms: int = told("arms of its plan")
-    n_seeds: int = told("seeds of each arm")
-    n_planned: int = told("runs of its plan")
-    n_finished: int = told("runs that are there")
-    n_failed: int = told("runs that failed when they were last tried")
-    is_training: bool = told("whether a process trains it now")
-    seconds_left: float | None = told("until that process ends, by its own reckoning; null where it is not known")
+    question: str = told("what the study asks; empty if its folder cannot be read")
+    n_arms: int = told("number of arms")
+    n_seeds: int = told("number of seeds of each arm")
+    n_planned: int = told("number of planned runs")
+    n_finished: int = told("number of finished runs")
+    n_failed: int = told("runs whose last attempt failed")
+    is_training: bool = told("whether a process is training it now")
+    seconds_left: float | None = told("seconds until that process ends, as it estimates; null if unknown")
     fault: str | None = told("why the folder cannot be read, or null")
 
 
@@ -51,14 +51,14 @@ class RunningRun:
 
     arm: str = told("arm, as in the study folder")
     seed: int = told("its seed")
-    epoch: int = told("epochs done, as far as was last noted")
-    n_epochs: int = told("epochs of all rounds")
+    epoch: int = told("epochs done at its last update")
+    n_epochs: int = told("epochs in all rounds")
     val_accuracy: float | None = told("validation accuracy of the last epoch, a proportion; null before the first")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedRun:
-    """A run that failed when it was last tried."""
+    """A run whose last attempt failed."""
 
     arm: str = told("arm, as in the study folder")
     seed: int = told("its seed")
@@ -67,20 +67,20 @@ class FailedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a study is."""
+    """The progress of a study."""
 
-    n_planned: int = told("runs of the plan")
-    n_finished: int = told("runs that are there, diverged ones among them")
+    n_planned: int = told("number of planned runs")
+    n_finished: int = told("finished runs, including diverged ones")
     n_diverged: int = told("of these, runs whose loss was not finite")
-    n_waiting: int = told("runs that have not begun, or were stopped")
-    is_training: bool = told("whether a process holds the folder and trains")
-    seconds_left: float | None = told("until that process ends, by its own reckoning; null where it is not known")
+    n_waiting: int = told("runs that have not started, or were stopped")
+    is_training: bool = told("whether a process is training in the folder")
+    seconds_left: float | None = told("seconds until that process ends, as it estimates; null if unknown")
     running: tuple[RunningRun, ...] = told("runs that are being trained")
-    failed: tuple[FailedRun, ...] = told("runs that failed when they were last tried")
+    failed: tuple[FailedRun, ...] = told("runs whose last attempt failed")
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is running and nothing is left to begin."""
+        """Whether no run is running or waiting."""
         return not self.is_training and self.n_waiting == 0
 
 
@@ -89,25 +89,27 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedCurve:
-    """The epochs of one run so far. What was not recorded or is not finite is null."""
+    """The epochs of one run so far. Values that were not recorded or are not finite are null."""
 
     seed: int = told("its seed")
     state: str = told("finished, diverged, running, stopped or failed")
-    chosen_epoch: int | None = told("the epoch whose weights were kept; null while none is chosen")
-    epochs: tuple[int, ...] = told("numbers of the epochs, counting from 1 through all rounds")
-    train_accuracy: tuple[float | None, ...] = told("a proportion, over each epoch while the weights moved")
-    val_accuracy: tuple[float | None, ...] = told("a proportion, at the end of each epoch")
-    train_loss: tuple[float | None, ...] = told("over each epoch while the weights moved")
-    val_loss: tuple[float | None, ...] = told("at the end of each epoch")
+    chosen_epoch: int | None = told("the epoch whose weights were kept; null before one is chosen")
+    epochs: tuple[int, ...] = told("epoch numbers, counted from 1 through all rounds")
+    train_accuracy: tuple[float | None, ...] = told(
+        "a proportion, measured during each epoch while the weights changed"
+    )
+    val_accuracy: tuple[float | None, ...] = told("a proportion, measured at the end of each epoch")
+    train_loss: tuple[float | None, ...] = told("measured during each epoch while the weights changed")
+    val_loss: tuple[float | None, ...] = told("measured at the end of each epoch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurveWarningLine:
-    """What the learning curves show that something should be done about."""
+    """A warning from the learning curves."""
 
-    code: str = told("of the check, as in docs/learning-curves.md")
+    code: str = told("code of the check, as in docs/learning-curves.md")
     title: str = told("the check in a few words")
-    seeds: tuple[int, ...] = told("seeds of the runs in which it is found")
+    seeds: tuple[int, ...] = told("seeds of the runs that show it")
     sentence: str = told("what was found, with its numbers")
 
 
@@ -116,11 +118,11 @@ class ArmLearningCurves:
     """An arm with the learning curves of its runs."""
 
     name: str = told("arm, as in the study folder")
-    label: str = told("what to call it")
-    settings: Mapping[str, Any] = told("the settings that are not the same in all arms, by dotted key")
-    n_finished: int = told("runs of this arm that are there")
-    runs: tuple[SeedCurve, ...] = told("by seed; runs that have no epoch yet are left out")
-    warnings: tuple[CurveWarningLine, ...] = told("of the diagnosis of its curves")
+    label: str = told("its label for people")
+    settings: Mapping[str, Any] = told("the settings that differ between arms, by dotted key")
+    n_finished: int = told("number of finished runs of this arm")
+    runs: tuple[SeedCurve, ...] = told("by seed; runs without a finished epoch are left out")
+    warnings: tuple[CurveWarningLine, ...] = told("warnings from its learning curves")
 
 
 # ---------------------------------------------------------------------- the study
@@ -130,7 +132,7 @@ class ArmLearningCurves:
 class HypothesisLine:
     """A hypothesis of the study file, answered."""
 
-    claim: str = told("as the study file has it")
+    claim: str = told("as the study file states it")
     answer: str = told("supported, contradicted or undecided")
     sentence: str = told("the answer with its numbers")
 
@@ -140,11 +142,11 @@ class SplitResult:
     """The primary metric of an arm on one split, over its seeds."""
 
     split: str = told("train, val or test")
-    n_runs: int = told("runs behind it")
-    mean: float = told("over the runs, in the metric's unit")
-    sd: float = told("over the runs; null with one")
-    minimum: float = told("smallest of the runs")
-    maximum: float = told("largest of the runs")
+    n_runs: int = told("number of runs")
+    mean: float = told("mean over the runs, in the metric's unit")
+    sd: float = told("standard deviation over the runs; null with one run")
+    minimum: float = told("smallest value of the runs")
+    maximum: float = told("largest value of the runs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,23 +154,23 @@ class ArmResult:
     """The primary metric of one arm."""
 
     name: str = told("arm, as in the study folder")
-    label: str = told("what to call it")
-    splits: tuple[SplitResult, ...] = told("by split, those that have predictions")
-    low: float | None = told("lower end of the 95 % interval over seeds and test cases; null where there is none")
-    high: float | None = told("upper end of it")
+    label: str = told("its label for people")
+    splits: tuple[SplitResult, ...] = told("one for each split that has predictions")
+    low: float | None = told("lower end of the 95 % CI over seeds and test cases; null if there is none")
+    high: float | None = told("upper end of that interval")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """What the finished runs come to."""
+    """The results of the finished runs."""
 
     metric: str = told("name of the primary metric")
     metric_title: str = told("the metric in words")
-    is_proportion: bool = told("whether it is a proportion, to be shown in per cent")
+    is_proportion: bool = told("whether it is a proportion, shown in per cent")
     verdicts: tuple[str, ...] = told("the answer in short, as sentences")
     hypotheses: tuple[HypothesisLine, ...] = told("in the order of the study file")
     arms: tuple[ArmResult, ...] = told("the primary metric of every arm")
-    notes: tuple[str, ...] = told("what a reader has to know")
+    notes: tuple[str, ...] = told("notes for the reader")
     curves_said: Mapping[str, tuple[str, ...]] = told("what the learning curves and gaps show, by arm label")
 
 
@@ -176,13 +178,13 @@ class Results:
 class AuditLine:
     """A finding of the audit of the scans."""
 
-    code: str = told("of the check, as in docs/audit.md")
+    code: str = told("code of the check, as in docs/audit.md")
     severity: str = told("blocker, warning or note")
     title: str = told("what is wrong, in a few words")
     text: str = told("what was found, with its numbers")
-    n_cases: int = told("cases concerned")
+    n_cases: int = told("number of cases concerned")
     split: str | None = told("the split with most of these cases; null where there are none")
-    acknowledged: str | None = told("the reason that the study file gives for accepting it, or null")
+    acknowledged: str | None = told("the reason in the study file for accepting it, or null")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,29 +196,27 @@ class StudyPage:
     primary: str = told("primary metric and the split it is measured on, in words")
     class_names: tuple[str, ...] = told("in the order of class indices")
     counts: Mapping[str, Mapping[str, int]] = told("cases by split, then by class")
-    progress: Progress = told("how far it is")
-    arms: tuple[ArmLearningCurves, ...] = told("every arm with its curves and what is wrong with them")
+    progress: Progress = told("the progress of the study")
+    arms: tuple[ArmLearningCurves, ...] = told("every arm with its curves and their warnings")
     results_state: str = told(
         "ready; computing (ask again); closed (the study is not complete and test rows stay closed); failed; none (no "
         "run is finished)"
     )
-    results_note: str = told("what the state means, as a sentence; empty where results are ready")
-    results: Results | None = told("what the finished runs come to; null unless ready")
-    audit: tuple[AuditLine, ...] = told("findings of the audit, the worst first")
-    has_report: bool = told("whether report/report.html was written into the folder")
+    results_note: str = told("what the state means, as a sentence; empty if results are ready")
+    results: Results | None = told("the results of the finished runs; null unless ready")
+    audit: tuple[AuditLine, ...] = told("findings of the audit, most severe first")
+    has_report: bool = told("whether the folder has a report/report.html")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportPage:
-    """`/s/NAME/report`: the report as it would be written now."""
+    """`/s/NAME/report`: the report of the current results."""
 
     name: str = told("name of the study's folder, as in addresses")
     question: str = told("what the study asks")
-    state: str = told("ready, computing, closed, failed or none, as results_state of the study's page")
-    note: str = told("what the state means, as a sentence; empty where the report is ready")
-    document: Mapping[str, Any] | None = told(
-        "the report as `scantrial report --format json` has it: title, facts, sections; null unless ready"
-    )
+    state: str = told("ready, computing, closed, failed or none; as results_state of the study's page")
+    note: str = told("what the state means, as a sentence; empty if the report is ready")
+    document: Mapping[str, Any] | None = told("the document of the report: title, facts, sections; null unless ready")
 
 
 # ---------------------------------------------------------------------- cases
@@ -224,21 +224,23 @@ class ReportPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFilter:
-    """What is shown of the cases, and in which order; every part of it stands in the address."""
+    """Which cases are shown, and in which order; every part of it is in the address."""
 
     split: str = told("train, val or test")
     truth: str | None = told("only cases of this true class; null for all")
     arm: str = told("the arm whose decisions are filtered and shown; all: the mean over all arms")
-    decision: str | None = told("only cases that were decided for this class; null for all")
+    decision: str | None = told("only cases with this decision; null for all")
     outcome: str | None = told("right or wrong; null for both")
-    finding: str | None = told("only cases that this finding of the audit names, or any for any finding; null for all")
+    finding: str | None = told(
+        "only cases named by the audit finding with this code; any: by any finding; null for all"
+    )
     sort: str = told("case, confidence, unsure, mistaken or disagreement")
-    results: str | None = told("now: test rows were asked for before the study is complete; null otherwise")
+    results: str | None = told("now: results were asked for before the study is complete; null otherwise")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseCard:
-    """One case among others."""
+    """One case in the list."""
 
     case: int = told("case number, as in cases.parquet")
     truth: str = told("true class")
@@ -258,17 +260,17 @@ class CasesPage:
     name: str = told("name of the study's folder, as in addresses")
     question: str = told("what the study asks")
     filter: CaseFilter = told("what is shown")
-    arms: Mapping[str, str] = told("labels of the arms that have finished runs, by name")
+    arms: Mapping[str, str] = told("labels of the arms with finished runs, by name")
     class_names: tuple[str, ...] = told("in the order of class indices")
     findings: Mapping[str, str] = told("titles of the audit's findings that name cases, by code")
-    n_cases: int = told("cases of the split")
-    n_matching: int = told("cases that the filter leaves")
-    page: int = told("which part of them this is, counting from 1")
-    n_pages: int = told("how many parts there are")
+    n_cases: int = told("number of cases in the split")
+    n_matching: int = told("number of cases that match the filter")
+    page: int = told("number of this part of the list, counted from 1")
+    n_pages: int = told("number of parts")
     cases: tuple[CaseCard, ...] = told("the cases of this part, in order")
-    has_pictures: bool = told("whether the study folder keeps small pictures")
-    is_closed: bool = told("whether decisions are left out as the study is not complete; results=now opens them")
-    note: str = told("what a reader has to know of decisions on this split")
+    has_pictures: bool = told("whether the study folder has small pictures")
+    is_closed: bool = told("whether decisions are hidden because the study is not complete; results=now shows them")
+    note: str = told("a note on decisions on this split")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,8 +279,8 @@ class SeedOnCaseLine:
 
     seed: int = told("its seed")
     y_prob: tuple[float, ...] = told("probability of each class")
-    decision: str = told("the class it decided for")
-    is_right: bool = told("whether that is the true one")
+    decision: str = told("the class that the run decides for")
+    is_right: bool = told("whether that is the true class")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,13 +288,13 @@ class ArmOnCaseLine:
     """One arm on the case."""
 
     name: str = told("arm, as in the study folder")
-    label: str = told("what to call it")
-    p_truth: float | None = told("mean over its runs of the probability of the true class; null without a run")
-    p_truth_sd: float | None = told("standard deviation of it over the runs; null with fewer than two")
+    label: str = told("its label for people")
+    p_truth: float | None = told("mean probability of the true class over its runs; null without a run")
+    p_truth_sd: float | None = told("standard deviation of that probability over the runs; null with fewer than two")
     decision: str | None = told("class with the largest mean probability; null without a run")
     is_right: bool | None = told("whether that is the true class")
-    n_right: int = told("runs that decided rightly")
-    seeds: tuple[SeedOnCaseLine, ...] = told("each run by itself")
+    n_right: int = told("number of runs with the right decision")
+    seeds: tuple[SeedOnCaseLine, ...] = told("each run")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,9 +305,9 @@ class Saliency:
     seed: int = told("seed of the run whose network it is")
     state: str = told("ready, or missing")
     note: str = told("what the pictures show and do not show; or why there are none")
-    target: str | None = told("the class whose probability is explained: the one that was decided for; null if missing")
-    p_target: float | None = told("the network's probability of it on the whole scan")
-    p_least: float | None = told("the smallest probability of it with a patch covered")
+    target: str | None = told("the class whose probability is explained, which is the decision; null if missing")
+    p_target: float | None = told("the network's probability of that class on the whole scan")
+    p_least: float | None = told("the smallest probability of that class with a patch covered")
     patch_px: int | None = told("side of the covering patch in pixels of the network's input")
 
 
@@ -322,17 +324,19 @@ class CasePage:
     truth: str = told("true class")
     class_names: tuple[str, ...] = told("the order of every y_prob")
     findings: Mapping[str, str] = told("titles of the audit's findings that name the case, by code")
-    arms: tuple[ArmOnCaseLine, ...] = told("every arm; none where decisions are left out")
-    has_picture: bool = told("whether the study folder keeps a small picture of it")
-    saliency: Saliency | None = told("where a network looks; null where it was not asked for")
-    saliency_choices: tuple[str, ...] = told("runs that can be asked about, as ARM/SEED")
-    position: int | None = told("its place among the cases of the filter, counting from 1; null if it is not in it")
-    n_matching: int = told("cases that the filter leaves")
-    previous: int | None = told("case before it in the filter's order")
-    following: int | None = told("case after it")
-    filter: CaseFilter = told("the filter that the case was reached by")
-    is_closed: bool = told("whether decisions are left out as the study is not complete; results=now opens them")
-    note: str = told("what a reader has to know of decisions on this split")
+    arms: tuple[ArmOnCaseLine, ...] = told("every arm; empty if decisions are hidden")
+    has_picture: bool = told("whether the study folder has a small picture of it")
+    saliency: Saliency | None = told("where a network looks; null if not asked for")
+    saliency_choices: tuple[str, ...] = told("runs to choose from, as ARM/SEED")
+    position: int | None = told(
+        "its place among the cases that match the filter, counted from 1; null if it does not match"
+    )
+    n_matching: int = told("number of cases that match the filter")
+    previous: int | None = told("the case before it in the filter's order")
+    following: int | None = told("the case after it")
+    filter: CaseFilter = told("the filter that led to the case")
+    is_closed: bool = told("whether decisions are hidden because the study is not complete; results=now shows them")
+    note: str = told("a note on decisions on this split")
 
 
 # ---------------------------------------------------------------------- comparison and threshold
@@ -343,10 +347,10 @@ class ArmEstimateLine:
     """One arm's metric with its interval."""
 
     name: str = told("arm, as in the study folder")
-    label: str = told("what to call it")
-    mean: float = told("over its seeds, in the metric's unit")
-    low: float = told("lower end of the 95 % interval over seeds and cases")
-    high: float = told("upper end of it")
+    label: str = told("its label for people")
+    mean: float = told("mean over its seeds, in the metric's unit")
+    low: float = told("lower end of the 95 % CI over seeds and cases")
+    high: float = told("upper end of that interval")
     by_seed: Mapping[int, float] = told("the value of each run, by seed")
 
 
@@ -354,14 +358,16 @@ class ArmEstimateLine:
 class PairLine:
     """Two arms compared."""
 
-    effect: float = told("first minus second, in the metric's unit, turned so that positive is better")
-    low: float = told("lower end of the 95 % interval that the verdict is drawn from")
-    high: float = told("upper end of it")
-    p: float = told("of this comparison alone")
-    p_adjusted: float = told("corrected for all pairs of arms, since any of them could have been chosen")
+    effect: float = told(
+        "first minus second in the metric's unit; the sign is reversed if smaller is better: positive favours the first"
+    )
+    low: float = told("lower end of the 95 % CI that the verdict is based on")
+    high: float = told("upper end of that interval")
+    p: float = told("p of this comparison, uncorrected")
+    p_adjusted: float = told("p corrected for all pairs of arms, because any pair could have been chosen")
     verdict: str = told("better, worse, equivalent, inconclusive or not enough to judge")
     sentence: str = told("the verdict with its numbers")
-    n_seeds: int = told("seeds that both arms share")
+    n_seeds: int = told("number of seeds that both arms have")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,41 +376,41 @@ class ComparePage:
 
     name: str = told("name of the study's folder, as in addresses")
     question: str = told("what the study asks")
-    arms: Mapping[str, str] = told("labels of the arms that have finished runs, by name")
+    arms: Mapping[str, str] = told("labels of the arms with finished runs, by name")
     metrics: Mapping[str, str] = told("titles of the metrics, by name")
     metric: str = told("the metric they are compared on")
-    is_proportion: bool = told("whether it is a proportion, to be shown in per cent and points")
-    higher_is_better: bool = told("whether a larger value of it is better")
+    is_proportion: bool = told("whether it is a proportion, shown in per cent and points")
+    higher_is_better: bool = told("whether larger values are better")
     split: str = told("the split they are compared on")
-    first: str | None = told("first arm; null where there are fewer than two")
-    second: str | None = told("second arm")
-    n_cases: int = told("cases of the split; patients, where these are known, are what the interval counts")
-    pair: PairLine | None = told("the comparison; null where there is none")
+    first: str | None = told("first arm; null if there is none")
+    second: str | None = told("second arm; null if there are fewer than two")
+    n_cases: int = told("number of cases in the split; if patients are known, the CI treats each patient as one unit")
+    pair: PairLine | None = told("the comparison; null if there is none")
     estimates: tuple[ArmEstimateLine, ...] = told("both arms")
-    is_closed: bool = told("whether test rows stay closed as the study is not complete; results=now opens them")
-    note: str = told("what a reader has to know, or why there is no comparison")
+    is_closed: bool = told("whether test rows stay closed because the study is not complete; results=now opens them")
+    note: str = told("a note for the reader, or why there is no comparison")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """A proportion with its interval; null where it cannot be had."""
+    """A proportion with its interval; null if it cannot be computed."""
 
     value: float | None = told("mean over the runs")
-    low: float | None = told("lower end of the 95 % interval over seeds and cases")
-    high: float | None = told("upper end of it")
+    low: float | None = told("lower end of the 95 % CI over seeds and cases")
+    high: float | None = told("upper end of that interval")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operating:
-    """What an arm does at a threshold."""
+    """The performance of an arm at a threshold."""
 
     split: str = told("val or test")
     rule: str = told("how the threshold was chosen, in words")
     thresholds: Mapping[int, float] = told("probability above which a case is called positive, by seed")
-    sensitivity: Share = told("of the cases of the positive class, the share called positive")
-    specificity: Share = told("of the others, the share not called positive")
-    ppv: Share = told("of the cases called positive, the share of the positive class, at the prevalence")
-    npv: Share = told("of the others, the share not of it, at the prevalence")
+    sensitivity: Share = told("share of the positive class that is called positive")
+    specificity: Share = told("share of the negative class that is not called positive")
+    ppv: Share = told("share of the cases called positive that are positive, at the prevalence")
+    npv: Share = told("share of the cases not called positive that are negative, at the prevalence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -413,22 +419,20 @@ class ThresholdPage:
 
     name: str = told("name of the study's folder, as in addresses")
     question: str = told("what the study asks")
-    arms: Mapping[str, str] = told(
-        "labels of the arms that can be asked about, by name; none with more than two classes"
-    )
-    arm: str | None = told("the arm; null where there is none")
-    positive: str | None = told("the positive class; null where there are more than two classes")
+    arms: Mapping[str, str] = told("labels of the arms with finished runs, by name; empty with more than two classes")
+    arm: str | None = told("the arm; null if there is none")
+    positive: str | None = told("the positive class; null with more than two classes")
     threshold: float = told("the probability above which a case is called positive, tried on validation")
-    prevalence: float = told("share of the positive class that PPV and NPV are stated for")
-    validation: Operating | None = told("the arm at this threshold on validation cases")
+    prevalence: float = told("prevalence of the positive class that PPV and NPV are computed for")
+    validation: Operating | None = told("the arm at this threshold on validation cases, if any")
     locked: tuple[Operating, ...] = told("the arm on test cases at thresholds that rules chose on validation")
-    is_closed: bool = told("whether test rows stay closed as the study is not complete; results=now opens them")
-    note: str = told("what a reader has to know, or why there is nothing to show")
+    is_closed: bool = told("whether test rows stay closed because the study is not complete; results=now opens them")
+    note: str = told("a note for the reader, or why there is nothing to show")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorPage:
-    """Any address that cannot be answered."""
+    """The answer to any request that fails."""
 
     status: int = told("HTTP status")
     got: str = told("what was found")

@@ -1,4 +1,4 @@
-"""Pages as HTML: one template for each record, which sees the record and nothing else of the study."""
+"""Pages as HTML: one template for each record, which sees only that record of the study."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ TEMPLATES: dict[type, str] = {
 
 
 def render(page: Page, *, state: str, report_html: str = "") -> bytes:
-    """Return a page as HTML; `NONCE` stands where each answer's own nonce belongs.
+    """Return a page as HTML; `NONCE` is the placeholder for the nonce of each answer.
 
     Parameters
     ----------
-    state : of what the page shows; a page that is told another one by the feed asks for itself anew
+    state : of what the page shows; a page reloads itself when the feed sends a different state
     report_html : the document of a `ReportPage`, rendered
     """
     template = _environment().get_template(TEMPLATES[type(page)])

@@ -1,4 +1,4 @@
-"""Where a network looks, for a page: computed only where PyTorch, the weights and the scans are there."""
+"""Where a network looks, for a page; needs PyTorch, the weights and the scans."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from scantrial.web.study_page import fault_in_words
 KEPT_MAPS = 64
 
 NOTE = (
-    "Input gradient: the pixels that would move the log odds of this decision most if they changed a little. "
-    "Occlusion: what its probability loses (warm) or gains (cold) when a patch there is covered with the scan's mean. "
-    "Neither shows why the network decides, nor whether what it uses is a sign of disease; both are of this one "
-    "network, and another seed may look elsewhere. Each picture is scaled by itself."
+    "Input gradient: pixels where a small change would move the log odds of this decision most. Occlusion: how much "
+    "its probability falls (warm) or rises (cold) when a patch is covered with the scan's mean. Neither shows why the "
+    "network decides as it does, or whether it uses signs of disease. Both describe this one network; another seed may "
+    "look elsewhere. Each picture has its own scale."
 )
 
 
 class Explainer:
-    """Compute maps and keep the last of them; call it from one thread at a time.
+    """Compute maps and keep the last ones; call it from one thread at a time.
 
     Parameters
     ----------
-    shelf : the studies that may be asked about
+    shelf : the studies to explain
     """
 
     def __init__(self, shelf: Shelf) -> None:
@@ -41,7 +41,7 @@ class Explainer:
         self._guard = threading.RLock()
 
     def describe(self, study: OpenStudy, case: int, run: str, page: CasePage) -> Saliency:
-        """Say what can be seen, or why nothing can.
+        """Describe the maps, or say why there are none.
 
         Raises
         ------
@@ -51,13 +51,13 @@ class Explainer:
         arm, seed = _parts(run, page.saliency_choices)
         try:
             found = self._find(study, case, run)
-        except Exception as error:  # scans, weights or PyTorch may be missing or damaged in any way: the page says so
+        except Exception as error:  # scans, weights or PyTorch may be missing or damaged: the page says so
             why = fault_in_words(error)
             return Saliency(
                 arm=arm,
                 seed=seed,
                 state="missing",
-                note=f"There are no pictures of where the network looks: {why}.",
+                note=f"It cannot be shown where the network looks: {why}.",
                 target=None,
                 p_target=None,
                 p_least=None,
@@ -80,7 +80,7 @@ class Explainer:
         Raises
         ------
         InputError
-            If there is no such case or run, or the case is of the test rows and these stay closed.
+            If there is no such case or run, or it is a test case and test rows stay closed.
         """
         if self._row(study, case)["split"] == "test":
             if is_closed:
@@ -95,7 +95,7 @@ class Explainer:
     def _row(self, study: OpenStudy, case: int) -> dict[str, object]:
         index = self._shelf.cases(study)
         if case not in index.row_of:
-            raise InputError(f"no split of the study holds case {case}")
+            raise InputError(f"case {case} is in no split of the study")
         return dict(index.rows[index.row_of[case]])
 
     def _find(self, study: OpenStudy, case: int, run: str) -> SaliencyMaps:
@@ -119,6 +119,6 @@ class Explainer:
 
 def _parts(run: str, known: tuple[str, ...]) -> tuple[str, int]:
     if run not in known:
-        raise InputError(f"no finished run {run!r}", expected=f"one of {', '.join(known[:20])}")
+        raise InputError(f"there is no finished run {run!r}", expected=f"one of {', '.join(known[:20])}")
     arm, seed = run.rsplit("/", 1)
     return arm, int(seed)

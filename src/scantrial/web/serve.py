@@ -29,9 +29,9 @@ class ServeOptions:
 
     Parameters
     ----------
-    host : to bind to; other than this machine only with `allow_remote`
+    host : the address to bind to; one that other machines can reach needs `allow_remote`
     port : None takes a free one near 8765
-    allow_remote : whether other machines may ask
+    allow_remote : whether requests from other machines are accepted
     open_browser : whether to open the address in a browser
     """
 
@@ -46,18 +46,18 @@ def run_server(root: Path, options: ServeOptions, *, say: Callable[[Door], None]
 
     Parameters
     ----------
-    say : told the address as soon as it can be opened
+    say : called with the address as soon as it can be opened
 
     Raises
     ------
     InputError
-        If there is no such folder, the host is another machine's to reach without being allowed, or the port is taken.
+        If there is no such folder, other machines could reach the host without `allow_remote`, or the port is taken.
     """
     if options.host not in LOOPBACK and not options.allow_remote:
         raise InputError(
             f"--host {options.host} can be reached from other machines",
             expected="127.0.0.1",
-            do="say --allow-remote too, if whoever has the address may see the scans; the traffic is not encrypted",
+            do="add --allow-remote if everyone who has the address may see the scans; the traffic is not encrypted",
         )
     shelf = Shelf(root)
     listening = listen(options.host, options.port)
@@ -89,7 +89,7 @@ def listen(host: str, port: int | None) -> socket.socket:
     Raises
     ------
     InputError
-        If the host or the port cannot be had.
+        If the host or the port cannot be used.
     """
     wanted = [*range(FIRST_PORT, FIRST_PORT + N_PORTS), 0] if port is None else [port]
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -106,10 +106,10 @@ def listen(host: str, port: int | None) -> socket.socket:
         else:
             return found
     raise InputError(
-        f"--host {host} --port {port} cannot be had: {error}", do="choose another port, or leave --port out"
+        f"--host {host} --port {port} cannot be used: {error}", do="choose another port, or leave --port out"
     )
 
 
 def can_open_a_browser() -> bool:
-    """Return whether there is a screen for a browser; a browser within the terminal is nobody's wish."""
+    """Return whether there is a screen for a browser; a browser in the terminal does not count."""
     return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,7 +1,6 @@
-"""The studies of a folder, kept in memory as far as they were read; nothing of them is ever written but their log.
+"""The studies of a folder, kept in memory as far as they were read; only the log of openings is ever written.
 
-Reading test rows is logged as by every other reader: once for each run and start of the server, before the rows are
-handed out.
+Reading test rows is logged, as everywhere: once for each run and start of the server, before the rows are handed out.
 """
 
 from __future__ import annotations
@@ -32,19 +31,19 @@ T = TypeVar("T")
 BY = "serve"
 PURPOSE = "pages in a browser, since this server started"
 LOOK_S = 0.5
-"""Seconds for which the list of studies holds."""
+"""Seconds after which the list of studies is read again."""
 KEPT_PICTURES = 4
 """Studies whose thumbnails stay in memory at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
-    """What a folder holds, as two short texts that change with it.
+    """What a folder holds, as two short texts that change when it changes.
 
     Parameters
     ----------
-    results : of everything that finished runs come to
-    live : of runs under way, failures, and who trains
+    results : for everything that depends on finished runs
+    live : for running runs, failures, and the process that trains
     """
 
     results: str
@@ -53,7 +52,7 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """What is read of a finished run without its predictions; `stamp` tells one run from another in its place."""
+    """What is read of a finished run without its predictions; `stamp` changes when the run is replaced."""
 
     stamp: int
     facts: RunFacts
@@ -83,7 +82,7 @@ class OpenStudy:
     # ------------------------------------------------------------------ what there is
 
     def stamp(self) -> Stamp:
-        """Look at names and times alone: what has changed since?"""
+        """Return what the folder holds now, from names and times of files alone."""
         path = self.folder.path
         fixed = [path / name for name in ("plan.json", "data.json", "cases.parquet", "audit.json", "protocol.jsonl")]
         report = path / "report" / "report.html"
@@ -126,10 +125,10 @@ class OpenStudy:
         return api.status(self.folder.path)
 
     def remembered(self, what: str, version: Hashable, make: Callable[[], T]) -> T:
-        """Return what was made of this version, made now where the last one was of another."""
+        """Return what was made of this version; make it now if there is only one of another version."""
         with self._guard:
             making = self._making.setdefault(what, threading.Lock())
-        # A lock for each thing: who asks at the same time waits for it, and for nothing else.
+        # A lock for each thing: requests at the same time wait for this thing only.
         with making:
             known = self._memory.get(what)
             if known is None or known[0] != version:
@@ -138,7 +137,7 @@ class OpenStudy:
         return found
 
     def audit(self) -> Audit | None:
-        """Return what is wrong with the scans, where they were audited."""
+        """Return the audit of the scans, or None if there is none."""
         return self.remembered("audit", _mtime(self.folder.path / "audit.json"), lambda: read_audit(self.folder))
 
     def finished(self) -> dict[RunKey, FinishedRun]:
@@ -159,11 +158,11 @@ class OpenStudy:
     # ------------------------------------------------------------------ predictions
 
     def open_test(self, *, with_runs: bool = True) -> None:
-        """Log that test cases are looked at, where this server has not done so for all of the study's runs.
+        """Log that test rows are opened, unless this server has logged it for all of the study's runs.
 
         Parameters
         ----------
-        with_runs : whether what the runs said of them is read; if not, their scans and classes alone are looked at
+        with_runs : whether the predictions of the runs are read; if not, only scans and classes are
         """
         with self._guard:
             runs = self.finished() if with_runs else {}
@@ -174,11 +173,11 @@ class OpenStudy:
                 self._is_logged = True
 
     def runs(self, *, with_test: bool) -> dict[RunKey, RunData]:
-        """Return every finished run with its predictions; test rows are in them only where they are asked for."""
+        """Return every finished run with its predictions, including test rows only if asked for."""
         finished = self.finished()
         if with_test:
             self.open_test()
-        # Seconds for many runs; who asks for anything else does not wait for it.
+        # Takes seconds for many runs; other requests do not wait for it.
         with self._reading:
             return {key: self._run(key, run, with_test=with_test) for key, run in finished.items()}
 
@@ -194,7 +193,7 @@ class OpenStudy:
         return data
 
     def data(self, *, with_test: bool = True) -> StudyData:
-        """Return everything that a report is made of, test rows among it where they are asked for."""
+        """Return everything that a report is made of, including test rows if asked for."""
         runs = self.runs(with_test=with_test)
         folder = self.folder
         return StudyData(
@@ -217,7 +216,7 @@ def _without_test(run: RunData) -> RunData:
 
 
 class Shelf:
-    """All studies of a folder: the folder itself, or those in it.
+    """All studies of a folder: the folder itself, or the studies in it.
 
     Parameters
     ----------
@@ -226,12 +225,12 @@ class Shelf:
     Raises
     ------
     InputError
-        If it is no folder.
+        If it is not a folder.
     """
 
     def __init__(self, root: Path) -> None:
         if not root.is_dir():
-            raise InputError(f"{root} is no folder", expected="a study folder, or a folder of study folders")
+            raise InputError(f"{root} is not a folder", expected="a study folder, or a folder of study folders")
         self.root = root.resolve()
         self._studies: dict[str, OpenStudy] = {}
         self._cases: OrderedDict[tuple[str, int], CaseIndex] = OrderedDict()
@@ -240,7 +239,7 @@ class Shelf:
         self._seen: tuple[float, dict[str, Path]] = float("-inf"), {}
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of the studies there are now."""
+        """Return the names of the current studies."""
         return tuple(sorted(self._paths()))
 
     def study(self, name: str) -> OpenStudy:
@@ -249,7 +248,7 @@ class Shelf:
         Raises
         ------
         KeyError
-            If there is none of that name; a name is compared with those there are, never made a path.
+            If there is none of that name; a name is only compared with known ones, never used as a path.
         """
         path = self._paths()[name]
         with self._guard:
@@ -260,7 +259,7 @@ class Shelf:
         key = study.name, _mtime(study.folder.path / "cases.parquet")
         found = self._kept_cases(key)
         if found is None:
-            # Seconds for many pictures: who asks for the same waits for them, who asks for a study does not.
+            # Takes seconds for many pictures: only requests for the same pictures wait for them.
             with self._reading:
                 found = self._kept_cases(key) or read_cases(study.folder)
                 self._keep_cases(key, found)
@@ -290,7 +289,7 @@ class Shelf:
             yield self.root
             return
         for path in self.root.iterdir():
-            # A link that leads out of the folder leads nowhere here.
+            # A link that leads out of the folder is not followed.
             with suppress(OSError):
                 if path.is_dir() and path.resolve().is_relative_to(self.root):
                     yield path

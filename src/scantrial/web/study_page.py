@@ -1,4 +1,4 @@
-"""The list of studies and the page of one: progress and curves at once, results when they are computed."""
+"""The list of studies and the page of one: progress and curves at once, results once they are computed."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _card(shelf: Shelf, name: str) -> StudyCard:
     try:
         study = shelf.study(name)
         plan, found = study.plan(), study.status()
-    except Exception as error:  # whatever a damaged folder raises, the others are still to be shown
+    except Exception as error:  # whatever a damaged folder raises, the other studies are still shown
         return StudyCard(
             name=name,
             question="",
@@ -82,7 +82,7 @@ def _card(shelf: Shelf, name: str) -> StudyCard:
 
 
 def fault_in_words(error: Exception) -> str:
-    """Say what is wrong with a folder; an error that is none of ours names its kind."""
+    """Say what is wrong with a folder; an error that is not one of ours names its type."""
     return error.got if isinstance(error, ScantrialError) else f"it cannot be read ({type(error).__name__}: {error})"
 
 
@@ -99,7 +99,7 @@ class ResultsPart:
 
 
 def study_page(study: OpenStudy, part: ResultsPart) -> StudyPage:
-    """Build the page of a study; no test row is read for it but by who made the results."""
+    """Build the page of a study; it reads no test row, only the results read them."""
     plan, data = study.plan(), study.folder.data()
     metric = METRICS[plan.primary.metric]
     return StudyPage(
@@ -176,13 +176,13 @@ class _Run:
 
 
 def arm_curves(study: OpenStudy) -> tuple[ArmLearningCurves, ...]:
-    """Return every arm with the curves of its runs, running and stopped ones among them."""
+    """Return every arm with the curves of its runs, including running and stopped ones."""
     plan, counts = study.plan(), study.folder.data()["counts"]
     settings, labels, runs = plan.differing(), plan.labels, _all_runs(study)
     found = []
     for arm in plan.arms:
         mine = {seed: runs[key] for seed in plan.seeds if (key := RunKey(arm.name, seed)) in runs}
-        # An arm of which no run has moved was judged when it last did.
+        # An arm without new epochs keeps its last diagnosis.
         version = tuple((seed, run.state, len(run.history), run.stamp) for seed, run in mine.items())
         make = partial(_arm_curves, arm, labels[arm.name], settings[arm.name], mine, counts)
         found.append(study.remembered(f"curves of {arm.name}", version, make))
@@ -248,7 +248,7 @@ def _seed_curve(seed: int, run: _Run) -> SeedCurve:
 
 
 def results_of(study: StudyData) -> Results:
-    """Compute what the finished runs come to: seconds for a large study."""
+    """Compute the results of the finished runs; this takes seconds for a large study."""
     metric = METRICS[study.plan.primary.metric]
     judgement, labels = judge(study), study.plan.labels
     settings = study.plan.differing()

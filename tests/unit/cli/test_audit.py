@@ -48,7 +48,7 @@ def test_words_name_some_cases_and_say_how_many_more(consoles, capsys):
     audit.print_audit(found, out)
     text = out.file.getvalue()
     copies = found.findings[0]
-    assert f"and {len(copies.cases) - 10} more; --json names all" in text
+    assert f"and {len(copies.cases) - 10} more; --json lists all" in text
     assert " = ".join(copies.cases[0]) in text
     assert "not applicable: AU012" in text
 

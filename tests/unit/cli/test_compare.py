@@ -69,7 +69,7 @@ def test_the_verdict_stands_in_the_table(consoles, options, cell):
 def test_three_arms_have_one_test_over_all(consoles):
     """The global test is told beside the pairs; the number of comparisons with the methods."""
     text = printed(consoles, make_comparison(), terminal=False)
-    assert "- All arms alike: p = " in text
+    assert "- Test that all arms are equal: p = " in text
     assert "multiplicity: Holm over 3 comparisons" in text
 
 

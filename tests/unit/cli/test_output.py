@@ -136,7 +136,8 @@ def test_the_results_show_labels_and_question_as_they_are(make_study, consoles, 
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(None, "?"), (0.4, "0 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")]
+    ("seconds", "words"),
+    [(None, "not known yet"), (0.4, "0 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
 )
 def test_a_time_is_told_for_people(seconds, words):
     """A duration has one or two units."""

@@ -46,7 +46,7 @@ def test_a_terminal_shows_the_runs_in_a_table(show):
     events = [Event(kind="started", key=FIRST), *epochs(FIRST, 4), Event(kind="done", key=FIRST, status="finished")]
     events += [Event(kind="started", key=SECOND), Event(kind="failed", key=SECOND, message="no [/b] room")]
     text = show(events, terminal=True)
-    assert "0 of 2 runs done, ? left" in text
+    assert "0 of 2 runs done\x1b[0m" in text
     assert "1 of 2 runs done" in text
     assert "2 of 2 runs done, 0 s left" in text
     assert "4 / 4" in text
@@ -154,7 +154,7 @@ def test_an_interrupt_ends_in_words(monkeypatch, capsys, tmp_path):
     with pytest.raises(SystemExit) as stopped:
         run.run("demo", out=tmp_path, as_json=False)
     assert stopped.value.code == 130
-    assert "goes on from here" in capsys.readouterr().err
+    assert "run the same command to continue" in capsys.readouterr().err
 
 
 def test_failures_are_printed_as_they_are(make_study, monkeypatch, capsys):

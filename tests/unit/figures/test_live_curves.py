@@ -90,5 +90,5 @@ def test_arms_share_their_axes():
 def test_the_words_say_where_the_means_go():
     """For those who do not see the drawing."""
     accuracy, loss = panels([arm(run(0, n=10))])["a"]
-    assert accuracy.alt.startswith("Accuracy of A over epochs, 1 run: mean training accuracy goes from 50% to 95%")
+    assert accuracy.alt.startswith("Accuracy of A over epochs, 1 run: mean training accuracy goes from 50 % to 95 %")
     assert "mean validation loss goes from 3 to 0.3" in loss.alt

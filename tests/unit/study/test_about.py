@@ -86,5 +86,5 @@ class TestFinishedStudy:
     def test_another_study_is_refused(self, trial: Trial) -> None:
         """By its question."""
         trial.record(finished=FINISHED)
-        with pytest.raises(StudyConflictError, match=r"asks 'Which\?', the study file 'Why\?'"):
+        with pytest.raises(StudyConflictError, match=r"asks 'Which\?', but the study file asks 'Why\?'"):
             record_answers(trial.study("study=Why?", text=ANSWERED), trial.folder)

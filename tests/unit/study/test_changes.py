@@ -61,12 +61,12 @@ class TestSeedsAndArms:
     @pytest.mark.parametrize(
         ("finished", "seeds", "text", "difference"),
         [
-            ("loss-ce/seed-1", 1, TEXT, "seeds 1: have finished runs, now missing"),
+            ("loss-ce/seed-1", 1, TEXT, "seeds 1: have finished runs, but are missing now"),
             (
                 "loss-ce/seed-0",
                 2,
                 TEXT.replace("factors: {loss: [bce, ce]}\n", ""),
-                "arm loss-ce: has finished runs, now missing",
+                "arm loss-ce: has finished runs, but is missing now",
             ),
             (
                 "base/seed-0",
@@ -99,7 +99,7 @@ class TestSeedsAndArms:
             "arm base.recipe.optimizer.lr: was 0.001, now 0.5",
             "arm loss-ce.recipe.epochs: was 2, now 5",
             "arm loss-ce.recipe.optimizer.lr: was 0.001, now 0.5",
-            "seeds 1: have finished runs, now missing",
+            "seeds 1: have finished runs, but are missing now",
         ]
 
 
@@ -199,7 +199,7 @@ class TestScans:
         """The number of cases that stand elsewhere is told."""
         trial.record(finished=["base/seed-0"])
         before = trial.contents()
-        with pytest.raises(StudyConflictError, match="the splits have changed: 2 cases stand elsewhere"):
+        with pytest.raises(StudyConflictError, match="the splits have changed: 2 cases in another split"):
             trial.run(scans=trial.scans(split=("val", *SPLIT[1:-1], "")))
         assert trial.contents() == before
 

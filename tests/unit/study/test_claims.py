@@ -48,7 +48,7 @@ def test_equivalence_names_two_arms(study_with: MakeStudy) -> None:
         ("better: {arm: loss-c}, than: {loss: bce}", "hypotheses[0].better.arm",
          "no arm is called 'loss-c'; the arms are base, loss-ce (loss = ce), lr-0.0001 (lr = 0.0001)", "loss-ce"),
         ("better: {arm: base, loss: ce}, than: {loss: bce}", "hypotheses[0].better",
-         "arm names the whole arm; give it alone", None),
+         "arm names the whole arm; leave out the other keys", None),
         ("better: {loss: bce}, than: {arm: base}", "hypotheses[0]", "both sides are the same arm, base", None),
         ("better: {loss: bce}", "hypotheses[0]",
          "better and than go together: better: {loss: ce}, than: {loss: bce}", None),
@@ -68,7 +68,7 @@ def test_equivalence_without_a_margin_is_refused(faults_of: FaultsOf) -> None:
     """Nothing can be equivalent without a margin."""
     (fault,) = faults_of(FACTORS + "hypotheses: [{claim: c, equivalent: [{loss: bce}, {loss: ce}]}]")
     assert fault.path == "hypotheses[0].equivalent"
-    assert fault.message == "needs primary.margin: below which difference are two arms equivalent?"
+    assert fault.message == "needs primary.margin, the difference below which two arms are equivalent"
 
 
 def test_claims_are_checked_where_the_recipe_is_faulty(faults_of: FaultsOf) -> None:

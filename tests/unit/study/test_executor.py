@@ -253,7 +253,7 @@ def test_a_seat_that_is_lost_while_it_is_timed_is_told():
     """With the seat's own words."""
     executor = ScriptedExecutor(script=lambda command: [LOST])
     with (
-        pytest.raises(TrainingError, match="seat 0 is lost while it was timed"),
+        pytest.raises(TrainingError, match="seat 0 is lost during timing"),
         Probe(setup=SETUP, executor=executor).open() as probe,
     ):
         probe.seconds("base", workers=1, threads=1)

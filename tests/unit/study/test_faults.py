@@ -94,7 +94,7 @@ def test_all_faults_come_at_once_in_the_order_of_the_file() -> None:
         ("seeds: 0", "got 0; expected at least 1"),
         ("seeds: 100000000", "got 100000000; expected at most 1,000"),
         ("seeds: []", "got []; expected at least 1 in the list"),
-        ("seeds: [1, 1]", "seed 1 stands twice; a second run with it would tell nothing new"),
+        ("seeds: [1, 1]", "seed 1 is listed twice; a second run with it would add nothing"),
         ("seeds: five", "got 'five'; expected a whole number or a list"),
         ("primary: {margin: 2}", "margin 2 of accuracy, expected less than 1: two percentage points are 0.02"),
         ("primary: {split: val}", "got 'val'; expected 'test'"),
@@ -102,7 +102,7 @@ def test_all_faults_come_at_once_in_the_order_of_the_file() -> None:
         ("factors: {loss: ce}", "got 'ce'; expected a list"),
         ("factors:", "got nothing; expected keys with values"),
         ("design: [{arm: a, set: {}}]", "got {}; expected at least 1 in the list"),
-        ("weights: none", "no such key; there are study, data, recipe, factors, design, seeds, primary, hypotheses, "
+        ("weights: none", "no such key; the keys are study, data, recipe, factors, design, seeds, primary, hypotheses, "
          "acknowledge, keep_weights, about"),
     ],
 )  # fmt: skip

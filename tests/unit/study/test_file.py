@@ -131,7 +131,7 @@ def test_seeds_replace_the_files(study_with: MakeStudy, faults_of: FaultsOf) -> 
         ("recipe.epochs=x", "--set recipe.epochs=x: recipe.epochs: got 'x'; expected a whole number"),
         ("recipe.epochs=[", "--set recipe.epochs=[: recipe.epochs: not YAML: expected the node content, but found "
          "'<stream end>'"),
-        ("seeds.a=3", "--set seeds.a=3: seeds.a: seeds holds 4, which has no keys of its own"),
+        ("seeds.a=3", "--set seeds.a=3: seeds.a: seeds is 4, which has no keys"),
         ("recipe.optimizer.momentum=1", "--set recipe.optimizer.momentum=1: recipe.optimizer.momentum: does not belong "
          "to adam; it belongs to sgd"),
         ("factors.loss=[ce, cee]", "--set factors.loss=[ce, cee]: factors.loss[1]: got 'cee'; expected 'bce' or 'ce' "

@@ -44,6 +44,6 @@ def test_every_misfit_is_named_at_once():
     with pytest.raises(InputError) as caught:
         refuse_what_does_not_fit(study_of(recipe, "sensitivity"), scans_of(3))
     message = str(caught.value)
-    assert "sensitivity is for two classes" in message
+    assert "sensitivity needs two classes" in message
     assert "2 class weights for 3 classes" in message
     assert "batch_size 1" in message

@@ -13,10 +13,10 @@ from scantrial.study.trial import Clock
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ("exit", "the worker process ended with code 7; its last words: "),
+        ("exit", "the worker process ended with code 7; the end of its log: "),
         (
             "kill",
-            "the worker process was killed by SIGKILL; the system may have run out of memory; its last words: ",
+            "the worker process was killed by SIGKILL; the system may have run out of memory; the end of its log: ",
         ),
     ],
 )
@@ -71,7 +71,7 @@ def test_an_engine_that_is_not_there_is_named(trial: Trial):
 def test_a_worker_that_dies_before_it_is_ready_ends_the_study(trial: Trial):
     """No run is blamed for it, and nobody starts worker after worker."""
     (trial.path / "engine" / "fake_engine.py").write_text("import os, sys\nsys.stderr.write('oh no')\nos._exit(3)\n")
-    with pytest.raises(TrainingError, match="ended with code 3; its last words: oh no before it could start"):
+    with pytest.raises(TrainingError, match="ended with code 3; the end of its log: oh no before it could start"):
         trial.run(workers=2)
     assert trial.folder.failures() == []
 

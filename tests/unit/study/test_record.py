@@ -46,8 +46,8 @@ def test_the_same_scans_elsewhere_are_the_same(trial: Trial):
     ("how", "words"),
     [
         ({"brighter": 1}, "the scans have changed"),
-        ({"split": UNUSED_FIRST}, "1 cases stand elsewhere"),
-        ({"split": ("val", "test", *SPLIT[2:])}, "2 cases stand elsewhere"),
+        ({"split": UNUSED_FIRST}, "1 case in another split"),
+        ({"split": ("val", "test", *SPLIT[2:])}, "2 cases in another split"),
     ],
 )
 def test_others_are_not(trial: Trial, how: dict, words: str):

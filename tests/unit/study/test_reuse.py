@@ -88,7 +88,7 @@ def test_a_run_that_differs_in_anything_is_not_offered(trial: Trial, other: Tria
     )
     assert (dict(outcome.reused), len(outcome.trained)) == ({}, len(outcome.finished))
     (note,) = outcome.notes
-    assert note.startswith(f"{trial.folder.path}: none of its runs is one of those to be trained")
+    assert note.startswith(f"{trial.folder.path}: none of its runs matches a run to train")
 
 
 def test_a_run_that_was_trained_otherwise_is_trained_anew(trial: Trial, other: Trial):
@@ -98,7 +98,7 @@ def test_a_run_that_was_trained_otherwise_is_trained_anew(trial: Trial, other: T
     outcome = reuse(other, trial, "factors={}", "seeds=1", threads=1)
     assert list(map(str, outcome.trained)) == ["base/seed-0"]
     (note,) = outcome.notes
-    assert "1 run of the same recipe and seed, but trained otherwise there" in note
+    assert "1 run of the same recipe and seed, but trained differently there" in note
 
 
 def test_a_run_of_another_processor_is_trained_anew(trial: Trial, other: Trial):
@@ -108,7 +108,7 @@ def test_a_run_of_another_processor_is_trained_anew(trial: Trial, other: Trial):
     trial.behave(cpu="another")
     outcome = reuse(other, trial, "factors={}", "seeds=1")
     assert (dict(outcome.reused), len(outcome.trained)) == ({}, 1)
-    assert "trained otherwise there: another machine" in outcome.notes[0]
+    assert "trained differently there (machine" in outcome.notes[0]
 
 
 def test_threads_are_those_of_the_runs_on_offer(trial: Trial, other: Trial, monkeypatch):
@@ -132,8 +132,8 @@ def test_threads_of_few_runs_or_too_many_threads_are_not_taken(
     outcome = reuse(other, trial, "factors={}", f"seeds={seeds}", workers=workers)
     assert (dict(outcome.reused), len(outcome.trained)) == ({}, seeds)
     assert other.folder.environment()["threads"] == n_cores // workers
-    assert "1 run on offer was trained with other threads" in outcome.notes[0]
-    assert outcome.notes[0].endswith("a new folder needs --threads 5")
+    assert "1 run on offer was trained with another number of threads" in outcome.notes[0]
+    assert outcome.notes[0].endswith("run into a new folder with --threads 5")
 
 
 def test_where_depends_on_all_that_moves_bits():
@@ -170,7 +170,7 @@ def test_weights_are_taken_where_they_are_kept(trial: Trial, other: Trial, keep:
     assert len(outcome.reused) == (keep == "none")
     assert other.folder.has_weights(BASE) == (keep == "best")
     if keep == "best":
-        assert "1 run without weights, which this study keeps, not to be taken over" in outcome.notes[0]
+        assert "1 run without weights, which this study keeps, not copied" in outcome.notes[0]
 
 
 def cut(path: Path) -> None:

@@ -92,7 +92,7 @@ def test_scans_that_are_not_here_are_counted_as_the_split_states(tmp_path, monke
     assert cases.n_train is None
     assert len(notes) == 1
     assert notes[0].startswith("The scans could not be listed (")
-    assert notes[0].endswith("counted as the split states, 200 of each class; two classes are assumed.")
+    assert notes[0].endswith("counted as in the split, 200 of each class; two classes are assumed.")
 
 
 def test_scans_that_are_not_here_and_not_counted_are_asked_for(tmp_path, monkeypatch):
@@ -104,7 +104,7 @@ def test_scans_that_are_not_here_and_not_counted_are_asked_for(tmp_path, monkeyp
     assert "--n-cases N" in (caught.value.do or "")
     cases, notes = count_test_cases(study, n_cases=301)
     assert list(cases.by_class.values()) == [151, 150]
-    assert "as asked for, shared evenly; two classes are assumed" in notes[0]
+    assert "as requested, split evenly; two classes are assumed" in notes[0]
 
 
 def test_a_fault_of_scans_that_are_here_is_told(chest_xray):
@@ -189,7 +189,7 @@ def test_a_pilot_gives_the_comparisons_own_components(make_study):
 
 def test_a_pilot_of_one_seed_is_refused(make_study):
     """One seed shows no spread over seeds."""
-    with pytest.raises(InputError, match="no two arms with two seeds in common"):
+    with pytest.raises(InputError, match="not have two evaluated arms with two seeds in common"):
         pilot_basis(make_study(seeds=(0,)), "accuracy")
 
 
@@ -227,7 +227,7 @@ def test_more_training_cases_take_longer(tmp_path, make_study):
     once, twice = (time_from_pilot(study, folder, n_train=n) for n in (12, 24))
     assert once.total_s is not None
     assert twice.total_s == pytest.approx(2 * once.total_s)
-    assert "times 2 for the number of training cases" in twice.source
+    assert "scaled by 2 for the number of training cases" in twice.source
 
 
 def test_a_rate_costs_nothing_a_batch_does():

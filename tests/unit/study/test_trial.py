@@ -166,7 +166,7 @@ class TestEnvironment:
         [
             ({"threads": 5}, "--threads 5, but the runs in .* had 1 each"),
             ({"device": "cuda"}, "--device cuda, but the runs in .* were trained on cpu"),
-            ({"engine": "other:train"}, "the runs in .* are trained by fake_engine:train, not by other:train"),
+            ({"engine": "other:train"}, "the runs in .* were trained by fake_engine:train, not by other:train"),
         ],
     )
     def test_others_are_refused_before_anything_changes(self, trial: Trial, how: dict[str, Any], words: str):

@@ -108,7 +108,7 @@ class TestMeasuredChoice:
         choice = run_auto(trial).workers
         assert choice is not None
         assert (choice.workers, choice.threads, len(choice.measured)) == (1, 2, 1)
-        assert "too short to try others" in choice.reason
+        assert "too short to try more workers" in choice.reason
         assert sorted(trial.timed()) == ["base 2", "loss-ce 2"]
 
     def test_recipes_of_equal_cost_are_timed_once(self, trial: Trial):
@@ -123,7 +123,7 @@ class TestMeasuredChoice:
         choice = run_auto(trial, LONG).workers
         assert choice is not None
         assert (choice.workers, choice.threads, len(choice.measured)) == (1, 2, 1)
-        assert choice.reason.endswith("more have no room in memory")
+        assert choice.reason.endswith("more do not fit in memory")
         assert choice.worker_bytes is not None
         peak = int((trial.path / "engine" / "peak.txt").read_text())
         # What the worker saw of itself, an epoch earlier or later, and the room left for evaluation.
@@ -150,10 +150,10 @@ class TestMeasuredChoice:
 @pytest.mark.parametrize(
     ("cores", "n_seeds", "threads", "n_workers", "reason"),
     [
-        (6, 9, 2, 3, "6 cores at 2 threads a run"),
-        (6, 9, 8, 1, "6 cores at 8 threads a run"),
-        (6, 1, 2, 1, "6 cores at 2 threads a run"),
-        (1, 9, None, 1, "this machine gives it one core"),
+        (6, 9, 2, 3, "6 cores, 2 threads per run"),
+        (6, 9, 8, 1, "6 cores, 8 threads per run"),
+        (6, 1, 2, 1, "6 cores, 2 threads per run"),
+        (1, 9, None, 1, "only one core is available"),
         (6, 1, None, 1, "one run is left to train"),
     ],
 )

@@ -1,4 +1,4 @@
-// Pages are made by the server. This only asks for them again when something has changed, and saves clicks.
+// The server makes the pages. This script asks for them again when something has changed, and saves clicks.
 "use strict";
 
 const LEAST_MS = 1000; // between two looks at the server
@@ -6,7 +6,7 @@ let busy = false, again = false;
 const shown = new WeakMap(); // what the server last sent of each part, before this page changed anything in it
 for (const part of document.querySelectorAll("[data-live]")) shown.set(part, part.innerHTML);
 
-// ---- put the parts of a new version of this page in the place of the old ones
+// ---- replace the parts of this page by those of its new version
 
 function replaceParts(text) {
   const fresh = new DOMParser().parseFromString(text, "text/html");
@@ -14,7 +14,7 @@ function replaceParts(text) {
     const next = fresh.getElementById(part.id);
     if (!next || next.innerHTML === shown.get(part)) continue;
     if (part.dataset.version !== undefined) {
-      // A report moves by a script of its own: another one is another page.
+      // A report has a script of its own: a new report needs a new page.
       if (next.dataset.version !== part.dataset.version) location.reload();
       continue;
     }
@@ -32,7 +32,7 @@ function replaceParts(text) {
   document.body.dataset.state = fresh.body?.dataset.state ?? "";
 }
 
-// Where an element stands within a part, so that the keyboard's place survives its replacement.
+// Where an element is within a part, so that the keyboard focus survives its replacement.
 function address(element, part) {
   const all = [...part.querySelectorAll(element.tagName)];
   return [element.tagName, all.indexOf(element)];
@@ -48,7 +48,7 @@ async function refresh(url) {
   try {
     const answer = await fetch(url ?? location.href, { headers: { Accept: "text/html" } });
     if (answer.ok) replaceParts(await answer.text());
-  } catch { /* the server is gone or busy: the feed says so, and calls again */ }
+  } catch { /* the server is gone or busy: the feed says so and asks again */ }
   setTimeout(() => { busy = false; if (again) { again = false; refresh(); } }, url ? 0 : LEAST_MS);
 }
 
@@ -96,7 +96,7 @@ function spread(root) {
   const parts = root.querySelector?.(".parts[data-parts]");
   if (!parts || Number(parts.dataset.parts) < 2) return;
   const first = parts.querySelector(".grid"), n = Number(parts.dataset.parts), here = Number(parts.dataset.page);
-  first.style.contentVisibility = "visible"; // measured as it is, not as it is estimated before it is seen
+  first.style.contentVisibility = "visible"; // measure its real height, not the estimate before it is shown
   const height = first.getBoundingClientRect().height;
   first.style.contentVisibility = "";
   const seer = new IntersectionObserver(seen => {
