@@ -45,8 +45,12 @@ WRONG = {
         "study/worker.py", "import scantrial.train.process", "no chain of imports leads from", "scantrial.train"
     ),
     "an audit that trains": Planted("audit/labels.py", "import scantrial.train.state", "imports run downwards only"),
-    "a report that runs": Planted("report/compose.py", "import scantrial.study.spec", "are made from the study folder"),
-    "findings that run": Planted("findings/view.py", "import scantrial.study.spec", "are made from the study folder"),
+    "a report that runs": Planted(
+        "report/compose.py", "import scantrial.study.spec", "findings, prose, figures and report"
+    ),
+    "findings that run": Planted(
+        "findings/view.py", "import scantrial.study.spec", "findings, prose, figures and report"
+    ),
     "prose that draws": Planted("prose/limits.py", "import scantrial.figures.figure", "imports run downwards only"),
     "analysis on disk": Planted("analysis/summary.py", "import scantrial.store.tables", "analysis knows arrays"),
 }

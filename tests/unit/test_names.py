@@ -14,8 +14,6 @@ COMMANDS = [
     "about",
     "audit",
     "compare",
-    "data",
-    "demo",
     "env",
     "fetch",
     "plan",

@@ -53,7 +53,7 @@ def _points(number: str) -> str:
     return f"{number} {'point' if number in ('1', '−1') else 'points'}"
 
 
-def interval(metric: str, low: float, high: float) -> str:
+def difference_interval(metric: str, low: float, high: float) -> str:
     """Return ``0.4 to 3.8``, in points for proportions."""
     scale = 100 if METRICS[metric].unit == "proportion" else 1
     spread = scale * (high - low) / 2
@@ -115,7 +115,7 @@ def _numbers(result: ContrastResult, found: Evidence, *, sign: int = 1, narrow: 
     level = 1 - 2 * (1 - found.level) if narrow else found.level
     size = amount(metric, sign * found.effect, spread=(high - low) / 2)
     per = f" per {result.contrast.second}" if result.contrast.kind == "trend" else ""
-    return f"{size} of {_title(metric)}{per} ({percent(level)} CI {interval(metric, low, high)})"
+    return f"{size} of {_title(metric)}{per} ({percent(level)} CI {difference_interval(metric, low, high)})"
 
 
 def _title(metric: str) -> str:

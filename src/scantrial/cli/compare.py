@@ -13,7 +13,7 @@ from scantrial import api
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.power_table import PowerPlan
-from scantrial.analysis.verdict_words import amount, interval
+from scantrial.analysis.verdict_words import amount, difference_interval
 from scantrial.cli import output
 from scantrial.cli.output import print_json, print_table
 from scantrial.core.errors import InputError
@@ -152,14 +152,14 @@ def _cells(compared: Compared) -> tuple[str, ...]:
     short = " (within the margin)" if verdict.within_margin else ""
     provisional = ", provisional" if verdict.provisional and verdict.label in ("better", "worse", "equivalent") else ""
     label = f"{verdict.label}{short}{provisional}"
-    return compared.name, size, interval(metric, found.low, found.high), _p(verdict.p_adjusted), label
+    return compared.name, size, difference_interval(metric, found.low, found.high), _p(verdict.p_adjusted), label
 
 
 def _check(compared: Compared) -> str:
     found = compared.cross_check
     if found is None:
         return NONE
-    return f"{interval(compared.result.metric, found.low, found.high)}{'' if found.agrees else ' !'}"
+    return f"{difference_interval(compared.result.metric, found.low, found.high)}{'' if found.agrees else ' !'}"
 
 
 def _p(value: float) -> str:

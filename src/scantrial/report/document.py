@@ -70,7 +70,7 @@ def text(*parts: Inline) -> Text:
     return parts
 
 
-def glued(part: Any) -> Any:
+def glue_document(part: Any) -> Any:
     """Return a document, or a part of one, with no-break spaces between numbers and their per cent signs.
 
     HTML and PDF are rendered from it; code, charts and the tables behind them stay unchanged.
@@ -78,11 +78,11 @@ def glued(part: Any) -> Any:
     if isinstance(part, str):
         return fmt.glued(part)
     if isinstance(part, tuple):
-        return tuple(map(glued, part))
+        return tuple(map(glue_document, part))
     if isinstance(part, Figure):
         return replace(part, title=fmt.glued(part.title), caption=fmt.glued(part.caption))
     if is_dataclass(part) and not isinstance(part, type | Code | CodeBlock):
-        return replace(part, **{one.name: glued(getattr(part, one.name)) for one in fields(part)})
+        return replace(part, **{one.name: glue_document(getattr(part, one.name)) for one in fields(part)})
     return part
 
 

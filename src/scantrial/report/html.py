@@ -27,7 +27,7 @@ from scantrial.report.document import (
     Section,
     Strong,
     Text,
-    glued,
+    glue_document,
     numbered_figures,
     walk,
 )
@@ -45,7 +45,7 @@ class PageAssets:
 
 def render_html(document: Document) -> str:
     """Return the document as one self-contained page."""
-    document = glued(document)
+    document = glue_document(document)
     assets = page_assets()
     charts = Charts()
     body = _blocks_module(document, charts)
@@ -73,7 +73,7 @@ def render_fragment(part: Document | Section, *, level: int = 2, prefix: str = "
     level : of the outermost headings
     prefix : of ids within drawings; two fragments of one page need two
     """
-    part, charts = glued(part), Charts(prefix=prefix)
+    part, charts = glue_document(part), Charts(prefix=prefix)
     body = _blocks_module(part, charts)
     outer: Iterable[Block] = (*part.front, *part.sections) if isinstance(part, Document) else (part,)
     inside = "".join(str(body.render(block, level)) for block in outer)

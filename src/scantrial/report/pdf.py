@@ -33,7 +33,7 @@ from scantrial.report.document import (
     Section,
     Table,
     Targets,
-    glued,
+    glue_document,
     numbered_figures,
     severity_label,
     targets_of,
@@ -72,7 +72,7 @@ def to_pdf(document: Document, *, drawings: Drawings | None = None) -> bytes:
     MissingExtraError
         If Typst is not installed.
     """
-    typst, document = load_typst(), glued(document)
+    typst, document = load_typst(), glue_document(document)
     with tempfile.TemporaryDirectory(prefix="scantrial-pdf-") as name:
         folder = Path(name)
         setting = _Setting(

@@ -11,7 +11,7 @@ from tests.unit.analysis.drawn import laid_down
 
 from scantrial.analysis.contrasts import difference, factorial_effects, linear_trend
 from scantrial.analysis.mrmc import analyse
-from scantrial.analysis.verdict_words import amount, at_least, interval, verdict_sentence
+from scantrial.analysis.verdict_words import amount, at_least, difference_interval, verdict_sentence
 from scantrial.analysis.verdicts import decide, evidence
 
 BASE = [0.70, 0.72, 0.71, 0.74, 0.73]
@@ -179,7 +179,7 @@ def test_digits_follow_the_spread():
     assert amount("accuracy", -0.01, spread=0.12) == "−1 point"
     assert amount("accuracy", -0.0001, spread=0.12) == "0 points"
     assert amount("auroc", 0.0213, spread=0.012) == "0.021"
-    assert interval("accuracy", -0.004, 0.038) == "−0.4 to 3.8"
+    assert difference_interval("accuracy", -0.004, 0.038) == "−0.4 to 3.8"
 
 
 @pytest.mark.parametrize(("value", "words"), [(0.0341, "3.5"), (0.0340, "3.4"), (0.00991, "1.0"), (0.1401, "15")])

@@ -12,6 +12,7 @@ from scantrial.audit.audit import audit_scans
 from scantrial.audit.records import AuditSettings
 from scantrial.cli import audit
 from scantrial.core.errors import InputError
+from scantrial.store.folder import open_folder
 
 SMALL = "source: {name: phantom, n_cases: 96, size: 32, duplicates: 0.5}"
 STUDY = f"study: Is it so?\ndata:\n  {SMALL}\n  split: {{test: given, val: 0.25}}\nfactors: {{loss: [bce, ce]}}\n"
@@ -68,4 +69,4 @@ def test_a_run_audits_first_and_keeps_it(tmp_path):
     assert told[0].findings[0].text in page
     found = api.audit(tmp_path / "out")
     assert next(result for result in found.results if result.code == "AU012").outcome != "found"
-    assert any(opening.by == "audit" for opening in api.open_folder(tmp_path / "out").test_openings())
+    assert any(opening.by == "audit" for opening in open_folder(tmp_path / "out").test_openings())

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from scantrial.api import results
+from scantrial.core.format import glued
 from scantrial.report.formats import build_report
 
 
@@ -103,7 +104,7 @@ def test_the_page_holds_every_sentence_and_json_every_number(make_study):
     page = build_report(folder).replace("&#39;", "'")
     for arm in told.arms:
         for sentence in (*arm.said, *arm.gap_said, *arm.shift_said):
-            assert sentence in page
+            assert glued(sentence) in page
     plain = json.loads(json.dumps(told.to_dict()))
     assert plain["arms"][0]["said"] == list(told.arms[0].said)
     assert plain["arms"][0]["rounds"][0]["runs"][0]["findings"][0]["code"] == "LC001"

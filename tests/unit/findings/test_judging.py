@@ -150,7 +150,7 @@ def test_few_seeds_leave_hypotheses_undecided():
     """With two seeds nothing is judged, so the claim is undecided, and so it is where an arm has no run."""
     two = judge(study({"base": 0.0, "loss-ce": 0.5}, seeds=range(2), hypotheses=[claim()]))
     assert two.hypotheses[0].answer == "undecided"
-    assert "2 seeds of each arm" in two.hypotheses[0].sentence
+    assert "2 seeds in each arm" in two.hypotheses[0].sentence
     absent = {("loss-ce", seed) for seed in range(5)}
     none = judge(study({"base": 0.0, "loss-ce": 0.5}, hypotheses=[claim()], skipped=absent))
     assert none.hypotheses[0].sentence == "Undecided: there is no finished run of loss-ce."

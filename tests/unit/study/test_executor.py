@@ -15,7 +15,8 @@ import pytest
 from tests.unit.study.fake_engine import result_of
 from tests.unit.study.trial import Trial
 
-from scantrial import api
+import scantrial
+from scantrial.api.trial import execution_of
 from scantrial.core.errors import InputError, ScantrialError, StoreError, TrainingError
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.store.lock import holder_of
@@ -25,7 +26,7 @@ from scantrial.study.reuse import Offer
 from scantrial.study.worker import WorkerSetup
 from scantrial.study.worker_count import Probe
 
-SOURCE = Path(api.__file__).parent
+SOURCE = Path(scantrial.__file__).parent
 LOST = "lost"
 SETUP = WorkerSetup(
     folder="no-such-folder",
@@ -290,7 +291,7 @@ def test_a_study_is_carried_out_where_the_seats_never_see_its_folder(trial: Tria
 
 def test_the_command_trains_in_worker_processes_of_this_machine(trial: Trial):
     """`scantrial.api` chooses the executor."""
-    assert api._execution(trial.study(), None, {}).executor is local_executor
+    assert execution_of(trial.study(), None, {}).executor is local_executor
 
 
 def test_worker_processes_are_started_in_one_place():

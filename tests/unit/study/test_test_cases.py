@@ -12,6 +12,7 @@ import pytest
 from scantrial import api
 from scantrial.analysis.comparison import compare
 from scantrial.analysis.power import from_components
+from scantrial.api.trial import execution_of
 from scantrial.core.errors import DataError, InputError
 from scantrial.data.load import list_cases, load
 from scantrial.data.splits import apply_split
@@ -111,7 +112,7 @@ def test_a_fault_of_scans_that_are_here_is_told(chest_xray):
     """More test cases of a class than there are is a fault of the study: no count is made up for it."""
     study = read_study_file("report-a-loss", sets=["data.split.test=2000"])
     assert chest_xray.is_dir()
-    with pytest.raises(DataError, match="2000 wanted"):
+    with pytest.raises(DataError, match="2000 cases asked for"):
         count_test_cases(study, n_cases=400)
 
 
@@ -246,7 +247,7 @@ def test_timing_trains_two_epochs_of_each_recipe_and_no_test_row(tmp_path, monke
     found = measure_time(
         study,
         scans,
-        replace(api._execution(study, None, {}), threads=1),
+        replace(execution_of(study, None, {}), threads=1),
         progress=lambda what, done, total: told.append((what, done, total)),
     )
     assert told == [("timing recipes", 1, 2), ("timing recipes", 2, 2)]
