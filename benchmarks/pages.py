@@ -105,10 +105,10 @@ def limit_words(turns, network):
     memory, arithmetic = ([limit[key] for limit, _ in limits] for key in ("memory_s", "arithmetic_s"))
     rate, flop = ([limit[key] for limit, _ in limits] for key in ("gb_per_s", "gflop_per_s"))
     return [
-        f"The limit, measured in the same turns: {spread(rate, 0)} GB/s through memory and {spread(flop, 0)} GFLOP/s "
-        f"make {spread(memory)} s an epoch for one pass over weights and moments, {spread(arithmetic)} s for the first "
-        f"layer's arithmetic. An epoch of the fused engine, validation included, takes {spread(times, 1)} times the "
-        "larger of the two.",
+        f"The hardware's limit, measured in the same turns: at {spread(rate, 0)} GB/s, one pass over weights and "
+        f"moments takes {spread(memory)} s per epoch; at {spread(flop, 0)} GFLOP/s, the first layer's arithmetic takes "
+        f"{spread(arithmetic)} s. An epoch of the fused engine, including validation, takes {spread(times, 1)} times "
+        "the larger of the two.",
         "",
     ]
 

@@ -59,10 +59,10 @@ def watched(network, scans, n_at_once):
 
 
 def measure(model, epochs):
-    from scantrial.train.batches import epoch_steps
     from scantrial.train.evaluate import logits_of
     from scantrial.train.reference import train_epoch
     from scantrial.train.run import grad_norm, set_up, weight_norm
+    from scantrial.train.steps import epoch_steps
 
     setup, state = set_up(make_task(model))
     network, n_at_once = state.network, setup.n_at_once

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from scantrial import api
 from scantrial.store.folder import StudyFolder
-from scantrial.study import workers
-from scantrial.study.execute import Hooks, run_study
-from scantrial.study.workers import candidates
+from scantrial.study import worker_count
+from scantrial.study.trial import Hooks, run_study
+from scantrial.study.worker_count import candidates
 
 
 def seconds(study, scans, folder, **options):
@@ -35,8 +35,8 @@ def main():
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
-    cores = workers.n_cores()
-    workers.TOO_SHORT_S = 0.0  # short as they are, measure them all the same
+    cores = worker_count.n_cores()
+    worker_count.TOO_SHORT_S = 0.0  # short as they are, measure them all the same
     print("| study | workers x threads | estimated s | measured s |\n| --- | --- | --- | --- |")
     for name, scale in (("report-a-loss", 1), ("report-a-learning-rate", 2)):
         study = api.load_study(name, seeds=options.seeds, sets=[f"recipe.epochs={scale * options.epochs}"])

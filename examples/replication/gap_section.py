@@ -139,8 +139,8 @@ def _recalls(runs: Sequence[RunData], split: Split, kept: NDArray[np.bool_] | No
 
 def _parts(studies: Sequence[StudyGaps], missing: Sequence[str]) -> Iterator[str]:
     yield (
-        "Written from trained studies, one folder each under `replication`; each notes that its test rows were read. "
-        "This section alone, in seconds:\n"
+        "This section is written from trained studies, one folder each under `replication`; each logs that its test "
+        "rows were read. To write only this section (takes seconds):\n"
     )
     yield f"    {COMMAND}\n"
     arms = [arm for study in studies for arm in study.arms]
@@ -173,25 +173,26 @@ def _answer(arms: Sequence[ArmGap], classes: Sequence[str]) -> Iterator[str]:
     gapped = [arm for arm in arms if arm.left is not None]
     yield "### The answer\n"
     if not gapped:
-        yield f"In none of {len(arms)} arms does validation lie above test beyond chance: nothing is to be explained.\n"
+        yield f"In none of {len(arms)} arms is validation above test by more than chance: there is no gap to explain.\n"
         return
     values = [arm.found.test_gap.value for arm in gapped if arm.found.test_gap is not None]
     yield (
-        f"Validation lies above test beyond chance in {len(gapped)} of {len(arms)} arms, by {_span(values)} points. "
+        f"Validation is above test by more than chance in {len(gapped)} of {len(arms)} arms, by {_span(values)} "
+        "points. "
         + " ".join(_explained(step, gapped) for step in _EXPLAINING)
-        + f" Left are {_span([arm.left for arm in gapped if arm.left is not None])} points.\n"
+        + f" {_span([arm.left for arm in gapped if arm.left is not None])} points remain.\n"
     )
     little = [arm for arm, value in zip(gapped, values, strict=True) if (arm.left or 0.0) > value / 2]
     if len(little) == len(gapped) and all(arm.shift_found for arm in gapped):
         yield (
-            "So the answer is shift, as far as it goes: none of the other steps explains half of the gap in any arm, "
-            "and the scans of the two sets can be told apart. What in the scans it is that costs these points is not "
-            "shown by this; and labels of the test scans that the audit does not doubt may still be wrong.\n"
+            "The likely explanation is shift: no other step explains half of the gap in any arm, and the scans of the "
+            "two sets can be distinguished. This does not show which feature of the scans costs these points. Test "
+            "labels that the audit does not doubt may also be wrong.\n"
         )
     else:
         shifted = sum(arm.shift_found for arm in little)
         yield (
-            "There is no one answer: what is left may be called shift and is more than half of the gap in "
+            "There is no single explanation: the remaining gap may be called shift and is more than half of the gap in "
             f"{shifted} of {len(gapped)} arms.\n"
         )
     yield from _by_class(gapped, classes)
@@ -218,8 +219,9 @@ def _by_class(arms: Sequence[ArmGap], classes: Sequence[str]) -> Iterator[str]:
     index = most.pop()
     others = -np.delete(lost, index, axis=1)
     yield (
-        f"In every arm the points are lost on one class: from validation to test the share of {classes[index]} scans "
-        f"that are right falls by {_span(lost[:, index])} points, that of the other class changes by {_span(others)}.\n"
+        f"In every arm the gap is due to one class: from validation to test, the share of {classes[index]} scans "
+        f"classified correctly falls by {_span(lost[:, index])} points; that of the other class changes by "
+        f"{_span(others)}.\n"
     )
 
 
@@ -252,9 +254,10 @@ def _class_table(studies: Sequence[StudyGaps]) -> Iterator[str]:
     classes = ", ".join(f"{index} is {name}" for index, name in enumerate(first.classes))
     n_without = " and ".join(str(n) for n in first.arms[0].n_without) if first.arms else "no"
     yield (
-        f"Share of each class's scans that are right, in per cent ({classes}), and the same without the test scans "
-        f"whose patient's name or image stands in another split ({n_without} scans are left). Leaving scans of one "
-        "class out changes the mix, and with it accuracy; the mean over the classes does not move with it.\n"
+        f"Share of each class's scans classified correctly, in per cent ({classes}), and the same without the test "
+        f"scans whose patient's name or image appears in another split ({n_without} scans remain). Leaving out scans "
+        "of one class changes the class mix and therefore the accuracy; the mean over the classes does not depend on "
+        "the mix.\n"
     )
     header = ("study", "arm", "validation", "test", "test, mean", "test without", "test without, mean")
     yield from table(header, [_class_cells(arm) for study in studies for arm in study.arms], n_words=2)

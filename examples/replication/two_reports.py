@@ -24,14 +24,15 @@ TEXT = """\
 
 # Two homework reports, done right
 
-A course on deep learning in biomedical imaging gave out chest radiographs of children, normal or pneumonia: 1,600 to
-train, 400 to validate, 400 to test. Two reports trained small networks on them, changed one setting at a time, and drew
-conclusions. They did what most people do: one training an arm, one look at the curves, the larger number wins.
+A course on deep learning in biomedical imaging provided chest radiographs of children, normal or with pneumonia: 1,600
+for training, 400 for validation, 400 for testing. Two reports trained small networks on them, changed one setting at a
+time, and drew conclusions. They worked as many people do: one training per arm, one look at the curves, and the larger
+number wins.
 
-This page takes their conclusions one after the other. Each has what the report says, what the same experiment says with
-scantrial, and how to do it right. Numbers of trained networks are those of [both reports, run again](replication.md)
-({seeds} seeds an arm); a range in brackets is that of the seeds. Every study comes with scantrial; with the
-radiographs under `$SCANTRIAL_DATA` (`scantrial data list` says where they are from):
+This page goes through their conclusions. For each it shows what the report says, what the same experiment shows with
+scantrial, and how to do it right. Numbers of trained networks are from [both reports, run again](replication.md)
+({seeds} seeds per arm); brackets give the range over the seeds. Every study comes with scantrial. To run one, you need
+the radiographs under `$SCANTRIAL_DATA` (`scantrial data list` says where to get them):
 
     scantrial run report-a-loss
 
@@ -39,13 +40,13 @@ radiographs under `$SCANTRIAL_DATA` (`scantrial data list` says where they are f
 
 {A1}
 
-Four images of 400 made the difference. Each accuracy alone is known to within four points or so (Wilson: 67.4 to 76.2
-and 68.4 to 77.1 %), both networks saw the same images, and each loss was trained once. [Is it a
-difference?](is-it-a-difference.md) does the arithmetic: even in the best case p is above 0.05, and nothing at all
-follows for the losses, because another seed gives another network.
+The difference is four images of 400. Each accuracy is known only to within about four points (Wilson: 67.4 to 76.2 and
+68.4 to 77.1 %), both networks saw the same images, and each loss was trained once. [Is it a
+difference?](is-it-a-difference.md) does the calculation: even in the best case p is above 0.05. About the losses
+themselves nothing can be concluded, because another seed gives another network.
 
-**Done right.** Several seeds, the same ones for both arms; an interval that counts seeds and images; and a margin,
-written down before, that says when two arms are as good as equal:
+**Done right.** Use several seeds, the same for both arms; an interval that accounts for seeds and images; and a margin,
+written down in advance, that says which differences do not matter:
 
 ```yaml
 seeds: 10
@@ -54,28 +55,29 @@ hypotheses:
   - {{claim: CE is more accurate than BCE, better: {{loss: ce}}, than: {{loss: bce}}}}
 ```
 
-For two classes the answer could be known without training: cross-entropy on two outputs is binary cross-entropy on
-their difference. The report of every study with these two losses says so.
+For two classes the answer is known without training: cross-entropy on two outputs is binary cross-entropy on their
+difference. The report of every study with these two losses says so.
 
 ## "Generalises well"
 
 {A2}
 
-Validation and training agree, test does not. `scantrial run` takes such a gap apart, step by step, and calls nothing
-shift before chance, the choice of the epoch, class mix and leakage are ruled out. Over all arms of both reports:
+Validation agrees with training, but test does not. `scantrial run` checks the possible causes of such a gap step by
+step. It calls nothing shift before it has checked chance, the choice of the epoch, class mix and leakage. Over all arms
+of both reports:
 
 > {gap}
 
-And the audit, which trains none of these networks, says what the two sets are. How well a cheap classifier tells the
-scans of two splits apart:
+The audit, which trains none of these networks, compares the splits. The table shows how well a simple classifier
+distinguishes the scans of two splits:
 
 {shift}
 
-Validation scans are of the pool that was trained on; test scans are not. A validation score is no estimate of a test
-score here, and would not have been one in a hospital either.
+Validation scans come from the same pool as the training scans; test scans do not. Here a validation score does not
+estimate a test score, and it would not predict the accuracy in a hospital either.
 
-**Done right.** [Audit](audit.md) the scans first (`scantrial audit report-a-loss`), report test, and explain the
-difference instead of naming it. [The radiographs, audited](chest-xray-audit.md) has all of it.
+**Done right.** [Audit](audit.md) the scans first (`scantrial audit report-a-loss`), report the test result, and explain
+the gap. [The radiographs, audited](chest-xray-audit.md) shows the full analysis.
 
 ## How sure is it?
 
@@ -83,11 +85,10 @@ difference instead of naming it. [The radiographs, audited](chest-xray-audit.md)
 
 {A4}
 
-One image is an anecdote, two different images are two anecdotes, and a network that is wrong at 99 % is as sure as one
-that is right.
+One or two images say little about a network, and a network can be 99 % sure and wrong.
 
-**Done right.** One case under every arm and every seed (`scantrial show report-a-loss --case 5300`), and the question
-whether a probability means what it says asked of all cases: [calibration](calibration-and-thresholds.md).
+**Done right.** Show one case as judged by every arm and every seed (`scantrial show report-a-loss --case 5300`), and
+check on all cases whether the probabilities are right: [calibration](calibration-and-thresholds.md).
 
 ## A learning rate that is "stable"
 
@@ -97,14 +98,15 @@ whether a probability means what it says asked of all cases: [calibration](calib
 
 {A7}
 
-"Stable" and "overfits late" were read off one curve each. Another seed draws another curve: set the range of the seeds
-beside what is between the rates. The test accuracies, as printed and here:
+"Stable" and "overfits late" were each judged from one curve. Another seed gives another curve, so compare the range
+over seeds with the differences between learning rates. The test accuracies, as printed in the report and as measured
+here:
 
 {accuracy_lr}
 
-**Done right.** A rule instead of an impression: [{n_checks} checks](learning-curves.md) with thresholds, applied to
-every run, and a count of the runs in which each is found. Whether a rate is *better* is a comparison of arms like any
-other.
+**Done right.** Use rules instead of impressions: [{n_checks} checks](learning-curves.md) with thresholds are applied to
+every run, and the report counts the runs in which each is found. To show that a learning rate is *better*, compare the
+arms as for any other factor.
 
 ## More epochs overfit more
 
@@ -114,15 +116,15 @@ other.
 
 {A10}
 
-The test accuracies, as printed and here:
+The test accuracies, as printed in the report and as measured here:
 
 {accuracy_epochs}
 
-The epoch of the best validation loss is a number that moves with the seed. And what is evaluated is not the last epoch
-but the best one, so that a rising validation loss after it costs time and not accuracy.
+The epoch with the best validation loss varies with the seed. The best epoch is evaluated, not the last, so a rising
+validation loss after it costs time but not accuracy.
 
-**Done right.** `epochs` as a factor, and the onset of overfitting told for each run with the epoch, its range, and how
-many runs have it.
+**Done right.** Make `epochs` a factor, and report the onset of overfitting as an epoch with its range over runs, and
+the number of runs that show it.
 
 ## Depth, losses and rounds
 
@@ -130,11 +132,11 @@ many runs have it.
 
 {B3}
 
-A mean over epochs averages many half-trained networks; nobody will ever use one of those. And a row that was copied
-from the wrong table looks like any other row.
+A mean over epochs averages many half-trained networks that nobody will use. A row copied from the wrong table goes
+unnoticed.
 
-**Done right.** Numbers of a network that exists, of the epoch that was chosen, on all seeds; and tables that are
-written from stored predictions and not by hand.
+**Done right.** Report the network of the chosen epoch, for all seeds, and write tables from stored predictions instead
+of by hand.
 
 ## Batch size and activation
 
@@ -142,40 +144,39 @@ written from stored predictions and not by hand.
 
 {B5}
 
-**Done right.** Three comparisons or more at once need a correction for their number, which every `compare` makes
-(Holm). And "the smaller the batch the better" is a claim about an order: a study of this kind answers it with a trend
-over the levels.
+**Done right.** Several comparisons at once need a correction for their number; every `compare` applies one (Holm). "The
+smaller the batch the better" is a claim about an order: a study with ordered levels tests it with a trend.
 
 ## 102 %
 
 {B1}
 
-An accuracy above 100 % came from two arrays whose shapes differ and which were compared all the same.
+An accuracy above 100 % arose because two arrays of different shapes were compared.
 
-**Done right.** The loss brings its outputs, its targets and its decision along, and arrays whose shapes differ are
-refused everywhere, not broadcast.
+**Done right.** In scantrial the loss determines the outputs, targets and decision, and arrays of different shapes are
+refused, not broadcast.
 
 ## What it would have taken
 
-Before anything is trained:
+Before anything is trained, run:
 
     scantrial plan report-a-loss
 
-On the assumptions that it prints, 400 test images and ten seeds find a difference of 3.1 points four times in five, and
-no number of seeds finds less than 2.4 points ([planning](planning.md)). A conclusion about one point was out of reach
-from the start; to know that costs one command.
+Under the assumptions that it prints, 400 test images and ten seeds detect a difference of 3.1 points with 80 % power,
+and no number of seeds detects less than 2.4 points ([planning](planning.md)). A difference of one point could not have
+been shown from the start, and this command would have said so.
 
 ## In one table
 
 | the report | done right |
 | --- | --- |
-| one training an arm | several seeds, paired |
+| one training per arm | several seeds, paired |
 | the larger number wins | an interval over seeds and images, p corrected, a verdict in words |
-| no difference seen, hence none | *equivalent* needs a margin; else *inconclusive* |
-| validation stands for test | both told, and the gap taken apart |
+| no difference seen, so there is none | *equivalent* needs a margin; otherwise *inconclusive* |
+| validation reported instead of test | both reported, and the gap explained |
 | the curve looks unstable | a rule with a threshold, counted over the runs |
-| one image | all images, and one image under every arm |
-| tables by hand | everything from stored predictions, again at any time |
+| one image | all images, and one image as judged by every arm |
+| tables typed by hand | everything from stored predictions, reproducible at any time |
 """
 
 

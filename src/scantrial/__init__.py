@@ -34,7 +34,7 @@ __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the names are resolved by
 def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
         api = import_module("scantrial.api")
-        # Loading it puts the packages `report` and `audit` in the place of the functions of that name.
+        # Loading it sets `report` and `audit` to the packages of that name: set all names to the functions again.
         globals().update({public: getattr(api, public) for public in _PUBLIC})
         return globals()[name]
     raise AttributeError(f"module 'scantrial' has no attribute {name!r}")

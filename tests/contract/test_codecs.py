@@ -11,8 +11,8 @@ from PIL import Image
 
 from scantrial.core.registry import Registry
 from scantrial.data import codecs
-from scantrial.data.codecs import CODECS, Codec, codec_of, titles_read
-from scantrial.data.codecs.base import starts_with
+from scantrial.data.codecs.base import Codec, starts_with
+from scantrial.data.codecs.table import CODECS, codec_of, titles_read
 from scantrial.data.decode import IMAGE_SUFFIXES, ImageError, decode_image
 
 READ = [name for name, codec in CODECS.items() if codec.decode is not None]

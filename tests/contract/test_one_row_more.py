@@ -59,7 +59,7 @@ MODULES = {
     """,
 }
 ROWS = {
-    "data/codecs/__init__.py": [
+    "data/codecs/table.py": [
         ("import pillow, tiff, unread", "import pgm, pillow, tiff, unread"),
         ('"tiff": tiff.TIFF,', '"tiff": tiff.TIFF, "pgm": pgm.PGM,'),
     ],
@@ -74,7 +74,7 @@ ROWS = {
         (
             "_ROWS = (",
             '_ROWS = (Loss(name="brier", head="scantrial.nets.brier:BrierHead", probabilities="softmax", '
-            'describe=lambda _: "the Brier score of one output a class"),',
+            'describe=lambda _: "the Brier score of one output per class"),',
         ),
     ],
 }
@@ -131,8 +131,8 @@ def test_a_module_and_a_row_are_enough(program, tmp_path):
     report = (tmp_path / "out" / "report" / "report.md").read_text()
     for words in (
         "a linear layer on four means",
-        "the Brier score of one output a class (",
-        "cross-entropy on one output a class (",
+        "the Brier score of one output per class (",
+        "cross-entropy on one output per class (",
         "12 for training, 8 for validation and 12 for test",
     ):
         assert words in report, words

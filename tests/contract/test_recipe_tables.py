@@ -81,4 +81,4 @@ def test_what_guessing_costs_under_another_loss_is_not_claimed():
     """A loss that the formulas were not made for gives no loss of guessing, and the reason."""
     found = guessing_of({"name": "hinge"}, [5, 5], [5, 5])
     assert found.loss is None
-    assert found.reason == "what guessing costs under the loss hinge is not known"
+    assert found.reason == "the loss of guessing under hinge is not known"

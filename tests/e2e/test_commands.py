@@ -176,7 +176,7 @@ def test_compare_judges_a_study_by_its_own_metric_and_margin(study_folder, cli):
     assert said.returncode == 0, said.stderr
     words = " ".join(said.stdout.split())
     assert "There is not enough to judge loss = ce against loss = bce: 2 seeds of each arm" in words
-    assert "CE is more accurate than BCE - undecided, declared before the first run was finished" in words
+    assert "CE is more accurate than BCE - undecided, declared before the first run finished" in words
     told = json.loads(cli("compare", "small", "--json").stdout)
     assert (told["metric"], told["split"], told["margin"]) == ("accuracy", "test", 0.05)
     (compared,) = told["primary"]["comparisons"]

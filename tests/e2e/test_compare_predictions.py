@@ -69,9 +69,7 @@ def test_the_published_auroc_analysis_comes_out(cli, example):
     assert means[0] == (close(0.692875, digits=6), close(0.05513520859, digits=11), close(28.6410905, digits=7))
     assert means[1] == (close(0.765625, digits=6), close(0.06358455625, digits=11), close(10.77313632, digits=8))
     assert compared["verdict"] == "inconclusive"
-    assert compared["sentence"].startswith(
-        "It cannot be told whether B is better or worse than A: the difference is 0.073"
-    )
+    assert compared["sentence"].startswith("It is unclear whether B is better or worse than A: the difference is 0.073")
 
 
 def test_the_published_accuracy_analysis_comes_out(cli):
@@ -143,14 +141,14 @@ def test_people_get_tables_sentences_notes_and_methods(cli):
     assert done.returncode == 0
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
-    tables, sentences = done.stdout.split("- It cannot be told", 1)
+    tables, sentences = done.stdout.split("- It is unclear", 1)
     assert max(map(len, tables.splitlines()[1:])) <= 80
     assert re.search(r"A +5 +0\.693 +0\.570 to 0\.793 +0\.582 - 0\.781", tables)
     assert re.search(r"B - A +0\.073 +-0\.008 to 0\.154 +0\.077 +inconclusive +-0\.0\d+ to 0\.1\d+", tables)
-    assert "counting both the luck of training (5 seeds) and the limited test set (80 cases)" in " ".join(
+    assert "counting both seed-to-seed variation (5 seeds) and the limited test set (80 cases)" in " ".join(
         sentences.split()
     )
-    assert "every case counts as a patient of its own" in sentences
+    assert "every case counts as a separate patient" in sentences
     assert "Holm over 1 comparison" in sentences
 
 
@@ -159,7 +157,7 @@ def test_people_get_tables_sentences_notes_and_methods(cli):
     [
         ((), "neither of DIR and --predictions FILE"),
         ((".", "--predictions", "x.csv"), "both of DIR and --predictions FILE"),
-        (("--predictions", EXAMPLE, "--metric", "auroc", "--control", "C"), "control 'C' is no arm"),
+        (("--predictions", EXAMPLE, "--metric", "auroc", "--control", "C"), "control 'C' is not an arm"),
         (("--predictions", EXAMPLE, "--positive", "ill"), "labels '0', '1', expected 'ill' and one other"),
     ],
 )

@@ -47,10 +47,10 @@ def test_plan_with_a_pilot_and_its_times(cli, trained, tmp_path):
     assert result.returncode == 0, result.stderr
     text = " ".join(result.stdout.split())
     assert "Measured by the pilot small: 2 arms x 2 seeds on 24 test cases." in text
-    assert "A pilot is small: with its spread over seeds at the upper 80 % limit it takes" in text
+    assert "A pilot is small: at the upper 80 % limit of its seed-to-seed variation, this difference is" in text
     assert "How long it takes: about" in text
     assert "base: 6 epochs," in text
-    assert "no number of seeds" in text or "more seeds always show less" in text
+    assert "no number of seeds" in text or "more seeds can always show a smaller difference" in text
     both = cli("plan", "small.yaml", "--pilot", "small", "--value", "0.8")
     assert both.returncode == 2
     assert "a pilot measures what is assumed without one" not in both.stdout

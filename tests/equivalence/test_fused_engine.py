@@ -17,12 +17,12 @@ from scantrial.core.records import RunResult
 from scantrial.recipe.spec import Recipe
 from scantrial.recipe.task import RunTask
 from scantrial.train import fused, reference
-from scantrial.train.batches import TrainingStep, batch_bounds, epoch_order
 from scantrial.train.fused import Sweep, lay_out_by_inputs, split_network, step_behind
-from scantrial.train.inference import load_predictor
 from scantrial.train.kernel import VARIANT_VARIABLE, Kernel, kernel_state
+from scantrial.train.predictor import load_predictor
 from scantrial.train.run import grad_norm, set_up
 from scantrial.train.state import Setup, TrainState
+from scantrial.train.steps import TrainingStep, batch_bounds, epoch_order
 
 VARIANTS = kernel_state().variants
 pytestmark = pytest.mark.skipif(not VARIANTS, reason=f"no kernel: {kernel_state().reason}")

@@ -15,9 +15,9 @@ from scantrial.core.rng import stream
 from scantrial.recipe.spec import Recipe
 from scantrial.recipe.task import RunTask
 from scantrial.train import fused, reference
-from scantrial.train.batches import TrainingStep
 from scantrial.train.kernel import kernel_state
 from scantrial.train.state import Setup
+from scantrial.train.steps import TrainingStep
 
 SEED, EPOCHS, ROUNDS = 5, 2, 2
 TRAIN = np.sort(np.random.default_rng(1).permutation(90)[:41])

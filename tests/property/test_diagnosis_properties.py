@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 
 from scantrial.analysis.diagnosis.checks import CHECKS
 from scantrial.analysis.diagnosis.curve import Guessing, LearningCurve
+from scantrial.analysis.diagnosis.curve_words import arm_paragraph, curve_sentence
 from scantrial.analysis.diagnosis.diagnose import diagnose, diagnose_arm
-from scantrial.analysis.diagnosis.words import arm_paragraph, curve_sentence
 
 losses = st.floats(0.001, 10, allow_nan=False)
 

@@ -17,8 +17,8 @@ from scantrial.core.errors import Fault, StudyFileError
 from scantrial.study import builtin
 from scantrial.study.arms import RECIPE_KEYS
 from scantrial.study.file import parse_study, study_of, study_to_yaml
-from scantrial.study.plan import study_to_plan
 from scantrial.study.study import Study
+from scantrial.study.to_plan import study_to_plan
 from scantrial.study.tree import Tree, read_tree
 
 FULL = """

@@ -70,12 +70,12 @@ def _beginning(replication: Replication) -> list[str]:
         "",
         "# The two homework reports, run again",
         "",
-        "scantrial grew from two reports of one homework in a university course. Its built-in studies repeat all that "
-        "they ran. Here is every number they printed beside what these studies measure, and for every conclusion the "
-        "numbers that bear on it.",
+        "scantrial grew from two reports on one homework in a university course. Its built-in studies repeat all their "
+        "experiments. This page compares every number that the reports printed with the result of these studies, and "
+        "gives the relevant numbers for every conclusion.",
         "",
-        f"Made by `{replication.command}`, which goes on where it was stopped and writes this page. Without training: "
-        "unpack `docs/data/replication.tar.xz` into a folder FOLDER, then "
+        f"Made by `{replication.command}`, which continues where it was stopped and writes this page. To make the page "
+        "without training, unpack `docs/data/replication.tar.xz` into a folder FOLDER, then run "
         "`python examples/replication/replicate.py --no-run --out FOLDER`.",
         "",
     ]
@@ -112,7 +112,7 @@ def _seed_words(views: Sequence[StudyView]) -> str:
     if not seeds:
         return "No study was run."
     if max(seeds) == 1:
-        return "Every arm was trained with one seed, as in the reports: nothing here says that one arm beats another."
+        return "Every arm was trained with one seed, as in the reports: no arm can be called better than another."
     counts = " or ".join(map(str, sorted(seeds)))
     return f"Every arm was trained with {counts} seeds; the verdicts on test accuracy are those of `scantrial compare`."
 
@@ -157,7 +157,7 @@ def _study_table(views: Sequence[StudyView]) -> list[str]:
     header = ["study", "epochs of the arms", "study file", "data", "runs", "seeds"]
     lines = table(header, [_study_cells(view) for view in views], n_words=4)
     command = "scantrial run NAME --out replication/NAME --seeds N"
-    note = f"*study file* and *data* are the first digits of their SHA-256. One study alone: `{command}`."
+    note = f"*study file* and *data* are the first digits of their SHA-256. To run a single study: `{command}`."
     return [*lines, note, ""]
 
 
@@ -205,9 +205,9 @@ def _caveat(data: Mapping[str, Any]) -> str:
     shares = data.get("split", {})
     if shares.get("per") == "class":
         n_seen = f"{shares['train'] + shares['val']:,}"
-        words += f" Of each class, by sorted file name, the first {n_seen} were taken to train (the first "
-        words += f"{shares['train']} of them) and validate, and the first {shares['test']} of the test scans to test."
-    return f"{words} Pixels and patients may differ from the course's, so the numbers need not agree to the digit."
+        words += f" Of each class, by sorted file name, the first {n_seen} were used for training (the first "
+        words += f"{shares['train']} of them) and validation, and the first {shares['test']} test scans for testing."
+    return f"{words} Pixels and patients may differ from the course's, so the numbers need not agree exactly."
 
 
 def _environment_table(views: Sequence[StudyView]) -> list[str]:
@@ -244,18 +244,18 @@ def _rule() -> list[str]:
     return [
         "## When a number agrees",
         "",
-        f"Two test accuracies *agree* here if they lie no farther apart than {formula}, which is {STANDARD_ERRORS:g} "
-        "binomial standard errors of the difference of an accuracy p (in per cent) from n images and q from m others; "
-        "with two seeds or more, the range of our seeds is added, for the printed number is one seed's. Agreement is "
-        "no proof that the two are equal: with 400 images the rule is wide. For losses and for training and validation "
-        "accuracies both numbers are shown, with which is higher, and nothing is claimed.",
+        f"Two test accuracies *agree* here if they differ by at most {formula}. This is {STANDARD_ERRORS:g} "
+        "binomial standard errors of the difference between an accuracy p (in per cent) on n images and q on m others. "
+        "With two or more seeds, the range of our seeds is added, because the printed number comes from one seed. "
+        "Agreement does not prove that the two are equal: with 400 images the rule is wide. For losses and for "
+        "training and validation accuracies, the page shows both numbers and which is higher, and makes no claim.",
         "",
-        "The reports trained every arm once, and a difference between two single runs holds the luck of both. So one "
-        "seed cannot answer a conclusion that compares arms, whichever way the numbers fall, and this page says so. "
-        "With more seeds a comparison of curves is counted over the seeds, and no verdict is drawn from the count. "
-        "Test accuracies are compared with seeds and images both random, and a verdict is given from three seeds on, "
-        "provisional below five. A conclusion about single runs is held against each run; with one seed this tells of "
-        "those networks and not of the arms in general.",
+        "The reports trained every arm once, and a difference between two single runs includes the variation of both. "
+        "One seed can therefore not support a conclusion that compares arms, whatever the numbers are, and this page "
+        "says so. With more seeds, a comparison of curves is counted over the seeds, without a verdict. Test "
+        "accuracies are compared with seeds and images both random; a verdict needs three seeds and is provisional "
+        "with fewer than five. A conclusion about single runs is checked on each run; with one seed this describes "
+        "those networks and not the arms in general.",
         "",
         *(f"- {words}" for words in EXPLANATIONS),
         "",
@@ -281,14 +281,14 @@ def _conclusions(replication: Replication) -> list[str]:
 
 def _evidence(conclusion: Conclusion, view: StudyView | None) -> list[str]:
     if view is None:
-        return [f"What the numbers here carry: nothing, `{conclusion.study}` was not run.", ""]
+        return [f"What the numbers here show: nothing, because `{conclusion.study}` was not run.", ""]
     arms = [view.arms[arm] for arm in conclusion.arms]
     findings = [judge(rule, view.arms, conclusion.arms) for rule in conclusion.rules]
     carried = [f"- {_sentence(finding.reading)}: **{finding.verdict}**." for finding in findings]
     if len(arms) > 1:
         carried += verdicts_between(view.judgement, [arm.name for arm in arms])
     shown = measures_table(arms, conclusion.numbers)
-    return [f"In `{conclusion.study}`:", "", *shown, "What the numbers here carry:", "", *carried, ""]
+    return [f"In `{conclusion.study}`:", "", *shown, "What the numbers here show:", "", *carried, ""]
 
 
 def _sentence(text: str) -> str:
@@ -321,4 +321,4 @@ def _duration_cell(seconds: Sequence[float]) -> str:
 
 
 def _oddities(reports: Reports) -> list[str]:
-    return ["## Odd in the reports themselves", "", *(f"- {note.text}" for note in reports.notes), ""]
+    return ["## Oddities in the reports", "", *(f"- {note.text}" for note in reports.notes), ""]

@@ -19,7 +19,7 @@ from scantrial.findings.reading import read_study_folder as read_folder
 from scantrial.recipe.plan import PlannedArm
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.study.file import read_study_file
-from scantrial.study.plan import study_to_plan
+from scantrial.study.to_plan import study_to_plan
 
 PURPOSE = "set the test accuracy beside the homework report's"
 

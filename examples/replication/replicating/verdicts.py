@@ -8,7 +8,7 @@ from replicating.markdown import table
 from replicating.runs import StudyView
 from scantrial.analysis.comparison import Compared
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.wording import metric_difference
+from scantrial.analysis.verdict_words import metric_difference
 from scantrial.core import format as fmt
 from scantrial.findings.judging import Judgement
 

@@ -1,4 +1,4 @@
-"""What a plan stands on before anything has run: assumptions in plain numbers, each with its default."""
+"""What a plan rests on before anything has run: assumptions in plain numbers, each with its default."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _AUROC_DEFAULTS = {
     "sd_training": Default(value=0.005, origin=f"{_MEASURED}: 0.004 to 0.007"),
     "shared": Default(value=0.25, origin=f"{_MEASURED}: 0 (loss), 0.07 (depth)"),
 }
-"""Orientation, not truth: on the careful side of what four seeds on 400 test cases gave (docs/planning.md)."""
+"""For orientation: on the cautious side of what four seeds on 400 test cases gave (docs/planning.md)."""
 
 MEANINGS = {
     "value": "expected value of the metric",
     "disagreement": "share of cases that only one of two arms gets right",
-    "correlation": "of two arms' AUROC over samples of cases",
-    "sd_training": "standard deviation over seeds, cases aside",
-    "shared": "part of the disagreement that stays when trained again",
+    "correlation": "correlation of two arms' AUROC over samples of cases",
+    "sd_training": "standard deviation over seeds, without the sampling of cases",
+    "shared": "share of the disagreement that stays when trained again",
 }
-"""What each assumption says, in a line."""
+"""What each assumption means, in one line."""
 
 
 def defaults_for(metric: str) -> Mapping[str, Default]:
@@ -53,7 +53,7 @@ def defaults_for(metric: str) -> Mapping[str, Default]:
     Raises
     ------
     InputError
-        If plain assumptions do not give the variances of that metric: a pilot does.
+        If plain assumptions do not give the variances of that metric; a pilot gives them.
     """
     if metric == "auroc":
         return _AUROC_DEFAULTS
@@ -68,7 +68,7 @@ def defaults_for(metric: str) -> Mapping[str, Default]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
-    """What a plan stands on.
+    """What a plan rests on.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ TOLERANCE = 0.30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrossCheck(Plain):
-    """A bootstrap interval beside the closed form's.
+    """A bootstrap interval to compare with the closed form's.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class CrossCheck(Plain):
 
 
 def cross_check(runs: RunScores, result: ContrastResult, *, n_draws: int = N_DRAWS, seed: int = 0) -> CrossCheck | None:
-    """Set a crossed bootstrap beside a paired contrast; None with one seed, unpaired seeds, or no spread."""
+    """Compute the crossed bootstrap of a paired contrast; None with one seed, unpaired seeds, or no spread."""
     if result.pairing != "paired" or result.both is None or result.both.se == 0:
         return None
     compute, sign = INFLUENCES[result.metric], 1 if METRICS[result.metric].higher_is_better else -1
@@ -78,7 +78,7 @@ def crossed_bootstrap(
     Parameters
     ----------
     compute : from runs to one number a run, shape (n_runs,)
-    seeds : that every arm of the contrast has
+    seeds : seeds that every arm of the contrast has
     seed : of the draws, default 0
     """
     if n_draws < 100:

@@ -1,8 +1,8 @@
 """Calibration of the probability of class 1: one record with every number, and the curve behind a diagram.
 
-A model is calibrated if, of the cases that it gives probability p, the share p is of class 1. No single number tells
-that: the debiased error tells how far off, in-the-large and slope tell in which way, the decomposition tells what it
-costs in Brier score.
+A model is calibrated if, of the cases that it gives probability p, the share p is of class 1. No single number shows
+this: the debiased error says how far off the model is, in-the-large and slope say in which direction, and the
+decomposition says what it costs in Brier score.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from scantrial.core.plain import Plain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration(Plain):
-    """How well the probabilities of class 1 agree with what was so, on one set of cases.
+    """How well the probabilities of class 1 agree with the outcomes, on one set of cases.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def measure_calibration(rows: Rows, *, seed: int, n_draws: int = N_DRAWS, band: 
     Raises
     ------
     InputError
-        If there are more than two classes, or the scores are no probabilities.
+        If there are more than two classes, or the scores are not probabilities.
 
     Notes
     -----

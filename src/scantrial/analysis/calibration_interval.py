@@ -1,10 +1,10 @@
 """An interval for an arm's calibration error, over seeds and cases.
 
-The error has no closed form, so seeds and cases are resampled together (Owen 2007). Two things are put right. A
+The error has no closed form, so seeds and cases are resampled together (Owen 2007). Two corrections are made. A
 resample is itself a sample of these cases, which raises the debiased square a second time; so the draws' deviations
-from their own mean are set about the estimate, which errs on the wide side (decision 21: 98 to 100 % of simulated
-studies of 400 cases covered, where about the estimate 77 to 99 % were). And with r seeds the draws are too narrow by
-the root of (r - 1) / r.
+from their own mean are added to the estimate. The interval is rather too wide (decision 21: it covered in 98 to 100 %
+of simulated studies of 400 cases; with deviations from the estimate in 77 to 99 %). And with r seeds the draws are too
+narrow by the root of (r - 1) / r, which is corrected.
 """
 
 from __future__ import annotations

@@ -27,9 +27,10 @@ from scantrial.analysis.mrmc import Components, ContrastResult, GlobalTest, anal
 from scantrial.analysis.multiplicity import holm, simultaneous_level
 from scantrial.analysis.one_seed import PairedProportions, bonett_price, paired_proportions
 from scantrial.analysis.runs import RunScores
+from scantrial.analysis.verdict_words import verdict_sentence
 from scantrial.analysis.verdicts import Evidence, Verdict, decide, evidence
-from scantrial.analysis.wording import verdict_sentence
 from scantrial.core.errors import InputError
+from scantrial.core.format import minus, percent
 from scantrial.core.notebook import notebook_html
 from scantrial.core.plain import Plain, fields_of
 
@@ -50,8 +51,8 @@ class Compared(Plain):
     evidence : the hull that the verdict is drawn from
     simultaneous_low, simultaneous_high : the hull at a level at which all intervals of the family hold together
     paired_proportions : with one seed: McNemar's test and Bonett and Price's interval for these two networks
-    cross_check : the crossed bootstrap beside the interval over seeds and cases; None where it was not asked for, or
-        cannot be had
+    cross_check : a crossed bootstrap to compare with the interval over seeds and cases; None where it was not asked
+        for, or is not possible
     sentence : the verdict with its numbers
     """
 
@@ -74,8 +75,8 @@ class Compared(Plain):
         found, p = self.evidence, self.verdict.p_adjusted
         return (
             self.name,
-            f"{found.effect:+.4g}",
-            f"{found.low:+.4g} to {found.high:+.4g}",
+            minus(f"{found.effect:+.4g}"),
+            minus(f"{found.low:.4g} to {found.high:.4g}"),
             "–" if math.isnan(p) else f"{p:.3g}",
             self.verdict.label,
         )
@@ -116,8 +117,8 @@ class Comparison(Plain):
     ----------
     arms : each arm's mean with its interval
     comparisons : the family, in order
-    control : the arm that the others are set against, or None for all pairs or declared contrasts
-    threshold : that decisions were made at, one for each run where runs have their own; None where none plays a part
+    control : the arm that the others are compared with, or None for all pairs or declared contrasts
+    threshold : at which decisions were made, one for each run where runs have their own; None where it uses none
     components, global_test : over all arms and the seeds they share; None where there are too few
     methods : names of what was used, by step
     notes : what a reader has to know
@@ -141,7 +142,7 @@ class Comparison(Plain):
     def _repr_html_(self) -> str:
         """Show the comparisons in a notebook."""
         return notebook_html(
-            f"{METRICS[self.metric].title}, positive is better ({100 * self.level:g} %, {self.n_cases} cases)",
+            f"{METRICS[self.metric].title}, positive is better ({percent(self.level)} CI, {self.n_cases} cases)",
             columns=COLUMNS,
             rows=[item.row() for item in self.comparisons],
             lines=[item.sentence for item in self.comparisons],
@@ -170,24 +171,24 @@ def compare(  # noqa: PLR0913 - the arrays and the choices of a whole analysis, 
     control: str | None = None,
     level: float = 0.95,
 ) -> Comparison:
-    """Compare arms on the same cases over seeds, and say what the numbers carry.
+    """Compare arms on the same cases over seeds, and give a verdict on each comparison.
 
     Parameters
     ----------
     y_true : shape (n_cases,), class indices
     scores : shape (n_runs, n_cases), scores of class 1 of any range; or (n_runs, n_cases, n_classes), probabilities
-    arms, seeds : length n_runs: which arm and which seed each run is of
+    arms, seeds : length n_runs: the arm and the seed of each run
     patients : length n_cases; where given, patients and not cases are what was sampled
     metric : default accuracy
     threshold : a case is called positive when its score exceeds it, default 0.5; ranking metrics do not use it
     margin : the smallest difference that matters, in the metric's unit; without it nothing is called equivalent
-    control : every other arm is set against it; without it all pairs are compared
+    control : every other arm is compared with it; without it all pairs are compared
     level : confidence level, default 0.95
 
     Raises
     ------
     ShapeError, InputError
-        If arrays do not belong together, a run stands twice, or the metric cannot be had from these scores.
+        If arrays do not belong together, a run occurs twice, or the metric cannot be computed from these scores.
     """
     array = np.asarray(scores, dtype=np.float64)
     build = RunScores.from_probabilities if array.ndim == 3 else RunScores.from_scores
@@ -212,8 +213,8 @@ def compare_runs(
     Parameters
     ----------
     family : the comparisons declared beforehand; their p are adjusted together (Holm 1979). One whose arms have too
-        few runs in common is left out with a note, and the others stand
-    withheld : reasons from outside to give no verdict, such as a leak, or a choice that was made on these very cases
+        few runs in common is left out with a note, and the others are judged
+    withheld : other reasons to give no verdict, such as a leak, or a choice that was made on these same cases
     """
     _check(margin, level)
     estimates = estimate(runs, metric)
@@ -268,7 +269,7 @@ def _analysed(
 
 
 def cross_checked(comparison: Comparison, runs: RunScores, *, n_draws: int = N_DRAWS) -> Comparison:
-    """Set the crossed bootstrap beside every comparison, `n_draws` each; a note says where the two disagree.
+    """Add a crossed bootstrap of `n_draws` draws to every comparison; a note says where the two disagree.
 
     `runs` are those that were compared. No verdict changes.
     """
@@ -279,7 +280,7 @@ def cross_checked(comparison: Comparison, runs: RunScores, *, n_draws: int = N_D
         except InputError as error:
             # A draw may lack what the metric needs, such as a class.
             found = None
-            notes.append(f"no crossed bootstrap of {compared.name}: {error.got}")
+            notes.append(f"no crossed bootstrap for {compared.name}: {error.got}")
         if found is not None and not found.agrees:
             notes.append(
                 f"the crossed bootstrap of {compared.name} is {found.ratio:.2f} times as wide as the interval over "
@@ -293,7 +294,7 @@ def cross_checked(comparison: Comparison, runs: RunScores, *, n_draws: int = N_D
         ),
         methods={
             **comparison.methods,
-            "cross-check": f"crossed bootstrap of seeds and cases, {n_draws} draws (Owen 2007); no verdict rests on it",
+            "cross-check": f"crossed bootstrap of seeds and cases, {n_draws} draws (Owen 2007); it decides no verdict",
         },
         notes=(*comparison.notes, *notes),
     )
@@ -377,7 +378,7 @@ def _notes(estimates: Estimates, runs: RunScores, results: Sequence[ContrastResu
         notes.append(f"{estimates.n_clipped} probabilities were clipped")
     dropped = sorted({seed for result in results for seed in result.dropped_seeds})
     if dropped:
-        notes.append(f"left out where an arm lacks it: seed {', '.join(map(str, dropped))}")
+        notes.append(f"seeds left out because an arm lacks them: {', '.join(map(str, dropped))}")
     if any(result.pairing == "unpaired" for result in results):
         notes.append("arms do not share their seeds: analysed as unpaired (Hillis 2014)")
     return tuple(notes)

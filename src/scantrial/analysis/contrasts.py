@@ -1,4 +1,4 @@
-"""Contrasts: which arms are set against which, as weights over arms.
+"""Contrasts: which arms are compared with which, as weights over arms.
 
 A difference, an effect of a factor over all combinations, a trend along an ordered factor: each is one row of weights,
 and `scantrial.analysis.mrmc` gives any of them an interval.
@@ -25,8 +25,8 @@ class Contrast:
     Parameters
     ----------
     name : what to call it
-    first, second : the two sides for sentences: a positive value, losses being turned round, says that `first` is
-        better; `second` is empty where there is no other side
+    first, second : the two sides for sentences: a positive value says that `first` is better, also for
+        losses; `second` is empty where there is no other side
     """
 
     name: str
@@ -42,7 +42,7 @@ class Contrast:
 
     @property
     def title(self) -> str:
-        """What a reader sees: for a difference its two sides, else the name."""
+        """What a reader sees: the two sides of a difference, else the name."""
         return f"{self.first} − {self.second}" if self.kind == "difference" else self.name
 
 
@@ -63,7 +63,7 @@ def single_arm(arm: str) -> Contrast:
 def against_control(arms: Sequence[str], control: str) -> tuple[Contrast, ...]:
     """Return every other arm minus the control."""
     if control not in arms:
-        raise InputError(f"control {control!r} is no arm", expected=f"one of {', '.join(arms)}")
+        raise InputError(f"control {control!r} is not an arm", expected=f"one of {', '.join(arms)}")
     return tuple(difference(arm, control) for arm in arms if arm != control)
 
 
@@ -86,7 +86,7 @@ def factorial_effects(settings: Mapping[str, Mapping[str, Any]]) -> tuple[Contra
     Raises
     ------
     InputError
-        If a combination of levels is missing or stands twice, so that effects would be mixed up.
+        If a combination of levels is missing or occurs twice, so that effects would be confounded.
     """
     levels = _levels(settings)
     expected = int(np.prod([len(found) for found in levels.values()]))
@@ -108,7 +108,7 @@ def factorial_effects(settings: Mapping[str, Mapping[str, Any]]) -> tuple[Contra
 
 
 def simple_effects(settings: Mapping[str, Mapping[str, Any]], first: str, second: str) -> tuple[Contrast, ...]:
-    """Return each of two factors' effect at each level of the other, in place of main effects that hide it.
+    """Return the effect of each of two factors at each level of the other; main effects would hide it.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Aggregates of a run's learning curve: means without the first epochs, values at the end of each round.
 
 A mean over epochs averages many half-trained networks; no single network has that accuracy. Epochs of one run
-are no replicates of each other, nor are rounds: only runs of different seeds are.
+are not replicates of each other, and neither are rounds; only runs with different seeds are.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class PairedMeans(Plain):
     Parameters
     ----------
     n_seeds : such seeds
-    low, high, p : of a paired t-test; the cases are taken as fixed, so that nothing follows for other cases
+    low, high, p : of a paired t-test; the cases are taken as fixed, so the result says nothing about other cases
     """
 
     n_seeds: int

@@ -1,8 +1,8 @@
 """The decision curve: net benefit of acting on the model, over the probability at which one would act.
 
 Acting above probability t says that a missed case weighs (1 - t)/t times as much as a false alarm. The net benefit is
-the share of cases found minus the share of false alarms in that currency; a model is of use where it lies above both
-acting on everybody and acting on nobody.
+the share of cases found minus the share of false alarms, weighted by t / (1 - t); a model is useful where it lies above
+both acting on everybody and acting on nobody.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def mass_bin_count(n_cases: int) -> int:
     """Return how many bins of equal mass there are for so many cases; raise `Undefined` below two cases a bin."""
     wanted = N_BINS_FEW if n_cases < FEW_CASES else N_BINS
     if n_cases < 2 * wanted:
-        raise Undefined(f"bins of equal mass want at least {2 * wanted} cases, and there are {n_cases}")
+        raise Undefined(f"bins of equal mass need at least {2 * wanted} cases, and there are {n_cases}")
     return wanted
 
 

@@ -1,13 +1,14 @@
-"""Gaps between accuracies in words, and the steps of the answer to what a gap is due to."""
+"""Gaps between accuracies in words, and the steps that look for the cause of a gap."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from scantrial.analysis.diagnosis.curve_words import as_percent, points
 from scantrial.analysis.diagnosis.thresholds import GAP, GAP_HIGH, HIGH_ACCURACY
-from scantrial.analysis.diagnosis.words import as_percent, points
 from scantrial.analysis.gaps import Gap, GapStep
+from scantrial.core.format import p_equals, percent
 
 
 def train_gap_words(gap: Gap) -> str:
@@ -15,7 +16,7 @@ def train_gap_words(gap: Gap) -> str:
     if not gap.is_beyond_chance:
         return (
             f"At the kept epoch training accuracy is {as_percent(gap.first)}, validation accuracy "
-            f"{as_percent(gap.second)}: no gap beyond chance ({_signed(gap.value)} points, {_interval(gap)})."
+            f"{as_percent(gap.second)}: no gap beyond chance ({points(gap.value)} points, {_interval(gap)})."
         )
     said = (
         f"At the kept epoch training accuracy is {points(gap.value)} points ({_interval(gap)}) above validation "
@@ -24,21 +25,21 @@ def train_gap_words(gap: Gap) -> str:
     if gap.is_large:
         return f"{said}: the network memorises part of the training cases."
     least = GAP_HIGH.value if gap.first > HIGH_ACCURACY.value else GAP.value
-    return f"{said}: beyond chance, yet below the {100 * least:g} points that are called large."
+    return f"{said}: this is beyond chance, but below the {100 * least:g} points that count as large."
 
 
 def step_words(gap: Gap, step: GapStep) -> str:
-    """Say what one step of the answer came to."""
+    """Say what one step found."""
     return _WORDS[step.name](gap, step)
 
 
 def shift_words(gap: Gap, steps: Sequence[GapStep]) -> list[str]:
-    """Say, step by step, what the gap from validation to test is due to."""
+    """Say, step by step, what may explain the gap from validation to test."""
     return [step_words(gap, step) for step in steps]
 
 
 def _interval(gap: Gap) -> str:
-    return f"{points(gap.low)} to {points(gap.high)}".replace("-", "\u2212")
+    return f"{percent(gap.level)} CI {points(gap.low)} to {points(gap.high)}"
 
 
 def _chance(gap: Gap, _step: GapStep) -> str:
@@ -47,16 +48,12 @@ def _chance(gap: Gap, _step: GapStep) -> str:
     runs = "" if gap.n_seeds == 1 else f", {gap.n_seeds} runs"
     if gap.high < 0:
         return (
-            f"{both}: validation is not above test ({_signed(gap.value)} points, {_interval(gap)}; {cases}{runs}), so "
+            f"{both}: validation is not above test ({points(gap.value)} points, {_interval(gap)}; {cases}{runs}), so "
             "there is no gap to explain."
         )
     if gap.low <= 0:
-        return f"{both}: a gap of {_signed(gap.value)} points ({_interval(gap)}; {cases}{runs}) that may be chance."
+        return f"{both}: a gap of {points(gap.value)} points ({_interval(gap)}; {cases}{runs}), which may be chance."
     return f"{both}: a gap of {points(gap.value)} points ({_interval(gap)}; {cases}{runs}), too large for chance."
-
-
-def _signed(value: float) -> str:
-    return points(value).replace("-", "\u2212")
 
 
 def _explains(step: GapStep) -> str:
@@ -64,9 +61,7 @@ def _explains(step: GapStep) -> str:
     if step.state == "explains a part" and part is not None:
         return f"explains {points(part)} points"
     return (
-        "explains nothing"
-        if part is None or round(100 * part, 1) == 0
-        else f"explains nothing ({_signed(part)} points)"
+        "explains nothing" if part is None or round(100 * part, 1) == 0 else f"explains nothing ({points(part)} points)"
     )
 
 
@@ -74,19 +69,19 @@ def _selection(_gap: Gap, step: GapStep) -> str:
     if step.state == "not yet checked":
         return "Selection: not yet checked; the last epoch has no validation accuracy."
     if not step.numbers["kept_by_val"]:
-        return "Selection: validation did not choose the epoch, so choosing explains nothing."
+        return "Selection: validation did not choose the epoch, so selection explains nothing."
     last, n_epochs, luck = (step.numbers[name] for name in ("val_accuracy_last", "n_epochs", "luck"))
     return (
         f"Selection: validation chose the epoch; at the last epoch its accuracy is {as_percent(last)}, and picking the "
-        f"best of {n_epochs} adds at most {100 * luck:.1f} points by luck, so choosing {_explains(step)}."
+        f"best of {n_epochs} adds at most {points(luck)} points by chance, so selection {_explains(step)}."
     )
 
 
 def _class_mix(_gap: Gap, step: GapStep) -> str:
     if step.state == "not yet checked":
-        return "Class mix: not yet checked; some class has no test case."
+        return "Class mix: not yet checked; a class has no test case."
     return (
-        f"Class mix: with the classes as common as in validation, test accuracy would be "
+        f"Class mix: with the class mix of validation, test accuracy would be "
         f"{as_percent(step.numbers['reweighted'])}, so the mix {_explains(step)}."
     )
 
@@ -98,7 +93,7 @@ def _leakage(_gap: Gap, step: GapStep) -> str:
     if not n:
         return "Leakage from training into validation: none was found, so it explains nothing."
     if without is None:
-        return f"Leakage: {n:,} validation cases share a patient or an image with training; none is left without them."
+        return f"Leakage: {n:,} validation cases share a patient or an image with training; no other cases are left."
     return (
         f"Leakage: {n:,} validation cases share a patient or an image with training; without them validation accuracy "
         f"is {as_percent(without)}, so leakage {_explains(step)}."
@@ -109,10 +104,10 @@ def _two_sample(_gap: Gap, step: GapStep) -> str:
     if step.state == "not yet checked":
         return "Covariate shift: not yet checked."
     numbers: dict[str, Any] = dict(step.numbers)
-    sure = f"an AUROC of {numbers['auroc']:.2f} (p = {numbers['p']:.3g})"
-    told = f"a classifier tells the scans of the two apart with {sure}"
+    sure = f"an AUROC of {numbers['auroc']:.2f} ({p_equals(numbers['p'])})"
+    told = f"a classifier tells validation and test scans apart with {sure}"
     if step.state == "open":
-        return f"Covariate shift: {told}: the scans differ. How many points that costs is not known."
+        return f"Covariate shift: {told}: the scans differ. How many points of accuracy this costs is not known."
     return f"Covariate shift: {told}: no shift was found."
 
 
@@ -123,7 +118,7 @@ def _label_quality(_gap: Gap, step: GapStep) -> str:
     if not n:
         return "Label quality: no test label is doubtful, so labels explain nothing."
     return (
-        f"Label quality: {n:,} test labels are doubtful; were all of them wrong, that would explain at most "
+        f"Label quality: {n:,} test labels are doubtful; if all of them were wrong, they would explain at most "
         f"{points(step.numbers['at_most'])} points."
     )
 
@@ -135,9 +130,9 @@ def _unexplained(_gap: Gap, step: GapStep) -> str:
     left = f"{points(numbers['left'])} points are left"
     if not numbers["may_be_shift"]:
         first = [name for name in numbers["waiting"] if name in ("selection", "class mix", "leakage")]
-        return f"{left}. They may not be called shift before these are checked: {', '.join(first)}."
+        return f"{left}. Before they are called shift, these must be checked: {', '.join(first)}."
     if numbers["shift_found"]:
-        return f"{left}, and the scans of the two sets do differ: shift is the likely reason."
+        return f"{left}, and the scans of the two sets differ: shift is the likely reason."
     waiting = f" Not yet checked: {', '.join(numbers['waiting'])}." if numbers["waiting"] else ""
     return f"{left} unexplained.{waiting}"
 

@@ -1,4 +1,4 @@
-"""Gaps between the accuracies of one network on different cases, with intervals; and what a gap may be due to.
+"""Gaps between the accuracies of one network on different cases, with intervals; and the possible causes of a gap.
 
 A gap is positive where the network is worse on the newer cases: training minus validation, validation minus test, both
 with the weights of the kept epoch.
@@ -108,7 +108,7 @@ def accuracy_gap(
 ) -> Gap:
     """Compute the gap from one set of cases to another, with its interval.
 
-    With one run the cases are what is left to chance: Newcombe's interval. With r runs, l_j the gap of run j, s2 their
+    With one run only the cases are random: Newcombe's interval. With r runs, l_j the gap of run j, s2 their
     variance and q the covariance that runs share through the cases (Cov2 of either set, added up, as the sets are
     independent): ``SE^2 = s2/r + q``, ``df = (s2 + r q)^2 / (s2^2/(r - 1))``.
 
@@ -226,7 +226,7 @@ class Leakage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TwoSample:
-    """How well validation and test scans can be told apart.
+    """How well a classifier tells validation and test scans apart.
 
     Parameters
     ----------
@@ -242,7 +242,7 @@ class TwoSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftEvidence:
-    """What is known about validation and test besides the gap; None is "not yet checked".
+    """What is known about validation and test in addition to the gap; None is "not yet checked".
 
     Parameters
     ----------
@@ -288,10 +288,10 @@ class GapStep(Plain):
 
 
 def explain_gap(evidence: ShiftEvidence) -> tuple[GapStep, ...]:
-    """Carry out, in order, the steps from a gap between validation and test to what it is due to.
+    """Look for the causes of a gap between validation and test, step by step.
 
     Chance, selection, class mix, leakage, covariate shift, label quality, and what is left. If chance can explain the
-    gap, nothing else is asked. Nothing is called shift before the first four are done.
+    gap, the other steps are skipped. Nothing is called shift before the first four are done.
     """
     gap = evidence.gap
     inside = gap.low <= 0

@@ -1,4 +1,4 @@
-"""Intervals for one arm's metric: the mean over its seeds, with both the luck of training and the sample of cases.
+"""Intervals for one arm's metric over seeds and cases.
 
 Never the best seed, and never a binomial interval on the pooled predictions of several seeds: those are not independent
 (such intervals cover the truth in 46 to 92 % of simulated studies instead of 95 %).
@@ -33,7 +33,7 @@ class ArmEstimate(Plain):
     se, df : over seeds and cases, or over cases alone with one seed
     low, high : interval at `level`; `high` is 1 where only a lower bound can be given
     method : how the interval was found
-    n_effective : cases that would give this standard error if they were independent; None but for Wilson's
+    n_effective : cases that would give this standard error if they were independent; None except for Wilson's
     """
 
     arm: str

@@ -1,7 +1,7 @@
 """Logistic fits of an outcome on one score: a line by Newton's method, or an intercept alone.
 
 Without perfect separation the likelihood has one finite maximum. Separation is found before the fit, exactly, and
-is a reason, not a large number.
+reported as a reason instead of a large number.
 """
 
 from __future__ import annotations

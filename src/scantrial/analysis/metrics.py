@@ -1,6 +1,6 @@
 """Metrics: how good one run's predictions are on one split.
 
-Arrays in, records out. A value that the cases cannot give (a class is absent) is NaN with a reason;
+Arrays in, records out. A value that cannot be computed (a class is absent) is NaN with a reason;
 arrays that do not belong together are refused, never broadcast.
 """
 
@@ -93,7 +93,7 @@ class Metric:
     ----------
     unit : ``proportion`` (of cases, shown in per cent), ``area``, ``nats`` or ``squared error``
     needs : whether it looks at decisions (``labels``) or at ``probabilities``
-    reference : where its definition stands
+    reference : where its definition is from
     compute : from checked cases to the value and the number of clipped cases
     bounds : smallest and largest possible value
     binary_only : defined for two classes only; the positive class has index 1

@@ -1,7 +1,7 @@
-"""Intervals that carry both the luck of training and the finite set of cases.
+"""Intervals that count both seed-to-seed variation and the finite set of cases.
 
 The multi-reader multi-case analysis of Obuchowski and Rockette (1995) with the degrees of freedom of Hillis (2007),
-trained networks standing where readers stood: seeds and cases are both samples. It is written per contrast, which for
+with trained networks in place of readers: seeds and cases are both samples. It is written per contrast, which for
 two arms is the published test to rounding and lets one unstable arm spoil no other comparison.
 """
 
@@ -33,7 +33,7 @@ class Inference(Plain):
 
     Parameters
     ----------
-    effect : the estimate; positive is better, losses being turned round
+    effect : the estimate; positive is better, also for losses
     se : standard error; 0 where nothing varies
     df : degrees of freedom, infinite for a normal reference
     statistic : effect / se; NaN where `se` is 0

@@ -32,7 +32,7 @@ class Number(Plain):
 
 
 def missing(reason: str) -> Number:
-    """Return the number that is not there, for this reason."""
+    """Return a missing number with its reason."""
     return Number(value=math.nan, reason=reason)
 
 

@@ -1,6 +1,6 @@
-"""One training an arm: what two trained networks differ by on new cases.
+"""One seed per arm: how two trained networks differ on new cases.
 
-Statements about these two networks only. Another training may differ, so no verdict on the arms follows from them.
+Statements about these two networks only. Networks trained with other seeds may differ, so they give no verdict on arms.
 """
 
 from __future__ import annotations

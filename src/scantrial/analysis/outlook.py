@@ -37,8 +37,8 @@ class Outlook(Plain):
     best_over_cases : what these cases, or any larger number of them, cannot get below; None with one seed
     difference : the one asked about: the margin, or the user's; None for neither
     power : to find it; power_of_equivalence : to call equal arms equivalent at the margin
-    seeds_needed : with these cases; None where up to 50 do not do
-    cases_needed : with these seeds; None where 100 times as many do not do
+    seeds_needed : with these cases; None where 50 are not enough
+    cases_needed : with these seeds; None where 100 times as many are not enough
     """
 
     smallest_difference: float | None

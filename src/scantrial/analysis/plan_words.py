@@ -10,16 +10,16 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.outlook import SEEDS_SHOWN, Outlook
 from scantrial.analysis.planned_design import PlannedDesign
 from scantrial.analysis.power import MAX_CASES_FACTOR, MAX_SEEDS, POWER, PowerCurve, Variances, cases_needed
+from scantrial.analysis.verdict_words import amount
 from scantrial.analysis.verdicts import FEW_SEEDS, MIN_OF_CLASS, MIN_SEEDS, small_classes
-from scantrial.analysis.wording import amount
-from scantrial.core.format import counted
+from scantrial.core.format import counted, percent
 
 
 def chance_words(probability: float) -> str:
     """Return a probability in whole per cent, and never as certain where it is not."""
     if 0 < probability < 0.01:
         return "less than 1 %"
-    return "more than 99 %" if probability > 0.99 else f"{100 * probability:.0f} %"
+    return "more than 99 %" if probability > 0.99 else percent(probability, 0)
 
 
 def size_words(metric: str, difference: float) -> str:
@@ -40,9 +40,9 @@ def plan_sentences(
     found = [_first(design, outlook, cautious)]
     if design.n_comparisons > 1:
         found.append(
-            f"That holds for each of {design.n_comparisons} comparisons at once: each is held to the level "
-            f"{1 - design.level:.2g} / {design.n_comparisons}, the strictest step of Holm's correction, so that the "
-            "real power is no less."
+            f"This holds for each of {design.n_comparisons} comparisons at once: each is tested at the level "
+            f"{1 - design.level:.2g} / {design.n_comparisons}, the strictest step of Holm's correction, so the real "
+            "power is at least as high."
         )
     if outlook.difference is not None and outlook.power is not None:
         found.append(_about_difference(design, outlook, cautious))
@@ -65,8 +65,9 @@ def _first(design: PlannedDesign, outlook: Outlook, cautious: Outlook | None) ->
     )
     if smallest is None:
         return (
-            f"{shape}, nothing can be said of arms, for another training may differ. Between two trained networks a "
-            f"true difference of {networks} would be found with a probability of {chance_words(POWER)}."
+            f"{shape}, nothing can be said about arms: networks trained with other seeds may differ. Between two "
+            f"trained networks, a true difference of {networks} would be found with a probability of "
+            f"{chance_words(POWER)}."
         )
     if design.n_seeds < MIN_SEEDS or small_classes(design.metric, design.n_by_class):
         shape = f"{shape} no verdict is given. By the numbers alone"
@@ -74,7 +75,7 @@ def _first(design: PlannedDesign, outlook: Outlook, cautious: Outlook | None) ->
     text = f"{shape}, a true difference of {size} would be found with a probability of {chance_words(POWER)}."
     if cautious is not None and cautious.smallest_difference is not None:
         text += (
-            f" A pilot is small: with its spread over seeds at the upper 80 % limit it takes "
+            f" A pilot is small: at the upper 80 % limit of its seed-to-seed variation, this difference is "
             f"{size_words(design.metric, cautious.smallest_difference)}."
         )
     return text
@@ -99,7 +100,7 @@ def _price(design: PlannedDesign, variances: Variances, outlook: Outlook) -> lis
     with_cases = "" if more is None else f"{about_count(more)} test cases with {counted(design.n_seeds, 'seed')}"
     if seeds is not None:
         options = f"{counted(seeds, 'seed')} with these {cases}"
-        return [f"To show {size} it takes {options}{', or ' * bool(with_cases)}{with_cases}."]
+        return [f"Showing {size} takes {options}{', or ' * bool(with_cases)}{with_cases}."]
     if difference <= outlook.floor_over_seeds:
         start = f"No number of seeds can show {size} with these {cases}"
     else:
@@ -107,7 +108,9 @@ def _price(design: PlannedDesign, variances: Variances, outlook: Outlook) -> lis
     if with_cases:
         return [f"{start}: you need {with_cases}."]
     as_planned = counted(design.n_seeds, "seed")
-    return [f"{start}, and no number of cases can with {as_planned}: {_both(design, variances, size, difference)}"]
+    return [
+        f"{start}, and no number of cases can do so with {as_planned}: {_both(design, variances, size, difference)}"
+    ]
 
 
 def _enough(design: PlannedDesign, outlook: Outlook, size: str) -> list[str]:
@@ -119,60 +122,63 @@ def _enough(design: PlannedDesign, outlook: Outlook, size: str) -> list[str]:
 
 
 def _both(design: PlannedDesign, variances: Variances, size: str, difference: float) -> str:
-    """Say how many cases it takes with more seeds; for a difference that neither alone can show."""
+    """Say how many cases are needed with more seeds, for a difference that neither alone can show."""
     for n_seeds in (n for n in SEEDS_SHOWN if n > design.n_seeds):
         more = cases_needed(variances, difference, n_seeds=n_seeds, alpha=design.alpha)
         if more is not None:
             return f"you need both, such as {n_seeds} seeds and {about_count(more)} test cases."
-    return f"not even {MAX_SEEDS} seeds and {MAX_CASES_FACTOR} times as many cases show {size}."
+    return f"not even {MAX_SEEDS} seeds and {MAX_CASES_FACTOR} times as many cases can show {size}."
 
 
 def _floors(design: PlannedDesign, outlook: Outlook) -> str:
-    cases = f"With these {counted(design.n_cases, 'test case')}"
+    cases = f"With these {counted(design.n_cases, 'test case')},"
     floor = outlook.floor_over_seeds
     if floor > 0:
-        text = f"{cases} no number of seeds shows less than {size_words(design.metric, floor)}"
+        text = f"{cases} no number of seeds can show less than {size_words(design.metric, floor)}"
     else:
-        text = f"{cases} more seeds always show less: two arms differ over cases no more than two trainings of one"
+        text = (
+            f"{cases} more seeds can always show a smaller difference: over cases, two arms differ no more than two "
+            "seeds of one arm"
+        )
     below = outlook.best_over_cases
     if below is None:
         return text + "."
     if below == 0:
-        return text + "; with these seeds, more cases always show less."
+        return text + "; with these seeds, more cases can always show a smaller difference."
     seeds = counted(design.n_seeds, "seed")
-    return f"{text}; with {seeds} no number of cases shows less than {size_words(design.metric, below)}."
+    return f"{text}; with {seeds}, no number of cases can show less than {size_words(design.metric, below)}."
 
 
 def plan_warnings(design: PlannedDesign, basis: Basis, outlook: Outlook) -> list[str]:
-    """Return what stands in the way of a verdict, or of trusting the numbers."""
+    """Return what prevents a verdict, or weakens the numbers."""
     found = []
     if design.n_seeds < MIN_SEEDS:
         found.append(
-            f"{counted(design.n_seeds, 'seed')}: no verdict is given on fewer than {MIN_SEEDS}; {FEW_SEEDS} or more "
+            f"{counted(design.n_seeds, 'seed')}: no verdict is given with fewer than {MIN_SEEDS}; {FEW_SEEDS} or more "
             "are recommended."
         )
     elif design.n_seeds < FEW_SEEDS:
         found.append(f"{design.n_seeds} seeds: every verdict will be provisional; {FEW_SEEDS} or more are recommended.")
     found += _few_cases(design)
     if design.margin is None:
-        found.append("The study states no margin: no two arms can be called equivalent.")
+        found.append("The study declares no margin, so no two arms can be called equivalent.")
     found += _patients(design, basis)
     found += _beyond(design, basis, outlook)
     if basis.assumptions:
         found.append(
-            "The numbers stand on assumptions. A pilot of a few seeds measures them: scantrial run STUDY --seeds 3 "
-            "--out pilot, then --pilot pilot."
+            "The numbers rest on assumptions. A pilot of a few seeds measures them: scantrial run STUDY --seeds 3 "
+            "--out pilot, then plan with --pilot pilot."
         )
     return found
 
 
 def rising_warning(over_cases: PowerCurve) -> list[str]:
-    """Warn where more cases do not always show less."""
+    """Warn where more cases do not always show a smaller difference."""
     if all(later <= earlier for earlier, later in pairwise(over_cases.smallest_difference)):
         return []
     return [
-        "With so few seeds more cases do not always show less: the less the cases err, the more rests on the spread of "
-        "these few seeds. Add seeds."
+        "With so few seeds, more cases do not always show a smaller difference: as the sampling error of the cases "
+        "shrinks, more depends on the spread of these few seeds. Add seeds."
     ]
 
 
@@ -193,19 +199,19 @@ def _patients(design: PlannedDesign, basis: Basis) -> list[str]:
     if not several or not basis.assumptions:
         return []
     return [
-        f"{design.n_cases:,} cases of {design.n_patients:,} patients: all scans of a patient are taken to be decided "
-        f"alike, as if there were {design.resting_cases():,.0f} independent cases; a pilot measures it."
+        f"{design.n_cases:,} cases of {design.n_patients:,} patients: the plan assumes that all scans of a patient are "
+        f"classified alike, which leaves {design.resting_cases():,.0f} independent cases; a pilot measures this."
     ]
 
 
 def _beyond(design: PlannedDesign, basis: Basis, outlook: Outlook) -> list[str]:
-    """Warn where the smallest difference is more than there is room for."""
+    """Warn where the smallest difference is larger than any possible improvement."""
     value = basis.assumptions.get("value")
     smallest = outlook.smallest_difference
     best = METRICS[design.metric].bounds[1]
     if value is None or smallest is None or value.value + smallest <= best:
         return []
     return [
-        f"From {value.value:g} there is room for {size_words(design.metric, best - value.value)} to the best possible "
-        "value, less than the smallest difference: this design can hardly show that an arm is better."
+        f"The expected value {value.value:g} is only {size_words(design.metric, best - value.value)} below the best "
+        "possible value, less than the smallest difference: this design can hardly show that an arm is better."
     ]

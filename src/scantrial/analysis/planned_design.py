@@ -1,4 +1,4 @@
-"""A trial as it is planned: its arms, seeds and test cases."""
+"""A planned trial: its arms, seeds and test cases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scantrial.core.plain import Plain, fields_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedDesign(Plain):
-    """A trial as it is planned.
+    """A planned trial.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """What a trial can show: power, the smallest difference it can see, and what it would take to see a smaller one.
 
-Hillis, Obuchowski and Berbaum (2011), with networks standing for readers. Everything follows from three numbers that a
-pilot, or an assumption, gives: how much training luck moves the difference between two arms, and how much two runs
-share over the cases.
+Hillis, Obuchowski and Berbaum (2011), with networks in place of readers. Everything follows from three numbers that a
+pilot, or an assumption, gives: how much the difference between two arms varies from seed to seed, and how much two
+runs share over the cases.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from scipy import optimize, special, stats
 
 from scantrial.analysis.mrmc import Components, t_quantile
 from scantrial.core.errors import InputError
+from scantrial.core.format import percent
 from scantrial.core.plain import Plain
 
 Random = Literal["seeds and cases", "cases only", "seeds only"]
@@ -35,7 +36,7 @@ class Variances(Plain):
     Parameters
     ----------
     n_cases : cases that the covariances are of; those of a planned set scale with ``n_cases / planned``
-    var_arm_seed : variance of an arm's metric by the luck of training, beyond what a seed does to all arms
+    var_arm_seed : variance of an arm's metric from seed to seed, beyond what a seed does to all arms
     error : variance of one run's metric over samples of cases, less what two arms share at one seed (``- Cov1``)
     excess : what two trainings of one arm share over cases beyond what two arms share (``max(Cov2 - Cov3, 0)``)
     source : where the numbers are from, in words
@@ -103,8 +104,8 @@ def assumed(
     value : in (0, 1), the expected proportion
     disagreement : share of cases on which one run of an arm is right and one of the other wrong; at most
         ``2 min(value, 1 - value)``
-    sd_training : standard deviation over seeds of an arm's proportion on endlessly many cases
-    shared : in [0, 1], default 0.5; it is so if two trainings of one arm disagree on half as many cases as two arms do
+    sd_training : standard deviation over seeds of an arm's proportion on infinitely many cases
+    shared : in [0, 1], default 0.5; the value if two trainings of one arm disagree on half as many cases as two arms do
     n_independent : independent cases that the proportion rests on, where those are not all `n_cases`: one class's, or
         fewer because patients have several
 
@@ -127,8 +128,9 @@ def assumed(
         var_arm_seed=sd_training**2,
         error=error,
         excess=shared * error,
-        source=f"assumed: {100 * value:g} % right, arms disagree on {100 * disagreement:g} % of cases, "
-        f"training moves an arm by {100 * sd_training:g} points, {100 * shared:g} % of the cases' part is shared",
+        source=f"assumed: {percent(value)} of cases right, arms disagree on {percent(disagreement)} of cases, standard "
+        f"deviation over seeds {100 * sd_training:g} points, {percent(shared)} of the variance over cases stays when "
+        "trained again",
     )
 
 
@@ -153,7 +155,7 @@ def assumed_auroc(
     n_positive, n_negative : independent cases of each kind
     value : in (0.5, 1), the expected AUROC
     correlation : in [0, 1), of the AUROCs of one run of each arm over samples of cases
-    sd_training : standard deviation over seeds of an arm's AUROC on endlessly many cases
+    sd_training : standard deviation over seeds of an arm's AUROC on infinitely many cases
     shared : as in `assumed`
 
     Raises
@@ -178,7 +180,8 @@ def assumed_auroc(
         error=error,
         excess=shared * error,
         source=f"assumed: AUROC {value:g}, correlation {correlation:g} between arms over cases, "
-        f"training moves an arm by {sd_training:g}, {100 * shared:g} % of the cases' part is shared",
+        f"standard deviation over seeds {sd_training:g}, {percent(shared)} of the variance over cases stays when "
+        "trained again",
     )
 
 
@@ -187,7 +190,7 @@ def _refuse_impossible(n_cases: int, expected: str, **numbers: tuple[float, bool
     if n_cases < 2:
         faults.append(f"{n_cases} cases")
     if faults:
-        raise InputError(f"assumptions that cannot be: {', '.join(faults)}", expected=expected)
+        raise InputError(f"impossible assumptions: {', '.join(faults)}", expected=expected)
 
 
 def power(
@@ -271,8 +274,8 @@ def floor_over_seeds(
 def floor_over_cases(variances: Variances, *, n_seeds: int, alpha: float = 0.05, target: float = POWER) -> float:
     """Return the smallest difference that any number of cases can show with these seeds.
 
-    Rough below ten seeds where training luck prevails: the degrees of freedom fall with the cases' share of the
-    variance, so that a finite number of cases can be promised a little less (about a fifth at three seeds).
+    Rough below ten seeds where seeds vary most: the degrees of freedom fall with the cases' share of the
+    variance, so that a finite number of cases may show a little less (about a fifth at three seeds).
     """
     if variances.var_arm_seed == 0:
         return 0.0
@@ -291,7 +294,7 @@ def seeds_needed(
     target: float = POWER,
     at_least: int = 2,
 ) -> int | None:
-    """Return the smallest number of seeds, up to 50, that shows a difference; None if none does."""
+    """Return the smallest number of seeds, up to 50, that shows a difference; None if none is enough."""
     for n_seeds in range(max(at_least, 2), MAX_SEEDS + 1):
         if power(variances, difference, n_seeds=n_seeds, n_cases=n_cases, alpha=alpha) >= target:
             return n_seeds
@@ -324,7 +327,7 @@ def cases_needed(
 
 
 def best_over_cases(variances: Variances, *, n_seeds: int, alpha: float = 0.05, target: float = POWER) -> float:
-    """Return the smallest difference that these cases or more of them, up to endlessly many, show with these seeds.
+    """Return the smallest difference that these cases or more of them, without limit, show with these seeds.
 
     With few seeds this can be less than `floor_over_cases`, the limit, for the reason that `cases_needed` gives.
     """

@@ -22,19 +22,19 @@ from scantrial.analysis.power import PowerCurve, cautious, from_components
 from scantrial.core.errors import InputError
 from scantrial.core.plain import Plain
 
-_ESTIMAND = "Seeds stand for new training runs, not for new training data: all of this is for these training cases."
+_ESTIMAND = "Seeds stand for new training runs, not for new training data: all numbers hold for these training cases."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerPlan(Plain):
-    """What a design can show, and what a reader has to know of it.
+    """What a design can show, and what a reader has to know about it.
 
     Parameters
     ----------
     outlook, cautious : on the basis as it is, and with a pilot's spread at its upper limit (None without a pilot)
     over_seeds, over_cases : the smallest difference, and the power for `outlook.difference`, over other designs
     sentences : the answer in words, each with its numbers
-    warnings : what stands in the way of a verdict, or of trusting these numbers
+    warnings : what prevents a verdict, or weakens these numbers
     """
 
     design: PlannedDesign
@@ -60,7 +60,7 @@ def plan_power(design: PlannedDesign, basis: Basis, *, difference: float | None 
     Raises
     ------
     InputError
-        If the difference is no positive number, or of a proportion and 1 or more.
+        If the difference is not a positive number, or is 1 or more for a proportion.
     """
     asked = design.margin if difference is None else difference
     _check_difference(design.metric, asked)

@@ -1,7 +1,7 @@
 """Recalibration: a map from a run's scores to better calibrated probabilities, fitted on its validation cases.
 
 Temperature scaling is the default: it has one parameter and keeps the ranking, so that AUROC and the decision at
-p = 0.5 stay as they are. Platt scaling also shifts; isotonic regression bends, and wants many cases. Every map is
+p = 0.5 stay as they are. Platt scaling also shifts; isotonic regression is flexible and needs many cases. Every map is
 fitted on `ValidationRows` and applied to other rows by a function of its own.
 """
 
@@ -27,6 +27,7 @@ from scantrial.analysis.rows import (
     probabilities_of_logits,
 )
 from scantrial.core.errors import InputError
+from scantrial.core.format import signed
 from scantrial.core.plain import Plain
 
 Method = Literal["temperature", "platt", "isotonic"]
@@ -52,7 +53,7 @@ class Recalibration(Plain):
     n_validation : cases that it was fitted on
     n_classes : of the rows that it was fitted on, and may be applied to
     reason : why it cannot be estimated, or None
-    advice : what this temperature leaves undone on the validation cases, or None; nothing is switched by it
+    advice : what this temperature does not correct on the validation cases, or None; it changes nothing
     temperature : logits are divided by it (temperature only, otherwise NaN); above 1: the model was over-confident
     slope, intercept : p = 1 / (1 + exp(-(slope z + intercept))) (platt only, otherwise NaN)
     knots, values : shape (m,), p is interpolated between them and constant beyond (isotonic only, otherwise empty)
@@ -81,7 +82,7 @@ def fit_recalibration(rows: ValidationRows, *, method: Method | None = None) -> 
 
     Parameters
     ----------
-    rows : logits of the validation split; platt and isotonic want two classes
+    rows : logits of the validation split; platt and isotonic need two classes
     method : default temperature
 
     Raises
@@ -92,7 +93,7 @@ def fit_recalibration(rows: ValidationRows, *, method: Method | None = None) -> 
     Notes
     -----
     What cannot be estimated comes back without a map and with the reason: one class only, equal logits, a temperature
-    at its bound (the validation classes are separated perfectly, or the logits tell nothing), or too few cases for
+    at its bound (the validation classes are separated perfectly, or the logits say nothing), or too few cases for
     isotonic regression.
 
     References
@@ -162,11 +163,11 @@ def fit_temperature(rows: Rows) -> float:
     if steepness(-LOG_T_BOUND) <= 0:
         raise Undefined(
             f"T runs to its lower bound {math.exp(-LOG_T_BOUND):.4f}: "
-            "the logits separate the validation classes perfectly, or too nearly"
+            "the logits separate the validation classes perfectly, or almost so"
         )
     if steepness(LOG_T_BOUND) >= 0:
         raise Undefined(
-            f"T runs to its upper bound {math.exp(LOG_T_BOUND):.1f}: the logits tell nothing about the class"
+            f"T runs to its upper bound {math.exp(LOG_T_BOUND):.1f}: the logits say nothing about the class"
         )
     return math.exp(float(brentq(steepness, -LOG_T_BOUND, LOG_T_BOUND, xtol=1e-14)))
 
@@ -187,8 +188,8 @@ def _advice(rows: Rows, temperature: float) -> str | None:
     if abs(off) <= 1.96 * se:
         return None
     return (
-        f"calibration-in-the-large is {off:+.2f} (standard error {se:.2f}) on the validation cases: "
-        "platt mends it, temperature cannot"
+        f"calibration-in-the-large is {signed(off, 2)} (standard error {se:.2f}) on the validation cases: "
+        "platt corrects this, temperature cannot"
     )
 
 
@@ -201,7 +202,7 @@ def _platt(rows: Rows) -> dict[str, Any]:
 
 def _isotonic(rows: Rows) -> dict[str, Any]:
     if rows.n < MIN_CASES_ISOTONIC:
-        raise Undefined(f"isotonic regression wants {MIN_CASES_ISOTONIC} validation cases, and there are {rows.n}")
+        raise Undefined(f"isotonic regression needs {MIN_CASES_ISOTONIC} validation cases, and there are {rows.n}")
     from sklearn.isotonic import IsotonicRegression  # noqa: PLC0415 - a second to load, and most commands need none
 
     fit = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(rows.scores, rows.y_true)

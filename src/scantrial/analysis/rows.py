@@ -116,7 +116,7 @@ def need_both_classes(rows: Rows) -> None:
 def probabilities(rows: Rows) -> NDArray[np.float64]:
     """Return the probability of every class: shape (n, n_classes); raise `Undefined` where only the order counts."""
     if rows.scale == "any":
-        raise Undefined("the scores are no probabilities: only their order counts")
+        raise Undefined("the scores are not probabilities: only their order counts")
     if rows.scale == "logit":
         return probabilities_of_logits(rows.scores)
     return rows.scores if rows.scores.ndim == 2 else np.column_stack([1 - rows.scores, rows.scores])
@@ -135,7 +135,7 @@ def log_odds_of(rows: Rows) -> tuple[Scores, int]:
     Logits are the log odds and are never clipped.
     """
     if rows.scale == "any":
-        raise Undefined("the scores are no probabilities: only their order counts")
+        raise Undefined("the scores are not probabilities: only their order counts")
     if rows.scale == "logit":
         return rows.scores, 0
     clipped = np.clip(rows.scores, CLIP, 1 - CLIP)

@@ -1,4 +1,4 @@
-"""`RunScores`: what every run of a trial said about one and the same set of cases.
+"""`RunScores`: the scores of every run of a trial on the same set of cases.
 
 The record that a comparison starts from. It is made from probabilities or from plain scores, checked once, and holds
 nothing of a study folder: predictions of any framework will do.
@@ -32,7 +32,7 @@ class RunScores:
 
     Parameters
     ----------
-    arms, seeds : length n_runs; a pair of both stands for one run and occurs once
+    arms, seeds : length n_runs; each pair is one run and occurs once
     y_true : shape (n_cases,), class indices
     y_pred : shape (n_runs, n_cases), decisions as class indices
     y_prob : shape (n_runs, n_cases, n_classes), or None where only scores are known
@@ -137,7 +137,7 @@ class RunScores:
         Raises
         ------
         ShapeError, InputError
-            If shapes do not belong together, a value is not finite, or a run stands twice.
+            If shapes do not belong together, a value is not finite, or a run occurs twice.
         """
         values = np.asarray(scores, dtype=np.float64)
         _check_runs(values, y_true, arms, seeds, ndim=2)

@@ -1,7 +1,7 @@
-"""The luck of the winner: how much the best of many looks better than it is.
+"""Selection bias: how much better the best of many looks than it is.
 
 The best of M epochs or arms by the score on some cases owes part of that score to those cases. How much, roughly, is
-the expected maximum of M normal numbers times their standard error; without an assumption, the bootstrap tells: pick
+the expected maximum of M normal numbers times their standard error; without an assumption, the bootstrap gives it: pick
 the best on the cases drawn, score it on the cases left out.
 """
 
@@ -69,7 +69,7 @@ def expected_optimism(se: float, n: int, *, correlation: float = 0.0) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WinnerScore(Plain):
-    """The best arm's score, as it looks and without the luck of having been picked.
+    """The best arm's score, as it looks and corrected for having been picked.
 
     Parameters
     ----------

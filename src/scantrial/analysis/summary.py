@@ -19,8 +19,8 @@ class SeedSummary(Plain):
     n : runs with a finite value; the summary is of these
     n_undefined : runs without one
     mean, minimum, maximum : NaN where n is 0
-    sd : standard deviation over the seeds with n - 1 below; NaN where n is less than 2. It tells how far runs
-        scatter, on this training set and these cases; it is not a standard error of the mean.
+    sd : standard deviation over the seeds with n - 1 in the denominator; NaN where n is less than 2. It says how
+        far runs scatter, on this training set and these cases; it is not a standard error of the mean.
     """
 
     n: int

@@ -1,4 +1,4 @@
-"""The operating threshold: chosen on validation cases by a rule, applied to others as it is.
+"""The operating threshold: chosen on validation cases by a rule, applied unchanged to other cases.
 
 A case is called positive where its score exceeds the threshold. A threshold that is chosen on the very cases on which
 sensitivity and specificity are then reported makes both too high, the more so the fewer cases (Leeflang et al. 2008).
@@ -28,7 +28,7 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold(Plain):
-    """A threshold and how it came about.
+    """A threshold and how it was chosen.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def _best_youden(cuts: Cuts) -> float:
 
 def _at_probability(scale: Scale, p: float, *, log_odds: float, rule: Rule, why: str) -> Threshold:
     if scale == "any":
-        reason = "the scores are no probabilities: only their order counts"
+        reason = "the scores are not probabilities: only their order counts"
         return Threshold(value=math.nan, scale=scale, rule=rule, why=why, n_validation=0, reason=reason)
     value = log_odds if scale == "logit" else p
     return Threshold(value=value, scale=scale, rule=rule, why=why, n_validation=0)

@@ -1,7 +1,7 @@
 """The verdict on one comparison, by rule.
 
-Two intervals must agree: that over seeds and cases, and that over cases alone, which stops a lucky handful of seeds
-from looking surer than the cases allow. The verdict uses their hull and the larger p.
+Two intervals must agree: one over seeds and cases, and one over cases alone. The second stops a few lucky seeds from
+looking more certain than the cases allow. The verdict uses their hull and the larger p.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ import numpy as np
 from scantrial.analysis.estimates import Estimates
 from scantrial.analysis.metrics import METRICS, POSITIVE
 from scantrial.analysis.mrmc import ContrastResult, Inference
+from scantrial.core.format import percent
 from scantrial.core.plain import Plain
 
 Label = Literal["better", "worse", "equivalent", "inconclusive", "not enough to judge"]
 
 MIN_SEEDS = 3
-"""With fewer, a false "better" was seen in up to 12 % of simulated studies: numbers, no verdict."""
+"""With fewer, up to 12 % of simulated studies gave a false "better": numbers are shown, but no verdict."""
 
 FEW_SEEDS = 5
 """With fewer, a verdict is provisional."""
 
 MIN_OF_CLASS = 10
-"""Cases of a class below which nothing that rests on that class alone is judged."""
+"""A metric that rests on one class is not judged on fewer cases of that class."""
 
 _RESTS_ON = {
     "sensitivity": (POSITIVE,),
@@ -76,10 +77,10 @@ class Verdict(Plain):
     p_equivalence : TOST, the larger of the two inferences; None without a margin
     margin : the smallest difference that matters, as declared, or None
     smallest_margin : the smallest margin that would have given equivalence
-    within_margin : a better or worse arm that is so by less than the margin
-    provisional : three or four seeds: another few may turn it
+    within_margin : better or worse, but by less than the margin
+    provisional : three or four seeds: a few more may change the verdict
     reasons : why there is not enough to judge
-    notes : what a reader has to know besides
+    notes : what else a reader has to know
     """
 
     label: Label
@@ -96,14 +97,14 @@ class Verdict(Plain):
 def evidence(result: ContrastResult) -> Evidence:
     """Join the inference over seeds and cases with that over cases alone.
 
-    Where the first has no spread at all (equal values at every seed, and no covariance over cases) the second stands
-    alone. With one seed there is only the second.
+    Where the first has no spread at all (equal values at every seed, and no covariance over cases) the second is
+    used alone. With one seed there is only the second.
     """
     both, cases = result.both, result.cases_only
     used: tuple[Inference, ...] = (cases,) if both is None else (both, cases)
     notes: tuple[str, ...] = ()
     if both is not None and both.se == 0 and not result.identical:
-        used, notes = (cases,), ("all seeds differ by the same amount: the interval is that over cases alone",)
+        used, notes = (cases,), ("the difference is the same at every seed: the interval counts cases alone",)
     ps = [inference.p for inference in used]
     return Evidence(
         effect=result.effect,
@@ -129,7 +130,7 @@ def decide(
 ) -> Verdict:
     """Give the verdict on a comparison.
 
-    In this order: too little to go by, or a reason to withhold it: *not enough to judge*; adjusted p below
+    In this order: too little evidence, or a reason to withhold it: *not enough to judge*; adjusted p below
     ``1 - level`` and the interval on one side of 0: *better* or *worse*; the narrower interval inside the margin:
     *equivalent* (Schuirmann 1987; Lakens 2017); else *inconclusive*.
 
@@ -166,7 +167,7 @@ def decide(
 
 
 def _identical(found: Evidence, estimates: Estimates) -> list[str]:
-    """Say that two arms are identical, and how little a few cases say of others: the rule of three, exactly.
+    """Say that two arms are identical, and how little a few cases say about others: the rule of three, exactly.
 
     If none of n cases tells them apart, up to ``1 - (1 - level)^(1 / n)`` of all cases may, about 3 / n at 95 %.
     """
@@ -176,8 +177,8 @@ def _identical(found: Evidence, estimates: Estimates) -> list[str]:
         unit = "cases" if estimates.n_patients_used is None else "patients"
         share = 100 * (1 - (1 - found.level) ** (1 / n))
         notes.append(
-            f"that no case of these {n} {unit} tells them apart leaves room for up to {share:.2g} % of all {unit} to "
-            f"do so (rule of three, {100 * found.level:g} %); the interval of width 0 does not count that"
+            f"none of these {n} {unit} tells the arms apart, but up to {share:.2g} % of all {unit} may (rule of three, "
+            f"{percent(found.level)}); the interval of width 0 does not show this"
         )
     return notes
 
@@ -192,12 +193,12 @@ def _too_little(result: ContrastResult, found: Evidence, estimates: Estimates) -
     reasons = []
     if result.n_seeds < MIN_SEEDS:
         seeds = "one seed" if result.n_seeds == 1 else f"{result.n_seeds} seeds"
-        reasons.append(f"{seeds} of each arm: at least {MIN_SEEDS} are needed, {FEW_SEEDS} or more are better")
+        reasons.append(f"{seeds} in each arm: at least {MIN_SEEDS} are needed, {FEW_SEEDS} or more are recommended")
     reasons += small_classes(estimates.metric, estimates.n_by_class)
     if _is_perfect(result, estimates):
-        reasons.append("every run reaches the best possible value: these cases hold no information")
+        reasons.append("every run reaches the best possible value: these cases cannot tell the arms apart")
     elif math.isnan(found.p):
-        reasons.append("nothing varies over the cases, so that no error can be given")
+        reasons.append("nothing varies over the cases, so there is no standard error")
     return tuple(reasons)
 
 

@@ -21,8 +21,8 @@ from scantrial.recipe.plan import stored_recipe
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.lock import holder_of
 from scantrial.study.answering import record_answers
-from scantrial.study.plan import planned_data
 from scantrial.study.study import Study
+from scantrial.study.to_plan import planned_data
 
 if TYPE_CHECKING:
     from scantrial.report.formats import Written
@@ -247,7 +247,7 @@ def saliency(folder: str | Path, case: int, *, arm: str, seed: int, scans: ScanS
         from a study folder.
     """
     require_torch("saliency")
-    from scantrial.train.inference import load_predictor  # noqa: PLC0415 - PyTorch only where it is needed
+    from scantrial.train.predictor import load_predictor  # noqa: PLC0415 - PyTorch only where it is needed
     from scantrial.train.saliency import explain  # noqa: PLC0415
 
     store, key = open_folder(folder), RunKey(arm, seed)

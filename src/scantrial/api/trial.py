@@ -17,11 +17,11 @@ from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec
 from scantrial.data.splits import apply_split
 from scantrial.store.folder import StudyFolder
-from scantrial.study.execute import Execution, Hooks, Outcome, Watch, run_study
 from scantrial.study.executor import local_executor
 from scantrial.study.file import read_study_file
 from scantrial.study.study import Study
-from scantrial.study.workers import WorkerChoice
+from scantrial.study.trial import Execution, Hooks, Outcome, Watch, run_study
+from scantrial.study.worker_count import WorkerChoice
 from scantrial.train.choice import choose_engine
 
 if TYPE_CHECKING:

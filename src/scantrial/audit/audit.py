@@ -42,18 +42,18 @@ def audit_scans(
     scores: ModelScores | None = None,
     progress: Progress = silent,
 ) -> Audit:
-    """Make every check on some scans.
+    """Run every check on some scans.
 
     Parameters
     ----------
-    scans : with the split that is to be judged; cases that no split holds are passed over, unless no case has a split
+    scans : with the split that is to be judged; cases outside all splits are skipped, unless no case has a split
     acknowledged : the reasons for accepting a finding, by code
     scores : of a study's own runs, on cases that did not train them
-    progress : told of the scans looked at and the checks made
+    progress : called with the scans read and the checks made
 
     Notes
     -----
-    The audit looks at test scans and their labels. It chooses nothing by them.
+    The audit looks at test scans and their labels. It uses them for no choice.
     """
     subject = subject_of(scans, settings or AuditSettings(), scores=scores, progress=progress)
     verdicts = []

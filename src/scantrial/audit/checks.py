@@ -1,4 +1,4 @@
-"""The table of all checks. A code is never used twice; a check that goes leaves its code behind."""
+"""The table of all checks. A code is never used twice, not even after its check is removed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ _CHECKS = (
         needs="patients, two splits",
         rule="any patient has scans in two splits",
         source="Kaufman et al. 2012; Kapoor, Narayanan 2023",
-        action="share out patients, not scans (split: {..., by: patient}), or show that equal names are not "
-        "one patient "
-        "and acknowledge this with the reason",
+        action="split by patient, not by scan (split: {..., by: patient}); if equal names are different patients, show "
+        "it and acknowledge the finding with this reason",
         run=patients.check_leakage,
     ),
     ScanCheck(
@@ -26,8 +25,8 @@ _CHECKS = (
         needs="nothing",
         rule="neither the source nor the study names the patients",
         source="Kapoor, Narayanan 2023",
-        action="give data.patient, a regular expression that finds the patient in each file's name, or a "
-        "patient column",
+        action="give data.patient, a regular expression that finds the patient in each file's name, or a patient "
+        "column",
         run=patients.check_known,
     ),
     ScanCheck(
@@ -55,12 +54,12 @@ _CHECKS = (
         title="Nearly the same scan in more than one split",
         severity="warning",
         needs="two splits",
-        rule="a pair of scans in different splits, not equal, whose 64-bit perceptual hashes differ in at most 10 bits "
-        "(fewer where 0.1 % of pairs of different patients are nearer; of n scans above 10,000, where 10 in n are) in "
-        "one of eight orientations, and whose 64 x 64 pictures correlate at 0.95 or more, as they are and without the "
-        "mean picture",
+        rule="two scans in different splits are not equal, but their 64-bit perceptual hashes differ in at most 10 "
+        "bits in one of eight orientations (in fewer bits if 0.1 % of pairs of different patients are nearer; for "
+        "n scans, n above 10,000, if a share of 10 / n is), and their 64 x 64 pictures correlate at 0.95 or more, "
+        "both unchanged and without the mean picture",
         source="Zauner 2010; Krawetz 2011; Barz, Denzler 2020; docs/decisions, the audit",
-        action="look at the pairs; where they are one scan, remove one of them and see how the metric changes",
+        action="look at the pairs; if both are the same scan, remove one of them and see how the metric changes",
         run=duplicates.check_near_across,
     ),
     ScanCheck(
@@ -80,7 +79,7 @@ _CHECKS = (
         needs="nothing",
         rule="two scans that are equal (AU003, AU004) or nearly so (AU005, AU006) have different labels",
         source="Northcutt et al. 2021",
-        action="find out which label is right: at least one of each pair is wrong, or the class is not in the picture",
+        action="find out which label is right: at least one of each pair is wrong, or the class cannot be seen",
         run=duplicates.check_contradicting,
     ),
     ScanCheck(
@@ -88,37 +87,34 @@ _CHECKS = (
         title="Scans of two splits look different",
         severity="warning",
         needs="two splits of 10 patients each",
-        rule="a ridge classifier on 16 x 16 gray values, eight statistics of the histogram and the size tells "
-        "the splits "
-        "apart out of fold with AUC 0.60 or more and permutation p < 0.01 (200 permutations of whole patients); strong "
-        "from 0.70",
+        rule="a ridge classifier on 16 x 16 gray values, eight statistics of the histogram and the size tells the "
+        "splits apart out of fold with AUC 0.60 or more and permutation p < 0.01 (200 permutations of whole patients); "
+        "strong from 0.70",
         source="Lopez-Paz, Oquab 2017; Phipson, Smyth 2010",
-        action="find out how the splits were made and taken; a result on these test scans is one on other "
-        "scans than those "
-        "of training. Compare the AUC within classes, which a different class mix does not explain",
+        action="find out how the scans were taken and split; a result on these test scans is a result on scans that "
+        "differ from the training scans. Look at the AUC within classes too: a different class mix does not explain it",
         run=shift.check_look,
     ),
     ScanCheck(
         code="AU011",
-        title="Scans of two splits are not of one distribution",
+        title="Scans of two splits do not come from one distribution",
         severity="note",
         needs="two splits of 10 patients each",
-        rule="unbiased squared maximum mean discrepancy on the features of AU010, Gaussian kernel with the "
-        "median distance "
-        "as bandwidth, permutation p < 0.01",
+        rule="unbiased squared maximum mean discrepancy on the features of AU010, Gaussian kernel with the median "
+        "distance as bandwidth, permutation p < 0.01",
         source="Gretton et al. 2012",
-        action="read it beside AU010, which says how large the difference is",
+        action="read it together with AU010, which says how large the difference is",
         run=shift.check_kernel,
     ),
     ScanCheck(
         code="AU012",
-        title="Networks score test scans otherwise than validation scans",
+        title="Networks score test and validation scans differently",
         severity="warning",
         needs="a study folder with finished runs",
         rule="Kolmogorov-Smirnov test on the probability of the true class within each class, validation against test, "
         "p < 0.01 after Holm over classes",
         source="Rabanser et al. 2019",
-        action="validation is no stand-in for test here: report test, and look at AU010 for the reason",
+        action="do not use validation results as an estimate of test results; look at AU010 for a reason",
         run=shift.check_scores,
     ),
     ScanCheck(
@@ -129,9 +125,8 @@ _CHECKS = (
         rule="Fisher's exact test on patients (scans where patients are not known) by split and class, p < 0.01, after "
         "Holm where there are more than two classes",
         source="Lipton et al. 2018; Newcombe 1998",
-        action="do not compare accuracy or predictive values between the splits: they move with the class mix; "
-        "AUROC and "
-        "balanced accuracy do not",
+        action="do not compare accuracy or predictive values between the splits: they depend on the class mix; "
+        "AUROC and balanced accuracy do not",
         run=shift.check_prevalence,
     ),
     ScanCheck(
@@ -139,11 +134,10 @@ _CHECKS = (
         title="The border predicts the label",
         severity="warning",
         needs="10 patients of each class in training and validation",
-        rule="a ridge classifier on the outer tenth of the picture predicts the label out of fold with AUC "
-        "0.65 or more "
-        "and permutation p < 0.01",
+        rule="a ridge classifier on the outer tenth of the picture predicts the label out of fold with AUC 0.65 or "
+        "more and permutation p < 0.01",
         source="Maguolo, Nanni 2021; DeGrave et al. 2021",
-        action="look for marks, letters and collimation at the border; crop it and train again",
+        action="look for marks, letters and collimation at the border; crop the border and train again",
         run=shortcuts.check_border,
     ),
     ScanCheck(
@@ -151,7 +145,7 @@ _CHECKS = (
         title="The corners predict the label",
         severity="warning",
         needs="10 patients of each class in training and validation",
-        rule="as AU020, on four corners of an eighth of the side",
+        rule="as AU020, on the four corners, each with an eighth of the side",
         source="Maguolo, Nanni 2021; DeGrave et al. 2021",
         action="look for marks and letters in the corners; cover them and train again",
         run=shortcuts.check_corners,
@@ -163,8 +157,8 @@ _CHECKS = (
         needs="10 patients of each class in training and validation",
         rule="as AU020, on mean brightness and, where scans are files, width, height, pixel mode, format and file size",
         source="Zech et al. 2018; Geirhos et al. 2020",
-        action="find out whether the classes were taken or saved in different ways; bring all scans to one "
-        "size and format",
+        action="find out whether the classes were taken or saved in different ways; bring all scans to one size "
+        "and format",
         run=shortcuts.check_metadata,
     ),
     ScanCheck(
@@ -183,11 +177,10 @@ _CHECKS = (
         title="Labels worth a second look",
         severity="note",
         needs="10 patients of each class in training and validation, or a study folder with finished runs",
-        rule="confident learning lists scans that look like another class; found where, with 95 % confidence, "
-        "more than "
-        "1 % of the scans are listed with a probability of at most 0.1 of their own class",
+        rule="confident learning lists scans that look like another class; found if, with 95 % confidence, more than "
+        "1 % of the scans are listed and have a probability of at most 0.1 for their labelled class",
         source="Northcutt et al. 2021; docs/decisions, the audit",
-        action="have someone read the scans again, the least likely first; drop none unseen",
+        action="have someone read these scans again, the least likely labels first; remove none without looking at it",
         run=labels.check_suspicious,
     ),
     ScanCheck(
@@ -197,8 +190,8 @@ _CHECKS = (
         needs="nothing",
         rule="the commonest class holds more than 75 % of a split",
         source="method of this project",
-        action="decide on AUROC or balanced accuracy, and read accuracy beside that of always saying the "
-        "commonest class",
+        action="use AUROC or balanced accuracy as primary metric, and compare accuracy with that of always answering "
+        "the commonest class",
         run=labels.check_balance,
     ),
     ScanCheck(
@@ -208,12 +201,12 @@ _CHECKS = (
         needs="nothing",
         rule="files were left out with skip_unreadable",
         source="method of this project",
-        action="mend or replace them: files that cannot be read are seldom a random part",
+        action="repair or replace them: unreadable files are seldom a random sample",
         run=quality.check_unreadable,
     ),
     ScanCheck(
         code="AU041",
-        title="Images that show next to nothing",
+        title="Images that show almost nothing",
         severity="warning",
         needs="nothing",
         rule="the standard deviation is below 1 % of the brightest value",
@@ -228,7 +221,7 @@ _CHECKS = (
         needs="nothing",
         rule="more than half of the image is at the largest value of its type, or more than 98 % at 0",
         source="method of this project",
-        action="look at them: a window was set wrongly, or the image is mostly background",
+        action="look at them: the intensity window may be wrong, or the image is mostly background",
         run=quality.check_saturated,
     ),
     ScanCheck(
@@ -238,7 +231,7 @@ _CHECKS = (
         needs="scans that are image files",
         rule="a side is three times longer or shorter than the median side, before any resizing",
         source="method of this project",
-        action="look at them: resizing distorts them, and they may be of another kind",
+        action="look at them: resizing distorts them, and they may be another kind of scan",
         run=quality.check_size,
     ),
 )
@@ -246,4 +239,4 @@ _CHECKS = (
 CHECKS: Registry[ScanCheck] = Registry("check", {check.code: check for check in _CHECKS})
 
 LEAKING = ("AU001", "AU003", "AU005")
-"""Checks whose cases stand in training and in test, in a way: a metric is shown with and without them."""
+"""Checks that find cases both in training and in test, or close to it: a metric is shown with and without them."""

@@ -69,20 +69,21 @@ def _in_order(subject: Subject, row: int, other: int) -> Pair:
 
 
 def check_exact_across(subject: Subject) -> CheckOutcome:
-    """Find scans that stand in two splits, pixel for pixel."""
+    """Find scans that are in two splits, pixel for pixel."""
     if not subject.split_pairs:
-        return not_applicable("the scans stand in one split or in none")
+        return not_applicable("the scans are in one split or in none")
     pairs = across(subject, exact_groups(subject))
     n_test = len(_test_rows(subject, pairs))
     text = (
         f"Equal pixel for pixel in different splits: {counted(len(pairs), 'pair')} of scans. "
-        f"{n_test:,} of {counted(len(subject.rows_of('test')), 'test scan')} stand in training or validation as well."
+        f"{n_test:,} of {counted(len(subject.rows_of('test')), 'test scan')} {'is' if n_test == 1 else 'are'} also in "
+        "training or validation."
     )
     return _pairs_verdict(subject, pairs, text)
 
 
 def check_exact_within(subject: Subject) -> CheckOutcome:
-    """Find scans that stand twice in one split, pixel for pixel."""
+    """Find scans that occur twice in one split, pixel for pixel."""
     pairs = within(subject, exact_groups(subject))
     by_split = _by_split(subject, pairs)
     where = ", ".join(f"{n} in {split}" if split else str(n) for split, n in by_split.items())
@@ -98,9 +99,8 @@ def check_contradicting(subject: Subject) -> CheckOutcome:
         dict.fromkeys([*exact, *(pair for pair in near if subject.labels[pair[0]] != subject.labels[pair[1]])])
     )
     text = (
-        f"The same scan with different labels: {counted(len(pairs), 'pair')}, {len(exact)} of them equal pixel "
-        "for pixel, "
-        f"{len(pairs) - len(exact)} nearly so."
+        f"The same scan with different labels: {counted(len(pairs), 'pair')}, {len(exact)} of them equal "
+        f"pixel for pixel, {len(pairs) - len(exact)} nearly equal."
     )
     return _pairs_verdict(subject, pairs, text, n_exact=len(exact))
 
@@ -136,8 +136,8 @@ class NearPair:
     Parameters
     ----------
     distance : bits of 64 that differ between the perceptual hashes
-    orientation : of the second scan, 0 where it is as it is; see `scantrial.audit.phash.orient`
-    correlation, residual : of the small pictures, and of what is left of them without the mean picture
+    orientation : of the second scan, 0 where it is not turned; see `scantrial.audit.phash.orient`
+    correlation, residual : of the small pictures, unchanged and without the mean picture
     """
 
     first: int
@@ -314,14 +314,14 @@ def _ratio(product: NDArray[np.float64], power: Sequence[NDArray[np.float64]]) -
 
 
 def check_near_across(subject: Subject) -> CheckOutcome:
-    """Find scans that stand in two splits, changed a little."""
+    """Find scans that are in two splits, changed a little."""
     if not subject.split_pairs:
-        return not_applicable("the scans stand in one split or in none")
+        return not_applicable("the scans are in one split or in none")
     return _near_verdict(subject, "in different splits", same_split=False)
 
 
 def check_near_within(subject: Subject) -> CheckOutcome:
-    """Find scans that stand twice in one split, changed a little."""
+    """Find scans that occur twice in one split, changed a little."""
     return _near_verdict(subject, "of one split", same_split=True)
 
 

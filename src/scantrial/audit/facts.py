@@ -78,7 +78,7 @@ def case_facts(scans: ScanSet, cases: NDArray[np.int64], *, progress: Progress =
     Parameters
     ----------
     cases : case numbers
-    progress : told of the cases looked at
+    progress : called with the cases read
     """
     top = _top(scans.images)
     starts = range(0, len(cases), _BLOCK)

@@ -1,4 +1,4 @@
-"""What the image files say of themselves: size, channels, format, bytes. Nothing is decoded."""
+"""Facts from the headers of the image files: size, channels, format, bytes. Nothing is decoded."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class FileFacts:
 
 
 def file_facts(scans: ScanSet, cases: NDArray[np.int64]) -> FileFacts | None:
-    """Read the headers of the cases' files; None where a case is no file of its own, or one cannot be read."""
+    """Read the headers of the cases' files; None where a case is not a separate file, or a file cannot be read."""
     place = scans.origin.get("path")
     if place is None or not len(cases):
         return None

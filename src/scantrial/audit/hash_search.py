@@ -95,7 +95,7 @@ def near_pairs(hashes: NDArray[np.uint64], *, radius: int) -> HashPairs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chunk:
-    """Some bits of a hash that stand side by side."""
+    """Some adjacent bits of a hash."""
 
     start: int
     n_bits: int
@@ -124,7 +124,7 @@ class _Index:
     """Hashes sorted by the value of one chunk, in tiles of eight that are compared at once, and two words a bucket.
 
     A word holds 31 bits of the other chunks of the bucket's first, or second, hash; its top bit tells that the bucket
-    holds more hashes than were told of so far. A bucket that the words do not rule out is compared by the tiles that
+    holds more hashes than these two. A bucket that the words do not rule out is compared by the tiles that
     it touches; what they hold of its neighbours is compared along, which is cheaper than to leave it out.
     """
 

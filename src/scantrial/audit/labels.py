@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from scantrial.audit.permutation import fold_numbers, out_of_fold
 from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
 from scantrial.audit.shift import MIN_UNITS
-from scantrial.core.format import counted, percent_of
+from scantrial.core.format import counted, percent
 from scantrial.core.rng import stream
 
 SLOPE = 3.0
-"""Of the logistic curve that makes probabilities of the cheap model's scores: a score of 1 becomes 0.95."""
+"""Of the logistic curve that turns the simple model's scores into probabilities: a score of 1 becomes 0.95."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspicion:
-    """What confident learning says of some labels.
+    """What confident learning says about some labels.
 
     Parameters
     ----------
@@ -110,10 +110,10 @@ def check_suspicious(subject: Subject) -> CheckOutcome:
     if low <= settings.noise_share:
         return verdict_of([], **numbers)
     text = (
-        f"{counted(len(suspicion.suspects), 'label')} of {len(rows):,} "
-        f"{'is' if len(suspicion.suspects) == 1 else 'are'} "
-        f"worth a second look: to {model} (accuracy {percent_of(accuracy)}), these scans look like another class, "
-        f"{n_doubtful:,} of them with a probability of at most {settings.doubt:g} of being what they are labelled."
+        f"{len(suspicion.suspects):,} of {counted(len(rows), 'label')} "
+        f"{'is' if len(suspicion.suspects) == 1 else 'are'} worth a second look: according to {model} (accuracy "
+        f"{percent(accuracy, 1)}), these scans look like another class. For {n_doubtful:,} of them the labelled class "
+        f"has a probability of at most {settings.doubt:g}."
     )
     return verdict_of([Found(text=text, rows=[int(rows[i]) for i in suspicion.suspects], numbers=numbers)])
 
@@ -131,6 +131,6 @@ def check_balance(subject: Subject) -> CheckOutcome:
         measured[split or "all"] = numbers
         if share > subject.settings.majority_share:
             where = f"of the {split} scans" if split else "of the scans"
-            text = f"{percent_of(share)} {where} are {name}: always saying {name} is right as often as that."
+            text = f"{percent(share, 1)} {where} are {name}: always answering {name} reaches this accuracy."
             found.append(Found(text=text, numbers={**numbers, "majority_share": subject.settings.majority_share}))
     return verdict_of(found, splits=measured)

@@ -1,4 +1,4 @@
-"""Patients who stand in more than one split."""
+"""Patients with scans in more than one split."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_leakage(subject: Subject) -> CheckOutcome:
     if patients is None:
         return not_applicable("patients are not known")
     if not subject.split_pairs:
-        return not_applicable("the scans stand in one split or in none")
+        return not_applicable("the scans are in one split or in none")
     splits: dict[int, set[str]] = defaultdict(set)
     for unit, part in zip(subject.units.tolist(), subject.parts.tolist(), strict=True):
         splits[unit].add(part)
@@ -32,7 +32,7 @@ def check_leakage(subject: Subject) -> CheckOutcome:
         "patients": sorted({patients[subject.cases[row]] for row in rows}),
     }
     text = (
-        f"{counted(len(torn), 'patient')} of {len(splits):,} {'stands' if len(torn) == 1 else 'stand'} in more than "
+        f"{len(torn):,} of {counted(len(splits), 'patient')} {'has' if len(torn) == 1 else 'have'} scans in more than "
         f"one split; {n_test:,} of {counted(n_of_test, 'test scan')} {'is' if n_test == 1 else 'are'} of such patients."
     )
     return verdict_of([Found(text=text, rows=rows, numbers=numbers)] if torn else [], n_patients_in_all=len(splits))
@@ -42,5 +42,5 @@ def check_known(subject: Subject) -> CheckOutcome:
     """Say that leakage cannot be checked where patients are not known."""
     if subject.patients_known:
         return clear("patients are known")
-    text = "Patients are not known: whether one patient has scans in two splits cannot be checked."
+    text = "Patients are not known: it cannot be checked whether a patient has scans in two splits."
     return verdict_of([Found(text=text, numbers={"n_cases": len(subject)})])

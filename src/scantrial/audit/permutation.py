@@ -1,4 +1,4 @@
-"""Can one tell two groups of cases apart? A cheap classifier and a kernel, judged by permutation of whole patients.
+"""Whether two groups of cases differ: by a simple classifier and by a kernel, with permutation of whole patients.
 
 Arrays in, records out.
 """
@@ -19,7 +19,7 @@ MAX_KERNEL_CASES = 3000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predictability:
-    """How well a cheap model tells the groups apart on cases it did not learn from.
+    """How well a simple model tells the groups apart on cases it did not learn from.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def permuted_groups(
 
 
 def fold_numbers(units: NDArray[np.int64], *, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Share out whole units to folds of about equal size, without a look at the groups; shape (n,)."""
+    """Assign whole units to folds of about equal size, without looking at the groups; shape (n,)."""
     names, codes, sizes = np.unique(units, return_inverse=True, return_counts=True)
     order = rng.permutation(len(names))
     before = np.empty(len(names))

@@ -1,6 +1,6 @@
 """What an audit shows: mean pictures, histograms, and the scans that look most like their own split.
 
-Plain data, small enough to stand in ``audit.json``: a mean picture is a PNG of 64 x 64 pixels in base64, some three
+Plain data, small enough for ``audit.json``: a mean picture is a PNG of 64 x 64 pixels in base64, some three
 kilobytes for each split and class. Pictures of single scans are not kept here: the study folder has them.
 """
 

@@ -24,7 +24,7 @@ SEVERITIES: tuple[Severity, ...] = ("blocker", "warning", "note")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditSettings:
-    """Thresholds and sizes; a finding carries those it was found by.
+    """Thresholds and sizes; a finding records those it was found with.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class ModelScores:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Subject:
-    """What is audited: n cases and what is known of them. Checks speak of cases by their position here, 0 to n - 1.
+    """What is audited: n cases and what is known about them. Checks refer to cases by their position, 0 to n - 1.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Subject:
     parts : shape (n,), the split of each case; "" throughout where the scans have no split
     labels : shape (n,)
     units : shape (n,), one number for each patient; each case its own where patients are not known
-    files : what the image files say of themselves, or None where cases are no files
+    files : facts from the headers of the image files, or None where cases are not files
     scores : of a study's own runs, or None
     memo : what checks share and compute once
     """
@@ -139,7 +139,7 @@ class Found:
     rows : positions of the cases concerned
     pairs : pairs of positions, where it is pairs that were found
     numbers : everything that was measured, and the thresholds
-    severity : where it differs from the check's own
+    severity : where it differs from that of the check
     """
 
     text: str
@@ -151,12 +151,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOutcome:
-    """What a check came to.
+    """The result of a check.
 
     Parameters
     ----------
     outcome : found, clear, or not applicable
-    reason : why it was not applicable, or what was measured where all is clear
+    reason : why it was not applicable, or what is known where nothing was found
     found : what was found, one record for each finding
     numbers : everything that was measured
     """
@@ -178,7 +178,7 @@ def not_applicable(reason: str) -> CheckOutcome:
 
 
 def verdict_of(found: Sequence[Found], reason: str = "", **numbers: Any) -> CheckOutcome:
-    """Return what was found, or that all is clear, with everything that was measured."""
+    """Return what was found, or that nothing was found, with everything that was measured."""
     return CheckOutcome(outcome="found" if found else "clear", reason=reason, found=tuple(found), numbers=numbers)
 
 
@@ -215,7 +215,7 @@ class ScanCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult(Plain):
-    """What one check came to: found, clear or not applicable, and why."""
+    """The result of one check: found, clear or not applicable, and why."""
 
     code: str
     title: str
@@ -251,7 +251,7 @@ class ScanFinding(Plain):
 
     @property
     def is_open_blocker(self) -> bool:
-        """Whether it keeps the study from a verdict."""
+        """Whether it prevents a verdict on the study."""
         return self.severity == "blocker" and self.acknowledged is None
 
     def _repr_html_(self) -> str:
@@ -274,7 +274,7 @@ class Audit(Plain):
 
     Parameters
     ----------
-    key : of the scans, their split and the settings: an audit of the same key need not be made again
+    key : of the scans, their split and the settings: an audit with the same key need not be made again
     n_cases : cases audited, by split
     results : of every check, in the order of the table
     findings : ranked: blockers, warnings, notes
@@ -289,7 +289,7 @@ class Audit(Plain):
     pictures: Mapping[str, Any]
 
     def result(self, code: str) -> CheckResult | None:
-        """Return what a check came to, by its code; None where it was not made."""
+        """Return the result of a check, by its code; None where it was not made."""
         return next((result for result in self.results if result.code == code), None)
 
     def _repr_html_(self) -> str:

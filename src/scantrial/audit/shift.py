@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from scantrial.analysis.multiplicity import holm
 from scantrial.audit.permutation import KernelTest, Predictability, areas, kernel_test, predictability
 from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
-from scantrial.core.format import p_equals, percent_of
+from scantrial.core.format import interval, p_equals, percent, proportion, signed
 from scantrial.core.rng import stream
 
 MIN_UNITS = 10
-"""Fewer patients than this in a group are too few to tell it by."""
+"""A group with fewer patients than this is not tested."""
 
 N_ALIKE = 10
 """How many cases are shown that look most like the other split."""
@@ -64,7 +64,7 @@ def look_features(subject: Subject) -> NDArray[np.float64]:
 
 
 def told_apart(subject: Subject, pair: SplitPair) -> Predictability:
-    """Return how well the two splits are told apart by the look of their scans; computed once."""
+    """Return how well the two splits are told apart by the appearance of their scans; computed once."""
     key = f"apart {pair.names}"
     if key not in subject.memo:
         subject.memo[key] = predictability(
@@ -79,7 +79,7 @@ def told_apart(subject: Subject, pair: SplitPair) -> Predictability:
 
 
 def check_look(subject: Subject) -> CheckOutcome:
-    """Find splits that a cheap classifier tells apart."""
+    """Find splits that a simple classifier tells apart."""
     pairs = [pair for pair in split_pairs(subject) if pair.enough]
     if not pairs:
         return not_applicable(f"no two splits have scans of {MIN_UNITS} patients each")
@@ -118,9 +118,9 @@ def _look_found(subject: Subject, pair: SplitPair, told: Predictability, numbers
     strength = "strongly " if told.auc >= subject.settings.strong_shift_auc else ""
     within = numbers["auc_within_classes"]
     text = (
-        f"The {second} scans differ {strength}in look from the {first} scans: a cheap classifier tells them "
+        f"The {second} scans differ {strength}in appearance from the {first} scans: a simple classifier tells them "
         f"apart with AUC {told.auc:.2f} "
-        f"({p_equals(told.p)}" + (f"; {within:.2f} among scans of one class)." if isinstance(within, float) else ").")
+        f"({p_equals(told.p)}" + (f"; AUC within classes {within:.2f})." if isinstance(within, float) else ").")
     )
     return Found(text=text, rows=most_alike(pair, told), numbers=numbers)
 
@@ -150,8 +150,8 @@ def check_kernel(subject: Subject) -> CheckOutcome:
         measured[" and ".join(pair.names)] = numbers
         if tested.p < subject.settings.alpha:
             text = (
-                f"The {pair.names[1]} scans and the {pair.names[0]} scans are not of one distribution: squared "
-                f"maximum mean discrepancy {tested.mmd2:.4f} ({p_equals(tested.p)})."
+                f"The {pair.names[1]} scans and the {pair.names[0]} scans do not come from one distribution: "
+                f"squared maximum mean discrepancy {tested.mmd2:.4f} ({p_equals(tested.p)})."
             )
             found.append(Found(text=text, numbers=numbers))
     return verdict_of(found, pairs=measured)
@@ -170,7 +170,7 @@ def _kernel_numbers(subject: Subject, pair: SplitPair, tested: KernelTest) -> di
 
 
 def check_scores(subject: Subject) -> CheckOutcome:
-    """Find that a study's own networks score scans of one class otherwise in test than in validation."""
+    """Find that a study's own networks score scans of one class differently in test and in validation."""
     from scipy.stats import ks_2samp  # noqa: PLC0415 - half a second to load
 
     scores = subject.scores
@@ -192,9 +192,9 @@ def check_scores(subject: Subject) -> CheckOutcome:
         measured[name] = numbers
         if p < subject.settings.alpha:
             text = (
-                f"The networks are less or more sure of {name} in test than in validation: median probability of the "
-                f"class {medians[1]:.2f} against {medians[0]:.2f} (Kolmogorov-Smirnov {test.statistic:.2f}, "
-                f"{p_equals(p)})."
+                f"For scans of class {name}, the networks' probability of this class differs between test and "
+                f"validation: median {medians[1]:.2f} in test, {medians[0]:.2f} in validation (Kolmogorov-Smirnov "
+                f"{test.statistic:.2f}, {p_equals(p)})."
             )
             found.append(Found(text=text, numbers=numbers))
     return verdict_of(found, classes=measured)
@@ -212,7 +212,7 @@ def check_prevalence(subject: Subject) -> CheckOutcome:
             table = _class_table(subject, pair, label)
             tests.append((pair, label, table, float(fisher_exact(table).pvalue)))
     if not tests:
-        return not_applicable("the scans stand in one split or in none")
+        return not_applicable("the scans are in one split or in none")
     adjusted = holm([p for *_, p in tests]) if len(asked) > 1 else [p for *_, p in tests]
     found, measured = [], []
     for (pair, label, table, _), p in zip(tests, adjusted, strict=True):
@@ -256,8 +256,9 @@ def _prevalence_numbers(subject: Subject, pair: SplitPair, table: Sequence[Seque
 def _prevalence_text(pair: SplitPair, name: str, numbers: dict[str, Any]) -> str:
     low, high = numbers["interval"]
     shares = numbers["shares"]
+    span = interval(proportion(low), proportion(high), 0.95)
     return (
-        f"{percent_of(shares[1])} of the {numbers['unit']}s of {pair.names[1]} are {name}, {percent_of(shares[0])} of "
-        f"{pair.names[0]}: a difference of {100 * (shares[1] - shares[0]):+.1f} points "
-        f"(95 % interval {100 * low:+.1f} to {100 * high:+.1f}, {p_equals(numbers['p'])})."
+        f"{percent(shares[1], 1)} of the {numbers['unit']}s in {pair.names[1]} are {name}, {percent(shares[0], 1)} in "
+        f"{pair.names[0]}: a difference of {signed(100 * (shares[1] - shares[0]))} points ({span}; "
+        f"{p_equals(numbers['p'])})."
     )

@@ -1,4 +1,4 @@
-"""Whether something other than the body tells the class: the border, the corners, the file."""
+"""Whether something other than the body predicts the class: the border, the corners, the file."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def corners_of(pictures: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def check_border(subject: Subject) -> CheckOutcome:
-    """Find that the outer tenth of the picture tells the class."""
+    """Find that the outer tenth of the picture predicts the class."""
     return _predicts(subject, frame_of(subject.facts.small(FRAME_SIDE)), "Image borders alone", "border")
 
 
 def check_corners(subject: Subject) -> CheckOutcome:
-    """Find that the four corners tell the class."""
+    """Find that the four corners predict the class."""
     return _predicts(subject, corners_of(subject.facts.small(64)), "The four corners of the images alone", "corners")
 
 
 def check_metadata(subject: Subject) -> CheckOutcome:
-    """Find that size, type, format, file size and mean brightness tell the class."""
+    """Find that size, type, format, file size and mean brightness predict the class."""
     columns = _metadata_columns(subject)
     what = "Metadata alone (" + ", ".join(columns) + ")"
     features = np.concatenate(list(columns.values()), axis=1)
@@ -71,12 +71,12 @@ def _one_hot(values: tuple[str, ...]) -> NDArray[np.float64]:
 
 
 def _predicts(subject: Subject, features: NDArray[np.float64], what: str, name: str, **numbers: Any) -> CheckOutcome:
-    """Try to tell the class of the cases that a network learns or chooses from."""
+    """Try to predict the class of the cases that a network learns or chooses from."""
     settings, rows = subject.settings, subject.learnt_from
     labels, units = subject.labels[rows], subject.units[rows]
     few = min(len(np.unique(units[labels == label])) for label in range(len(subject.scans.class_names)))
     if few < MIN_UNITS:
-        return not_applicable(f"a class has scans of {few} patients only; {MIN_UNITS} are needed")
+        return not_applicable(f"a class has scans of only {few} patients; {MIN_UNITS} are needed")
     told = predictability(
         features[rows],
         labels,
@@ -95,8 +95,7 @@ def _predicts(subject: Subject, features: NDArray[np.float64], what: str, name: 
     }
     if told.p >= settings.alpha or told.auc < settings.shortcut_auc:
         return verdict_of([], **measured)
-    predict = "predict" if name != "metadata" else "predicts"
-    text = f"{what} {predict} the label with AUC {told.auc:.2f} ({p_equals(told.p)}): the network can cheat."
+    text = f"{what} predict the label with AUC {told.auc:.2f} ({p_equals(told.p)}): the network can use this shortcut."
     return verdict_of([Found(text=text, numbers=measured)], **measured)
 
 
@@ -105,7 +104,7 @@ def check_one_class_values(subject: Subject) -> CheckOutcome:
     from scipy.stats import fisher_exact  # noqa: PLC0415 - half a second to load
 
     if subject.files is None:
-        return not_applicable("the scans are no image files of their own")
+        return not_applicable("the scans are not separate image files")
     tests = []
     for name, values in _values(subject).items():
         for value in sorted(set(values)) if len(set(values)) > 1 else []:
@@ -147,7 +146,8 @@ def _one_class_found(subject: Subject, name: str, value: str, label: int, p: flo
     rows = [row for row, one in enumerate(_values(subject)[name]) if one == value]
     class_name = subject.scans.class_names[label]
     text = (
-        f"The {name} {value} occurs in {class_name} only ({counted(len(rows), 'scan')}, {p_equals(p)} by Fisher, Holm)."
+        f"The {name} {value} occurs in {class_name} only ({counted(len(rows), 'scan')}, {p_equals(p)}; Fisher's exact "
+        "test, Holm's correction)."
     )
     return Found(
         text=text, rows=rows, numbers={"what": name, "value": value, "class": class_name, "p": p, "n": len(rows)}

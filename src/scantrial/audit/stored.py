@@ -1,4 +1,4 @@
-"""The audit of a study, kept in its folder and read back; light enough for whoever only reads it."""
+"""The audit of a study, kept in its folder and read back; cheap to import for reading only."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def cases_concerned(
 
     Parameters
     ----------
-    codes : of the findings, acknowledged or not; default: those by which a case stands in training and in test
+    codes : of the findings, acknowledged or not; default: those that find a case both in training and in test
     """
     audit = read_audit(folder)
     numbers = {

@@ -13,7 +13,7 @@ from scantrial import api
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.power_table import PowerPlan
-from scantrial.analysis.wording import amount, interval
+from scantrial.analysis.verdict_words import amount, interval
 from scantrial.cli import output
 from scantrial.cli.output import print_json, print_table
 from scantrial.core.errors import InputError

@@ -16,7 +16,7 @@ from scantrial.core.records import Split
 from scantrial.findings.view import ArmView, ReportView, RunView
 from scantrial.prose.verdicts import in_short
 from scantrial.store.folder import RunKey
-from scantrial.study.execute import Outcome
+from scantrial.study.trial import Outcome
 
 _COLUMNS: tuple[tuple[Split, str], ...] = (("val", "accuracy"), ("test", "accuracy"), ("test", "auroc"))
 

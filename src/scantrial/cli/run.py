@@ -18,10 +18,10 @@ from scantrial.cli.output import duration, err, out, print_json, progress_bar
 from scantrial.cli.results import outcome_dict, print_diagnosis, print_results, print_verdicts
 from scantrial.findings.view import ReportView
 from scantrial.store.folder import RunKey
-from scantrial.study.execute import Clock, Outcome
 from scantrial.study.pool import Event
 from scantrial.study.study import Study
-from scantrial.study.workers import WorkerChoice
+from scantrial.study.trial import Clock, Outcome
+from scantrial.study.worker_count import WorkerChoice
 
 SOME_FAILED = 3
 INTERRUPTED = 130

@@ -1,6 +1,6 @@
 """What only the author of a study can know: the questions that its report asks, in the order of the report.
 
-The study file answers them under ``about``; what is not answered stands in the report as not answered.
+The study file answers them under ``about``; the report lists a question without an answer as not answered.
 """
 
 from __future__ import annotations
@@ -37,24 +37,42 @@ QUESTIONS: tuple[Question, ...] = (
     Question("users", "Users", "who would use it, and what they have to know"),
     Question("out_of_scope", "Out of scope", "uses and patients that it is not meant for"),
     Question("sites", "Sites", "where the scans are from: setting, centres, countries"),
-    Question("dates", "Dates", "when the scans were taken, first and last"),
-    Question("collection", "Collection", "prospective or retrospective; routine or for this; consecutive or selected"),
-    Question("eligibility", "Eligibility", "inclusion and exclusion criteria, of patients and of scans"),
+    Question("dates", "Dates", "dates of the first and of the last scan"),
+    Question(
+        "collection",
+        "Collection",
+        "prospective or retrospective; from routine care or for this study; consecutive or selected",
+    ),
+    Question("eligibility", "Eligibility", "inclusion and exclusion criteria for patients and for scans"),
     Question("devices", "Devices and acquisition", "manufacturers, models, protocol, how raw data became these files"),
     Question("deidentification", "De-identification", "what was removed from the scans, and by what standard"),
     Question("ethics", "Ethics", "committee and approval number, consent or its waiver, or why none was needed"),
-    Question("reference_standard", "Reference standard", "how a scan's true class was found, and why in this way"),
-    Question("annotators", "Annotators", "who labelled, how qualified, how many a scan, blinded to what, agreement"),
-    Question("demographics", "Demographics", "age, sex, severity and other traits of the patients, by split if known"),
-    Question("missing_data", "Missing data", "scans or labels that were missing or indeterminate, and what was done"),
-    Question("external_test", "External test", "a test on scans from elsewhere, how they differ, or why there is none"),
-    Question("fairness", "Fairness", "groups that may fare worse, and what was looked at"),
-    Question("explanation", "Explanation", "the method that shows what a network looks at and its check, or none"),
-    Question("funding", "Funding", "sources, and what the funders had a part in"),
+    Question(
+        "reference_standard", "Reference standard", "how a scan's true class was established, and why in this way"
+    ),
+    Question("annotators", "Annotators", "who labelled: qualifications, number per scan, blinding, agreement"),
+    Question(
+        "demographics",
+        "Demographics",
+        "age, sex, severity and other characteristics of the patients, by split if known",
+    ),
+    Question(
+        "missing_data", "Missing data", "scans or labels that were missing or indeterminate, and how they were handled"
+    ),
+    Question(
+        "external_test", "External test", "a test on scans from other sites, how they differ, or why there is none"
+    ),
+    Question("fairness", "Fairness", "groups for which results may be worse, and what was analysed"),
+    Question(
+        "explanation", "Explanation", "the method that shows what a network looks at and how it was checked, or none"
+    ),
+    Question("funding", "Funding", "sources, and the role of the funders"),
     Question("interests", "Interests", "conflicts of interest of every author"),
     Question("registration", "Registration", "registry and number, or that it was not registered"),
     Question("protocol", "Protocol", "where the full protocol is, or that there is none"),
-    Question("patient_involvement", "Patient involvement", "how patients and public took part, or that they did not"),
+    Question(
+        "patient_involvement", "Patient involvement", "how patients and the public were involved, or that they were not"
+    ),
     Question("code_availability", "Code and networks", "where code and trained networks are, and on which terms"),
     Question("data_availability", "Data", "where the scans are, and on which terms"),
 )
@@ -75,5 +93,5 @@ def unanswered(about: Mapping[str, Any] | None) -> tuple[Question, ...]:
 
 
 def how_many(about: Mapping[str, Any] | None) -> str:
-    """Say how many questions have no answer: ``asked of the author: 14 of 28 not answered``."""
-    return f"asked of the author: {len(unanswered(about))} of {len(QUESTIONS)} not answered"
+    """Say how many questions have no answer: ``questions to the author: 14 of 28 not answered``."""
+    return f"questions to the author: {len(unanswered(about))} of {len(QUESTIONS)} not answered"

@@ -5,7 +5,7 @@
     │   ├── StudyFileError         the study file, every fault at once
     │   ├── DataError              the scans
     │   │   └── UnreadableScansError   files that cannot be read, all of them named
-    │   └── ShapeError             arrays whose shapes do not belong together
+    │   └── ShapeError             arrays whose shapes do not match
     ├── StoreError                 the study folder cannot be read or written
     │   ├── LockedError            another process holds it
     │   └── StudyConflictError     exit code 2: the study differs from what the folder holds
@@ -29,7 +29,7 @@ class ScantrialError(Exception):
     ----------
     got : what was found, with its value, shape, file or path
     expected : what would have been right, or None where `got` says it
-    do : the next step for the user, or None where it is plain
+    do : the next step for the user, or None where it is obvious
     """
 
     exit_code = 1
@@ -97,7 +97,7 @@ class StudyFileError(InputError):
         listing = "\n".join(f"  {fault}" for fault in self.faults)
         super().__init__(
             f"{source} has {count}:\n{listing}",
-            do="mend these, then run the same command again; `scantrial schema` prints every key",
+            do="fix these, then run the same command again; `scantrial schema` prints every key",
         )
 
 
@@ -111,14 +111,14 @@ class UnreadableScansError(DataError):
     Parameters
     ----------
     problems : pairs of (path, reason)
-    do : the way out, default: mend them or go on without them
+    do : the next step for the user; default: fix them or continue without them
     """
 
     def __init__(
         self,
         problems: Sequence[tuple[str, str]],
         *,
-        do: str = "mend or remove them, or go on without them with --skip-unreadable",
+        do: str = "fix or remove them, or continue without them with --skip-unreadable",
     ) -> None:
         self.problems = tuple(problems)
         count = "1 file" if len(self.problems) == 1 else f"{len(self.problems)} files"
@@ -131,7 +131,7 @@ class UnreadableScansError(DataError):
 
 
 class ShapeError(InputError):
-    """Arrays whose shapes do not belong together."""
+    """Arrays whose shapes do not match."""
 
 
 class StoreError(ScantrialError):
@@ -169,7 +169,7 @@ class MissingExtraError(ScantrialError):
 def error_from_dict(data: Mapping[str, str | None]) -> ScantrialError:
     """Build the error that `ScantrialError.to_dict` described: the same words, and the same exit code.
 
-    A class whose constructor wants more than the three parts comes back as the nearest one above it that does not.
+    A class whose constructor takes other arguments comes back as its nearest parent that takes these three.
     """
     found = globals().get(data["type"] or "", TrainingError)
     of_their_own = (StudyFileError, UnreadableScansError, MissingExtraError)

@@ -14,20 +14,20 @@ from pathlib import Path
 from scantrial.core.errors import StoreError
 
 _ADVICE = {
-    errno.ENOSPC: "free some space, then run the same command again: what was finished is kept",
-    errno.EDQUOT: "free some of your quota, then run the same command again: what was finished is kept",
+    errno.ENOSPC: "free some space, then run the same command again; finished work is kept",
+    errno.EDQUOT: "free some of your quota, then run the same command again; finished work is kept",
     errno.EROFS: "choose a folder that can be written (--out DIR)",
-    errno.EACCES: "choose a folder that you may write to (--out DIR), or mend its permissions",
-    errno.EPERM: "choose a folder that you may write to (--out DIR), or mend its permissions",
+    errno.EACCES: "choose a folder that you may write to (--out DIR), or fix its permissions",
+    errno.EPERM: "choose a folder that you may write to (--out DIR), or fix its permissions",
 }
 
 _FOLDERS_NOT_SYNCED = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
-"""What file systems answer that cannot flush a folder, some network ones among them."""
+"""Errors of file systems that cannot flush a folder, such as some network file systems."""
 
 
 @contextmanager
 def clear_os_errors(path: Path | str) -> Iterator[None]:
-    """Turn an `OSError` under this block into a `StoreError` that names the path and the way out."""
+    """Turn an `OSError` under this block into a `StoreError` that names the path and says what to do."""
     try:
         yield
     except OSError as error:
@@ -47,7 +47,7 @@ def is_aside(name: object) -> bool:
 
 
 def _encoded(text: str) -> bytes:
-    """Encode as UTF-8; a byte of a file name that is none, which Python keeps as a surrogate, is spelt out."""
+    """Encode as UTF-8; a byte that is not UTF-8 in a file name, which Python keeps as a surrogate, is escaped."""
     return text.encode(errors="backslashreplace")
 
 
@@ -95,8 +95,8 @@ def write_atomic(path: Path, content: bytes | str, *, sync: bool = True) -> None
 def append_line(path: Path, line: str, *, sync: bool = True) -> None:
     """Append one line with one write, so that lines of several processes never mix.
 
-    A line that a crash left torn is ended first, so that it spoils no other. With `sync` the line is
-    on the disk before this returns.
+    If a crash left the last line incomplete, that line is ended first, so that the new one is intact. With
+    `sync` the line is on the disk before this returns.
     """
     with clear_os_errors(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
@@ -104,7 +104,7 @@ def append_line(path: Path, line: str, *, sync: bool = True) -> None:
             size = os.fstat(handle).st_size
             torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
             data = b"\n" * torn + _encoded(line.rstrip("\n")) + b"\n"
-            # A disk that fills up takes a part and says so only by the count.
+            # A full disk writes only a part, and only the returned count shows it.
             if os.write(handle, data) < len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
             if sync:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 NONE = "–"
-"""Stands where there is no number."""
+"""Shown where there is no number."""
 
 SPLIT_WORDS = {"train": "training", "val": "validation", "test": "test"}
 """A split in words."""
@@ -16,17 +17,42 @@ SPLIT_WORDS = {"train": "training", "val": "validation", "test": "test"}
 
 def proportion(value: float | None, digits: int = 1) -> str:
     """Show a proportion in per cent, without the sign: ``0.934`` as ``93.4``."""
-    return NONE if value is None or not math.isfinite(value) else f"{100 * value:.{digits}f}"
+    return decimal(None if value is None else 100 * value, digits)
 
 
 def decimal(value: float | None, digits: int = 3) -> str:
     """Show a number with a fixed count of decimals."""
-    return NONE if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+    return NONE if value is None or not math.isfinite(value) else minus(f"{value:.{digits}f}")
 
 
-def percent(level: float) -> str:
-    """Show a confidence level: ``95 %``."""
-    return f"{100 * level:.4g}\u00a0%"
+def percent(share: float | None, digits: int | None = None) -> str:
+    """Show a share in per cent: ``12.3 %`` with one digit; as short as it is, such as ``95 %``, without `digits`."""
+    if share is None or not math.isfinite(share):
+        return NONE
+    return minus(f"{100 * share:.4g} %" if digits is None else f"{100 * share:.{digits}f} %")
+
+
+def signed(value: float | None, digits: int = 1) -> str:
+    """Show a difference with its sign: ``+1.2``, ``−1.2``; one that rounds to zero has none."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    text = f"{value:+.{digits}f}"
+    return minus(text) if float(text) else text.lstrip("+-")
+
+
+def minus(text: str) -> str:
+    """Write the minus of a number, such as ``-1.5``, as the minus sign that people read."""
+    return text.replace("-", "−")
+
+
+def interval(low: str, high: str, level: float | None = None) -> str:
+    """Join the ends of an interval as shown: ``0.4 to 3.8``; with its level ``95 % CI 0.4 to 3.8``."""
+    return f"{low} to {high}" if level is None else f"{percent(level)} CI {low} to {high}"
+
+
+def glued(text: str) -> str:
+    """Put no-break spaces between a number, its per cent sign and ``CI``, for renderers that break lines."""
+    return re.sub(r"(?<=\d) (?=%)|(?<=\d[ \u00a0]%) (?=CI\b)", "\u00a0", text)
 
 
 def p_value(p: float | None) -> str:
@@ -81,7 +107,7 @@ def plain(value: Any) -> str:
 
 
 def moment(text: str) -> str:
-    """Show a time of the store's logs as a person writes it: ``2026-11-24 23:59 UTC``; another text as it is."""
+    """Show a time of the store's logs as people write it: ``2026-11-24 23:59 UTC``; any other text unchanged."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
@@ -90,17 +116,12 @@ def moment(text: str) -> str:
 
 
 def cell(value: Any) -> str:
-    """Show a value in the table behind a figure: six digits, nothing where there is no number."""
+    """Show a value in the table behind a figure, numbers with six digits."""
     if value is None:
         return NONE
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return minus(f"{value:.6g}")
     return "yes" if value is True else "" if value is False else str(value)
-
-
-def percent_of(share: float, digits: int = 1) -> str:
-    """Show a share in per cent: ``12.3 %``."""
-    return f"{100 * share:.{digits}f} %"
 
 
 def p_equals(p: float) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 def n_cores() -> int:
     """Return the number of cores that this process may run on, at least 1.
 
-    Not the machine's: a batch system or a container may have given this process fewer.
+    This may be fewer than the machine has: a batch system or a container can restrict a process.
     """
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
@@ -23,14 +23,14 @@ def n_cores() -> int:
 
 
 def glibc() -> ctypes.CDLL | None:
-    """Return the C library where it is glibc, whose memory can be told what to keep; None elsewhere."""
+    """Return the C library if it is glibc, whose allocator can be configured; None elsewhere."""
     return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
 def return_freed_memory() -> None:
-    """Give back what was kept of freed memory, where glibc keeps it; for the places between two parts of the work.
+    """Return freed memory to the system where glibc keeps it; to be called between two parts of the work.
 
-    What one part freed lies scattered between what is still in use, and the next part asks for blocks of other sizes.
+    The memory that one part freed is fragmented, and the next part needs blocks of other sizes.
     """
     libc = glibc()
     if libc is not None:
@@ -38,16 +38,16 @@ def return_freed_memory() -> None:
 
 
 def available_memory() -> int | None:
-    """Return how many bytes more this process and its children may use, or None where that cannot be found out.
+    """Return how many bytes more this process and its children may use, or None where that is unknown.
 
-    The machine's free memory on Linux, or what a container has left of its own if that is less.
+    On Linux the machine's free memory, or the rest of the container's limit if that is less.
     """
     left = [*_of_machine(), *_of_container()]
     return min(left) if left else None
 
 
 def processor_name() -> str:
-    """Return the processor's model as the system tells it, such as ``AMD EPYC 7B13``; empty where it tells none."""
+    """Return the processor's model as the system reports it, such as ``AMD EPYC 7B13``; empty if unknown."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             name, _, value = line.partition(":")
@@ -59,7 +59,7 @@ def processor_name() -> str:
 def peak_memory() -> int:
     """Return the most bytes that this process has held in memory so far."""
     with suppress(OSError, StopIteration, ValueError):
-        # What getrusage says on Linux begins with the memory of the process that started this one.
+        # On Linux, getrusage also counts the memory of the process that started this one.
         return 1024 * _number_in(Path("/proc/self/status"), "VmHWM:")
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return used if sys.platform == "darwin" else 1024 * used

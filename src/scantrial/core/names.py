@@ -1,4 +1,4 @@
-"""Names: slugs for folders, the nearest right name for a wrong one, and what a name in the source stands for."""
+"""Names: slugs for folders, the nearest right name for a wrong one, and the import of an object by name."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ def listed(names: Iterable[str]) -> str:
 
 
 def resolve(name: str) -> Any:
-    """Import ``module:attribute``, which a table names as a text where it may not import the module."""
+    """Import ``module:attribute``, which a table gives as text where it must not import the module."""
     module, _, attribute = name.partition(":")
     return getattr(import_module(module), attribute)

@@ -1,4 +1,4 @@
-"""How long work tells where it is: one small callable, so that no part depends on a terminal."""
+"""How long tasks report their progress: one small callable, so that no part depends on a terminal."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ Progress = Callable[[str, int, int], None]
 
 
 def silent(*_told: object) -> None:
-    """Tell nobody: for whatever is called on the way, and takes any arguments."""
+    """Report nothing, whatever the arguments."""

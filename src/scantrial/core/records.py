@@ -1,7 +1,7 @@
-"""What one run hands on: its history, its predictions, its weights, and the facts about it.
+"""What one run produces: its history, its predictions, its weights, and the facts about it.
 
-NumPy only: these records cross from the training wing to the store and from there to the
-judging wing, which knows no network.
+NumPy only: the training wing passes these records to the store, and the store to the judging
+wing, which does not import any network.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ RunStatus = Literal["finished", "diverged"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochRecord:
-    """One epoch of one run. Accuracies are proportions; None is "not recorded".
+    """One epoch of one run. Accuracies are proportions; None means "not recorded".
 
     Parameters
     ----------
     round : counts from 1; a round continues the weights with a fresh optimiser and schedule
     epoch : counts from 1 through all rounds
     lr : learning rate of the last step of the epoch
-    train_loss, train_accuracy : means over the cases as they were trained on, while the weights moved
+    train_loss, train_accuracy : means over the training cases during the epoch, while the weights changed
     val_loss, val_accuracy : of the weights at the end of the epoch
     train_eval_loss, train_eval_accuracy : the training cases under the weights at the end of the epoch
     grad_norm : mean over the epoch's steps of the gradient's Euclidean norm
     weight_norm : Euclidean norm of all parameters at the end of the epoch
-    last_grad_norm : Euclidean norm of the gradient of the epoch's last step, as it was stepped with
-    dead_units : share of the hidden units that answered every validation case with one number, at the end of the epoch
+    last_grad_norm : Euclidean norm of the gradient of the epoch's last step, as the optimiser used it
+    dead_units : share of the hidden units with the same output for every validation case, at the end of the epoch
     """
 
     round: int
@@ -118,9 +118,9 @@ class RunFacts(Plain):
     image_shape : (channels, height, width) of the network's input
     pixel_type : "uint8" or "uint16"
     times : seconds by name ("train", "evaluate", "total"), and when it started
-    identity : hashes of what the numbers depend on: "what" (recipe, seed, scans, split; None for a network of the
-        user's own) and "where" (engine, threads, device, versions, code); None in folders of earlier versions
-    reused_from : the run that this one was copied from in the place of training: "folder", "arm", "seed"; else None
+    identity : hashes of what the numbers depend on: "what" (recipe, seed, scans, split; None for a custom
+        network) and "where" (engine, threads, device, versions, code); None in folders of earlier versions
+    reused_from : the run that this one was copied from instead of being trained: "folder", "arm", "seed"; else None
     """
 
     arm: str
@@ -155,7 +155,7 @@ class RunFacts(Plain):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """All that one run leaves behind.
+    """Everything that one run produces.
 
     Parameters
     ----------
@@ -179,8 +179,8 @@ class SaliencyMaps:
     p_target : its probability on the whole scan
     gradient : shape (height, width): size of the gradient of the log odds of `target` at each pixel of the network's
         input, the largest over channels
-    occlusion : shape (height, width): what the probability of `target` loses when a patch there is covered with the
-        mean of the scan, averaged over the patches that cover a pixel; negative where it gains
+    occlusion : shape (height, width): how much the probability of `target` falls when a patch there is covered with the
+        mean of the scan, averaged over the patches that cover a pixel; negative where it rises
     p_least : the smallest probability of `target` with a patch covered
     patch_px : side of a patch in pixels
     """

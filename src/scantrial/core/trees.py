@@ -7,7 +7,7 @@ from typing import Any
 
 
 def value_at(tree: Mapping[str, Any], key: str) -> Any:
-    """Return what stands at a dotted key, such as ``optimizer.lr``, or None."""
+    """Return the value at a dotted key, such as ``optimizer.lr``, or None."""
     here: Any = tree
     for step in key.split("."):
         here = here.get(step) if isinstance(here, Mapping) else None

@@ -1,4 +1,4 @@
-"""What a study file may say about any source: the order of its classes, and how to tell its patients."""
+"""What a study file may set for any source: the order of its classes, and how to find its patients."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _MAX_NAMED = 10
 
 
 def arrange(listing: Listing, *, classes: Sequence[str] | None, patient: str | None) -> Listing:
-    """Check the classes of a listing, bring them into the order asked for, and tell the patients from the names.
+    """Check the classes of a listing, bring them into the order asked for, and find the patients in the names.
 
-    Parameters are those of `scantrial.data.load.load`, which says what is refused.
+    Parameters and errors are those of `scantrial.data.load.load`.
     """
     refuse_missing_classes(listing.class_names, listing.labels)
     if classes is not None:
@@ -37,11 +37,11 @@ def refuse_missing_classes(class_names: Sequence[str], labels: NDArray[np.int64]
     counts = np.bincount(labels, minlength=len(class_names))
     seen = listed(f"{name} ({n})" for name, n in zip(class_names, counts, strict=True))
     if len(class_names) < 2 or (counts == 0).any():
-        raise DataError(f"classes with their scans: {seen}", expected="at least two classes, each with a scan")
+        raise DataError(f"scans of each class: {seen}", expected="at least two classes, each with at least one scan")
 
 
 def _in_class_order(listing: Listing, classes: tuple[str, ...]) -> Listing:
-    """Number the classes in the order of `classes`, which are the source's own names up to upper and lower case."""
+    """Number the classes in the order of `classes`, which must be the source's names, ignoring case."""
     if not listing.has_class_names and set(classes) != set(listing.class_names):
         _refuse_class_list(classes, listing, any_names=True)
         return replace(listing, class_names=classes, has_class_names=True)
@@ -53,7 +53,7 @@ def _in_class_order(listing: Listing, classes: tuple[str, ...]) -> Listing:
 
 def _refuse_class_list(classes: tuple[str, ...], listing: Listing, *, any_names: bool) -> None:
     faults = clashing_names(classes)
-    faults += [f"{name!r} stands there {n} times" for name, n in Counter(classes).items() if n > 1]
+    faults += [f"{name!r} is listed {n} times" for name, n in Counter(classes).items() if n > 1]
     own = {name.casefold() for name in listing.class_names}
     for name in [] if any_names else classes:
         if name.casefold() not in own:

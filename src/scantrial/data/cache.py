@@ -1,9 +1,9 @@
-"""Decoded scans kept for the next time, under a key made from the files' content.
+"""A cache of decoded scans, under a key made from the files' content.
 
     CACHE/scans/KEY/images.npy    the array, mapped by everyone who uses it
-    CACHE/scans/KEY/entry.json    what it is; an entry without it, or at odds with it, does not count
+    CACHE/scans/KEY/entry.json    its description; an entry without it, or in conflict with it, does not count
 
-An entry is written aside and renamed into place, so it is there whole or not at all, and several processes
+An entry is written aside and renamed into place, so it exists complete or not at all, and several processes
 may make the same entry at once: the first one to finish wins and the others use its result.
 """
 
@@ -29,7 +29,7 @@ from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
 
 SCHEMA_VERSION = 1
-"""Counts up whenever the same files would decode to other pixels."""
+"""Increased whenever the same files would decode to different pixels."""
 
 _STALE_AFTER_S = 24 * 3600
 _ATTEMPTS = 5
@@ -45,7 +45,7 @@ class CacheEntry(BaseModel):
     pixels_sha256 : over type, shape and pixels
     skipped : pairs of (position among all cases, reason)
     n_widened : images of 8 bits that were scaled to 16
-    facts : what a source that makes its scans needs to know of them without making them again
+    facts : what a generated source needs to know about its scans without generating them again
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,7 +63,7 @@ class CacheEntry(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedScans:
-    """An entry that was found whole, and its array, mapped read-only."""
+    """A complete entry and its array, mapped read-only."""
 
     entry: CacheEntry
     images: Pixels
@@ -90,7 +90,7 @@ def entry_folder(key: str) -> Path:
 
 
 def find_cached(key: str) -> CachedScans | None:
-    """Return an entry if it is there and whole; one that is half-written or damaged does not count."""
+    """Return an entry if it is complete; a half-written or damaged one does not count."""
     folder = entry_folder(key)
     images_path = folder / "images.npy"
     try:
@@ -124,7 +124,7 @@ def install(key: str, fill: Callable[[Path], CacheEntry]) -> CachedScans:
     except OSError as error:
         raise StoreError(
             f"the cache folder {folder.parent}: {error.strerror or error}",
-            do="free some space there, or name another folder in the environment variable SCANTRIAL_CACHE",
+            do="free some space there, or set the environment variable SCANTRIAL_CACHE to another folder",
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -144,11 +144,11 @@ def _move_into_place(temporary: Path, key: str) -> CachedScans:
         if found is not None:
             return found
         _take_away(folder)
-    raise StoreError(f"{folder}: it is damaged again and again", do="remove it, then run the same command again")
+    raise StoreError(f"{folder} is damaged repeatedly", do="remove it, then run the same command again")
 
 
 def _take_away(folder: Path) -> None:
-    """Remove a damaged entry by way of a rename, so that no one meets it half removed."""
+    """Rename a damaged entry, then remove it, so that no process sees it half removed."""
     aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         folder.rename(aside)
@@ -158,7 +158,7 @@ def _take_away(folder: Path) -> None:
 
 
 def _remove_stale(parent: Path) -> None:
-    """Remove what killed processes left behind."""
+    """Remove files that killed processes left behind."""
     for leftover in parent.glob(".*.tmp"):
         try:
             is_stale = time.time() - leftover.stat().st_mtime > _STALE_AFTER_S

@@ -1,6 +1,6 @@
-"""Public data sets by name: what they are, where they come from, where they lie on this machine.
+"""Public data sets by name: what they are, where they come from, where they are on this machine.
 
-Nothing is fetched unless `fetch` is called.
+Nothing is downloaded unless `fetch` is called.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class DataSet(Plain):
     obtain : how a person gets it, in one sentence
     base_url : address that the files' addresses are relative to; empty where they have no fixed address
     files : what `fetch` downloads; empty where it cannot
-    reader_options : what the reader must be told: ``classes``, the class names in the order of their indices;
+    reader_options : options of the reader: ``classes``, the class names in the order of their indices;
         ``files``, {split: {class: path within the place}}, for a set of arrays with one file for each class
-    patient : a regular expression with one group that finds the patient in a file's name; empty where none does
+    patient : a regular expression with one group that finds the patient in a file's name; empty where there is none
     """
 
     name: str
@@ -78,7 +78,7 @@ class DataSet(Plain):
         return urljoin(base.rstrip("/") + "/", file.address)
 
     def is_at(self, folder: Path) -> bool:
-        """Tell whether the whole of it lies in a data folder."""
+        """Return whether all of it is in a data folder."""
         if not self.files:
             return (folder / self.place).is_dir()
         return all((folder / file.path).is_file() for file in self.files)
@@ -114,7 +114,7 @@ def _course_xray() -> DataSet:
         obtain="`scantrial data fetch course-xray` downloads it (150 MiB)",
         notes=(
             "The publishers state no licence for these files; the radiographs they were made from are CC BY 4.0.",
-            "Patients are not known, so that no split can keep them apart.",
+            "Patients are not known, so no split can keep them apart.",
             "The course trains on the first 800 of each class and validates on the last 200.",
         ),
         base_url="https://raw.githubusercontent.com/TacoXDD/homeworks/master/dataset/",
@@ -144,11 +144,11 @@ def _chest_xray() -> DataSet:
         "have no fixed address, so scantrial cannot fetch them. Put them under $SCANTRIAL_DATA/chest_xray as "
         "train/NORMAL, train/PNEUMONIA, test/NORMAL and test/PNEUMONIA",
         notes=(
-            "A third party scaled these copies to 224 x 224 pixels: at 256 pixels they hold no more detail.",
-            "All patients are children: nothing learnt here is known to hold for adults.",
+            "A third party scaled these copies to 224 x 224 pixels: enlarging them to 256 pixels adds no detail.",
+            "All patients are children: results may not hold for adults.",
             "The publishers made no validation split: make one from the training scans, {test: given, val: 0.2}.",
-            "Patients are told by the number in the file name. 170 `person` numbers stand in both train and test; "
-            "whether an equal number means the same patient there is not proved.",
+            "Patients are identified by the number in the file name. 170 `person` numbers are in both train and test; "
+            "whether they are the same patients is not known.",
         ),
         patient=r"(person\d+|(?:NORMAL2-)?IM-\d+)",
     )
@@ -172,7 +172,7 @@ def _medmnist(
         citation=_MEDMNIST,
         homepage="https://medmnist.com",
         obtain=f"`scantrial data fetch {name}` downloads it from https://zenodo.org/record/6496656",
-        notes=("28 pixels show far less than the scans that they were made from.", *notes),
+        notes=("28 x 28 pixels show far less detail than the original scans.", *notes),
         base_url="https://zenodo.org/record/6496656/files/",
         files=(RemoteFile(path=file, address=f"{file}?download=1", hash=f"md5:{md5}"),),
         reader_options={"classes": classes},
@@ -194,7 +194,7 @@ _ENTRIES = (
         "Breast ultrasound, malignant or not: 780 scans",
         "750601b1f35ba3300ea97c75c52ff8f6",
         ("malignant", "normal, benign"),
-        notes=("The publishers' positive class, index 1, is `normal, benign`: reverse `classes` for the usual sense.",),
+        notes=("The publishers' positive class, index 1, is `normal, benign`: reverse `classes` to change it.",),
     ),
     _medmnist(
         "bloodmnist",
@@ -237,7 +237,7 @@ _ENTRIES = (
         "Fundus photographs, five grades of diabetic retinopathy: 1,600 images in colour",
         "bd4c0672f1bba3e3a89f0e4e876791e4",
         ("0", "1", "2", "3", "4"),
-        notes=("The classes are grades from 0 to 4 and have an order, which a classifier does not use.",),
+        notes=("The classes are grades from 0 to 4; a classifier does not use their order.",),
     ),
 )
 
@@ -266,7 +266,7 @@ def data_folders() -> tuple[Path, ...]:
 
 
 def find_data_set(name: str) -> Path | None:
-    """Return the file or folder that holds a data set, or None where the whole of it is nowhere."""
+    """Return the file or folder that holds a data set, or None where it is not complete anywhere."""
     wanted = CATALOGUE[name]
     return next((folder / wanted.place for folder in data_folders() if wanted.is_at(folder)), None)
 
@@ -288,16 +288,16 @@ def locate(name: str) -> Path:
 
 
 def fetch(name: str, progress: Progress = silent, *, base_url: str | None = None) -> Path:
-    """Download what is missing of a data set to the cache, and return where it lies.
+    """Download the missing files of a data set to the cache, and return where it is.
 
-    A set under ``$SCANTRIAL_DATA`` is used as it is. Files in the cache are checked against their hashes, and fetched
-    again where they differ. A download that was stopped goes on where it stopped.
+    A set under ``$SCANTRIAL_DATA`` is used without a check. Files in the cache are checked against their hashes, and
+    downloaded again if they differ. A stopped download continues where it stopped.
 
     Parameters
     ----------
     name : the data set
-    progress : told of bytes done and in all, file by file
-    base_url : a mirror's address in place of the publishers' own
+    progress : receives bytes done and in total, file by file
+    base_url : the address of a mirror, used instead of the publishers' address
 
     Raises
     ------
@@ -319,11 +319,11 @@ def fetch(name: str, progress: Progress = silent, *, base_url: str | None = None
 
 
 _POOCH_HASHES = ("md5:", "sha256:")
-"""What pooch can check as well; the hash of a git blob is checked by our downloader alone."""
+"""Hashes that pooch can check too; only our downloader checks the hash of a git blob."""
 
 
 def _fetch_file(url: str, file: RemoteFile, target: Path, progress: Progress) -> None:
-    import pooch  # noqa: PLC0415 - only who fetches pays for its loading
+    import pooch  # noqa: PLC0415 - loaded only for a download
 
     if target.is_file():
         if matches_hash(target, file.hash):

@@ -1,4 +1,4 @@
-"""One image file to one array, every bit kept, or a reason why not.
+"""One image file to one array, every bit kept, or the reason why it cannot be read.
 
 PNG, JPEG, BMP and TIFF; 8 and 16 bits; gray, colour, palette, 1-bit, alpha, CMYK; each kind of file is a row of
 `scantrial.data.codecs`. What cannot be read in full is refused: a truncated file, a decompression bomb, 16-bit colour
@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from scantrial.core.errors import DataError
-from scantrial.data.codecs import CODECS, Codec, codec_of, titles_read
-from scantrial.data.codecs.base import HEAD_BYTES, RefusedError, bomb
+from scantrial.data.codecs.base import HEAD_BYTES, Codec, RefusedError, bomb
+from scantrial.data.codecs.table import CODECS, codec_of, titles_read
 from scantrial.data.scanset import Pixels
 
 IMAGE_SUFFIXES = frozenset(suffix for codec in CODECS.values() if codec.decode for suffix in codec.suffixes)
-"""File names that are taken for scans, in lower case."""
+"""Endings of file names that count as scans, in lower case."""
 
-# Without a handler of its own, Python would print what Pillow logs on stderr.
+# Without its own handler, Python would print what Pillow logs on stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
@@ -36,7 +36,7 @@ class ImageError(DataError):
     def __init__(self, path: Path | str, reason: str) -> None:
         self.path = str(path)
         self.reason = reason
-        super().__init__(f"{path}: {reason}", expected=f"a whole {titles_read()} image of 8 or 16 bits")
+        super().__init__(f"{path}: {reason}", expected=f"a complete {titles_read()} image of 8 or 16 bits")
 
 
 class _QuietDecoders:
@@ -75,8 +75,8 @@ def decode_image(path: Path | str) -> Pixels:
     """Decode one image file.
 
     Alpha is composited over black, palettes are expanded to RGB, CMYK is converted to RGB, the EXIF orientation is
-    applied, "white is zero" is turned round. 16 bits stay 16 bits. The kind of file is told from its
-    content, not from its name.
+    applied, "white is zero" is inverted. 16 bits stay 16 bits. The kind of file is recognised by its
+    content, not by its name.
 
     Returns
     -------
@@ -85,12 +85,12 @@ def decode_image(path: Path | str) -> Pixels:
     Raises
     ------
     ImageError
-        For whatever cannot be read in full; never another exception, never a warning. Safe in threads.
+        If the file cannot be read in full; no other exception and no warning. Safe in threads.
 
     Notes
     -----
-    On damaged TIFF files libtiff may write a line of its own to standard error. A damaged file that still
-    decodes to a whole picture (a flipped bit in a JPEG) cannot be told from a sound one.
+    On damaged TIFF files libtiff may write a line to standard error. A damaged file that still
+    decodes to a complete image (a flipped bit in a JPEG) cannot be recognised.
     """
     try:
         with _quiet_decoders:
@@ -117,7 +117,7 @@ def _decode(path: Path) -> NDArray[Any]:
 
 
 def _unread(codec: Codec) -> str:
-    """Say of a file of a kind that is not read what it is, and the way out."""
+    """Return why a file is refused, from its kind, and what to do."""
     if codec.way_out is not None:
         return f"a {codec.title} file: {codec.way_out}"
     return f"a {codec.title} file, not {titles_read()}"

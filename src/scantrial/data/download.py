@@ -1,4 +1,4 @@
-"""Downloads that can be stopped at any moment: what has come stays in ``NAME.part`` and is continued.
+"""Downloads that can be stopped at any moment: received bytes stay in ``NAME.part``, and the next call continues.
 
 A file gets its name only after its size and its hash have been checked.
 """
@@ -56,27 +56,27 @@ def matches_hash(path: Path, known_hash: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumingDownloader:
-    """Fetch one file over HTTP, going on where an earlier attempt stopped.
+    """Download one file over HTTP, continuing where an earlier attempt stopped.
 
     Fits pooch's ``downloader=``; called by itself it needs no pooch: ``downloader(url, path)``. The bytes go to
     ``NAME.part`` (asked for with ``Range`` where some are there already); size and hash are checked; then the file is
-    renamed to its name. At most ``NAME.part`` stays behind: it is continued by the next call, and thrown away where
-    its hash is wrong.
+    renamed to its name. At most ``NAME.part`` is left: the next call continues it, and it is deleted if its hash
+    is wrong.
 
     Parameters
     ----------
     known_hash : ``sha256:...``, ``md5:...`` or ``git-blob-sha1:...``
-    size : bytes, or None where the server's word is to be taken
-    part : the file to collect in; None is the output file's name with ``.part``. With pooch, whose output file is a
-        temporary one with a new name each time, say ``part`` for the next call to find it
-    progress : told of bytes done and in all (0 where not known)
+    size : bytes, or None to trust the server
+    part : the file to collect in; None is the output file's name with ``.part``. With pooch, whose output file has
+        a new temporary name each time, set ``part`` so that the next call finds it
+    progress : receives bytes done and in total (0 if unknown)
     timeout_s : seconds without a byte after which the connection counts as lost
 
     Raises
     ------
     DownloadError
-        For a wrong hash or size, a lost connection, a refusing server, no network, no room on the disk, or another
-        process at the same file.
+        For a wrong hash or size, a lost connection, a server's refusal, no network, a full disk, or another process
+        that downloads the same file.
     """
 
     known_hash: str
@@ -88,7 +88,7 @@ class ResumingDownloader:
     def __call__(
         self, url: str, output_file: str | os.PathLike[str], _pooch: Any = None, *, check_only: bool = False
     ) -> bool | None:
-        """Fetch `url` to `output_file`; with `check_only` only tell whether the server has it."""
+        """Fetch `url` to `output_file`; with `check_only` only return whether the server has it."""
         if check_only:
             return _is_there(url, self.timeout_s)
         target = Path(os.fspath(output_file))
@@ -142,7 +142,7 @@ class ResumingDownloader:
             of = "" if total is None else f" of {total:,}"
             raise DownloadError(
                 f"{response.url}: the connection closed after {have:,}{of} bytes",
-                do="run the same command again: it goes on where this one stopped",
+                do="run the same command again: it continues where this one stopped",
             )
 
     def _expect_size(self, url: str, total: int | None) -> None:
@@ -150,7 +150,7 @@ class ResumingDownloader:
             raise DownloadError(
                 f"{url}: the server offers {total:,} bytes",
                 expected=f"{self.size:,} bytes",
-                do="the publishers have changed this file, or something in between answers for them: "
+                do="the publishers may have changed this file, or a proxy may have answered instead: "
                 "try another network",
             )
 
@@ -160,10 +160,10 @@ class ResumingDownloader:
         size = part.stat().st_size
         part.unlink()
         raise DownloadError(
-            f"{url}: {size:,} bytes came, but they have another hash; they are thrown away",
+            f"{url}: received {size:,} bytes with the wrong hash; they were deleted",
             expected=self.known_hash,
-            do="run the same command again to fetch the file from its beginning; "
-            "if the hash is wrong again, the publishers have changed it",
+            do="run the same command again to fetch the file from the start; "
+            "if the hash is wrong again, the publishers may have changed the file",
         )
 
 
@@ -175,8 +175,8 @@ def _disk_errors(path: Path) -> Iterator[None]:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise DownloadError(
             f"{error.filename or path}: {reason}",
-            do="choose a folder that can be written and has room (SCANTRIAL_CACHE), then run the same command again: "
-            "what has come is kept",
+            do="choose a writable folder with enough space (SCANTRIAL_CACHE), then run the same command again; "
+            "what was downloaded is kept",
         ) from error
 
 
@@ -209,7 +209,7 @@ def _start_again(handle: BinaryIO) -> int:
 
 
 def _request(url: str, have: int, method: str = "GET") -> urllib.request.Request:
-    # Without "identity" a server may pack the bytes, and neither size nor range would mean the file's own.
+    # Without "identity" a server may compress the bytes, and size and range would not be those of the file.
     headers = {"User-Agent": "scantrial", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
@@ -226,7 +226,7 @@ def _is_there(url: str, timeout_s: float) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
-    """A server's answer: the byte it starts at, and the bytes of the whole file where it tells."""
+    """A server's answer: the byte it starts at, and the size of the whole file if known."""
 
     response: http.client.HTTPResponse
     start: int
@@ -234,7 +234,7 @@ class _Answer:
 
 
 def _ask(url: str, have: int, timeout_s: float) -> _Answer | None:
-    """Ask for the bytes from `have` on, or for all where the server has no such bytes; None where none are left."""
+    """Ask for the bytes from `have` on, or for all if the server cannot send a range; None if none are left."""
     try:
         response: http.client.HTTPResponse = urllib.request.urlopen(_request(url, have), timeout=timeout_s)
     except urllib.error.HTTPError as error:
@@ -252,7 +252,7 @@ def _ask(url: str, have: int, timeout_s: float) -> _Answer | None:
 
 
 def _placed(response: http.client.HTTPResponse, asked_from: int) -> _Answer | None:
-    """Read where the answer belongs in the file; None where it is not the part that was asked for."""
+    """Read where the answer belongs in the file; None if it is not the part that was asked for."""
     if response.status == http.HTTPStatus.PARTIAL_CONTENT:
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         if not found or int(found[1]) != asked_from:
@@ -270,7 +270,7 @@ def _refused(url: str, error: urllib.error.HTTPError) -> DownloadError:
         expected="the file",
         do="the file has moved or is gone: look for it on the data set's home page (`scantrial data` lists them)"
         if gone
-        else "try again later with the same command; what has come is kept",
+        else "try again later with the same command; what was downloaded is kept",
     )
 
 
@@ -280,6 +280,6 @@ def _expect_room(handle: BinaryIO, have: int, total: int | None) -> None:
     if total is not None and total - have > free:
         raise DownloadError(
             f"{folder}: {free:,} bytes are free",
-            expected=f"{total - have:,} bytes more",
+            expected=f"at least {total - have:,} bytes",
             do="free some space, or choose another folder (SCANTRIAL_CACHE), then run the same command again",
         )

@@ -12,7 +12,7 @@ from scantrial.core.errors import DataError, ShapeError
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
 
-_LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)  # 0.299, 0.587, 0.114 in 16-bit fixed point, as Pillow has it
+_LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)  # 0.299, 0.587, 0.114 in 16-bit fixed point, as in Pillow
 _DEPTH_RATIO = 257  # 65535 / 255: black stays black and white stays white
 
 
@@ -20,19 +20,19 @@ def fit_image(image: Pixels, spec: ImageSpec) -> Pixels:
     """Give an image the channels and the size that `spec` asks for.
 
     RGB to gray is the luma of ITU-R BT.601, rounded as in Pillow's ``convert("L")``; gray to RGB repeats the
-    channel. The size is reached by bilinear interpolation whose support grows with the scale, so that
-    scaling down averages instead of leaving pixels out; sums are kept in floating point and rounded once. With
-    ``fit: pad`` the image keeps its proportions and stands in the middle of black.
+    channel. Resizing is bilinear interpolation whose support grows with the scale, so that
+    scaling down averages pixels and skips none; sums are kept in floating point and rounded once. With
+    ``fit: pad`` the image keeps its proportions, centred on black.
 
     Parameters
     ----------
     image : shape (height, width) or (height, width, 3), uint8 or uint16
-    spec : what to make of it; the result keeps the type, and is the image itself where nothing is asked for
+    spec : the wanted shape; the result keeps the type; it is the image itself if nothing changes
 
     Raises
     ------
     ShapeError
-        If `image` has another shape or type.
+        If `image` has a different shape or type.
     """
     if image.ndim not in (2, 3) or image.dtype not in (np.uint8, np.uint16) or image.shape[2:] not in ((), (3,)):
         raise ShapeError(f"an image of shape {image.shape} and type {image.dtype}", expected="(height, width[, 3])")
@@ -54,7 +54,7 @@ def resize(image: Pixels, shape: tuple[int, int]) -> Pixels:
 
 
 def match_depth(image: Pixels, dtype: np.dtype[Any] | str) -> Pixels:
-    """Bring an image to the pixel type of a data set: 8 bits become 16 by x 257; nothing is ever cut down.
+    """Bring an image to the pixel type of a data set: 8 bits times 257 become 16; 16 bits never become 8.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def match_depth(image: Pixels, dtype: np.dtype[Any] | str) -> Pixels:
         return image
     if wanted == np.uint16:
         return _pixels(image.astype(np.uint16) * np.uint16(_DEPTH_RATIO))
-    raise DataError(f"an image of type {image.dtype}", expected=f"{wanted}: its low bits would be lost")
+    raise DataError(f"an image of type {image.dtype}", expected=f"{wanted}; a conversion would lose the low bits")
 
 
 def _with_channels(image: Pixels, channels: int | None) -> Pixels:
@@ -81,7 +81,7 @@ def _with_channels(image: Pixels, channels: int | None) -> Pixels:
 
 
 def _padded(image: Pixels, shape: tuple[int, int]) -> Pixels:
-    """Scale within `shape`, then fill up with black: padding first would blow up a long, thin image."""
+    """Scale within `shape`, then fill with black: padding first would make a long, thin image very large."""
     scale = min(shape[0] / image.shape[0], shape[1] / image.shape[1])
     height, width = (min(side, max(1, round(n * scale))) for side, n in zip(shape, image.shape[:2], strict=True))
     canvas = np.zeros((*shape, *image.shape[2:]), dtype=image.dtype)
@@ -91,5 +91,5 @@ def _padded(image: Pixels, shape: tuple[int, int]) -> Pixels:
 
 
 def _pixels(image: NDArray[Any]) -> Pixels:
-    """Say to the type checker what the arithmetic before it made sure of: 8 or 16 bits."""
+    """Tell the type checker that the image has 8 or 16 bits, which the callers ensure."""
     return cast("Pixels", image)

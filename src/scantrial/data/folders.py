@@ -1,4 +1,4 @@
-"""Where scantrial keeps what can be made or fetched again."""
+"""Where scantrial keeps files that can be made or downloaded again."""
 
 from __future__ import annotations
 

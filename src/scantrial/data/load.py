@@ -1,4 +1,4 @@
-"""From the name of a source to a `ScanSet`: find, list, decode once, keep, number.
+"""From the name of a source to a `ScanSet`: find, list, decode once, cache, number.
 
 source -> format -> Listing -> cache (decoded only where it is new) -> ScanSet
 """
@@ -40,7 +40,7 @@ class _Job:
 
     Parameters
     ----------
-    key : of the cache, or None where it is to be made from the content of the files
+    key : key of the cache, or None if it is made from the content of the files
     facts : what the cache keeps beside the pixels
     origin : plain facts for the report
     """
@@ -70,13 +70,13 @@ def load(
     Parameters
     ----------
     source : a catalogue name, ``phantom``, or a path, with the options of that source
-    image : one shape for all scans; by default their own, which then must be one and the same
-    classes : the class names in the order that their indices shall have; where the source knows numbers only
+    image : one shape for all scans; by default their own, which must then be the same for all
+    classes : the class names in the order of their indices; where the source has only numbers
         (MedMNIST's files), they name the numbers 0, 1, ...
     patient : a regular expression with a group, searched in each case's file name, that gives the patient; by default
         what the source itself or the catalogue knows
-    skip_unreadable : go on without single scans that cannot be read; `ScanSet.skipped` lists them
-    progress : told of the files checked and the scans decoded
+    skip_unreadable : continue without single scans that cannot be read; `ScanSet.skipped` lists them
+    progress : receives the files checked and the scans decoded
     base : the folder that relative paths are taken from first (the study file's); then the working folder
 
     Raises
@@ -107,7 +107,7 @@ def list_cases(
 ) -> CaseList:
     """List the labelled cases of a source without decoding any, and without the cache; parameters as in `load`.
 
-    A scan that cannot be read is listed all the same, for nothing was tried. The phantom's scans have to be drawn.
+    A scan that cannot be read is listed too, because no image is decoded. The phantom's scans must be drawn.
 
     Raises
     ------
@@ -131,16 +131,16 @@ def _job(
 ) -> _Job:
     messages = check_source(source, base=base)
     if messages:
-        raise DataError("\n".join(messages), do="mend data.source")
+        raise DataError("\n".join(messages), do="fix data.source")
     job = _phantom_job(source, image) if source.name == PHANTOM else _file_job(source, base)
     known = patient or _known_patient(source, job.listing)
     return replace(job, listing=arrange(job.listing, classes=classes, patient=known))
 
 
 def check_source(source: SourceSpec, *, base: Path | None = None) -> list[str]:
-    """Say what is wrong with a source's name and options, without decoding anything; empty where nothing is.
+    """Return what is wrong with a source's name and options, without decoding anything; empty if nothing is.
 
-    A catalogue name counts as right even where its files are not on this machine: `load` says how to fetch them.
+    A catalogue name is accepted even if its files are not on this machine: `load` says how to download them.
     """
     if source.name == PHANTOM:
         return _phantom_faults(source.options)
@@ -152,7 +152,7 @@ def check_source(source: SourceSpec, *, base: Path | None = None) -> list[str]:
 
 
 def is_here(source: SourceSpec, *, base: Path | None = None) -> bool:
-    """Whether the files of a source lie on this machine; the phantom's are drawn and always do."""
+    """Whether the files of a source are on this machine; the phantom needs none."""
     if source.name == PHANTOM:
         return True
     if source.name in catalogue.CATALOGUE:
@@ -166,7 +166,7 @@ def available_formats() -> tuple[Format, ...]:
 
 
 def find_path(name: str, base: Path | None = None) -> Path | None:
-    """Find a file or folder: as it stands, or below `base`, or below the working folder; None if it is nowhere."""
+    """Find a file or folder: by its path, or below `base`, or below the working folder; None if it is nowhere."""
     try:
         given = Path(name).expanduser()
         candidates = [folder / given for folder in (base, Path.cwd()) if folder is not None]
@@ -186,9 +186,7 @@ def _unknown(name: str) -> str:
     known = (PHANTOM, *catalogue.data_set_names())
     guess = nearest(name, known)
     hint = f" (did you mean {guess!r}?)" if guess else ""
-    return (
-        f"no such file or folder, and no data set in the catalogue: {name!r}{hint}; the catalogue has {listed(known)}"
-    )
+    return f"no file, folder or data set in the catalogue is called {name!r}{hint}; the catalogue has {listed(known)}"
 
 
 def _format_faults(path: Path, source: SourceSpec) -> list[str]:
@@ -198,7 +196,7 @@ def _format_faults(path: Path, source: SourceSpec) -> list[str]:
         return [f"{path}: {error.strerror}"]
     if found is None:
         kinds = "; ".join(candidate.looks_like for candidate in FORMATS.values())
-        return [f"{path} is in no known format, expected: {kinds}"]
+        return [f"{path} has no known format, expected: {kinds}"]
     return found.faults_of(source.options)
 
 
@@ -225,7 +223,7 @@ def _file_job(source: SourceSpec, base: Path | None) -> _Job:
     reader = format_of(path)
     if reader is None:
         raise DataError("\n".join(_format_faults(path, source)))
-    # A catalogue entry may describe its files in more detail than their reader has to be told.
+    # A catalogue entry may have more options than the reader needs.
     known = {key: value for key, value in options.items() if key in reader.options}
     listing = reader.read(path, known)
     _refuse_unspeakable(listing.sources)
@@ -247,7 +245,7 @@ def _resolved(source: SourceSpec, base: Path | None) -> tuple[Path, dict[str, An
 
 
 def _refuse_unspeakable(sources: Sequence[str]) -> None:
-    """Refuse file names that are not text: no table or report could hold them."""
+    """Refuse file names that are not text: no table or report could show them."""
     wrong = [source for source in sources if any("\ud800" <= letter <= "\udfff" for letter in source)]
     if wrong:
         raise DataError(
@@ -257,7 +255,7 @@ def _refuse_unspeakable(sources: Sequence[str]) -> None:
 
 
 def _key_of_files(listing: Listing, image: ImageSpec, progress: Progress) -> str:
-    """Digest every file's bytes: times and sizes can lie."""
+    """Digest every file's bytes: times and sizes are not reliable."""
 
     def digest(file: Path) -> str:
         try:
@@ -357,7 +355,7 @@ def _kept(texts: Sequence[str], kept: NDArray[np.bool_]) -> tuple[str, ...]:
 def _with_depth_note(origin: Mapping[str, Any], entry: cache.CacheEntry) -> dict[str, Any]:
     if not entry.n_widened:
         return dict(origin)
-    note = f"{entry.n_widened} scans of 8 bits were scaled by 257 to the 16 bits of the others."
+    note = f"{entry.n_widened} 8-bit scans were multiplied by 257 to match the 16-bit scans."
     return {**origin, "notes": [*origin.get("notes", ()), note]}
 
 

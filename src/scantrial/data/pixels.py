@@ -24,7 +24,7 @@ from scantrial.data.spec import ImageSpec
 
 _BLOCK_ROWS = 64
 _IN_FLIGHT = 4
-"""Images waiting for each thread: enough to keep it busy, few enough to keep memory small."""
+"""Images that wait for each thread: enough to keep it busy, few enough to save memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +123,7 @@ def write_pixels(
     UnreadableScansError
         Names all cases that cannot be read; with `skip_unreadable` only if none can.
     DataError
-        If no size (or no number of channels) was asked for and the scans have several.
+        If no size (or number of channels) was set and the scans differ in it.
     """
     n = len(listing.sources)
     shapes: dict[int, tuple[int, ...]] = {}
@@ -177,7 +177,7 @@ def _refuse_several_shapes(shapes: dict[int, tuple[int, ...]], listing: Listing)
     seen = ", ".join(f"{n} of {_words(shape)}" for shape, n in counts[:5]) + (" ..." if len(counts) > 5 else "")
     odd = [f"  {listing.sources[i]}: {_words(shape)}" for i, shape in shapes.items() if shape != usual]
     raise DataError(
-        f"the scans have {len(counts)} shapes: {seen}; those unlike the most common one:\n" + "\n".join(odd),
+        f"the scans have {len(counts)} shapes: {seen}; these differ from the most common one:\n" + "\n".join(odd),
         expected="one height, width and number of channels",
         do="set data.image.size and data.image.channels, which bring all scans to one shape",
     )

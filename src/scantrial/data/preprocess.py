@@ -2,8 +2,8 @@
 
 Two stages. The *integer stage* maps pixels to pixels of the same type (histogram equalisation, or
 nothing) and is done once. The *affine stage* is ``(pixel - centre) / width`` for each channel, the same
-for all images or with a row for each image, so that any engine can do it with the same numbers.
-With ``none`` the centre is 0 and the width 255 (or 65535): the plain division that a notebook does.
+for all images or with a row for each image, so that every engine uses the same numbers.
+With ``none`` the centre is 0 and the width 255 (or 65535): plain division, as in a notebook.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Preprocessing(Plain):
     width: tuple[float, ...] | None
 
     def check(self, images: NDArray[Any]) -> None:
-        """Refuse images of another pixel type or number of channels.
+        """Refuse images of a different pixel type or number of channels.
 
         Raises
         ------
@@ -71,7 +71,7 @@ class Preprocessing(Plain):
             raise InputError(
                 f"pixels of type {images.dtype}",
                 expected=f"{self.pixel_type}, as in training",
-                do="read the scans in the same format as those trained on",
+                do="read the scans in the same format as the training scans",
             )
         good = images.ndim == 3 if self.channels == 1 else images.ndim == 4 and images.shape[3] == self.channels
         if not good:
@@ -112,10 +112,10 @@ def fit_preprocessing(images: Pixels, cases: NDArray[np.int64], method: str) -> 
     Parameters
     ----------
     images : shape (n, height, width) or (n, height, width, 3), uint8 or uint16; may be memory-mapped
-    cases : rows of `images` to fit on: the training cases and no others
+    cases : rows of `images` to fit on: the training cases only
     method : ``none`` (scaling to [0, 1] only), ``dataset`` (mean 0 and deviation 1 over all training pixels of a
         channel), ``image`` (the same within each channel of each image), ``equalize`` (each channel's histogram
-        flattened, then scaled to [0, 1]). Deviations are those of the population. What is constant becomes 0.
+        flattened, then scaled to [0, 1]). Standard deviations are of the population. Constant pixels become 0.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def _fit_numbers(
 
 
 def _dataset_moments(images: Pixels, cases: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each channel: whole-number sums, so that neither blocks nor order can change them."""
+    """Mean and deviation of each channel: sums of whole numbers, so that blocks and order cannot change them."""
     if len(cases) == 0:
         raise InputError("normalisation 'dataset' with no training case", expected="at least one training case")
     n_channels = 1 if images.ndim == 3 else images.shape[3]
@@ -207,7 +207,7 @@ def _image_affine(images: Pixels) -> Affine:
 
 
 def _blocks(images: Pixels, cases: NDArray[np.int64]) -> Iterator[Pixels]:
-    """Yield the cases' images a few at a time, so that no float copy of a data set is ever held."""
+    """Yield the cases' images a few at a time, so that there is never a float copy of the whole data set."""
     n_at_once = max(1, _BLOCK_PIXELS // max(1, images[0].size)) if len(images) else 1
     for start in range(0, len(cases), n_at_once):
         yield images[cases[start : start + n_at_once]]

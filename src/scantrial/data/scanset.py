@@ -25,7 +25,7 @@ class ScanSet:
     images : shape (n, height, width) or (n, height, width, 3), uint8 or uint16, memory-mapped read-only
     labels : shape (n,), int64 class indices
     class_names : in the order of the class indices; for two classes the last is the positive one
-    split : shape (n,), "train", "val", "test", or "" for a case that no split holds
+    split : shape (n,), "train", "val", "test", or "" for a case in no split
     sources : n texts, where each case came from: a path relative to the source, or ``file.npy#12``
     patients : n texts, or None where patients are not known
     fingerprint : SHA-256 over pixels, labels, class names and sources
@@ -75,7 +75,7 @@ class ScanSet:
         return np.flatnonzero(self.split == split).astype(np.int64)
 
     def with_split(self, split: NDArray[np.str_]) -> ScanSet:
-        """The same scans, split otherwise."""
+        """Return the same scans with another split."""
         return replace(self, split=split)
 
     def __repr__(self) -> str:
@@ -86,7 +86,7 @@ class ScanSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseList:
-    """Labelled cases of a source, none of them decoded: enough to split and to count them.
+    """Labelled cases of a source, without their images: enough to split and to count them.
 
     Parameters are those of `ScanSet`.
     """
@@ -102,5 +102,5 @@ class CaseList:
         return len(self.labels)
 
     def with_split(self, split: NDArray[np.str_]) -> CaseList:
-        """The same cases, split otherwise."""
+        """Return the same cases with another split."""
         return replace(self, split=split)

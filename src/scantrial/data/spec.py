@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 
 class DataModel(BaseModel):
-    """Base of the data specs: unknown keys are refused, values never change."""
+    """Base of the data specs: unknown keys are errors, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -23,7 +23,7 @@ class SourceSpec(BaseModel):
 
     `name` is a catalogue name (``chest-xray``, ``pneumoniamnist``), ``phantom``, a folder, an
     ``.npz`` file or a ``.csv`` table. Further keys are options of that source and are checked by it
-    (``scantrial.data.load.check_source``): the phantom's knobs, a table's column names.
+    (``scantrial.data.load.check_source``): the phantom's options, a table's column names.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ class ImageSpec(DataModel):
     Parameters
     ----------
     size : side in pixels of the square result, or (height, width); None keeps the scans' own size,
-        which then must be one and the same
-    channels : 1 (gray) or 3 (RGB); None keeps what the scans have, which then must be one and the same
-    fit : ``stretch`` to the size, or ``pad`` with black to its shape first
+        which must then be the same for all
+    channels : 1 (gray) or 3 (RGB); None keeps the scans' own, which must then be the same for all
+    fit : ``stretch`` to the size, or ``pad`` with black to keep the proportions
     """
 
     size: Side | tuple[Side, Side] | None = None
@@ -70,28 +70,29 @@ Share = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | Lite
 
 
 class SplitSpec(DataModel):
-    """Which scans train, validate and test.
+    """Which scans are used for training, validation and test.
 
     One of four ways:
 
     * ``given``: the source's own splits.
-    * ``{train: 800, val: 200, test: 200, per: class}``: the first n of each class, in the stated order of the
-      source. Where the source has splits of its own, ``test`` is taken from its test split, ``train`` and ``val``
+    * ``{train: 800, val: 200, test: 200, per: class}``: the first n of each class, in the order of the
+      source. Where the source has its own splits, ``test`` is taken from its test split, ``train`` and ``val``
       from its training split.
     * ``{train: 0.7, val: 0.15, test: 0.15}``: fractions, stratified by class, ordered by a hash of seed and case.
-      A part that says ``given`` keeps the source's own split and the fractions share out the rest
-      (``{test: given, val: 0.2}``; what no part names is trained on).
-    * ``{folds: 5, fold: 0}``: fold `fold` tests, the next one validates, the others train.
+      A part that says ``given`` keeps the source's own split and the fractions divide the rest
+      (``{test: given, val: 0.2}``; all other cases are used for training).
+    * ``{folds: 5, fold: 0}``: fold `fold` is the test set, the next one the validation set, the others the
+      training set.
 
-    With ``by: patient`` no patient stands in two parts.
+    With ``by: patient`` no patient is in two parts.
 
     Parameters
     ----------
     train, val, test : whole numbers, fractions, or ``given``
     per : ``class``, with whole numbers
-    folds, fold : how many folds, and which of them tests, from 0
-    by : what is shared out: each ``case``, or each ``patient`` as a whole
-    seed : of the order in which fractions and folds take cases; not the seed of training
+    folds, fold : number of folds, and the test fold, counting from 0
+    by : what is divided: ``case`` (each case by itself) or ``patient`` (all cases of a patient together)
+    seed : seed of the order in which fractions and folds take cases; not the seed of training
     """
 
     train: Share | None = None
@@ -125,16 +126,16 @@ class SplitSpec(DataModel):
         shares = [share for share in (self.train, self.val, self.test) if share is not None]
         if self.folds is not None:
             if shares:
-                raise ValueError("folds and shares (train, val, test) exclude each other")
+                raise ValueError("got both folds and shares (train, val, test); expected only one of them")
             if self.fold is not None and self.fold >= self.folds:
                 raise ValueError(f"fold {self.fold} of {self.folds}: folds count from 0 to {self.folds - 1}")
             return self
         if self.fold is not None:
-            raise ValueError("fold needs folds")
+            raise ValueError("got fold without folds; expected both")
         if not shares:
-            raise ValueError("say 'given', shares (train, val, test), or folds")
+            raise ValueError("expected 'given', shares (train, val, test), or folds")
         if self.kind == "first" and (any(isinstance(s, float) for s in shares) or self.per != "class"):
-            raise ValueError("whole numbers are cases per class: give all as whole numbers, with per: class")
+            raise ValueError("whole numbers are cases per class: write all shares as whole numbers, with per: class")
         if self.kind == "first" and self.by == "patient":
             raise ValueError("the first n per class cannot keep patients apart: use fractions with by: patient")
         fractions = [share for share in shares if isinstance(share, float)]
@@ -150,12 +151,12 @@ class DataSpec(DataModel):
     ----------
     source : where the scans come from
     image : one shape for all scans
-    split : which scans train, validate and test
-    classes : class names in the order of their indices; None takes the source's own order (sorted names).
+    split : which scans are used for training, validation and test
+    classes : class names in the order of their indices; None uses the source's own order (sorted names).
         For two classes the last is the positive one.
     patient : a regular expression with one group, searched in each case's file name, that gives the patient;
-        None takes the source's own patients, if it has any
-    skip_unreadable : go on without scans that cannot be read; the report counts them
+        None uses the source's own patients, if it has any
+    skip_unreadable : continue without scans that cannot be read; the report counts them
     thumbnails : keep small pictures of the cases in the study folder
     """
 
@@ -182,7 +183,7 @@ class DataSpec(DataModel):
         try:
             n_groups = re.compile(pattern).groups
         except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+            raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
         if n_groups != 1:
             raise ValueError(f"{pattern!r} has {n_groups} groups; expected one, (...), around the patient")
         return pattern

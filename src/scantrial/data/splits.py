@@ -1,4 +1,4 @@
-"""Which scans train, validate and test: the four ways of `SplitSpec`, carried out.
+"""Which scans are used for training, validation and test: the four ways of `SplitSpec`.
 
 Every choice is ordered by a hash of the split's seed and the case's source (or patient), so that it is the same on any
 machine and does not depend on the order in which files were found.
@@ -30,14 +30,14 @@ def apply_split(scans: Cases, spec: SplitSpec) -> Cases:
     """Split scans, decoded or only listed, as `spec` says.
 
     * *given*: the source's own splits, of the parts that are named.
-    * *first*: in the stated order of the source, class by class. Where the source has a test split of its own, ``test``
+    * *first*: in the order of the source, class by class. Where the source has its own test split, ``test``
       is taken from it; else the source's training cases (and those in no split) give train, val and test one after the
       other. ``val`` comes after ``train``.
-    * *fractions*: see `share_out`. Where a part says ``given``, it keeps its cases, the fractions share out all others,
-      and what is left trains, unless ``train`` has a fraction of its own.
-    * *folds*: `share_out` in equal shares; fold `fold` tests, the next one validates, the others train.
+    * *fractions*: see `share_out`. A part that says ``given`` keeps its cases, the fractions divide all others, and
+      the rest is used for training, unless ``train`` has its own fraction.
+    * *folds*: `share_out` in equal shares; fold `fold` is for test, the next for validation, the others for training.
 
-    With ``by: patient`` the patients are shared out, not the cases. Beside a ``given`` part, the other cases of its
+    With ``by: patient`` the patients are divided, not the cases. If a part is ``given``, the other cases of its
     patients are left out (``origin["left_out"]`` counts them).
 
     Raises
@@ -48,8 +48,8 @@ def apply_split(scans: Cases, spec: SplitSpec) -> Cases:
     """
     if spec.by == "patient" and scans.patients is None:
         raise DataError(
-            "a split by patient needs to know the patients, and this source does not name them",
-            do="give data.patient, a regular expression with one group that finds the patient in each file's name",
+            "a split by patient needs the patient of each scan, and this source does not give it",
+            do="set data.patient, a regular expression with one group that finds the patient in each file's name",
         )
     ways = {"folds": _folds, "first": _first, "given": _given, "fractions": _fractions}
     split = ways[spec.kind](scans, spec)
@@ -61,13 +61,13 @@ def apply_split(scans: Cases, spec: SplitSpec) -> Cases:
 
 
 def share_out(labels: NDArray[np.int64], groups: Sequence[str], shares: Mapping[str, float], *, seed: int) -> Parts:
-    """Share out cases so that no group is torn and every class is divided as asked, as well as can be.
+    """Divide cases so that each group stays together and every class is divided as closely as possible as asked.
 
     Groups are taken in the order of their hash. Each goes to the part where it lessens the sum of squared shortfalls
-    (asked minus present, class by class) the most; among equal ones to the part that is shortest in all, then to the
-    first. Where as few groups of a class are left as there are parts without that class, one of those parts gets it.
+    (asked minus present, class by class) the most; if equal, to the part with the largest total shortfall, then to the
+    first. If only as many groups of a class are left as there are parts without that class, one of those parts gets it.
     With one case in each group the number of each class in each part is within one of the number asked, unless a
-    part asks for less than one case of a class: it gets one all the same.
+    part asks for less than one case of a class: it still gets one.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def _best_part(
     candidates = [part for part in short if part in urgent] or list(short)
 
     def gain(part: str) -> tuple[float, float]:
-        # Rounded, so that sums taken in another order do not break ties otherwise.
+        # Rounded, so that the order of a sum cannot decide a tie.
         wanted = sum(count * short[part][label] for label, count in counts.items())
         return round(wanted, 6), round(sum(short[part].values()), 6)
 
@@ -131,7 +131,7 @@ def _folds(scans: ScanSet | CaseList, spec: SplitSpec) -> Parts:
     n_folds = spec.folds or 0
     if spec.fold is None:
         raise DataError(
-            f"{n_folds} folds, but not which of them tests",
+            f"{n_folds} folds without the number of the test fold",
             expected=f"fold: a number from 0 to {n_folds - 1}",
             do=f"write split: {{folds: {n_folds}, fold: 0}}",
         )
@@ -149,16 +149,16 @@ def _asked(spec: SplitSpec) -> dict[Split, int | float | str]:
 
 
 def _given(scans: ScanSet | CaseList, spec: SplitSpec) -> Parts:
-    """Keep the source's own parts where the spec says so; every other case is unused yet."""
+    """Keep the source's own parts where the spec says so; every other case is unused so far."""
     keep = [part for part, share in _asked(spec).items() if share == "given"]
     missing = [part for part in keep if not (scans.split == part).any()]
     if missing:
         raise DataError(
-            f"the source has no {listed(missing)} split of its own; it has {_counts(scans)}",
+            f"the source has no {listed(missing)} split; it has {_counts(scans)}",
             expected="a validation split, and a locked test set" if "test" in missing else None,
-            do="write split: {test: given, val: 0.2}: the rest trains"
+            do="write split: {test: given, val: 0.2}; the rest is used for training"
             if missing == ["val"]
-            else "share the cases out, for instance split: {train: 0.7, val: 0.15, test: 0.15}",
+            else "divide the cases, for example split: {train: 0.7, val: 0.15, test: 0.15}",
         )
     split = np.where(np.isin(scans.split, keep), scans.split, UNUSED).astype("U5")
     if spec.by == "patient" and scans.patients is not None:
@@ -174,7 +174,7 @@ def _expect_apart(patients: Sequence[str], split: Parts) -> None:
     torn = sorted(patient for patient, found in parts.items() if len(found) > 1)
     if torn:
         raise DataError(
-            f"{len(torn)} patients stand in more than one of the source's own splits: {listed(torn[:5])}"
+            f"{len(torn)} patients are in more than one of the source's own splits: {listed(torn[:5])}"
             + (", ..." if len(torn) > 5 else ""),
             expected="each patient in one split (by: patient)",
             do="keep only the test split as given, {test: given, val: 0.2, by: patient}: other cases of its patients "
@@ -198,7 +198,8 @@ def _first(scans: ScanSet | CaseList, spec: SplitSpec) -> Parts:
             if sum(wanted.values()) > len(pool):
                 parts = listed(f"{part} {n}" for part, n in wanted.items())
                 faults.append(
-                    f"class {name!r}: {sum(wanted.values())} wanted ({parts}), {len(pool)} there ({pool_name})"
+                    f"class {name!r}: {sum(wanted.values())} cases asked for ({parts}), "
+                    f"{len(pool)} available ({pool_name})"
                 )
             else:
                 _deal(split, pool, wanted)
@@ -229,7 +230,7 @@ def _fractions(scans: ScanSet | CaseList, spec: SplitSpec) -> Parts:
 
 
 def _left_out(scans: ScanSet | CaseList, spec: SplitSpec) -> NDArray[np.bool_]:
-    """Mark the cases that cannot be shared out because their patient stands in a part that is kept as given."""
+    """Mark the cases that cannot be divided because their patient is in a part that is kept as given."""
     if spec.kind != "fractions" or spec.by != "patient" or scans.patients is None:
         return np.zeros(len(scans), dtype=bool)
     kept = _given(scans, spec) != UNUSED
@@ -243,15 +244,15 @@ def _counts(scans: ScanSet | CaseList) -> str:
 
 
 def _expect_usable(scans: ScanSet | CaseList, split: Parts) -> None:
-    """Refuse a split that cannot carry a trial, with all that is wrong with it."""
+    """Refuse a split that is not enough for a trial, with all its faults."""
     faults = []
     for part in SPLITS:
         present = set(np.unique(scans.labels[split == part]).tolist())
         absent = [name for label, name in enumerate(scans.class_names) if label not in present]
         if not present:
-            faults.append(f"no scan is left for {part}" + (": a locked test set is needed" if part == "test" else ""))
+            faults.append(f"{part} has no scan" + (": a locked test set is needed" if part == "test" else ""))
         elif part == "train" and len(present) < 2:
-            faults.append(f"only one class trains: {scans.class_names[min(present)]!r}")
+            faults.append(f"train has only one class: {scans.class_names[min(present)]!r}")
         elif part != "train" and absent:
             faults.append(f"{part} has no scan of class {listed(map(repr, absent))}")
     if faults:
@@ -259,5 +260,5 @@ def _expect_usable(scans: ScanSet | CaseList, split: Parts) -> None:
             "; ".join(faults),
             expected="scans for train, val and test, at least two classes in train, every class in val and in test",
             do="name train, val and test in data.split, with larger shares where a class is rare; where the source has "
-            "a test split of its own, {test: given, val: 0.2} keeps it and the rest trains",
+            "its own test split, {test: given, val: 0.2} keeps it and uses the rest for training",
         )

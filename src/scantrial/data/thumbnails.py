@@ -15,8 +15,8 @@ def thumbnail_png(image: Pixels, side: int = 128) -> bytes:
     """Encode an image as a PNG whose longer side is at most `side` pixels.
 
     16 bits become 8 linearly over the whole range (0 to 65535 becomes 0 to 255, rounded), with no stretching of
-    the contrast: a scan that uses a small part of its range looks dark here too. An image that is small
-    already is not enlarged. Equal images give equal bytes.
+    the contrast: a scan that uses a small part of its range looks dark here too. A small image
+    is not enlarged. Equal images give equal bytes.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ def build_figures(view: ReportView) -> ReportFigures:
         reliability=_reliability(view),
         decision=_decision(view),
         power=None if view.judgement.outlook is None else power_curves(view.judgement.outlook),
-        variance=None if primary is None else variance_bars(primary, title="What the uncertainty is due to"),
+        variance=None if primary is None else variance_bars(primary, title="Sources of uncertainty"),
         ranking=tuple(ranking_figure(one, view.labels, title=_of_class(view, one.class_name)) for one in view.curves),
         histograms=None if view.audit is None else histogram_figure(view.audit),
     )
@@ -66,11 +66,9 @@ def _of_class(view: ReportView, class_name: str) -> str:
 
 
 def shared_domains(view: ReportView) -> dict[str, Domain | None]:
-    """Return one axis for all arms' accuracy, and one for their loss.
+    """Return one axis for all arms' accuracy, and one for their loss; None lets each arm have its own.
 
-    Arms whose losses are different quantities share none, nor do arms of which one has four times another's loss.
-
-    None lets each arm have its own.
+    Arms share no axis of losses where these are different quantities, or one is more than four times another.
     """
     records = [[record for run in arm.runs for record in run.history] for arm in view.arms]
     accuracies = [v for arm in records for r in arm for v in (r.train_accuracy, r.val_accuracy)]
@@ -104,7 +102,7 @@ def _confusion(view: ReportView) -> Figure | None:
         view.data.class_names,
         title="Confusion matrices on test",
         caption=f"Test cases by true class (rows) and decision (columns), summed over {summed}: each case counts once "
-        "a run. A cell is the stronger in colour, the larger its share of its true class.",
+        "per run. The larger a cell's share of its true class, the stronger its colour.",
     )
 
 

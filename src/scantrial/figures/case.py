@@ -1,4 +1,4 @@
-"""Draw one case as a picture: the scan at the left, what the arms said at the right."""
+"""Draw one case as a picture: the scan at the left, the predictions of the arms at the right."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Line = tuple[str, int, str]
 
 
 def case_png(view: CaseView) -> bytes:
-    """Draw the case: its picture, enlarged, beside what every arm said."""
+    """Draw the case: its picture, enlarged, beside the predictions of every arm."""
     table = [(f"{arm.label}: {view.verdict(arm)}", arm.right) for arm in view.arms]
     details = [_spread(view, arm) for arm in view.arms]
     return draw_case(view.thumbnail, heading=view.heading(), rows=table, details=details)
 
 
 def _spread(view: CaseView, arm: ArmCase) -> str:
-    """Say every run's probability of the true class."""
+    """List every run's probability of the true class."""
     index = view.class_names.index(view.true_class)
     shown = [f"{seed.seed}: {proportion(seed.y_prob[index])}" for seed in arm.seeds]
     return f"{view.true_class}, % by seed: {', '.join(shown)}" if shown else ""

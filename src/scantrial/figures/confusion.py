@@ -20,7 +20,7 @@ def confusion_matrices(
 ) -> Figure:
     """Draw one panel an arm: true classes in rows, decisions in columns, counts in the cells.
 
-    A cell is the stronger in colour, the larger its share of its true class.
+    The larger a cell's share of its true class, the stronger its colour.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def confusion_matrices(
     }
     table = pa.Table.from_pylist(rows, schema=pa.schema(list(kinds.items())))
     charts = [_confusion_panel(arm, class_names) for arm in matrices]
-    cells = "; ".join(f"{r['arm']}: {r['cases']} of {r['truth']} decided {r['decision']}" for r in rows)
+    cells = "; ".join(f"{r['arm']}: {r['cases']} of {r['truth']} classified as {r['decision']}" for r in rows)
     return build_figure(charts, table=table, title=title, caption=caption, alt_text=f"{title}. {cells}.")
 
 

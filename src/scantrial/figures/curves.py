@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from scantrial.core.errors import InputError
+from scantrial.core.format import percent
 from scantrial.core.plain import as_plain
 from scantrial.core.records import EpochRecord
 from scantrial.figures.figure import ROWS, Figure, build_figure, inline
@@ -36,7 +37,7 @@ def learning_curves(
     """Draw accuracy (left) and loss (right) over epochs, training and validation, every seed and their mean.
 
     `runs` gives each seed's epochs, `chosen` each seed's chosen epoch. Domains fix an axis, so that several arms
-    can be read side by side; without them each axis fits its data. Numbers that are not finite leave a gap.
+    can be compared side by side; without them each axis fits its data. Numbers that are not finite leave a gap.
 
     Raises
     ------
@@ -146,17 +147,17 @@ def _value_axis(quantity: str) -> alt.Axis:
 
 def _curve_caption(runs: Mapping[int, History], borders: Mapping[int, int], *, chosen: Mapping[int, int | None]) -> str:
     lengths = {len(history) for history in runs.values()}
-    seeds = "one seed" if len(runs) == 1 else f"{len(runs)} seeds: each a thin line, their mean a bold one"
+    seeds = "one seed" if len(runs) == 1 else f"{len(runs)} seeds: thin lines, and their mean in bold"
     parts = [
         f"Training (solid) and validation (dashed), {seeds}.",
-        "Training values are means over an epoch while the weights move; validation values are of the epoch's end.",
+        "Training values are means over an epoch while weights change; validation values are from the epoch's end.",
     ]
     if any(epoch is not None for epoch in chosen.values()):
         parts.append("A ring marks the epoch whose weights were kept.")
     if borders:
-        parts.append("Dotted lines are round borders: the weights go on, the optimiser and schedule start afresh.")
+        parts.append("Dotted lines separate rounds: the weights are kept, the optimiser and schedule restart.")
     if len(lengths) > 1:
-        parts.append("Not all runs are equally long; the mean is over those that reached an epoch.")
+        parts.append("Runs differ in length; the mean at an epoch is over the runs that reached it.")
     return " ".join(parts)
 
 
@@ -169,7 +170,7 @@ def _curve_alt(table: pa.Table, title: str) -> str:
         if not values:
             return "no number"
         mean = float(np.mean(values))
-        return f"{100 * mean:.1f} %" if column.endswith("accuracy") else f"{mean:.3g}"
+        return percent(mean, 1) if column.endswith("accuracy") else f"{mean:.3g}"
 
     names = {"train": "training", "val": "validation"}
     moves = [

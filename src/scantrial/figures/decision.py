@@ -1,4 +1,4 @@
-"""The decision curve: net benefit of acting on each arm's networks, beside acting on everybody and on nobody."""
+"""The decision curve: net benefit of acting on each arm's networks, compared with acting on everybody and nobody."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_ARMS = len(COLOURS)
 
 
 def decision_curves(arms: Mapping[str, DecisionCurve], *, title: str) -> Figure:
-    """Draw net benefit (Vickers and Elkin 2006) over the probability at which one would act; `arms` is by label."""
+    """Draw net benefit (Vickers and Elkin 2006) over the threshold of probability for acting; `arms` is by label."""
     first = next(iter(arms.values()))
     lines = {
         **{label: (curve, curve.model) for label, curve in arms.items()},
@@ -38,9 +38,9 @@ def decision_curves(arms: Mapping[str, DecisionCurve], *, title: str) -> Figure:
         [_panel(list(lines), top=top)],
         table=pa.Table.from_pylist(rows, schema=pa.schema(kinds)),
         title=title,
-        caption="Net benefit, the share of cases found less the share of false alarms at their weight, over the "
-        "probability above which one would act; the share of positive cases is that of the test set. An arm is of use "
-        "where its line lies above both others. One line an arm: its first seed.",
+        caption="Net benefit (the share of true positives minus the weighted share of false positives) over the "
+        "probability above which one would act, at the prevalence of the test set. An arm is useful where its line is "
+        "above both other lines. One line per arm: its first seed.",
         alt_text=f"{title}: one line for each of {', '.join(lines)}.",
     )
 

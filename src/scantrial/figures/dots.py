@@ -1,4 +1,4 @@
-"""One dot a run: a metric of every run, with each arm's mean."""
+"""One dot per run: a metric of every run, with each arm's mean."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scantrial.figures.palette import BLUE, INK
 def metric_dots(values: Mapping[str, Mapping[int, float]], *, metric: Metric, split: str) -> Figure:
     """Draw one metric with a dot for every run and a line at each arm's mean; `values` is by arm, then seed.
 
-    The chart shows values; it says nothing on whether arms differ. Values that are not finite are left out.
+    The chart shows values; it does not say whether arms differ. Values that are not finite are left out.
     """
     rows = [
         {"arm": arm, "seed": seed, "value": float(value)}
@@ -39,13 +39,13 @@ def metric_dots(values: Mapping[str, Mapping[int, float]], *, metric: Metric, sp
         x=x, y=y
     )
     mean = base.mark_tick(thickness=2.5, size=20, color=INK).encode(x=alt.X("mean(value):Q"), y=y)
-    title = f"{metric.title} on {split}, one dot a run"
+    title = f"{metric.title} on {split}, one dot per run"
     return build_figure(
         [(dots + mean).properties(width=340, height=alt.Step(30))],
         table=table,
         title=title,
         caption="Each dot is one run (one seed); the line is the mean over an arm's seeds. "
-        "The axis does not start at zero. The scatter of dots is over seeds only: data and splits are the same.",
+        "The axis does not start at zero. Dots vary by seed only: data and splits are the same.",
         alt_text=_dots_alt(values, metric, title),
     )
 

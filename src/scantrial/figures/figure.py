@@ -85,7 +85,7 @@ class Figure(Plain):
 
 
 ROWS: Any = alt.NamedData(name="rows")
-"""Stands for the figure's table in a chart; `build_figure` puts the rows in."""
+"""Placeholder for the figure's table in a chart; `build_figure` puts the rows in."""
 
 
 def inline(rows: Sequence[Mapping[str, Any]]) -> Any:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS, Metric
-from scantrial.core.format import spread_words
+from scantrial.core.format import minus, percent, spread_words
 from scantrial.figures.figure import ROWS, Figure, build_figure, inline
 from scantrial.figures.palette import BLUE, GRID, INK, MUTED
 
@@ -53,7 +53,7 @@ def forest_plot(comparison: Comparison, *, title: str) -> Figure:
 
 
 _WIDTH = 360
-"""Of the plot in pixels; the verdicts stand in a column to its right, clear of the intervals."""
+"""Of the plot in pixels; the verdicts are in a column to its right, clear of the intervals."""
 
 _KINDS = {
     "comparison": pa.string(),
@@ -91,7 +91,7 @@ def _axis() -> alt.Axis:
 
 def _axis_title(metric: Metric) -> str:
     unit = ", points" if metric.unit == "proportion" else ""
-    turned = "" if metric.higher_is_better else " (turned round)"
+    turned = "" if metric.higher_is_better else " (sign reversed)"
     return f"difference in {metric.title if metric.title.isupper() else metric.title.lower()}{turned}{unit}"
 
 
@@ -103,17 +103,17 @@ def _band(margin: float | None, scale: float) -> list[Any]:
 
 
 def _caption(comparison: Comparison) -> str:
-    level = f"{100 * comparison.level:g} %"
+    level = f"{percent(comparison.level)} CI"
     n = len(comparison.comparisons)
     spread = spread_words(*(item.result.n_seeds for item in comparison.comparisons))
     parts = [
         "Right of the line at 0 the arm named first is better.",
-        f"Thick: {level} interval, counting {spread}.",
+        f"Thick: {level}, counting {spread}.",
     ]
     if n > 1:
-        parts.append(f"Thin: the same for all {n} comparisons together.")
+        parts.append(f"Thin: the simultaneous {level} for all {n} comparisons.")
     parts.append(
-        "No margin was declared, so nothing can be called equivalent."
+        "No margin was declared, so arms cannot be called equivalent."
         if comparison.margin is None
         else "Grey: the declared margin, inside which arms count as equivalent."
     )
@@ -122,7 +122,7 @@ def _caption(comparison: Comparison) -> str:
 
 def _alt(rows: list[dict[str, Any]], title: str) -> str:
     spans = [
-        f"{row['comparison']}: {row['effect']:.3g} ({row['low']:.3g} to {row['high']:.3g}), {row['verdict']}"
+        f"{row['comparison']}: {minus('{effect:.3g} ({low:.3g} to {high:.3g})'.format(**row))}, {row['verdict']}"
         for row in rows
     ]
     return f"{title}. {'; '.join(spans)}."

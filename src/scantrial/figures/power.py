@@ -12,7 +12,7 @@ from scantrial.analysis.outlook import seeds_of_curve
 from scantrial.analysis.plan_words import size_words
 from scantrial.analysis.power import POWER, PowerCurve
 from scantrial.analysis.power_table import PowerPlan
-from scantrial.core.format import counted
+from scantrial.core.format import counted, percent
 from scantrial.core.plain import as_plain
 from scantrial.figures.figure import ROWS, Figure, build_figure, inline
 from scantrial.figures.palette import BLUE, INK, MUTED
@@ -24,7 +24,7 @@ _TITLES = {"seeds": "seeds", "cases": "test cases"}
 def power_curves(plan: PowerPlan) -> Figure:
     """Draw the smallest difference that a design shows, over its seeds (left) and over its test cases (right).
 
-    A dashed line stands at the difference that was asked about, a ring at the design as planned. The table also has
+    A dashed line marks the difference that was asked about, a ring the design as planned. The table also has
     the power for that difference.
     """
     design = plan.design
@@ -36,7 +36,7 @@ def power_curves(plan: PowerPlan) -> Figure:
         charts,
         table=power_table(plan),
         title="What this design can show",
-        caption=f"The smallest true difference that would be found with a probability of {100 * POWER:.0f} %: left "
+        caption=f"The smallest true difference that would be found with a probability of {percent(POWER)}: left "
         f"with {counted(design.n_cases, 'test case')}, right with {counted(seeds_of_curve(design), 'seed')}. A ring "
         f"marks the design as planned.{line} {plan.basis.source[0].upper()}{plan.basis.source[1:]}.",
         alt_text=_alt(plan),

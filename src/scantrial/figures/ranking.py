@@ -1,4 +1,4 @@
-"""ROC and precision-recall curves: one line an arm, its seeds as a band, the thresholds that were fixed as points."""
+"""ROC and precision-recall curves: one line per arm, its seeds as a band, fixed thresholds as points."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import pyarrow as pa
 
-from scantrial.core.format import counted, proportion
+from scantrial.core.format import counted, percent
 from scantrial.figures.decision import COLOURS, MAX_ARMS
 from scantrial.figures.figure import ROWS, Figure, build_figure, inline
 from scantrial.figures.palette import MUTED
@@ -122,13 +122,13 @@ def _caption(curves: ClassCurves, n_drawn: int, rules: list[str]) -> str:
     if n_runs > 1:
         parts.append(
             f"Line: the mean of up to {n_runs} seeds at each point of the horizontal axis (vertical averaging). Band: "
-            "from the lowest to the highest seed at that point; it shows how far trainings scatter and is no "
-            "confidence interval, for the cases are the same."
+            "from the lowest to the highest seed at that point; it shows seed-to-seed variation and is not a "
+            "confidence interval, because the cases are the same."
         )
     if rules:
-        parts.append("Points: the thresholds that were fixed without the test cases, in the mean over seeds.")
+        parts.append("Points: thresholds fixed without the test cases, averaged over seeds.")
     parts.append(
-        f"Dashed: what chance gives; precision depends on the share of the class here, {proportion(curves.share)} %."
+        f"Dashed: what chance gives; precision depends on the prevalence of the class here, {percent(curves.share, 1)}."
     )
     return " ".join(parts)
 
@@ -137,5 +137,5 @@ def _alt(title: str, drawn: Mapping[str, ArmRankingCurves]) -> str:
     parts = []
     for arm, found in drawn.items():
         at = min(range(len(found.roc.x)), key=lambda i: abs(found.roc.x[i] - 0.1))
-        parts.append(f"{arm}: sensitivity {found.roc.mean[at]:.2f} at {proportion(1 - found.roc.x[at])} % specificity")
+        parts.append(f"{arm}: sensitivity {found.roc.mean[at]:.2f} at {percent(1 - found.roc.x[at], 1)} specificity")
     return f"{title}. {'; '.join(parts)}."

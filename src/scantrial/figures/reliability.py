@@ -20,9 +20,9 @@ _MAX_POINTS = 120
 
 
 def reliability_diagram(arms: Mapping[str, Mapping[int, Calibration]], *, title: str) -> Figure:
-    """Draw how often class 1 was so, over the probability that was given; `arms` is by label, then seed.
+    """Draw the observed share of class 1 over its predicted probability; `arms` is by label, then seed.
 
-    The line is the isotonic fit of the outcome (Dimitriadis, Gneiting and Jordan 2021); grey is where it would lie,
+    The line is the isotonic fit of the outcome (Dimitriadis, Gneiting and Jordan 2021); grey is where it would be,
     at each probability, if the arm's first seed were perfectly calibrated.
     """
     rows = [row for arm, runs in arms.items() for seed, found in runs.items() for row in _rows(arm, seed, found)]
@@ -31,10 +31,9 @@ def reliability_diagram(arms: Mapping[str, Mapping[int, Calibration]], *, title:
         [_panel(arm, min(runs)) for arm, runs in arms.items()],
         table=table,
         title=title,
-        caption="Each line is one seed: the share of cases that truly were positive (isotonic fit) over the "
-        "probability that was given. On the diagonal the two agree; below it the network is too sure that a case is "
-        "positive. Grey: where the first seed's line would lie, 9 times in 10 at each point, if its probabilities were "
-        "right.",
+        caption="Each line is one seed: the observed share of positive cases (isotonic fit) over the predicted "
+        "probability. On the diagonal the two agree; below it the predicted probability is too high. Grey: where the "
+        "first seed's line would be, 9 times in 10 at each point, if its probabilities were calibrated.",
         alt_text=_alt(arms, title),
     )
 
@@ -72,8 +71,8 @@ def _kept(observed: Any) -> Any:
 def _panel(arm: str, first_seed: int) -> Any:
     scale = alt.Scale(domain=[0, 1], nice=False)
     axis: dict[str, Any] = {"format": "~%", "tickCount": 5, "domain": False, "ticks": False}
-    x = alt.X("p:Q", title="probability given", scale=scale, axis=alt.Axis(grid=False, **axis))
-    y = alt.Y("observed:Q", title="share truly positive", scale=scale, axis=alt.Axis(**axis))
+    x = alt.X("p:Q", title="predicted probability", scale=scale, axis=alt.Axis(grid=False, **axis))
+    y = alt.Y("observed:Q", title="observed share of positives", scale=scale, axis=alt.Axis(**axis))
     base = alt.Chart(ROWS).transform_filter(alt.FieldEqualPredicate(field="arm", equal=arm))
     first = base.transform_filter(alt.FieldEqualPredicate(field="seed", equal=first_seed))
     ends = inline([{"p": 0.0, "observed": 0.0}, {"p": 1.0, "observed": 1.0}])

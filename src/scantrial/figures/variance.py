@@ -12,7 +12,7 @@ import pyarrow as pa
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.mrmc import ContrastResult
-from scantrial.core.format import counted
+from scantrial.core.format import counted, minus
 from scantrial.figures.figure import ROWS, Figure, build_figure
 from scantrial.figures.palette import BLUE, INK, VERMILLION
 
@@ -22,13 +22,13 @@ _COLOURS = {SEEDS: VERMILLION, CASES: BLUE, BOTH: "#cc79a7"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VarianceParts:
-    """The parts of the variance of one effect, as estimated: none is cut off at 0, so that one may be negative.
+    """The parts of the variance of one effect, as estimated: not cut off at 0, so a part may be negative.
 
     Parameters
     ----------
-    seeds : of training again, on cases without end; falls with the number of seeds
+    seeds : of training again, with infinitely many cases; falls with the number of seeds
     cases : of other cases, whatever the number of seeds
-    both : of what other cases do to each training by itself; falls with seeds and with cases
+    both : of how other cases affect each training separately; falls with seeds and with cases
     """
 
     seeds: float
@@ -121,21 +121,25 @@ def _caption(comparison: Comparison, shown: Sequence[tuple[Compared, VariancePar
     number = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     parts = [
         f"The variance of each difference in {METRICS[comparison.metric].title} with {number} seeds and "
-        f"{counted(comparison.n_cases, 'test case')}, by what it is due to. Seeds: training again; more seeds lessen "
-        "it. Cases: another test set; only more cases lessen it. Seeds × cases: what another test set does to each "
-        "training by itself; either lessens it."
+        f"{counted(comparison.n_cases, 'test case')}, by source. Seeds: training again; more seeds reduce it. Cases: "
+        "another test set; only more cases reduce it. Seeds × cases: how another test set affects each training "
+        "separately; more seeds or more cases reduce it."
     ]
     if any(min(found.seeds, found.cases, found.both) < 0 for _, found in shown):
-        parts.append("The parts are estimates and not cut off: one to the left of 0 is too small to be told from none.")
+        parts.append(
+            "The parts are estimates and may be negative: a negative part is too small to be distinguished from zero."
+        )
     if any(found.cases < 0 for _, found in shown):
-        parts.append("Interval and verdict count cases below 0 as 0, and no less than these trained networks show.")
+        parts.append(
+            "Intervals and verdicts count negative cases as 0, and never less than these trained networks show."
+        )
     return " ".join(parts)
 
 
 def _alt(shown: Sequence[tuple[Compared, VarianceParts]], title: str) -> str:
     spans = [
-        f"{item.result.contrast.title}: seeds {parts.seeds:.3g}, cases {parts.cases:.3g}, "
-        f"both together {parts.both:.3g}"
+        f"{item.result.contrast.title}: "
+        + minus(f"seeds {parts.seeds:.3g}, cases {parts.cases:.3g}, both together {parts.both:.3g}")
         for item, parts in shown
     ]
     return f"{title}. {'; '.join(spans)}."

@@ -1,4 +1,4 @@
-"""One case under every arm: what each network said about one scan, and whether it was right."""
+"""One case under every arm: what each network predicted for one scan, and whether it was right."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scantrial.core.errors import InputError
-from scantrial.core.format import proportion
+from scantrial.core.format import counted, percent
 from scantrial.core.names import listed, nearest
 from scantrial.core.plain import LEFT_OUT, Plain, fields_of
 from scantrial.core.records import Split, SplitPredictions
@@ -50,7 +50,7 @@ class ArmCase(Plain):
 
     @property
     def n_right(self) -> int:
-        """Number of runs that decided rightly."""
+        """Number of runs that were right."""
         return sum(seed.right for seed in self.seeds)
 
     def _content(self) -> dict[str, Any]:
@@ -94,25 +94,21 @@ class CaseView(Plain):
             return "no finished run with a prediction"
         p = arm.y_prob[self.class_names.index(arm.decision)]
         word = "right" if arm.right else "wrong"
-        return f"{arm.decision} {proportion(p, 2)} %, {word}; right in {arm.n_right} of {_runs(len(arm.seeds))}"
+        return f"{arm.decision} {percent(p, 2)}, {word}; right in {arm.n_right} of {counted(len(arm.seeds), 'run')}"
 
     def _arm_lines(self, arm: ArmCase) -> list[str]:
         lines = [f"{arm.label}: {self.verdict(arm)}"]
         for seed in arm.seeds:
             shown = zip(self.class_names, seed.y_prob, strict=True)
-            chances = ", ".join(f"{name} {proportion(p, 2)} %" for name, p in shown)
+            chances = ", ".join(f"{name} {percent(p, 2)}" for name, p in shown)
             lines.append(f"  seed {seed.seed}: {chances} ({'right' if seed.right else 'wrong'})")
         return lines
-
-
-def _runs(n: int) -> str:
-    return f"{n} run" if n == 1 else f"{n} runs"
 
 
 def case_view(folder: StudyFolder, case: int, *, arm: str | None = None, seed: int | None = None) -> CaseView:
     """Return one case under every arm, or under one arm or seed.
 
-    That a test case is looked at is logged before anything of it is read, even where no run has judged it yet.
+    Looking at a test case is logged before anything of it is read, even where no run has predicted it yet.
 
     Raises
     ------
@@ -133,7 +129,7 @@ def case_view(folder: StudyFolder, case: int, *, arm: str | None = None, seed: i
 def build_case(
     arms: Mapping[str, str], row: Mapping[str, Any], parts: _Parts, class_names: tuple[str, ...]
 ) -> CaseView:
-    """Build the view of one case from what was read of it; who reads test rows has logged it.
+    """Build the view of one case from what was read of it; the caller has logged any reading of test rows.
 
     Parameters
     ----------
@@ -157,7 +153,7 @@ def build_case(
 
 
 def _chosen_arms(plan: Plan, wanted: str | None) -> dict[str, str]:
-    """Return what to call each arm by its name: all, or the one that is wanted by its name or label."""
+    """Return what to call each arm by its name: all, or the one with this name or label."""
     labels = plan.labels
     if wanted is None:
         return labels

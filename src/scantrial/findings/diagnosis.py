@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.analysis.diagnosis.curve import Guessing, LearningCurve, curves_of, guessing_of
+from scantrial.analysis.diagnosis.curve_words import arm_paragraph, caveats, factor_paragraph
 from scantrial.analysis.diagnosis.diagnose import RoundDiagnosis, diagnose_arm
-from scantrial.analysis.diagnosis.words import arm_paragraph, caveats, factor_paragraph
 from scantrial.analysis.diagnosis.workings import CurveFinding
 from scantrial.analysis.gap_words import shift_words, train_gap_words
 from scantrial.analysis.gaps import Gap, GapStep, Leakage, ShiftEvidence, TwoSample, accuracy_gap, explain_gap
@@ -24,7 +24,7 @@ from scantrial.recipe.spec import Recipe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmDiagnosis(Plain):
-    """What an arm's curves and gaps show; each text is made of the numbers beside it.
+    """What an arm's curves and gaps show; each text is made from the numbers beside it.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class StudyDiagnosis(Plain):
 
     Parameters
     ----------
-    factors : of each setting that alone tells some arms apart, how the curves go along with it
+    factors : for each setting that is the only difference between some arms, how the curves change with it
     caveats : what limits the diagnoses
     """
 
@@ -164,7 +164,7 @@ def _correct(runs: Sequence[RunData], split: Split) -> NDArray[np.bool_]:
 
 
 def _groups(part: SplitPredictions, patients: Mapping[int, str] | None) -> NDArray[Any] | None:
-    """Return the patient of each case of a split; None where each case is of a patient of its own, as far as known."""
+    """Return the patient of each case of a split; None where each case is its own patient, as far as known."""
     if patients is None:
         return None
     named = np.array([patients.get(int(case), f"case {case}") for case in part.cases])
@@ -178,7 +178,7 @@ def _gap_findings(train_gap: Gap | None, test_gap: Gap | None) -> list[CurveFind
         "LC017": (test_gap, test_gap is not None and test_gap.is_beyond_chance),
     }
     return [
-        CurveFinding(code=code, state="not applicable", reason="there are no predictions of both splits")
+        CurveFinding(code=code, state="not applicable", reason="predictions of one split are missing")
         if gap is None
         else CurveFinding(code=code, state="found" if found else "clear", numbers=gap.to_dict())
         for code, (gap, found) in holds.items()
@@ -248,7 +248,7 @@ def _recall(runs: Sequence[RunData], index: int) -> float:
 def _factors(
     arms: Sequence[DiagnosedArm], rounds: Mapping[str, Sequence[RoundDiagnosis]]
 ) -> list[tuple[str, tuple[str, ...]]]:
-    """Tell of each setting in which arms differ and in nothing else, from the last round that all of them have."""
+    """Describe each setting that is the only difference between arms, at the last round that all of them have."""
     found = []
     for key in arms[0].differing if len(arms) > 1 else ():
         alike = _differing_only_in(key, arms)

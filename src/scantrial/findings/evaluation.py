@@ -1,7 +1,7 @@
-"""How far each arm's probabilities can be believed, and what it does at a chosen threshold.
+"""Each arm's calibration, and its results at chosen thresholds.
 
 Everything that is chosen here (a temperature, a threshold) is chosen on validation cases, run by run, and then applied
-to the test cases as it is.
+unchanged to the test cases.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from scantrial.analysis.selection import WinnerScore, score_of_winner
 from scantrial.analysis.summary import SeedSummary, summarise
 from scantrial.analysis.thresholds import TARGET_SENSITIVITY, Threshold, threshold_at_half, threshold_for_sensitivity
 from scantrial.core.errors import InputError
+from scantrial.core.format import percent
 from scantrial.core.plain import LEFT_OUT, Plain, fields_of
 from scantrial.core.records import Split, SplitPredictions
 from scantrial.findings.judging import run_scores
@@ -98,11 +99,11 @@ class ArmEvaluation(Plain):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation(Plain):
-    """All arms, and the luck of the one that looks best.
+    """All arms, and the score of the best arm corrected for its selection.
 
     Parameters
     ----------
-    winner : the best arm's score corrected for having been picked on the same cases; None with one arm
+    winner : the best arm's score corrected for its selection on the same cases; None with one arm
     winner_arm : its name
     """
 
@@ -112,7 +113,7 @@ class Evaluation(Plain):
 
     @property
     def prevalences(self) -> tuple[float, ...]:
-        """The prevalences that predictive values are given at."""
+        """The prevalences at which predictive values are given."""
         return tuple(
             dict.fromkeys(values.prevalence for arm in self.arms for at in arm.operating for values in at.predictive)
         )
@@ -127,7 +128,7 @@ def evaluate(study: StudyData, *, metric: str, seed: int = 0) -> Evaluation:
 
     Parameters
     ----------
-    metric : the one that a winner would be picked by
+    metric : by which the best arm is selected
     seed : of the draws behind noise floors, consistency bands and resamples
     """
     runs = run_scores(study, "test")
@@ -227,7 +228,7 @@ def locked_points(
     views = []
     if all("val" in run.predictions for run in mine):
         chosen = [threshold_for_sensitivity(validation_rows(run.predictions["val"])) for run in mine]
-        rule = f"sensitivity of at least {100 * TARGET_SENSITIVITY:g} % on validation"
+        rule = f"sensitivity of at least {percent(TARGET_SENSITIVITY)} on validation"
         views += operating_points(runs, mine, chosen, rule, prevalences=prevalences)
     halves = [threshold_at_half("logit") for _ in mine]
     return [*views, *operating_points(runs, mine, halves, "fixed at p = 0.5", prevalences=prevalences)]
@@ -242,7 +243,7 @@ def operating_points(
     split: Split = "test",
     prevalences: Sequence[float] = PREVALENCES,
 ) -> list[OperatingView]:
-    """Return an arm on a split at a threshold for each run; nothing where it cannot be had.
+    """Return an arm on a split at a threshold for each run; empty where a threshold or a share is undefined.
 
     Parameters
     ----------
@@ -293,7 +294,7 @@ def _predictive(
 
 
 def _winner(runs: RunScores, metric: str, *, seed: int) -> WinnerScore | None:
-    """Return the best arm's mean over seeds, corrected for having been picked on the cases it is scored on."""
+    """Return the best arm's mean over seeds, corrected for its selection on the cases that score it."""
     if len(runs.arm_names) < 2:
         return None
     compute, sign = INFLUENCES[metric], 1 if METRICS[metric].higher_is_better else -1

@@ -18,11 +18,11 @@ from scantrial.core.errors import InputError
 from scantrial.findings.reading import StudyData
 
 BASE = "base"
-"""Name of the arm that the recipe as it stands makes."""
+"""Name of the arm with the unchanged recipe."""
 
 
 def in_words(contrast: Contrast, labels: Mapping[str, str]) -> Contrast:
-    """Let sentences say the arms' labels; the name and the weights keep the arms' names."""
+    """Put the arms' labels into a contrast for sentences; its name and weights keep the arms' names."""
     if contrast.kind != "difference":
         return contrast
     first, second = (labels[arm].removesuffix(" (base)") for arm in contrast.arms)

@@ -1,4 +1,4 @@
-"""What became of the hypotheses of a study file, and when each was declared."""
+"""The answers to the hypotheses of a study file, and when each was declared."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Declared:
 
     Parameters
     ----------
-    before_runs : whether it stood there before the first run was finished
+    before_runs : whether it was there before the first run finished
     at : time of the first version that holds it, ISO 8601
     sha256 : of that version; None where no version is known
     """
@@ -111,7 +111,7 @@ def _decided(kind: str, compared: Compared, *, swapped: bool) -> Answer:
 
 
 def declared_when(study: StudyData, key: str, number: int | None) -> Declared:
-    """Return when a part of the study file was first written as it stands now."""
+    """Return when a part of the study file was first written in its present form."""
     versions = [(version, _parsed(version)) for version in study.protocol]
     if not versions:
         return Declared(before_runs=False, at="", sha256=None)

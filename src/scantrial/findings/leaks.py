@@ -1,4 +1,4 @@
-"""Which cases of a study stand, in a way, in two splits: by their patient, or by what the audit has found."""
+"""Which cases of a study appear in two splits: by their patient, or by what the audit found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scantrial.findings.reading import StudyData
 
 
 def shared_cases(study: StudyData, split: Split, other: Split) -> NDArray[np.int64]:
-    """Return the cases of `split` whose patient has cases in `other`, or whose image the audit has found there."""
+    """Return the cases of `split` whose patient has cases in `other`, or whose image the audit found there."""
     rows = study.cases.select(["case", "split", "patient"]).to_pylist()
     patients = {row["patient"] for row in rows if row["split"] == other and row["patient"] is not None}
     by_patient = {row["case"] for row in rows if row["split"] == split and row["patient"] in patients}
@@ -34,7 +34,7 @@ def _twins(study: StudyData, split: Split, other: Split) -> set[int]:
 
 
 def concerned_cases(study: StudyData, split: Split) -> NDArray[np.int64]:
-    """Return the cases of a split by which, as the audit found, something stands in two splits; acknowledged or not."""
+    """Return the cases of a split that the audit found in another split as well; acknowledged or not."""
     if study.audit is None:
         return np.zeros(0, dtype=np.int64)
     part = dict(zip(study.cases["case"].to_pylist(), study.cases["split"].to_pylist(), strict=True))

@@ -14,7 +14,7 @@ from scantrial.findings.reading import StudyData
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmOnMistake:
-    """One arm on one case: mean probability of the true class over its runs, and how many decided rightly."""
+    """One arm on one case: mean probability of the true class over its runs, and how many were right."""
 
     arm: str
     label: str
@@ -39,11 +39,11 @@ class WorstCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputedCase:
-    """A test case to whose true class one arm gives another mean probability than another arm.
+    """A test case on which arms differ in their mean probability of the true class.
 
     Parameters
     ----------
-    spread : the highest of the arms' mean probabilities of the true class less the lowest
+    spread : the highest of the arms' mean probabilities of the true class minus the lowest
     arms : every arm with predictions: its mean over seeds, and how many of its runs are right
     """
 
@@ -134,7 +134,7 @@ def _right(part: SplitPredictions, case: int) -> int:
 
 
 def arm_on_case(arm: str, label: str, parts: Sequence[SplitPredictions], case: int) -> ArmOnMistake:
-    """Return what one arm's runs, by their test predictions, say of one case."""
+    """Return what one arm's runs predict for one test case."""
     values = np.concatenate([_p_true(part)[part.cases == case] for part in parts])
     return ArmOnMistake(
         arm=arm,

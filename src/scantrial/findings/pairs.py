@@ -1,4 +1,4 @@
-"""Any two arms on any metric: an exploration, corrected for all pairs that could have been picked."""
+"""Any two arms on any metric: exploratory, corrected for all pairs that could have been chosen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a file of anyone's predictions to a judged comparison."""
+"""From a file of predictions, made by any program, to a judged comparison."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ HALF = 0.5
 """The threshold of probabilities where none is asked for."""
 
 BOOTSTRAP_LIMIT = 40_000_000
-"""Scores to resample, over all draws and comparisons, up to which the crossed bootstrap runs unasked: some 20 s."""
+"""Scores to resample, over all draws and comparisons, up to which the crossed bootstrap runs by default: some 20 s."""
 
-CHOSEN_ON_JUDGED = "the threshold was chosen on the very cases that are judged"
+CHOSEN_ON_JUDGED = "the threshold was chosen on the cases that are judged"
 TRAINED_ON_JUDGED = "the networks were trained on the cases that are judged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThresholdChoice(Plain):
-    """How each run's threshold came about.
+    """How each run's threshold was chosen.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Rescored(Plain):
     ----------
     split : whose rows were judged
     positive : name of the positive class; None beyond two classes
-    threshold_choice : None where the threshold was given, or plays no part
+    threshold_choice : None where the threshold was given, or is not used
     """
 
     file: str
@@ -87,13 +87,13 @@ class Rescored(Plain):
 
     @property
     def outlook(self) -> PowerPlan | None:
-        """What it would take to decide, by the spreads of these predictions."""
+        """What it would take to decide, given the spreads of these predictions."""
         return plan_again(self.comparison)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonRequest:
-    """What is asked of a file of predictions.
+    """A request to compare the arms of a file of predictions.
 
     Parameters
     ----------
@@ -127,11 +127,11 @@ class ComparisonRequest:
         if self.target_sensitivity is not None and not 0 < self.target_sensitivity <= 1:
             raise InputError(f"target sensitivity {self.target_sensitivity}", expected="above 0 and at most 1")
         if self.pairs == "control" and self.control is None:
-            raise InputError("pairs against the control, and no control", expected="--control ARM with it")
+            raise InputError("pairs against the control, but no control", expected="--control ARM with it")
 
     @property
     def uses_decisions(self) -> bool:
-        """Whether a threshold plays a part."""
+        """Whether the metric needs a threshold."""
         return METRICS[self.metric].needs == "labels"
 
 
@@ -139,7 +139,7 @@ def rescore(file: PredictionFile, asked: ComparisonRequest) -> Rescored:
     """Judge the predictions of a file.
 
     A threshold rule takes the file's validation rows. Where it has none, or these are what is judged, the threshold
-    was chosen on the very cases that are judged, and no verdict is given.
+    was chosen on the cases that are judged, and no verdict is given.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def _runs_of(file: PredictionFile, rows: FileScores, asked: ComparisonRequest) -
     if given is not None and len(file.class_names) > 2:
         raise InputError(
             f"a threshold of {given:g} for {len(file.class_names)} classes",
-            expected="no threshold: the most probable class is decided",
+            expected="no threshold: the most probable class is the predicted one",
         )
     build = RunScores.from_scores if rows.scores.ndim == 2 else RunScores.from_probabilities
     runs = build(
@@ -201,7 +201,7 @@ def _family(arms: Sequence[str], asked: ComparisonRequest) -> tuple[Contrast, ..
     if control is not None and control not in arms:
         guess = nearest(control, arms)
         hint = f" (did you mean {guess!r}?)" if guess else ""
-        raise InputError(f"control {control!r} is no arm{hint}", expected=f"one of {listed(arms)}")
+        raise InputError(f"control {control!r} is not an arm{hint}", expected=f"one of {listed(arms)}")
     if control is None:
         return all_pairs(arms)
     if asked.pairs == "all":
@@ -218,15 +218,15 @@ def _notes(file: PredictionFile, asked: ComparisonRequest, runs: RunScores) -> l
     notes = []
     ignored = f"the threshold {asked.threshold:g}" if asked.threshold is not None else f"the rule {asked.rule}"
     if not asked.uses_decisions and (asked.threshold is not None or asked.rule is not None):
-        notes.append(f"{ignored} plays no part in {METRICS[asked.metric].title}")
+        notes.append(f"{ignored} is not used for {METRICS[asked.metric].title}")
     if len(runs.arm_names) == 1:
         notes.append(f"{runs.arm_names[0]} is the only arm: there is nothing to compare it with")
     if not file.has_splits:
         notes.append("the file has no column split: every row counts as a test row")
     if asked.split == "val":
-        notes.append("validation cases: whatever was chosen on them looks better on them than it is")
+        notes.append("validation cases: results of anything that was chosen on them are too optimistic")
     if runs.patients is None:
-        notes.append("the file has no column patient: every case counts as a patient of its own")
+        notes.append("the file has no column patient: every case counts as a separate patient")
     return notes
 
 
@@ -236,7 +236,7 @@ def _with_bootstrap(compared: Comparison, runs: RunScores, asked: ComparisonRequ
     if asked.bootstrap is False or not compared.comparisons:
         return compared
     if asked.bootstrap is None and work > BOOTSTRAP_LIMIT:
-        note = f"no crossed bootstrap: {work:.2g} scores to resample take long; --bootstrap asks for it"
+        note = f"no crossed bootstrap: resampling {work:.2g} scores takes long; --bootstrap runs it"
         return replace(compared, notes=(*compared.notes, note))
     return cross_checked(compared, runs)
 

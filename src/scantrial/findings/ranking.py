@@ -15,7 +15,7 @@ from scantrial.findings.judging import run_scores
 from scantrial.findings.reading import StudyData
 
 MAX_CLASSES = 8
-"""Of more than two classes, so many have curves: each against the rest."""
+"""With more than two classes, at most so many have curves: each against the rest."""
 
 _N_POINTS, _N_POINTS_OF_MANY = 51, 21
 

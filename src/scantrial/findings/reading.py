@@ -28,7 +28,7 @@ class RunData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyData:
-    """All that a study folder tells.
+    """Everything that a study folder holds.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class StudyData:
 
 
 def read_study_folder(folder: StudyFolder, *, by: str, purpose: str) -> StudyData:
-    """Read a study folder; that test rows are read is logged, once for all runs, under `by` and `purpose`."""
+    """Read a study folder; the reading of test rows is logged once for all runs, under `by` and `purpose`."""
     predictions = folder.open_predictions(folder.run_keys(), SPLITS, by=by, purpose=purpose)
     runs = tuple(_read_run(folder, key, parts) for key, parts in predictions.items())
     return StudyData(
@@ -74,7 +74,7 @@ def read_study_folder(folder: StudyFolder, *, by: str, purpose: str) -> StudyDat
 
 
 def _environment(folder: StudyFolder) -> dict[str, Any]:
-    """Return the environment of the first run; a study that was stopped before that has none."""
+    """Return the environment of the first run; a study that stopped before that has none."""
     return folder.environment() if (folder.path / "environment.json").is_file() else {}
 
 

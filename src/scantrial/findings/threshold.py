@@ -1,4 +1,4 @@
-"""A threshold tried by hand: on validation cases. Test cases are shown at thresholds that rules chose, and no other."""
+"""A threshold tried by hand, on validation cases. Test cases are shown only at thresholds that rules chose."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class TriedThreshold:
 
     Parameters
     ----------
-    validation : at the threshold that was asked for; None where validation cannot give it
+    validation : at the threshold asked for; None where validation cases cannot give it
     locked : on test, at the thresholds of rules that were chosen on validation
     """
 

@@ -1,6 +1,6 @@
 """The numbers of a report, as records; `build_view` makes them from what a study folder holds.
 
-Nothing here is rounded and nothing is put in words, but for the verdicts' own sentences.
+Nothing here is rounded or put in words, except the sentences of verdicts and diagnoses.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class DataView:
     counts : cases by split, then by class; splits that hold no case are left out
     n_unused : cases in no split
     about : what is known about the source: name, licence, citation, notes
-    image, split : how the scans were brought to one shape and shared out, as the study says
+    image, split : how the scans were brought to one shape and split, as the study says
     skipped : (path, reason) of files that were left out
     patients_known : whether it is known which patient a case is of
     n_shared_patients : patients with cases in more than one split
@@ -108,7 +108,7 @@ class StretchView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AggregateDifference:
-    """An arm's mean validation accuracy over epochs less the first arm's, paired over seeds; the cases are fixed."""
+    """An arm's mean validation accuracy over epochs minus the first arm's, paired over seeds; the cases are fixed."""
 
     arm: str
     other: str
@@ -164,7 +164,7 @@ class ReportView:
     n_evaluations, n_evaluated : how often runs evaluated themselves on the test scans, and how many runs did; the first
         is larger where a run was stopped after its evaluation and repeated
     judgement : the verdicts on the primary metric, and the hypotheses' answers
-    evaluation : intervals of every metric, calibration, thresholds, and the luck of the best arm, on the test cases
+    evaluation : intervals of every metric, calibration, thresholds, and the best arm's corrected score, on test cases
     about : what the author answered, by question; see `scantrial.core.about`
     disputed : the test cases on which arms differ most
     curves : ROC and precision-recall curves on the test cases, by class
@@ -222,7 +222,7 @@ class ReportView:
 
     @property
     def n_finished(self) -> int:
-        """Number of runs that are there."""
+        """Number of finished runs."""
         return sum(len(arm.runs) for arm in self.arms)
 
     @property

@@ -8,8 +8,8 @@ from typing import Any
 
 from scantrial.analysis.diagnosis.checks import CHECKS
 from scantrial.analysis.diagnosis.curve import curves_of, guessing_of
+from scantrial.analysis.diagnosis.curve_words import curve_sentence
 from scantrial.analysis.diagnosis.diagnose import diagnose_arm
-from scantrial.analysis.diagnosis.words import curve_sentence
 from scantrial.core.records import EpochRecord
 from scantrial.recipe.spec import Recipe
 
@@ -41,7 +41,7 @@ class CurveWarning:
 def watch_curves(
     runs: Mapping[int, WatchedRun], *, recipe: Recipe, counts: Mapping[str, Mapping[str, int]]
 ) -> tuple[CurveWarning, ...]:
-    """Judge an arm's curves as far as they go, and keep what something should be done about.
+    """Judge an arm's curves as far as they go, and keep the warnings.
 
     Parameters
     ----------

@@ -24,20 +24,20 @@ def build_network(spec: ModelSpec, *, image_shape: tuple[int, int, int], n_outpu
     ----------
     spec : the recipe's model
     image_shape : (channels, height, width) of the input
-    n_outputs : logits that the head wants
+    n_outputs : logits that the head needs
     seed : of the replicate; where two networks agree in a parameter's name and shape, its initial values agree.
-        A class of the user's own initialises itself, under PyTorch's generator seeded for it.
+        A custom class initialises itself; PyTorch's generator is seeded for it.
 
     Raises
     ------
     ShapeError
         If the images are too small for it, or its output is not (batch, n_outputs).
     TrainingError
-        If a class of the user's own cannot be imported, constructed or called.
+        If a custom class cannot be imported, constructed or called.
 
     Notes
     -----
-    PyTorch's process-wide generator is as before afterwards.
+    PyTorch's process-wide generator is restored afterwards.
     """
     builder: Builder = resolve(network_of(spec.name).builder)
     with borrowed_generators(derive_seed(seed, "weights")):
@@ -56,13 +56,13 @@ def _built(builder: Builder, spec: ModelSpec, image_shape: tuple[int, int, int],
     except (RuntimeError, MemoryError, ValueError, TypeError) as error:
         raise TrainingError(
             f"{spec.name} could not be built for images of {image_shape}: {type(error).__name__}: {error}",
-            do="if memory ran out, make data.image.size or the layers smaller; else mend the activation's arguments",
+            do="if memory ran out, make data.image.size or the layers smaller; if not, fix the activation's arguments",
         ) from error
 
 
 @torch.no_grad()
 def _try_out(network: nn.Module, name: str, image_shape: tuple[int, int, int], n_outputs: int) -> None:
-    """Refuse a network whose output has another shape than the head wants."""
+    """Refuse a network whose output does not have the shape that the head needs."""
     was_training = network.training
     network.eval()
     try:
@@ -77,7 +77,7 @@ def _try_out(network: nn.Module, name: str, image_shape: tuple[int, int, int], n
     if not isinstance(output, torch.Tensor) or output.shape != (2, n_outputs):
         got = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
         raise ShapeError(
-            f"{name} made {got} of a batch of 2 images",
+            f"{name} returned {got} for a batch of 2 images",
             expected=f"(2, {n_outputs}): one row of {n_outputs} logits for each image",
-            do="give its last layer n_outputs outputs; name n_outputs in the constructor to be told how many",
+            do="give its last layer n_outputs outputs; a constructor argument n_outputs receives that number",
         )

@@ -18,8 +18,8 @@ _GAP_CHANNELS = (64, 128, 256)
 def build_cnn(spec: ModelSpec, image_shape: tuple[int, int, int], n_outputs: int) -> nn.Module:
     """Build three blocks of 32 channels, flatten, 32 hidden units, one linear layer out.
 
-    A block is a 3x3 convolution (padding 1), batch normalisation where asked for, the activation, dropout where asked
-    for, and 2x2 max pooling. Images must be at least 8x8.
+    A block is a 3x3 convolution (padding 1), batch normalisation if set, the activation, dropout if
+    set, and 2x2 max pooling. Images must be at least 8x8.
     """
     pooled = _check_size(spec.name, image_shape, len(_CNN_CHANNELS))
     features = nn.Sequential()
@@ -76,7 +76,7 @@ def _check_size(name: str, image_shape: Sequence[int], n_poolings: int) -> tuple
     if min(height, width) < smallest:
         raise ShapeError(
             f"{name} on images of {height}x{width} pixels",
-            expected=f"at least {smallest}x{smallest}: its {n_poolings} poolings halve each side every time",
-            do="set data.image.size larger, or choose an mlp",
+            expected=f"at least {smallest}x{smallest}: each of its {n_poolings} poolings halves both sides",
+            do="set a larger data.image.size, or choose an mlp",
         )
     return height // smallest, width // smallest

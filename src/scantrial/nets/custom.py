@@ -1,4 +1,4 @@
-"""A user's own `torch.nn.Module`, by its import path."""
+"""A custom `torch.nn.Module`, by its import path."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from scantrial.recipe.spec import ModelSpec
 def build_custom(spec: ModelSpec, image_shape: tuple[int, int, int], n_outputs: int) -> nn.Module:
     """Import ``package.module:Class`` and construct it.
 
-    The constructor is given `spec.args`, and those of `image_shape` (channels, height, width) and `n_outputs` that its
-    signature names. Its initial weights are its own; the caller seeds PyTorch's generator.
+    The constructor receives `spec.args`, and `image_shape` (channels, height, width) and `n_outputs` if its signature
+    has them. The class sets its own initial weights; the caller seeds PyTorch's generator.
 
     Raises
     ------
     TrainingError
-        If it cannot be imported, is not there, is no `torch.nn.Module`, or its constructor fails; the cause is named.
+        If it cannot be imported, does not exist, is not a `torch.nn.Module`, or its constructor fails; with the cause.
     """
     factory = _import_class(spec.name)
     arguments = {**_offered(factory, image_shape=image_shape, n_outputs=n_outputs), **(spec.args or {})}
@@ -32,10 +32,10 @@ def build_custom(spec: ModelSpec, image_shape: tuple[int, int, int], n_outputs: 
     except Exception as error:
         raise TrainingError(
             f"{spec.name} could not be constructed with {_shown(arguments)}: {type(error).__name__}: {error}",
-            expected="a constructor that takes model.args, and image_shape and n_outputs if it names them",
+            expected="a constructor that takes model.args, and optionally image_shape and n_outputs",
         ) from error
     if not isinstance(network, nn.Module):
-        raise TrainingError(f"{spec.name} made a {type(network).__name__}", expected="a torch.nn.Module")
+        raise TrainingError(f"{spec.name} returned a {type(network).__name__}", expected="a torch.nn.Module")
     return network
 
 
@@ -61,7 +61,7 @@ def _import_class(path: str) -> Callable[..., Any]:
 
 
 def _offered(factory: Callable[..., Any], **available: Any) -> dict[str, Any]:
-    """Return those of `available` that the constructor's signature names."""
+    """Return the entries of `available` that the constructor's signature has."""
     try:
         names = inspect.signature(factory).parameters
     except (TypeError, ValueError):

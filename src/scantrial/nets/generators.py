@@ -1,7 +1,7 @@
-"""PyTorch's process-wide generators, borrowed and given back.
+"""PyTorch's process-wide generators, borrowed and restored.
 
-Dropout and layers' own initialisation insist on them. A run seeds them, may save and restore their state, and
-leaves them as they were found.
+Dropout and the layers' own initialisation use only them. A run seeds them, may save and restore their state, and
+restores them at its end.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 GeneratorStates = dict[str, Tensor]
-"""State of each generator that a run can draw from, by device type."""
+"""State of each generator that a run can use, by device type."""
 
 
 def generator_states(device: str) -> GeneratorStates:
@@ -38,7 +38,7 @@ def restore_generators(states: Mapping[str, Tensor], device: str) -> None:
 
 @contextmanager
 def borrowed_generators(seed: int, *, device: str = "cpu") -> Iterator[None]:
-    """Seed the generators of the CPU and of `device` for this block; afterwards they are as they were."""
+    """Seed the generators of the CPU and of `device` for this block; afterwards they are restored."""
     before = generator_states(device)
     try:
         torch.default_generator.manual_seed(seed)

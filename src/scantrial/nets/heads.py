@@ -1,8 +1,8 @@
 """Heads: a loss together with its outputs, its target, its probabilities and its decision.
 
-They belong together: a loss that is computed on one logit and a probability that is read from two is how impossible
-accuracies are printed. The two losses agree: cross-entropy on two logits is binary cross-entropy on their difference,
-with class weights, label smoothing and the focal factor just as without.
+They belong together: a loss on one logit with a probability from two gives wrong
+accuracies. The two losses agree: cross-entropy on two logits is binary cross-entropy on their difference,
+with and without class weights, label smoothing and the focal factor.
 
 For a case of class y with weight ``w_y``, smoothed target ``t_c = (1 - eps) [c = y] + eps / n`` (n the number of
 classes of the softmax, 2 for each sigmoid) and class probabilities ``p_c``, the case's loss is::
@@ -34,16 +34,16 @@ ClassWeights = tuple[float, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head(ABC):
-    """What a network's logits mean. A loss of its own is a subclass with `_case_losses`, and a row of `LOSSES`.
+    """What a network's logits mean. A new loss is a subclass with `_case_losses`, and a row of `LOSSES`.
 
     Parameters
     ----------
     n_classes : at least 2
-    probabilities_by : ``sigmoid``: one logit for two classes, for the last one; one against the rest for each
-        class beyond, whose probabilities are the sigmoids divided by their sum. ``softmax``: one logit for each class
+    probabilities_by : ``sigmoid``: for two classes one logit, for the last class; for more, one logit for each class
+        against the rest; probabilities are the sigmoids divided by their sum. ``softmax``: one logit for each class
     class_weights : the weight of a case of each class, or None for equal ones
     label_smoothing : eps in [0, 1)
-    focal_gamma : 0 for none
+    focal_gamma : 0 turns it off
     """
 
     n_classes: int
@@ -58,7 +58,7 @@ class Head(ABC):
         return 1 if self.probabilities_by == "sigmoid" and self.n_classes == 2 else self.n_classes
 
     def output_names(self, class_names: Sequence[str]) -> tuple[str, ...]:
-        """Return the class that each logit speaks for."""
+        """Return the class that each logit is for."""
         return tuple(class_names)[-self.n_outputs :]
 
     def loss(self, logits: Tensor, y_true: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class Head(ABC):
         Raises
         ------
         ShapeError
-            If the shapes are any others; nothing is ever broadcast.
+            If the shapes differ from these; nothing is broadcast.
         """
         losses = self.case_losses(logits, y_true)
         if self.class_weights is None:
@@ -99,15 +99,15 @@ class Head(ABC):
         return self.scores(logits).softmax(dim=1)
 
     def scores(self, logits: Tensor) -> Tensor:
-        """Return what the softmax of is the probabilities, shape (n, n_classes), where there is a logit for each class.
+        """Return the scores whose softmax gives the probabilities, shape (n, n_classes), if each class has a logit.
 
-        For sigmoids these are their logarithms, so that it stands where every sigmoid underflows.
+        For sigmoids these are their logarithms, so that the result is correct even where every sigmoid underflows.
         """
         return functional.logsigmoid(logits) if self.probabilities_by == "sigmoid" else logits
 
     def decide(self, logits: Tensor) -> Tensor:
         """Return the most probable class of each case, shape (n,); a tie goes to the lower index."""
-        # NumPy's argmax promises the first of equal values, PyTorch's does not.
+        # NumPy's argmax guarantees the first of equal values, PyTorch's does not.
         return torch.from_numpy(self.probabilities(logits).numpy().argmax(axis=1).astype(np.int64))
 
     @abstractmethod
@@ -128,9 +128,9 @@ class Head(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BceHead(Head):
-    """Binary cross-entropy on logits: one logit for two classes, one against the rest for each class beyond.
+    """Binary cross-entropy on logits: one logit for two classes; for more, one for each class against the rest.
 
-    Beyond two classes the loss of a case is the sum over the classes.
+    With more than two classes the loss of a case is the sum over the classes.
     """
 
     def _case_losses(self, logits: Tensor, y_true: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ class BceHead(Head):
         return -terms.sum(dim=1)
 
     def _membership(self, y_true: Tensor) -> Tensor:
-        """Shape (n, n_outputs): whether the case is of the class that the logit speaks for."""
+        """Shape (n, n_outputs): whether the case is of the class that the logit is for."""
         return y_true[:, None] if self.n_classes == 2 else functional.one_hot(y_true, self.n_classes)
 
 
@@ -161,7 +161,7 @@ class CeHead(Head):
         return -(target * factor * log_p).sum(dim=1)
 
     def _log_rest(self, logits: Tensor) -> Tensor:
-        """log(1 - p_c), shape (n, n_classes), from the other classes' logits: stands where p_c rounds to 1."""
+        """log(1 - p_c), shape (n, n_classes), from the other classes' logits: correct even where p_c rounds to 1."""
         own = torch.eye(self.n_classes, dtype=torch.bool, device=logits.device)
         others = logits[:, None, :].masked_fill(own, -torch.inf).logsumexp(dim=2)
         return others - logits.logsumexp(dim=1, keepdim=True)
@@ -174,13 +174,13 @@ def make_head(spec: LossSpec, *, n_classes: int, class_weights: ClassWeights | N
     ----------
     spec : the recipe's loss
     n_classes : at least 2
-    class_weights : as `resolve_class_weights` gave them; they matter to the loss only, so a head that is to give
-        probabilities can do without
+    class_weights : as `resolve_class_weights` gave them; only the loss uses them, so a head for probabilities
+        needs none
 
     Raises
     ------
     InputError
-        If there are fewer than 2 classes, or another number of weights than classes.
+        If there are fewer than 2 classes, or the numbers of weights and classes differ.
     """
     if n_classes < 2:
         raise InputError(f"a classifier of {n_classes} class(es)", expected="at least 2 classes")
@@ -188,7 +188,7 @@ def make_head(spec: LossSpec, *, n_classes: int, class_weights: ClassWeights | N
         raise InputError(
             f"{len(class_weights)} class weights for {n_classes} classes",
             expected="one weight for each class",
-            do="mend recipe.loss.class_weights",
+            do="fix recipe.loss.class_weights",
         )
     loss = LOSSES[spec.name]
     head: Head = resolve(loss.head)(
@@ -215,8 +215,8 @@ def resolve_class_weights(spec: LossSpec, y_train: NDArray[np.int64], *, n_class
     if not counts.all():
         absent = ", ".join(str(index) for index in np.flatnonzero(counts == 0))
         raise InputError(
-            f"balanced class weights, but class {absent} has no training case",
+            f"balanced class weights, but no training case of class {absent}",
             expected="a training case of each class",
-            do="split otherwise, or leave class_weights out",
+            do="change data.split, or leave out class_weights",
         )
     return tuple((len(y_train) / (n_classes * counts)).tolist())

@@ -14,11 +14,11 @@ _DRAWN = (nn.Linear, nn.Conv2d)
 
 @torch.no_grad()
 def initialise(network: nn.Module, *, seed: int) -> None:
-    """Draw the weights and biases of all linear and convolutional layers anew, in place.
+    """Draw new weights and biases for all linear and convolutional layers, in place.
 
-    Uniform within +-1/sqrt(fan_in), which is what `torch.nn.Linear.reset_parameters` comes to. Each parameter has its
+    Uniform within +-1/sqrt(fan_in), as in `torch.nn.Linear.reset_parameters`. Each parameter has its
     own stream, keyed by seed and name: where two networks agree in a parameter's name and shape, they start from the
-    same numbers, whatever else differs. Other layers (batch normalisation, PReLU) start from constants and stay.
+    same numbers, whatever else differs. Other layers (batch normalisation, PReLU) keep their constants.
     """
     for name, layer in network.named_modules():
         if isinstance(layer, _DRAWN):

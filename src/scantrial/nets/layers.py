@@ -15,7 +15,7 @@ def named_sequence(**layers: nn.Module | None) -> nn.Sequential:
 
 
 def make_activation(spec: ActivationSpec | None) -> nn.Module:
-    """Return a fresh activation module, ReLU where none is named."""
+    """Return a new activation module, ReLU if none is named."""
     if spec is None:
         return nn.ReLU()
     layer: nn.Module = getattr(nn, spec.name)(**spec.arguments)

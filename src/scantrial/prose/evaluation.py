@@ -1,12 +1,12 @@
-"""What the report says of calibration, thresholds and the luck of the best arm."""
+"""What the report says about calibration, thresholds and the selection of the best arm."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.wording import metric_number
-from scantrial.core.format import counted, joined, proportion, spread_words
+from scantrial.analysis.verdict_words import metric_number
+from scantrial.core.format import counted, interval, joined, proportion, spread_words
 from scantrial.findings.evaluation import ArmEvaluation, CalibrationView, Evaluation
 
 SURE_SLOPE = 0.9
@@ -15,7 +15,7 @@ UNSURE_SLOPE = 1.1
 
 
 def calibration_words(evaluation: Evaluation, labels: Mapping[str, str]) -> list[str]:
-    """Say for each arm whether its probabilities can be believed, with the numbers that say so."""
+    """Say for each arm whether its probabilities are calibrated, with the numbers behind it."""
     return [said for arm in evaluation.arms if (said := _of_arm(arm, labels[arm.arm])) is not None]
 
 
@@ -26,11 +26,11 @@ def _of_arm(arm: ArmEvaluation, label: str) -> str | None:
     ece, floor = view.numbers["ece"].mean, view.numbers["ece_noise_95"].mean
     slope = view.numbers["slope"]
     said = (
-        f"{label}: probabilities miss by {proportion(view.numbers['error'].mean)} points (debiased root mean square"
-        f"{_interval(view)}; ECE {proportion(ece)}, where chance alone reaches {proportion(floor)} in 1 of 20)"
+        f"{label}: calibration error {proportion(view.numbers['error'].mean)} points (debiased root mean square"
+        f"{_interval(view)}; ECE {proportion(ece)}, and chance alone reaches {proportion(floor)} in 1 of 20)"
     )
     if ece <= floor:
-        return f"{said}: no more than chance."
+        return f"{said}: no more than expected by chance."
     if not slope.n:
         return f"{said}."
     return f"{said}; slope {slope.mean:.2f}: {_confidence(slope.mean)}."
@@ -40,18 +40,20 @@ def _interval(view: CalibrationView) -> str:
     found = view.error_interval
     if found is None:
         return ""
-    span = f"{proportion(found.low)} to {proportion(found.high)}"
-    return f", {100 * found.level:g}% CI {span} over {spread_words(found.n_seeds)}"
+    span = interval(proportion(found.low), proportion(found.high), found.level)
+    return f", {span}, counting {spread_words(found.n_seeds)}"
 
 
 def _confidence(slope: float) -> str:
     if slope < SURE_SLOPE:
         return "over-confident"
-    return "under-confident" if slope > UNSURE_SLOPE else "the confidence is about right, the level is off"
+    if slope > UNSURE_SLOPE:
+        return "under-confident"
+    return "the slope is about right, but probabilities are too high or too low on average"
 
 
 def temperature_words(evaluation: Evaluation, labels: Mapping[str, str]) -> list[str]:
-    """Say what a temperature that was fitted on validation does to the test cases."""
+    """Say what a temperature that was fitted on validation changes on the test cases."""
     said = []
     for arm in evaluation.arms:
         view = arm.calibration
@@ -60,14 +62,15 @@ def temperature_words(evaluation: Evaluation, labels: Mapping[str, str]) -> list
         t, before, after = view.temperature, view.before, view.after
         said.append(
             f"{labels[arm.arm]}: temperature {t.mean:.2f} ({t.minimum:.2f} to {t.maximum:.2f} over "
-            f"{counted(t.n, 'seed')}); test log loss {before['log_loss'].mean:.3f} to {after['log_loss'].mean:.3f}, "
-            f"calibration error {proportion(before['error'].mean)} to {proportion(after['error'].mean)} points."
+            f"{counted(t.n, 'seed')}); test log loss from {before['log_loss'].mean:.3f} to "
+            f"{after['log_loss'].mean:.3f}, "
+            f"calibration error from {proportion(before['error'].mean)} to {proportion(after['error'].mean)} points."
         )
     return said
 
 
 def winner_words(evaluation: Evaluation, labels: Mapping[str, str], *, metric: str) -> list[str]:
-    """Say how much of the best arm's score is the luck of having been picked on the same cases."""
+    """Say how much the best arm's score owes to its selection on the same cases."""
     found = evaluation.winner
     if found is None or evaluation.winner_arm is None or found.reason is not None:
         return []
@@ -76,9 +79,9 @@ def winner_words(evaluation: Evaluation, labels: Mapping[str, str], *, metric: s
     apparent, corrected = (metric_number(kind, sign * value, fine=True) for value in (found.apparent, found.corrected))
     unit = " %" if kind.unit == "proportion" else ""
     return [
-        f"Picked as the best arm on these cases, {labels[evaluation.winner_arm]} shows {kind.title} {apparent}{unit}; "
-        f"without the luck of the pick it is {corrected}{unit} (BBC: {found.n_used:,} resamples, the best arm of the "
-        "cases drawn scored on those left out)."
+        f"Selected as the best arm on these cases, {labels[evaluation.winner_arm]} shows {kind.title} "
+        f"{apparent}{unit}; corrected for this selection it is {corrected}{unit} (BBC: {found.n_used:,} resamples; in "
+        "each, the best arm on the drawn cases is scored on the cases left out)."
     ]
 
 
@@ -89,6 +92,6 @@ def operating_words(evaluation: Evaluation) -> list[str]:
         return []
     spread = spread_words(*(len(view.sensitivity.by_seed) for arm in evaluation.arms for view in arm.operating))
     return [
-        f"Thresholds: {joined(rules)}. A rule's threshold is chosen on validation cases, run by run, and applied to "
-        f"the test cases as it is. Intervals count {spread}. Predictive values hold at the stated prevalence only."
+        f"Thresholds: {joined(rules)}. Each run's threshold is chosen on validation cases and applied unchanged to "
+        f"the test cases. Intervals count {spread}. Predictive values hold at the stated prevalence only."
     ]

@@ -1,11 +1,11 @@
-"""What limits a study, from its design, its audit and what nobody tested; each sentence only where it is true."""
+"""What limits a study: its design, its audit and what was not tested; each sentence only where it is true."""
 
 from __future__ import annotations
 
 from scantrial.analysis.plan_words import size_words as amount
 from scantrial.analysis.verdicts import MIN_OF_CLASS
 from scantrial.audit.records import ScanFinding
-from scantrial.core.format import count, counted, joined, proportion
+from scantrial.core.format import count, counted, joined, percent
 from scantrial.findings.view import ReportView
 from scantrial.prose.methods import later_runs
 
@@ -13,20 +13,20 @@ from scantrial.prose.methods import later_runs
 def limits_of_design(view: ReportView) -> list[str]:
     """Say what the design cannot show: small differences, interactions, other settings, equivalence, other metrics."""
     if len(view.arms) < 2:
-        return ["There is one arm: it is compared with nothing."]
+        return ["There is only one arm, so there is no comparison."]
     varied = list(view.arms[0].differing)
     said = [*_smallest(view)]
     if view.judgement.margin is None:
-        said.append("Without a margin no two arms can be called equivalent, however alike they are.")
+        said.append("No margin is declared: arms cannot be called equivalent, however similar they are.")
     if view.design == "one-at-a-time" and len({key.split(".")[0] for key in varied}) > 1:
         said.append(
-            "Settings were varied one at a time: whether one changes what another does was not measured, and each "
-            "effect holds at the base recipe."
+            "Settings were varied one at a time: interactions were not measured, and each effect holds at the base "
+            "recipe."
         )
     if varied:
         said.append(
             f"Only {joined(varied)} {'was' if len(varied) == 1 else 'were'} varied. The other settings were not tuned "
-            "for any arm; with others the order of the arms may turn."
+            "for any arm; with other settings the order of the arms may change."
         )
     return said
 
@@ -37,7 +37,7 @@ def _smallest(view: ReportView) -> list[str]:
     if outlook is None or smallest is None:
         return []
     size = amount(outlook.design.metric, smallest)
-    return [f"True differences below {size} are missed by this design more than 1 time in 5."]
+    return [f"This design misses true differences below {size} more than 1 time in 5."]
 
 
 def limits_of_results(view: ReportView) -> list[str]:
@@ -45,67 +45,68 @@ def limits_of_results(view: ReportView) -> list[str]:
     said = []
     n_missing = view.n_planned - view.n_finished
     if n_missing:
+        are, finish = ("is", "this run finishes") if n_missing == 1 else ("are", "these runs finish")
         said.append(
-            f"{counted(n_missing, 'run')} of {count(view.n_planned)} {'is' if n_missing == 1 else 'are'} not there: "
-            "what the others show may be another thing."
+            f"{counted(n_missing, 'run')} of {count(view.n_planned)} {are} missing: results may change once {finish}."
         )
     if view.judgement.primary_declared.at and not view.judgement.primary_declared.before_runs:
         said.append(
-            "Metric, split or margin came into the study file after results existed, and may have been picked by them."
+            "Metric, split or margin were added to the study file after results existed, and may have been chosen "
+            "because of them."
         )
     if later_runs(view.environment):
         said.append(
-            "Runs were not all trained under the same versions and on the same machine: these may be part of what sets "
-            "them apart."
+            "Not all runs were trained with the same versions on the same machine: this may explain part of their "
+            "differences."
         )
     return said
 
 
 def limits_of_audit(view: ReportView) -> list[str]:
-    """Say which findings of the audit stand, acknowledged or not, and what it did not check."""
+    """Say which findings of the audit remain, acknowledged or not, and what it did not check."""
     if view.audit is None:
-        return ["The scans were not audited: leaks, duplicates and shortcuts may be there."]
+        return ["The scans were not audited: they may contain leaks, duplicates and shortcuts."]
     serious = [finding for finding in view.audit.findings if finding.severity != "note"]
     said = [_finding(finding) for finding in serious]
     unchecked = [result for result in view.audit.results if result.outcome == "not applicable"]
     if unchecked:
         codes = joined([result.code for result in unchecked])
         said.append(
-            f"{counted(len(unchecked), 'check')} of the audit did not apply ({codes}): what "
-            f"{'it looks' if len(unchecked) == 1 else 'they look'} for may be there."
+            f"{counted(len(unchecked), 'check')} of the audit did not apply ({codes}): the "
+            f"problems that {'it looks' if len(unchecked) == 1 else 'they look'} for may exist."
         )
     return said
 
 
 def _finding(finding: ScanFinding) -> str:
     if finding.acknowledged is None:
-        how = "not acknowledged" if finding.severity == "blocker" else "it stands"
+        how = "not acknowledged" if finding.severity == "blocker" else "not resolved"
     else:
         how = "acknowledged in the study file, not removed"
     return f"The audit found a {finding.severity} ({finding.code}): {finding.text.rstrip('.')}; {how}."
 
 
 def limits_of_evidence(view: ReportView) -> list[str]:
-    """Say what was not looked at: scans from elsewhere, groups, how labels came about, what networks look at."""
+    """Say what was not examined: scans from other sites, groups, how labels were made, what networks look at."""
     said = [*_classes(view)]
     if "external_test" not in view.about:
         said.append(
-            "No external test is told of: how the networks do on scans of other sites, devices or years is not known."
+            "No external test set is reported: performance on scans from other sites, devices or years is not known."
         )
     if not {"demographics", "fairness"} & view.about.keys():
         said.append(
-            "Age, sex and other traits of the patients are not known here: whether the networks do worse in some group "
-            "cannot be told."
+            "Age, sex and other characteristics of the patients are not reported: it is not known whether the networks "
+            "perform worse in some group."
         )
-    labels = "Labels are taken as true; what is wrong in them limits every number"
+    labels = "Labels are taken as true; errors in them affect every number"
     said.append(
         f"{labels}."
         if "reference_standard" in view.about
-        else f"{labels}. How they were found the author has not told."
+        else f"{labels}. The author did not say how labels were established."
     )
     if "explanation" not in view.about:
         said.append(
-            "What the networks look at was not examined: a shortcut that the audit does not know would not be seen."
+            "What the networks look at was not examined: a shortcut that the audit does not check for may be missed."
         )
     return said
 
@@ -113,7 +114,7 @@ def limits_of_evidence(view: ReportView) -> list[str]:
 def _classes(view: ReportView) -> list[str]:
     counts = view.data.counts.get("test", {})
     said = [
-        f"The test split has {counted(n, 'case')} of “{name}”: what rests on that class alone is not judged."
+        f"The test split has {counted(n, 'case')} of “{name}”: results that depend on this class alone are not judged."
         for name, n in counts.items()
         if n < MIN_OF_CLASS
     ]
@@ -121,7 +122,7 @@ def _classes(view: ReportView) -> list[str]:
         name = view.data.class_names[1]
         share = counts[name] / sum(counts.values())
         said.append(
-            f"“{name}” is {proportion(share)}\u00a0% of the test cases. Where it is rarer or more frequent, accuracy, "
-            "precision and the predictive values are others."
+            f"“{name}” is the class of {percent(share, 1)} of the test cases. At another prevalence, accuracy, "
+            "precision and predictive values will differ."
         )
     return said

@@ -1,4 +1,4 @@
-"""The methods of a study as a paper has them: what was done, by what, with sources; never what was not done.
+"""The methods of a study, written as for a paper: what was done, with what, with sources; only steps that ran.
 
 Each function writes one paragraph from the view and returns its sentences, none where the step did not take place.
 Sources are cited as ``[@key]`` of `scantrial.prose.references`.
@@ -21,7 +21,7 @@ from scantrial.recipe.spec import NORMALIZATIONS, Recipe
 
 
 def per_arm(view: ReportView, say: Callable[[Recipe], str]) -> str:
-    """Say something of the recipe of every arm that ran: once where all agree, else with the arms it is true of."""
+    """Describe the recipe of every arm that ran: once where all agree, else with the arms that it applies to."""
     said: dict[str, list[str]] = {}
     for arm in ran(view):
         said.setdefault(say(arm.recipe), []).append(arm.label)
@@ -36,7 +36,7 @@ def ran(view: ReportView) -> list[ArmView]:
 
 
 def has_own(arms: Sequence[ArmView]) -> bool:
-    """Whether a network of some arms is a class of the user's own, of which nobody knows what it does inside."""
+    """Whether a network of some arm is a custom class; scantrial does not know what it does internally."""
     return any(arm.recipe.model.is_custom for arm in arms)
 
 
@@ -53,16 +53,16 @@ def design(view: ReportView) -> list[str]:
     if len(view.arms) > 1:
         whose, own = "", ""
         if has_own(view.arms):
-            whose, own = " of scantrial's", " Classes of the user's own initialise themselves under the run's seed."
+            whose, own = "built-in ", " Custom classes initialise themselves under the run's seed."
         said.append(
-            f"Runs of one seed are paired: the same order of cases and, where networks{whose} have a parameter of the "
+            f"Runs of one seed are paired: the same order of cases and, where {whose}networks have a parameter of the "
             f"same name and shape, the same initial weights.{own}"
         )
     if view.judgement.primary_declared.before_runs:
         margin = view.judgement.margin
         with_margin = "" if margin is None else f", with a margin of {margin:g}"
         metric = f"{METRICS[view.primary_metric].title} on {SPLIT_WORDS[view.primary_split]} cases{with_margin}"
-        said.append(f"The primary metric ({metric}) was declared before the first run was finished.")
+        said.append(f"The primary metric ({metric}) was declared before the first run finished.")
     return said
 
 
@@ -74,31 +74,34 @@ def scans(view: ReportView) -> list[str]:
         f"{count(view.data.n_of(split))} for {SPLIT_WORDS[split]}" for split in SPLITS if split in view.data.counts
     ]
     said = [
-        f"The scans{source}, of the classes {joined([f'“{one}”' for one in view.data.class_names])}, were shared out "
-        f"as {joined(parts)}."
+        f"The scans{source}, with the classes {joined([f'“{one}”' for one in view.data.class_names])}, were split "
+        f"into {joined(parts)}."
     ]
     split = view.data.split
     if split.get("by") == "patient":
-        said.append("No patient stands in two of these splits.")
+        said.append("No patient is in more than one split.")
     if view.data.skipped:
-        said.append(f"{counted(len(view.data.skipped), 'file')} that could not be read took no part.")
+        said.append(
+            f"{counted(len(view.data.skipped), 'file')} could not be read and "
+            f"{'was' if len(view.data.skipped) == 1 else 'were'} left out."
+        )
     return said
 
 
 def preprocessing(view: ReportView) -> list[str]:
-    """Shape, scaling, normalisation; scantrial augments nothing."""
+    """Shape, scaling, normalisation, and that scantrial does not augment."""
     shape = view.data.image.get("shape")
     fit = {"stretch": "stretched", "pad": "padded to a square and scaled"}.get(str(view.data.image.get("fit")))
     said = []
     if shape:
         channels, *sides = str(shape).split(" × ")
-        how = f", {fit} to that size where they had another" if fit and view.data.image.get("size") else ""
+        how = f", {fit} to this size where needed" if fit and view.data.image.get("size") else ""
         colour = "one channel" if channels == "1" else f"{channels} channels"
         said.append(f"Scans have {' × '.join(sides)} pixels in {colour}{how}.")
     if ran(view):
         said.append(f"{_capital(per_arm(view, lambda recipe: NORMALIZATIONS[recipe.normalize]))}.")
         said.append(
-            "The data were not augmented by scantrial; what a class of the user's own does to them inside is not known."
+            "Scantrial did not augment the data; what a custom class does to them internally is not known."
             if has_own(ran(view))
             else "The data were not augmented."
         )
@@ -117,7 +120,7 @@ def network(view: ReportView) -> list[str]:
     if not ran(view):
         return []
     sizes = {arm.n_parameters for arm in view.arms if arm.n_parameters is not None}
-    n = f" of {joined([count(size) for size in sorted(sizes)])} trainable parameters" if sizes else ""
+    n = f" with {joined([count(size) for size in sorted(sizes)])} trainable parameters" if sizes else ""
     several = "The networks" if len(view.arms) > 1 else "The network"
     said = [f"{several}{n}: {per_arm(view, lambda recipe: network_of(recipe.model.name).describe(recipe.model))}."]
     return [*said, *_initial_weights(view)]
@@ -129,13 +132,13 @@ def _initial_weights(view: ReportView) -> list[str]:
     if not all(own):
         of, none = (" of the other networks", "none of these") if any(own) else ("", "no network")
         said.append(
-            f"Weights and biases of linear and convolutional layers{of} start uniform within ±1/√(number of inputs); "
-            f"{none} was pretrained."
+            f"Weights and biases of linear and convolutional layers{of} are initialised uniformly within ±1/√(number "
+            f"of inputs); {none} was pretrained."
         )
     if any(own):
         said.append(
-            "A class of the user's own makes its own initial weights: whether these are pretrained, and whether it "
-            "normalises or has dropout inside, is not known."
+            "A custom class sets its own initial weights: whether these are pretrained, and whether it normalises or "
+            "uses dropout internally, is not known."
         )
     return said
 
@@ -157,12 +160,12 @@ def training(view: ReportView) -> list[str]:
 
 
 def _length(recipe: Recipe) -> str:
-    batches = f"batches of {recipe.batch_size} cases in an order shuffled anew each epoch"
+    batches = f"batches of {recipe.batch_size} cases, reshuffled each epoch"
     rounds = recipe.rounds
     if rounds == 1:
         return f"{counted(recipe.epochs, 'epoch')}, {batches}"
     return (
-        f"{rounds} rounds of {counted(recipe.epochs, 'epoch')}, each going on from the last weights with a fresh "
+        f"{rounds} rounds of {counted(recipe.epochs, 'epoch')}, each continuing from the last weights with a new "
         f"optimiser and schedule, {batches}"
     )
 
@@ -173,27 +176,27 @@ def _clipping(recipe: Recipe) -> str:
 
 
 def selection(view: ReportView) -> list[str]:
-    """Which weights were evaluated, and what test scans had no part in."""
+    """Which weights were evaluated, and what test scans were not used for."""
     if not ran(view):
         return []
     said = [f"Each run is evaluated with the weights of {per_arm(view, lambda recipe: epoch_rule(recipe.select))}."]
-    n_each = "a single evaluation of each" if view.n_evaluations == view.n_evaluated else "the evaluation of each"
+    logged = "the single evaluation" if view.n_evaluations == view.n_evaluated else "every evaluation"
     if view.n_evaluated:
         said.append(
-            f"Test scans had no part in training or in choosing an epoch, a threshold or a temperature; {n_each} run "
-            "on them is logged."
+            f"Test scans were not used for training or for choosing an epoch, a threshold or a temperature; {logged} "
+            "of each run on them is logged."
         )
     if not has_own(ran(view)):
         return [*said, "Each run is one network; none is an ensemble."]
     return [
         *said,
-        "Each run is one network; whether a class of the user's own is an ensemble inside, or starts from weights that "
-        "were trained on these test scans, is not known.",
+        "Each run is one network; whether a custom class is an ensemble internally, or starts from weights that were "
+        "trained on these test scans, is not known.",
     ]
 
 
 def software(view: ReportView) -> list[str]:
-    """Engine, versions, machine, threads, and what was another thing in later runs."""
+    """Engine, versions, machine, threads, and what changed for later runs."""
     environment = view.environment
     engines = {run.facts.engine for arm in view.arms for run in arm.runs}
     versions = {**environment.get("versions", {}), **_named(environment, "python", "torch")}
@@ -215,13 +218,13 @@ def software(view: ReportView) -> list[str]:
         where.append(f"{counted(int(environment['threads']), 'thread')} a run")
     if where:
         sure = not later and not has_own(ran(view))
-        same = "; the same versions and threads give the same numbers on it" if sure else ""
+        same = "; the same versions and threads give the same numbers on this machine" if sure else ""
         said.append(f"Machine: {', '.join(where)}{same}.")
     return said
 
 
 def later_runs(environment: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """Return what later runs were trained under that earlier ones were not, and from when, change by change."""
+    """Return the versions and machines that changed for later runs, and from when, change by change."""
     before, found = _moving(environment), []
     for change in environment.get("changes", []):
         now = {**before, **_moving(change["now"])}
@@ -253,7 +256,7 @@ def audit_paragraph(view: ReportView) -> list[str]:
         ({"AU005", "AU006"}, "nearly equal images"),
         ({"AU007"}, "contradicting labels"),
         ({"AU010"}, "shift between splits by a classifier two-sample test [@c2st; @permutation]"),
-        ({"AU020", "AU021", "AU022", "AU023"}, "shortcuts by which the label could be told without the finding"),
+        ({"AU020", "AU021", "AU022", "AU023"}, "shortcuts that give away the label"),
         ({"AU030"}, "suspicious labels [@confident-learning]"),
         ({"AU040", "AU041", "AU042", "AU043"}, "bad images"),
     ]
@@ -278,20 +281,20 @@ def evaluation(view: ReportView) -> list[str]:
     means = ", each as the mean over seeds" if several else ""
     said = [f"Reported on the test cases: {joined([METRICS[name].title for name in names])}{means}."]
     if {"auroc", "average_precision"} & set(names):
-        said.append("Areas under curves are scikit-learn's [@scikit-learn].")
+        said.append("Areas under curves were computed with scikit-learn [@scikit-learn].")
     level = percent(next(iter(of.values())).level)
     kinds = []
     if any(one.n_effective is not None for one in of.values()):
         effective = " with an effective number of cases [@korn]" if several else ""
-        kinds.append(f"of proportions by Wilson's score [@brown]{effective}")
+        kinds.append(f"Wilson's score [@brown]{effective} for proportions")
     if any(method.startswith("logit") for method in used):
         boyd = any("Boyd" in method for method in used)
-        kinds.append(f"of areas on the logit scale [@qin{'; @boyd' if boyd else ''}]")
+        kinds.append(f"the logit scale [@qin{'; @boyd' if boyd else ''}] for areas")
     spread = spread_words(*(len(one.by_seed) for estimates in found for one in estimates.values()))
-    by_kind = f", {joined(kinds)}" if kinds else ""
-    said.append(f"Intervals ({level}) count {spread}{by_kind}.")
+    by_kind = f"; they use {joined(kinds)}" if kinds else ""
+    said.append(f"{level} confidence intervals count {spread}{by_kind}.")
     if view.curves:
-        averaged = "averaged vertically over seeds, with the range of the seeds as a band" if several else "of each run"
+        averaged = "averaged vertically over seeds, with their range as a band" if several else "shown for each run"
         said.append(f"ROC and precision-recall curves [@roc; @average-precision] are {averaged}.")
     return said
 
@@ -305,15 +308,17 @@ def comparison(view: ReportView) -> list[str]:
     said = [f"Compared: {view.judgement.family}."]
     if pairings & {"paired", "unpaired"}:
         said.append(
-            "Differences were analysed with seeds and cases both random, trained networks standing where readers stand "
-            "in a multi-reader multi-case study [@obuchowski-rockette; @chen], with the degrees of freedom of Hillis "
-            "[@hillis-2007]; the interval over cases alone has to agree, the hull of both and the larger p decide."
+            "Differences were analysed with seeds and cases as random effects, as in a multi-reader multi-case study "
+            "with trained networks in the role of the readers [@obuchowski-rockette; @chen] and the degrees of freedom "
+            "of Hillis [@hillis-2007]. The interval over cases alone has to agree: verdicts use the interval that "
+            "covers both, and the larger p."
         )
     if "unpaired" in pairings:
         said.append("Arms that do not share their seeds were analysed as unpaired [@hillis-2014].")
     if "one seed" in pairings:
         said.append(
-            "With one seed a comparison is of these trained networks, over cases alone; no arm is judged by it."
+            "With one seed, a comparison holds for these trained networks and counts cases alone; it does not judge "
+            "the arms."
         )
     if any(item.paired_proportions is not None for item in primary.comparisons):
         said.append(
@@ -324,11 +329,11 @@ def comparison(view: ReportView) -> list[str]:
     if len(primary.comparisons) > 1:
         said.append(
             f"p values were adjusted over {len(primary.comparisons)} comparisons by Holm's method [@holm]; "
-            "simultaneous intervals are Bonferroni's."
+            "simultaneous intervals use Bonferroni's method."
         )
     if view.judgement.margin is not None:
         said.append(
-            f"Arms count as equivalent where two one-sided tests [@schuirmann; @lakens] put their difference within "
+            f"Arms count as equivalent if two one-sided tests [@schuirmann; @lakens] place their difference within "
             f"±{view.judgement.margin:g}."
         )
     if any(item.cross_check is not None for item in primary.comparisons):
@@ -339,12 +344,12 @@ def comparison(view: ReportView) -> list[str]:
 def _covariance(method: str) -> list[str]:
     said = []
     if "DeLong" in method:
-        said.append("The covariance over cases is DeLong's [@delong].")
+        said.append("The covariance over cases was estimated by DeLong's method [@delong].")
     if "jackknife" in method:
-        said.append("The covariance over cases was found by a jackknife over cases.")
+        said.append("The covariance over cases was estimated by a jackknife over cases.")
     if "patients" in method:
         source = "@obuchowski-1997" if "DeLong" in method else "@rao-scott"
-        said.append(f"Patients, not scans, count as what was sampled [{source}].")
+        said.append(f"The sampling unit is the patient, not the scan [{source}].")
     return said
 
 
@@ -355,13 +360,13 @@ def calibration(view: ReportView) -> list[str]:
         return []
     said = [
         "Calibration was measured by the debiased root-mean-square error in bins of equal mass [@kumar], by the "
-        "expected calibration error beside what chance alone gives [@guo; @broecker], and by the calibration slope "
+        "expected calibration error compared with chance alone [@guo; @broecker], and by the calibration slope "
         "[@cox]; reliability diagrams are isotonic fits with consistency bands [@corp]."
     ]
     if any(one.error_interval is not None for one in found):
-        said.append("The interval of the calibration error is of a crossed bootstrap [@owen].")
+        said.append("The interval of the calibration error comes from a crossed bootstrap [@owen].")
     if any(one.temperature.n for one in found):
-        said.append("Temperature scaling [@guo] was fitted on the validation cases of each run and judged on test.")
+        said.append("Temperature scaling [@guo] was fitted on the validation cases of each run and evaluated on test.")
     return said
 
 
@@ -375,7 +380,7 @@ def thresholds(view: ReportView) -> list[str]:
         shown = joined([percent(value) for value in view.evaluation.prevalences])
         said.append(f"Predictive values are given at prevalences of {shown} [@mercaldo].")
     if any(arm.decision is not None and arm.decision.reason is None for arm in view.evaluation.arms):
-        said.append("Net benefit was drawn as decision curves [@decision-curve].")
+        said.append("Net benefit is shown as decision curves [@decision-curve].")
     return said
 
 
@@ -385,18 +390,16 @@ def luck(view: ReportView) -> list[str]:
     if found is None or found.reason is not None:
         return []
     return [
-        "The score of the best arm was corrected for having been picked on the same cases by bootstrapping the "
-        f"predictions [@bbc], {found.n_used:,} resamples."
+        "The score of the best arm was corrected for its selection on the same cases by bootstrapping the predictions "
+        f"[@bbc] with {found.n_used:,} resamples."
     ]
 
 
 def power_paragraph(view: ReportView) -> list[str]:
-    """How what the design can show was computed."""
+    """How power was computed."""
     if view.judgement.outlook is None:
         return []
-    return [
-        "Power and the smallest difference that the design shows follow Hillis, Obuchowski and Berbaum [@hillis-2011]."
-    ]
+    return ["Power and the smallest detectable difference follow Hillis, Obuchowski and Berbaum [@hillis-2011]."]
 
 
 PARAGRAPHS: Sequence[tuple[str, str, Callable[[ReportView], list[str]]]] = (
@@ -415,7 +418,7 @@ PARAGRAPHS: Sequence[tuple[str, str, Callable[[ReportView], list[str]]]] = (
     ("power", "Power", power_paragraph),
     ("software", "Software", software),
 )
-"""Name, title and author of each paragraph, in order."""
+"""Name and title of each paragraph, and the function that writes it, in order."""
 
 
 def methods_text(view: ReportView) -> dict[str, tuple[str, str]]:
@@ -426,7 +429,7 @@ def methods_text(view: ReportView) -> dict[str, tuple[str, str]]:
 
 
 def _without_marks(view: ReportView) -> ReportView:
-    """Return the view with words of the user's that cite nothing: in a name, ``[@holm]`` is no citation."""
+    """Return the view with the user's words unmarked: in a name, ``[@holm]`` is no citation."""
     about = {key: _unmarked(value) if isinstance(value, str) else value for key, value in view.data.about.items()}
     return replace(
         view,

@@ -1,4 +1,4 @@
-"""What the report says in words. Each sentence is made of numbers of the view and claims no more than they do."""
+"""The report's sentences on a study, its scans, results and limits; each claims no more than the numbers show."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdicts import FEW_SEEDS
-from scantrial.core.format import SPLIT_WORDS, counted, joined, proportion
+from scantrial.core.format import SPLIT_WORDS, counted, joined, percent
 from scantrial.core.records import Split
 from scantrial.findings.view import ArmView, DataView, ReportView, RunView
 from scantrial.recipe.selection import SELECTIONS
@@ -15,7 +15,7 @@ from scantrial.recipe.spec import SelectSpec
 
 
 def what_was_done(view: ReportView) -> list[str]:
-    """Tell the study in one paragraph: arms, seeds, runs, scans."""
+    """Describe the study in one paragraph: arms, seeds, runs, scans."""
     return [*_runs_planned(view), *_scans_used(view), *_scans_left_out(view)]
 
 
@@ -30,18 +30,18 @@ def _runs_planned(view: ReportView) -> list[str]:
 
 
 def _kept(are_last: frozenset[bool]) -> str:
-    """Say what becomes of a run's epochs, from whether each arm keeps its last."""
+    """Say which epoch of a run is kept, from whether each arm keeps its last."""
     if are_last == {True, False}:
-        return "they choose its epoch, or its last one is kept, as its recipe says"
-    return "its last epoch is kept" if True in are_last else "they choose its epoch"
+        return "these choose its epoch, or its last epoch is kept, as its recipe says"
+    return "its last epoch is kept" if True in are_last else "these choose its epoch"
 
 
 def _scans_used(view: ReportView) -> list[str]:
     n = {split: counted(view.data.n_of(split), f"{word} scan") for split, word in SPLIT_WORDS.items()}
     kept = _kept(frozenset(arm.recipe.select.name == "last" for arm in view.arms))
     return [
-        f"Each run learns from {n['train']} and is watched on {n['val']}: {kept}.",
-        f"It is then measured on {n['test']} that neither learning nor choosing has seen.",
+        f"Each run is trained on {n['train']} and monitored on {n['val']}: {kept}.",
+        f"It is then evaluated on {n['test']}, which were not used for training or for choosing.",
     ]
 
 
@@ -52,8 +52,8 @@ def _scans_left_out(view: ReportView) -> list[str]:
             f"{counted(len(view.data.skipped), 'file')} could not be read and {_was(view.data.skipped)} left out."
         )
     if view.data.n_unused > 0:
-        stand = "stands in no split and was" if view.data.n_unused == 1 else "stand in no split and were"
-        said.append(f"{counted(view.data.n_unused, 'scan')} of the source {stand} not used.")
+        are = "is in no split and was" if view.data.n_unused == 1 else "are in no split and were"
+        said.append(f"{counted(view.data.n_unused, 'scan')} of the source {are} not used.")
     return said or ["No scan was left out."]
 
 
@@ -67,7 +67,7 @@ def _was(things: Sequence[object]) -> str:
 def audited(view: ReportView) -> list[str]:
     """Say how many findings the audit has, and whether blockers are open."""
     if view.audit is None:
-        return ["The scans were not audited: the study was run by a version that could not, or is not finished."]
+        return ["The scans were not audited: the study is not finished, or an early version of scantrial ran it."]
     n = {
         severity: sum(finding.severity == severity for finding in view.audit.findings)
         for severity in ("blocker", "warning", "note")
@@ -78,8 +78,7 @@ def audited(view: ReportView) -> list[str]:
     if n_open:
         said.append(
             f"{counted(n_open, 'blocker')} {'is' if n_open == 1 else 'are'} not acknowledged in the study file: "
-            "until then "
-            "no arm can be called better than another."
+            "until then no arm can be called better than another."
         )
     return said
 
@@ -100,8 +99,8 @@ def _missing(view: ReportView) -> list[str]:
         return []
     n = sum(len(seeds) for _, seeds in waiting)
     return [
-        f"This report is of an unfinished study: {counted(n, 'run')} of {view.n_planned} "
-        f"{'is' if n == 1 else 'are'} still missing: {'; '.join(parts)}. All numbers below are of the finished runs."
+        f"The study is not finished: {counted(n, 'run')} of {view.n_planned} {'is' if n == 1 else 'are'} still "
+        f"missing: {'; '.join(parts)}. All numbers below come from the finished runs."
     ]
 
 
@@ -126,12 +125,12 @@ def _one_diverged(arm: ArmView, run: RunView) -> str:
     epoch = run.facts.diverged_epoch
     when = f" at epoch {epoch}" if epoch is not None else ""
     if run.facts.chosen_epoch is None:
-        after = "No epoch could be chosen, so this run has no predictions and stands in no mean of results."
+        after = "No epoch could be chosen, so this run has no predictions and is in no mean of the results."
     else:
         after = (
-            f"Its predictions are those of epoch {run.facts.chosen_epoch}, from before that, and count in the results."
+            f"Its predictions come from epoch {run.facts.chosen_epoch}, before it diverged, and count in the results."
         )
-    aggregates = "It is drawn in the learning curves and left out of their aggregates."
+    aggregates = "It is shown in the learning curves but left out of their aggregates."
     return f"The run of {arm.label}, seed {run.seed}, diverged: its loss was not finite{when}. {after} {aggregates}"
 
 
@@ -140,20 +139,20 @@ def _one_diverged(arm: ArmView, run: RunView) -> str:
 
 def how_to_read(view: ReportView) -> list[str]:
     """Explain the numbers of the results' tables."""
-    said = ["Each number is of one run."]
+    said = ["Each number comes from one run."]
     if _means_of_runs(view, view.splits):
         said = [
-            "Each number is the mean over an arm's runs, ± the standard deviation over its seeds; below it stand the "
+            "Each number is the mean over an arm's runs, ± the standard deviation over its seeds; below it are the "
             "smallest and the largest run.",
-            "The standard deviation tells how far runs scatter when only the seed changes; "
-            "it is no confidence interval.",
+            "The standard deviation shows how much runs vary when only the seed changes; "
+            "it is not a confidence interval.",
         ]
     chance = majority_share(view, "test")
     if chance is not None:
         share, name = chance
         said.append(
-            f"Always answering “{name}” would be right in {proportion(share)}\u00a0% of the test cases: "
-            "an accuracy means something only above that."
+            f"Always answering “{name}” would be right in {percent(share, 1)} of the test cases: "
+            "an accuracy is meaningful only above this."
         )
     return said
 
@@ -162,7 +161,7 @@ def what_numbers_are(view: ReportView, splits: Sequence[Split]) -> str:
     """Say for a table's caption what its numbers are."""
     if _means_of_runs(view, splits):
         return "mean ± standard deviation over seeds, smallest to largest run below"
-    return "each number is of one run"
+    return "each number comes from one run"
 
 
 def _means_of_runs(view: ReportView, splits: Sequence[Split]) -> bool:
@@ -175,7 +174,7 @@ def primary_that_does_not_apply(view: ReportView) -> list[str]:
     if view.primary_metric in view.metrics:
         return []
     title, n_classes = METRICS[view.primary_metric].title, len(view.data.class_names)
-    return [f"{title} is not defined here: it is for two classes, and there are {n_classes}."]
+    return [f"{title} is not defined here: it needs two classes, and there are {n_classes}."]
 
 
 def majority_share(view: ReportView, split: Split) -> tuple[float, str] | None:
@@ -216,7 +215,7 @@ def clipped_values(view: ReportView, split: Split) -> list[str]:
         return []
     return [
         f"For the log loss, {n_clipped:,} of {n:,} probabilities (over all runs) were clipped "
-        f"to at least 1e-7 and at most 1 - 1e-7."
+        "to at least 1e−7 and at most 1 − 1e−7."
     ]
 
 
@@ -224,18 +223,20 @@ def worst_heading(view: ReportView) -> str:
     """Say which cases are shown as the worst, and whether they are mistakes."""
     n_runs = max((case.n_runs for case in view.worst), default=0)
     said = (
-        f"The {counted(len(view.worst), 'test case')} to whose true class the {counted(n_runs, 'run')} together gave "
-        "the lowest mean probability."
+        f"The {counted(len(view.worst), 'test case')} with the lowest mean probability of the true class over "
+        f"{counted(n_runs, 'run')}."
     )
     wrong = sum(case.n_right < case.n_runs for case in view.worst)
-    return said if wrong else f"{said} No run decided any of them wrongly."
+    return said if wrong else f"{said} All runs classified them correctly."
 
 
 def what_aggregates_are(view: ReportView) -> list[str]:
     """Explain the tables of the learning curves' aggregates."""
     skipped = view.skipped_epochs
     several = any(stretch.n_runs > 1 for arm in view.arms for stretch in arm.stretches)
-    shown = "each computed run by run, then shown as mean ± standard deviation over seeds" if several else "of one run"
+    shown = (
+        "each computed run by run, then shown as mean ± standard deviation over seeds" if several else "from one run"
+    )
     if not view.has_epoch_means and any(arm.stretches for arm in view.arms):
         no_mean = f"No run has more than {skipped} epochs, so there is no mean over epochs without the first {skipped}."
         return [no_mean, f"For each arm and round: the value at its last epoch, {shown.removeprefix('each ')}."]
@@ -244,38 +245,38 @@ def what_aggregates_are(view: ReportView) -> list[str]:
         f"and the value at its last epoch; {shown}."
     ]
     if view.has_rounds:
-        said.append(f"“All” takes the whole run and leaves out its first {skipped} epochs once.")
+        said.append(f"“All” covers the whole run without its first {skipped} epochs.")
     return said
 
 
-# ---------------------------------------------------------------------- what was chosen by what
+# ---------------------------------------------------------------------- how choices were made
 
 
 def how_arms_start(view: ReportView) -> str:
     """Say what the initial weights of two arms have in common under one seed."""
     if any(arm.recipe.model.is_custom for arm in view.arms):
         return (
-            "Classes of the user's own initialise themselves, from one stream of random numbers seeded by the seed: "
-            "the same seed need not start two networks from the same numbers."
+            "Custom classes initialise themselves from one stream of random numbers per seed: the same seed may give "
+            "two networks different initial weights."
         )
     return (
-        "Where two networks have a parameter of the same name and shape, the same seed starts both from the same "
-        "numbers."
+        "Where two networks have a parameter of the same name and shape, the same seed gives both the same initial "
+        "values."
     )
 
 
 def choice_sentences(view: ReportView) -> list[str]:
-    """Say what each choice was made by, and how often test rows were read."""
+    """Say how each choice was made, and how often test rows were read."""
     n_reads = sum(opening.n_readings for opening in view.openings)
     said = [
         _epochs_chosen(view),
         *_engines_chosen(view),
-        _taken_over(view),
-        "Classes are decided by the largest probability; a threshold or a temperature that is shown besides was chosen "
-        "on validation scans.",
+        _copied(view),
+        "The predicted class is the one with the largest probability; any other threshold or temperature that is shown "
+        "was chosen on validation scans.",
         _changes_in_view_of_results(view) or "No arm was chosen: all arms of the plan are reported.",
-        "Test scans had no part in training or in choosing the epoch. Once it was chosen, each run computed its test "
-        "predictions and stored them.",
+        "Test scans were not used for training or for choosing the epoch. After that choice, each run computed its "
+        "test predictions and stored them.",
         _evaluations(view),
         f"Stored test predictions have been read {counted(n_reads, 'time')} since (one reading for each run), "
         "and every reading is logged."
@@ -295,7 +296,7 @@ def _engines_chosen(view: ReportView) -> list[str]:
     return [f"Runs{of} were trained by the {engine} engine ({reason})." for (engine, reason), of in whose.items()]
 
 
-def _taken_over(view: ReportView) -> str:
+def _copied(view: ReportView) -> str:
     """Say which runs were copied from other study folders; empty where none was."""
     sources: dict[str, list[str]] = {}
     for arm in view.arms:
@@ -305,11 +306,11 @@ def _taken_over(view: ReportView) -> str:
     if not sources:
         return ""
     said = "; ".join(f"{joined(runs)} from {folder}" for folder, runs in sources.items())
-    return f"Not trained again but taken over, for they are equal in everything that numbers depend on: {said}."
+    return f"Copied instead of trained again, because everything that the numbers depend on is equal: {said}."
 
 
 def _epochs_chosen(view: ReportView) -> str:
-    """Say of which epoch the weights are, by arm where arms differ."""
+    """Say from which epoch the weights are, by arm where arms differ."""
     labels: dict[str, list[str]] = {}
     for arm in view.arms:
         if arm.runs:
@@ -317,7 +318,7 @@ def _epochs_chosen(view: ReportView) -> str:
     if len(labels) < 2:
         return "".join(f"Each run is evaluated with the weights of {rule}." for rule in labels)
     parts = "; ".join(f"{rule} ({joined(arms)})" for rule, arms in labels.items())
-    return f"Which epoch's weights a run is evaluated with differs between the arms: {parts}."
+    return f"The arms differ in the epoch whose weights are evaluated: {parts}."
 
 
 def epoch_rule(select: SelectSpec) -> str:
@@ -327,7 +328,7 @@ def epoch_rule(select: SelectSpec) -> str:
 
 
 def _changes_in_view_of_results(view: ReportView) -> str:
-    """Say how the study file was changed while results were there; empty where it was not."""
+    """Say how the study file was changed after results existed; empty where it was not."""
     late = [version for version in view.protocol[1:] if version.get("finished_runs", 0) > 0]
     # What the author says about the study picks no arm and no metric.
     later = [version for version in late if version.get("change") != "changed about"]
@@ -336,7 +337,7 @@ def _changes_in_view_of_results(view: ReportView) -> str:
     changes = "; ".join(f"{str(version.get('at', ''))[:10]}: {version.get('change', '')}" for version in later)
     return (
         f"The study file was changed {counted(len(later), 'time')} after results existed ({changes}): "
-        "arms, seeds or the primary metric may have been picked with results in view."
+        "arms, seeds or the primary metric may have been chosen with knowledge of the results."
     )
 
 
@@ -346,8 +347,8 @@ def _evaluations(view: ReportView) -> str:
         return ""
     said = f"Test scans were evaluated {counted(view.n_evaluations, 'time')} for {counted(view.n_evaluated, 'run')}"
     if view.n_evaluations == view.n_evaluated:
-        return f"{said}, each run a single time." if view.n_evaluated > 1 else f"{said}."
-    return f"{said}: a run that is stopped after its evaluation, before it is stored, is evaluated once more."
+        return f"{said}, each run once." if view.n_evaluated > 1 else f"{said}."
+    return f"{said}: a run that stops after its evaluation, before it is stored, is evaluated again."
 
 
 # ---------------------------------------------------------------------- limits
@@ -367,22 +368,22 @@ def _limits_of_networks(view: ReportView) -> list[str]:
     if not any(arm.recipe.model.is_custom for arm in view.arms):
         return []
     return [
-        "What a class of the user's own does inside is not known: whether it augments or normalises its input, is an "
-        "ensemble, or starts from weights that were trained elsewhere, perhaps on these very scans."
+        "What a custom class does internally is not known: it may augment or normalise its input, be an ensemble, or "
+        "start from weights that were trained elsewhere, perhaps on these scans."
     ]
 
 
 def _limits_of_seeds(view: ReportView) -> list[str]:
     said = []
     if len(view.seeds) == 1:
-        said.append("There is one seed: how far another seed would come out from this one is not known.")
+        said.append("There is only one seed: seed-to-seed variation is not known.")
     else:
         said.append(
             f"Seeds are not new training data. They change {joined(_changed_by_seeds(view))}; the scans and their "
-            "split stay the same. How results would move with other scans is not measured."
+            "split stay the same. How results would change with other scans was not measured."
         )
     if 1 < len(view.seeds) < FEW_SEEDS:
-        said.append(f"{len(view.seeds)} seeds are few: a standard deviation over so few runs is rough.")
+        said.append(f"{len(view.seeds)} seeds are few: a standard deviation over so few runs is imprecise.")
     return said
 
 
@@ -391,7 +392,7 @@ def _changed_by_seeds(view: ReportView) -> list[str]:
     if any(arm.recipe.model.dropout for arm in view.arms):
         changed.append("the dropout masks")
     if any(arm.recipe.model.is_custom for arm in view.arms):
-        changed.append("what else classes of the user's own draw at random")
+        changed.append("any other random numbers that custom classes draw")
     return changed
 
 
@@ -399,14 +400,16 @@ def _limits_of_scans(view: ReportView) -> list[str]:
     n = view.data.n_of("test")
     said = []
     if n:
-        said.append(f"There are {n:,} test cases, so one case more or less is {100 / n:.2g} points of accuracy.")
+        said.append(f"There are {n:,} test cases, so one case changes accuracy by {100 / n:.2g} points.")
     said.append(where_test_scans_are_from(view.data))
     if not view.data.patients_known:
-        said.append("Patients are not known here. If one patient has scans in two splits, the results are too good.")
+        said.append(
+            "Patients are not identified. If one patient has scans in two splits, the results are too optimistic."
+        )
     if view.data.n_shared_patients:
         have = "patient has" if view.data.n_shared_patients == 1 else "patients have"
         said.append(
-            f"{view.data.n_shared_patients:,} {have} scans in more than one split: the results may be too good."
+            f"{view.data.n_shared_patients:,} {have} scans in more than one split: the results may be too optimistic."
         )
     if view.data.skipped:
         said.append("The files that were left out may differ from those that were used.")
@@ -419,17 +422,17 @@ def where_test_scans_are_from(data: DataView) -> str:
     in_numbers = any(isinstance(part, int) for part in parts)
     shift = data.about.get("options", {}).get("shift", 0) if data.about.get("name") == "phantom" else 0
     if shift and (parts[-1] == "given" or in_numbers):
-        return f"The test scans were drawn with another acquisition (shift {shift:g}) on purpose."
+        return f"The test scans were drawn on purpose with a different acquisition (shift {shift:g})."
     if shift:
-        return f"Scans drawn with another acquisition (shift {shift:g}) were shared out with the others."
+        return f"Scans drawn with a different acquisition (shift {shift:g}) were split together with the others."
     if parts[-1] == "given":
         return "The test scans are the source's own test split."
     if in_numbers:
         return (
-            "The test scans are of the source's own test split where it has one, otherwise of the pool that training "
-            "and validation scans are of."
+            "The test scans come from the source's own test split where it has one, otherwise from the same pool as "
+            "the training and validation scans."
         )
-    return "Training, validation and test scans come from one source. Scans from elsewhere were not tried."
+    return "Training, validation and test scans come from one source. Scans from other sources were not tested."
 
 
 def _limits_of_curves(view: ReportView) -> list[str]:
@@ -437,9 +440,9 @@ def _limits_of_curves(view: ReportView) -> list[str]:
     if not view.losses_alike:
         said.append("The losses of these arms are different quantities; compare their log loss instead.")
     if view.has_epoch_means:
-        said.append("A mean over epochs is of many half-trained networks: no single network has that accuracy.")
+        said.append("A mean over epochs averages many half-trained networks: no single network has that accuracy.")
     if view.has_rounds:
-        said.append("Rounds of one run go on from each other. They are not replicates; only seeds are.")
+        said.append("Each round of a run continues from the round before. Rounds are not replicates; only seeds are.")
     if view.diverged():
-        said.append("A mean over the runs that did not diverge is kinder to an arm than the arm is.")
+        said.append("Leaving out diverged runs flatters the arm.")
     return said

@@ -1,4 +1,4 @@
-"""What the report says about verdicts: the answer first, then what it stands on."""
+"""What the report says about verdicts: the answer first, then what it rests on."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS, Metric
-from scantrial.analysis.wording import metric_difference, metric_number
-from scantrial.core.format import counted, joined
+from scantrial.analysis.verdict_words import metric_difference, metric_number
+from scantrial.core.format import counted, interval, joined
 from scantrial.findings.hypotheses import Declared
 from scantrial.findings.judging import Judgement
 from scantrial.recipe.spec import Recipe
@@ -29,18 +29,18 @@ def in_short(judgement: Judgement) -> list[str]:
 
 
 def is_provisional(item: Compared) -> bool:
-    """Whether a few more seeds may turn the verdict."""
+    """Whether more seeds may change the verdict."""
     return item.verdict.provisional and item.verdict.label != "not enough to judge"
 
 
 def verdict_label(item: Compared) -> str:
-    """Name the verdict, with what a reader must not miss of it."""
+    """Name the verdict, with its most important qualifications."""
     within = ", by less than the margin" if item.verdict.within_margin else ""
     return f"{item.verdict.label}{within}{', provisional' if is_provisional(item) else ''}"
 
 
 def notes_on(comparison: Comparison) -> list[str]:
-    """Return what a reader has to know besides the verdicts, of each comparison and of all."""
+    """Return what a reader has to know besides the verdicts: about each comparison, then about all."""
     of_each = [f"{item.name}: {note}" for item in comparison.comparisons for note in item.verdict.notes]
     return [*of_each, *comparison.notes]
 
@@ -70,9 +70,9 @@ def what_verdicts_are(judgement: Judgement) -> list[str]:
     if n > 1:
         said.append(f"p is corrected for {n} comparisons (Holm 1979).")
     if judgement.margin is None:
-        said.append("The study file declares no margin, so that no two arms can be called equivalent.")
+        said.append("The study file declares no margin, so arms cannot be called equivalent.")
     if not METRICS[judgement.metric].higher_is_better:
-        said.append("Less is better here: differences are turned round, so that a positive one is an improvement.")
+        said.append("Lower is better here: signs are reversed, so a positive difference is an improvement.")
     return [*said, *_primary_declared(judgement)]
 
 
@@ -80,7 +80,7 @@ def _what_is_random(primary: Comparison) -> list[str]:
     """Say what the intervals count, by how the arms of the comparisons are paired."""
     pairings = {item.result.pairing for item in primary.comparisons}
     several = "With several seeds each" if "one seed" in pairings else "Each"
-    both = f"{several} interval counts both the luck of training and the sample of cases"
+    both = f"{several} interval counts both seed-to-seed variation and the sample of cases"
     agree = "the interval over cases alone has to agree"
     said = []
     if "paired" in pairings:
@@ -88,11 +88,11 @@ def _what_is_random(primary: Comparison) -> list[str]:
         if "unpaired" in pairings:
             said.append("Arms that do not share their seeds are paired on cases alone (Hillis 2014).")
     elif "unpaired" in pairings:
-        said.append(f"{both}, paired on cases alone, for the arms do not share their seeds (Hillis 2014); {agree}.")
+        said.append(f"{both}, paired on cases alone because the arms do not share seeds (Hillis 2014); {agree}.")
     if "one seed" in pairings:
         said.append(
-            "With one seed of an arm the interval counts the sample of cases alone: it is of these trained networks, "
-            "not of their training."
+            "Where an arm has one seed, the interval counts the sample of cases alone: it holds for these trained "
+            "networks, not for their training."
         )
     return said
 
@@ -102,25 +102,25 @@ def _primary_declared(judgement: Judgement) -> list[str]:
     if not declared.at:
         return []
     if declared.before_runs:
-        return [f"Metric, split and margin were declared before the first run was finished ({_version(declared)})."]
+        return [f"Metric, split and margin were declared before the first run finished ({_version(declared)})."]
     return [
-        f"Metric, split or margin were written into the study file after runs were finished ({_version(declared)}): "
-        "they may have been picked with results in view."
+        f"Metric, split or margin were added to the study file after runs had finished ({_version(declared)}): "
+        "they may have been chosen with knowledge of the results."
     ]
 
 
 def without_leaks(judgement: Judgement) -> list[str]:
-    """Show each comparison with and without the cases that the audit found to stand in two splits."""
+    """Show each comparison with and without the cases that the audit found in two splits."""
     with_all, without = judgement.primary, judgement.without_leaks
     if with_all is None or without is None:
         return []
     metric = METRICS[judgement.metric]
     said = [
-        f"{judgement.n_leaking:,} of the cases stand in two splits by their patient's name or their image (see the "
-        f"audit); without them {counted(without.n_cases, 'case')} are left."
+        f"{judgement.n_leaking:,} of the cases appear in two splits (same patient or same image; see the audit); "
+        f"without them {counted(without.n_cases, 'case')} are left."
     ]
     for item, other in zip(with_all.comparisons, without.comparisons, strict=True):
-        before, after = (_with_interval(metric, found) for found in (item, other))
+        before, after = (_with_interval(metric, found, with_all.level) for found in (item, other))
         said.append(f"{item.result.contrast.title}: {before}; without these cases {after}.")
     for arm in with_all.arms:
         levels = [metric_number(metric, found.arm(arm.arm).mean) for found in (with_all, without)]
@@ -128,9 +128,9 @@ def without_leaks(judgement: Judgement) -> list[str]:
     return said
 
 
-def _with_interval(metric: Metric, item: Compared) -> str:
+def _with_interval(metric: Metric, item: Compared, level: float) -> str:
     effect, low, high = (metric_difference(metric, value, fine=True) for value in _span(item))
-    return f"{effect} ({low} to {high}), {item.verdict.label}"
+    return f"{effect} ({interval(low, high, level)}), {item.verdict.label}"
 
 
 def _span(item: Compared) -> tuple[float, float, float]:
@@ -138,12 +138,12 @@ def _span(item: Compared) -> tuple[float, float, float]:
 
 
 def when_declared(declared: Declared) -> str:
-    """Say whether a hypothesis was there before the first run."""
+    """Say when a hypothesis was declared: before the first run finished, or after; completes ``the claim was``."""
     if not declared.at:
-        return "it is not known when it was declared"
+        return "declared at an unknown time"
     if declared.before_runs:
-        return f"declared before the first run was finished ({_version(declared)})"
-    return f"added after runs were finished ({_version(declared)}): not a test of it, for results were there to see"
+        return f"declared before the first run finished ({_version(declared)})"
+    return f"added after runs had finished ({_version(declared)}), so this is not a test of it: results were known"
 
 
 def _version(declared: Declared) -> str:
@@ -152,35 +152,35 @@ def _version(declared: Declared) -> str:
 
 
 def component_words(primary: Comparison) -> list[str]:
-    """Say how much of the spread is training luck and how much the sample of cases."""
+    """Say how much of the spread is seed-to-seed variation and how much the sample of cases."""
     found = primary.components
     if found is None:
         return []
     training = max(found.var_seed, 0.0) + max(found.var_arm_seed, 0.0)
     return [
         f"Spread of one run of an arm, as standard deviations of {METRICS[primary.metric].title}: "
-        f"training luck {training**0.5:.4f}, sample of cases {max(found.var_error, 0.0) ** 0.5:.4f} "
+        f"seed-to-seed variation {training**0.5:.4f}, sample of cases {max(found.var_error, 0.0) ** 0.5:.4f} "
         f"({counted(found.n_seeds, 'seed')} shared by {counted(found.n_arms, 'arm')}, "
         f"{counted(found.n_cases, 'case')})."
     ]
 
 
 def loss_note(recipes: Mapping[str, Recipe], *, n_classes: int) -> list[str]:
-    """Explain what BCE and CE have to do with each other, where arms differ in nothing but that; else nothing.
+    """Explain how BCE and CE are related, where arms differ in nothing else; else return nothing.
 
     With two classes ``softmax(z0, z1)`` is the sigmoid of ``z1 - z0``, so both losses are one function; what differs is
     how the last layer starts and how fast it moves.
     """
     pair = _bce_and_ce(recipes)
     if pair is None or n_classes != 2 or pair[0].model.is_custom:
-        return []  # of a class of the user's own, how the last layer starts is not known
+        return []  # how the last layer of a custom class starts is not known
     bce, ce = pair
     said = [
         "With two classes, cross-entropy on two outputs z0, z1 is binary cross-entropy on the one output z1 − z0: the "
         "same function, with the same gradient for everything below the last layer.",
         "What differs: under CE the difference of the two outputs moves as if the last layer's learning rate were "
-        "twice as high, and it starts √2 times as wide. So no difference is to be expected beyond that of a last "
-        "layer with twice the learning rate and a √2 wider start.",
+        "twice as high, and it starts √2 times as wide. So expect no difference beyond that of a last layer with "
+        "twice the learning rate and a √2 wider start.",
     ]
     exact = _breaks_equivalence(bce)
     said.append(

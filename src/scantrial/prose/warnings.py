@@ -1,4 +1,4 @@
-"""What a reader has to know before the answer: why a study carries less than it seems to."""
+"""What a reader has to know before the answer: what weakens a study."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scantrial.prose.verdicts import is_provisional
 def weaknesses(view: ReportView) -> list[str]:
     """Say what weakens the answer: one seed, no audit or an open blocker, no margin, provisional verdicts.
 
-    Runs that are missing, failed or diverged are told by `scantrial.prose.study.trouble`.
+    Runs that are missing, failed or diverged are reported by `scantrial.prose.study.trouble`.
     """
     return [*_one_seed(view), *_audit(view), *_no_margin(view), *_provisional(view)]
 
@@ -20,7 +20,7 @@ def weaknesses(view: ReportView) -> list[str]:
 def _one_seed(view: ReportView) -> list[str]:
     if len(view.seeds) != 1:
         return []
-    return ["There is one seed: how far another seed would come out from this one is not known."]
+    return ["There is only one seed: seed-to-seed variation is not known."]
 
 
 def _audit(view: ReportView) -> list[str]:
@@ -32,7 +32,7 @@ def _audit(view: ReportView) -> list[str]:
 def _no_margin(view: ReportView) -> list[str]:
     if len(view.arms) < 2 or view.judgement.margin is not None:
         return []
-    return ["The study file declares no margin, so that no two arms can be called equivalent."]
+    return ["The study file declares no margin, so arms cannot be called equivalent."]
 
 
 def _provisional(view: ReportView) -> list[str]:
@@ -45,5 +45,5 @@ def _provisional(view: ReportView) -> list[str]:
     are, they, them = ("is", "it rests", "it") if n == 1 else ("are", "they rest", "them")
     return [
         f"{n} of {counted(len(primary.comparisons), 'verdict')} {are} provisional: {they} on fewer than {FEW_SEEDS} "
-        f"seeds, and another few may turn {them}."
+        f"seeds, and more seeds may change {them}."
     ]

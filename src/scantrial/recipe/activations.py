@@ -79,7 +79,7 @@ class ActivationSpec(BaseModel):
             _check_argument(self.name, argument, value)
         missing = [name for name in REQUIRED_ARGUMENTS.get(self.name, ()) if name not in self.arguments]
         if missing:
-            raise ValueError(f"{self.name} needs {listed(missing)}: torch.nn has no default for it")
+            raise ValueError(f"{self.name} needs {listed(missing)}: torch.nn has no default")
         bounds = {"min_val": -1.0, "max_val": 1.0, "lower": 1 / 8, "upper": 1 / 3, **self.arguments}
         if bounds["min_val"] >= bounds["max_val"] or bounds["lower"] > bounds["upper"]:
             raise ValueError(f"{self.name}: the lower bound must be below the upper one, not {self.arguments}")
@@ -101,7 +101,7 @@ Activation = Annotated[ActivationSpec, BeforeValidator(named)]
 
 
 def describe(activation: ActivationSpec) -> str:
-    """Name an activation with its arguments, as the methods of a report have it."""
+    """Return an activation with its arguments in words for the methods of a report."""
     arguments = [f"{name} = {plain(value)}" for name, value in activation.arguments.items()]
     said = f"{activation.name} activations"
     return f"{said} ({', '.join(arguments)})" if arguments else said

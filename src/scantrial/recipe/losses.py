@@ -22,9 +22,9 @@ class Loss:
 
     Parameters
     ----------
-    head : ``"module:Class"`` of its `scantrial.nets.heads.Head`; a text, since this module knows no PyTorch
-    probabilities : the function that the probabilities of two classes are made by
-    describe : what the methods of a report call it, from the number of classes
+    head : ``"module:Class"`` of its `scantrial.nets.heads.Head`; text, because this module does not import PyTorch
+    probabilities : the function that turns logits into probabilities
+    describe : its name in the methods of a report, from the number of classes
     """
 
     name: str
@@ -34,7 +34,7 @@ class Loss:
 
 
 def _bce(n_classes: int) -> str:
-    on_one = "one output" if n_classes == 2 else "one output a class, each against the rest"
+    on_one = "one output" if n_classes == 2 else "one output per class, each against the rest"
     return f"binary cross-entropy on {on_one}"
 
 
@@ -44,7 +44,7 @@ _ROWS = (
         name="ce",
         head="scantrial.nets.heads:CeHead",
         probabilities="softmax",
-        describe=lambda _: "cross-entropy on one output a class",
+        describe=lambda _: "cross-entropy on one output per class",
     ),
 )
 
@@ -57,16 +57,16 @@ else:
 
 
 class LossSpec(RecipePart):
-    """The loss, and with it the head: outputs, target, probability and decision.
+    """The loss and its head: outputs, target, probability and decision.
 
     Parameters
     ----------
-    name : ``bce`` (one logit for two classes, one-vs-rest beyond) or ``ce``
+    name : ``bce`` (one logit for two classes, one-vs-rest for more) or ``ce``
     class_weights : ``balanced`` (from the training split: n / (n_classes x n_class)), one weight for each class in the
         order of the classes, or None
-    label_smoothing : epsilon; the target becomes (1 - epsilon) y + epsilon / n_classes (for ``bce`` beyond two classes,
-        each class against the rest: + epsilon / 2)
-    focal_gamma : focusing parameter of the focal loss (Lin et al. 2017, eq. 4), 0 for none
+    label_smoothing : epsilon; the target becomes (1 - epsilon) y + epsilon / n_classes (for ``bce`` with more than two
+        classes, each against the rest: + epsilon / 2)
+    focal_gamma : focusing parameter of the focal loss (Lin et al. 2017, eq. 4); 0 turns it off
     """
 
     name: LossName
@@ -76,7 +76,7 @@ class LossSpec(RecipePart):
 
 
 def describe(loss: LossSpec, *, n_classes: int) -> str:
-    """Say what the methods of a report say of a loss and its settings; sources as ``[@key]``."""
+    """Return a loss and its settings in words for the methods of a report; sources as ``[@key]``."""
     parts = []
     if loss.class_weights:
         parts.append(

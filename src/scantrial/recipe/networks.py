@@ -30,10 +30,10 @@ class Network:
 
     Parameters
     ----------
-    builder : ``"module:function"``, which makes it of a `ModelSpec`, (channels, height, width) and a number of outputs;
-        a text, since this module knows no PyTorch
-    describe : what the methods of a report say of it, from its settings; sources as ``[@key]``
-    defaults : the settings that it has, with their defaults; others are refused
+    builder : ``"module:function"``, which builds it from a `ModelSpec`, (channels, height, width) and a number of
+        outputs; text, because this module does not import PyTorch
+    describe : its description in the methods of a report, from its settings; sources as ``[@key]``
+    defaults : the settings that it has, with their defaults; others are errors
     has_fixed_sizes : whether its hidden sizes are part of its name
     is_linear_on_pixels : whether its first layer is linear on pixels, which the fused engine needs
     is_convolutional : whether the channels-last layout makes it faster on a CPU
@@ -51,7 +51,7 @@ class Network:
 
 
 def with_layers(body: str, model: ModelSpec) -> str:
-    """Say after the body of a network what its layers have: activation, batch normalisation, dropout."""
+    """Add to the description of a network what its layers have: activation, batch normalisation, dropout."""
     parts = [describe_activation(model.activation)] if model.activation else []
     parts += ["batch normalisation [@batch-norm]"] if model.batch_norm else []
     parts += [f"dropout of {model.dropout:g} [@dropout]"] if model.dropout else []
@@ -105,7 +105,7 @@ _ROWS = (
         ),
         defaults={"batch_norm": True, "dropout": 0.5, "activation": "ReLU"},
         is_convolutional=True,
-        norm_needs_two=False,  # every one of its norms averages over pixels too
+        norm_needs_two=False,  # all its normalisation layers average over pixels too
     ),
 )
 
@@ -114,18 +114,18 @@ NETWORKS: Registry[Network] = Registry("network", {row.name: row for row in _ROW
 CUSTOM = Network(
     name="package.module:Class",
     builder="scantrial.nets.custom:build_custom",
-    describe=lambda model: f"{model.name}, a class of the user's own",
+    describe=lambda model: f"{model.name}, a custom class",
 )
-"""Any class of the user's own. What it does inside is not known, so nothing is done or said that depends on it."""
+"""Any custom class. Its inner working is unknown, so nothing is done or reported that depends on it."""
 
 
 def is_custom(name: str) -> bool:
-    """Whether a name is that of a class of the user's own, ``package.module:Class``."""
+    """Whether a name is that of a custom class, ``package.module:Class``."""
     return ":" in name
 
 
 def network_of(name: str) -> Network:
-    """Return the row of a network by the name that a recipe has.
+    """Return the row of a network by its name in a recipe.
 
     Raises
     ------
@@ -140,14 +140,14 @@ class ModelSpec(RecipePart):
 
     Parameters
     ----------
-    name : ``mlp`` (general), ``mlp-256``, ``mlp-64x3``, ``mlp-32x3`` (as the course has them), ``cnn`` (three 3x3
+    name : ``mlp`` (general), ``mlp-256``, ``mlp-64x3``, ``mlp-32x3`` (as in the course), ``cnn`` (three 3x3
         convolutions of 32 with max pooling, then 32 hidden units), ``cnn-gap`` (64, 128, 256 with batch norm, global
-        average pooling, dropout 0.5), or ``package.module:Class``, a user's own `torch.nn.Module`
+        average pooling, dropout 0.5), or ``package.module:Class``, a custom `torch.nn.Module`
     hidden : units of each hidden layer (``mlp*`` only)
     activation : any element-wise `torch.nn` activation
     batch_norm : batch normalisation before each activation
     dropout : probability after each activation (``cnn-gap``: before the last layer)
-    args : keyword arguments of a user's own class
+    args : keyword arguments of a custom class
     """
 
     name: str = "mlp-256"
@@ -159,7 +159,7 @@ class ModelSpec(RecipePart):
 
     @property
     def is_custom(self) -> bool:
-        """Whether this is a user's own class."""
+        """Whether this is a custom class."""
         return is_custom(self.name)
 
     @property
@@ -171,7 +171,7 @@ class ModelSpec(RecipePart):
     @classmethod
     def _known(cls, name: str) -> str:
         if is_custom(name) and not _CLASS_PATH.fullmatch(name):
-            raise ValueError(f"{name!r} names no class; write package.module:Class")
+            raise ValueError(f"{name!r} is not the name of a class; write package.module:Class")
         if not is_custom(name) and name not in NETWORKS:
             raise unknown_name("no network is called", name, (*NETWORKS, CUSTOM.name))
         return name
@@ -193,12 +193,12 @@ class ModelSpec(RecipePart):
         unfit = [key for key in _KEYS if key not in network.defaults and getattr(self, key) is not None]
         if self.is_custom:
             if unfit:
-                raise ValueError(f"{listed(unfit)}: a class of your own takes its arguments under args")
+                raise ValueError(f"{listed(unfit)}: a custom class takes its arguments under args")
             return self
         if self.args is not None:
-            raise ValueError("args belong to a class of your own (package.module:Class)")
+            raise ValueError("args are only for a custom class (package.module:Class)")
         if network.has_fixed_sizes and self.hidden != network.defaults["hidden"]:
-            raise ValueError(f"{self.name} has hidden sizes of its own; to choose them: {{name: mlp, hidden: [...]}}")
+            raise ValueError(f"{self.name} has fixed hidden sizes; to choose them: {{name: mlp, hidden: [...]}}")
         if unfit:
             what = listed("hidden sizes" if key == "hidden" else key for key in unfit)
             raise ValueError(f"{self.name} has no {what} to set")

@@ -16,7 +16,7 @@ from scantrial.recipe.parts import NotNegative, Positive, RecipePart
 OPTIMIZERS: Registry[str] = Registry(
     "optimizer", {"adam": "Adam [@adam]", "adamw": "AdamW [@adamw]", "sgd": "stochastic gradient descent"}
 )
-"""What the methods of a report call each; sources as ``[@key]``."""
+"""The name of each in the methods of a report; sources as ``[@key]``."""
 
 
 class AdamSpec(RecipePart):
@@ -28,7 +28,7 @@ class AdamSpec(RecipePart):
     lr : learning rate
     betas : decay of the running means of the gradient and of its square
     eps : added to the denominator
-    weight_decay : 0 for none; by default 0 for ``adam`` and 0.01 for ``adamw``, as in PyTorch
+    weight_decay : 0 turns it off; by default 0 for ``adam`` and 0.01 for ``adamw``, as in PyTorch
     """
 
     name: Literal["adam", "adamw"]
@@ -52,9 +52,9 @@ class SgdSpec(RecipePart):
     ----------
     name : ``sgd``
     lr : learning rate
-    momentum : 0 for none
+    momentum : 0 turns it off
     nesterov : Nesterov's momentum; needs a momentum above 0
-    weight_decay : as L2 penalty, 0 for none
+    weight_decay : as L2 penalty; 0 turns it off
     """
 
     name: Literal["sgd"]
@@ -74,7 +74,7 @@ Optimizer = Annotated[AdamSpec | SgdSpec, Field(discriminator="name")]
 
 
 def describe(optimizer: Optimizer) -> str:
-    """Say what the methods of a report say of an optimiser and its settings; sources as ``[@key]``."""
+    """Return an optimiser and its settings in words for the methods of a report; sources as ``[@key]``."""
     parts = [f"learning rate {optimizer.lr:g}"]
     if isinstance(optimizer, AdamSpec):
         parts.append(f"β = {plain(optimizer.betas)}, ε = {optimizer.eps:g}")

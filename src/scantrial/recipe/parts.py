@@ -31,6 +31,6 @@ def named(value: Any) -> Any:
 
 
 class RecipePart(BaseModel):
-    """Base of the recipe's parts: unknown keys are refused, values never change."""
+    """Base of the recipe's parts: unknown keys are errors, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

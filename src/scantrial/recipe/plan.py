@@ -1,8 +1,8 @@
-"""`Plan`: what a study comes to, typed. The content of ``plan.json`` is read and written here, and nowhere else.
+"""`Plan`: a study with all defaults, typed. The content of ``plan.json`` is read and written only here.
 
-A plan of an earlier version lacks the keys that came later: it is completed with their defaults as it is read, so that
-whatever compares two plans, or shows one, sees every key. A default therefore has to mean what was done before its key
-was there. A plan with keys or names that this version does not know is refused.
+A plan of an earlier version lacks the keys that came later: the reader adds their defaults, so that code that compares
+or shows plans sees every key. A default must therefore mean what was done before its key existed. A plan with keys or
+names that this version does not know is an error.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ PrimaryMetric = Literal[
 Model = TypeVar("Model", bound=BaseModel)
 
 _UNKNOWN = ("extra_forbidden", "literal_error", "union_tag_invalid", "unknown_name")
-"""Faults that a later version's keys and names come with."""
+"""Kinds of faults that keys and names of a later version cause."""
 
 _SHOWN, _LONG = 3, 80
 
 
 def _plain_name(name: str) -> str:
     if name in ("", ".", "..") or {"/", "\\", "\0"} & set(name):
-        raise ValueError("a name that would lead out of the study folder")
+        raise ValueError("a name that would point outside the study folder")
     return name
 
 
 ArmName = Annotated[str, AfterValidator(_plain_name)]
-"""It becomes a part of paths."""
+"""It is used in paths."""
 
 
 class Primary(RecipePart):
-    """The one measure that the study is decided on, named before anything is trained.
+    """The one metric that decides the study, named before anything is trained.
 
     Parameters
     ----------
@@ -68,11 +68,13 @@ class Primary(RecipePart):
     @model_validator(mode="after")
     def _margin_in_unit(self) -> Primary:
         if self.margin is not None and self.margin >= 1 and self.metric != "log_loss":
-            raise ValueError(f"margin {self.margin:g} of {self.metric}, a proportion: two percentage points are 0.02")
+            raise ValueError(
+                f"margin {self.margin:g} of {self.metric}, expected less than 1: two percentage points are 0.02"
+            )
         return self
 
     def margin_of(self, metric: str) -> float | None:
-        """Return the margin of a metric: it is one of the declared metric and of no other."""
+        """Return the margin of a metric, or None for any metric but the declared one."""
         return self.margin if metric == self.metric else None
 
 
@@ -81,7 +83,7 @@ class PlannedArm(RecipePart):
 
     Parameters
     ----------
-    source_sha256 : of the file that a network of the user's own is in; None where it was not found, or is none
+    source_sha256 : SHA-256 of a custom network's source file; None where it was not found or there is none
     name : a slug, the name of its folder
     label : for people, such as ``lr = 0.0001``
     settings : what differs from the base, by dotted key of the recipe; empty for the base
@@ -99,12 +101,12 @@ class PlannedArm(RecipePart):
 
     @property
     def title(self) -> str:
-        """What to call it: its label, or its name where it has none."""
+        """Its label, or its name where it has no label."""
         return self.label or self.name
 
     @property
     def trained(self) -> dict[str, Any]:
-        """What decides its numbers, as plain data."""
+        """Everything that its numbers depend on, as plain data."""
         source = {"source_sha256": self.source_sha256} if self.recipe.model.is_custom else {}
         return {**source, "recipe": self.recipe.to_dict()}
 
@@ -135,14 +137,14 @@ class PlannedHypothesis(RecipePart):
 
 
 class AcceptedFinding(RecipePart):
-    """An audit finding that is accepted, by its code, and why it does not spoil the study."""
+    """An audit finding that is accepted, by its code, and why the study is still valid."""
 
     finding: str
     reason: str
 
 
 class Plan(RecipePart):
-    """What a study file comes to when every default is spelled out.
+    """A study with every default spelled out.
 
     Parameters
     ----------
@@ -152,11 +154,11 @@ class Plan(RecipePart):
     factors : what is varied, with its levels, by dotted key of the recipe
     arms : the base first
     seeds : every arm is trained once with each
-    primary : what the study is decided on
+    primary : the metric that decides the study
     hypotheses : claims made beforehand, in the order of the study file
     acknowledge : audit findings that are accepted
     keep_weights : whether the chosen epoch's weights of every run are kept
-    about : what only the author can know, as plain data
+    about : facts that only the author knows, as plain data
     """
 
     study: str
@@ -186,7 +188,7 @@ class Plan(RecipePart):
 
     @property
     def labels(self) -> dict[str, str]:
-        """What to call each arm, by its name: its title, with its name where two arms have the same title."""
+        """The title of each arm, by its name; with the name added where two arms have the same title."""
         times = Counter(arm.title for arm in self.arms)
         return {arm.name: arm.title if times[arm.title] == 1 else f"{arm.title} ({arm.name})" for arm in self.arms}
 
@@ -227,7 +229,7 @@ class Plan(RecipePart):
 
         Parameters
         ----------
-        where : the file that it stands in, for messages
+        where : the file that holds it, for messages
 
         Raises
         ------
@@ -262,9 +264,9 @@ def _refusal(error: ValidationError, where: str) -> StoreError:
     if unknown:
         words = _shown(f"{_key(fault)} = {repr(fault['input'])[:_LONG]}" for fault in unknown)
         return StoreError(
-            f"{where} holds what this scantrial does not know: {words}",
+            f"{where} has settings that this version of scantrial does not know: {words}",
             expected=f"what scantrial {scantrial.__version__} or an earlier one writes",
-            do="read it with the scantrial that wrote it (environment.json names it), or with a newer one",
+            do="read it with the version of scantrial that wrote it (see environment.json), or a newer one",
         )
     words = _shown(f"{_key(fault)}: {fault['msg']}" if fault["loc"] else str(fault["msg"]) for fault in faults)
     return StoreError(

@@ -20,12 +20,12 @@ SCHEDULES: Registry[Callable[[ScheduleSpec], str]] = Registry(
         "constant": lambda _: "constant",
         "cosine": lambda _: "falling as a cosine to 0 over each round [@cosine]",
         "cosine-stepped-per-epoch": lambda _: (
-            "a cosine laid out over the batches of a round and stepped once an epoch, so that it hardly moves [@cosine]"
+            "a cosine over the batches of a round, stepped only once per epoch, so that it hardly falls [@cosine]"
         ),
         "step": lambda schedule: f"multiplied by {schedule.gamma or 0:g} every {schedule.every} epochs",
     },
 )
-"""What the methods of a report say of each; sources as ``[@key]``."""
+"""The description of each in the methods of a report; sources as ``[@key]``."""
 
 if TYPE_CHECKING:
     ScheduleName = str
@@ -34,15 +34,15 @@ else:
 
 
 class ScheduleSpec(RecipePart):
-    """How the learning rate moves within a round.
+    """How the learning rate changes within a round.
 
     Parameters
     ----------
     name : ``constant``; ``cosine`` (from lr to 0 over the round, stepped every batch); ``cosine-stepped-per-epoch``
-        (what the course does: `T_max` = batches x epochs but stepped once an epoch, so that it hardly moves);
+        (as in the course: `T_max` = batches x epochs but stepped once per epoch, so that it hardly falls);
         ``step`` (times `gamma` every `every` epochs)
     warmup_epochs : epochs over which the rate first rises from lr / steps to lr, step by step
-    every, gamma : of ``step``; by default 10 and 0.1
+    every, gamma : for ``step`` only; by default 10 and 0.1
     """
 
     name: ScheduleName = "constant"
@@ -60,12 +60,12 @@ class ScheduleSpec(RecipePart):
     @model_validator(mode="after")
     def _step_only(self) -> ScheduleSpec:
         if self.name != "step" and (self.every is not None or self.gamma is not None):
-            raise ValueError(f"every and gamma belong to the step schedule, not to {self.name}")
+            raise ValueError(f"every and gamma are only for the step schedule, not for {self.name}")
         return self
 
 
 def describe(schedule: ScheduleSpec) -> str:
-    """Say what the methods of a report say of a schedule and its settings; sources as ``[@key]``."""
+    """Return a schedule and its settings in words for the methods of a report; sources as ``[@key]``."""
     said = SCHEDULES[schedule.name](schedule)
     warm = schedule.warmup_epochs
     return f"{said}, after a linear rise over {counted(warm, 'epoch')}" if warm else said

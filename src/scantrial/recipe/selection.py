@@ -17,7 +17,7 @@ SELECTIONS: Registry[str] = Registry(
         "last": "the last epoch",
     },
 )
-"""What a report calls the epoch that each keeps; ``{metric}`` stands for the name of the rule's metric."""
+"""What a report calls the epoch that each keeps; ``{metric}`` is replaced by the name of the rule's metric."""
 
 if TYPE_CHECKING:
     SelectName = str
@@ -26,12 +26,12 @@ else:
 
 
 class SelectSpec(RecipePart):
-    """Which epoch's weights are kept and evaluated; the first of equal ones.
+    """Which epoch's weights are kept and evaluated; of equal epochs, the first.
 
     Parameters
     ----------
     name : ``best-val-loss``, ``best-val-metric`` or ``last``
-    metric : of ``best-val-metric``: ``accuracy`` (its default), ``balanced_accuracy`` or ``auroc``
+    metric : for ``best-val-metric`` only: ``accuracy`` (its default), ``balanced_accuracy`` or ``auroc``
     """
 
     name: SelectName = "best-val-loss"
@@ -47,5 +47,5 @@ class SelectSpec(RecipePart):
     @model_validator(mode="after")
     def _metric_only(self) -> SelectSpec:
         if self.name != "best-val-metric" and self.metric is not None:
-            raise ValueError("metric belongs to best-val-metric")
+            raise ValueError("metric is only for best-val-metric")
         return self

@@ -41,7 +41,7 @@ NORMALIZATIONS: Registry[str] = Registry(
         "equalize": "each image's histogram was equalised and its pixels divided by the largest value of their type",
     },
 )
-"""What the methods of a report say of each; `scantrial.data.preprocess` does it, and a test holds both together."""
+"""The description of each in the methods of a report; a test compares it with `scantrial.data.preprocess`."""
 
 
 class Recipe(RecipePart):
@@ -50,16 +50,16 @@ class Recipe(RecipePart):
     Parameters
     ----------
     model : the network
-    loss : the loss, and with it the head
-    optimizer : what turns gradients into steps
-    schedule : how the learning rate moves within a round
+    loss : the loss and its head
+    optimizer : the optimiser
+    schedule : how the learning rate changes within a round
     batch_size : cases in one step
     select : which epoch's weights are kept and evaluated
     normalize : after scaling to [0, 1]: ``none``, ``dataset`` (mean and deviation of the training split, each
         channel), ``image`` (each image's own mean and deviation), ``equalize`` (each image's histogram flattened)
     epochs : epochs in one round
     rounds : rounds that continue the weights with a fresh optimiser and schedule
-    clip_grad_norm : largest Euclidean norm of the whole gradient, or None
+    clip_grad_norm : largest Euclidean norm of the whole gradient; None for no limit
     train_eval : also measure the training split under the weights at the end of each epoch (costs one more pass)
     """
 
@@ -83,7 +83,7 @@ class Recipe(RecipePart):
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON and YAML; what does not apply (None) is left out."""
+        """Return plain data for JSON and YAML; keys that do not apply (None) are left out."""
         return self.model_dump(mode="json", exclude_none=True)
 
     def beyond_defaults(self) -> dict[str, Any]:

@@ -30,8 +30,8 @@ class RunTask:
     checkpoint_path : where an unfinished run is kept; if it exists, the run goes on from there
     checkpoint_every_s : seconds between checkpoints, taken at an epoch's end; 0 is every epoch
     engine_reason : why this engine was chosen, to be recorded
-    open_test : called with the chosen epoch before test rows are read, which happens once; what it raises ends the run
-    where : a hash of the machine, the versions and the code; a checkpoint with another one is not taken up
+    open_test : called with the chosen epoch before test rows are read, which happens once; an exception ends the run
+    where : a hash of the machine, the versions and the code; a checkpoint with a different hash is not resumed
     """
 
     arm: str

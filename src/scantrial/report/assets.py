@@ -113,7 +113,7 @@ def rows_to_csv(table: pa.Table) -> bytes:
 def table_to_csv(table: Table) -> bytes:
     """Return a table as CSV.
 
-    Each column stands as it is printed; beside it, where there are any, ``(value)``, the unrounded numbers,
+    Each column is as printed; next to it, where there are any, ``(value)``, the unrounded numbers,
     ``(aside)``, what follows in the cell, such as a standard deviation, and ``(below)``, the lines under it, such as
     an interval.
     """

@@ -1,4 +1,4 @@
-"""The audit of some scans as a document: what was found, ranked, with every case, its pictures, and what to do."""
+"""The audit of scans as a document: ranked findings with every case, pictures, and what to do."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def audit_document(audit: Audit, *, source: str, pictures: Mapping[str, bytes]) 
             *_looks(audit, pictures),
             _checks(audit),
         ),
-        footer=f"Made by scantrial {scantrial.__version__}. The audit looks at test scans and their labels; it chooses "
-        "nothing by them. What each check does: docs/audit.md.",
+        footer=f"Made by scantrial {scantrial.__version__}. The audit looks at test scans and their labels; it makes "
+        "no choice based on them. What each check does: docs/audit.md.",
         generator=f"scantrial {scantrial.__version__}",
     )
 
@@ -117,7 +117,7 @@ def audit_words(audit: Audit) -> list[str]:
 def _ranking(findings: Sequence[ScanFinding]) -> Table:
     return Table(
         id="ranking",
-        caption="Findings, the gravest first",
+        caption="Findings, the most severe first",
         columns=(Column(title="Code"), Column(title="Severity"), Column(title="Finding"), _number("Cases")),
         rows=tuple(
             (
@@ -233,7 +233,7 @@ _ALIKE = ("second", "like_second")
 
 
 def _looks(audit: Audit, pictures: Mapping[str, bytes]) -> Iterator[Section]:
-    """Show what the scans look like: mean pictures, histograms, and the scans by which splits are told apart."""
+    """Show what the scans look like: mean pictures, histograms, and the scans that separate splits best."""
     means = audit.pictures["means"]
     if means:
         blocks: list[Block] = [_mean_pictures(means)]
@@ -258,7 +258,7 @@ def _seen(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _mean_pictures(means: Sequence[Mapping[str, Any]]) -> Gallery:
     return Gallery(
         id="means",
-        caption="The mean of all scans of each split and class, 64 x 64 pixels.",
+        caption="The mean of all scans of each split and class, 64 × 64 pixels.",
         pictures=tuple(
             Picture(
                 png=base64.b64decode(one["png"]),
@@ -275,8 +275,8 @@ def _told_apart(name: str, two: Mapping[str, Any], pictures: Mapping[str, bytes]
     yield Paragraph(
         id=name,
         content=text(
-            f"A cheap classifier (AU010) tells {second} from {first} scans with AUC {two['auc']:.2f}. At 0.5 it tells "
-            "nothing, and the scans below are a matter of chance."
+            f"A simple classifier (AU010) separates {second} from {first} scans with AUC {two['auc']:.2f}. At 0.5 it "
+            "cannot separate them, and chance selects the scans below."
         ),
     )
     captions = {
@@ -294,7 +294,7 @@ def _told_apart(name: str, two: Mapping[str, Any], pictures: Mapping[str, bytes]
 def _checks(audit: Audit) -> Section:
     table = Table(
         id="checks-table",
-        caption="Every check, and what it came to",
+        caption="Every check and its outcome",
         columns=(Column(title="Code"), Column(title="Looks for"), Column(title="Outcome")),
         rows=tuple(
             (
@@ -308,7 +308,7 @@ def _checks(audit: Audit) -> Section:
     how = Paragraph(
         id="how",
         content=text(
-            "A check that is not applicable lacks what it needs, and says what. Every number and threshold: ",
+            "A check that is not applicable says what it lacks. All numbers and thresholds: ",
             Code("scantrial audit DATA --json"),
             ".",
         ),

@@ -1,6 +1,6 @@
-"""A figure as a page shows it: drawn once as it stands, and, beside that, what a script needs to make it move.
+"""A figure as a page shows it: drawn once, and what a script needs to make it interactive.
 
-Each panel is compiled once, from Vega-Lite to Vega, without its rows: they stand in the page a single time, in the
+Each panel is compiled once, from Vega-Lite to Vega, without its rows: they are in the page once, in the
 table behind the figure. Panels that differ in their rows alone, as those of the arms do, share one specification.
 """
 
@@ -80,7 +80,7 @@ class Charts:
         return ChartPanel(svg=svg, spec=number)
 
     def json(self) -> str:
-        """Return the specifications as JSON that may stand in a script element."""
+        """Return the specifications as JSON for a script element."""
         return f"[{','.join(self.specs)}]".replace("<", "\\u003c")
 
 

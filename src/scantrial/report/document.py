@@ -2,7 +2,7 @@
 
 A document is a title, some facts and a list of sections; a section holds blocks: paragraphs, lists, tables, figures,
 pictures, notes, code, and further sections. Every block has an id that no other block of the document has. The
-renderers (HTML, PDF, Markdown, JSON) see nothing but these records, so that all of them say the same; neither the
+renderers (HTML, PDF, Markdown, JSON) see only these records, so that all of them say the same; neither the
 scans nor PyTorch are needed.
 """
 
@@ -12,9 +12,10 @@ import base64
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal
 
+from scantrial.core import format as fmt
 from scantrial.core.plain import LEFT_OUT, Plain, fields_of
 from scantrial.figures.figure import Figure
 
@@ -67,6 +68,22 @@ Text = tuple[Inline, ...]
 def text(*parts: Inline) -> Text:
     """Return parts as the text of a block."""
     return parts
+
+
+def glued(part: Any) -> Any:
+    """Return a document, or a part of one, with no-break spaces between numbers and their per cent signs.
+
+    HTML and PDF are rendered from it; code, charts and the tables behind them stay unchanged.
+    """
+    if isinstance(part, str):
+        return fmt.glued(part)
+    if isinstance(part, tuple):
+        return tuple(map(glued, part))
+    if isinstance(part, Figure):
+        return replace(part, title=fmt.glued(part.title), caption=fmt.glued(part.caption))
+    if is_dataclass(part) and not isinstance(part, type | Code | CodeBlock):
+        return replace(part, **{one.name: glued(getattr(part, one.name)) for one in fields(part)})
+    return part
 
 
 def plain_text(content: Text) -> str:

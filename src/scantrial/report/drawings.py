@@ -32,7 +32,7 @@ class Drawings:
     _panels: dict[str, tuple[Drawn, ...]] = field(default_factory=dict)
 
     def whole(self, block: FigureBlock) -> Drawn:
-        """Draw the whole chart; its title is left out, which stands in the caption."""
+        """Draw the whole chart; without its title, which is in the caption."""
         if block.id not in self._wholes:
             self._wholes[block.id] = drawn(untitled(block.figure).to_svg())
         return self._wholes[block.id]

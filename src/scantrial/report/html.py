@@ -27,6 +27,7 @@ from scantrial.report.document import (
     Section,
     Strong,
     Text,
+    glued,
     numbered_figures,
     walk,
 )
@@ -44,6 +45,7 @@ class PageAssets:
 
 def render_html(document: Document) -> str:
     """Return the document as one self-contained page."""
+    document = glued(document)
     assets = page_assets()
     charts = Charts()
     body = _blocks_module(document, charts)
@@ -71,7 +73,7 @@ def render_fragment(part: Document | Section, *, level: int = 2, prefix: str = "
     level : of the outermost headings
     prefix : of ids within drawings; two fragments of one page need two
     """
-    charts = Charts(prefix=prefix)
+    part, charts = glued(part), Charts(prefix=prefix)
     body = _blocks_module(part, charts)
     outer: Iterable[Block] = (*part.front, *part.sections) if isinstance(part, Document) else (part,)
     inside = "".join(str(body.render(block, level)) for block in outer)
@@ -162,7 +164,7 @@ def _inline(part: Inline) -> Markup:
 
 
 def stands_beside(section: Section) -> bool:
-    """Whether a section begins with a single picture, which stands beside the rest."""
+    """Whether a section begins with a single picture, which is set beside the rest."""
     first = section.blocks[0] if section.blocks else None
     return isinstance(first, Gallery) and len(first.pictures) == 1
 
@@ -179,7 +181,7 @@ def png_size(png: bytes) -> tuple[int, int]:
 
 
 def rows(table: pa.Table) -> Markup:
-    """Return the rows behind a figure: the page's script reads them from here, so they stand in the page once."""
+    """Return the rows behind a figure: the page's script reads them from here, so they are in the page once."""
     columns = [[escape(fmt.cell(value)) for value in column.to_pylist()] for column in table.columns]
     lines = (f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in zip(*columns, strict=True))
     return Markup("\n".join(lines))

@@ -1,4 +1,4 @@
-"""A table as LaTeX with booktabs, every sign of its words escaped."""
+"""A table as LaTeX with booktabs, every special character escaped."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import zip_longest
 
+from scantrial.core import format as fmt
 from scantrial.report.document import Cell, Table
 
 _SIGNS = {
@@ -65,7 +66,7 @@ LONG_CELL = 40
 def escape_latex(words: str) -> str:
     """Return words as LaTeX that prints just them, on one line."""
     line = re.sub(r"[ \t\n\r\f\v]+", " ", words).strip(" ")
-    line = "".join(_SIGNS.get(sign, sign) for sign in line if unicodedata.category(sign) != "Cc")
+    line = "".join(_SIGNS.get(sign, sign) for sign in fmt.glued(line) if unicodedata.category(sign) != "Cc")
     # Two hyphens would be a dash, two apostrophes a quotation mark.
     return re.sub(r"([-'])(?=\1)", r"\1{}", line)
 

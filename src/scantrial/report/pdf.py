@@ -33,6 +33,7 @@ from scantrial.report.document import (
     Section,
     Table,
     Targets,
+    glued,
     numbered_figures,
     severity_label,
     targets_of,
@@ -71,7 +72,7 @@ def to_pdf(document: Document, *, drawings: Drawings | None = None) -> bytes:
     MissingExtraError
         If Typst is not installed.
     """
-    typst = load_typst()
+    typst, document = load_typst(), glued(document)
     with tempfile.TemporaryDirectory(prefix="scantrial-pdf-") as name:
         folder = Path(name)
         setting = _Setting(

@@ -1,7 +1,7 @@
 """One process at a time writes to a study folder.
 
 A lock of the operating system (`flock`) on ``DIR/.lock``: it ends with the last process that
-holds the open file, so it cannot be left behind by a crash. Worker processes are handed the open
+holds the open file, so it cannot be left behind by a crash. Worker processes receive the open
 file: the folder stays locked until the last worker is gone, even if its parent was killed.
 """
 
@@ -27,8 +27,8 @@ class StudyLock:
 
     Parameters
     ----------
-    folder : the study folder; made if it is not there
-    wait_s : seconds to wait where the holder's main process is gone and only its workers are still ending
+    folder : the study folder; created if it does not exist
+    wait_s : seconds to wait if the holder's main process has ended and its workers are still ending
 
     Raises
     ------
@@ -84,13 +84,13 @@ class StudyLock:
 
 
 def holder_of(folder: Path) -> dict[str, Any] | None:
-    """Return who holds the folder (pid, host, since, command), or None if nobody does or it cannot be told."""
+    """Return who holds the folder (pid, host, since, command), or None if nobody does or it is unknown."""
     try:
         handle = os.open(folder / ".lock", os.O_RDONLY)
     except OSError:
         return None
     try:
-        # Shared, so that two that look at the same time do not take each other for a holder.
+        # Shared, so that two processes that look at the same time do not mistake each other for a holder.
         if _try_lock(handle, fcntl.LOCK_SH):
             return None
         return _read_holder(handle) or None
@@ -141,5 +141,5 @@ def _is_alive(holder: dict[str, Any]) -> bool:
 def _describe(holder: dict[str, Any]) -> str:
     if not holder:
         return "another process"
-    state = "" if _is_alive(holder) else " (that process is gone; its workers are still ending)"
+    state = "" if _is_alive(holder) else " (that process has ended; its workers are still ending)"
     return f"process {holder['pid']} on {holder['host']} since {holder['since']}: {holder['command']}{state}"

@@ -1,4 +1,4 @@
-"""The columns of a file of predictions: which there are, and what stands in their cells."""
+"""The columns of a file of predictions: their names and the content of their cells."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OPTIONAL = ("patient", "split")
 SCORE = "score"
 P_PREFIX = "p_"
 SUM_TOLERANCE = 1e-4
-"""How far a row of probabilities may be from summing to 1, as everywhere."""
+"""How far the sum of a row of probabilities may be from 1, as everywhere."""
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _DECIMAL_COMMA = r"^([+-]?\d*),(\d+([eE][+-]?\d+)?)$"
@@ -28,11 +28,11 @@ _WHOLE = re.compile(r"[+-]?\d{1,18}(\.0*)?")
 
 
 def check_columns(sheet: Sheet) -> list[str]:
-    """Return the columns that hold scores or probabilities; note what is missing, double or of no use."""
+    """Return the columns that hold scores or probabilities; note missing, duplicate and unusable columns."""
     names = sheet.table.column_names
     faults, n_before = sheet.faults, len(sheet.faults)
     wanted = [name for name in names if name in (*NEEDED, *OPTIONAL, SCORE) or name.startswith(P_PREFIX)]
-    faults += [f"the column {name!r} stands there twice" for name in dict.fromkeys(wanted) if names.count(name) > 1]
+    faults += [f"the column {name!r} appears twice" for name in dict.fromkeys(wanted) if names.count(name) > 1]
     faults += [_missing(name, names) for name in NEEDED if name not in names]
     probabilities = [name for name in names if name.startswith(P_PREFIX)]
     if SCORE in names and probabilities:
@@ -52,7 +52,7 @@ def check_columns(sheet: Sheet) -> list[str]:
 def _missing(name: str, names: Sequence[str]) -> str:
     guess = nearest(name, [other for other in names if other not in (*NEEDED, *OPTIONAL)])
     hint = f" (did you mean {guess!r}?)" if guess else ""
-    return f"no column {name!r}{hint}; there are {listed(names)}"
+    return f"no column {name!r}{hint}; the columns are {listed(names)}"
 
 
 def _wrong_types(sheet: Sheet) -> Iterator[str]:
@@ -66,16 +66,16 @@ def _wrong_types(sheet: Sheet) -> Iterator[str]:
 
 
 def rows_of_splits(sheet: Sheet, splits: Sequence[str]) -> Sheet:
-    """Return the rows of the wanted splits, and those whose split is a fault."""
+    """Return the rows of the wanted splits, and rows whose split is unknown."""
     if "split" not in sheet.table.column_names:
         if splits[0] != "test":
-            sheet.faults.append(f"no column 'split', so that no row is known to be of the split {splits[0]}")
+            sheet.faults.append(f"no column 'split', so it is not known which rows are of the split {splits[0]}")
             raise_faults(sheet)
         return sheet
     words = splits_of_rows(sheet)
     unknown = ~np.isin(words, SPLITS)
     if unknown.any():
-        note_cells(sheet, "split", unknown, f"is none of {listed(SPLITS)}", words)
+        note_cells(sheet, "split", unknown, f"is not one of {listed(SPLITS)}", words)
     elif not (words == splits[0]).any():
         counts = [f"{split} {int((words == split).sum())}" for split in SPLITS if (words == split).any()]
         sheet.faults.append(f"no row is of the split {splits[0]}; there are {listed(counts) or 'none'}")
@@ -84,7 +84,7 @@ def rows_of_splits(sheet: Sheet, splits: Sequence[str]) -> Sheet:
 
 
 def splits_of_rows(sheet: Sheet) -> NDArray[np.str_]:
-    """Return the split of each row as its cell says it, in small letters; ``test`` where there is no such column."""
+    """Return the split of each row, in lower case; ``test`` if there is no such column."""
     if "split" not in sheet.table.column_names:
         return np.full(len(sheet.rows), "test")
     return np.char.lower(column_texts(sheet, "split"))
@@ -94,7 +94,7 @@ def splits_of_rows(sheet: Sheet) -> NDArray[np.str_]:
 
 
 def numbers_of(sheet: Sheet, name: str) -> NDArray[np.float64]:
-    """Return a column as numbers; cells that hold no finite one are faults and become NaN."""
+    """Return a column as numbers; cells without a finite number are faults and become NaN."""
     if _is_number(sheet.table[name].type):
         found = np.asarray(pc.cast(whole_column(sheet.table[name]), pa.float64(), safe=False), dtype=np.float64)
         shown: Any = found
@@ -106,7 +106,7 @@ def numbers_of(sheet: Sheet, name: str) -> NDArray[np.float64]:
         found = np.asarray(pc.cast(usable, pa.float64()), dtype=np.float64)
     bad = ~np.isfinite(found)
     if bad.any():
-        note_cells(sheet, name, bad, "is no finite number", shown)
+        note_cells(sheet, name, bad, "is not a finite number", shown)
     return found
 
 
@@ -115,13 +115,13 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def check_probability_columns(sheet: Sheet, values: NDArray[np.float64], names: Sequence[str]) -> None:
-    """Note rows of probabilities that lie outside 0 to 1 or do not sum to 1; a single column of scores may hold any."""
+    """Note rows of probabilities outside 0 to 1 or with a sum other than 1; a single column of scores may have any."""
     if len(names) < 2:
         return
     finite = np.isfinite(values).all(axis=1)
     outside = np.asarray(finite & ((values < 0) | (values > 1)).any(axis=1))
     if outside.any():
-        note_cells(sheet, f"{P_PREFIX} columns", outside, "hold no probabilities", values.tolist())
+        note_cells(sheet, f"{P_PREFIX} columns", outside, "are not all between 0 and 1", values.tolist())
     sums = values.sum(axis=1)
     uneven = np.asarray(finite & ~outside & ~(np.abs(sums - 1) <= SUM_TOLERANCE))
     if uneven.any():
@@ -142,9 +142,9 @@ def class_labels(
 def _class_indices(
     sheet: Sheet, text: NDArray[np.str_], names: tuple[str, ...], positive: str | None
 ) -> NDArray[np.int64]:
-    """Read labels as the classes' names or, if any is none, as their indices."""
+    """Read labels as class names or, if any label is not one, as class indices."""
     if positive is not None and (positive not in names or len(names) != 2):
-        sheet.faults.append(f"positive class {positive!r}, expected one of two classes; there are {listed(names)}")
+        sheet.faults.append(f"positive class {positive!r}, expected one of two classes; the file has {listed(names)}")
     by_name = {name: index for index, name in enumerate(names)}
     by_index = {str(index): index for index in range(len(names))}
     plain = np.array([re.sub(r"\.0+$", "", label) for label in np.unique(text)])
@@ -153,7 +153,7 @@ def _class_indices(
     if known is None:
         strangers = np.isin(text, [*by_name, *by_index], invert=True)
         wrong = strangers if strangers.any() else np.isin(text, list(by_name), invert=True)
-        note_cells(sheet, "label", wrong, f"is none of {listed(names)} (or all 0 to {len(names) - 1})", text)
+        note_cells(sheet, "label", wrong, f"is not one of {listed(names)} (or all 0 to {len(names) - 1})", text)
         return np.zeros(len(text), dtype=np.int64)
     keys = distinct if known is by_name else plain
     return np.array([known[key] for key in keys], dtype=np.int64)[inverse.reshape(-1)]
@@ -180,12 +180,12 @@ def _two_classes(
 
 
 def whole_numbers(sheet: Sheet, name: str) -> NDArray[np.int64]:
-    """Return a column as whole numbers; cells that hold none are faults and become 0."""
+    """Return a column as whole numbers; cells without a whole number are faults and become 0."""
     text = column_texts(sheet, name)
     distinct, inverse = np.unique(text, return_inverse=True)
     good = np.array([_WHOLE.fullmatch(value) is not None for value in distinct])
     inverse = inverse.reshape(-1)
     if not good.all():
-        note_cells(sheet, name, np.logical_not(good[inverse]), "is no whole number", text)
+        note_cells(sheet, name, np.logical_not(good[inverse]), "is not a whole number", text)
     values = [int(value.split(".")[0]) if fits else 0 for value, fits in zip(distinct, good, strict=True)]
     return np.array(values, dtype=np.int64)[inverse]

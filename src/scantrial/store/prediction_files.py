@@ -1,6 +1,6 @@
 """Predictions of any framework from one CSV or Parquet file: a row for each run and case.
 
-Everything that is wrong is told at once, with its rows. Nothing is guessed: what two rows disagree on is a fault.
+All faults are reported at once, with their rows. Nothing is guessed: rows that disagree are a fault.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from scantrial.store.prediction_sheet import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileScores:
-    """What every run said about the cases of one split.
+    """The scores of every run on the cases of one split.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ class PredictionFile:
     ----------
     arms, seeds : length n_runs; arms in the order in which they first occur, seeds rising
     class_names : by class index; of two classes the second is the positive one
-    splits : those that were asked for and that the file has
-    has_splits : whether the file says which split a row is of; without that all rows count as test rows
+    splits : the requested splits that the file has
+    has_splits : whether the file has a split column; without it all rows count as test rows
     """
 
     path: Path
@@ -80,14 +80,14 @@ def read_prediction_file(
 
     Parameters
     ----------
-    splits : those whose rows are wanted; the rest is not looked at
-    positive : the class that scores are of, where labels are two names; default: labels are 0 and 1, and 1 is
+    splits : the splits whose rows are wanted; other rows are ignored
+    positive : the class that the scores are for, if labels are two names; default: labels are 0 and 1, and 1 is
         positive; with two ``p_`` columns: the second one
 
     Raises
     ------
     InputError
-        If the file cannot be read, or with every fault, each with its rows.
+        If the file cannot be read or has faults; all are listed with their rows.
     """
     sheet = read_sheet(Path(path))
     value_columns = check_columns(sheet)
@@ -118,7 +118,7 @@ def read_prediction_file(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Keys:
-    """Which run, case and split each row is of; `sound` if no fault stands in the way of setting rows side by side."""
+    """Which run, case and split each row is of; `sound` if the rows of the runs can be compared."""
 
     runs: tuple[tuple[str, int], ...]
     cases: NDArray[np.str_]
@@ -130,7 +130,7 @@ class _Keys:
 
     @classmethod
     def of(cls, sheet: Sheet) -> _Keys:
-        """Read the keys of every row; cells that hold none are faults."""
+        """Read the keys of every row; empty or wrong cells are faults."""
         arm, case = column_texts(sheet, "arm"), column_texts(sheet, "case")
         for name in ("arm", "case", *(["patient"] if "patient" in sheet.table.column_names else [])):
             text = column_texts(sheet, name)
@@ -163,7 +163,7 @@ def _by_first(text: NDArray[np.str_]) -> tuple[NDArray[np.str_], NDArray[np.int6
 
 
 def _check_cases(sheet: Sheet, keys: _Keys, y_true: NDArray[np.int64], patients: NDArray[np.str_] | None) -> None:
-    """Note rows that stand twice, runs that lack cases, and cases that rows disagree about."""
+    """Note duplicate rows, runs that lack cases, and cases on which rows disagree."""
     _note_twice(sheet, keys)
     for split in keys.split_names:
         _note_lacking(sheet, keys, split)
@@ -181,15 +181,15 @@ def _note_twice(sheet: Sheet, keys: _Keys) -> None:
         arm, seed = keys.runs[keys.run_of[row]]
         earlier = sheet.rows[first[inverse.reshape(-1)[row]]]
         sheet.faults.append(
-            f"{rows_in_words(sheet.rows[again])}: a run and case a second time; arm {arm}, seed {seed}, case "
-            f"{keys.cases[keys.case_of[row]]} stands in rows {earlier} and {sheet.rows[row]}"
+            f"{rows_in_words(sheet.rows[again])}: the same run and case twice; arm {arm}, seed {seed}, case "
+            f"{keys.cases[keys.case_of[row]]} is in rows {earlier} and {sheet.rows[row]}"
         )
 
 
 def _note_lacking(sheet: Sheet, keys: _Keys, split: str) -> None:
     inside = keys.split_of == split
     wanted = np.unique(keys.case_of[inside])
-    # Counted and not laid out as runs by cases: a wrong seed column makes a run of every row.
+    # Counted, without a table of runs by cases: a wrong seed column makes every row a run.
     pairs = np.unique(keys.run_of[inside] * len(keys.cases) + keys.case_of[inside])
     counts = np.bincount(pairs // len(keys.cases), minlength=len(keys.runs))
     short = np.flatnonzero(counts < len(wanted))
@@ -209,7 +209,7 @@ def _note_disagreement(sheet: Sheet, keys: _Keys, name: str, values: NDArray[Any
     if len(differs):
         row, text = int(differs[0]), sheet.text(name)
         sheet.faults.append(
-            f"{rows_in_words(sheet.rows[differs])}: another {name} than an earlier row of the same case; case "
+            f"{rows_in_words(sheet.rows[differs])}: a different {name} from an earlier row of the same case; case "
             f"{keys.cases[keys.case_of[row]]} has {text[int(origin[row])].as_py()!r} in row {sheet.rows[origin[row]]} "
             f"and {text[row].as_py()!r} in row {sheet.rows[row]}"
         )

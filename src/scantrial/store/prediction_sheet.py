@@ -26,13 +26,13 @@ N_NAMED = 5
 
 _EXPECTED = (
     "CSV (comma, semicolon or tab; UTF-8) or Parquet with the columns arm, seed, case, label and either score or one "
-    "p_CLASS for each class; if known also patient and split"
+    "p_CLASS for each class; optionally patient and split"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """A table as it came: `rows` are numbered as a spreadsheet shows them."""
+    """A table as read: `rows` are numbered as a spreadsheet shows them."""
 
     path: Path
     table: pa.Table
@@ -45,7 +45,7 @@ class Sheet:
         return pc.utf8_trim_whitespace(pc.fill_null(pc.cast(whole_column(self.table[name]), pa.string()), ""))
 
     def keep(self, mask: NDArray[np.bool_]) -> Sheet:
-        """Return the same with some of the rows."""
+        """Return the sheet with some of the rows."""
         return Sheet(
             path=self.path,
             table=self.table.filter(pa.array(mask)),
@@ -56,12 +56,12 @@ class Sheet:
 
 
 def read_sheet(path: Path) -> Sheet:
-    """Read a file as it is, rows without content left out.
+    """Read a file without its empty rows.
 
     Raises
     ------
     InputError
-        If there is no such file, it cannot be read, or it has no rows.
+        If the file does not exist, cannot be read, or has no rows.
     """
     if not path.is_file():
         raise InputError(f"no such file: {path}", expected=_EXPECTED)
@@ -119,7 +119,7 @@ def _check_utf8(path: Path, content: bytes) -> None:
         content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path} is no UTF-8 text: line {line}", expected=_EXPECTED) from error
+        raise InputError(f"{path} is not UTF-8 text: line {line}", expected=_EXPECTED) from error
 
 
 def _is_blank(table: pa.Table) -> NDArray[np.bool_]:
@@ -164,7 +164,7 @@ def some_of(names: Sequence[str]) -> str:
 
 
 def raise_faults(sheet: Sheet) -> None:
-    """Raise all faults that were found, if any.
+    """Raise one error with all faults, if there are any.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Every stored file says which version of its layout it has; this is where that is written and checked."""
+"""Every stored file has the version of its layout; this module writes and checks it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ SCHEMA_VERSION = 1
 
 
 def check_version(found: Any, path: Path) -> None:
-    """Refuse a file of another layout.
+    """Refuse a file with a different version of the layout.
 
     Raises
     ------
     StoreError
-        If `found` is no version that this scantrial reads.
+        If this scantrial cannot read version `found`.
     """
     if found != SCHEMA_VERSION:
         raise StoreError(
             f"{path} has schema version {found!r}",
             expected=f"version {SCHEMA_VERSION}",
-            do="read it with the scantrial that wrote it (see environment.json), or a newer one",
+            do="read it with the version of scantrial that wrote it (see environment.json), or a newer one",
         )
 
 
@@ -43,12 +43,12 @@ def dump_json(content: Any, *, indent: int | None = 2) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file of ours.
+    """Read a JSON file of a study folder.
 
     Raises
     ------
     StoreError
-        If it is missing, is no JSON object, or has another schema version.
+        If it is missing, is not a JSON object, or has a different schema version.
     """
     with clear_os_errors(path):
         text = path.read_bytes()

@@ -33,14 +33,14 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a table of ours.
+    """Read a table of a study folder.
 
     Raises
     ------
     StoreError
         If it is missing, damaged, or of another schema version.
     """
-    # Bytes, because Arrow takes no path that is not UTF-8.
+    # Bytes, because Arrow accepts only paths in UTF-8.
     with clear_os_errors(path):
         content = path.read_bytes()
     try:
@@ -53,10 +53,10 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def native_reader(content: bytes) -> pa.BufferReader:
-    """Return a reader over a copy of `content` that holds nothing of Python's.
+    """Return a reader over a copy of `content` that holds no Python object.
 
-    Arrow's own threads may let go of what they read a moment after the reading has ended. Where that is a Python
-    object while the interpreter is closing, the whole process aborts: so they are given none.
+    Arrow's own threads may release what they read a moment after the reading has ended. If that is a Python object
+    while the interpreter is closing, the whole process aborts.
     """
     stream = pa.BufferOutputStream()
     stream.write(content)
@@ -72,13 +72,13 @@ def _damaged(path: Path, error: Exception) -> StoreError:
 
 
 def history_table(history: Iterable[EpochRecord]) -> pa.Table:
-    """Return the history as a table with one row an epoch."""
+    """Return the history as a table with one row for each epoch."""
     rows = [{name: getattr(record, name) for name in HISTORY_COLUMNS} for record in history]
     return pa.Table.from_pylist(rows, schema=_HISTORY_SCHEMA)
 
 
 def read_history(path: Path) -> tuple[EpochRecord, ...]:
-    """Return the epochs that `history_table` stored; a column that was added since then is not recorded in them."""
+    """Return the epochs that `history_table` stored; a column that was added later is None."""
     table = read_table(path)
     known = [name for name in HISTORY_COLUMNS if name in table.column_names]
     return tuple(EpochRecord(**row) for row in table.select(known).to_pylist())
@@ -100,7 +100,7 @@ def predictions_table(parts: Sequence[SplitPredictions], class_names: Sequence[s
 
 
 def read_predictions(path: Path, splits: Sequence[Split], class_names: Sequence[str]) -> tuple[SplitPredictions, ...]:
-    """Return the scores of the asked splits, in the asked order; rows of other splits are not handed out."""
+    """Return the scores of the requested splits, in that order; rows of other splits are not returned."""
     table = read_table(path)
     output_names = tuple(name.removeprefix("logit_") for name in table.column_names if name.startswith("logit_"))
     parts = []

@@ -18,7 +18,7 @@ from scantrial.store.schema import SCHEMA_VERSION, check_version
 
 def write_weights(weights: Mapping[str, NDArray[Any]], path: Path) -> None:
     """Write arrays by name with their schema version, whole or not at all."""
-    # safetensors takes the bytes as they lie and believes that they lie in C order.
+    # safetensors copies the bytes and assumes C order.
     whole = {name: np.asarray(array, order="C") for name, array in weights.items()}
     write_atomic(path, save(whole, metadata={"schema_version": str(SCHEMA_VERSION)}))
 

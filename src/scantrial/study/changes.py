@@ -8,7 +8,7 @@ from typing import Any
 from scantrial.core.errors import StudyConflictError
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey, StudyFolder
-from scantrial.study.plan import planned_data
+from scantrial.study.to_plan import planned_data
 
 
 def describe_change(folder: StudyFolder, plan: Plan) -> str:

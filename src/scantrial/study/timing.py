@@ -19,9 +19,9 @@ from scantrial.data.scanset import ScanSet
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import StudyFolder
 from scantrial.study.costs import cost_key, epoch_seconds, refuse_test, seen_epoch_s, timed_task
-from scantrial.study.execute import Execution
-from scantrial.study.plan import import_paths
 from scantrial.study.study import Arm, Study
+from scantrial.study.to_plan import import_paths
+from scantrial.study.trial import Execution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""How to train: the reference engine in plain PyTorch, its checkpoints, and inference with what it made."""
+"""How to train: two engines, checkpoints, and inference with trained networks."""

@@ -1,4 +1,4 @@
-"""Checkpoints: an unfinished run as one file, from which it goes on to the same last bit."""
+"""Checkpoints: an unfinished run as one file, from which it continues with bit-identical results."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def save_checkpoint(state: TrainState, task: RunTask, *, engine: str, spent_s: f
 
     Parameters
     ----------
-    engine : that trains it
-    spent_s : seconds since this process took up the run
+    engine : the engine that trains it
+    spent_s : seconds since this process started or resumed the run
 
     Raises
     ------
     StoreError
-        If it cannot be written (a full disk, a folder that is read-only); the file before, if any, is unharmed.
+        If it cannot be written (a full disk, a read-only folder); an earlier file stays as it was.
     """
     content = {
         "run": run_identity(task, engine),
@@ -56,7 +56,7 @@ def save_checkpoint(state: TrainState, task: RunTask, *, engine: str, spent_s: f
             try:
                 torch.save(content, cast(IO[bytes], sealed))
             except RuntimeError as error:
-                # PyTorch drops the system's own reason, such as a full disk.
+                # PyTorch drops the system's reason, such as a full disk.
                 if sealed.refused is not None:
                     raise sealed.refused from error
                 raise StoreError(f"{path}: {error}", do="make sure that the folder can be written to") from error
@@ -64,10 +64,10 @@ def save_checkpoint(state: TrainState, task: RunTask, *, engine: str, spent_s: f
 
 
 def load_checkpoint(task: RunTask, *, engine: str) -> dict[str, Any] | None:
-    """Return the content of the run's checkpoint, or None where there is none.
+    """Return the content of the run's checkpoint, or None if there is none.
 
     A file that is damaged, or that belongs to another run, recipe, engine, device, machine or version of the
-    code, is thrown away: the run then starts anew, so that none is half of one and half of the other.
+    code, is deleted: the run then starts from the beginning, so that no run mixes two of them.
     """
     path = task.checkpoint_path
     if not path.exists():
@@ -80,7 +80,7 @@ def load_checkpoint(task: RunTask, *, engine: str) -> dict[str, Any] | None:
 
 
 def take_up(content: dict[str, Any], state: TrainState, *, device: str) -> None:
-    """Bring a fresh state, and the generators, to where the checkpoint left them."""
+    """Set a new state, and the generators, to those of the checkpoint."""
     state.network.load_state_dict(content["network"])
     state.optimizer.load_state_dict(content["optimizer"])
     state.history.extend(EpochRecord(**record) for record in content["history"])
@@ -92,7 +92,7 @@ def take_up(content: dict[str, Any], state: TrainState, *, device: str) -> None:
 
 
 def run_identity(task: RunTask, engine: str) -> str:
-    """Return a fingerprint of all that decides a run's numbers, but for the pixels (the study vouches for those)."""
+    """Return a fingerprint of all that a run's numbers depend on, except the pixels (the study checks those)."""
     arrays = hashlib.sha256(np.ascontiguousarray(task.labels).tobytes())
     for split in sorted(task.cases):
         arrays.update(f"{split}:{len(task.cases[split])}:".encode())
@@ -111,7 +111,7 @@ def run_identity(task: RunTask, engine: str) -> str:
 
 
 class _SealedWriter(io.RawIOBase):
-    """Pass bytes on to a file, and at the end add their SHA-256: PyTorch does not notice a flipped bit by itself."""
+    """Pass bytes on to a file, and at the end add their SHA-256: PyTorch does not detect a flipped bit."""
 
     def __init__(self, handle: BinaryIO) -> None:
         self.refused: OSError | None = None
@@ -134,7 +134,7 @@ class _SealedWriter(io.RawIOBase):
 
 
 def _is_whole(handle: BinaryIO) -> bool:
-    """Return whether the file ends with the SHA-256 of what stands before, and rewind it."""
+    """Return whether the file ends with the SHA-256 of the bytes before, and rewind it."""
     left = handle.seek(0, io.SEEK_END) - hashlib.sha256().digest_size
     handle.seek(0)
     digest = hashlib.sha256()
@@ -150,6 +150,6 @@ def _read(path: Path) -> dict[str, Any] | None:
     try:
         with path.open("rb") as handle:
             content = torch.load(handle, map_location="cpu", weights_only=True) if _is_whole(handle) else None
-    except Exception:  # a torn file surfaces as any of a dozen errors, none of which concerns the user
+    except Exception:  # an incomplete file can raise many errors, none of which helps the user
         return None
     return content if isinstance(content, dict) else None

@@ -1,4 +1,4 @@
-"""What is refused before a run starts, all faults at once."""
+"""Checks before a run starts; all faults are reported at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from scantrial.core.errors import InputError
 from scantrial.recipe.task import RunTask
-from scantrial.train.batches import batch_bounds
+from scantrial.train.steps import batch_bounds
 
 
 def check_task(task: RunTask) -> None:
@@ -39,7 +39,7 @@ def _data_faults(task: RunTask) -> Iterator[str]:
         if len(cases) and not 0 <= cases.min() <= cases.max() < n:
             yield f"{split} cases from {cases.min()} to {cases.max()}; expected 0 to {n - 1}"
         elif len(cases) and not 0 <= task.labels[cases].min() <= task.labels[cases].max() < len(task.class_names):
-            yield f"a {split} label outside of 0 to {len(task.class_names) - 1}, the classes that have names"
+            yield f"a {split} label outside 0 to {len(task.class_names) - 1}, the named classes"
 
 
 def _recipe_faults(task: RunTask) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Which engine trains what, and why not the other. Needs no PyTorch: the choice is made before any is loaded."""
+"""Which engine trains which recipe, and why. Needs no PyTorch: the choice is made before it is loaded."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from scantrial.recipe.spec import Recipe
 from scantrial.train.kernel import kernel_state
 
 ENGINES = {"reference": "scantrial.train.reference:train_run", "fused": "scantrial.train.engines:train_run"}
-"""What carries a study's runs out. The second gives each run that the fused engine cannot train to the reference."""
+"""The functions that train a study's runs. The second passes what the fused engine cannot train to the reference."""
 
 FUSED_OPTIMIZERS = ("adam", "adamw", "sgd")
-"""The optimisers whose steps the kernel does."""
+"""The optimisers that the kernel supports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineChoice:
-    """What carries out the runs of a study.
+    """The engine that trains the runs of a study.
 
     Parameters
     ----------
     engine : "module:function", one of `ENGINES`
-    reason : why; recorded with each run
+    reason : why it was chosen; recorded with each run
     """
 
     engine: str
@@ -32,21 +32,21 @@ class EngineChoice:
 
 
 def choose_engine(asked: str, recipes: Mapping[str, Recipe], *, device: str, fixed: str | None) -> EngineChoice:
-    """Choose what carries out a study's runs.
+    """Choose the engine that trains a study's runs.
 
     Parameters
     ----------
     asked : ``auto``, ``reference`` or ``fused``
     recipes : of the arms, by name
     device : ``auto``, ``cpu``, ``cuda`` or ``mps``, as asked for
-    fixed : what carried out the runs that the study's folder holds, one of `ENGINES`; None for a new folder
+    fixed : the engine of the runs that the study's folder has, one of `ENGINES`; None for a new folder
 
     Raises
     ------
     InputError
         If ``fused`` is asked for and is not available or cannot train an arm; every such arm is named.
     StudyConflictError
-        If the folder's runs were carried out by the fused engine, which is not available here.
+        If the folder's runs were trained by the fused engine, which is not available here.
     """
     state = kernel_state()
     if asked == "fused":
@@ -55,15 +55,15 @@ def choose_engine(asked: str, recipes: Mapping[str, Recipe], *, device: str, fix
         return EngineChoice(engine=ENGINES[asked], reason="asked for")
     if fixed == ENGINES["fused"] and not state.available:
         raise StudyConflictError(
-            f"the runs in this folder were begun with the fused engine, which is not available here: {state.reason}",
+            f"the runs in this folder were started with the fused engine, which is not available here: {state.reason}",
             expected="one engine for all runs of a recipe",
-            do="make it available (`scantrial env` tells whether it is), or run into a new folder",
+            do="make it available (`scantrial env` shows whether it is), or run into a new folder",
         )
     if fixed == ENGINES["reference"]:
-        return EngineChoice(engine=fixed, reason="auto: the folder's first runs were trained by it")
+        return EngineChoice(engine=fixed, reason="auto: it trained the folder's first runs")
     if not state.available:
         return EngineChoice(engine=ENGINES["reference"], reason=f"auto: no fused engine, {state.reason}")
-    return EngineChoice(engine=ENGINES["fused"], reason="auto: it can train this recipe and is the faster one")
+    return EngineChoice(engine=ENGINES["fused"], reason="auto: it can train this recipe and is faster")
 
 
 def why_not_fused(recipe: Recipe, *, device: str) -> str | None:
@@ -71,11 +71,11 @@ def why_not_fused(recipe: Recipe, *, device: str) -> str | None:
     if device not in ("auto", "cpu"):
         return f"the fused engine trains on the CPU, not on {device}"
     if not network_of(recipe.model.name).is_linear_on_pixels:
-        return f"the first layer of {recipe.model.name} is not linear on pixels, which is all that the fused engine has"
+        return f"the first layer of {recipe.model.name} is not linear on pixels, which the fused engine needs"
     if recipe.optimizer.name not in FUSED_OPTIMIZERS:
-        return f"the fused engine has no step of {recipe.optimizer.name}"
+        return f"the fused engine does not support the optimizer {recipe.optimizer.name}"
     if recipe.clip_grad_norm is not None:
-        return "clip_grad_norm needs the whole gradient before any weight moves, which the fused engine never has"
+        return "clip_grad_norm needs the whole gradient at once, which the fused engine never holds"
     return None
 
 
@@ -87,5 +87,5 @@ def _refuse_unfit(recipes: Mapping[str, Recipe], *, device: str) -> None:
     if faults:
         listing = "\n".join(f"  {fault}" for fault in faults)
         raise InputError(
-            f"--engine fused:\n{listing}", do="leave it out: auto takes the reference engine where it has to"
+            f"--engine fused cannot be used:\n{listing}", do="leave it out: auto uses the reference engine where needed"
         )

@@ -22,7 +22,7 @@ def choose_device(name: str = "auto") -> str:
     Raises
     ------
     InputError
-        If the name is unknown or the device is not there.
+        If the name is unknown or the device does not exist.
     """
     if name not in DEVICES:
         raise InputError(f"no device is called {name!r}", expected=f"one of {listed(DEVICES)}")
@@ -31,7 +31,7 @@ def choose_device(name: str = "auto") -> str:
         return present[0]
     if name not in present:
         raise InputError(
-            f"device {name} is not available to PyTorch {torch.__version__} on this machine",
+            f"device {name} is not available with PyTorch {torch.__version__} on this machine",
             expected=f"one of {listed(present)}",
             do="use --device auto, or install a PyTorch built for that device",
         )

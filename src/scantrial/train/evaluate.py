@@ -1,4 +1,4 @@
-"""A network's logits on many scans, and what they amount to."""
+"""A network's logits on many scans, and their loss and accuracy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scantrial.nets.heads import Head
 from scantrial.train.scans import DeviceScans
 
 _FLOATS_AT_ONCE = (128 << 20) // 4
-_COPIES = 3  # a layer's input, its output, and what it works with
+_COPIES = 3  # a layer's input, its output, and its working memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

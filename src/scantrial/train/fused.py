@@ -1,9 +1,9 @@
 """The fused engine: the first layer in one sweep of a compiled kernel, the rest of the network in plain PyTorch.
 
 A multilayer perceptron on pixels has nearly all its weights in the first layer, whose input needs no gradient. The
-reference engine reads and writes these weights several times a step; here they cross the memory once. The kernel takes
-the gradient at the first layer's pre-activations, moves the weights block by block, and returns the pre-activations of
-the next batch. Everything behind them, and the first layer's bias, is ordinary autograd.
+reference engine reads and writes these weights several times a step; here they are read and written once. The kernel
+takes the gradient at the first layer's pre-activations, moves the weights block by block, and returns the
+pre-activations of the next batch. Everything after them, and the first layer's bias, is ordinary autograd.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from scantrial.core.machine import return_freed_memory
 from scantrial.core.records import RunResult
 from scantrial.recipe.spec import AdamSpec, Optimizer
 from scantrial.recipe.task import RunTask, Tell
-from scantrial.train.batches import TrainingStep
 from scantrial.train.kernel import ADAM, SGD, Kernel, SweepArguments, chosen_variant
 from scantrial.train.run import TrainedEpoch, carry_out, grad_norm
 from scantrial.train.state import Setup, TrainState
+from scantrial.train.steps import TrainingStep
 
 _WORTH_SHARING = 1 << 18  # weights
 
 
 def train_run(task: RunTask, tell: Tell) -> RunResult:
-    """Train one arm at one seed, and evaluate the chosen epoch; where `why_not_fused` has no objection.
+    """Train one arm at one seed, and evaluate the chosen epoch; for recipes where `why_not_fused` returns None.
 
-    Parameters, errors and notes are those of `scantrial.train.reference.train_run`. The numbers are the same but for
-    the rounding of sums; initial weights, order of cases and dropout are the same.
+    Parameters, errors and notes are those of `scantrial.train.reference.train_run`. The numbers are the same except
+    for the rounding of sums; initial weights, order of cases and dropout are the same.
     """
     with Kernel(threads=task.threads, variant=chosen_variant()) as kernel:
         return carry_out(task, tell, engine="fused", train_epoch=partial(train_epoch, kernel))
@@ -40,11 +40,11 @@ def train_run(task: RunTask, tell: Tell) -> RunResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitNetwork:
-    """A network cut behind the product of its first layer.
+    """A network cut after the product of its first layer.
 
     Parameters
     ----------
-    first : the first layer; its bias belongs to what is behind
+    first : the first layer; its bias belongs to the part after the cut
     behind : the layers after it, in order
     """
 
@@ -61,10 +61,10 @@ class SplitNetwork:
 
 @contextmanager
 def few_threads_if_small(network: SplitNetwork) -> Iterator[None]:
-    """Let PyTorch use one thread for this block where little is left behind the first layer.
+    """Let PyTorch use one thread for this block if the layers after the first are small.
 
-    Sharing out a few thousand weights costs more than it gains, and PyTorch's threads go on spinning for a while
-    afterwards, on the cores that the kernel's threads want.
+    Dividing a few thousand weights costs more than it gains, and PyTorch's threads keep spinning for a while
+    afterwards, on the cores that the kernel's threads need.
     """
     before = torch.get_num_threads()
     n_behind = sum(parameter.numel() for layer in network.behind for parameter in layer.parameters())
@@ -95,7 +95,7 @@ def _chain(module: nn.Module) -> Iterable[nn.Module]:
 def train_epoch(kernel: Kernel, setup: Setup, state: TrainState, steps: Sequence[TrainingStep]) -> TrainedEpoch:
     """Take the steps of one epoch, one after the other.
 
-    Logits that are not finite end the epoch: the weights behind them cannot recover.
+    Logits that are not finite end the epoch: the weights cannot recover.
     """
     seen = torch.full((len(setup.train), setup.head.n_outputs), torch.nan)
     network = split_network(state.network)
@@ -126,7 +126,7 @@ def step_behind(
     optimizer.zero_grad(set_to_none=True)
     logits = network.logits(products)
     torch.autograd.backward(setup.head.loss(logits, setup.y_train[step.rows]))
-    optimizer.step()  # passes over the first weight, which has no gradient
+    optimizer.step()  # skips the first weight, which has no gradient
     return logits.detach()
 
 
@@ -134,7 +134,7 @@ class Sweep:
     """The first layer's weight and the optimiser's memory of it, laid out for the kernel.
 
     The weight keeps its place in the network and in the optimiser, with its shape (n_units, n_inputs); only its
-    strides change, so that checkpoints, evaluation and what is stored need not know.
+    strides change, so that checkpoints, evaluation and stored files do not depend on it.
     """
 
     def __init__(self, kernel: Kernel, setup: Setup, weight: Tensor, optimizer: optim.Optimizer) -> None:
@@ -143,7 +143,7 @@ class Sweep:
         self._state = optimizer.state[weight]
         self._memory = optimizer_memory(self._spec, weight, optimizer)
         scans = setup.train
-        # What the arguments point to has to live as long as they do.
+        # The arrays that the arguments point to must live as long as the arguments.
         self._tables = scans.centre.reshape(len(scans.centre), -1), scans.width.reshape(len(scans.width), -1)
         self._pixels = scans.pixels
         self._squares = torch.zeros((), dtype=torch.float64)
@@ -163,11 +163,11 @@ class Sweep:
 
     @property
     def squares(self) -> float | None:
-        """The sum of squares of the last step's gradient, or None where that step was not taken."""
+        """The sum of squares of the last step's gradient, or None if that step was not taken."""
         return float(self._squares) if self._arguments.squares else None
 
     def multiply(self, rows: Tensor) -> Tensor:
-        """Return the products of a batch with the weight as it stands, shape (len(rows), n_units)."""
+        """Return the products of a batch with the current weight, shape (len(rows), n_units)."""
         return self._sweep(rows[:0], None, rows)
 
     def step(self, step: TrainingStep, delta: Tensor | None, upcoming: Tensor) -> Tensor:

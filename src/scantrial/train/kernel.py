@@ -1,4 +1,4 @@
-"""The compiled kernel of the fused engine, called through ctypes. Needs no PyTorch, so that anyone may ask for it."""
+"""The compiled kernel of the fused engine, called through ctypes. Needs no PyTorch, so that any module may use it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scantrial.core.names import listed
 from scantrial.train.native.build import LIBRARY, WHY_NOT, source_hash
 
 VARIANT_VARIABLE = "SCANTRIAL_KERNEL"
-"""Set to ``portable``, ``avx2`` or ``avx512`` to choose the instruction set; by default the widest there is."""
+"""Set to ``portable``, ``avx2`` or ``avx512`` to choose the instruction set; by default the widest available."""
 
 ADAM, SGD = 0, 1
 _FLOATS = ctypes.c_void_p
@@ -66,7 +66,7 @@ def kernel_state() -> KernelState:
     except (OSError, AttributeError) as error:
         return KernelState(variants=(), reason=_why_not(error))
     if library.sweep_sources().decode() != source_hash():
-        return KernelState(variants=(), reason="it was built from other sources; install scantrial again")
+        return KernelState(variants=(), reason="it was built from other sources: install scantrial again")
     there = tuple(name for i, name in enumerate(_variant_names(library)) if library.sweep_variant_is_there(i))
     return KernelState(variants=there, reason=f"instruction set {there[0]}")
 
@@ -79,11 +79,11 @@ def chosen_variant() -> str:
     TrainingError
         If there is no kernel.
     InputError
-        If the environment asks for one that this processor or this build has not.
+        If the environment asks for one that this processor or this build does not have.
     """
     state = kernel_state()
     if not state.available:
-        raise TrainingError(f"the fused engine is not available: {state.reason}", do="say --engine reference")
+        raise TrainingError(f"the fused engine is not available: {state.reason}", do="use --engine reference")
     asked = os.environ.get(VARIANT_VARIABLE)
     if asked is None:
         return state.variants[0]
@@ -93,7 +93,7 @@ def chosen_variant() -> str:
 
 
 class Kernel:
-    """The kernel with threads of its own; to be used in a ``with`` block, by one thread at a time.
+    """The kernel with its own threads; to be used in a ``with`` block, by one thread at a time.
 
     Equal calls give equal bits at equal numbers of threads.
 
@@ -113,7 +113,7 @@ class Kernel:
     def sweep(self, arguments: SweepArguments) -> None:
         """Move the weights by one batch's gradient, and multiply them with the next batch.
 
-        The arrays that `arguments` points to must live until this returns, and hold what ``sweep.h`` says.
+        The arrays that `arguments` points to must live until this returns, with the content that ``sweep.h`` describes.
         """
         if self._library.sweep_step(self._engine, ctypes.byref(arguments)):
             raise TrainingError("the kernel ran out of memory", do="use smaller batches or fewer workers")
@@ -142,7 +142,7 @@ def _variant_names(library: ctypes.CDLL) -> list[str]:
 
 
 def _why_not(error: Exception) -> str:
-    """Return the build's own reason where it left one."""
+    """Return the reason that the build recorded, if any."""
     if LIBRARY.is_file():
         return f"its library cannot be loaded: {error}"
     try:

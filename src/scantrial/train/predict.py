@@ -1,4 +1,4 @@
-"""New image files under a trained network: what ``scantrial predict`` does."""
+"""Predictions of a trained network for new image files: what ``scantrial predict`` does."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from scantrial.data.formats.base import array_fault, row_decoder
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
-from scantrial.train.inference import load_predictor
+from scantrial.train.predictor import load_predictor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictedFile:
-    """One image under the network.
+    """One image and its probabilities.
 
     Parameters
     ----------
@@ -42,11 +42,11 @@ class PredictedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictedFiles(Plain):
-    """All files under one network, with what identifies it.
+    """The predictions of one network for all files, and what identifies the network.
 
     Parameters
     ----------
-    model : study, arm, seed, chosen epoch, SHA-256 of the weights, fingerprint of the scans it learned from
+    model : study, arm, seed, chosen epoch, SHA-256 of the weights, fingerprint of the training scans
     """
 
     class_names: tuple[str, ...]
@@ -62,7 +62,7 @@ class PredictedFiles(Plain):
 
 
 def predict_files(run_dir: Path, files: Sequence[Path]) -> PredictedFiles:
-    """Give each file the run's own preprocessing and its network's probabilities.
+    """Apply the run's preprocessing and its network to each file.
 
     Parameters
     ----------
@@ -72,11 +72,11 @@ def predict_files(run_dir: Path, files: Sequence[Path]) -> PredictedFiles:
     Raises
     ------
     UnreadableScansError
-        If any file cannot be judged (unreadable, other channels, more bits); all such files are named.
+        If any file cannot be used (unreadable, different channels, more bits); all such files are named.
     InputError
-        If `run_dir` is no finished run or holds no weights.
+        If `run_dir` is not a finished run or has no weights.
     TrainingError
-        If its network is a class of the user's own that cannot be imported.
+        If its network is a custom class that cannot be imported.
     """
     folder, key = _locate(run_dir)
     facts = folder.facts(key)
@@ -104,15 +104,15 @@ def _locate(run_dir: Path) -> tuple[StudyFolder, RunKey]:
     seed = path.name.removeprefix("seed-")
     if not (path / "run.json").is_file() or path.parents[1].name != "runs" or not seed.isdigit():
         raise InputError(
-            f"{run_dir} is no finished run",
+            f"{run_dir} is not a finished run",
             expected="the folder of a run inside its study, such as DIR/runs/ARM/seed-0",
-            do="scantrial status DIR",
+            do="run `scantrial status DIR` to list the runs",
         )
     return open_folder(path.parents[2]), RunKey(path.parent.name, int(seed))
 
 
 def _image_spec(folder: StudyFolder, facts: RunFacts) -> ImageSpec:
-    """Return the study's own image spec, with the size that its scans came to."""
+    """Return the study's image spec, with the actual size of its scans."""
     image = folder.data()["image"]
     channels = image["channels"]
     return ImageSpec(size=facts.image_shape[1:] if image["size"] else None, channels=channels, fit=image["fit"])
@@ -120,7 +120,7 @@ def _image_spec(folder: StudyFolder, facts: RunFacts) -> ImageSpec:
 
 @contextmanager
 def _importable(folder: StudyFolder) -> Iterator[None]:
-    """Look for a network of the user's own where training found it, and in the working directory."""
+    """Look for a custom network where training found it, and in the working directory."""
     before = list(sys.path)
     known = (folder.path / "environment.json").is_file()
     sys.path += [*(folder.environment().get("import_paths", ()) if known else ()), str(Path.cwd())]
@@ -148,7 +148,7 @@ def _read(files: Sequence[Path], facts: RunFacts, spec: ImageSpec) -> tuple[list
 
 
 def _images_of(file: Path) -> Iterator[tuple[str, Pixels]]:
-    """Yield what a file holds with its name: one image, or those of an array."""
+    """Yield the images of a file with their names: one image, or those of an array."""
     if file.suffix.lower() not in (".npy", ".npz"):
         yield str(file), decode_image(file)
         return
@@ -158,13 +158,13 @@ def _images_of(file: Path) -> Iterator[tuple[str, Pixels]]:
 
 
 def _array_of(file: Path) -> NDArray[Any]:
-    """Map an array of shape (n, height, width[, channels]); one image alone is made n = 1."""
+    """Map an array of shape (n, height, width[, channels]); a single image becomes n = 1."""
     try:
         rows = np.load(file, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise ImageError(file, (error.strerror or str(error)).lower()) from error
     except Exception as error:  # a damaged header raises nearly anything
-        raise ImageError(file, f"not a whole .npy array ({' '.join(str(error).split())[:160]})") from error
+        raise ImageError(file, f"not a complete .npy array ({' '.join(str(error).split())[:160]})") from error
     if not isinstance(rows, np.ndarray):
         rows.close()
         raise ImageError(file, "an .npz archive: save its images as a .npy array")
@@ -177,7 +177,7 @@ def _array_of(file: Path) -> NDArray[Any]:
 
 
 def _fitted(image: Pixels, file: Path, facts: RunFacts, spec: ImageSpec) -> Pixels:
-    """Bring an image to what the network was trained on, or say why that cannot be."""
+    """Bring an image to the shape and type that the network was trained on, or raise the reason why not."""
     channels, height, width = facts.image_shape
     shape = (height, width) if channels == 1 else (height, width, channels)
     image = match_depth(fit_image(image, spec), facts.pixel_type)

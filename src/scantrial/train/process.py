@@ -1,4 +1,4 @@
-"""What a process that trains sets once, before its first parallel operation."""
+"""Settings that a training process makes once, before its first parallel operation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scantrial.train.devices import choose_device
 from scantrial.train.kernel import chosen_variant, kernel_state
 
 KEEP_MEMORY_VARIABLE = "SCANTRIAL_KEEP_MEMORY"
-"""Set to 0 to leave the C library's allocator as it is."""
+"""Set to 0 to leave the C library's allocator unchanged."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # from glibc's malloc.h
 _KEPT_BYTES = 1 << 30
@@ -36,7 +36,7 @@ def prepare_process(device: str, threads: int) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the device is not there.
+        If the device does not exist.
     """
     set_process(threads)
     chosen = choose_device(device)
@@ -61,8 +61,8 @@ def _cuda_facts() -> dict[str, Any]:
 def set_process(threads: int) -> None:
     """Set threads, flush-to-zero, deterministic kernels and the allocator, for the whole process.
 
-    Weights of units that died decay into subnormal numbers, which processors handle up to a hundred times slower;
-    flush-to-zero ends that. Threads inherit the setting from the one that starts them, so this must come before the
+    Weights of dead units decay into subnormal numbers, which processors handle up to a hundred times slower;
+    flush-to-zero avoids that. Threads inherit the setting from the one that starts them, so call this before the
     first parallel operation. It may be called again.
     """
     torch.set_flush_denormal(True)
@@ -76,8 +76,8 @@ def set_process(threads: int) -> None:
 def keep_freed_memory() -> bool:
     """Ask glibc to keep up to 1 GiB of freed memory instead of returning it; return whether it agreed.
 
-    A step of training frees and asks for the same large blocks. By default each is mapped afresh and zeroed by the
-    kernel page by page, which for a gradient of 67 MB takes longer than its arithmetic.
+    A step of training frees and asks for the same large blocks. By default the system maps and zeroes each block
+    again page by page, which for a gradient of 67 MB takes longer than its arithmetic.
     """
     libc = glibc()
     if libc is None:

@@ -1,4 +1,4 @@
-"""The reference engine: plain PyTorch, as a reader would write it."""
+"""The reference engine: plain PyTorch, written for readers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from scantrial.core.records import RunResult
 from scantrial.recipe.task import RunTask, Tell
-from scantrial.train.batches import TrainingStep
 from scantrial.train.run import TrainedEpoch, carry_out, grad_norm
 from scantrial.train.state import Setup, TrainState
+from scantrial.train.steps import TrainingStep
 
 
 def train_run(task: RunTask, tell: Tell) -> RunResult:
@@ -19,7 +19,7 @@ def train_run(task: RunTask, tell: Tell) -> RunResult:
 
     Parameters
     ----------
-    task : what to train, on what, where
+    task : the recipe, the scans and the device
     tell : called at the end of each epoch, once its checkpoint (if one is due) is written; an exception from it ends
         the run, which can then be resumed
 
@@ -28,15 +28,15 @@ def train_run(task: RunTask, tell: Tell) -> RunResult:
     InputError
         If the task cannot be trained; nothing was started.
     TrainingError
-        If training failed; the cause is named and chained. A loss that is not finite is no failure: the run ends there
-        with status ``diverged``.
+        If training failed; with the cause. A loss that is not finite is not a failure: the run ends there with status
+        ``diverged``.
     StoreError
         If a checkpoint cannot be written.
 
     Notes
     -----
-    Threads, flush-to-zero and the allocator are set for the whole process. PyTorch's generators are as before
-    afterwards. An existing checkpoint is resumed, to the same last bit; it is the caller's to remove.
+    Threads, flush-to-zero and the allocator are set for the whole process. PyTorch's generators are restored
+    afterwards. An existing checkpoint is resumed, with bit-identical results; the caller removes it.
     """
     return carry_out(task, tell, engine="reference", train_epoch=train_epoch)
 
@@ -59,7 +59,7 @@ def train_epoch(setup: Setup, state: TrainState, steps: Sequence[TrainingStep]) 
 def train_step(setup: Setup, state: TrainState, step: TrainingStep, *, norms: list[Tensor]) -> Tensor:
     """Move the weights once; return the batch's logits from before the move.
 
-    Where the gradient is clipped, its norm before that is added to `norms`.
+    If the gradient is clipped, its norm before clipping is added to `norms`.
     """
     for group in state.optimizer.param_groups:
         group["lr"] = step.lr

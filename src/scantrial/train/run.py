@@ -1,4 +1,4 @@
-"""The frame of a run, whatever engine trains its epochs.
+"""The steps of a run that are the same for every engine.
 
 set up -> resume -> [train an epoch -> measure -> keep the best -> checkpoint -> tell] -> predict with the best
 """
@@ -26,7 +26,6 @@ from scantrial.nets.generators import borrowed_generators
 from scantrial.nets.heads import make_head, resolve_class_weights
 from scantrial.recipe.networks import network_of
 from scantrial.recipe.task import RunTask, Tell
-from scantrial.train.batches import TrainingStep, epoch_steps
 from scantrial.train.checkpoint import load_checkpoint, save_checkpoint, take_up
 from scantrial.train.checks import check_task
 from scantrial.train.evaluate import cases_at_once, logits_of, loss_and_accuracy
@@ -35,20 +34,21 @@ from scantrial.train.process import set_process
 from scantrial.train.scans import put_on_device
 from scantrial.train.selection import Best, copy_tensors, selection_rule, selection_score, tensors_of
 from scantrial.train.state import Setup, TrainState, has_diverged
+from scantrial.train.steps import TrainingStep, epoch_steps
 from scantrial.train.units import watched_units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedEpoch:
-    """What an engine hands back of one epoch.
+    """What an engine returns for one epoch.
 
     Parameters
     ----------
-    logits : shape (n_train, n_outputs), in the order of the steps, each from before the step that its case took part
-        in; on the CPU
+    logits : shape (n_train, n_outputs), in the order of the steps, each computed before the step that its case is
+        part of; on the CPU
     lr : learning rate of the last step
-    grad_norm : mean over the steps of the gradient's Euclidean norm, or None where it was not taken
-    last_grad_norm : of the last step's gradient alone, or None where there was no last step
+    grad_norm : mean over the steps of the gradient's Euclidean norm, or None if it was not computed
+    last_grad_norm : of the last step's gradient alone, or None if there was no last step
     """
 
     logits: Tensor
@@ -67,7 +67,7 @@ def carry_out(task: RunTask, tell: Tell, *, engine: str, train_epoch: EpochTrain
     Parameters
     ----------
     engine : the name to record
-    train_epoch : what trains an epoch
+    train_epoch : the function that trains an epoch
 
     Raises
     ------
@@ -116,9 +116,9 @@ def set_up(task: RunTask) -> tuple[Setup, TrainState]:
 
 
 def _laid_out(network: nn.Module, task: RunTask) -> nn.Module:
-    """Bring convolutions into channels-last layout, in which a CPU takes a quarter to a third less time for a step.
+    """Bring convolutions into channels-last layout, in which a step on a CPU takes a quarter to a third less time.
 
-    A class of the user's own keeps its layout: it may rely on it.
+    A custom class keeps its layout, because it may depend on it.
     """
     if network_of(task.recipe.model.name).is_convolutional and task.device == "cpu":
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
@@ -153,7 +153,7 @@ def _train(
 
 
 def _let_go_of_training(state: TrainState) -> None:
-    """Give back gradients and the optimiser's running means: what follows, weights written to disk, needs room too."""
+    """Free gradients and the optimiser's running means: writing the weights to disk needs memory too."""
     state.optimizer.zero_grad(set_to_none=True)
     state.optimizer.state.clear()
     return_freed_memory()
@@ -215,11 +215,11 @@ def weight_norm(network: nn.Module) -> float:
 
 @torch.no_grad()
 def grad_norm(network: nn.Module, *, squares: Mapping[Tensor, float | None] | None = None) -> float | None:
-    """Return the Euclidean norm of the gradient that the last step left, or None where it did not leave all of it.
+    """Return the Euclidean norm of the gradient after the last step, or None if not all of it is there.
 
     Parameters
     ----------
-    squares : the sum of squares of gradients that never exist as a whole, by parameter; None is not taken
+    squares : the sum of squares of gradients that never exist as a whole, by parameter; None if not computed
     """
     sums = squares or {}
     rest = [item for item in network.parameters() if item.requires_grad and item not in sums]
@@ -236,7 +236,7 @@ def _norm(tensors: Sequence[Tensor]) -> float:
 
 
 def _closest(tensor: Tensor) -> int:
-    """Return the dimension whose neighbours lie closest in memory: the quickest one to sum over."""
+    """Return the dimension whose neighbours are closest in memory: the fastest one to sum over."""
     return min(range(tensor.ndim), key=lambda dim: (tensor.stride(dim), -dim))
 
 
@@ -261,12 +261,12 @@ def _finish(setup: Setup, state: TrainState, *, engine: str, begun: float) -> Ru
 
 
 def _predict_all(setup: Setup, state: TrainState) -> tuple[SplitPredictions, ...]:
-    """Score each split with the chosen epoch's weights; nothing where no epoch could be chosen."""
+    """Score each split with the chosen epoch's weights; nothing if no epoch could be chosen."""
     chosen_epoch = state.best.epoch
     if chosen_epoch is None:
         return ()
     for parameter in state.network.parameters():
-        # Whatever the layout was in training: `predict` has this one, and gets equal bits.
+        # The layout of `predict`, so that both give equal bits, whatever the layout was in training.
         parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
     copy_tensors(state.best.weights, tensors_of(state.network))
     there = [split for split in SPLITS if len(setup.task.cases.get(split, ()))]
@@ -274,7 +274,7 @@ def _predict_all(setup: Setup, state: TrainState) -> tuple[SplitPredictions, ...
 
 
 def _predict(setup: Setup, network: nn.Module, split: Split, *, chosen_epoch: int) -> SplitPredictions:
-    """Score one split. The test split's scans are read here, announced, for the first and only time."""
+    """Score one split. The test scans are read here for the first and only time, after a call of `open_test`."""
     task = setup.task
     cases = task.cases[split]
     scans = {"train": setup.train, "val": setup.val}.get(split)
@@ -284,7 +284,7 @@ def _predict(setup: Setup, network: nn.Module, split: Split, *, chosen_epoch: in
     logits = logits_of(network, scans, n_at_once=setup.n_at_once)
     if not logits.isfinite().all():
         raise TrainingError(
-            f"the logits of {split} cases are not all finite", do="lower the learning rate or clip gradients"
+            f"some logits of {split} cases are not finite", do="lower the learning rate or clip gradients"
         )
     return SplitPredictions(
         split=split,
@@ -322,7 +322,7 @@ def _facts(setup: Setup, state: TrainState, engine: str, times: dict[str, float 
 
 @contextmanager
 def failures_named(task: RunTask, doing: str) -> Iterator[None]:
-    """Turn any exception that is not scantrial's own into a `TrainingError` that names the run and the cause."""
+    """Turn any exception from outside scantrial into a `TrainingError` that names the run and the cause."""
     try:
         yield
     except ScantrialError:

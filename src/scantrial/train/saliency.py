@@ -1,7 +1,7 @@
-"""Where a trained network looks on one scan: the gradient at its input, and what covering a patch does.
+"""Which parts of one scan a trained network responds to: the gradient at its input, and the effect of covering a patch.
 
-Neither shows why a network decides. A gradient says which pixels would move the output if they changed a little; a
-covered patch says how much the output needs what stood there, on a scan that no longer looks like one. Both belong to
+Neither shows why a network decides. A gradient shows which pixels would change the output if they changed a little; a
+covered patch shows how much the output depends on that place, on a scan that no longer looks real. Both belong to
 one network; another seed of the same arm may look elsewhere (Adebayo et al. 2018; Zeiler and Fergus 2014).
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from scantrial.core.records import SaliencyMaps
 from scantrial.data.scanset import Pixels
 from scantrial.nets.heads import Head
-from scantrial.train.inference import Predictor
+from scantrial.train.predictor import Predictor
 from scantrial.train.scans import put_on_device
 
 PATCHES = 16

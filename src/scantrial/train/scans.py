@@ -1,4 +1,4 @@
-"""Scans on the training device: integers as they are, turned to floats one batch at a time."""
+"""Scans on the training device: stored as integers, converted to floats one batch at a time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class DeviceScans:
         return values.div_(self._of(self.width, rows))
 
     def _picked(self, rows: Tensor | slice) -> Tensor:
-        # index_select copies whole rows; indexing with a tensor goes pixel by pixel and takes seven times as long
+        # index_select copies whole rows; indexing with a tensor copies pixel by pixel and takes seven times as long
         return self.pixels[rows] if isinstance(rows, slice) else self.pixels.index_select(0, rows)
 
     @staticmethod

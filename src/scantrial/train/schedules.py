@@ -1,4 +1,4 @@
-"""Learning rates as a function of the step: nothing to store, nothing to get out of step on resuming."""
+"""Learning rates as a function of the step: nothing has to be stored or resumed."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def learning_rate(spec: ScheduleSpec, lr: float, *, step: int, n_batches: int, n
 
     Notes
     -----
-    During warm-up, step s of W gives ``lr (s + 1) / W``. The schedule proper starts after it: its clock counts the
+    During warm-up, step s of W gives ``lr (s + 1) / W``. The schedule itself starts after it: it counts the
     steps since then, and ``cosine`` reaches 0 at the round's end. Without warm-up ``cosine`` is `CosineAnnealingLR`
     with ``T_max = n_batches x n_epochs`` stepped once a batch; ``cosine-stepped-per-epoch`` is the same stepped once
-    an epoch, so that it falls by a hair; ``step`` is `StepLR` stepped once an epoch.
+    per epoch, so that it hardly falls; ``step`` is `StepLR` stepped once an epoch.
     """
     n_warmup = spec.warmup_epochs * n_batches
     if step < n_warmup:
@@ -58,4 +58,4 @@ FACTORS = Registry(
         "step": _step,
     },
 )
-"""What each of `scantrial.recipe.schedules.SCHEDULES` multiplies the learning rate by."""
+"""The factor of the learning rate for each of `scantrial.recipe.schedules.SCHEDULES`."""

@@ -1,4 +1,4 @@
-"""What a run is made of: what stays the same, and what training changes."""
+"""The state of a run: the constant part, and the part that training changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scantrial.train.selection import Best
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What stays the same throughout a run.
+    """The constant part of a run.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which hidden units still tell cases apart, seen while a network is evaluated."""
+"""Which hidden units still distinguish cases, measured while a network is evaluated."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from scantrial.recipe.activations import ACTIVATIONS
 
 MAP_CASES = 64
-"""Channels are watched on the first cases only: each has many pixels, and all maps would cost 5 % of an epoch."""
+"""Channels are watched on the first cases only: each has many pixels, and all maps would add 5 % to an epoch."""
 
 
 class UnitWatch:
-    """The smallest and largest answer of every hidden unit so far.
+    """The smallest and largest output of every hidden unit so far.
 
     A unit is one output of an activation, or one channel where there are channels (dimension 1).
     """
@@ -25,12 +25,12 @@ class UnitWatch:
         self._call = self._n_cases = self._n_before = 0
 
     def begin_batch(self, _network: nn.Module, inputs: tuple[Any, ...]) -> None:
-        """Note that the network begins a new batch; activations are told apart by their place in it."""
+        """Note that the network begins a new batch; activations are identified by their order in it."""
         self._call, self._n_before = 0, self._n_cases
         self._n_cases += len(inputs[0])
 
     def see(self, _module: nn.Module, _inputs: Any, output: Tensor) -> None:
-        """Note what an activation answers."""
+        """Note the output of an activation."""
         if output.ndim > 2:
             output = output[: max(0, MAP_CASES - self._n_before)].flatten(2)
         if output.ndim >= 2 and len(output):
@@ -43,7 +43,7 @@ class UnitWatch:
         self._call += 1
 
     def dead_share(self) -> float | None:
-        """Return the share of the units that answered everything with one number; None where none was seen."""
+        """Return the share of the units whose output was always the same; None if no unit was seen."""
         n_units = sum(len(low) for low, _ in self._extremes.values())
         n_dead = sum(int((low == high).sum()) for low, high in self._extremes.values())
         return n_dead / n_units if n_units else None

@@ -62,7 +62,7 @@ class TestDegenerate:
         found = measured([1], [0.75])
         assert found.brier.value == pytest.approx(0.0625)
         assert found.ece.value == pytest.approx(0.25)
-        assert found.error.reason == "bins of equal mass want at least 20 cases, and there are 1"
+        assert found.error.reason == "bins of equal mass need at least 20 cases, and there are 1"
         check_all_told(found)
 
     @pytest.mark.parametrize("label", [0, 1])
@@ -114,7 +114,7 @@ class TestDegenerate:
     def test_fewer_cases_than_two_a_bin(self, n):
         """The debiased error says so; the ECE, which has no such need, is there."""
         found = measured([0, 1] * (n // 2) + [1] * (n % 2), np.linspace(0.2, 0.7, n))
-        assert found.error_square.reason == f"bins of equal mass want at least 20 cases, and there are {n}"
+        assert found.error_square.reason == f"bins of equal mass need at least 20 cases, and there are {n}"
         assert found.error.reason == found.error_square.reason
         assert found.ece.is_defined
         check_all_told(found)

@@ -18,10 +18,10 @@ def test_families():
 
 
 def test_what_is_no_difference():
-    """An arm against itself, and a control that is no arm."""
+    """An arm against itself, and a control that is not an arm."""
     with pytest.raises(InputError, match="arm a against itself\nexpected: two different arms"):
         difference("a", "a")
-    with pytest.raises(InputError, match="control 'x' is no arm\nexpected: one of a, b"):
+    with pytest.raises(InputError, match="control 'x' is not an arm\nexpected: one of a, b"):
         against_control(["a", "b"], "x")
 
 

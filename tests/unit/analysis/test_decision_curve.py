@@ -60,7 +60,7 @@ def test_a_perfect_model_gains_the_prevalence_everywhere():
     [
         (rows([], []), "there are no cases"),
         (rows([1, 1], [0.1, 0.2]), "every case is of class 1"),
-        (rows([0, 1], [1, 2], scale="any"), "the scores are no probabilities: only their order counts"),
+        (rows([0, 1], [1, 2], scale="any"), "the scores are not probabilities: only their order counts"),
     ],
 )
 def test_reasons(given, reason):

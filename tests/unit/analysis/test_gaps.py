@@ -123,11 +123,11 @@ def test_cases_of_one_patient_count_for_less():
         (
             0.99,
             0.91,
-            "is 8.0 points (5.1 to 11.3) above validation (99.0\u00a0% against 91.0\u00a0%): the network memorises",
+            "is 8.0 points (95 % CI 5.1 to 11.3) above validation (99.0 % against 91.0 %): the network memorises",
         ),
-        (0.96, 0.92, "beyond chance, yet below the 7 points that are called large"),
-        (0.88, 0.80, "beyond chance, yet below the 10 points that are called large"),
-        (0.91, 0.90, "no gap beyond chance (1.0 points, \u22123.1 to 5.1)"),
+        (0.96, 0.92, "this is beyond chance, but below the 7 points that count as large"),
+        (0.88, 0.80, "this is beyond chance, but below the 10 points that count as large"),
+        (0.91, 0.90, "no gap beyond chance (1.0 points, 95 % CI \u22123.1 to 5.1)"),
     ],
 )
 def test_the_gap_from_training_is_said_with_its_interval(train, val, words):
@@ -142,11 +142,11 @@ def test_where_chance_can_explain_it_nothing_else_is_asked():
         steps = explain_gap(evidence(gap))
         assert [(step.name, step.state) for step in steps] == [("chance", "settled")]
     assert shift_words(gap, steps) == [
-        "Validation 91.0\u00a0%, test 95.0\u00a0%: validation is not above test (\u22124.0 points, \u22127.6 to \u22120.4; "
-        "400 and 400 cases), so there is no gap to explain."
+        "Validation 91.0 %, test 95.0 %: validation is not above test (\u22124.0 points, 95 % CI \u22127.6 to "
+        "\u22120.4; 400 and 400 cases), so there is no gap to explain."
     ]
     near = accuracy_gap(decisions(0.91), decisions(0.9))
-    assert "that may be chance" in shift_words(near, explain_gap(evidence(near)))[0]
+    assert "which may be chance" in shift_words(near, explain_gap(evidence(near)))[0]
 
 
 def test_without_an_audit_it_may_not_be_called_shift():
@@ -164,9 +164,9 @@ def test_without_an_audit_it_may_not_be_called_shift():
     assert steps[1].explained == pytest.approx(0.01)
     assert steps[-1].numbers["left"] == pytest.approx(0.19)
     said = shift_words(BIG, steps)
-    assert said[0].endswith("a gap of 20.0 points (14.9 to 25.0; 400 and 400 cases), too large for chance.")
+    assert said[0].endswith("a gap of 20.0 points (95 % CI 14.9 to 25.0; 400 and 400 cases), too large for chance.")
     assert said[3] == "Leakage from training into validation: not yet checked."
-    assert said[-1] == "19.0 points are left. They may not be called shift before these are checked: leakage."
+    assert said[-1] == "19.0 points are left. Before they are called shift, these must be checked: leakage."
 
 
 def test_each_step_takes_its_part():
@@ -182,10 +182,10 @@ def test_each_step_takes_its_part():
     assert [step.explained for step in steps[1:4]] == pytest.approx([0.01, 0.04, 0.03])
     assert steps[-1].numbers["left"] == pytest.approx(0.12)
     said = shift_words(BIG, steps)
-    assert said[2].endswith("test accuracy would be 77.0\u00a0%, so the mix explains 4.0 points.")
+    assert said[2].endswith("test accuracy would be 77.0 %, so the mix explains 4.0 points.")
     assert said[3].startswith("Leakage: 31 validation cases share a patient or an image with training")
-    assert said[5].endswith("that would explain at most 1.5 points.")
-    assert said[6] == "12.0 points are left, and the scans of the two sets do differ: shift is the likely reason."
+    assert said[5].endswith("they would explain at most 1.5 points.")
+    assert said[6] == "12.0 points are left, and the scans of the two sets differ: shift is the likely reason."
 
 
 @pytest.mark.parametrize(
@@ -193,15 +193,15 @@ def test_each_step_takes_its_part():
     [
         ({"kept_by_val": False}, 1, "validation did not choose the epoch"),
         ({"val_accuracy_last": None}, 1, "Selection: not yet checked"),
-        ({"val_accuracy_last": 0.94}, 1, "so choosing explains nothing (\u22121.0 points)"),
+        ({"val_accuracy_last": 0.94}, 1, "so selection explains nothing (\u22121.0 points)"),
         (
             {"val_accuracy_last": 0.6},
             1,
-            "picking the best of 30 adds at most 2.6 points by luck, so choosing explains 2.6",
+            "picking the best of 30 adds at most 2.6 points by chance, so selection explains 2.6",
         ),
-        ({"test_recalls": np.array([0.5, np.nan])}, 2, "Class mix: not yet checked; some class has no test case"),
+        ({"test_recalls": np.array([0.5, np.nan])}, 2, "Class mix: not yet checked; a class has no test case"),
         ({"leakage": Leakage(n_cases=0)}, 3, "none was found, so it explains nothing"),
-        ({"leakage": Leakage(n_cases=400)}, 3, "none is left without them"),
+        ({"leakage": Leakage(n_cases=400)}, 3, "no other cases are left"),
         ({"two_sample": TwoSample(auroc=0.52, p=0.4, is_found=False)}, 4, "no shift was found"),
         ({"n_suspect_labels": 0}, 5, "no test label is doubtful"),
         ({"leakage": Leakage(n_cases=0)}, 6, "points are left unexplained. Not yet checked: covariate shift, label"),

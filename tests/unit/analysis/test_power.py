@@ -167,8 +167,8 @@ def test_assumptions_become_variances():
     assert found.excess == pytest.approx(0.25 * found.error)
     assert found.var_arm_seed == pytest.approx(1e-4)
     assert found.source == (
-        "assumed: 80 % right, arms disagree on 10 % of cases, training moves an arm by 1 points, 25 % of the cases' "
-        "part is shared"
+        "assumed: 80 % of cases right, arms disagree on 10 % of cases, standard deviation over seeds 1 points, 25 % of "
+        "the variance over cases stays when trained again"
     )
 
 
@@ -187,7 +187,7 @@ def test_assumptions_that_cannot_be_are_named(changed, named):
     """Each number out of its range is named, with the ranges."""
     with pytest.raises(InputError) as found:
         assumed(**({"n_cases": 400, "value": 0.8, "disagreement": 0.1, "sd_training": 0.01} | changed))
-    assert str(found.value).startswith(f"assumptions that cannot be: {named}\nexpected: value in (0, 1), disagreement")
+    assert str(found.value).startswith(f"impossible assumptions: {named}\nexpected: value in (0, 1), disagreement")
 
 
 def test_variances_that_cannot_be_are_refused():

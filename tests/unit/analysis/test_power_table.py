@@ -42,11 +42,11 @@ def test_the_answer_in_words():
     assert planned() == [
         "With 10 seeds and 400 test cases, a true difference of 2.2 points would be found with a probability of 80 %.",
         "A true difference as large as the margin, 2.0 points, would be found with a probability of 71 %.",
-        "To show 2.0 points it takes 16 seeds with these 400 test cases, or about 590 test cases with 10 seeds.",
+        "Showing 2.0 points takes 16 seeds with these 400 test cases, or about 590 test cases with 10 seeds.",
         "Arms that are truly equal would be called equivalent, within the margin of 2.0 points, with a probability of "
         "62 %.",
-        "With these 400 test cases no number of seeds shows less than 1.6 points; with 10 seeds no number of cases "
-        "shows less than 1.4 points.",
+        "With these 400 test cases, no number of seeds can show less than 1.6 points; with 10 seeds, no number of cases "
+        "can show less than 1.4 points.",
     ]
 
 
@@ -68,8 +68,8 @@ def test_several_comparisons_are_held_to_the_strictest_step():
     found = planned(three)
     assert found[0].startswith("With 10 seeds and 400 test cases, a true difference of 2.6 points")
     assert found[1] == (
-        "That holds for each of 3 comparisons at once: each is held to the level 0.05 / 3, the strictest step of "
-        "Holm's correction, so that the real power is no less."
+        "This holds for each of 3 comparisons at once: each is tested at the level 0.05 / 3, the strictest step of "
+        "Holm's correction, so the real power is at least as high."
     )
 
 
@@ -80,10 +80,10 @@ def test_one_seed_says_nothing_of_arms():
     assert found.outlook.power is None
     assert found.outlook.power_of_equivalence is None
     assert found.sentences[0] == (
-        "With 1 seed and 400 test cases, nothing can be said of arms, for another training may differ. Between two "
-        "trained networks a true difference of 3.1 points would be found with a probability of 80 %."
+        "With 1 seed and 400 test cases, nothing can be said about arms: networks trained with other seeds may differ. "
+        "Between two trained networks, a true difference of 3.1 points would be found with a probability of 80 %."
     )
-    assert found.warnings[0] == "1 seed: no verdict is given on fewer than 3; 5 or more are recommended."
+    assert found.warnings[0] == "1 seed: no verdict is given with fewer than 3; 5 or more are recommended."
 
 
 def test_between_two_trained_networks_the_cases_alone_count():
@@ -99,13 +99,13 @@ def test_a_pilot_gives_a_range():
     found = plan_power(TEN, Basis(variances=PILOT, cautious=wide, source="pilot p"), difference=0.006)
     assert found.sentences[0] == (
         "With 10 seeds and 400 test cases, a true difference of 0.77 points would be found with a probability of 80 %. "
-        "A pilot is small: with its spread over seeds at the upper 80 % limit it takes 1.1 points."
+        "A pilot is small: at the upper 80 % limit of its seed-to-seed variation, this difference is 1.1 points."
     )
     assert found.sentences[1] == (
         "A true difference of 0.60 points would be found with a probability of 59 % (cautiously: 34 %)."
     )
     assert not any("assumptions" in warning for warning in found.warnings)
-    assert "more seeds always show less: two arms differ over cases no more than two trainings" in found.sentences[-1]
+    assert "more seeds can always show a smaller difference: over cases, two arms differ" in found.sentences[-1]
 
 
 def test_a_pilot_on_other_cases_is_scaled():
@@ -119,9 +119,9 @@ def test_a_pilot_on_other_cases_is_scaled():
 @pytest.mark.parametrize(
     ("change", "warning"),
     [
-        ({"n_seeds": 2}, "2 seeds: no verdict is given on fewer than 3; 5 or more are recommended."),
+        ({"n_seeds": 2}, "2 seeds: no verdict is given with fewer than 3; 5 or more are recommended."),
         ({"n_seeds": 4}, "4 seeds: every verdict will be provisional; 5 or more are recommended."),
-        ({"margin": None}, "The study states no margin: no two arms can be called equivalent."),
+        ({"margin": None}, "The study declares no margin, so no two arms can be called equivalent."),
         (
             {"n_by_class": (200, 8)},
             "8 test cases of class 1: sensitivity, specificity and AUROC are not judged on fewer than 10.",
@@ -132,13 +132,13 @@ def test_a_pilot_on_other_cases_is_scaled():
         ),
         (
             {"n_patients": 100, "independent_by_class": (50.0, 50.0), "n_independent": 100.0},
-            "400 cases of 100 patients: all scans of a patient are taken to be decided alike, as if there were 100 "
-            "independent cases; a pilot measures it.",
+            "400 cases of 100 patients: the plan assumes that all scans of a patient are classified alike, "
+            "which leaves 100 independent cases; a pilot measures this.",
         ),
         (
             {"n_by_class": (20, 20), "n_seeds": 3},
-            "With so few seeds more cases do not always show less: the less the cases err, the more rests on the "
-            "spread of these few seeds. Add seeds.",
+            "With so few seeds, more cases do not always show a smaller difference: as the sampling error of the cases "
+            "shrinks, more depends on the spread of these few seeds. Add seeds.",
         ),
     ],
 )
@@ -151,9 +151,9 @@ def test_warnings(change, warning):
 
 
 def test_no_room_above_the_expected_value():
-    """From 0.99 there is one point to gain, less than 400 cases show: that is said."""
+    """At 0.99 there is one point to gain, less than 400 cases show: that is said."""
     found = plan_power(TEN, assume(TEN, {"value": 0.99, "disagreement": 0.02}))
-    assert any("From 0.99 there is room for 1.0 points to the best possible value" in text for text in found.warnings)
+    assert any("value 0.99 is only 1.0 points below the best possible value" in text for text in found.warnings)
 
 
 def test_with_too_few_seeds_the_numbers_are_no_promise():

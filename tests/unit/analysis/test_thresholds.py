@@ -144,7 +144,7 @@ class TestWithoutCases:
     @pytest.mark.parametrize("found", [threshold_at_half("any"), threshold_by_cost("any", cost_fp=1, cost_fn=1)])
     def test_scores_of_any_scale_have_none(self, found):
         """There is no p."""
-        assert found.reason == "the scores are no probabilities: only their order counts"
+        assert found.reason == "the scores are not probabilities: only their order counts"
 
 
 class TestOperatingPoint:

@@ -37,7 +37,7 @@ def test_nothing_varies_over_seeds():
     assert item.result.q_untruncated < 0
     assert item.evidence.p == item.result.cases_only.p > 0
     assert item.to_dict()["seeds_and_cases"]["p"] is None
-    assert item.verdict.notes == ("all seeds differ by the same amount: the interval is that over cases alone",)
+    assert item.verdict.notes == ("the difference is the same at every seed: the interval counts cases alone",)
     assert (item.evidence.low, item.evidence.high) == (item.result.cases_only.low, item.result.cases_only.high)
 
 
@@ -102,14 +102,16 @@ def test_perfect_arms_hold_no_information(metric):
     """Where every run is perfect there is no verdict, and the reason is told, on every metric."""
     item = judged(runs_with_errors({arm: {seed: [] for seed in range(5)} for arm in "ab"}, n_cases=70), metric)
     assert item.verdict.label == "not enough to judge"
-    assert item.verdict.reasons == ("every run reaches the best possible value: these cases hold no information",)
+    assert item.verdict.reasons == (
+        "every run reaches the best possible value: these cases cannot tell the arms apart",
+    )
     assert item.evidence.p == 1
 
 
 def test_an_arm_that_is_always_right_and_one_that_never_is():
     """A difference of 1 without any spread has no error that could be given."""
     item = judged(runs_with_errors({"a": {s: range(100) for s in range(5)}, "b": {s: [] for s in range(5)}}))
-    assert item.verdict.reasons == ("nothing varies over the cases, so that no error can be given",)
+    assert item.verdict.reasons == ("nothing varies over the cases, so there is no standard error",)
     assert math.isnan(item.evidence.p)
     assert item.verdict.p_adjusted == 1
 
@@ -121,7 +123,7 @@ def test_one_missing_run_drops_its_seed():
     found = compare(y_true, scores[whole], arms=np.array(arms)[whole], seeds=np.array(seeds)[whole], metric="auroc")
     result = found.comparisons[0].result
     assert (result.pairing, result.seeds, result.dropped_seeds) == ("paired", (0, 1, 2, 4), (3,))
-    assert found.notes == ("left out where an arm lacks it: seed 3",)
+    assert found.notes == ("seeds left out because an arm lacks them: 3",)
     assert found.comparisons[0].verdict.provisional
     four = [run for run in range(10) if seeds[run] != 3]
     alone = compare(y_true, scores[four], arms=[arms[r] for r in four], seeds=[seeds[r] for r in four], metric="auroc")

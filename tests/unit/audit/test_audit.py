@@ -19,8 +19,8 @@ from scantrial.core.errors import StudyFileError
 from scantrial.data.spec import SplitSpec
 from scantrial.store.folder import StudyFolder
 from scantrial.store.schema import dump_json
-from scantrial.study.execute import _record_study
 from scantrial.study.file import parse_study
+from scantrial.study.trial import _record_study
 
 STUDY = """
 study: Is one better than the other?

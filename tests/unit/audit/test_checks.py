@@ -79,7 +79,7 @@ def test_every_edited_copy_is_found_mirrored_or_not():
 
 
 def test_leaking_patients_are_named_and_counted():
-    """Whose scans stand in two splits: every one of their cases, and how many test scans that is."""
+    """Whose scans are in two splits: every one of their cases, and how many test scans that is."""
     scans = phantom_scans(shared_patients=0.5)
     found = checked("AU001", scans).found[0]
     patients = np.array(scans.patients)
@@ -87,7 +87,7 @@ def test_leaking_patients_are_named_and_counted():
     assert set(found.numbers["patients"]) == torn
     assert sorted(found.rows) == np.flatnonzero(np.isin(patients, sorted(torn))).tolist()
     assert found.numbers["n_cases"]["test"] == np.isin(patients[scans.split == "test"], sorted(torn)).sum()
-    assert f"{len(torn)} patients of" in found.text
+    assert f"{len(torn)} of {len(set(patients))} patients have scans in more than one split" in found.text
 
 
 def test_unknown_patients_are_told():
@@ -129,7 +129,7 @@ def test_marks_in_the_corners_are_found(write_scans):
         verdict = checked(code, scans)
         assert verdict.outcome == "found"
         assert verdict.found[0].numbers["auc"] > 0.9
-        assert "the network can cheat" in verdict.found[0].text
+        assert "the network can use this shortcut" in verdict.found[0].text
 
 
 def test_files_of_another_kind_in_one_class_are_found(write_scans):

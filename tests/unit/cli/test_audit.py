@@ -62,7 +62,7 @@ def test_a_run_audits_first_and_keeps_it(tmp_path):
     assert len(outcome.trained) == 2
     assert (tmp_path / "out" / "audit.json").is_file()
     page = api.report(tmp_path / "out").read_text(encoding="utf-8")
-    assert "The scans, audited" in page
+    assert "Audit of the scans" in page
     assert "AU003" in page
     assert "1 blocker is not acknowledged in the study file" in page
     assert told[0].findings[0].text in page

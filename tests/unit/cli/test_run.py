@@ -14,8 +14,8 @@ from rich.console import Console
 from scantrial import api
 from scantrial.cli import output, run
 from scantrial.store.folder import Failure, RunKey
-from scantrial.study.execute import Clock, Outcome
 from scantrial.study.pool import Event
+from scantrial.study.trial import Clock, Outcome
 
 NOTHING_YET = [("base", 0), ("loss-ce", 0)]
 FIRST, SECOND = RunKey("[lr]", 0), RunKey("base", 1)

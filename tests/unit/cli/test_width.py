@@ -103,4 +103,4 @@ def test_open_questions_are_lines_to_copy(folder, capsys):
     about.about(str(folder), folder=None, as_json=False)
     text = capsys.readouterr().out
     assert text.startswith("about:\n  # title: ")
-    assert "asked of the author: 28 of 28 not answered" in text
+    assert "questions to the author: 28 of 28 not answered" in text

@@ -217,8 +217,8 @@ class TestClearOsErrors:
             (errno.ENOSPC, "free some space"),
             (errno.EDQUOT, "free some of your quota"),
             (errno.EROFS, "--out DIR"),
-            (errno.EACCES, "mend its permissions"),
-            (errno.EPERM, "mend its permissions"),
+            (errno.EACCES, "fix its permissions"),
+            (errno.EPERM, "fix its permissions"),
         ],
     )
     def test_says_what_to_do(self, number: int, advice: str):

@@ -219,7 +219,7 @@ def test_wide_samples_are_refused(tmp_path):
 def test_several_pages_are_refused(tmp_path, gray):
     """A TIFF of several pages is refused with their number."""
     tifffile.imwrite(tmp_path / "a.tif", np.stack([gray, gray, gray]), photometric="minisblack")
-    assert reason_of(tmp_path / "a.tif") == "3 pages: save each as a file of its own"
+    assert reason_of(tmp_path / "a.tif") == "3 pages: save each as a separate file"
 
 
 def test_animation_is_refused(tmp_path):
@@ -274,12 +274,12 @@ def test_decompression_bomb(tmp_path, kind):
         with tifffile.TiffFile(path, mode="r+") as tiff:
             tiff.pages[0].tags["ImageWidth"].overwrite(side)
             tiff.pages[0].tags["ImageLength"].overwrite(side)
-    assert reason_of(path) == f"more than {MAX_PIXELS:,} pixels: taken for a decompression bomb"
+    assert reason_of(path) == f"more than {MAX_PIXELS:,} pixels: refused as a possible decompression bomb"
 
 
 def test_message_has_three_parts(tmp_path):
     """The error says what was got and what was expected."""
-    with pytest.raises(ImageError, match=r"none\.png: no such file\nexpected: a whole PNG, JPEG, BMP or TIFF image"):
+    with pytest.raises(ImageError, match=r"none\.png: no such file\nexpected: a complete PNG, JPEG, BMP or TIFF image"):
         decode_image(tmp_path / "none.png")
 
 
@@ -377,7 +377,7 @@ def test_match_depth(gray, deep):
     wide = match_depth(gray, np.dtype(np.uint16))
     assert wide.dtype == np.uint16
     np.testing.assert_array_equal(wide, gray.astype(int) * 257)
-    with pytest.raises(DataError, match="low bits would be lost"):
+    with pytest.raises(DataError, match="would lose the low bits"):
         match_depth(deep, "uint8")
 
 

@@ -65,19 +65,19 @@ def test_unsupported_pictures_are_not_passed_over(make_tree):
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
-        (["a.png", "b.png"], "2 scans lie in the folder itself, in no class folder: a.png ..."),
-        (["train/1.png", "train/a/2.png"], "1 scans lie in train, in no class folder: 1.png ..."),
+        (["a.png", "b.png"], "2 scans are in the folder itself, not in a class folder: a.png ..."),
+        (["train/1.png", "train/a/2.png"], "1 scans are in train, not in a class folder: 1.png ..."),
         (["data/train/a/1.png", "data/train/b/1.png"], "the class folder data holds folders: train"),
-        (["train/a/1.png", "other/a/2.png"], "beside train stand folders of no split: other"),
+        (["train/a/1.png", "other/a/2.png"], "split folders train beside other folders: other"),
         (["train/a/1.png", "training/a/2.png"], "train and training are the same split"),
-        (["train/normal/1.png", "test/NORMAL/2.png"], "'NORMAL', 'normal' differ in upper and lower case only"),
+        (["train/normal/1.png", "test/NORMAL/2.png"], "'NORMAL', 'normal' differ only in upper and lower case"),
     ],
 )
 def test_other_layouts(make_tree, paths, message):
     """Any other layout is refused with what was seen."""
     text = faults(make_tree(*paths))
     assert message in text
-    assert "expected: class folders of PNG, JPEG, BMP or TIFF files" in text
+    assert "expected: class folders (normal/, pneumonia/) of PNG, JPEG, BMP or TIFF files" in text
 
 
 def test_empty_folders(tmp_path, make_tree):

@@ -63,7 +63,9 @@ def test_class_names(tmp_path, whole):
 def test_multi_label_is_refused(tmp_path, whole):
     """Several labels for one scan are refused in words."""
     whole["train_labels"] = np.zeros((4, 14), dtype=np.uint8)
-    with pytest.raises(DataError, match="train_labels: 14 labels for each scan; multi-label sets are not supported"):
+    with pytest.raises(
+        DataError, match="train_labels: 14 labels for each scan, expected 1: multi-label sets are not supported"
+    ):
         READ(save(tmp_path / "x.npz", **whole), {})
 
 
@@ -73,7 +75,7 @@ def test_multi_label_is_refused(tmp_path, whole):
         (np.array([0, 1, 255, 1]), "label out of range: the labels are 0, 1, 2, 255, expected each of 0 to 3"),
         (np.array([0, -1, 2, 1]), "train_labels: label out of range: -1"),
         (np.array([0, 0.5, np.nan, 1]), "train_labels: label out of range: 0.5, nan"),
-        (np.array([0, 1, 2]), r"train_labels: shape \(3,\) beside 4 images"),
+        (np.array([0, 1, 2]), r"train_labels: shape \(3,\) for 4 images"),
         (np.array(["a"] * 4), "train_labels: type <U1, expected whole numbers"),
     ],
 )
@@ -122,11 +124,11 @@ def test_damage(tmp_path, whole):
     path = save(tmp_path / "x.npz", False, **whole)
     data = bytearray(path.read_bytes())
     path.write_bytes(bytes(data[: len(data) // 2]))
-    with pytest.raises(DataError, match=r"not a whole \.npz archive"):
+    with pytest.raises(DataError, match=r"not a complete \.npz archive"):
         READ(path, {})
     position = bytes(data).find(images(4, side=200).tobytes())
     data[position + 5] ^= 0xFF
     path.write_bytes(bytes(data))
     listing = READ(path, {})
-    with pytest.raises(DataError, match=r"not a whole \.npz archive \(Bad CRC-32"):
+    with pytest.raises(DataError, match=r"not a complete \.npz archive \(Bad CRC-32"):
         list(listing.decoders())

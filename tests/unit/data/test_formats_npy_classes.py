@@ -109,7 +109,7 @@ def test_all_faults_at_once(tmp_path):
     assert "e.npy: shape (0, 4, 4) holds no pixels" in message
     assert "f.npy: shape (1, 4, 4, 2)" in message
     for name in "ghij":
-        assert f"{name}.npy: not a whole .npy array" in message
+        assert f"{name}.npy: not a complete .npy array" in message
 
 
 def test_contradictory_names(tmp_path):
@@ -119,9 +119,9 @@ def test_contradictory_names(tmp_path):
         READ(tmp_path, {})
     message = str(caught.value)
     assert "test/train_a.npy: the folder says test, the name says train" in message
-    assert "b_test.npy: the split goes in front of the class: test_b.npy" in message
+    assert "b_test.npy: write the split before the class: test_b.npy" in message
     assert "c.npy and train_c.npy both hold the train scans of class c" in message
-    assert "'D', 'd' differ in upper and lower case only" in message
+    assert "'D', 'd' differ only in upper and lower case" in message
 
 
 def test_hidden_files_are_passed_over(tmp_path):

@@ -61,7 +61,7 @@ def test_named_columns(write):
 def test_missing_columns(write):
     """Missing columns are named with those that are there, and with the nearest one."""
     message = faults(write("Path,finding\n1.png,a\n"), {"patient": "who"})
-    assert "line 1: no column 'path' (did you mean 'Path'? say path: Path); there are Path, finding" in message
+    assert "line 1: no column 'path' (did you mean 'Path'? write path: Path); the table has Path, finding" in message
     assert "line 1: no column 'label'" in message
     assert "line 1: no column 'who'" in message
 
@@ -78,11 +78,11 @@ def test_all_rows_with_faults(write):
         "line 4: no path",
         "line 5: no such file: none.png",
         "line 6: split 'tets', expected train, val or test (did you mean 'test'?)",
-        "line 7: ./1.png stands in line 2 already",
-        "line 8: 1.png stands in line 2 already",
+        "line 7: ./1.png is already in line 2",
+        "line 8: 1.png is already in line 2",
         "line 8: no patient",
         "line 9: 2 cells, expected 4",
-        "'A', 'a' differ in upper and lower case only",
+        "'A', 'a' differ only in upper and lower case",
     ):
         assert fault in message
     assert "has 9 faults" in message
@@ -96,7 +96,7 @@ def test_lines_are_counted_through_quoted_breaks(write):
 def test_empty_and_unreadable_tables(write):
     """No rows, no content, another encoding and broken quotes are refused in words."""
     assert "it holds no rows" in faults(write("path,label\n"))
-    assert "no column 'path'; there are none" in faults(write(""))
+    assert "no column 'path'; the table has none" in faults(write(""))
     assert "not a readable table" in faults(write("path,label\n1.png,krank mit \xfc\n", encoding="latin-1"))
     assert "not a readable table" in faults(write('path,label\n"1.png,a\n'))
     assert "no such file: a\0b" in faults(write("path,label\na\0b,x\n"))
@@ -108,7 +108,7 @@ def test_options_are_checked():
     assert fmt.faults_of({"path": "x", "label": "y"}) == []
     (message,) = fmt.faults_of({"lable": "x"})
     assert "takes no option 'lable' (did you mean 'label'?)" in message
-    assert fmt.faults_of({"path": 3}) == ["path: got 3, expected a text"]
+    assert fmt.faults_of({"path": 3}) == ["path: got 3, expected text"]
     assert FORMATS["medmnist"].faults_of({"classes": "ab"}) == ["classes: got 'ab', expected a list of names"]
     assert FORMATS["medmnist"].faults_of({"classes": ["a", "b"]}) == []
     assert "takes: none" in FORMATS["folder"].faults_of({"x": 1})[0]

@@ -286,7 +286,7 @@ def test_8_and_16_bits_mixed(tmp_path, rng, wide_at):
     expected = [number * (300 if number == wide_at else 257) for number in range(150)]
     assert scans.images[:, 4, 6].tolist() == expected
     assert (scans.images == scans.images[:, :1, :1]).all()
-    assert scans.origin["notes"] == ["149 scans of 8 bits were scaled by 257 to the 16 bits of the others."]
+    assert scans.origin["notes"] == ["149 8-bit scans were multiplied by 257 to match the 16-bit scans."]
     again = load_path(tmp_path / "scans")
     assert_same(scans, again)
 
@@ -396,7 +396,7 @@ def test_file_names_that_are_not_text(tree):
 
 def test_one_class_is_refused(make_tree):
     """Scans of one class only are refused before anything is decoded."""
-    with pytest.raises(DataError, match=r"classes with their scans: a \(2\)\nexpected: at least two classes"):
+    with pytest.raises(DataError, match=r"scans of each class: a \(2\)\nexpected: at least two classes"):
         load_path(make_tree("a/1.png", "a/2.png"))
 
 
@@ -414,8 +414,8 @@ def test_class_order(tree):
     [
         (("normal", "pnemonia"), "no class 'pnemonia' (did you mean 'Pneumonia'?); the class 'Pneumonia' is left out"),
         (("normal",), "the class 'Pneumonia' is left out"),
-        (("normal", "pneumonia", "normal"), "'normal' stands there 2 times"),
-        (("normal", "Normal"), "differ in upper and lower case only"),
+        (("normal", "pneumonia", "normal"), "'normal' is listed 2 times"),
+        (("normal", "Normal"), "differ only in upper and lower case"),
     ],
 )
 def test_wrong_class_lists(make_tree, classes, message):
@@ -446,7 +446,7 @@ def test_damage_within_an_archive(tmp_path, rng, cache):
     data[bytes(data).find(images[2].tobytes())] ^= 1
     (tmp_path / "m.npz").write_bytes(data)
     for skip in (False, True):
-        with pytest.raises(DataError, match=r"not a whole \.npz archive"):
+        with pytest.raises(DataError, match=r"not a complete \.npz archive"):
             load_path(tmp_path / "m.npz", skip_unreadable=skip)
     assert list((cache / "scans").iterdir()) == []
 
@@ -514,10 +514,10 @@ def test_relative_paths(tree, tmp_path, monkeypatch):
 def test_unknown_sources(name):
     """An unknown name is refused, with the names of the catalogue, and the nearest where there is one."""
     (message,) = check_source(SourceSpec(name=name))
-    assert "no such file or folder" in message
+    assert "no file, folder or data set in the catalogue is called" in message
     assert "phantom, " in message
     assert ("did you mean 'chest-xray'?" in message) == (name == "chest-xrays")
-    with pytest.raises(DataError, match="no such file or folder"):
+    with pytest.raises(DataError, match="no file, folder or data set in the catalogue is called"):
         load(SourceSpec(name=name))
 
 
@@ -530,7 +530,7 @@ def test_check_source(tree, tmp_path):
     assert "takes no option 'label'" in unknown
     (tmp_path / "notes.txt").touch()
     (odd,) = check_source(SourceSpec(name=str(tmp_path / "notes.txt")))
-    assert "is in no known format, expected: a folder of .npy arrays" in odd
+    assert "has no known format, expected: a folder of .npy arrays" in odd
     wrong = check_source(SourceSpec(name="phantom", sead=3, size="big"))
     assert len(wrong) == 2
     assert any("no option 'sead' (did you mean 'seed'?)" in message for message in wrong)
@@ -551,7 +551,7 @@ def test_the_catalogues_own_words(tmp_path, monkeypatch):
     """A catalogue set takes its class names and facts from the catalogue; `classes` can reverse them."""
     np.savez(tmp_path / "breastmnist.npz", train_images=np.zeros((3, 28, 28), np.uint8), train_labels=[[0], [1], [1]])
     monkeypatch.setenv("SCANTRIAL_DATA", str(tmp_path))
-    monkeypatch.setattr("scantrial.data.catalogue.Entry.is_at", lambda entry, folder: (folder / entry.place).exists())
+    monkeypatch.setattr("scantrial.data.catalogue.DataSet.is_at", lambda entry, folder: (folder / entry.place).exists())
     scans = load(SourceSpec(name="breastmnist"))
     assert scans.class_names == ("malignant", "normal, benign")
     assert scans.origin["licence"] == "CC BY 4.0"
@@ -567,7 +567,7 @@ def test_the_courses_files_from_the_catalogue(tmp_path, monkeypatch):
         file.parent.mkdir(parents=True, exist_ok=True)
         np.save(file, np.zeros((2, 8, 8), np.uint8))
     monkeypatch.setenv("SCANTRIAL_DATA", str(tmp_path))
-    monkeypatch.setattr("scantrial.data.catalogue.Entry.is_at", lambda entry, folder: (folder / entry.place).exists())
+    monkeypatch.setattr("scantrial.data.catalogue.DataSet.is_at", lambda entry, folder: (folder / entry.place).exists())
     scans = load(SourceSpec(name="course-xray"))
     assert scans.class_names == ("normal", "pneumonia")
     assert scans.split.tolist() == ["train"] * 4 + ["test"] * 4

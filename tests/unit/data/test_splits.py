@@ -68,8 +68,8 @@ def test_first_names_every_class_that_is_too_small():
         apply_split(course(900, 150), SplitSpec(train=800, val=200, test=200, per="class"))
     message = str(caught.value)
     for name in "ab":
-        assert f"class '{name}': 1000 wanted (train 800, val 200), 900 there (training)" in message
-        assert f"class '{name}': 200 wanted (test 200), 150 there (test)" in message
+        assert f"class '{name}': 1000 cases asked for (train 800, val 200), 900 available (training)" in message
+        assert f"class '{name}': 200 cases asked for (test 200), 150 available (test)" in message
 
 
 def test_given_keeps_the_sources_splits():
@@ -80,7 +80,7 @@ def test_given_keeps_the_sources_splits():
 
 def test_given_without_a_validation_split_says_how_to_make_one():
     """A source with train and test only is refused with the line to write."""
-    with pytest.raises(DataError, match=r"no val split of its own.*2000 train, 400 test") as caught:
+    with pytest.raises(DataError, match=r"no val split; it has.*2000 train, 400 test") as caught:
         apply_split(course(), SplitSpec.model_validate("given"))
     assert "{test: given, val: 0.2}" in str(caught.value)
 
@@ -140,20 +140,21 @@ def test_a_class_too_small_for_all_parts_is_refused():
     with pytest.raises(DataError) as caught:
         apply_split(scans_of([0] * 20 + [1]), SplitSpec(train=0.6, val=0.2, test=0.2))
     assert (
-        str(caught.value).count("has no scan of class 'b'") + str(caught.value).count("only one class trains: 'a'") == 2
+        str(caught.value).count("has no scan of class 'b'") + str(caught.value).count("train has only one class: 'a'")
+        == 2
     )
 
 
 def test_fractions_without_test_ask_for_a_locked_test_set():
     """Every trial needs test cases."""
-    with pytest.raises(DataError, match="no scan is left for test: a locked test set is needed"):
+    with pytest.raises(DataError, match="test has no scan: a locked test set is needed"):
         apply_split(scans_of([0, 1] * 10), SplitSpec(train=0.8, val=0.2))
 
 
 def test_one_class_cannot_train():
     """A training split of one class is refused."""
     source = scans_of([0, 0, 0, 1, 0, 1, 0], split=["train"] * 3 + ["val"] * 2 + ["test"] * 2)
-    with pytest.raises(DataError, match="only one class trains: 'a'"):
+    with pytest.raises(DataError, match="train has only one class: 'a'"):
         apply_split(source, SplitSpec.model_validate("given"))
 
 
@@ -177,13 +178,13 @@ def test_folds_take_turns():
 
 def test_folds_need_to_know_which_one_tests():
     """No fold is chosen in silence."""
-    with pytest.raises(DataError, match=r"5 folds, but not which of them tests\n.*from 0 to 4"):
+    with pytest.raises(DataError, match=r"5 folds without the number of the test fold\n.*from 0 to 4"):
         apply_split(scans_of([0, 1] * 10), SplitSpec(folds=5))
 
 
 def test_by_patient_needs_patients():
     """Without patients the message says where to name them."""
-    with pytest.raises(DataError, match=r"give data\.patient"):
+    with pytest.raises(DataError, match=r"set data\.patient"):
         apply_split(scans_of([0, 1] * 10), SplitSpec(train=0.6, val=0.2, test=0.2, by="patient"))
 
 
@@ -205,7 +206,7 @@ def test_by_patient_refuses_given_splits_that_tear_a_patient():
     """Given splits with a patient in two of them are refused by patient, and the patient is named."""
     source = scans_of([0, 1] * 6, split=["train"] * 6 + ["val"] * 2 + ["test"] * 4, patients=["p"] * 7 + ["q"] * 5)
     spec = SplitSpec(train="given", val="given", test="given", by="patient")
-    with pytest.raises(DataError, match="2 patients stand in more than one of the source's own splits: p, q"):
+    with pytest.raises(DataError, match="2 patients are in more than one of the source's own splits: p, q"):
         apply_split(source, spec)
 
 

@@ -51,21 +51,21 @@ def test_shift_is_named_where_it_is_found_and_little_else_explains():
     """Every arm: scans differ, other steps explain less than half."""
     text = answer(arm(), arm())
     assert "in 2 of 2 arms, by 20.0 points" in text
-    assert "the answer is shift" in text
-    assert "share of healthy scans that are right falls by 43.0 points" in text
+    assert "The likely explanation is shift" in text
+    assert "share of healthy scans classified correctly falls by 43.0 points" in text
 
 
 @pytest.mark.parametrize("other", [arm(found=False), arm(mixed=True)])
 def test_shift_is_not_named_where_one_arm_does_not_carry_it(other):
-    """One arm whose scans do not differ, or whose class mix explains most, and there is no one answer."""
+    """One arm whose scans do not differ, or whose class mix explains most, and there is no single explanation."""
     text = answer(arm(), other)
-    assert "There is no one answer" in text
+    assert "There is no single explanation" in text
     assert "in 1 of 2 arms" in text
 
 
 def test_without_a_gap_there_is_nothing_to_explain():
     """A gap that chance explains is none."""
-    assert "nothing is to be explained" in answer(arm(second=0.92))
+    assert "there is no gap to explain" in answer(arm(second=0.92))
 
 
 def test_missing_studies_are_named_and_do_no_harm(tmp_path):

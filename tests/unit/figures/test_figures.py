@@ -111,7 +111,7 @@ def test_numbers_that_are_not_finite_leave_a_gap():
     assert figure.table["train_loss"].to_pylist()[1] is None
     assert figure.table["val_loss"].to_pylist()[1] is None
     json.dumps(figure.spec, allow_nan=False)
-    assert "Not all runs are equally long" in figure.caption
+    assert "Runs differ in length" in figure.caption
     assert figure.to_svg().startswith("<svg")
 
 

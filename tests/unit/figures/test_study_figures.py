@@ -66,7 +66,7 @@ class TestCurves:
         assert {EVIL, "CE"} <= set(texts(roc))
         assert names_in(figure.spec) == []
         assert "lowest to the highest seed" in figure.caption
-        assert "no confidence interval" in figure.caption
+        assert "not a confidence interval" in figure.caption
         rows = figure.table.to_pylist()
         assert all(row["low"] - 1e-9 <= row["mean"] <= row["high"] + 1e-9 for row in rows if row["threshold"] is None)
         assert len(rows) == 2 * 2 * (51 + 2)
@@ -119,7 +119,7 @@ class TestVariance:
         assert figure is not None
         values = dict(zip(figure.table["part"].to_pylist(), figure.table["variance"].to_pylist(), strict=True))
         assert min(values.values()) < 0
-        assert "not cut off" in figure.caption
+        assert "may be negative" in figure.caption
         assert len(figure.panel_svgs()) == 1
 
     def test_one_seed_has_no_parts(self):

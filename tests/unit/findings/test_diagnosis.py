@@ -56,9 +56,11 @@ def test_rounds_are_judged_one_by_one(make_study):
 def test_a_run_that_diverged_is_told_and_has_no_gap(make_study):
     """Its label is said with its epoch; where no run has predictions there is no gap, and the check says why."""
     told = results(make_study(diverged=[("base", seed) for seed in (0, 1, 2)]).path).diagnosis.arms[0]
-    assert told.said[0].startswith("Diverged (3 of 3 runs). Training blew up at epoch 3: the loss was no longer finite")
+    assert told.said[0].startswith(
+        "Diverged (3 of 3 runs). Training diverged at epoch 3: the loss was no longer finite"
+    )
     assert (told.train_gap, told.test_gap, told.steps) == (None, None, ())
-    assert {finding.reason for finding in told.gap_findings} == {"there are no predictions of both splits"}
+    assert {finding.reason for finding in told.gap_findings} == {"predictions of one split are missing"}
 
 
 def test_a_study_of_which_nothing_ran_has_nothing_to_say(make_study):

@@ -76,7 +76,7 @@ def test_the_words_carry_the_numbers(evaluation):
     said = evaluation_prose.calibration_words(evaluation, LABELS)
     assert len(said) == 2
     assert all(
-        " points (debiased root mean square, 95% CI " in sentence and " over seeds and cases; ECE " in sentence
+        " points (debiased root mean square, 95 % CI " in sentence and ", counting seeds and cases; ECE " in sentence
         for sentence in said
     )
     cooled = evaluation_prose.temperature_words(evaluation, LABELS)
@@ -97,10 +97,12 @@ def test_intervals_are_said_to_count_what_they_count(make_study, seeds, words):
     view = build_view(read_study_folder(make_study(seeds=seeds, n_cases=SIZES), by="test", purpose="test"))
     told = belief(view, None, None)
     (table,) = [block for block in walk(told) if getattr(block, "id", "") == "intervals-table"]
-    assert table.caption.endswith(f"the 95 % interval that counts {words}.")
+    assert table.caption.endswith(f"below it the 95 % CI, counting {words}.")
     assert ("mean over its seeds" in table.caption) == (len(seeds) > 1)
     assert f"Intervals count {words}. " in evaluation_prose.operating_words(view.evaluation)[0]
-    assert all(f" over {words};" in one for one in evaluation_prose.calibration_words(view.evaluation, view.labels))
+    assert all(
+        f", counting {words};" in one for one in evaluation_prose.calibration_words(view.evaluation, view.labels)
+    )
 
 
 def test_more_classes_have_intervals_and_no_calibration(make_study):

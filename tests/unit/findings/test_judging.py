@@ -264,11 +264,11 @@ def test_when_a_hypothesis_was_declared(protocol, before):
     assert found.hypotheses[0].declared.before_runs is before
     words = verdict_prose.when_declared(found.hypotheses[0].declared)
     if not protocol:
-        assert words == "it is not known when it was declared"
+        assert words == "declared at an unknown time"
     elif before:
-        assert words.startswith("declared before the first run was finished (2026-01-01 10:00 UTC, study file aaaa")
+        assert words.startswith("declared before the first run finished (2026-01-01 10:00 UTC, study file aaaa")
     else:
-        assert words.startswith("added after runs were finished")
+        assert words.startswith("added after runs had finished")
 
 
 def test_another_metric_has_no_margin():
@@ -320,7 +320,7 @@ def test_the_metric_is_shown_with_and_without_the_cases_concerned():
     expected = (rest.y_pred == rest.y_true).mean(axis=1)
     assert found.without_leaks.arm("loss-ce").mean == pytest.approx(expected[5:].mean())
     said = verdict_prose.without_leaks(found)
-    assert said[0].startswith("100 of the cases stand in two splits")
+    assert said[0].startswith("100 of the cases appear in two splits")
     assert "without these cases" in said[1]
     assert judge(given).without_leaks is None
 
@@ -434,10 +434,15 @@ def test_an_arm_with_one_lone_seed_spoils_its_own_comparison_only():
         (
             range(6),
             [("base", 0), ("base", 1), ("base", 2), ("loss-ce", 3), ("loss-ce", 4), ("loss-ce", 5)],
-            ["paired on cases alone, for the arms do not share their seeds (Hillis 2014)"],
+            ["paired on cases alone because the arms do not share seeds (Hillis 2014)"],
             ["paired on both", "one seed"],
         ),
-        ([3], [], ["With one seed of an arm the interval counts the sample of cases alone"], ["luck", "Hillis"]),
+        (
+            [3],
+            [],
+            ["Where an arm has one seed, the interval counts the sample of cases alone"],
+            ["seed-to-seed", "Hillis"],
+        ),
     ],
     ids=["paired", "unpaired", "one seed"],
 )

@@ -43,8 +43,8 @@ def make_file(tmp_path: Path, *, splits=("test",), arms=ARMS, n_seeds=3, n=60, s
         ({"split": "tset"}, "no split is called 'tset' (did you mean 'test'?)"),
         ({"threshold_rule": "best"}, "threshold rule 'best'\nexpected: sensitivity or youden"),
         ({"pairs": "some"}, "pairs 'some'\nexpected: all or control"),
-        ({"pairs": "control"}, "pairs against the control, and no control\nexpected: --control ARM with it"),
-        ({"control": "A"}, "control 'A' is no arm (did you mean 'a'?)\nexpected: one of a, b, c"),
+        ({"pairs": "control"}, "pairs against the control, but no control\nexpected: --control ARM with it"),
+        ({"control": "A"}, "control 'A' is not an arm (did you mean 'a'?)\nexpected: one of a, b, c"),
         ({"threshold": 0.4, "threshold_rule": "youden"}, "a threshold of 0.4 and the rule youden"),
         ({"target_sensitivity": 0.8}, "a target sensitivity without its rule"),
         ({"threshold_rule": "sensitivity", "target_sensitivity": 1.5}, "target sensitivity 1.5"),
@@ -159,7 +159,7 @@ def test_ranking_metrics_ignore_a_threshold_and_say_so(tmp_path, options):
     plain = compare_predictions(path, metric="auroc", bootstrap=False).comparison
     found = compare_predictions(path, metric="auroc", bootstrap=False, **options).comparison
     assert found.comparisons == plain.comparisons
-    assert sum("plays no part in AUROC" in note for note in found.notes) == 1
+    assert sum("is not used for AUROC" in note for note in found.notes) == 1
 
 
 # ---------------------------------------------------------------------- the cross-check
@@ -186,7 +186,7 @@ def test_a_bootstrap_that_would_take_long_is_left_out_aloud(tmp_path, monkeypatc
     monkeypatch.setattr(predictions_file, "BOOTSTRAP_LIMIT", 1000)
     found = compare_predictions(make_file(tmp_path)).comparison
     assert found.comparisons[0].cross_check is None
-    assert any("no crossed bootstrap" in note and "--bootstrap asks for it" in note for note in found.notes)
+    assert any("no crossed bootstrap" in note and "--bootstrap runs it" in note for note in found.notes)
     assert compare_predictions(make_file(tmp_path), bootstrap=True).comparison.comparisons[0].cross_check is not None
 
 
@@ -205,5 +205,5 @@ def test_a_draw_that_cannot_give_the_metric_ends_the_check_not_the_command(tmp_p
     path.write_text("\n".join(lines))
     found = compare_predictions(path, metric="mcc").comparison
     assert found.comparisons[0].cross_check is None
-    assert any("no crossed bootstrap of b - a: MCC is undefined" in note for note in found.notes)
+    assert any("no crossed bootstrap for b - a: MCC is undefined" in note for note in found.notes)
     assert compare_predictions(path, metric="auroc").comparison.comparisons[0].cross_check is not None

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from scantrial.analysis.metrics import measure
-from scantrial.analysis.wording import metric_number
+from scantrial.analysis.verdict_words import metric_number
 from scantrial.core.format import cell, counted, joined, plain
 from scantrial.core.trees import differing_keys, flattened
 from scantrial.figures.all import shared_domains
@@ -111,16 +111,14 @@ def test_a_diverged_run_counts_in_no_mean(make_study):
     assert base.n_confusion_runs == 2
     told = " ".join(study_prose.trouble(view))
     assert "base, seed 1, diverged: its loss was not finite at epoch 3. No epoch could be chosen" in told
-    assert any("did not diverge" in sentence for sentence in study_prose.limit_sentences(view))
+    assert any("Leaving out diverged runs" in sentence for sentence in study_prose.limit_sentences(view))
 
 
 def test_missing_and_failed_runs_are_said(make_study):
     """What is missing is listed by arm and seed; what failed is told with its message, and not as missing too."""
     view = view_of(make_study(missing=[("base", 0), ("base", 2)], failed=[("loss-ce", 1)]))
     told = study_prose.trouble(view)
-    assert told[0].startswith(
-        "This report is of an unfinished study: 2 runs of 6 are still missing: base (seeds 0 and 2)."
-    )
+    assert told[0].startswith("The study is not finished: 2 runs of 6 are still missing: base (seeds 0 and 2).")
     assert told[1] == "The run of loss-ce, seed 1, failed: MemoryError: no room for 3 <b>GB</b>"
     assert len(told) == 2
     assert "6 runs, 3 of them finished" in " ".join(study_prose.what_was_done(view))
@@ -164,9 +162,9 @@ def test_a_runs_own_evaluation_is_no_reading(make_study):
     """Evaluations are told apart from readings, and "a single time" is said only where it is true."""
     once = view_of(make_study())
     assert (once.n_evaluations, once.n_evaluated) == (6, 6)
-    assert "evaluated 6 times for 6 runs, each run a single time." in " ".join(study_prose.choice_sentences(once))
+    assert "evaluated 6 times for 6 runs, each run once." in " ".join(study_prose.choice_sentences(once))
     twice = " ".join(study_prose.choice_sentences(view_of(make_study(evaluated_twice=[("base", 1)]))))
-    assert "evaluated 7 times for 6 runs: a run that is stopped" in twice
+    assert "evaluated 7 times for 6 runs: a run that stops" in twice
     assert "single time" not in twice
 
 
@@ -200,9 +198,9 @@ def test_which_engine_trained_is_put_in_words(make_study):
 def test_a_study_of_one_seed_has_no_means_over_seeds(make_study):
     """With one seed each number is said to be of one run; with more it is a mean with its deviation."""
     one, three = view_of(make_study(seeds=(4,))), view_of(make_study())
-    assert study_prose.how_to_read(one)[0] == "Each number is of one run."
+    assert study_prose.how_to_read(one)[0] == "Each number comes from one run."
     assert "deviation" not in " ".join([*study_prose.how_to_read(one), *study_prose.what_aggregates_are(one)])
-    assert study_prose.what_numbers_are(one, ["test"]) == "each number is of one run"
+    assert study_prose.what_numbers_are(one, ["test"]) == "each number comes from one run"
     assert study_prose.what_numbers_are(three, ["test"]).startswith("mean ± standard deviation over seeds")
     assert "standard deviation over seeds" in study_prose.what_aggregates_are(three)[0]
 
@@ -213,11 +211,15 @@ def test_a_study_of_one_seed_has_no_means_over_seeds(make_study):
         ({"train": 0.7, "val": 0.15, "test": 0.15}, {}, "Training, validation and test scans come from one source."),
         ({"folds": 5, "fold": 0}, {}, "Training, validation and test scans come from one source."),
         ({"test": "given", "val": 0.2}, {}, "The test scans are the source's own test split."),
-        ({"train": 6, "val": 4, "test": 5, "per": "class"}, {}, "of the source's own test split where it has one"),
-        ({"test": "given", "val": 0.2}, {"shift": 0.5}, "drawn with another acquisition (shift 0.5) on purpose."),
-        ({"train": 6, "val": 4, "test": 5, "per": "class"}, {"shift": 1}, "another acquisition (shift 1) on purpose."),
-        ({"folds": 5, "fold": 0}, {"shift": 0.5}, "(shift 0.5) were shared out with the others."),
-        ({"folds": 5, "fold": 0}, {"shift": 0.0}, "Scans from elsewhere were not tried."),
+        ({"train": 6, "val": 4, "test": 5, "per": "class"}, {}, "from the source's own test split where it has one"),
+        ({"test": "given", "val": 0.2}, {"shift": 0.5}, "drawn on purpose with a different acquisition (shift 0.5)."),
+        (
+            {"train": 6, "val": 4, "test": 5, "per": "class"},
+            {"shift": 1},
+            "on purpose with a different acquisition (shift 1).",
+        ),
+        ({"folds": 5, "fold": 0}, {"shift": 0.5}, "(shift 0.5) were split together with the others."),
+        ({"folds": 5, "fold": 0}, {"shift": 0.0}, "Scans from other sources were not tested."),
     ],
 )
 def test_where_test_scans_come_from_follows_the_split(make_study, split, about, said):
@@ -272,7 +274,7 @@ def test_what_seeds_change_names_dropout_and_own_classes(make_study):
     dropped = " ".join(study_prose.limit_sentences(view_of(make_study(arms={"base": {}, "gap": {"model": "cnn-gap"}}))))
     assert "the initial weights, the order of the cases and the dropout masks;" in dropped
     own = view_of(make_study(arms={"base": {}, "own": {"model": "my.nets:Net"}}))
-    assert "one stream of random numbers seeded by the seed" in study_prose.how_arms_start(own)
+    assert "one stream of random numbers per seed" in study_prose.how_arms_start(own)
 
 
 def test_a_primary_metric_that_does_not_apply_is_told(make_study):
@@ -280,7 +282,7 @@ def test_a_primary_metric_that_does_not_apply_is_told(make_study):
     view = view_of(make_study(class_names=("a", "b", "c"), arms={"base": {"loss": "ce"}}, primary="sensitivity"))
     assert primary_values(view) == {"base": {}}
     said = study_prose.primary_that_does_not_apply(view)
-    assert said == ["Sensitivity is not defined here: it is for two classes, and there are 3."]
+    assert said == ["Sensitivity is not defined here: it needs two classes, and there are 3."]
     assert study_prose.primary_that_does_not_apply(view_of(make_study())) == []
 
 
@@ -295,12 +297,12 @@ def test_limits_are_true_of_the_study(make_study):
     """Few seeds, one seed, unknown patients, the size of one case: each is said where it holds."""
     few = " ".join(study_prose.limit_sentences(view_of(make_study())))
     assert "3 seeds are few" in few
-    assert "There are 10 test cases, so one case more or less is 10 points" in few
-    assert "Patients are not known" in few
+    assert "There are 10 test cases, so one case changes accuracy by 10 points" in few
+    assert "Patients are not identified" in few
     assert "Rounds" not in few
     one = " ".join(study_prose.limit_sentences(view_of(make_study(arms={"base": {}}, seeds=(7,), rounds=2))))
-    assert "There is one seed" in one
-    assert "Rounds of one run go on from each other" in one
+    assert "There is only one seed" in one
+    assert "Each round of a run continues from the round before" in one
 
 
 def test_patients_in_two_splits_are_counted(make_study):
@@ -309,7 +311,7 @@ def test_patients_in_two_splits_are_counted(make_study):
     assert view.data.n_shared_patients == 1
     told = " ".join(study_prose.limit_sentences(view))
     assert "1 patient has scans in more than one split" in told
-    assert "Patients are not known" not in told
+    assert "Patients are not identified" not in told
     assert view_of(make_study(cases_per_patient=4)).data.n_shared_patients == 0
 
 

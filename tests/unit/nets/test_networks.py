@@ -248,12 +248,12 @@ def test_a_class_of_ones_own_initialises_itself_and_nothing_leaks(own):
 @pytest.mark.parametrize(
     ("path", "args", "error", "message"),
     [
-        ("{own}:Fixed", {"width": 5}, ShapeError, r"made \(2, 5\) of a batch of 2 images\nexpected: \(2, 2\)"),
-        ("{own}:Flat", None, ShapeError, r"made \(2,\)"),
+        ("{own}:Fixed", {"width": 5}, ShapeError, r"returned \(2, 5\) for a batch of 2 images\nexpected: \(2, 2\)"),
+        ("{own}:Flat", None, ShapeError, r"returned \(2,\)"),
         ("{own}:Breaks", None, TrainingError, "could not be constructed with no arguments: KeyError: 'no such table'"),
         ("{own}:Tiny", {"depth": 2}, TrainingError, "unexpected keyword argument 'depth'"),
         ("{own}:Falls", None, TrainingError, r"failed on a batch of shape \(2, 1, 16, 16\)"),
-        ("{own}:no_network", None, TrainingError, "made a int\nexpected: a torch.nn.Module"),
+        ("{own}:no_network", None, TrainingError, "returned a int\nexpected: a torch.nn.Module"),
         ("{own}:Tinny", None, TrainingError, r"no class 'Tinny' \(did you mean 'Tiny'\?\)"),
         ("{own}:NUMBER", None, TrainingError, "no class 'NUMBER'"),
         ("{own}_broken:Tiny", None, TrainingError, "a_package_that_is_not_there"),

@@ -78,9 +78,9 @@ def test_what_ran_is_there(plain):
     for words in (
         "2 arms, each trained once with each of 3 seeds: 6 runs.",
         "12 for training, 40 for validation and 60 for test",
-        "1 file that could not be read took no part",
+        "1 file could not be read and was left out",
         "one hidden layer of 256 units, ReLU activations",
-        "binary cross-entropy on one output (base); cross-entropy on one output a class (loss-ce)",
+        "binary cross-entropy on one output (base); cross-entropy on one output per class (loss-ce)",
         "Adam [@adam] with learning rate 0.001",
         "6 epochs, batches of 32 cases",
         "the epoch with the smallest validation loss",
@@ -108,7 +108,7 @@ def test_each_setting_is_said_of_the_arms_that_have_it(rich):
         "pixels were standardised by mean and standard deviation of the training cases (deep)",
         "the last epoch (deep)",
         "over 2 comparisons by Holm's method [@holm]",
-        "Patients, not scans, count as what was sampled [@rao-scott]",
+        "The sampling unit is the patient, not the scan [@rao-scott]",
     ):
         assert words.lower() in text.lower(), words
 
@@ -150,7 +150,7 @@ def test_one_seed_is_compared_by_mcnemar(make_study):
 def test_auroc_is_compared_by_delong(make_study):
     """The covariance is that of the metric."""
     text = said(view_of(make_study(primary="auroc", n_cases=CASES)))
-    assert "The covariance over cases is DeLong's [@delong]." in text
+    assert "The covariance over cases was estimated by DeLong's method [@delong]." in text
 
 
 def test_before_any_run_nothing_was_trained(make_study):
@@ -170,7 +170,7 @@ def test_later_runs_under_other_versions_are_told(plain):
     ]
     alone, changed = (said(replace(plain, environment={**first, **more})) for more in ({}, {"changes": changes}))
     assert "Versions: numpy 2, python 3.11, torch 2.7." in alone
-    assert "Machine: x86_64, A; the same versions and threads give the same numbers on it." in alone
+    assert "Machine: x86_64, A; the same versions and threads give the same numbers on this machine." in alone
     assert "Later runs" not in alone
     assert "Later runs: torch 2.8, from 2026-01-02. Later runs: numpy 3, cpu B, from 2026-02-03." in changed
     assert "same numbers" not in changed
@@ -200,20 +200,20 @@ CLAIMS = [
     (
         "preprocessing",
         "The data were not augmented.",
-        "augmented by scantrial; what a class of the user's own does to them",
+        "Scantrial did not augment the data; what a custom class does to them internally",
     ),
-    ("network", "no network was pretrained", "whether these are pretrained, and whether it normalises or has dropout"),
+    ("network", "no network was pretrained", "whether these are pretrained, and whether it normalises or uses dropout"),
     (
         "selection",
         "none is an ensemble",
-        "whether a class of the user's own is an ensemble inside, or starts from weights",
+        "whether a custom class is an ensemble internally, or starts from weights",
     ),
     (
         "design",
         "where networks have a parameter",
-        "Classes of the user's own initialise themselves under the run's seed.",
+        "Custom classes initialise themselves under the run's seed.",
     ),
-    ("software", "the same versions and threads give the same numbers on it", ""),
+    ("software", "the same versions and threads give the same numbers on this machine", ""),
 ]
 
 
@@ -223,7 +223,7 @@ def test_what_a_network_of_the_users_own_does_inside_is_not_claimed(plain, own, 
     alone; of the user's own it is said that they are not known."""
     known, unknown, both = (methods_text(view)[step][1] for view in (plain, own, mixed))
     assert claim in known
-    assert "user's own" not in known
+    assert "custom class" not in known.lower()
     for text in (unknown, both):
         assert claim not in text
         assert instead in text
@@ -232,17 +232,17 @@ def test_what_a_network_of_the_users_own_does_inside_is_not_claimed(plain, own, 
 def test_scantrials_networks_beside_the_users_own_keep_what_is_known_of_them(mixed):
     """How they start, and that they were not pretrained, is said of them alone."""
     text = methods_text(mixed)["network"][1]
-    assert "layers of the other networks start uniform" in text
+    assert "layers of the other networks are initialised uniformly" in text
     assert "none of these was pretrained" in text
-    assert "my.nets:Flipping, a class of the user's own (own)" in text
+    assert "my.nets:Flipping, a custom class (own)" in text
 
 
 def test_limits_name_what_is_not_known_of_the_users_own(plain, own):
     """Among the limits, and where it is said how to run it again."""
-    assert any("does inside is not known" in said for said in study_prose.limit_sentences(own))
-    assert not any("user's own" in said for said in study_prose.limit_sentences(plain))
-    assert "draw from PyTorch's generators alone" in str(again(own).blocks[0])
-    assert "user's own" not in str(again(plain).blocks[0])
+    assert any("does internally is not known" in said for said in study_prose.limit_sentences(own))
+    assert not any("custom class" in said.lower() for said in study_prose.limit_sentences(plain))
+    assert "draw random numbers from PyTorch's generators only" in str(again(own).blocks[0])
+    assert "custom class" not in str(again(plain).blocks[0])
 
 
 def test_guidelines_are_filled_in_part_by_what_is_not_known(plain, own):

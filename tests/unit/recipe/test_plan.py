@@ -171,7 +171,7 @@ UNKNOWN: dict[str, Callable[[Any], object]] = {
 @pytest.mark.parametrize("said", UNKNOWN)
 def test_what_a_later_version_wrote_is_refused(said):
     """With the key or the name, and what can read it."""
-    with pytest.raises(StoreError, match="holds what this scantrial does not know") as caught:
+    with pytest.raises(StoreError, match="has settings that this version of scantrial does not know") as caught:
         Plan.from_dict(changed(UNKNOWN[said]), where="a/plan.json")
     assert said in caught.value.got
     assert caught.value.got.startswith("a/plan.json ")
@@ -186,7 +186,7 @@ DAMAGED: dict[str, Callable[[Any], object]] = {
     "arms: Tuple should have at least 1 item": lambda plan: plan.update(arms=[]),
     "arms.1: ": lambda plan: plan["arms"].__setitem__(1, "own"),
     "arms.0.name: Field required": lambda plan: plan["arms"][0].pop("name"),
-    "arms.0.name: Value error, a name that would lead out": lambda plan: plan["arms"][0].update(name="../x"),
+    "arms.0.name: Value error, a name that would point outside": lambda plan: plan["arms"][0].update(name="../x"),
     "two arms are called own": lambda plan: plan["arms"][0].update(name="own"),
     "arms.0.recipe: Field required": lambda plan: plan["arms"][0].pop("recipe"),
     "arms.0.recipe: ": lambda plan: plan["arms"][0].update(recipe=[]),

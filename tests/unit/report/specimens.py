@@ -133,7 +133,7 @@ def specimen() -> Document:
                     Link("nowhere", "#nowhere"),
                     " and ",
                     Link("nothing", "javascript:alert(1)"),
-                    " are mere words. Difference −1.5 points, p ≥ 0.05, 95\u00a0% → “wide”.",
+                    " are mere words. Difference −1.5 points, p ≥ 0.05, 95 % → “wide”.",
                 ),
             ),
             Bullets(id="short-list", items=(text("first"), text("second, ", Strong("weighty")))),

@@ -124,6 +124,11 @@ def test_greek_letters_are_commands():
     assert escape_latex("5 µm") == r"5 $\mu$m"
 
 
+def test_a_number_keeps_its_per_cent_sign():
+    """No line ends between them, nor before CI."""
+    assert escape_latex("12.3 % (95 % CI 1 to 2)") == r"12.3~\% (95~\%~CI 1 to 2)"
+
+
 def test_a_table_as_latex_is_whole():
     """Booktabs rules, a caption and a label, every row with all its cells, braces in balance."""
     tex = table_to_latex(table("results", n_rows=3, n_columns=4))

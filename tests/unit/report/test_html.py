@@ -113,11 +113,11 @@ def test_the_page_is_well_formed_and_complete(page):
         "Confusion matrices",
         "Worst cases",
         "Mean over epochs without the first 3",
-        "What was chosen by what",
+        "How choices were made",
         "scantrial run study.yaml",
         "What was compared",
         "What would change the answer",
-        "relative paths in it start from the folder where it lies",
+        "relative paths in it start from its folder",
         "Limits",
         "CC0",
         "Nobody (2020)",
@@ -240,6 +240,22 @@ def test_every_kind_of_block_has_its_element(block, html):
     page = render_html(document(block))
     assert html in page
     assert Page(page).stack == []
+
+
+def test_a_number_keeps_its_per_cent_sign_and_code_stays_as_it_is():
+    """Texts carry plain spaces; the page has no-break spaces between a number, its sign and CI, and none in code."""
+    section = Section(
+        id="share",
+        title="About 5 %",
+        blocks=(
+            Paragraph(id="said", content=text("12.3 % (95 % CI 1 to 2) of ", Code("50 % off"))),
+            CodeBlock(id="code", content="share: 50 % # a comment"),
+        ),
+    )
+    html = render_fragment(section)
+    assert "About 5\u00a0%</h2>" in html
+    assert "12.3\u00a0% (95\u00a0%\u00a0CI 1 to 2) of <code>50 % off</code>" in html
+    assert "share: 50 % # a comment" in html
 
 
 def test_a_table_says_of_every_cell_whose_it_is():
@@ -424,7 +440,7 @@ def test_the_report_needs_neither_torch_nor_training():
 def test_report_and_analysis_look_only_downwards():
     """No module here imports from the training wing, and analysis imports from core alone."""
     root = Path(scantrial.__file__).parent
-    below_report = {"analysis", "audit", "store", "data", "recipe", "core"}
+    below_report = {"prose", "figures", "findings", "analysis", "audit", "store", "data", "recipe", "core"}
     allowed = {"analysis": {"analysis", "core"}, "report": {"report", *below_report}}
     for part, good in allowed.items():
         for path in (root / part).rglob("*.py"):

@@ -12,8 +12,8 @@ from scantrial.core.notebook import notebook_html
 from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import build_view
 from scantrial.store.folder import Failure, RunKey
-from scantrial.study.execute import Outcome
 from scantrial.study.file import parse_study
+from scantrial.study.trial import Outcome
 
 EVIL = "<script>alert('x')</script> & <b>"
 

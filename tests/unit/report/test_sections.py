@@ -165,7 +165,7 @@ def test_the_answer_comes_first(view):
 @pytest.mark.parametrize(
     ("options", "words_of_it"),
     [
-        ({"seeds": (4,)}, "There is one seed"),
+        ({"seeds": (4,)}, "There is only one seed"),
         ({"missing": [("base", 0)]}, "1 run of 6 is still missing"),
         ({"diverged": [("base", 0)]}, "diverged: its loss was not finite"),
         ({"seeds": range(3), "n_cases": {"train": 12, "val": 8, "test": 60}}, "1 of 1 verdict is provisional"),
@@ -186,7 +186,7 @@ def test_an_open_blocker_and_a_missing_margin_weaken_the_answer(view):
     assert front(clean) == ()
     assert "2 blockers are not acknowledged" in weaknesses(replace(view, audit=an_audit()))[0]
     without = replace(clean, judgement=replace(view.judgement, margin=None))
-    assert weaknesses(without) == ["The study file declares no margin, so that no two arms can be called equivalent."]
+    assert weaknesses(without) == ["The study file declares no margin, so arms cannot be called equivalent."]
     assert weaknesses(view)[0].startswith("The scans were not audited")
 
 
@@ -266,7 +266,7 @@ def an_audit(acknowledged: str | None = None) -> Audit:
         key="0",
         n_cases={},
         class_names=("normal", "pneumonia"),
-        results_section=(result,),
+        results=(result,),
         findings=(ScanFinding(code="AU003", **found), ScanFinding(code="AU003", **found)),
         pictures={},
     )

@@ -123,7 +123,7 @@ def test_it_is_held_as_long_as_a_child_lives(tmp_path: Path, start: Start):
     process.kill()
     process.wait()
     try:
-        with pytest.raises(LockedError, match="that process is gone; its workers are still ending"):
+        with pytest.raises(LockedError, match="that process has ended; its workers are still ending"):
             StudyLock(tmp_path, wait_s=0.2).__enter__()
         assert holder_of(tmp_path) is not None
     finally:

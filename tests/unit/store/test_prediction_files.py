@@ -37,10 +37,10 @@ def faults_of(path: Path, **options) -> str:
 @pytest.mark.parametrize(
     ("head", "message"),
     [
-        ("arms,seed,case,label,score", "no column 'arm' (did you mean 'arms'?); there are arms, seed"),
+        ("arms,seed,case,label,score", "no column 'arm' (did you mean 'arms'?); the columns are arms, seed"),
         ("arm,seed,case,label,scores", "no column 'score' (did you mean 'scores'?)"),
         ("arm,seed,case,label,p_ill", "one column p_ill, expected one for each class, or the name score"),
-        ("arm,seed,case,label,label", "the column 'label' stands there twice"),
+        ("arm,seed,case,label,label", "the column 'label' appears twice"),
         ("arm,seed,case,score,p_ill", "both score and p_ill, expected one or the other"),
     ],
 )
@@ -52,18 +52,18 @@ def test_columns_are_missed_by_name(tmp_path, head, message):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["a,0,x,0,nan", *ROWS[1:]], "score is no finite number: row 2 ('nan')"),
-        (["a,0,x,0,1e999", *ROWS[1:]], "score is no finite number: row 2 ('1e999')"),
-        (["a,0,x,0,", *ROWS[1:]], "score is no finite number: row 2 ('')"),
-        (["a,0.5,x,0,0.1", *ROWS[1:]], "seed is no whole number: row 2 ('0.5')"),
+        (["a,0,x,0,nan", *ROWS[1:]], "score is not a finite number: row 2 ('nan')"),
+        (["a,0,x,0,1e999", *ROWS[1:]], "score is not a finite number: row 2 ('1e999')"),
+        (["a,0,x,0,", *ROWS[1:]], "score is not a finite number: row 2 ('')"),
+        (["a,0.5,x,0,0.1", *ROWS[1:]], "seed is not a whole number: row 2 ('0.5')"),
         ([",0,x,0,0.1", *ROWS[1:]], "arm is empty: row 2 ('')"),
         (["a,0,,0,0.1", *ROWS[1:]], "case is empty: row 2 ('')"),
         (["a,0,x,2,0.1", *ROWS[1:]], "label is neither 0 nor 1 (two names need --positive NAME): row 2 ('2')"),
-        ([*ROWS, "a,0,y,1,0.7"], "row 6: a run and case a second time; arm a, seed 0, case y stands in rows 3 and 6"),
+        ([*ROWS, "a,0,y,1,0.7"], "row 6: the same run and case twice; arm a, seed 0, case y is in rows 3 and 6"),
         ([*ROWS, "b,1,x,0,0.3"], "arm b, seed 1 lacks 1 of the 2 test cases: y"),
         (
             [*ROWS[:3], "b,0,y,0,0.9"],
-            "row 5: another label than an earlier row of the same case; case y has '1' in row 3",
+            "row 5: a different label from an earlier row of the same case; case y has '1' in row 3",
         ),
         ([*ROWS, "b,0"], "row 6: 2 cells in row 6, expected 5"),
         ([], "has no rows"),
@@ -80,7 +80,7 @@ def test_all_faults_come_at_once(tmp_path):
     text = faults_of(write(tmp_path, *many, "", "a,x,1,3,0.5", "b,0"))
     assert "has 4 faults" in text
     assert "rows 2 ('nan'), 3 ('nan'), 4 ('nan'), 5 ('nan'), 6 ('nan') and 4 more" in text
-    assert "seed is no whole number: row 12 ('x')" in text
+    assert "seed is not a whole number: row 12 ('x')" in text
     assert "label is neither 0 nor 1 (two names need --positive NAME): row 12 ('3')" in text
     assert "row 13: 2 cells in row 13, expected 5" in text
 
@@ -89,7 +89,7 @@ def test_patients_must_agree(tmp_path):
     """One case is of one patient; an empty cell is no patient."""
     head = f"{HEAD},patient"
     rows = [f"{row},p" for row in ROWS]
-    assert "another patient than an earlier row" in faults_of(write(tmp_path, *rows[:3], f"{ROWS[3]},q", head=head))
+    assert "a different patient from an earlier row" in faults_of(write(tmp_path, *rows[:3], f"{ROWS[3]},q", head=head))
     assert "patient is empty: row 5" in faults_of(write(tmp_path, *rows[:3], f"{ROWS[3]},", head=head))
 
 
@@ -97,8 +97,8 @@ def test_probabilities_must_be_some(tmp_path):
     """Each is in [0, 1] and they sum to 1, with the tolerance that metrics have."""
     head = "arm,seed,case,label,p_n,p_i"
     assert "p_ columns do not sum to 1: row 2 ('1.1')" in faults_of(write(tmp_path, "a,0,x,n,0.5,0.6", head=head))
-    assert "p_ columns hold no probabilities: row 2" in faults_of(write(tmp_path, "a,0,x,n,-0.5,1.5", head=head))
-    assert "label is none of n, i (or all 0 to 1): row 2 ('z')" in faults_of(
+    assert "p_ columns are not all between 0 and 1: row 2" in faults_of(write(tmp_path, "a,0,x,n,-0.5,1.5", head=head))
+    assert "label is not one of n, i (or all 0 to 1): row 2 ('z')" in faults_of(
         write(tmp_path, "a,0,x,z,0.4,0.6", head=head)
     )
     assert prediction_columns.SUM_TOLERANCE == metrics.SUM_TOLERANCE
@@ -107,7 +107,7 @@ def test_probabilities_must_be_some(tmp_path):
 def test_splits_must_be_known(tmp_path):
     """A split is train, val or test; the one that is judged must be there."""
     head = f"{HEAD},split"
-    assert "split is none of train, val, test: row 2 ('tset')" in faults_of(
+    assert "split is not one of train, val, test: row 2 ('tset')" in faults_of(
         write(tmp_path, f"{ROWS[0]},tset", f"{ROWS[1]},test", head=head)
     )
     only_val = write(tmp_path, *(f"{row},val" for row in ROWS), head=head)
@@ -190,7 +190,7 @@ def test_parquet_is_read_with_its_types(tmp_path):
     assert found.splits["test"].cases == ("10", "11")
     assert found.splits["test"].scores.tolist() == [[0.25, 0.5], [0.75, 1.0]]
     pq.write_table(table.set_column(4, "score", pa.array([0.25, None, 0.75, 1])), path)
-    assert "score is no finite number: row 2" in faults_of(path)
+    assert "score is not a finite number: row 2" in faults_of(path)
     pq.write_table(table.set_column(0, "arm", table["unused"]), path)
     assert "the column 'arm' is of type list" in faults_of(path)
 
@@ -223,17 +223,17 @@ def test_rows_of_other_splits_are_not_looked_at(tmp_path):
     path = write(tmp_path, *rows, head=f"{HEAD},split")
     assert list(read_prediction_file(path).splits) == ["test"]
     assert list(read_prediction_file(path, splits=("test", "val")).splits) == ["val", "test"]
-    assert "score is no finite number: row 6" in faults_of(path, splits=("train",))
+    assert "score is not a finite number: row 6" in faults_of(path, splits=("train",))
 
 
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (pa.array([0, 1], pa.timestamp("s")), "score is no finite number: rows 1"),
+        (pa.array([0, 1], pa.timestamp("s")), "score is not a finite number: rows 1"),
         (pa.array([b"0.5", b"\xff"]), "the column 'score' is of type binary"),
         (pa.array([{"a": 1}, {"a": 2}]), "the column 'score' is of type struct"),
-        (pa.array([None, None]), "score is no finite number: rows 1 (''), 2 ('')"),
-        (pa.array([0.5, float("inf")]), "score is no finite number: row 2 ('inf')"),
+        (pa.array([None, None]), "score is not a finite number: rows 1 (''), 2 ('')"),
+        (pa.array([0.5, float("inf")]), "score is not a finite number: row 2 ('inf')"),
     ],
 )
 def test_parquet_types_that_are_no_numbers_are_refused(tmp_path, column, message):

@@ -10,7 +10,7 @@ from tests.unit.study.trial import SPLIT, TEXT, Trial
 from scantrial.core.errors import InputError, StudyConflictError
 from scantrial.store.folder import RunKey
 from scantrial.study.changes import changed_keys, describe_change, differences
-from scantrial.study.plan import study_to_plan
+from scantrial.study.to_plan import study_to_plan
 
 SMOOTHED = TEXT.replace(
     "factors: {loss: [bce, ce]}", "design: [{arm: smoothed, set: {loss: {name: ce, label_smoothing: 0.1}}}]"

@@ -23,7 +23,7 @@ from scantrial.study.executor import Seat, local_executor
 from scantrial.study.pool import Event, Pool
 from scantrial.study.reuse import Offer
 from scantrial.study.worker import WorkerSetup
-from scantrial.study.workers import Probe
+from scantrial.study.worker_count import Probe
 
 SOURCE = Path(api.__file__).parent
 LOST = "lost"

@@ -89,14 +89,14 @@ def test_all_faults_come_at_once_in_the_order_of_the_file() -> None:
         ("recipe: {model: {name: mlp, activation: {name: Relu}}}", "torch.nn has no element-wise activation 'Relu'"),
         ("recipe: {model: {activation: {name: ELU, beta: 1}}}", "ELU takes no argument 'beta'; it takes alpha"),
         ("recipe: {model: {name: cnn, hidden: [3]}}", "cnn has no hidden sizes to set"),
-        ("recipe: {model: 'a b:c'}", "'a b:c' names no class; write package.module:Class"),
+        ("recipe: {model: 'a b:c'}", "'a b:c' is not the name of a class; write package.module:Class"),
         ("recipe: {schedule: {warmup_epochs: 31}}", "schedule.warmup_epochs is 31, but a round has only 30 epochs"),
         ("seeds: 0", "got 0; expected at least 1"),
         ("seeds: 100000000", "got 100000000; expected at most 1,000"),
         ("seeds: []", "got []; expected at least 1 in the list"),
         ("seeds: [1, 1]", "seed 1 stands twice; a second run with it would tell nothing new"),
         ("seeds: five", "got 'five'; expected a whole number or a list"),
-        ("primary: {margin: 2}", "margin 2 of accuracy, a proportion: two percentage points are 0.02"),
+        ("primary: {margin: 2}", "margin 2 of accuracy, expected less than 1: two percentage points are 0.02"),
         ("primary: {split: val}", "got 'val'; expected 'test'"),
         ("factors: {loss: []}", "got []; expected at least 1 in the list"),
         ("factors: {loss: ce}", "got 'ce'; expected a list"),
@@ -117,7 +117,7 @@ def test_each_mistake_has_one_sentence(faults_of: FaultsOf, text: str, message: 
     ("text", "message"),
     [
         ("data: {source: phantom, split: {train: 800, val: 200}}",
-         "whole numbers are cases per class: give all as whole numbers, with per: class"),
+         "whole numbers are cases per class: write all shares as whole numbers, with per: class"),
         ("data: {source: phantom, split: {train: 0.9, val: 0.2}}", "the fractions add up to 1.1, more than 1"),
         ("data: {source: phantom, split: nothing}", "got 'nothing'; expected keys with values"),
         ("data: {source: phantom}", "is missing"),
@@ -164,7 +164,7 @@ def test_the_message_says_how_many_and_what_to_do() -> None:
         "trial.yaml has 2 faults:\n"
         "  line 3: seeds: got 0; expected at least 1\n"
         "  line 4: recipe.epochs: got 0; expected at least 1\n"
-        "do this: mend these, then run the same command again; `scantrial schema` prints every key"
+        "do this: fix these, then run the same command again; `scantrial schema` prints every key"
     )
     assert caught.value.exit_code == 2
 

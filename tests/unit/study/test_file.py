@@ -9,7 +9,7 @@ import pytest
 
 from scantrial.core.errors import InputError, StudyFileError
 from scantrial.study.file import parse_study, read_study_file, study_to_yaml
-from scantrial.study.plan import study_to_plan
+from scantrial.study.to_plan import study_to_plan
 
 from .conftest import HEAD, FaultsOf, MakeStudy
 

@@ -6,8 +6,8 @@ import pytest
 from tests.unit.study.trial import Trial
 
 from scantrial.core.errors import DataError, InputError, StoreError, TrainingError
-from scantrial.study.execute import Clock
 from scantrial.study.pool import Event
+from scantrial.study.trial import Clock
 
 
 @pytest.mark.parametrize(

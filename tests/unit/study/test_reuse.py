@@ -17,9 +17,9 @@ from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import build_view
 from scantrial.prose.study import choice_sentences
 from scantrial.store.folder import RunKey
-from scantrial.study import execute
-from scantrial.study.execute import Outcome
+from scantrial.study import trial as trial_module
 from scantrial.study.identity import Identities, where
+from scantrial.study.trial import Outcome
 
 PREPARED = {"device": "cpu", "torch": "1.0", "cpu_capability": "NONE"}
 MAY_BE_THERE = ("kernel", "cpu", "gpu", "cuda", "cudnn")
@@ -113,7 +113,7 @@ def test_a_run_of_another_processor_is_trained_anew(trial: Trial, other: Trial):
 
 def test_threads_are_those_of_the_runs_on_offer(trial: Trial, other: Trial, monkeypatch):
     """Unless they are asked for, or fixed: with others no run would be equal."""
-    monkeypatch.setattr(execute, "n_cores", lambda: 6)
+    monkeypatch.setattr(trial_module, "n_cores", lambda: 6)
     trial.record(trial.study(seeds=1), finished=["base/seed-0"])
     give_identity(trial, threads=5)
     outcome = reuse(other, trial, "factors={}", "seeds=1", workers=None)
@@ -126,7 +126,7 @@ def test_threads_of_few_runs_or_too_many_threads_are_not_taken(
     trial: Trial, other: Trial, monkeypatch, n_cores, seeds, workers
 ):
     """One run of three on offer, or threads that all workers together have no cores for; what it takes is said."""
-    monkeypatch.setattr(execute, "n_cores", lambda: n_cores)
+    monkeypatch.setattr(trial_module, "n_cores", lambda: n_cores)
     trial.record(trial.study(seeds=1), finished=["base/seed-0"])
     give_identity(trial, threads=5)
     outcome = reuse(other, trial, "factors={}", f"seeds={seeds}", workers=workers)

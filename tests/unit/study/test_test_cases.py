@@ -19,9 +19,9 @@ from scantrial.recipe.spec import Recipe
 from scantrial.store.schema import write_json
 from scantrial.study.costs import cost_key
 from scantrial.study.file import read_study_file
-from scantrial.study.plan import study_to_plan
 from scantrial.study.test_cases import count_test_cases, design_of, pilot_basis, planned_effects, planned_pairs
 from scantrial.study.timing import measure_time, time_from_pilot
+from scantrial.study.to_plan import study_to_plan
 
 STUDY = """
 study: Which loss?

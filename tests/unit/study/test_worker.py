@@ -12,7 +12,7 @@ from tests.unit.study.trial import SPLIT, Trial
 from scantrial.core.errors import StoreError
 from scantrial.core.records import SPLITS
 from scantrial.store.folder import RunKey
-from scantrial.study import pool
+from scantrial.study import executor
 
 BASE_0 = RunKey("base", 0)
 
@@ -85,7 +85,7 @@ def test_weights_are_kept_as_the_study_says(trial: Trial, keep: str):
 
 def test_a_file_beside_the_study_does_not_stand_in_for_a_module(trial: Trial, monkeypatch):
     """Neither of Python's own nor of scantrial's: an own network's folder is looked at last."""
-    monkeypatch.setattr(pool, "subprocess", subprocess)  # a process that has loaded nothing yet
+    monkeypatch.setattr(executor, "subprocess", subprocess)  # a process that has loaded nothing yet
     for name in ("json", "numpy", "queue"):
         (trial.path / f"{name}.py").write_text("raise RuntimeError('imported by mistake')\n")
     monkeypatch.chdir(trial.path)

@@ -17,12 +17,12 @@ from tests.unit.study.fake_engine import result_of
 from scantrial.data.scanset import ScanSet
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import RunKey, StudyFolder
-from scantrial.study.execute import Execution, Hooks, Outcome, Watch, run_study
 from scantrial.study.executor import local_executor
 from scantrial.study.file import parse_study, study_to_yaml
-from scantrial.study.plan import study_to_plan
 from scantrial.study.record import cases_table, data_record
 from scantrial.study.study import Study
+from scantrial.study.to_plan import study_to_plan
+from scantrial.study.trial import Execution, Hooks, Outcome, Watch, run_study
 
 TEXT = textwrap.dedent(
     """

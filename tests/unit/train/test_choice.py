@@ -46,7 +46,7 @@ def test_auto_takes_the_fused_engine_where_it_is():
 def test_a_folder_keeps_the_reference_engine():
     """Its later runs are trained as its first."""
     chosen = choose("auto", fixed=ENGINES["reference"])
-    assert (chosen.engine, chosen.reason) == (ENGINES["reference"], "auto: the folder's first runs were trained by it")
+    assert (chosen.engine, chosen.reason) == (ENGINES["reference"], "auto: it trained the folder's first runs")
 
 
 def test_without_a_kernel(monkeypatch):

@@ -270,7 +270,7 @@ class TestBuild:
         """A library that is older than its sources is not used."""
         build.build()
         monkeypatch.setattr(kernel_module, "source_hash", lambda: "0123456789abcdef")
-        assert kernel_state().reason == "it was built from other sources; install scantrial again"
+        assert kernel_state().reason == "it was built from other sources: install scantrial again"
 
     def test_built_again(self):
         """A build takes the place of an earlier failure's note."""

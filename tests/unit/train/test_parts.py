@@ -17,7 +17,6 @@ from scantrial.core.rng import stream
 from scantrial.data.preprocess import METHODS, fit_preprocessing
 from scantrial.nets.heads import make_head
 from scantrial.recipe.spec import AdamSpec, LossSpec, ScheduleSpec, SelectSpec, SgdSpec
-from scantrial.train.batches import batch_bounds, epoch_order
 from scantrial.train.devices import available_devices, choose_device
 from scantrial.train.evaluate import cases_at_once, logits_of, loss_and_accuracy
 from scantrial.train.optimizers import make_optimizer
@@ -25,6 +24,7 @@ from scantrial.train.process import prepare_process
 from scantrial.train.scans import put_on_device
 from scantrial.train.schedules import learning_rate
 from scantrial.train.selection import Best, selection_rule, selection_score
+from scantrial.train.steps import batch_bounds, epoch_order
 
 # Batches
 

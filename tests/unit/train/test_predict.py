@@ -128,7 +128,7 @@ def test_arrays_that_cannot_be_judged_are_named(run_dir, images, tmp_path):
     reasons |= {
         "all.npz": "archive",
         "misnamed.npy": "archive",
-        "broken.npy": "not a whole",
+        "broken.npy": "not a complete",
         "gone.npy": "no such file",
     }
     with pytest.raises(UnreadableScansError) as caught:

@@ -15,7 +15,7 @@ from scantrial.core.errors import InputError, ShapeError, StoreError, TrainingEr
 from scantrial.core.records import EpochRecord, RunFacts, RunResult
 from scantrial.recipe.networks import NETWORKS
 from scantrial.train import run as run_module
-from scantrial.train.inference import load_predictor
+from scantrial.train.predictor import load_predictor
 from scantrial.train.reference import train_run
 
 SELECTIONS = [
@@ -328,7 +328,7 @@ def test_the_best_epoch_before_the_divergence_is_kept(make_task, monkeypatch, se
     ("fields", "message"),
     [
         ({"labels": np.zeros(3, dtype=np.int64)}, r"80 images with labels of shape \(3,\)"),
-        ({"labels": np.full(80, 2)}, "a train label outside of 0 to 1"),
+        ({"labels": np.full(80, 2)}, "a train label outside 0 to 1"),
         ({"cases": {"train": np.arange(5), "val": np.arange(0)}}, "no val case"),
         ({"cases": {"train": np.arange(5), "val": np.arange(70, 99)}}, "val cases from 70 to 98; expected 0 to 79"),
         ({"class_names": ("one",)}, r"1 class\(es\); expected at least 2"),

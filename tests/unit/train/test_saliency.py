@@ -10,7 +10,7 @@ from torch import nn
 from scantrial.data.preprocess import Preprocessing
 from scantrial.nets.heads import make_head
 from scantrial.recipe.spec import LossSpec
-from scantrial.train.inference import Predictor
+from scantrial.train.predictor import Predictor
 from scantrial.train.saliency import class_log_odds, explain
 
 SIDE = 32

@@ -23,17 +23,17 @@ class CurveCheck:
 
     Parameters
     ----------
-    code : never given to another check
-    kind : ``label`` (the first that is found, in the table's order, is the curve's), ``modifier`` (stands beside a
+    code : never reused for another check
+    kind : ``label`` (the first that is found, in the table's order, is the curve's), ``modifier`` (in addition to a
         label), ``detector`` (signs of a fault), ``gap`` (of an arm's accuracies; see `analysis.gaps`)
     severity : ``warning`` where something should be done, otherwise ``note``
     rule : in words; the numbers in it are those of `thresholds`
     source : where the rule is from
     thresholds : the numbers that it compares with
-    judge : from a curve's workings and the checks before to the verdict; None for a gap
+    judge : takes a curve's workings and the earlier checks, returns the verdict; None for a gap
     needs : what has to be known about the curve
     least_epochs : a shorter round is not judged
-    after_divergence : whether it is judged where the losses blew up
+    after_divergence : whether it is judged where the losses diverged
     """
 
     code: str
@@ -64,8 +64,8 @@ _TABLE = (
         kind="label",
         severity="warning",
         rule="a loss is not finite, or training loss reaches LOSS_LIMIT; or smoothed training loss ends above "
-        "LOSS_RATIO times its smallest value and above the loss of guessing. The epoch is the first where that is so. "
-        "Where the loss of guessing is not known, the second part is left out.",
+        "LOSS_RATIO times its smallest value and above the loss of guessing. The epoch is the first where this holds. "
+        "If the loss of guessing is not known, the second part is left out.",
         source="Zhang 2021; Smith 2017",
         thresholds=(limit.LOSS_LIMIT, limit.LOSS_RATIO),
         judge=labels.diverged,
@@ -93,7 +93,7 @@ _TABLE = (
         "OVERFIT_RISE above it; so does the Theil-Sen line from t* to the end, with Mann-Kendall p below OVERFIT_P on "
         "at least OVERFIT_EPOCHS epochs; and training loss fell further, below OVERFIT_TRAIN of its value at t*. Onset "
         "is the epoch after t*; it is confirmed at the first epoch of the last unbroken stretch in which smoothed "
-        "validation loss lies more than OVERFIT_RISE above its smallest value so far. It is of the loss only, unless "
+        "validation loss lies more than OVERFIT_RISE above its smallest value so far. It is loss only, unless "
         "validation accuracy fell by more than NORMAL_95 standard errors of a difference from t* to the last 3 epochs. "
         "Strong above OVERFIT_STRONG.",
         source="Prechelt 1998; Guo 2017; Li 2024",
@@ -194,7 +194,7 @@ _TABLE = (
     ),
     CurveCheck(
         code="LC011",
-        title="Loss floor of outputs that are squashed twice",
+        title="Loss floor of a softmax or sigmoid applied twice",
         kind="detector",
         severity="warning",
         rule="over the tail, training loss shows no trend and its median lies between FLOOR_BELOW under and "
@@ -215,7 +215,7 @@ _TABLE = (
         severity="warning",
         rule="training diverged; or its mean loss over the first epoch is above OVERSHOOT times that of guessing; or "
         "training loss rises from one epoch to the next by more than TRAIN_RISE of the loss of guessing in at least "
-        "TRAIN_RISE_SHARE of the epochs (and at least twice). These are signs; a shorter step is the trial of them.",
+        "TRAIN_RISE_SHARE of the epochs (and at least twice). These are signs, not proof: try a lower learning rate.",
         source="ours, after Zhang 2021 and Smith 2017",
         thresholds=(limit.OVERSHOOT, limit.TRAIN_RISE, limit.TRAIN_RISE_SHARE),
         judge=detectors.rate_too_high,
@@ -227,8 +227,7 @@ _TABLE = (
         title="Dead units",
         kind="detector",
         severity="warning",
-        rule="at the last epoch, at least DEAD_SHARE of the hidden units answer all validation cases with one and the "
-        "same number",
+        rule="at the last epoch, at least DEAD_SHARE of the hidden units give the same output for all validation cases",
         source="Lu 2020 (the notion)",
         thresholds=(limit.DEAD_SHARE,),
         judge=detectors.dead_units,
@@ -239,7 +238,7 @@ _TABLE = (
         title="Schedule that hardly moves",
         kind="detector",
         severity="warning",
-        rule="a schedule that is not constant moves the learning rate, over the round, by less than LR_RANGE of its "
+        rule="a schedule that is not constant changes the learning rate, over the round, by less than LR_RANGE of its "
         "largest value",
         source="ours",
         thresholds=(limit.LR_RANGE,),
@@ -282,7 +281,7 @@ _TABLE = (
 )
 
 CHECKS: dict[str, CurveCheck] = {check.code: check for check in _TABLE}
-"""Every check by its code; labels stand in the order of their priority."""
+"""Every check by its code; labels are in the order of their priority."""
 
 LABELS: tuple[CurveCheck, ...] = tuple(check for check in _TABLE if check.kind == "label")
 

@@ -1,4 +1,4 @@
-"""`LearningCurve`: one round of one run as the checks see it, and what guessing would score on it."""
+"""`LearningCurve`: one round of one run for the checks, and the score of guessing on it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from scantrial.core.records import EpochRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guessing:
-    """What a network scores that knows nothing but how common each class is.
+    """The score of a network that only knows how common each class is.
 
     Parameters
     ----------
     accuracy : share of the commonest class among the validation cases
-    loss : mean loss of answering every training case with the classes' shares; None where it does not apply
+    loss : mean loss of predicting the classes' shares for every training case; None where it does not apply
     reason : why there is no `loss`, or None
-    floor : training loss of perfect outputs that went through softmax or sigmoid once too often; None as for `loss`
+    floor : training loss of perfect outputs after one softmax or sigmoid too many; None as for `loss`
     """
 
     accuracy: float
@@ -48,7 +48,7 @@ class LearningCurve:
     train_measured : whether `train_loss` and `train_accuracy` are of the weights at the end of each epoch
     lr : shape (n_epochs,), learning rate of each epoch's last step, or None
     schedule : the schedule's name, or None
-    dead_units : shape (n_epochs,), share of the hidden units that answer all validation cases alike, or None
+    dead_units : shape (n_epochs,), share of the hidden units with the same output for all validation cases, or None
     weight_norm, grad_norm : first and last value, or None
     chosen_epoch : whose weights were kept, if it lies in this round
     val_loss_se : standard error of the validation loss at the chosen epoch, over cases, or None
@@ -105,10 +105,11 @@ def guessing_of(loss: Mapping[str, Any] | None, train_counts: Sequence[int], val
     -----
     Cross-entropy of the shares: ``-sum p_c ln p_c``; with ``bce`` beyond two classes the sum over the classes of
     ``-p_c ln p_c - (1 - p_c) ln(1 - p_c)``. For a weighted, smoothed or focal loss these are not the loss of guessing,
-    nor does such a loss go to 0: the rules that need it are switched off, with the reason.
+    and such a loss does not go to 0: the rules that need it are switched off, with the reason.
 
-    Perfect outputs that are squashed twice: ``ln(1 + (k - 1)/e)`` with softmax over k classes (.5514 for 3, .3133 for
-    2); ``p ln(1 + 1/e) + (1 - p) ln 2`` with a sigmoid, p the share of the positive class (.5032 if balanced).
+    Perfect outputs after softmax or sigmoid is applied twice: ``ln(1 + (k - 1)/e)`` with softmax over k classes (.5514
+    for 3, .3133 for 2); ``p ln(1 + 1/e) + (1 - p) ln 2`` with a sigmoid, p the share of the positive class (.5032 if
+    balanced).
     """
     accuracy = max(val_counts) / sum(val_counts)
     reason = _no_guessing_loss(loss, train_counts)
@@ -129,7 +130,7 @@ def _no_guessing_loss(loss: Mapping[str, Any] | None, train_counts: Sequence[int
     if loss is None:
         return "the loss is not known"
     if loss["name"] not in ("bce", "ce"):
-        return f"what guessing costs under the loss {loss['name']} is not known"
+        return f"the loss of guessing under {loss['name']} is not known"
     changed = [
         name
         for key, name in (
@@ -140,7 +141,7 @@ def _no_guessing_loss(loss: Mapping[str, Any] | None, train_counts: Sequence[int
         if loss.get(key)
     ]
     if changed:
-        return f"the loss is {' and '.join(changed)}: what guessing costs under it is another number"
+        return f"the loss is {' and '.join(changed)}, so the loss of guessing is not known"
     if not all(train_counts):
         return "a class has no training case"
     return None
@@ -160,7 +161,7 @@ def curves_of(
     chosen_epoch: int | None = None,
     val_loss_se: float | None = None,
 ) -> tuple[LearningCurve, ...]:
-    """Return a run's rounds as curves; one that never began is not among them.
+    """Return a run's rounds as curves, without rounds that never began.
 
     Training numbers are those of the weights at the end of each epoch where every epoch has them.
     """

@@ -1,4 +1,4 @@
-"""The rules beside the labels: signs of a bug or of an unlucky setting in one curve."""
+"""The rules in addition to the labels: signs of a bug or of an unlucky setting in one curve."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from scantrial.analysis.diagnosis.workings import Verdict, Workings, is_level
 
 
 def loss_floor(work: Workings, _found: Found) -> Verdict:
-    """Judge whether training flattens at the loss that perfect outputs cost when they are squashed twice."""
+    """Judge whether training flattens at the loss of perfect outputs after softmax or sigmoid is applied twice."""
     floor, guessing = work.curve.guessing.floor, work.curve.guessing
     assert floor is not None
     at_end = float(np.median(work.tail(work.curve.train_loss)))
     accuracy = float(np.median(work.tail(work.curve.train_accuracy)))
     above = at_end / floor - 1
-    # Outputs that are squashed once too often may still be decided rightly, or all be decided for one class.
+    # Outputs after one softmax or sigmoid too many may still be decided rightly, or all be decided for one class.
     fits = accuracy >= FLOOR_ACCURACY.value or accuracy <= guessing.accuracy + 0.01
     flat = is_level(work.train_trend)
     numbers = {"train_loss": at_end, "floor": floor, "train_accuracy": accuracy}
@@ -33,7 +33,7 @@ def loss_floor(work: Workings, _found: Found) -> Verdict:
 
 
 def rate_too_high(work: Workings, found: Found) -> Verdict:
-    """Judge whether the steps were too long: training overshot at its start, or kept leaping up."""
+    """Judge whether the steps were too long: training overshot at its start, or kept rising sharply."""
     curve, guess = work.curve, work.curve.guessing.loss
     assert guess is not None
     losses = curve.train_loss if curve.moving_train_loss is None else curve.moving_train_loss
@@ -46,7 +46,7 @@ def rate_too_high(work: Workings, found: Found) -> Verdict:
         "n_epochs": work.n,
         "lr": None if curve.lr is None else float(curve.lr.max()),
     }
-    # Rounds after the first begin with trained weights: there the first epoch tells nothing.
+    # Rounds after the first begin with trained weights: there the first epoch says nothing.
     overshot = curve.round == 1 and not losses[0] <= OVERSHOOT.value * guess
     leaps = n_rises >= max(2.0, TRAIN_RISE_SHARE.value * work.n)
     signs = {"overshot": overshot, "leaps": leaps, "diverged": found[DIVERGED].is_found}
@@ -54,14 +54,14 @@ def rate_too_high(work: Workings, found: Found) -> Verdict:
 
 
 def dead_units(work: Workings, _found: Found) -> Verdict:
-    """Judge whether many hidden units answer every validation case alike."""
+    """Judge whether many hidden units give the same output for every validation case."""
     dead = work.curve.dead_units
     assert dead is not None
     return bool(dead[-1] >= DEAD_SHARE.value), {"first": float(dead[0]), "last": float(dead[-1])}
 
 
 def schedule_still(work: Workings, _found: Found) -> Verdict:
-    """Judge whether a schedule that is to move the learning rate hardly does."""
+    """Judge whether a schedule that should change the learning rate hardly does."""
     lr = work.curve.lr
     assert lr is not None
     moved = float(np.ptp(lr) / lr.max())
@@ -83,7 +83,7 @@ def one_error_range(work: Workings) -> tuple[int, int] | None:
     """Return the first and last epoch whose smoothed validation loss is within one standard error of the smallest.
 
     The error is over cases at the chosen epoch (Breiman 1984). Two epochs are judged on the same cases, so their
-    difference is less uncertain than that: the range is rather too wide than too narrow.
+    difference is less uncertain than that: the range may be too wide.
     """
     error = work.curve.val_loss_se
     if error is None or not work.is_finite:

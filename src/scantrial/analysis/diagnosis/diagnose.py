@@ -72,7 +72,7 @@ class Diagnosis(Plain):
 
     @property
     def beside(self) -> tuple[CurveFinding, ...]:
-        """What was found beside the labels."""
+        """What was found in addition to the labels."""
         return tuple(f for f in self.findings.values() if f.is_found and CHECKS[f.code].kind != "label")
 
     def _content(self) -> dict[str, Any]:
@@ -88,7 +88,8 @@ def diagnose(curve: LearningCurve) -> Diagnosis:
     Notes
     -----
     Later descent after a rise is possible (Nakkiran 2020), and rounds restart: each is judged by itself. Training
-    numbers that were taken while the weights moved are behind those of the epoch's end, and dropout makes them worse.
+    numbers that were taken while the weights changed lag behind those at the end of the epoch, and dropout makes them
+    worse.
     """
     work = Workings(curve)
     found: dict[str, CurveFinding] = {}

@@ -32,7 +32,7 @@ from scantrial.analysis.diagnosis.thresholds import (
 from scantrial.analysis.diagnosis.workings import CurveFinding, Verdict, Workings, is_level
 
 Found = Mapping[str, CurveFinding]
-"""What the checks before this one came to, by code."""
+"""Results of the checks before this one, by code."""
 
 DIVERGED, STUCK, OVERFIT, IMPROVING = "LC001", "LC002", "LC003", "LC004"
 OSCILLATING, UNDERFIT, RISING, CONVERGED, PLATEAU = "LC005", "LC006", "LC007", "LC008", "LC009"
@@ -42,7 +42,7 @@ MAD_TO_SIGMA = 1.4826
 
 
 def diverged(work: Workings, _found: Found) -> Verdict:
-    """Judge whether training blew up."""
+    """Judge whether training diverged."""
     curve = work.curve
     broken = ~np.isfinite(curve.train_loss) | ~np.isfinite(curve.val_loss) | (curve.train_loss >= LOSS_LIMIT.value)
     if broken.any():
@@ -138,7 +138,7 @@ def improving(work: Workings, found: Found) -> Verdict:
 
 
 def oscillating(work: Workings, _found: Found) -> Verdict:
-    """Judge whether validation accuracy jumps to and fro."""
+    """Judge whether validation accuracy jumps up and down."""
     curve = work.curve
     middle = float(np.median(curve.val_accuracy))
     least = max(SWING.value, SWING_ERRORS.value * work.accuracy_error(middle))
@@ -161,7 +161,7 @@ def underfit(work: Workings, found: Found) -> Verdict:
 
 
 def rising(work: Workings, found: Found) -> Verdict:
-    """Judge whether validation loss rises at the end, without the rest of overfitting."""
+    """Judge whether validation loss rises at the end, without the other signs of overfitting."""
     rises = work.val_trend.change > TREND.value and work.val_trend.p < TREND_P.value
     return rises and not _any(found, OVERFIT), _val_trend(work)
 
@@ -178,7 +178,7 @@ def plateau(work: Workings, _found: Found) -> Verdict:
 
 
 def spike(work: Workings, found: Found) -> Verdict:
-    """Look for single epochs whose validation loss leaps up and comes back."""
+    """Look for single epochs whose validation loss rises sharply and returns."""
     if work.n < SPIKE_WINDOW:
         return False, {"epochs": [], "heights": []}
     values, windows = work.curve.val_loss, windows_of(work.curve.val_loss, SPIKE_WINDOW)

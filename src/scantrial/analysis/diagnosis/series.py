@@ -17,7 +17,7 @@ Series = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trend:
-    """Where a stretch of a series goes.
+    """The trend of a stretch of a series.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ LEVEL_MOST = CheckThreshold(
     origin="ours: five epochs show a trend with p below 0.05 only where each lies beyond the one before",
 )
 LOSS_LIMIT = CheckThreshold(
-    name="LOSS_LIMIT", value=1000.0, unit="", meaning="training loss that counts as blown up", origin="Zhang 2021"
+    name="LOSS_LIMIT", value=1000.0, unit="", meaning="training loss that counts as diverged", origin="Zhang 2021"
 )
 LOSS_RATIO = CheckThreshold(
     name="LOSS_RATIO",
@@ -123,14 +123,14 @@ SPIKE_SHARE = CheckThreshold(
     name="SPIKE_SHARE", value=0.1, unit="", meaning="share of the curve's range, and of the median", origin="ours"
 )
 SPIKE_EPOCHS = CheckThreshold(
-    name="SPIKE_EPOCHS", value=3, unit="epochs", meaning="within which the loss is back", origin="ours"
+    name="SPIKE_EPOCHS", value=3, unit="epochs", meaning="epochs within which the loss returns", origin="ours"
 )
 UNDERFIT_SHARE = CheckThreshold(
     name="UNDERFIT_SHARE",
     value=0.5,
     unit="",
     meaning="share of the guessing loss that training ends above",
-    origin="ours; the notion is of Goodfellow 2016, chapter 5",
+    origin="ours; the notion is from Goodfellow 2016, chapter 5",
 )
 FLOOR_ABOVE = CheckThreshold(
     name="FLOOR_ABOVE", value=0.02, unit="", meaning="how far above the floor the tail may lie, relative", origin="ours"
@@ -155,7 +155,7 @@ TRAIN_RISE_SHARE = CheckThreshold(
     name="TRAIN_RISE_SHARE", value=0.25, unit="", meaning="share of the epochs with such a rise", origin="Zhang 2021"
 )
 DEAD_SHARE = CheckThreshold(
-    name="DEAD_SHARE", value=0.5, unit="", meaning="share of the hidden units that never change", origin="ours"
+    name="DEAD_SHARE", value=0.5, unit="", meaning="share of the hidden units with a constant output", origin="ours"
 )
 LR_RANGE = CheckThreshold(
     name="LR_RANGE", value=0.01, unit="", meaning="range of the learning rate over its largest value", origin="ours"

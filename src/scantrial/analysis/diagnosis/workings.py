@@ -1,4 +1,4 @@
-"""What several checks compute from a curve, computed once; and `CurveFinding`, what a check came to."""
+"""What several checks compute from a curve, computed once; and `CurveFinding`, the result of a check."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FindingState = Literal["found", "clear", "not applicable"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurveFinding(Plain):
-    """What one check came to on one curve.
+    """The result of one check on one curve.
 
     Parameters
     ----------

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_PIXELS = 89_478_485
-"""Pillow's own limit (a quarter of a GiB of RGB): above it a file is taken for a decompression bomb."""
+"""Pillow's own limit (a quarter of a GiB of RGB): a larger file is refused as a possible decompression bomb."""
 
 ORIENTATION_TAG = 274
 """Of EXIF and of TIFF."""
 
 
 class RefusedError(Exception):
-    """A file that is not read, and the reason in a few words; whoever knows the path adds it."""
+    """A file that is not read, with the reason in a few words; the caller adds the path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +27,13 @@ class Codec:
 
     Parameters
     ----------
-    title : what people call it, such as ``JPEG 2000``
-    suffixes : ends of file names that are taken for this kind, in lower case, such as ``.png``
+    title : its usual name, such as ``JPEG 2000``
+    suffixes : endings of file names of this kind, in lower case, such as ``.png``
     recognises : whether the first `HEAD_BYTES` bytes of a file (or fewer, of a short file) are of this kind
     decode : from a path to shape (height, width) or (height, width, 3), uint8 or uint16. Raises `RefusedError` with
         the reason, or whatever a library raises on a damaged file. None for a kind that is not read
-    way_out : of a kind that is not read, what to do with such a file; None where there is nothing else to say than
-        which kinds are read
+    way_out : for a kind that is not read, what to do with the file; None if there is no advice except which kinds
+        are read
     """
 
     title: str
@@ -44,7 +44,7 @@ class Codec:
 
 
 HEAD_BYTES = 132
-"""How much of a file a codec sees to recognise it: DICOM has its mark behind 128 bytes."""
+"""How many bytes of a file a codec sees to recognise it: the mark of DICOM comes after 128 bytes."""
 
 
 def starts_with(*marks: bytes) -> Callable[[bytes], bool]:
@@ -54,7 +54,7 @@ def starts_with(*marks: bytes) -> Callable[[bytes], bool]:
 
 def bomb() -> RefusedError:
     """Return the refusal of a file that unpacks to more than `MAX_PIXELS` pixels."""
-    return RefusedError(f"more than {MAX_PIXELS:,} pixels: taken for a decompression bomb")
+    return RefusedError(f"more than {MAX_PIXELS:,} pixels: refused as a possible decompression bomb")
 
 
 def over_black(image: NDArray[Any]) -> NDArray[Any]:

@@ -47,7 +47,7 @@ def _sixteen_bits(pixels: NDArray[Any], transparent: Any) -> NDArray[np.uint16]:
 def _decode(path: Path, *formats: str) -> NDArray[Any]:
     with Image.open(path, formats=formats) as image:
         if image.format == "PNG" and getattr(image, "n_frames", 1) > 1:
-            raise RefusedError("an animation: one picture is wanted")
+            raise RefusedError("an animation, expected one image")
         image.load()
         orientation = image.getexif().get(ORIENTATION_TAG, 1)
         return oriented(array_of(image), orientation)
@@ -58,7 +58,7 @@ def _decode_png(path: Path) -> NDArray[Any]:
         header = handle.read(26)
     is_deep_colour = len(header) > 25 and header[24] == 16 and header[25] != 0
     if is_deep_colour:  # Pillow would drop the low byte
-        raise RefusedError("a PNG of 16 bits with colour or alpha would lose its low bits: save it as TIFF")
+        raise RefusedError("a 16-bit PNG with colour or alpha would lose its low bits: save it as TIFF")
     return _decode(path, "PNG")
 
 
@@ -71,7 +71,7 @@ def _decode_bmp(path: Path) -> NDArray[Any]:
 
 
 def _is_bmp(head: bytes) -> bool:
-    """Whether this is a bitmap file, or a bitmap's header alone, which begins with its own size."""
+    """Whether this is a bitmap file, or only a bitmap's header, which begins with its own size."""
     return head.startswith(b"BM") or int.from_bytes(head[:4], "little") in _BITMAP_HEADERS
 
 

@@ -1,4 +1,4 @@
-"""TIFF of 8 and 16 bits: by tifffile where samples are deep, by Pillow otherwise."""
+"""TIFF of 8 and 16 bits: 16-bit samples by tifffile, others by Pillow."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from scantrial.data.codecs.pillow import array_of
 _SAMPLE_KINDS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 _UNASSOCIATED_ALPHA = 2
 
-# tifffile logs what it repairs; without a handler of its own, Python would print that on stderr.
+# tifffile logs what it repairs; without its own handler, Python would print that on stderr.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
@@ -44,7 +44,7 @@ def _decode(path: Path) -> NDArray[Any]:
 def _single_page(tiff: tifffile.TiffFile) -> Any:
     n_pages = len(tiff.pages)
     if n_pages != 1:
-        raise RefusedError(f"{n_pages} pages: save each as a file of its own")
+        raise RefusedError(f"{n_pages} pages: save each as a separate file")
     return tiff.pages[0]
 
 
@@ -52,9 +52,9 @@ def _refuse_samples(page: Any) -> None:
     if page.sampleformat in _SAMPLE_KINDS:
         raise RefusedError(f"{_SAMPLE_KINDS[page.sampleformat]} TIFF: scale it to unsigned integers of 8 or 16 bits")
     if page.bitspersample not in (1, 2, 4, 8, 16):
-        raise RefusedError(f"{page.bitspersample} bits per sample: 8 or 16 are wanted")
+        raise RefusedError(f"{page.bitspersample} bits per sample, expected 8 or 16")
     if page.imagedepth != 1 or page.imagewidth < 1 or page.imagelength < 1:
-        raise RefusedError(f"a volume or an empty picture, of shape {page.shape}")
+        raise RefusedError(f"a volume or an empty image, of shape {page.shape}")
 
 
 def _tiff_by_pillow(path: Path) -> NDArray[Any]:
@@ -66,7 +66,7 @@ def _tiff_by_pillow(path: Path) -> NDArray[Any]:
 
 
 def _sixteen_bit_page(page: Any, path: Path) -> NDArray[Any]:
-    """Decode with tifffile, since Pillow cuts 16-bit colour down to 8 bits."""
+    """Decode with tifffile, since Pillow reduces 16-bit colour to 8 bits."""
     if page.photometric not in (0, 1, 2):
         raise RefusedError(f"a 16-bit TIFF of {getattr(page.photometric, 'name', page.photometric)} colours")
     _refuse_missing_strips(page, path)
@@ -95,7 +95,7 @@ def _has_decoder(page: Any) -> bool:
 
 
 def _refuse_missing_strips(page: Any, path: Path) -> None:
-    """Refuse a file whose strips end behind its end: tifffile would fill them with zeros."""
+    """Refuse a file whose strips go beyond its end: tifffile would fill them with zeros."""
     size = path.stat().st_size
     counts, offsets = page.databytecounts, page.dataoffsets
     ends = [offset + count for offset, count in zip(offsets, counts, strict=True)]
@@ -105,16 +105,16 @@ def _refuse_missing_strips(page: Any, path: Path) -> None:
 
 
 def _without_extra(pixels: NDArray[Any], page: Any, n_colours: int) -> NDArray[Any]:
-    """Take away a fourth (or second) channel: alpha is composited over black, anything else dropped."""
+    """Remove a fourth (or second) channel: alpha is composited over black, other channels are dropped."""
     n_samples = page.samplesperpixel
     if n_samples == n_colours:
         return pixels[..., 0] if pixels.ndim == 3 and n_colours == 1 else pixels
     if n_samples != n_colours + 1:
-        raise RefusedError(f"{n_samples} channels: 1 or 3 are wanted, with or without alpha")
+        raise RefusedError(f"{n_samples} channels, expected 1 or 3, with or without alpha")
     kind = page.extrasamples[0] if page.extrasamples else _UNASSOCIATED_ALPHA
     if kind == _UNASSOCIATED_ALPHA:
         return over_black(pixels)
-    # Associated alpha is multiplied in already, which is the picture over black.
+    # Associated alpha is already multiplied in, so this is the image over black.
     return pixels[..., 0] if n_colours == 1 else pixels[..., :n_colours]
 
 

@@ -1,4 +1,4 @@
-"""Kinds of files that are recognised and not read, each with a way out."""
+"""Kinds of files that are recognised but not read, each with advice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from scantrial.data.codecs.tiff import TIFF
 
 
 def _is_dicom(head: bytes) -> bool:
-    """Whether this is DICOM and nothing else: a file that is a TIFF as well is read as a TIFF."""
+    """Whether this is DICOM only: a file that is also a TIFF is read as a TIFF."""
     return head[128:132] == b"DICM" and not TIFF.recognises(head)
 
 
@@ -15,7 +15,7 @@ DICOM = Codec(
     title="DICOM",
     suffixes=(".dcm", ".dicom", ".ima"),
     recognises=_is_dicom,
-    way_out="export it as PNG or TIFF of 16 bits",
+    way_out="export it as 16-bit PNG or TIFF",
 )
 GIF = Codec(title="GIF", suffixes=(".gif",), recognises=starts_with(b"GIF8"))
 PDF = Codec(title="PDF", suffixes=(), recognises=starts_with(b"%PDF"))

@@ -1,6 +1,6 @@
-"""The formats that scans come in: one module each, one line each in the table.
+"""The formats of scans: one module each, one line each in the table.
 
-The first format that matches a path reads it, so the narrow ones stand before the wide ones.
+The first format that matches a path reads it, so the specific ones come before the general ones.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every reader hands on (`Listing`), and what it says about itself (`Format`)."""
+"""What every reader returns (`Listing`), and its description (`Format`)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SPLIT_OF_WORD: dict[str, Split] = {
 """The words for a split, in lower case."""
 
 Decode = Callable[[], Pixels]
-"""Decodes one case; raises `scantrial.data.decode.ImageError` where that fails. May run in any thread."""
+"""Decodes one case; raises `scantrial.data.decode.ImageError` if that fails. May run in any thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +41,12 @@ class Listing:
     sources : n texts, where each case comes from, unique
     labels : shape (n,), class indices
     class_names : in the order of the indices
-    has_class_names : False where the source knows numbers only and `class_names` are those numbers
+    has_class_names : False if the source has only numbers and `class_names` are those numbers
     split : shape (n,), "train", "val", "test" or ""
     patients : n texts, or None
     files : every file whose bytes make the pixels, in a fixed order
     decoders : gives one `Decode` for each case, in the order of the cases
-    ignored : what was passed over, and how often
+    ignored : what was skipped, and how often
     """
 
     sources: tuple[str, ...]
@@ -66,7 +66,7 @@ class Option:
 
     Parameters
     ----------
-    kind : a text, or a list of names
+    kind : text, or a list of names
     meaning : one line for the documentation
     """
 
@@ -83,7 +83,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """A way in which scans lie on a disk.
+    """A way in which scans are stored on disk.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Format:
     options: Mapping[str, Option] = field(default_factory=dict)
 
     def faults_of(self, options: Mapping[str, Any]) -> list[str]:
-        """Messages for options that this format does not take, or not so."""
+        """Messages for options that this format does not take, or with a value of the wrong kind."""
         return [message for key, value in options.items() if (message := self._fault_of(key, value))]
 
     def _fault_of(self, key: str, value: Any) -> str | None:
@@ -111,7 +111,7 @@ class Format:
             known = listed(self.options) or "none"
             return f"{key}: {self.looks_like} takes no option {key!r}{hint}; it takes: {known}"
         if not self.options[key].accepts(value):
-            wanted = "a text" if self.options[key].kind == "text" else "a list of names"
+            wanted = "text" if self.options[key].kind == "text" else "a list of names"
             return f"{key}: got {value!r}, expected {wanted}"
         return None
 
@@ -122,7 +122,7 @@ def split_rank(split: str) -> int:
 
 
 def is_hidden(path: Path) -> bool:
-    """Whether a file or folder is not meant to be seen."""
+    """Whether a file or folder is hidden."""
     return path.name.startswith(".") or path.name == "__MACOSX"
 
 
@@ -138,7 +138,7 @@ def clashing_names(names: Iterable[str]) -> list[str]:
     for name in sorted(set(names)):
         groups.setdefault(name.casefold(), []).append(name)
     return [
-        f"the class names {listed(map(repr, group))} differ in upper and lower case only: give them one spelling"
+        f"the class names {listed(map(repr, group))} differ only in upper and lower case: use one spelling"
         for group in groups.values()
         if len(group) > 1
     ]
@@ -158,7 +158,7 @@ def without_alpha(row: NDArray[Any]) -> Pixels:
 
 
 def array_fault(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str | None:
-    """Say what keeps an array from being n images, or None."""
+    """Return why an array is not n images, or None."""
     if dtype.kind != "u" or dtype.itemsize > 2:
         return f"type {dtype}, expected uint8 or uint16"
     if len(shape) not in (3, 4) or shape[3:] not in ((), (1,), (3,), (4,)):

@@ -12,7 +12,7 @@ import numpy as np
 
 from scantrial.core.errors import DataError
 from scantrial.core.names import listed
-from scantrial.data.codecs import CODECS, titles_read
+from scantrial.data.codecs.table import CODECS, titles_read
 from scantrial.data.decode import decode_image
 from scantrial.data.formats.base import (
     SPLIT_OF_WORD,
@@ -25,12 +25,12 @@ from scantrial.data.formats.base import (
     split_rank,
 )
 
-_EXPECTED = f"class folders of {titles_read()} files (normal/, pneumonia/), or such below train/, val/, test/"
+_EXPECTED = f"class folders (normal/, pneumonia/) of {titles_read()} files, at the top or in train/, val/, test/"
 _PICTURE_SUFFIXES = frozenset(
     {suffix for codec in CODECS.values() for suffix in codec.suffixes}
     | {".nii", ".nrrd", ".mha", ".mhd", ".heic", ".avif", ".svs", ".ndpi", ".czi", ".pgm", ".ppm", ".tga"}
 )
-"""Pictures, also those that are not read: they are listed, so that they are refused by name and not passed over."""
+"""All image files, also kinds that are not read: they are listed, so that they are refused by name and not skipped."""
 
 
 class _Case(NamedTuple):
@@ -42,7 +42,7 @@ class _Case(NamedTuple):
 
 
 def matches(path: Path) -> bool:
-    """Whether this is a folder at all: the layout is checked, and refused in words, by `read`."""
+    """Whether this is a folder; `read` checks the layout and explains what is wrong."""
     return path.is_dir()
 
 
@@ -57,7 +57,7 @@ def _is_picture(file: Path) -> bool:
 
 
 class _Walk:
-    """Collects cases, faults and what is passed over, in one pass over the tree."""
+    """Collects cases, faults and skipped files in one pass over the tree."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -71,7 +71,7 @@ class _Walk:
         splits = [folder for folder in folders if folder.name.lower() in SPLIT_OF_WORD]
         if splits and len(splits) < len(folders):
             others = [folder.name for folder in folders if folder not in splits]
-            self.faults.append(f"beside {listed(f.name for f in splits)} stand folders of no split: {listed(others)}")
+            self.faults.append(f"split folders {listed(f.name for f in splits)} beside other folders: {listed(others)}")
         elif splits:
             self._splits(splits)
         else:
@@ -87,12 +87,12 @@ class _Walk:
             self._classes(self._subfolders(folder), split)
 
     def _subfolders(self, folder: Path) -> list[Path]:
-        """Folders in a place where no scans may lie."""
+        """Return the folders in a place where no scans are allowed."""
         folders, files = _children(folder)
         pictures = [file for file in self._visible(files) if _is_picture(file)]
         if pictures:
             where = self._name(folder)
-            self.faults.append(f"{len(pictures)} scans lie in {where}, in no class folder: {pictures[0].name} ...")
+            self.faults.append(f"{len(pictures)} scans are in {where}, not in a class folder: {pictures[0].name} ...")
         self._pass_over(files)
         return self._visible_folders(folders)
 
@@ -138,7 +138,7 @@ def read(path: Path, options: Mapping[str, Any]) -> Listing:  # noqa: ARG001 - t
     try:
         walk.run()
     except OSError as error:
-        raise DataError(f"{error.filename}: {error.strerror}", do="mend its permissions") from error
+        raise DataError(f"{error.filename}: {error.strerror}", do="fix its permissions") from error
     cases = sorted(walk.cases)
     names = sorted({case.class_name for case in cases})
     faults = walk.faults + clashing_names(names)

@@ -67,9 +67,9 @@ def _image_faults(name: str, header: _Header) -> list[str]:
 def _label_faults(name: str, header: _Header, n_images: int) -> list[str]:
     if len(header.shape) == 2 and header.shape[1] > 1:
         columns = header.shape[1]
-        return [f"{name}: {columns} labels for each scan; multi-label sets are not supported, one class a scan is"]
+        return [f"{name}: {columns} labels for each scan, expected 1: multi-label sets are not supported"]
     if header.shape not in ((n_images,), (n_images, 1)):
-        return [f"{name}: shape {header.shape} beside {n_images} images, expected ({n_images}, 1) or ({n_images},)"]
+        return [f"{name}: shape {header.shape} for {n_images} images, expected ({n_images}, 1) or ({n_images},)"]
     return [] if header.dtype.kind in "uif" else [f"{name}: type {header.dtype}, expected whole numbers"]
 
 
@@ -145,7 +145,9 @@ def _rows_of(archive: zipfile.ZipFile, name: str) -> Iterator[Decode]:
 
 def _damaged(path: Path, error: Exception) -> DataError:
     text = " ".join(str(error).split())[:160]
-    return DataError(f"{path}: not a whole .npz archive ({text or type(error).__name__})", do="fetch or save it again")
+    return DataError(
+        f"{path}: not a complete .npz archive ({text or type(error).__name__})", do="download or save it again"
+    )
 
 
 def read(path: Path, options: Mapping[str, Any]) -> Listing:

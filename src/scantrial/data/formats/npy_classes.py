@@ -44,12 +44,12 @@ def _array_files(root: Path) -> list[Path]:
 
 
 def matches(path: Path) -> bool:
-    """Whether the folder, or a split folder in it, holds ``.npy`` files."""
+    """Whether the folder, or a split folder in it, has ``.npy`` files."""
     return path.is_dir() and bool(_array_files(path))
 
 
 def _block_of(root: Path, file: Path) -> _Block:
-    """Tell class and split from the name; raises `ValueError` with the fault."""
+    """Find class and split in the name; raises `ValueError` with the fault."""
     head, _, tail = file.stem.partition("_")
     prefix = SPLIT_OF_WORD.get(head.lower()) if tail else None
     above = SPLIT_OF_WORD[file.parent.name.lower()] if file.parent != root else None
@@ -59,7 +59,7 @@ def _block_of(root: Path, file: Path) -> _Block:
         raise ValueError(f"{source}: the folder says {above}, the name says {prefix}")
     last = class_name.rpartition("_")[2].lower()
     if "_" in class_name and last in SPLIT_OF_WORD:
-        raise ValueError(f"{source}: the split goes in front of the class: {last}_{class_name.rpartition('_')[0]}.npy")
+        raise ValueError(f"{source}: write the split before the class: {last}_{class_name.rpartition('_')[0]}.npy")
     return _Block(file=file, source=source, class_name=class_name, split=prefix or above or "")
 
 
@@ -69,7 +69,7 @@ def _open(block: _Block) -> NDArray[Any]:
         rows: NDArray[Any] = np.load(block.file, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a damaged header raises nearly anything
         text = " ".join(str(error).split())[:160]
-        raise ValueError(f"{block.source}: not a whole .npy array ({text or type(error).__name__})") from error
+        raise ValueError(f"{block.source}: not a complete .npy array ({text or type(error).__name__})") from error
     fault = array_fault(rows.shape, rows.dtype)
     if fault:
         raise ValueError(f"{block.source}: {fault}{_nan_note(rows)}")
@@ -103,7 +103,7 @@ def _blocks(root: Path) -> tuple[list[_Block], list[NDArray[Any]], list[str]]:
 
 
 def _split_spelled_out(blocks: list[_Block]) -> list[_Block]:
-    """A bare name means training where other names carry a split."""
+    """A name without a split means training if other names have one."""
     if not any(block.split for block in blocks):
         return blocks
     return [

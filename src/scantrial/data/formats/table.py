@@ -18,7 +18,7 @@ from scantrial.data.formats.base import SPLIT_OF_WORD, Decode, Format, Listing, 
 
 _NEEDED = ("path", "label")
 _OPTIONAL = ("split", "patient")
-_EXPECTED = "columns path and label, if wanted also split and patient; one row for each scan"
+_EXPECTED = "columns path and label, optionally split and patient; one row for each scan"
 
 
 class _Row(NamedTuple):
@@ -35,16 +35,16 @@ def matches(path: Path) -> bool:
 
 
 def _column(name: str, options: Mapping[str, Any], header: list[str], faults: list[str]) -> int | None:
-    """Find a column; a missing one that is needed, or was asked for, is a fault."""
+    """Find a column; a missing one is a fault if it is required or named in the options."""
     wanted = options.get(name, name)
     if header.count(wanted) > 1:
-        faults.append(f"line 1: the column {wanted!r} stands there twice")
+        faults.append(f"line 1: the column {wanted!r} appears twice")
     if wanted in header:
         return header.index(wanted)
     if name in _NEEDED or name in options:
         guess = nearest(wanted, header)
-        hint = f" (did you mean {guess!r}? say {name}: {guess})" if guess else ""
-        faults.append(f"line 1: no column {wanted!r}{hint}; there are {listed(header) or 'none'}")
+        hint = f" (did you mean {guess!r}? write {name}: {guess})" if guess else ""
+        faults.append(f"line 1: no column {wanted!r}{hint}; the table has {listed(header) or 'none'}")
     return None
 
 
@@ -88,7 +88,7 @@ def _duplicates(rows: list[_Row], root: Path) -> list[str]:
     for row in rows:
         line = first.setdefault(os.path.normpath(root / row.path), row.line)
         if row.path and line != row.line:
-            faults.append(f"line {row.line}: {row.path} stands in line {line} already")
+            faults.append(f"line {row.line}: {row.path} is already in line {line}")
     return faults
 
 

@@ -214,16 +214,16 @@ def _add_shoulders(density: Map, grid: Grid) -> None:
 
 
 def _window(grid: Grid, y: tuple[float, float], x: tuple[float, float]) -> tuple[slice, slice]:
-    """Rows and columns that hold a part of the picture: what lies outside need not be reckoned."""
+    """Rows and columns that hold a part of the picture: pixels outside need no computation."""
     across = grid.x[len(grid.x) // 2]
     return slice(*np.searchsorted(grid.y[:, 0], y)), slice(*np.searchsorted(across, x))
 
 
 def _add_blobs(density: Map, grid: Grid, blobs: Sequence[Blob]) -> None:
-    """Add soft spots, each reckoned only where it is."""
+    """Add soft spots, each computed only where it is."""
     for blob in blobs:
         wide, tall = 1.5 * blob.radius_x, 1.5 * blob.radius_y
-        # The lean of the axis moves x by less than 0.05 over the height: room for it beside the spot.
+        # The lean of the axis moves x by less than 0.05 over the height: the window leaves room for it.
         y, x = _window(grid, (blob.y - tall, blob.y + tall), (blob.x - wide - 0.05, blob.x + wide + 0.05))
         dx = (grid.x[y, x] - np.float32(blob.x)) * np.float32(1 / wide)
         dy = (grid.y[y] - np.float32(blob.y)) * np.float32(1 / tall)

@@ -1,4 +1,4 @@
-"""Make the phantom: who the patients are, and their scans."""
+"""Make the phantom: its patients and their scans."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from scantrial.data.phantom.draw import draw_chest, make_grid
 from scantrial.data.phantom.options import PhantomOptions
 
 PHANTOM_VERSION = 1
-"""Rises whenever the same options would give other scans."""
+"""Increased whenever the same options would give different scans."""
 
 CLASS_NAMES = ("normal", "opacity")
 
@@ -28,12 +28,12 @@ _ORIGINAL = {"copy": "original", "near copy": "near original"}
 """By kind of copy, the stream that its original is drawn from."""
 
 _LARGE = 2**24
-"""Pixels above which several processes are worth their start."""
+"""Pixels above which several processes are faster than one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phantom:
-    """Scans of patients who never lived.
+    """Scans of simulated patients.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Phantom:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Patient:
-    """Patient `number` of the list; `person` is who it is, which is an earlier one where patients are shared."""
+    """Patient `number` of the list; `person` is the number of an earlier patient where patients are shared."""
 
     number: int
     person: int
@@ -85,8 +85,8 @@ class _Case:
 def make_phantom(options: PhantomOptions) -> Phantom:
     """Make the scans: the same options give the same scans.
 
-    Patients alternate between the classes so that their shares are exact; each is drawn from streams of random numbers
-    of their own. Many pixels are drawn in several processes; the scans are the same.
+    Patients alternate between the classes so that their shares are exact; each has its own streams of random numbers.
+    Many pixels are drawn in several processes; the scans are the same.
     """
     cases = _cases(options)
     n_parts = n_cores() if options.n_cases * options.size**2 > _LARGE else 1
@@ -130,7 +130,7 @@ def draw_rows(options: PhantomOptions, start: int, stop: int) -> NDArray[np.uint
 
 
 def _draw_elsewhere(options: PhantomOptions, start: int, stop: int) -> NDArray[np.uint8]:
-    """Draw in a process of its own: small array operations in threads only wait for one another."""
+    """Draw in a separate process: small array operations in threads only wait for one another."""
     words = [options.model_dump_json(), str(start), str(stop)]
     command = [sys.executable, "-P", "-m", "scantrial.data.phantom.part", *words]
     pixels = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
@@ -157,7 +157,7 @@ def _patient(options: PhantomOptions, number: int) -> _Patient:
 
 
 def _person(options: PhantomOptions, number: int, label: int) -> int:
-    """Return who test patient `number` is: themselves, or the training patient of the class who comes next before."""
+    """Return who test patient `number` is: a new person, or the last training patient of the class before."""
     if not _happens(options, options.shared_patients, "shared", number):
         return number
     earlier = (n for n in range(number - 1, -1, -1) if int(_turn(n, options.prevalence)) == label)

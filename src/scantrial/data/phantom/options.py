@@ -10,25 +10,25 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class PhantomOptions(BaseModel):
-    """The phantom's knobs; unknown ones are refused.
+    """Options of the phantom; unknown ones are errors.
 
     Parameters
     ----------
     n_cases : scans in all
     size : side of the square scans in pixels
     difficulty : 0 (large, dense opacities, little noise) to 1 (small, faint opacities, much noise)
-    label_noise : share of the training patients whose label is flipped; validation cases are drawn from them too, test
-        labels are always right
-    images_per_patient : scans of each patient; they share anatomy and label, position and exposure differ
+    label_noise : share of the training patients whose label is flipped; validation cases come from them too, test
+        labels are always correct
+    images_per_patient : scans of each patient, with the same anatomy and label but different position and exposure
     shift : 0 to 1, how far the acquisition of the test scans (exposure, gamma, blur, noise) is from that of training
     prevalence : share of patients with opacities
-    test_share : share of patients who stand in the test split
+    test_share : share of patients who are in the test split
     duplicates : share of test scans that are exact copies of a training scan of the same class
     near_duplicates : share of test scans that are a changed copy of a training scan of the same class: mirrored or not,
         brighter or darker, with a little noise
     shared_patients : share of test patients who are training patients of the same class, scanned once more
-    border_marks : share of training scans with opacities that carry a bright mark at the border
-    seed : of everything random; a scan depends on it, on its patient's number, and not on `n_cases`
+    border_marks : share of training scans with opacities that have a bright mark at the border
+    seed : seed of all random numbers; a scan depends on it and on its patient's number, not on `n_cases`
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,4 +1,4 @@
-"""Draw some rows of a phantom in a process of its own: ``python -m scantrial.data.phantom.part OPTIONS START STOP``.
+"""Draw some rows of a phantom in a separate process: ``python -m scantrial.data.phantom.part OPTIONS START STOP``.
 
 The pixels go to standard output, row by row.
 """

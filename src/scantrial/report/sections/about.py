@@ -20,13 +20,13 @@ def about(view: ReportView) -> Section:
     """Print every question with the author's own words, or that it is not answered."""
     n_open = len(QUESTIONS) - len(view.about)
     lead = (
-        text(f"All {len(QUESTIONS)} questions are answered in the author's own words, which nothing here checks.")
+        text(f"All {len(QUESTIONS)} questions are answered in the author's own words, which are not checked.")
         if not n_open
         else text(
-            f"The words are the author's own, which nothing here checks. {n_open} of {len(QUESTIONS)} questions "
-            f"{'is' if n_open == 1 else 'are'} not answered; they are answered under ",
+            f"The answers are the author's own words and are not checked. {n_open} of {len(QUESTIONS)} questions "
+            f"{'is' if n_open == 1 else 'are'} not answered. Answer them under ",
             Code("about"),
-            " in the study file, without training anything again.",
+            " in the study file; nothing has to be trained again.",
         )
     )
     late = late_answers(view.protocol)
@@ -53,7 +53,7 @@ def about(view: ReportView) -> Section:
 
 
 def late_answers(protocol: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the questions whose answer, as it stands now, was not there before the first run was finished."""
+    """Return the questions whose present answer did not exist before the first run finished."""
     if not protocol:
         return ()
     before = [version for version in protocol if not version.get("finished_runs", 0)]

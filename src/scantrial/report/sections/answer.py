@@ -25,7 +25,9 @@ _NOTHING = "No run is finished yet, so there are no results to show."
 
 def _results(view: ReportView) -> tuple[Block, ...]:
     odd = paragraphs("primary-note", study_prose.primary_that_does_not_apply(view))
-    where = text("The table describes; whether arms differ is answered under ", Link("Verdicts", "#verdicts"), ".")
+    where = text(
+        "This table only describes. Whether arms differ is answered under ", Link("Verdicts", "#verdicts"), "."
+    )
     describes = (Paragraph(id="describes", content=where, role="note"),) if len(view.arms) > 1 else ()
     return (_primary_table(view), *odd, *describes)
 
@@ -63,7 +65,7 @@ def facts(view: ReportView) -> tuple[tuple[str, str], ...]:
     """Return the numbers for the head of the report."""
     return (
         ("Arms", str(len(view.arms))),
-        ("Seeds an arm", str(len(view.seeds))),
+        ("Seeds per arm", str(len(view.seeds))),
         ("Runs finished", f"{view.n_finished} of {view.n_planned}"),
         ("Test cases", fmt.count(view.data.n_of("test"))),
         ("Primary metric", METRICS[view.primary_metric].title),

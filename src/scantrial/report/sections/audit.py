@@ -1,4 +1,4 @@
-"""What is wrong with the scans: findings, what the scans look like, and every check."""
+"""The audit of the scans: findings, what the scans look like, and every check."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def audit(view: ReportView, thumbnails: Mapping[int, bytes], histograms: Figure 
     """Show what the audit found."""
     said = paragraph("audit-said", study_prose.audited(view))
     found = () if view.audit is None else _audit(view.audit, thumbnails, histograms)
-    return Section(id="audit", title="The scans, audited", short="Audit", blocks=blocks(said, found))
+    return Section(id="audit", title="Audit of the scans", short="Audit", blocks=blocks(said, found))
 
 
 def pictured_cases(audit: Audit | None) -> list[int]:

@@ -1,4 +1,4 @@
-"""Whether the probabilities can be believed, and what the networks do at a threshold."""
+"""Whether the probabilities are calibrated, and the results at a threshold."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scantrial.analysis.intervals import ArmEstimate
 from scantrial.analysis.metrics import METRICS, Metric
-from scantrial.analysis.wording import metric_heading, metric_number
+from scantrial.analysis.verdict_words import metric_heading, metric_number
 from scantrial.core import format as fmt
 from scantrial.figures.figure import Figure
 from scantrial.findings.evaluation import OperatingView
@@ -17,7 +17,7 @@ from scantrial.report.sections.parts import blocks, bullets, figure, left, parag
 
 
 def belief(view: ReportView, reliability: Figure | None, decision: Figure | None) -> Section | None:
-    """Show each arm's intervals, its calibration, its thresholds and its use; none without test predictions."""
+    """Show each arm's intervals, calibration, thresholds and net benefit; none without test predictions."""
     if not view.evaluation.arms:
         return None
     intervals = Section(id="intervals", title="Intervals of each arm", blocks=(_intervals(view),))
@@ -42,7 +42,7 @@ def _intervals(view: ReportView) -> Table:
     spread = fmt.spread_words(*(n_seeds or [1]))
     return table(
         "intervals-table",
-        f"Each arm on the {n} test cases: {mean}, below it the 95 % interval that counts {spread}.",
+        f"Each arm on the {n} test cases: {mean}; below it the 95 % CI, counting {spread}.",
         [*left("Arm"), *right(*(metric_heading(METRICS[name]) for name in view.metrics))],
         [
             [view.labels[arm.arm], *(_estimate_cell(METRICS[name], arm.estimates.get(name)) for name in view.metrics)]
@@ -55,8 +55,8 @@ def _intervals(view: ReportView) -> Table:
 def _estimate_cell(metric: Metric, found: ArmEstimate | None) -> Cell:
     if found is None:
         return Cell(text=fmt.NONE)
-    low, high = (metric_number(metric, end) for end in (found.low, found.high))
-    return Cell(text=metric_number(metric, found.mean), below=(f"{low} to {high}",), value=found.mean)
+    below = fmt.interval(metric_number(metric, found.low), metric_number(metric, found.high))
+    return Cell(text=metric_number(metric, found.mean), below=(below,), value=found.mean)
 
 
 def _calibration(view: ReportView, reliability: Figure | None) -> tuple[Section, ...]:
@@ -64,13 +64,13 @@ def _calibration(view: ReportView, reliability: Figure | None) -> tuple[Section,
         return ()
     cooled = temperature_words(view.evaluation, view.labels)
     how = (
-        "A temperature, fitted on the validation cases of each run, makes its probabilities less or more extreme and "
-        "changes no decision:"
+        "A temperature, fitted on the validation cases of each run, makes probabilities less or more extreme and does "
+        "not change predicted classes:"
     )
     return (
         Section(
             id="calibration",
-            title="Can the probabilities be believed?",
+            title="Are the probabilities calibrated?",
             blocks=blocks(
                 bullets("calibration-said", calibration_words(view.evaluation, view.labels)),
                 figure("reliability", reliability),
@@ -112,7 +112,7 @@ def _threshold_table(view: ReportView) -> Table:
 
 
 def _share_cell(found: ArmEstimate) -> Cell:
-    below = f"{fmt.proportion(found.low)} to {fmt.proportion(found.high)}"
+    below = fmt.interval(fmt.proportion(found.low), fmt.proportion(found.high))
     return Cell(text=fmt.proportion(found.mean), below=(below,), value=found.mean)
 
 
@@ -124,7 +124,7 @@ def _predictive_cells(at: OperatingView, prevalences: Sequence[float]) -> list[C
         if values is None:
             cells.append(Cell(text=fmt.NONE))
             continue
-        ends = [f"{fmt.proportion(one.low)} to {fmt.proportion(one.high)}" for one in (values.ppv, values.npv)]
+        ends = [fmt.interval(fmt.proportion(one.low), fmt.proportion(one.high)) for one in (values.ppv, values.npv)]
         shown = f"{fmt.proportion(values.ppv.value)}, {fmt.proportion(values.npv.value)}"
         cells.append(Cell(text=shown, below=(f"{ends[0]},", ends[1])))
     return cells
@@ -132,4 +132,4 @@ def _predictive_cells(at: OperatingView, prevalences: Sequence[float]) -> list[C
 
 def _use(decision: Figure | None) -> tuple[Section, ...]:
     found = figure("decision", decision)
-    return (Section(id="use", title="Is it of use?", blocks=found),) if found else ()
+    return (Section(id="use", title="Net benefit", blocks=found),) if found else ()

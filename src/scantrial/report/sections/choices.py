@@ -1,4 +1,4 @@
-"""What was chosen by what, and how often test predictions were read."""
+"""How choices were made, and how often test predictions were read."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from scantrial.report.sections.parts import blocks, bullets, left, right, table,
 
 
 def choices(view: ReportView) -> Section:
-    """Say what each choice was made by; every reading of test rows is counted."""
+    """Say how each choice was made; every reading of test rows is counted."""
     said = bullets("choices-list", study_prose.choice_sentences(view))
     readings = [_readings(view)] if view.openings else []
-    return Section(id="choices", title="What was chosen by what", short="Choices", blocks=blocks(said, readings))
+    return Section(id="choices", title="How choices were made", short="Choices", blocks=blocks(said, readings))
 
 
 def _readings(view: ReportView) -> Table:
     return table(
         "readings",
-        "Readings of stored test predictions, one for each run, this report’s among them",
+        "Readings of stored test predictions, one for each run, including this report",
         [*left("By"), *right("Readings"), *left("First", "Last")],
         [
             [opening.by, whole(opening.n_readings), fmt.moment(opening.first), fmt.moment(opening.last)]

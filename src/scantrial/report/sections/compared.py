@@ -49,7 +49,7 @@ def _how_arms_differ(view: ReportView) -> str:
     if len(view.arms) == 1:
         return "The study has a single arm."
     design = f" (design: {view.design})" if view.design else ""
-    return f"The arms differ in nothing but what this table shows{design}. {study_prose.how_arms_start(view)}"
+    return f"The arms differ only in what this table shows{design}. {study_prose.how_arms_start(view)}"
 
 
 def _arms_table(view: ReportView) -> Table:
@@ -130,7 +130,7 @@ def _about(view: ReportView) -> Pairs:
 
 
 def _described(key: str, value: Any) -> str:
-    if key == "path" and isinstance(value, str):  # its fingerprint says what it is, wherever it lay
+    if key == "path" and isinstance(value, str):  # its fingerprint says what it is, wherever it was
         return PurePath(value).name
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else fmt.plain(value)
 

@@ -1,4 +1,4 @@
-"""Which items of reporting guidelines this very document speaks of: a place for each, or who has not answered."""
+"""Which items of reporting guidelines this document covers: where each is, or who has not answered it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Answered:
     ----------
     found : those of its blocks that are there
     missing : those that are not
-    partial : those that are there and say themselves that something is not known
+    partial : those that are there and say that something is not known
     answered, open : those of its questions that the author has answered, and those not
     """
 
@@ -40,7 +40,7 @@ class Answered:
 
     @property
     def status(self) -> Status:
-        """*filled* where everything is there, *in part* where something is; else the author is asked, or nobody can."""
+        """*filled* where everything is there, *in part* where something is; else the author is asked, if possible."""
         if not (self.found or self.answered):
             return "ask the author" if self.open else "not answered"
         return "in part" if self.missing or self.partial or self.open else "filled"
@@ -49,13 +49,13 @@ class Answered:
 def answer(
     item: Item, ids: Mapping[str, str], about: Mapping[str, str], *, partial: frozenset[str] = frozenset()
 ) -> Answered:
-    """Set an item against what a document holds.
+    """Compare an item with what a document holds.
 
     Parameters
     ----------
-    ids : the title of the section that each block of the document stands in, by the block's id
+    ids : the title of the section that each block of the document is in, by the block's id
     about : the author's answers; they count only where the document prints them
-    partial : ids of blocks that say themselves that something is not known
+    partial : ids of blocks that say that something is not known
     """
     printed = about if ABOUT in ids else {}
     return Answered(
@@ -69,7 +69,7 @@ def answer(
 
 
 def places(sections: Sequence[Section]) -> dict[str, str]:
-    """Return for every block of some sections the title of the outermost section that it stands in."""
+    """Return for every block of some sections the title of the outermost section that it is in."""
     return {name: section.short or section.title for section in sections for name in _ids(section)}
 
 
@@ -87,14 +87,14 @@ def crosswalk(
     Parameters
     ----------
     sections : all the others of the document; what is not in them fills nothing
-    partial : ids of blocks that say themselves that something is not known
+    partial : ids of blocks that say that something is not known
     """
     ids = places(sections)
     lead = (
-        "An item is filled where this document holds what it asks for, and in part where something of it is missing; "
-        "whether that is enough is for its readers. What only the author can tell is taken from the study file or not "
-        "answered, never made up; what neither can tell is not answered. The labels are ours: hand in the "
-        "guideline's own form."
+        "An item is filled if this document holds what it asks for, and filled in part if something is missing; "
+        "readers judge whether that is enough. What only the author knows is taken from the study file, or the author "
+        "is asked; nothing is made up. What neither the document nor the author can tell is not answered. The labels "
+        "are ours: submit the guideline's own form."
     )
     return Section(
         id="crosswalk",
@@ -116,7 +116,7 @@ def _guideline(
             Paragraph(id=f"{name}-counts", content=text(f"{counts(found)} {guideline.credit}"), role="small"),
             Table(
                 id=f"{name}-items",
-                caption=f"{guideline.name}: items, and where this document speaks of them",
+                caption=f"{guideline.name}: items, and where this document covers them",
                 columns=(Column(title="Item"), Column(title="About"), Column(title="Status"), Column(title="Where")),
                 rows=tuple(_row(one, ids) for one in found),
             ),
@@ -135,9 +135,9 @@ def counts(found: Sequence[Answered]) -> str:
 def _row(one: Answered, ids: Mapping[str, str]) -> tuple[Cell, ...]:
     where = [*dict.fromkeys(ids[name] for name in one.found)]
     where += [f"the author: {joined([_TITLES[key] for key in one.answered])}"] if one.answered else []
-    asked = (f"the author has not answered: {joined([_TITLES[key] for key in one.open])}",) if one.open else ()
+    asked = (f"not answered by the author: {joined([_TITLES[key] for key in one.open])}",) if one.open else ()
     unknown = ("part of it is not known to scantrial",) if one.partial else ()
-    lacking = ("not in this document: what would fill it did not run",) if one.missing else ()
+    lacking = ("not in this document: the step that would fill it did not run",) if one.missing else ()
     return (
         Cell(text=one.item.number),
         Cell(text=one.item.label),
@@ -154,8 +154,8 @@ def _links(found: Sequence[Answered], ids: Mapping[str, str]) -> Text:
             targets.setdefault(ids[name], name)
     links = [Link(text=title, target=f"#{name}") for title, name in targets.items()]
     if not links:
-        return text("No part of this document fills any of them.")
-    parts: list[str | Link] = ["Places: "]
+        return text("This document covers none of them.")
+    parts: list[str | Link] = ["Covered in: "]
     for number, link in enumerate(links):
         parts += [", ", link] if number else [link]
     return text(*parts, ".")

@@ -35,7 +35,7 @@ _QUANTITIES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 
 
 def curves(view: ReportView, figures: Mapping[str, Figure]) -> Section:
-    """Show every arm's curves; a caption that the arm before has given is not said again."""
+    """Show every arm's curves; a caption equal to that of the arm before is not repeated."""
     names = slugs(arm.name for arm in view.arms)
     found, said = [], ""
     for arm in view.arms:
@@ -143,10 +143,10 @@ def _differences(view: ReportView) -> tuple[Table, ...]:
     return (
         table(
             "aggregates-differences",
-            "Differences of the mean validation accuracy over epochs, in points, paired over seeds (t). Fixed images: "
-            "they say nothing of other cases. An average of many half-trained models: no single model has this "
-            "accuracy. No verdict follows.",
-            [*left("Comparison"), *right("Seeds", "Difference", "95\u00a0% interval", "p")],
+            "Differences of the mean validation accuracy over epochs, in points, paired over seeds (t). They hold "
+            "for these images only. They average many half-trained networks: no single network has this accuracy. No "
+            "verdict follows from them.",
+            [*left("Comparison"), *right("Seeds", "Difference", "95 % CI", "p")],
             [
                 [
                     f"{item.arm} − {item.other}",

@@ -16,7 +16,7 @@ def disputed(view: ReportView, thumbnails: Mapping[int, bytes]) -> Section:
     """Show the cases that arms disagree on: pictures, and each arm's mean probability and share of right runs."""
     blocks: tuple[Block, ...]
     if not view.disputed:
-        why = "There is one arm." if len(view.arms) < 2 else "No test case has other probabilities under another arm."
+        why = "There is one arm." if len(view.arms) < 2 else "All arms give every test case the same probabilities."
         blocks = (Paragraph(id="disputed-none", content=text(why)),)
     else:
         blocks = (
@@ -30,8 +30,8 @@ def disputed(view: ReportView, thumbnails: Mapping[int, bytes]) -> Section:
 def _lead(view: ReportView) -> str:
     n = len(view.disputed)
     return (
-        f"The {counted(n, 'test case')} on which the arms' mean probabilities of the true class lie farthest apart. "
-        "They show in what arms differ; being picked for it, they say nothing of how often they do."
+        f"The {counted(n, 'test case')} on which the arms' mean probabilities of the true class differ most. "
+        "They show how arms differ, not how often: they were selected for it."
     )
 
 
@@ -52,10 +52,15 @@ def _gallery(cases: Sequence[DisputedCase], thumbnails: Mapping[int, bytes]) -> 
 
 def _table(cases: Sequence[DisputedCase]) -> Table:
     arms = [arm.label for arm in cases[0].arms]
-    titles = [Column(title="case"), Column(title="truly"), Column(title="source"), Column(title="apart", align="right")]
+    titles = [
+        Column(title="case"),
+        Column(title="true class"),
+        Column(title="source"),
+        Column(title="spread", align="right"),
+    ]
     return Table(
         id="disputed-cases",
-        caption="Mean probability of the true class over an arm's runs, in per cent; below it, runs that were right.",
+        caption="Mean probability of the true class over an arm's runs, in per cent; below it, right runs.",
         columns=(*titles, *(Column(title=label, align="right") for label in arms)),
         rows=tuple(
             (

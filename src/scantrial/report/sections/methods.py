@@ -1,4 +1,4 @@
-"""The methods as a text that a paper can take over, with the sources it cites."""
+"""The methods as a text to copy into a paper, with the sources it cites."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def methods(view: ReportView) -> Section:
         for (name, (title, _)), said in zip(found.items(), written, strict=True)
     ]
     listed = Bullets(id="references", items=tuple(text(one.to_text()) for one in sources), ordered=True)
-    lead = "Written from what ran, to be taken over as it is; nothing stands here that did not take place."
+    lead = "Written from what ran, ready to copy; steps that did not run are left out."
     return Section(
         id="methods",
         title="Methods",
@@ -32,6 +32,6 @@ def methods(view: ReportView) -> Section:
 
 
 def partly_known(view: ReportView) -> frozenset[str]:
-    """Return the ids of those steps which say that something is not known: what a class of the user's own does."""
+    """Return the ids of those steps which say that something is not known: what a custom class does."""
     steps = ("preprocessing", "network", "selection") if has_own(ran(view)) else ()
     return frozenset(f"methods-{name}" for name in steps)

@@ -9,7 +9,7 @@ from scantrial.report.sections.parts import blocks, bullets, figure, paragraph
 
 
 def outlook(view: ReportView, power: Figure | None) -> Section | None:
-    """Say what this design can show by the spreads it has measured, and what it would take to decide."""
+    """Say what this design can show given the spreads it has measured, and what it would take to decide."""
     found = view.judgement.outlook
     if len(view.arms) < 2 or found is None:
         return None
@@ -18,7 +18,7 @@ def outlook(view: ReportView, power: Figure | None) -> Section | None:
         title="What would change the answer",
         short="What would change it",
         blocks=blocks(
-            paragraph("outlook-by", "By the spreads that this study has measured.", "small"),
+            paragraph("outlook-by", "Based on the spreads that this study has measured.", "small"),
             bullets("outlook-said", found.sentences),
             figure("power", power),
         ),

@@ -10,7 +10,7 @@ from typing import Any
 
 from scantrial.analysis.metrics import Metric
 from scantrial.analysis.summary import SeedSummary
-from scantrial.analysis.wording import metric_difference, metric_number
+from scantrial.analysis.verdict_words import metric_difference, metric_number
 from scantrial.core import format as fmt
 from scantrial.figures.figure import Figure
 from scantrial.report.document import (
@@ -142,18 +142,17 @@ def summary_cell(metric: Metric, summary: SeedSummary | None, *, strong: bool = 
     shown = number(metric_number(metric, summary.mean), summary.mean)
     if summary.n == 1:
         return replace(shown, strong=strong)
-    ends = (metric_number(metric, end) for end in (summary.minimum, summary.maximum))
     return replace(
         shown,
         aside=f"± {metric_number(metric, summary.sd)}",
-        below=(" to ".join(ends),),
+        below=(fmt.interval(metric_number(metric, summary.minimum), metric_number(metric, summary.maximum)),),
         strong=strong,
     )
 
 
 def span(metric: Metric, low: float, high: float) -> str:
     """Show an interval of a difference."""
-    return f"{metric_difference(metric, low, fine=True)} to {metric_difference(metric, high, fine=True)}"
+    return fmt.interval(metric_difference(metric, low, fine=True), metric_difference(metric, high, fine=True))
 
 
 def blocks(*parts: Iterable[Block]) -> tuple[Block, ...]:

@@ -11,13 +11,15 @@ from scantrial.report.sections.parts import blocks, left, right, settings, table
 
 
 def again(view: ReportView) -> Section:
-    """Tell how to repeat the study, and what it ran on."""
+    """Say how to repeat the study, and what it ran on."""
     how = text(
         "Save the study file below as ",
         Code("study.yaml"),
-        "; relative paths in it start from the folder where it lies. The same file, scans, versions and threads give "
+        "; relative paths in it start from its folder. The same file, scans, versions and threads give "
         "the same numbers on the same machine",
-        ", as far as classes of the user's own draw from PyTorch's generators alone." if has_own(view.arms) else ".",
+        ", provided that custom classes draw random numbers from PyTorch's generators only."
+        if has_own(view.arms)
+        else ".",
     )
     commands = "scantrial run study.yaml --out again\nscantrial report again"
     file = CodeBlock(id="study-file-text", content=view.study_text, language="yaml")
@@ -27,7 +29,7 @@ def again(view: ReportView) -> Section:
         title="Run it again",
         blocks=blocks(
             [Paragraph(id="again-how", content=how), CodeBlock(id="again-commands", content=commands, language="sh")],
-            [Details(id="study-file", summary="The study file, every default spelled out", blocks=(file,))],
+            [Details(id="study-file", summary="The study file with all defaults", blocks=(file,))],
             _versions(view),
             [Details(id="environment", summary="Environment", blocks=environment)] if environment else [],
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.wording import metric_heading
+from scantrial.analysis.verdict_words import metric_heading
 from scantrial.core import format as fmt
 from scantrial.core.format import SPLIT_WORDS
 from scantrial.core.records import Split

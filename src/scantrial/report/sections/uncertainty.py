@@ -1,4 +1,4 @@
-"""What the uncertainty of each comparison is due to: seeds, cases, or both together."""
+"""The sources of each comparison's uncertainty: seeds, cases, or both together."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from scantrial.report.document import FigureBlock, Section
 
 
 def uncertainty(variance: Figure | None) -> Section | None:
-    """Show the parts of each comparison's variance; none where there are not two seeds to tell them by."""
+    """Show the parts of each comparison's variance; none without two seeds in common."""
     if variance is None:
         return None
     shown = (FigureBlock(id="variance", figure=variance),)
-    return Section(id="uncertainty", title="What the uncertainty is due to", short="Uncertainty", blocks=shown)
+    return Section(id="uncertainty", title="Sources of uncertainty", short="Uncertainty", blocks=shown)

@@ -56,8 +56,8 @@ def _verdicts(view: ReportView, primary: Comparison, forest: Figure | None) -> t
 def _table(name: str, compared: Comparison, caption: str) -> Table:
     metric, n = METRICS[compared.metric], len(compared.comparisons)
     unit = ", in points" if metric.unit == "proportion" else ""
-    p = f"corrected for {n} comparisons" if n > 1 else "of one comparison"
-    level = f"{fmt.percent(compared.level)} interval"
+    p = f"corrected for {n} comparisons" if n > 1 else "for one comparison"
+    level = f"{fmt.percent(compared.level)} CI"
     return table(
         name,
         f"{caption}{unit}. p is {p}.",
@@ -106,7 +106,7 @@ def _leaks(view: ReportView) -> tuple[Section, ...]:
     if not said:
         return ()
     inside = blocks(paragraph("leaks-what", said[0]), bullets("leaks-list", said[1:]))
-    return (Section(id="leaks", title="With and without what stands in two splits", blocks=inside),)
+    return (Section(id="leaks", title="With and without cases in two splits", blocks=inside),)
 
 
 def _losses(view: ReportView) -> tuple[Section, ...]:
@@ -129,8 +129,8 @@ def _secondary(view: ReportView, primary: Comparison) -> tuple[Details, ...]:
     ]
     inside = table(
         "secondary-table",
-        f"Secondary metrics: differences with {fmt.percent(primary.level)} intervals. They explore; nothing is "
-        "decided by them.",
+        f"Secondary metrics: differences with {fmt.percent(primary.level)} CI. They are exploratory: no "
+        "verdict follows from them.",
         [*left("Comparison", "Metric"), *right("Difference", "Interval")],
         rows,
     )

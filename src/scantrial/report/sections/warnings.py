@@ -1,4 +1,4 @@
-"""What stands before everything else: what went wrong, and what makes the answer weaker than it looks."""
+"""The notes before everything else: what went wrong, and what weakens the answer."""
 
 from __future__ import annotations
 

@@ -13,11 +13,11 @@ from scantrial.report.sections.parts import blocks, gallery, left, number, parag
 
 
 def worst(view: ReportView, thumbnails: Mapping[int, bytes]) -> Section:
-    """Show the worst cases, each with its picture and what every arm said of it."""
+    """Show the worst cases, each with its picture and the predictions of every arm."""
     if not view.worst:
         nothing = paragraph("worst-none", "There are no test predictions.")
         return Section(id="worst", title="Worst cases", blocks=nothing)
-    look = "They are worth a look: is the label right, is the picture whole?"
+    look = "Check them: is the label right, is the picture intact?"
     said = paragraph("worst-said", [study_prose.worst_heading(view), look])
     return Section(
         id="worst", title="Worst cases", blocks=blocks(said, [_case(case, thumbnails) for case in view.worst])
@@ -30,7 +30,7 @@ def _case(case: WorstCase, thumbnails: Mapping[int, bytes]) -> Section:
     whose = f" · patient {case.patient}" if case.patient else ""
     said = (
         f"{case.source}{whose}. Mean probability of {case.true_class} over all runs: "
-        f"{fmt.proportion(case.mean_p_true)}\u00a0%. Decided rightly by {case.n_right} of "
+        f"{fmt.percent(case.mean_p_true, 1)}. Classified correctly by {case.n_right} of "
         f"{fmt.counted(case.n_runs, 'run')}."
     )
     return Section(

@@ -10,7 +10,7 @@
   // ------------------------------------------------------------------ the rows behind a figure
 
   const read = {
-    number: (text) => (text === "–" ? null : Number(text)),
+    number: (text) => (text === "–" ? null : Number(text.replaceAll("−", "-"))),
     flag: (text) => text === "yes",
     text: (text) => (text === "–" ? null : text),
   };

@@ -12,14 +12,14 @@ import pytest
 from curve_examples import BCE, CLEAR, FOUND, N_EPOCHS, T, good, overfit, stuck
 from scantrial.analysis.diagnosis.checks import CHECKS, LABELS
 from scantrial.analysis.diagnosis.curve import LearningCurve, curves_of, guessing_of
-from scantrial.analysis.diagnosis.diagnose import diagnose, diagnose_arm
-from scantrial.analysis.diagnosis.words import (
+from scantrial.analysis.diagnosis.curve_words import (
     SENTENCES,
     arm_paragraph,
     caveats,
     curve_sentence,
     factor_paragraph,
 )
+from scantrial.analysis.diagnosis.diagnose import diagnose, diagnose_arm
 from scantrial.core.errors import InputError, ShapeError
 from scantrial.core.records import EpochRecord
 
@@ -68,9 +68,9 @@ def test_guessing_costs_the_entropy_of_the_shares(loss, counts, expected, floor)
 @pytest.mark.parametrize(
     ("loss", "reason"),
     [
-        ({"name": "ce", "label_smoothing": 0.1}, "the loss is label-smoothed: what guessing costs"),
-        ({"name": "bce", "class_weights": "balanced"}, "the loss is class-weighted: what guessing costs"),
-        ({"name": "ce", "focal_gamma": 2.0, "label_smoothing": 0.1}, "the loss is label-smoothed and focal: what"),
+        ({"name": "ce", "label_smoothing": 0.1}, "the loss is label-smoothed, so the loss of guessing"),
+        ({"name": "bce", "class_weights": "balanced"}, "the loss is class-weighted, so the loss of guessing"),
+        ({"name": "ce", "focal_gamma": 2.0, "label_smoothing": 0.1}, "the loss is label-smoothed and focal, so"),
         (None, "the loss is not known"),
     ],
 )
@@ -196,7 +196,9 @@ def test_a_few_epochs_are_too_few(n):
     found = diagnose_arm({0: [good(**cut, lr=None, dead_units=None)]})
     assert found[0].runs[0].primary is None
     assert found[0].runs[0].findings["LC003"].reason == f"{n} epochs; this needs at least 5"
-    assert arm_paragraph(found)[0] == f"No clear pattern: {n} epochs are too few to judge a curve; it takes 5."
+    assert (
+        arm_paragraph(found)[0] == f"No clear pattern: {n} epochs are too few to judge a curve; at least 5 are needed."
+    )
 
 
 @pytest.mark.parametrize(
@@ -292,22 +294,22 @@ def test_overfitting_says_onset_rise_best_epoch_and_what_became_of_accuracy():
         "accuracy_end": 0.897,
     }
     assert curve_sentence("LC003", [numbers]) == (
-        "From epoch 13 on, training loss kept falling (from 0.098 to 0.011) while validation loss rose by 35.4\u00a0%: the "
-        "network was memorising. Best epoch: 12. Validation accuracy held (from 88.2\u00a0% to 89.7\u00a0%): what grew is "
-        "over-confidence."
+        "From epoch 13 on, training loss kept falling (from 0.098 to 0.011) while validation loss rose by 35.4 %: the "
+        "network was memorising. Best epoch: 12. Validation accuracy did not clearly fall (from 88.2 % to 89.7 %): the "
+        "network became over-confident."
     )
     fell = {**numbers, "onset": 9, "best_epoch": 8, "kind": "loss and accuracy", "accuracy_end": 0.8}
     both = curve_sentence("LC003", [numbers, fell])
     assert both.startswith("From epoch 11 (9 to 13) on")
-    assert "held in 1 of these 2 runs (from" in both
-    assert both.endswith("Validation accuracy fell as well in 1 of these 2 runs, from 88.2\u00a0% to 80.0\u00a0%.")
+    assert "did not clearly fall in 1 of these 2 runs (from" in both
+    assert both.endswith("Validation accuracy fell as well in 1 of these 2 runs, from 88.2 % to 80.0 %.")
 
 
 def test_a_loss_that_is_no_number_and_one_that_is_too_large_are_said_apart():
     """Divergence is said by what was seen."""
     numbers = diagnose(good(val_loss=np.where(T < 9, 0.5, np.nan))).findings["LC001"].numbers
     assert curve_sentence("LC001", [numbers]) == (
-        "Training blew up at epoch 9: the loss was no longer finite, or above 1000. Lower the learning rate."
+        "Training diverged at epoch 9: the loss was no longer finite, or above 1000. Lower the learning rate."
     )
     mixed = curve_sentence("LC001", [numbers, diagnose(FOUND["LC001"]()).findings["LC001"].numbers])
     assert "times its smallest value and above the 0.693 of guessing" in mixed
@@ -317,8 +319,8 @@ def test_each_sign_of_a_rate_that_is_too_high_is_said():
     """Overshoot, leaps and divergence stand with their numbers; without a recorded rate none is named."""
     leaps = diagnose(good(train_loss=0.3 + 0.06 * (-1.0) ** T, lr=None)).findings["LC012"].numbers
     assert curve_sentence("LC012", [leaps]) == (
-        "The learning rate looks too high: training loss leaps up (by more than 5\u00a0% of guessing) in 20 of 40 epochs. "
-        "Try a smaller one."
+        "The learning rate looks too high: training loss rises sharply (by more than 5 % of the loss of guessing) in "
+        "20 of 40 epochs. Try a smaller one."
     )
     diverged = diagnose(FOUND["LC001"]()).findings["LC012"].numbers
     assert "training diverged" in curve_sentence("LC012", [diverged])
@@ -349,7 +351,7 @@ def test_caveats_are_said_where_they_apply_and_only_there():
     """Moving training numbers, and a rise that may fall again."""
     assert caveats(diagnose_arm({0: [good()]})) == []
     said = caveats(diagnose_arm({0: [replace(overfit(), train_measured=False)]}))
-    assert [line.split()[0] for line in said] == ["Training", "A"]
+    assert [line.split()[0] for line in said] == ["Training", "After"]
 
 
 def test_without_a_standard_error_or_a_finite_loss_the_best_epoch_says_less():
@@ -366,7 +368,7 @@ def test_no_pattern_is_said_with_the_numbers_that_no_rule_took():
     found = diagnose_arm({0: [curve]})
     assert found[0].runs[0].primary is None
     assert arm_paragraph(found)[0].startswith(
-        "No clear pattern: no rule of the list holds. Validation loss changes by \u22129.6\u00a0% over the last 8 epochs (p ="
+        "No clear pattern: none of the rules applies. Validation loss changes by \u22129.6 % over the last 8 epochs (p ="
     )
 
 
@@ -379,7 +381,7 @@ def test_a_factor_of_numbers_is_told_in_their_order_and_its_direction_is_said():
         "overfit (1 of 1)."
     )
     assert said[1].startswith("The best epoch (smoothed validation loss) falls with every level: 38, ")
-    assert any("does not go one way" in line or "rises with every level" in line for line in said[2:])
+    assert any("does not change in one direction" in line or "rises with every level" in line for line in said[2:])
 
 
 def test_a_factor_of_names_has_no_direction():

@@ -15,7 +15,7 @@ from scantrial.core.errors import StudyConflictError
 from scantrial.recipe.spec import Recipe
 from scantrial.study.changes import changed_keys, describe_change
 from scantrial.study.identity import Identities
-from scantrial.study.plan import study_to_plan
+from scantrial.study.to_plan import study_to_plan
 
 
 def steps(trial: Trial) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from tests.unit.study.trial import Trial
 
 from scantrial.core import machine
 from scantrial.store.folder import RunKey
-from scantrial.study import execute, workers
-from scantrial.study.execute import Hooks, Outcome, run_study
+from scantrial.study import trial as trial_module
+from scantrial.study import worker_count
 from scantrial.study.executor import local_executor
 from scantrial.study.schedule import longest_first, makespan
-from scantrial.study.workers import candidates
+from scantrial.study.trial import Hooks, Outcome, run_study
+from scantrial.study.worker_count import candidates
 
 LONG = "recipe.epochs=900"
 SLOW_ALONE = {"pace/base/2": "0.1", "pace/base/1": "0.06", "pace/loss-ce/2": "0.1", "pace/loss-ce/1": "0.06"}
@@ -29,13 +30,13 @@ def _two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def set_cores(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
     """Let this process have so many cores."""
-    for module in (execute, workers):
+    for module in (trial_module, worker_count):
         monkeypatch.setattr(module, "n_cores", lambda: n)
 
 
 def set_memory(monkeypatch: pytest.MonkeyPatch, n_bytes: int | None) -> None:
     """Let so much memory be free."""
-    monkeypatch.setattr(workers, "available_memory", lambda: n_bytes)
+    monkeypatch.setattr(worker_count, "available_memory", lambda: n_bytes)
 
 
 def run_auto(trial: Trial, *sets: str, **how: Any) -> Outcome:
@@ -246,7 +247,7 @@ def test_seconds_of_finished_runs_tell_the_order(trial: Trial):
         path.write_text(path.read_text().replace('"times": {}', f'"times": {{"train_s": {seconds}}}'))
     started: list[str] = []
     hooks = Hooks(watch=lambda event, clock: started.append(str(event.key)) if event.kind == "started" else None)
-    execution = execute.Execution(
+    execution = trial_module.Execution(
         engine="fake_engine:train",
         engine_reason="a test",
         prepare="fake_engine:prepare",

@@ -23,7 +23,7 @@ from scantrial.train.scans import put_on_device
 
 
 class BatchScores(NamedTuple):
-    """What a network says of n scans.
+    """The scores of a network on n scans.
 
     Parameters
     ----------
@@ -65,14 +65,14 @@ class Predictor:
         InputError
             If the pixel type differs from that in training.
         ShapeError
-            If size or channels do.
+            If size or channels differ.
         """
         self.preprocessing.check(images)
         if images.shape[1:3] != self.image_shape[1:]:
             raise ShapeError(
                 f"images of {images.shape[1]}x{images.shape[2]} pixels",
                 expected=f"{self.image_shape[1]}x{self.image_shape[2]}, as in training",
-                do="bring them to this size in the way that the training scans were",
+                do="resize them in the same way as the training scans",
             )
         if len(images) == 0:
             empty = np.empty((0, self.head.n_outputs), dtype=np.float32)
@@ -83,7 +83,7 @@ class Predictor:
 
 
 def load_predictor(facts: RunFacts, weights: Mapping[str, NDArray[Any]], *, device: str = "cpu") -> Predictor:
-    """Put a trained network together again from what its run left.
+    """Rebuild a trained network from the files of its run.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def load_predictor(facts: RunFacts, weights: Mapping[str, NDArray[Any]], *, devi
     InputError
         If the weights are not those of the recipe's network (none were kept, or another run's).
     TrainingError
-        If the network is a class of the user's own that cannot be imported.
+        If the network is a custom class that cannot be imported.
     """
     recipe = stored_recipe(facts)
     head = make_head(recipe.loss, n_classes=len(facts.class_names))
@@ -119,7 +119,7 @@ def load_weights(network: nn.Module, weights: Mapping[str, NDArray[Any]]) -> Non
     Raises
     ------
     InputError
-        If names or shapes do not agree.
+        If names or shapes differ.
     """
     try:
         network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})

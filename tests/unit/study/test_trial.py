@@ -17,19 +17,19 @@ from tests.unit.study.trial import TEXT, Trial
 from scantrial.core.errors import StudyConflictError
 from scantrial.core.machine import n_cores
 from scantrial.store.folder import RunKey
-from scantrial.study import execute
-from scantrial.study.execute import Clock
+from scantrial.study import trial as trial_module
 from scantrial.study.pool import Event
+from scantrial.study.trial import Clock
 
 A, B = RunKey("a", 0), RunKey("b", 0)
 
 
 class Time:
-    """A clock on the wall that a test sets; it stands in for the module `time` in `scantrial.study.execute`."""
+    """A clock on the wall that a test sets; it stands in for the module `time` in `scantrial.study.trial`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
-        monkeypatch.setattr(execute, "time", SimpleNamespace(monotonic=lambda: self.now, time=time.time))
+        monkeypatch.setattr(trial_module, "time", SimpleNamespace(monotonic=lambda: self.now, time=time.time))
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ class TestEnvironment:
 
     def test_cores_are_shared_among_the_workers(self, trial: Trial, monkeypatch):
         """Where nobody says how many threads; at least one each."""
-        monkeypatch.setattr(execute, "n_cores", lambda: 6)
+        monkeypatch.setattr(trial_module, "n_cores", lambda: 6)
         trial.run(trial.study("factors={}", seeds=1), workers=4)
         assert trial.folder.environment()["threads"] == 1
         assert trial.folder.environment()["n_cores"] == 6

@@ -21,18 +21,19 @@ from scantrial.analysis.diagnosis.thresholds import (
     TAIL_LEAST,
     TRAIN_RISE,
 )
+from scantrial.core.format import minus, percent, proportion
 
 Numbers = Mapping[str, Any]
 
 
 def as_percent(value: float) -> str:
     """Show a proportion in per cent."""
-    return f"{100 * value:.1f}\u00a0%"
+    return percent(value, 1)
 
 
 def points(value: float) -> str:
     """Show a difference of proportions in points."""
-    return f"{100 * value:.1f}"
+    return proportion(value)
 
 
 def _loss(value: float) -> str:
@@ -44,11 +45,11 @@ def _whole(value: float) -> str:
 
 
 def _change(value: float) -> str:
-    return f"{value:+.1f}\u00a0%".replace("-", "\u2212")
+    return minus(f"{value:+.1f} %")
 
 
 def _size(value: float) -> str:
-    return f"{abs(value):.1f}\u00a0%"
+    return f"{abs(value):.1f} %"
 
 
 def spread(found: Sequence[Numbers], name: str, show: Callable[[float], str]) -> str:
@@ -62,7 +63,7 @@ def spread(found: Sequence[Numbers], name: str, show: Callable[[float], str]) ->
 
 
 def _diverged(found: Sequence[Numbers]) -> str:
-    when = f"Training blew up at epoch {spread(found, 'epoch', _whole)}"
+    when = f"Training diverged at epoch {spread(found, 'epoch', _whole)}"
     if all(numbers["kind"] == "no finite loss" for numbers in found):
         return f"{when}: the loss was no longer finite, or above {LOSS_LIMIT.value:g}. Lower the learning rate."
     worse = [numbers for numbers in found if numbers["kind"] == "worse than guessing"]
@@ -82,8 +83,8 @@ def _stuck(found: Sequence[Numbers]) -> str:
         f"The network never did better than guessing the commonest class: validation accuracy ends at "
         f"{spread(found, 'val_accuracy', as_percent)}, guessing gives "
         f"{spread(found, 'chance_accuracy', as_percent)} (up to {spread(found, 'chance_bound', as_percent)} by "
-        f"chance); training loss never fell below "
-        f"{spread(found, 'train_loss', _loss)}, guessing costs {spread(found, 'guessing_loss', _loss)}."
+        f"chance); training loss never fell below {spread(found, 'train_loss', _loss)}, the loss of guessing is "
+        f"{spread(found, 'guessing_loss', _loss)}."
     )
 
 
@@ -108,8 +109,8 @@ def _with_accuracy(alone: Sequence[Numbers], along: Sequence[Numbers]) -> list[s
     said = []
     if alone:
         said.append(
-            f"Validation accuracy held{of(alone)} (from {spread(alone, 'accuracy_best', as_percent)} to "
-            f"{spread(alone, 'accuracy_end', as_percent)}): what grew is over-confidence."
+            f"Validation accuracy did not clearly fall{of(alone)} (from {spread(alone, 'accuracy_best', as_percent)} "
+            f"to {spread(alone, 'accuracy_end', as_percent)}): the network became over-confident."
         )
     if along:
         said.append(
@@ -130,14 +131,14 @@ def _oscillating(found: Sequence[Numbers]) -> str:
     return (
         f"Validation accuracy jumps by {spread(found, 'median_swing', points)} points between epochs "
         f"({spread(found, 'n_swings', _whole)} swings of at least {spread(found, 'least_swing', points)} points in "
-        f"{spread(found, 'n_epochs', _whole)} epochs); a single epoch's number is luck."
+        f"{spread(found, 'n_epochs', _whole)} epochs); the accuracy of a single epoch depends on chance."
     )
 
 
 def _underfit(found: Sequence[Numbers]) -> str:
     return (
         f"Even on its training cases the network is far from fitting: training loss ends at "
-        f"{spread(found, 'train_loss', _loss)}, guessing costs {spread(found, 'guessing_loss', _loss)}."
+        f"{spread(found, 'train_loss', _loss)}, the loss of guessing is {spread(found, 'guessing_loss', _loss)}."
     )
 
 
@@ -152,7 +153,7 @@ def _converged(found: Sequence[Numbers]) -> str:
     return (
         f"Over the last {spread(found, 'n_tail', _whole)} epochs neither loss shows a trend (training "
         f"{spread(found, 'train_change', _change)}, validation {spread(found, 'val_change', _change)}): more epochs "
-        "will hardly help as set up."
+        "with this setup will hardly help."
     )
 
 
@@ -164,7 +165,7 @@ def _plateau(found: Sequence[Numbers]) -> str:
     )
 
 
-# ---------------------------------------------------------------------- beside the labels
+# ---------------------------------------------------------------------- in addition to the labels
 
 
 def _spike(found: Sequence[Numbers]) -> str:
@@ -173,15 +174,15 @@ def _spike(found: Sequence[Numbers]) -> str:
     where = "an isolated spike" if len(epochs) == 1 else "isolated spikes"
     return (
         f"Validation loss has {where} at epoch {', '.join(map(str, epochs))} (up to {_loss(highest)} above its "
-        f"neighbours), back within {SPIKE_EPOCHS.value:g} epochs."
+        f"neighbours) and returns within {SPIKE_EPOCHS.value:g} epochs."
     )
 
 
 def _floor(found: Sequence[Numbers]) -> str:
     return (
-        f"Training loss flattens at {spread(found, 'train_loss', _loss)}, which is what perfect outputs cost "
-        f"({spread(found, 'floor', _loss)}) when softmax or sigmoid is applied once before a loss that applies it "
-        "itself. Look for an activation after the last layer."
+        f"Training loss flattens at {spread(found, 'train_loss', _loss)}. Perfect outputs have this loss "
+        f"({spread(found, 'floor', _loss)}) if softmax or sigmoid is applied before a loss that applies it itself. "
+        "Look for an activation after the last layer."
     )
 
 
@@ -196,7 +197,7 @@ def _rate(found: Sequence[Numbers]) -> str:
         )
     if leaps:
         signs.append(
-            f"training loss leaps up (by more than {100 * TRAIN_RISE.value:g}\u00a0% of guessing) in "
+            f"training loss rises sharply (by more than {percent(TRAIN_RISE.value)} of the loss of guessing) in "
             f"{spread(leaps, 'n_rises', _whole)} of {spread(leaps, 'n_epochs', _whole)} epochs"
         )
     if any(numbers["diverged"] for numbers in found):
@@ -207,7 +208,7 @@ def _rate(found: Sequence[Numbers]) -> str:
 
 def _dead(found: Sequence[Numbers]) -> str:
     return (
-        f"{spread(found, 'last', as_percent)} of the hidden units give every validation case the same answer at "
+        f"{spread(found, 'last', as_percent)} of the hidden units give the same output for every validation case at "
         f"the end ({spread(found, 'first', as_percent)} after the first epoch): they are dead."
     )
 
@@ -216,10 +217,10 @@ def _still(found: Sequence[Numbers]) -> str:
     names = sorted({str(numbers["schedule"]) for numbers in found})
     why = ""
     if "cosine-stepped-per-epoch" in names:
-        why = " Its cosine counts batches and is stepped once an epoch, so that it stops near its start."
+        why = " Its cosine counts batches but is stepped once per epoch, so it stays near its start."
     return (
-        f"The schedule ({', '.join(names)}) moves the learning rate by {spread(found, 'range', _fine)} over "
-        f"{spread(found, 'n_epochs', _whole)} epochs: in effect it is constant.{why}"
+        f"The schedule ({', '.join(names)}) changes the learning rate by {spread(found, 'range', _fine)} over "
+        f"{spread(found, 'n_epochs', _whole)} epochs: the rate is practically constant.{why}"
     )
 
 
@@ -228,14 +229,14 @@ def _p(value: float) -> str:
 
 
 def _fine(value: float) -> str:
-    return f"{100 * value:.2g}\u00a0%"
+    return f"{100 * value:.2g} %"
 
 
 def _kept(found: Sequence[Numbers]) -> str:
     parts = [f"{numbers['chosen_epoch']} (range {numbers['range'][0]} to {numbers['range'][1]})" for numbers in found]
     return (
-        "The epoch whose weights were kept lies outside those that validation loss cannot tell from the best: "
-        f"{', '.join(parts)}."
+        "The epoch whose weights were kept is outside the epochs whose validation loss is within one standard error of "
+        f"the best: {', '.join(parts)}."
     )
 
 
@@ -268,7 +269,7 @@ def curve_sentence(code: str, found: Sequence[Numbers]) -> str:
 
 
 def round_paragraph(diagnosis: RoundDiagnosis) -> list[str]:
-    """Say what one round of an arm's runs shows: labels with their counts, what stands beside them, the best epoch."""
+    """Say what one round of an arm's runs shows: labels with their counts, other findings, the best epoch."""
     said = [_primary(diagnosis, code) for code in diagnosis.counts]
     beside = dict.fromkeys(finding.code for run in diagnosis.runs.values() for finding in run.beside)
     for code in (code for code in CHECKS if code in beside):
@@ -290,10 +291,10 @@ def _primary(diagnosis: RoundDiagnosis, code: str | None) -> str:
 def _no_pattern(runs: Sequence[Diagnosis]) -> str:
     short = [run.last_epoch - run.first_epoch + 1 for run in runs]
     if min(short) < TAIL_LEAST.value:
-        return f"{min(short)} epochs are too few to judge a curve; it takes {TAIL_LEAST.value:g}."
+        return f"{min(short)} epochs are too few to judge a curve; at least {TAIL_LEAST.value:g} are needed."
     trends = [run.findings["LC007"].numbers for run in runs]
     return (
-        f"no rule of the list holds. Validation loss changes by {spread(trends, 'val_change', _change)} over the last "
+        f"none of the rules applies. Validation loss changes by {spread(trends, 'val_change', _change)} over the last "
         f"{spread(trends, 'n_tail', _whole)} epochs (p = {spread(trends, 'val_p', _p)})."
     )
 
@@ -303,8 +304,8 @@ def _best_epoch(runs: Sequence[Diagnosis]) -> list[str]:
     if not best:
         return []
     said = (
-        f"Validation loss is smallest at epoch {spread(best, 'raw', _whole)}, when smoothed at "
-        f"{spread(best, 'smoothed', _whole)}"
+        f"Validation loss is smallest at epoch {spread(best, 'raw', _whole)}, smoothed validation loss at "
+        f"epoch {spread(best, 'smoothed', _whole)}"
     )
     near = [run.best.one_error for run in runs if run.best.one_error is not None]
     if not near:
@@ -332,15 +333,13 @@ def caveats(rounds: Sequence[RoundDiagnosis]) -> list[str]:
     said = []
     if any(not run.train_measured for run in runs):
         said.append(
-            "Training numbers are means over an epoch while the weights moved, with dropout where there is any: they "
+            "Training numbers are means over an epoch while the weights changed, with any dropout switched on: they "
             "lag behind the validation numbers. With train_eval: true they are measured again at the end of each epoch."
         )
     if any(run.primary == "LC003" for run in runs):
-        said.append(
-            "A rise of validation loss need not be the end: it may fall again with many more epochs (Nakkiran 2020)."
-        )
+        said.append("After a rise, validation loss may fall again with many more epochs (Nakkiran 2020).")
     if any(part.round > 1 for part in rounds):
-        said.append("Each round is judged by itself: a fresh optimiser and schedule begin the curve anew.")
+        said.append("Each round is judged by itself, because it starts with a new optimiser and schedule.")
     reasons = {
         finding.reason
         for run in runs
@@ -355,10 +354,10 @@ def caveats(rounds: Sequence[RoundDiagnosis]) -> list[str]:
 
 
 def factor_paragraph(factor: str, levels: Sequence[tuple[Any, RoundDiagnosis]]) -> list[str]:
-    """Say how the curves go along with a factor: one round of each of its levels, in their order.
+    """Say how the curves change with a factor: one round of each of its levels, in their order.
 
-    Levels that are numbers are put in order, and of a quantity that only rises or only falls with them it is said so.
-    The paragraph describes the runs; whether levels differ beyond chance is not asked here.
+    Levels that are numbers are sorted, and the text says if a quantity only rises or only falls with them.
+    The paragraph describes the runs; it does not test whether levels differ beyond chance.
     """
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value, _ in levels)
     ordered = sorted(levels, key=lambda level: level[0]) if numeric else list(levels)
@@ -403,4 +402,4 @@ def _direction(values: Sequence[float]) -> str:
         return " rises with every level"
     if all(step < 0 for step in steps):
         return " falls with every level"
-    return " does not go one way"
+    return " does not change in one direction"

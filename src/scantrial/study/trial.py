@@ -28,14 +28,14 @@ from scantrial.study.costs import seen_epoch_s
 from scantrial.study.executor import Executor, MakeExecutor
 from scantrial.study.file import study_to_yaml
 from scantrial.study.fits import refuse_what_does_not_fit
-from scantrial.study.plan import import_paths, study_to_plan
 from scantrial.study.pool import Event, Pool
 from scantrial.study.record import cases_table, check_same_scans, data_record, holds_same_scans
 from scantrial.study.reuse import Offers, find_offers, open_sources
 from scantrial.study.schedule import longest_first, run_costs
 from scantrial.study.study import Study
+from scantrial.study.to_plan import import_paths, study_to_plan
 from scantrial.study.worker import WorkerSetup
-from scantrial.study.workers import Probe, WorkerChoice, fixed_choice, measured_choice
+from scantrial.study.worker_count import Probe, WorkerChoice, fixed_choice, measured_choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from scantrial.train.schedules import learning_rate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingStep:
-    """One step of training. What is drawn for a case by `seed`, `epoch` and its number is the same in every arm.
+    """One step of training. Draws for a case depend only on `seed`, `epoch` and its number: they are equal in all arms.
 
     Parameters
     ----------
@@ -82,8 +82,8 @@ def epoch_order(seed: int, epoch: int, n_cases: int) -> NDArray[np.int64]:
 def batch_bounds(n_cases: int, batch_size: int) -> tuple[tuple[int, int], ...]:
     """Return (start, stop) of each batch of an epoch.
 
-    The last batch holds what is left; if that is a single case, it joins the batch before it, since the deviation
-    within a batch of one, which batch normalisation divides by, does not exist.
+    The last batch holds the rest; a single case joins the batch before it, because batch normalisation divides by the
+    standard deviation within a batch, which one case does not have.
 
     >>> batch_bounds(65, 32)
     ((0, 32), (32, 65))

@@ -8,7 +8,7 @@ from scantrial.analysis.estimates import Estimates
 from scantrial.analysis.metrics import METRICS, Metric
 from scantrial.analysis.mrmc import ContrastResult
 from scantrial.analysis.verdicts import Evidence, Verdict
-from scantrial.core.format import NONE, decimal, proportion
+from scantrial.core.format import NONE, decimal, minus, percent, proportion, signed
 
 
 def metric_number(metric: Metric, value: float | None, *, fine: bool = False) -> str:
@@ -25,15 +25,14 @@ def metric_heading(metric: Metric) -> str:
 
 def metric_difference(metric: Metric, value: float | None, *, fine: bool = False) -> str:
     """Show a difference of a metric: points for a proportion, with its sign."""
-    if value is None or not math.isfinite(value):
+    if value is None:
         return NONE
     scale, digits = (100, 2 if fine else 1) if metric.unit == "proportion" else (1, 4 if fine else 3)
-    text = f"{scale * value:+.{digits}f}"
-    return text.replace("-", "−") if float(text) else text.lstrip("+-")
+    return signed(scale * value, digits)
 
 
 def amount(metric: str, value: float, *, spread: float) -> str:
-    """Return a difference in words: points for proportions, else the metric's own unit; digits as `spread` carries."""
+    """Return a difference in words: points for proportions, else the metric's own unit; `spread` sets the digits."""
     if METRICS[metric].unit == "proportion":
         return _points(_rounded(100 * value, 100 * spread))
     return _rounded(value, spread)
@@ -51,7 +50,7 @@ def at_least(metric: str, value: float) -> str:
 
 
 def _points(number: str) -> str:
-    return f"{number} {'point' if number in ('1', '-1') else 'points'}"
+    return f"{number} {'point' if number in ('1', '−1') else 'points'}"
 
 
 def interval(metric: str, low: float, high: float) -> str:
@@ -62,12 +61,12 @@ def interval(metric: str, low: float, high: float) -> str:
 
 
 def _rounded(value: float, spread: float) -> str:
-    """Round to two significant digits of the spread, so that no digit is shown that is not carried."""
+    """Round to two significant digits of the spread, so that no digit is shown that the spread makes random."""
     if not math.isfinite(spread) or spread <= 0:
-        return f"{value:.3g}"
+        return minus(f"{value:.3g}")
     digits = max(0, 1 - math.floor(math.log10(spread)))
     text = f"{value:.{min(digits, 6)}f}"
-    return text.removeprefix("-") if float(text) == 0 else text
+    return text.removeprefix("-") if float(text) == 0 else minus(text)
 
 
 def counting(result: ContrastResult, estimates: Estimates) -> str:
@@ -76,9 +75,10 @@ def counting(result: ContrastResult, estimates: Estimates) -> str:
     if estimates.n_patients is not None:
         cases += f" of {estimates.n_patients_used} patients"
     if result.n_seeds == 1:
-        return f"for these trained networks on {cases}; another training may differ"
-    seeds = f"{result.n_seeds} {'seeds' if result.pairing == 'paired' else 'seeds an arm at least, not paired'}"
-    return f"counting both the luck of training ({seeds}) and the limited test set ({cases})"
+        return f"for these trained networks on {cases}; networks trained with other seeds may differ"
+    n = result.n_seeds
+    seeds = f"{n} seeds" if result.pairing == "paired" else f"at least {n} seeds in each arm, not paired"
+    return f"counting both seed-to-seed variation ({seeds}) and the limited test set ({cases})"
 
 
 def verdict_sentence(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
@@ -87,9 +87,9 @@ def verdict_sentence(result: ContrastResult, found: Evidence, verdict: Verdict, 
     if result.identical and verdict.label != "not enough to judge":
         text += " They are identical on this metric at every seed."
     if verdict.within_margin:
-        text += f" It is so by less than the margin of {_margin(result, verdict)}."
+        text += f" The difference is smaller than the margin of {_margin(result, verdict)}."
     if verdict.provisional and verdict.label not in ("not enough to judge", "inconclusive"):
-        text += f" Provisional: {result.n_seeds} seeds are few."
+        text += f" Provisional: with only {result.n_seeds} seeds the verdict may still change."
     return text
 
 
@@ -112,10 +112,10 @@ def _numbers(result: ContrastResult, found: Evidence, *, sign: int = 1, narrow: 
     metric = result.metric
     low, high = (found.equivalence_low, found.equivalence_high) if narrow else (found.low, found.high)
     low, high = (low, high) if sign > 0 else (-high, -low)
-    level = 100 * (1 - 2 * (1 - found.level)) if narrow else 100 * found.level
+    level = 1 - 2 * (1 - found.level) if narrow else found.level
     size = amount(metric, sign * found.effect, spread=(high - low) / 2)
     per = f" per {result.contrast.second}" if result.contrast.kind == "trend" else ""
-    return f"{size} of {_title(metric)}{per} ({level:.4g}% CI {interval(metric, low, high)})"
+    return f"{size} of {_title(metric)}{per} ({percent(level)} CI {interval(metric, low, high)})"
 
 
 def _title(metric: str) -> str:
@@ -124,7 +124,7 @@ def _title(metric: str) -> str:
 
 
 def _margin(result: ContrastResult, verdict: Verdict) -> str:
-    """Return the margin as it was declared: with two digits where they carry it, with all it has otherwise."""
+    """Return the margin as it was declared: with two digits where these are exact, otherwise with all its digits."""
     margin = verdict.margin or 0.0
     proportion = METRICS[result.metric].unit == "proportion"
     scaled = 100 * margin if proportion else margin
@@ -152,9 +152,9 @@ def _open(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: 
     first, second = sides(result)
     smallest = at_least(result.metric, verdict.smallest_margin)
     return (
-        f"It cannot be told whether {first} is better or worse than {second}: the difference is "
-        f"{_numbers(result, found)}, {counting(result, estimates)}. They would be equivalent for a margin above "
-        f"{smallest}."
+        f"It is unclear whether {first} is better or worse than {second}: the difference is "
+        f"{_numbers(result, found)}, {counting(result, estimates)}. With a margin above {smallest} they would be "
+        "equivalent."
     )
 
 

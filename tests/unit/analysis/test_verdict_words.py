@@ -11,11 +11,11 @@ from tests.unit.analysis.drawn import laid_down
 
 from scantrial.analysis.contrasts import difference, factorial_effects, linear_trend
 from scantrial.analysis.mrmc import analyse
+from scantrial.analysis.verdict_words import amount, at_least, interval, verdict_sentence
 from scantrial.analysis.verdicts import decide, evidence
-from scantrial.analysis.wording import amount, at_least, interval, verdict_sentence
 
 BASE = [0.70, 0.72, 0.71, 0.74, 0.73]
-COUNTED = "counting both the luck of training (5 seeds) and the limited test set (400 cases)"
+COUNTED = "counting both seed-to-seed variation (5 seeds) and the limited test set (400 cases)"
 
 
 def said(estimates, contrast, *, margin=None, pairing="auto"):
@@ -37,7 +37,7 @@ def test_better():
     """The difference, its interval, and what both count as random."""
     assert said(arms(0.03), B_A) == (
         "better",
-        f"b is better than a by 3.0 points of accuracy (95% CI 1.0 to 5.0), {COUNTED}.",
+        f"b is better than a by 3.0 points of accuracy (95 % CI 1.0 to 5.0), {COUNTED}.",
     )
 
 
@@ -45,7 +45,7 @@ def test_worse_is_told_with_a_positive_number():
     """Sign and interval are turned round."""
     assert said(arms(-0.03), B_A) == (
         "worse",
-        f"b is worse than a by 3.0 points of accuracy (95% CI 1.0 to 5.0), {COUNTED}.",
+        f"b is worse than a by 3.0 points of accuracy (95 % CI 1.0 to 5.0), {COUNTED}.",
     )
 
 
@@ -53,7 +53,7 @@ def test_a_higher_loss_is_worse():
     """Losses are turned round, and keep their own unit."""
     assert said(arms(0.03, metric="log_loss"), B_A) == (
         "worse",
-        f"b is worse than a by 0.030 of log loss (95% CI 0.010 to 0.050), {COUNTED}.",
+        f"b is worse than a by 0.030 of log loss (95 % CI 0.010 to 0.050), {COUNTED}.",
     )
 
 
@@ -63,15 +63,15 @@ def test_a_higher_loss_is_worse():
 )
 def test_metrics_keep_the_capitals_that_belong_to_them(metric, named):
     """Brier is a name and AUROC an abbreviation; log loss is neither."""
-    assert f" of {named} (95% CI " in said(arms(0.03, metric=metric), B_A)[1]
+    assert f" of {named} (95 % CI " in said(arms(0.03, metric=metric), B_A)[1]
 
 
 def test_better_by_less_than_the_margin():
     """A difference that is there and does not matter is told as both."""
     assert said(arms(0.03), B_A, margin=0.10) == (
         "better",
-        f"b is better than a by 3.0 points of accuracy (95% CI 1.0 to 5.0), {COUNTED}. "
-        "It is so by less than the margin of 10 points.",
+        f"b is better than a by 3.0 points of accuracy (95 % CI 1.0 to 5.0), {COUNTED}. "
+        "The difference is smaller than the margin of 10 points.",
     )
 
 
@@ -80,7 +80,7 @@ def test_equivalent(margin, words):
     """The interval of the two one-sided tests, and the margin as it was declared."""
     assert said(arms(0.01), B_A, margin=margin) == (
         "equivalent",
-        "b and a are equivalent: the difference is 1.0 points of accuracy (90% CI -0.6 to 2.6), inside the margin of "
+        "b and a are equivalent: the difference is 1.0 points of accuracy (90 % CI −0.6 to 2.6), inside the margin of "
         f"{words}, {COUNTED}.",
     )
 
@@ -89,8 +89,8 @@ def test_inconclusive():
     """What cannot be told is never called no difference; the smallest margin that would do is there."""
     assert said(arms(0.01), B_A, margin=0.02) == (
         "inconclusive",
-        "It cannot be told whether b is better or worse than a: the difference is 1.0 points of accuracy (95% CI -1.0 "
-        f"to 3.0), {COUNTED}. They would be equivalent for a margin above 2.7 points.",
+        "It is unclear whether b is better or worse than a: the difference is 1.0 points of accuracy (95 % CI −1.0 "
+        f"to 3.0), {COUNTED}. With a margin above 2.7 points they would be equivalent.",
     )
 
 
@@ -98,22 +98,24 @@ def test_few_seeds_are_provisional():
     """Three or four seeds are said to be few, where a verdict was given."""
     label, text = said(arms(0.03, n_seeds=3), B_A)
     assert label == "better"
-    assert text.endswith("(3 seeds) and the limited test set (400 cases). Provisional: 3 seeds are few.")
+    assert text.endswith(
+        "(3 seeds) and the limited test set (400 cases). Provisional: with only 3 seeds the verdict may still change."
+    )
 
 
 def test_two_seeds_and_one_are_not_enough():
     """The numbers are there, no verdict is; one seed speaks of the trained networks alone."""
     assert said(arms(0.03, n_seeds=2), B_A) == (
         "not enough to judge",
-        "There is not enough to judge b against a: 2 seeds of each arm: at least 3 are needed, 5 or more are better. "
-        "Measured: 3.0 points of accuracy (95% CI 1.0 to 5.0), counting both the luck of training (2 seeds) and the "
+        "There is not enough to judge b against a: 2 seeds in each arm: at least 3 are needed, 5 or more are "
+        "recommended. Measured: 3.0 points of accuracy (95 % CI 1.0 to 5.0), counting both seed-to-seed variation (2 seeds) and the "
         "limited test set (400 cases).",
     )
     assert said(arms(0.03, n_seeds=1), B_A) == (
         "not enough to judge",
-        "There is not enough to judge b against a: one seed of each arm: at least 3 are needed, 5 or more are better. "
-        "Measured: 3.0 points of accuracy (95% CI 1.0 to 5.0), for these trained networks on 400 cases; another "
-        "training may differ.",
+        "There is not enough to judge b against a: one seed in each arm: at least 3 are needed, 5 or more are "
+        "recommended. Measured: 3.0 points of accuracy (95 % CI 1.0 to 5.0), for these trained networks on 400 cases; networks "
+        "trained with other seeds may differ.",
     )
 
 
@@ -125,7 +127,7 @@ def test_patients_are_counted():
 def test_seeds_that_are_not_paired():
     """An unpaired analysis says so, with the smaller number of seeds."""
     text = said(arms(0.03), B_A, pairing="unpaired")[1]
-    assert "the luck of training (5 seeds an arm at least, not paired)" in text
+    assert "seed-to-seed variation (at least 5 seeds in each arm, not paired)" in text
 
 
 def test_identical_arms():
@@ -133,8 +135,8 @@ def test_identical_arms():
     alike = laid_down({"a": BASE, "b": BASE}, sd_difference=0.0)
     assert said(alike, B_A) == (
         "inconclusive",
-        f"It cannot be told whether b is better or worse than a: the difference is 0 points of accuracy (95% CI 0 to "
-        f"0), {COUNTED}. They would be equivalent for a margin above 0 points. They are identical on this metric at "
+        f"It is unclear whether b is better or worse than a: the difference is 0 points of accuracy (95 % CI 0 to "
+        f"0), {COUNTED}. With a margin above 0 points they would be equivalent. They are identical on this metric at "
         "every seed.",
     )
 
@@ -145,7 +147,7 @@ def test_a_trend():
     contrast = linear_trend({"a": 1e-4, "b": 1e-3, "c": 1e-2}, factor="lr", log=True)
     assert said(laid_down(values), contrast) == (
         "better",
-        f"a higher lr is better than a lower lr by 3.00 points of accuracy per tenfold increase (95% CI 2.02 to "
+        f"a higher lr is better than a lower lr by 3.00 points of accuracy per tenfold increase (95 % CI 2.02 to "
         f"3.98), {COUNTED}.",
     )
 
@@ -162,11 +164,11 @@ def test_an_effect_and_an_interaction():
     estimates = laid_down({name: [value + gain for value in BASE] for name, gain in gains.items()})
     loss, _, both = factorial_effects(design)
     assert said(estimates, loss)[1] == (
-        f"loss = ce is better than loss = bce by 4.0 points of accuracy (95% CI 2.6 to 5.4), {COUNTED}."
+        f"loss = ce is better than loss = bce by 4.0 points of accuracy (95 % CI 2.6 to 5.4), {COUNTED}."
     )
     assert said(estimates, both)[1] == (
         "the effect of depth at the second level of loss is better than that at the first level by 4.0 points of "
-        f"accuracy (95% CI 1.2 to 6.8), {COUNTED}."
+        f"accuracy (95 % CI 1.2 to 6.8), {COUNTED}."
     )
 
 
@@ -174,10 +176,10 @@ def test_digits_follow_the_spread():
     """Two digits of the half-width are shown, one point is singular, and there is no minus before 0."""
     assert amount("accuracy", 0.0213, spread=0.0017) == "2.13 points"
     assert amount("accuracy", 0.01, spread=0.12) == "1 point"
-    assert amount("accuracy", -0.01, spread=0.12) == "-1 point"
+    assert amount("accuracy", -0.01, spread=0.12) == "−1 point"
     assert amount("accuracy", -0.0001, spread=0.12) == "0 points"
     assert amount("auroc", 0.0213, spread=0.012) == "0.021"
-    assert interval("accuracy", -0.004, 0.038) == "-0.4 to 3.8"
+    assert interval("accuracy", -0.004, 0.038) == "−0.4 to 3.8"
 
 
 @pytest.mark.parametrize(("value", "words"), [(0.0341, "3.5"), (0.0340, "3.4"), (0.00991, "1.0"), (0.1401, "15")])

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.study.trial import TEXT, Trial
 
 from scantrial.recipe.plan import Plan
-from scantrial.study.plan import import_paths, study_to_plan
+from scantrial.study.to_plan import import_paths, study_to_plan
 
 NET = TEXT.replace("name: mlp, hidden: [4]", "name: 'wards.nets:Net'")
 
