@@ -9,4 +9,4 @@ Progress = Callable[[str, int, int], None]
 
 
 def silent(*_told: object) -> None:
-    """Report nothing, whatever the arguments."""
+    """Do nothing, whatever the arguments: the default of every callback."""
