@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from typer import Typer
 from typer.models import ArgumentInfo, OptionInfo
@@ -77,9 +77,10 @@ def entries(call: Callable[..., Any]) -> tuple[Entry, ...]:
 
 
 def _entry(parameter: inspect.Parameter, kind: Any, info: OptionInfo | ArgumentInfo) -> Entry:
-    kinds = [inner for inner in (get_args(kind) or (kind,)) if inner is not NoneType]
-    repeated = any(getattr(inner, "__origin__", inner) is list for inner in (kind, *kinds))
-    value = get_args(kinds[0])[0] if get_args(kinds[0]) else kinds[0]
+    one_of = get_origin(kind) is Literal
+    kinds = [inner for inner in ((kind,) if one_of else get_args(kind) or (kind,)) if inner is not NoneType]
+    repeated = any(get_origin(inner) is list for inner in (kind, *kinds))
+    value = get_args(kinds[0])[0] if get_origin(kinds[0]) is list else kinds[0]
     # In `Annotated`, typer keeps an option's first word where the default would stand.
     words = [word for word in (info.default, *(info.param_decls or ())) if str(word).startswith("--")]
     return Entry(
@@ -93,7 +94,9 @@ def _entry(parameter: inspect.Parameter, kind: Any, info: OptionInfo | ArgumentI
     )
 
 
-def _metavar(kind: type) -> str:
+def _metavar(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return "|".join(get_args(kind))
     if issubclass(kind, Enum):
         return "|".join(choice.value for choice in kind)
     return "" if kind is bool else kind.__name__.upper()
