@@ -233,7 +233,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     "prose/study.py": {
         **dict.fromkeys(["_runs_planned", "_kept", "_scans_used", "_scans_left_out"], _FACTS),
         "audited": Rule(rule="findings by severity; blockers that are not acknowledged", source="decision 15"),
-        "_taken_over": Rule(rule="a finished run of equal content was on offer (`--reuse`)", source="decision 20"),
+        "_copied": Rule(rule="a finished run of equal content was on offer (`--reuse`)", source="decision 20"),
         "_missing": Rule(rule="runs of the plan that are neither finished nor failed"),
         "_failed": Rule(rule="a run ended in an error"),
         "_one_diverged": Rule(rule="a run's loss was not finite"),
@@ -405,6 +405,8 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
     "figures/case.py": ("One case: the picture", _DRAWN),
     "findings/diagnosis.py": ("Gaps: not judged", _UNDEFINED),
     "figures/curves.py": ("Learning curves: the figure", _DRAWN),
+    "figures/confusion.py": ("Confusion matrices: the figure", _DRAWN),
+    "figures/live_curves.py": ("Learning curves of a running study: the figure", _DRAWN),
     "figures/dots.py": ("One dot a run: the figure", _DRAWN),
     "figures/forest.py": ("Comparisons: the figure", _DRAWN),
     "figures/audit.py": ("Audit: the figure of intensities", _DRAWN),
