@@ -78,7 +78,7 @@ def test_a_finished_study_trains_nothing_again(study_folder, cli):
     """The same command on a finished folder trains no run and changes no run's file."""
     before = {path: path.stat().st_mtime_ns for path in study_folder.glob("runs/*/*/*")}
     (study_folder.parent / "small.yaml").write_text(SMALL_STUDY)
-    assert "- There is not enough to judge loss = ce against loss = bce: 2 seeds" in cli("run", "small.yaml").stdout
+    assert "- No verdict on loss = ce against loss = bce is possible: 2 seeds" in cli("run", "small.yaml").stdout
     result = cli("run", "small.yaml", "--json")
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["trained"] == []
@@ -175,7 +175,7 @@ def test_compare_judges_a_study_by_its_own_metric_and_margin(study_folder, cli):
     said = cli("compare", "small")
     assert said.returncode == 0, said.stderr
     words = " ".join(said.stdout.split())
-    assert "There is not enough to judge loss = ce against loss = bce: 2 seeds of each arm" in words
+    assert "No verdict on loss = ce against loss = bce is possible: 2 seeds in each arm" in words
     assert "CE is more accurate than BCE - undecided, declared before the first run finished" in words
     told = json.loads(cli("compare", "small", "--json").stdout)
     assert (told["metric"], told["split"], told["margin"]) == ("accuracy", "test", 0.05)

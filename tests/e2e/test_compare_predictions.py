@@ -145,7 +145,7 @@ def test_people_get_tables_sentences_notes_and_methods(cli):
     assert max(map(len, tables.splitlines()[1:])) <= 80
     assert re.search(r"A +5 +0\.693 +0\.570 to 0\.793 +0\.582 - 0\.781", tables)
     assert re.search(r"B - A +0\.073 +-0\.008 to 0\.154 +0\.077 +inconclusive +-0\.0\d+ to 0\.1\d+", tables)
-    assert "counting both seed-to-seed variation (5 seeds) and the limited test set (80 cases)" in " ".join(
+    assert "accounting for both seed-to-seed variation (5 seeds) and the limited test set (80 cases)" in " ".join(
         sentences.split()
     )
     assert "every case counts as a separate patient" in sentences

@@ -363,7 +363,8 @@ def _methods(estimates: Estimates, n_comparisons: int) -> dict[str, str]:
     return {
         "covariance": estimates.method,
         "inference": "Obuchowski-Rockette, seeds and cases random, degrees of freedom by Hillis (2007)",
-        "companion": "cases random, seeds fixed; the hull of both intervals and the larger p decide",
+        "companion": "cases random, seeds fixed; the verdict uses the smallest interval that contains both "
+        "intervals, and the larger p",
         "multiplicity": f"Holm over {n_comparisons} comparison{'s' * (n_comparisons != 1)}",
         "equivalence": "two one-sided tests (Schuirmann 1987)",
     }

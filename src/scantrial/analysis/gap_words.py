@@ -72,8 +72,9 @@ def _selection(_gap: Gap, step: GapStep) -> str:
         return "Selection: validation did not choose the epoch, so selection explains nothing."
     last, n_epochs, luck = (step.numbers[name] for name in ("val_accuracy_last", "n_epochs", "luck"))
     return (
-        f"Selection: validation chose the epoch; at the last epoch its accuracy is {as_percent(last)}, and picking the "
-        f"best of {n_epochs} adds at most {points(luck)} points by chance, so selection {_explains(step)}."
+        f"Selection: the epoch was chosen on validation. Validation accuracy at the last epoch is "
+        f"{as_percent(last)}, and choosing the "
+        f"best of {n_epochs} epochs adds at most {points(luck)} points by chance, so selection {_explains(step)}."
     )
 
 
@@ -130,7 +131,7 @@ def _unexplained(_gap: Gap, step: GapStep) -> str:
     left = f"{points(numbers['left'])} points are left"
     if not numbers["may_be_shift"]:
         first = [name for name in numbers["waiting"] if name in ("selection", "class mix", "leakage")]
-        return f"{left}. Before they are called shift, these must be checked: {', '.join(first)}."
+        return f"{left}. They cannot be called shift until these are checked: {', '.join(first)}."
     if numbers["shift_found"]:
         return f"{left}, and the scans of the two sets differ: shift is the likely reason."
     waiting = f" Not yet checked: {', '.join(numbers['waiting'])}." if numbers["waiting"] else ""

@@ -70,12 +70,13 @@ def _first(design: PlannedDesign, outlook: Outlook, cautious: Outlook | None) ->
             f"{chance_words(POWER)}."
         )
     if design.n_seeds < MIN_SEEDS or small_classes(design.metric, design.n_by_class):
-        shape = f"{shape} no verdict is given. By the numbers alone"
+        shape = f"{shape} no verdict is given. Without this rule"
     size = size_words(design.metric, smallest)
     text = f"{shape}, a true difference of {size} would be found with a probability of {chance_words(POWER)}."
     if cautious is not None and cautious.smallest_difference is not None:
         text += (
-            f" A pilot is small: at the upper 80 % limit of its seed-to-seed variation, this difference is "
+            f" A small pilot measures seed-to-seed variation imprecisely: at the upper 80 % limit of this variation, "
+            "the difference is "
             f"{size_words(design.metric, cautious.smallest_difference)}."
         )
     return text
@@ -87,7 +88,9 @@ def _about_difference(design: PlannedDesign, outlook: Outlook, cautious: Outlook
     text = f"A true difference {margin}{size_words(design.metric, difference)}"
     text += f"{',' * (difference == design.margin)} would be found with a probability of {chance_words(found)}"
     low = cautious.power if cautious is not None else None
-    return text + ("." if low is None else f" (cautiously: {chance_words(low)}).")
+    return text + (
+        "." if low is None else f" ({chance_words(low)} at the upper limit of the pilot's seed-to-seed variation)."
+    )
 
 
 def _price(design: PlannedDesign, variances: Variances, outlook: Outlook) -> list[str]:
@@ -137,8 +140,8 @@ def _floors(design: PlannedDesign, outlook: Outlook) -> str:
         text = f"{cases} no number of seeds can show less than {size_words(design.metric, floor)}"
     else:
         text = (
-            f"{cases} more seeds can always show a smaller difference: over cases, two arms differ no more than two "
-            "seeds of one arm"
+            f"{cases} more seeds can always show a smaller difference, because on the same cases two arms differ "
+            "no more than two seeds of one arm"
         )
     below = outlook.best_over_cases
     if below is None:

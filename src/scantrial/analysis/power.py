@@ -129,8 +129,8 @@ def assumed(
         error=error,
         excess=shared * error,
         source=f"assumed: {percent(value)} of cases right, arms disagree on {percent(disagreement)} of cases, standard "
-        f"deviation over seeds {100 * sd_training:g} points, {percent(shared)} of the variance over cases stays when "
-        "trained again",
+        f"deviation over seeds {100 * sd_training:g} points, {percent(shared)} of the variance over cases remains when "
+        "both networks are trained again",
     )
 
 
@@ -180,8 +180,8 @@ def assumed_auroc(
         error=error,
         excess=shared * error,
         source=f"assumed: AUROC {value:g}, correlation {correlation:g} between arms over cases, "
-        f"standard deviation over seeds {sd_training:g}, {percent(shared)} of the variance over cases stays when "
-        "trained again",
+        f"standard deviation over seeds {sd_training:g}, {percent(shared)} of the variance over cases remains when "
+        "both networks are trained again",
     )
 
 

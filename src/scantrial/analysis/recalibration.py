@@ -189,7 +189,7 @@ def _advice(rows: Rows, temperature: float) -> str | None:
         return None
     return (
         f"calibration-in-the-large is {signed(off, 2)} (standard error {se:.2f}) on the validation cases: "
-        "platt corrects this, temperature cannot"
+        "Platt scaling (platt) corrects this, a temperature cannot"
     )
 
 

@@ -148,7 +148,9 @@ def score_of_winner(
     drawn = (_one_resample(scorer, patient, rng) for _ in range(n_resamples))
     kept = [pair for pair in drawn if pair is not None]
     if not kept:
-        return _without(whole, n_cases, n_resamples, "no resample has a score both inside and outside")
+        return _without(
+            whole, n_cases, n_resamples, "no resample has a score both on the cases drawn and on the cases left out"
+        )
     outside = np.array([score for score, _ in kept])
     low, high = np.quantile(outside, [0.025, 0.975])
     apparent, corrected = float(whole.max()), float(outside.mean())

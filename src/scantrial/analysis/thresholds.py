@@ -117,7 +117,7 @@ def threshold_by_cost(scale: Scale, *, cost_fp: float, cost_fn: float) -> Thresh
 
 def threshold_at_half(scale: Scale) -> Threshold:
     """Return the fixed threshold p = 0.5."""
-    return _at_probability(scale, 0.5, log_odds=0.0, rule="fixed", why="p above 0.5, fixed beforehand")
+    return _at_probability(scale, 0.5, log_odds=0.0, rule="fixed", why="probability above 0.5, fixed beforehand")
 
 
 def operate(rows: Rows, threshold: Threshold) -> OperatingPoint:

@@ -78,7 +78,7 @@ def counting(result: ContrastResult, estimates: Estimates) -> str:
         return f"for these trained networks on {cases}; networks trained with other seeds may differ"
     n = result.n_seeds
     seeds = f"{n} seeds" if result.pairing == "paired" else f"at least {n} seeds in each arm, not paired"
-    return f"counting both seed-to-seed variation ({seeds}) and the limited test set ({cases})"
+    return f"accounting for both seed-to-seed variation ({seeds}) and the limited test set ({cases})"
 
 
 def verdict_sentence(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
@@ -161,7 +161,7 @@ def _open(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: 
 def _too_little(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
     first, second = sides(result)
     return (
-        f"There is not enough to judge {first} against {second}: {'; '.join(verdict.reasons)}. "
+        f"No verdict on {first} against {second} is possible: {'; '.join(verdict.reasons)}. "
         f"Measured: {_numbers(result, found)}, {counting(result, estimates)}."
     )
 

@@ -104,7 +104,10 @@ def evidence(result: ContrastResult) -> Evidence:
     used: tuple[Inference, ...] = (cases,) if both is None else (both, cases)
     notes: tuple[str, ...] = ()
     if both is not None and both.se == 0 and not result.identical:
-        used, notes = (cases,), ("the difference is the same at every seed: the interval counts cases alone",)
+        used, notes = (
+            (cases,),
+            ("the difference is the same at every seed, so the interval accounts for the cases only",),
+        )
     ps = [inference.p for inference in used]
     return Evidence(
         effect=result.effect,
@@ -177,7 +180,8 @@ def _identical(found: Evidence, estimates: Estimates) -> list[str]:
         unit = "cases" if estimates.n_patients_used is None else "patients"
         share = 100 * (1 - (1 - found.level) ** (1 / n))
         notes.append(
-            f"none of these {n} {unit} tells the arms apart, but up to {share:.2g} % of all {unit} may (rule of three, "
+            f"the arms do not differ on any of these {n} {unit}, but they may differ on up to {share:.2g} % of all "
+            f"{unit} (rule of three, "
             f"{percent(found.level)}); the interval of width 0 does not show this"
         )
     return notes

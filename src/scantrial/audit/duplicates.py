@@ -340,8 +340,10 @@ def _near_verdict(subject: Subject, where: str, *, same_split: bool) -> CheckOut
         ],
     }
     text = (
-        f"Nearly equal scans {where}: {counted(len(chosen), 'pair')}; the hashes of {n_near} differ in at most "
-        f"{subject.settings.near_distance} bits of 64, those of {len(chosen) - n_near} in more, up to {search.radius}."
+        f"Nearly equal scans {where}: {counted(len(chosen), 'pair')}; in {n_near} of them the two hashes differ in "
+        "at most "
+        f"{subject.settings.near_distance} of 64 bits, in the other {len(chosen) - n_near} in more bits, up to "
+        f"{search.radius}."
     )
     return _pairs_verdict(subject, [_in_order(subject, pair.first, pair.second) for pair in chosen], text, **numbers)
 

@@ -117,7 +117,8 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
 def plan(  # noqa: PLR0913, PLR0917 - the options of the command
     study: Study,
     pilot: Annotated[
-        Path | None, typer.Option("--pilot", metavar="DIR", help="A study folder to measure the assumptions in.")
+        Path | None,
+        typer.Option("--pilot", metavar="DIR", help="A study folder whose measurements replace the assumptions."),
     ] = None,
     seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="Plan with N seeds.")] = None,
     n_cases: Annotated[int | None, typer.Option("--n-cases", metavar="N", help="Plan with N test cases.")] = None,
@@ -141,7 +142,11 @@ def plan(  # noqa: PLR0913, PLR0917 - the options of the command
     ] = None,
     shared: Annotated[
         float | None,
-        typer.Option("--shared", metavar="P", help="Assumed part of the disagreement that stays when trained again."),
+        typer.Option(
+            "--shared",
+            metavar="P",
+            help="Assumed part of the disagreement that remains when both arms are trained again.",
+        ),
     ] = None,
     time: Annotated[bool, typer.Option("--time", help="Train two epochs of each recipe to estimate the time.")] = False,
     as_json: Json = False,

@@ -32,8 +32,8 @@ def reliability_diagram(arms: Mapping[str, Mapping[int, Calibration]], *, title:
         table=table,
         title=title,
         caption="Each line is one seed: the observed share of positive cases (isotonic fit) over the predicted "
-        "probability. On the diagonal the two agree; below it the predicted probability is too high. Grey: where the "
-        "first seed's line would be, 9 times in 10 at each point, if its probabilities were calibrated.",
+        "probability. On the diagonal the two agree; below it the predicted probability is too high. Grey: if the "
+        "first seed's probabilities were calibrated, its line would lie in this band 9 times in 10 at each point.",
         alt_text=_alt(arms, title),
     )
 

@@ -131,7 +131,8 @@ def _caption(comparison: Comparison, shown: Sequence[tuple[Compared, VariancePar
         )
     if any(found.cases < 0 for _, found in shown):
         parts.append(
-            "Intervals and verdicts count negative cases as 0, and never less than these trained networks show."
+            "Where the part named Cases is negative, intervals and verdicts use 0 for it; they are never narrower "
+            "than the interval for these trained networks."
         )
     return " ".join(parts)
 

@@ -184,8 +184,7 @@ def withheld_by_audit(study: StudyData) -> tuple[str, ...]:
     """Return why the audit lets no verdict stand: its blockers that the study file does not acknowledge."""
     found = () if study.audit is None else study.audit.open_blockers
     return tuple(
-        f"the audit found what stands in the way of a verdict ({finding.code}, {_lower(finding.title)}), and the study "
-        "file does not acknowledge it"
+        f"the audit found a blocker ({finding.code}, {_lower(finding.title)}) that the study file does not acknowledge"
         for finding in found
     )
 
@@ -261,7 +260,10 @@ def _without_interactions(
         why = _why_not_main(item, mains)
         if why is not None:
             first, second = item.result.contrast.first, item.result.contrast.second
-            notes.append(f"{item.name}: {why}: read each factor's effect at each level of the other, not its mean")
+            notes.append(
+                f"{item.name}: {why}. Look at each factor's effect at each level of the other factor, not at its "
+                "mean effect"
+            )
             effects += simple_effects(factor_levels(study, runs.arm_names), first, second)
     found, _ = _compare(runs, effects, primary.metric, margin, chosen, withheld)
     return replace(primary, notes=(*primary.notes, *notes)), found
@@ -274,7 +276,7 @@ def _why_not_main(interaction: Compared, mains: Sequence[Compared]) -> str | Non
     factors = (contrast.first, contrast.second)
     sizes = [abs(item.evidence.effect) for item in mains if item.result.contrast.first.split(" = ")[0] in factors]
     if sizes and found.high - found.low > min(sizes):
-        return "the interval of the interaction is wider than a main effect is large"
+        return "the interval of the interaction is wider than the size of a main effect"
     return None
 
 

@@ -224,7 +224,7 @@ def _notes(file: PredictionFile, asked: ComparisonRequest, runs: RunScores) -> l
     if not file.has_splits:
         notes.append("the file has no column split: every row counts as a test row")
     if asked.split == "val":
-        notes.append("validation cases: results of anything that was chosen on them are too optimistic")
+        notes.append("these are validation cases: anything that was chosen on them looks better than it is")
     if runs.patients is None:
         notes.append("the file has no column patient: every case counts as a separate patient")
     return notes

@@ -57,7 +57,7 @@ def _on_validation(study: StudyData, arm: str, threshold: float, prevalence: flo
     if scores is None or not mine:
         return None
     runs = scores.on_runs(scores.runs_of(arm))
-    rule = f"tried by hand: p > {threshold:g}"
+    rule = f"tried by hand: probability above {threshold:g}"
     found = operating_points(runs, mine, [chosen for _ in mine], rule, split="val", prevalences=(prevalence,))
     return found[0] if found else None
 

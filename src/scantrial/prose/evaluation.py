@@ -27,7 +27,8 @@ def _of_arm(arm: ArmEvaluation, label: str) -> str | None:
     slope = view.numbers["slope"]
     said = (
         f"{label}: calibration error {proportion(view.numbers['error'].mean)} points (debiased root mean square"
-        f"{_interval(view)}; ECE {proportion(ece)}, and chance alone reaches {proportion(floor)} in 1 of 20)"
+        f"{_interval(view)}; ECE {proportion(ece)}; calibrated probabilities would reach {proportion(floor)} by "
+        "chance 1 time in 20)"
     )
     if ece <= floor:
         return f"{said}: no more than expected by chance."
@@ -79,8 +80,9 @@ def winner_words(evaluation: Evaluation, labels: Mapping[str, str], *, metric: s
     apparent, corrected = (metric_number(kind, sign * value, fine=True) for value in (found.apparent, found.corrected))
     unit = " %" if kind.unit == "proportion" else ""
     return [
-        f"Selected as the best arm on these cases, {labels[evaluation.winner_arm]} shows {kind.title} "
-        f"{apparent}{unit}; corrected for this selection it is {corrected}{unit} (BBC: {found.n_used:,} resamples; in "
+        f"{labels[evaluation.winner_arm]} is the best arm on these cases: {kind.title} "
+        f"{apparent}{unit}. Corrected for being selected as the best, it is {corrected}{unit} (BBC: {found.n_used:,} "
+        "resamples; in "
         "each, the best arm on the drawn cases is scored on the cases left out)."
     ]
 

@@ -37,7 +37,7 @@ def _smallest(view: ReportView) -> list[str]:
     if outlook is None or smallest is None:
         return []
     size = amount(outlook.design.metric, smallest)
-    return [f"This design misses true differences below {size} more than 1 time in 5."]
+    return [f"This design would miss a true difference smaller than {size} more than 1 time in 5."]
 
 
 def limits_of_results(view: ReportView) -> list[str]:

@@ -292,7 +292,7 @@ def evaluation(view: ReportView) -> list[str]:
         kinds.append(f"the logit scale [@qin{'; @boyd' if boyd else ''}] for areas")
     spread = spread_words(*(len(one.by_seed) for estimates in found for one in estimates.values()))
     by_kind = f"; they use {joined(kinds)}" if kinds else ""
-    said.append(f"{level} confidence intervals count {spread}{by_kind}.")
+    said.append(f"{level} confidence intervals account for {spread}{by_kind}.")
     if view.curves:
         averaged = "averaged vertically over seeds, with their range as a band" if several else "shown for each run"
         said.append(f"ROC and precision-recall curves [@roc; @average-precision] are {averaged}.")
@@ -310,15 +310,16 @@ def comparison(view: ReportView) -> list[str]:
         said.append(
             "Differences were analysed with seeds and cases as random effects, as in a multi-reader multi-case study "
             "with trained networks in the role of the readers [@obuchowski-rockette; @chen] and the degrees of freedom "
-            "of Hillis [@hillis-2007]. The interval over cases alone has to agree: verdicts use the interval that "
-            "covers both, and the larger p."
+            "of Hillis [@hillis-2007]. Verdicts use the smallest interval that contains both this one and the "
+            "interval over cases alone, and the larger of the two p values."
         )
     if "unpaired" in pairings:
         said.append("Arms that do not share their seeds were analysed as unpaired [@hillis-2014].")
     if "one seed" in pairings:
         said.append(
-            "With one seed, a comparison holds for these trained networks and counts cases alone; it does not judge "
-            "the arms."
+            "With one seed, a comparison accounts only for the sample of cases: it holds for these trained networks "
+            "and says "
+            "nothing about the arms."
         )
     if any(item.paired_proportions is not None for item in primary.comparisons):
         said.append(

@@ -32,7 +32,7 @@ def _runs_planned(view: ReportView) -> list[str]:
 def _kept(are_last: frozenset[bool]) -> str:
     """Say which epoch of a run is kept, from whether each arm keeps its last."""
     if are_last == {True, False}:
-        return "these choose its epoch, or its last epoch is kept, as its recipe says"
+        return "its epoch is chosen on the validation scans, or its last epoch is kept, depending on its recipe"
     return "its last epoch is kept" if True in are_last else "these choose its epoch"
 
 
@@ -348,7 +348,7 @@ def _evaluations(view: ReportView) -> str:
     said = f"Test scans were evaluated {counted(view.n_evaluations, 'time')} for {counted(view.n_evaluated, 'run')}"
     if view.n_evaluations == view.n_evaluated:
         return f"{said}, each run once." if view.n_evaluated > 1 else f"{said}."
-    return f"{said}: a run that stops after its evaluation, before it is stored, is evaluated again."
+    return f"{said}: if a run is stopped after its evaluation but before the result is stored, it is evaluated again."
 
 
 # ---------------------------------------------------------------------- limits
@@ -444,5 +444,5 @@ def _limits_of_curves(view: ReportView) -> list[str]:
     if view.has_rounds:
         said.append("Each round of a run continues from the round before. Rounds are not replicates; only seeds are.")
     if view.diverged():
-        said.append("Leaving out diverged runs flatters the arm.")
+        said.append("Leaving out diverged runs makes the arm look better than it is.")
     return said

@@ -81,18 +81,18 @@ def _what_is_random(primary: Comparison) -> list[str]:
     pairings = {item.result.pairing for item in primary.comparisons}
     several = "With several seeds each" if "one seed" in pairings else "Each"
     both = f"{several} interval counts both seed-to-seed variation and the sample of cases"
-    agree = "the interval over cases alone has to agree"
+    agree = "a verdict also requires that the interval over cases alone agrees"
     said = []
     if "paired" in pairings:
-        said.append(f"{both}, paired on both (Obuchowski and Rockette 1995; Hillis 2007); {agree}.")
+        said.append(f"{both}, paired on seeds and cases (Obuchowski and Rockette 1995; Hillis 2007); {agree}.")
         if "unpaired" in pairings:
             said.append("Arms that do not share their seeds are paired on cases alone (Hillis 2014).")
     elif "unpaired" in pairings:
         said.append(f"{both}, paired on cases alone because the arms do not share seeds (Hillis 2014); {agree}.")
     if "one seed" in pairings:
         said.append(
-            "Where an arm has one seed, the interval counts the sample of cases alone: it holds for these trained "
-            "networks, not for their training."
+            "Where an arm has one seed, the interval accounts only for the sample of cases: it holds for these trained "
+            "networks, not for networks that are trained again."
         )
     return said
 
@@ -143,7 +143,10 @@ def when_declared(declared: Declared) -> str:
         return "declared at an unknown time"
     if declared.before_runs:
         return f"declared before the first run finished ({_version(declared)})"
-    return f"added after runs had finished ({_version(declared)}), so this is not a test of it: results were known"
+    return (
+        f"added after runs had finished ({_version(declared)}), when results were known, so the study does not test "
+        "this claim fairly"
+    )
 
 
 def _version(declared: Declared) -> str:
@@ -158,7 +161,7 @@ def component_words(primary: Comparison) -> list[str]:
         return []
     training = max(found.var_seed, 0.0) + max(found.var_arm_seed, 0.0)
     return [
-        f"Spread of one run of an arm, as standard deviations of {METRICS[primary.metric].title}: "
+        f"How much one run of an arm varies (standard deviations of {METRICS[primary.metric].title}): "
         f"seed-to-seed variation {training**0.5:.4f}, sample of cases {max(found.var_error, 0.0) ** 0.5:.4f} "
         f"({counted(found.n_seeds, 'seed')} shared by {counted(found.n_arms, 'arm')}, "
         f"{counted(found.n_cases, 'case')})."
@@ -179,12 +182,13 @@ def loss_note(recipes: Mapping[str, Recipe], *, n_classes: int) -> list[str]:
         "With two classes, cross-entropy on two outputs z0, z1 is binary cross-entropy on the one output z1 − z0: the "
         "same function, with the same gradient for everything below the last layer.",
         "What differs: under CE the difference of the two outputs moves as if the last layer's learning rate were "
-        "twice as high, and it starts √2 times as wide. So expect no difference beyond that of a last layer with "
-        "twice the learning rate and a √2 wider start.",
+        "twice as high, and its initial values are √2 times as spread out. So expect no other difference than from "
+        "these two changes to the last layer.",
     ]
     exact = _breaks_equivalence(bce)
     said.append(
-        "With this optimiser the equivalence is exact: CE at a last-layer rate is BCE at twice that rate."
+        "With this optimiser the equivalence is exact: CE with a given learning rate of the last layer equals BCE "
+        "with twice that rate."
         if not exact
         else f"Here the equivalence is not exact: {joined(exact)}."
     )
@@ -211,7 +215,7 @@ def _breaks_equivalence(recipe: Recipe) -> list[str]:
     if optimizer.name == "adam" and optimizer.weight_decay:
         broken.append("weight decay coupled into Adam scales with the weights")
     if recipe.clip_grad_norm:
-        broken.append("clipping sees a gradient of the last layer that is √2 times as long under CE")
+        broken.append("gradient clipping acts on a last-layer gradient that is √2 times as long under CE")
     return broken
 
 

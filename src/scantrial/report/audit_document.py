@@ -275,8 +275,9 @@ def _told_apart(name: str, two: Mapping[str, Any], pictures: Mapping[str, bytes]
     yield Paragraph(
         id=name,
         content=text(
-            f"A simple classifier (AU010) separates {second} from {first} scans with AUC {two['auc']:.2f}. At 0.5 it "
-            "cannot separate them, and chance selects the scans below."
+            f"A simple classifier (AU010) separates {second} from {first} scans with AUC {two['auc']:.2f}. With an "
+            "AUC of 0.5 it "
+            "cannot separate them, and the scans below are a random choice."
         ),
     )
     captions = {

@@ -168,7 +168,7 @@ def test_assumptions_become_variances():
     assert found.var_arm_seed == pytest.approx(1e-4)
     assert found.source == (
         "assumed: 80 % of cases right, arms disagree on 10 % of cases, standard deviation over seeds 1 points, 25 % of "
-        "the variance over cases stays when trained again"
+        "the variance over cases remains when both networks are trained again"
     )
 
 

@@ -102,7 +102,7 @@ def test_a_pilot_gives_a_range():
         "A pilot is small: at the upper 80 % limit of its seed-to-seed variation, this difference is 1.1 points."
     )
     assert found.sentences[1] == (
-        "A true difference of 0.60 points would be found with a probability of 59 % (cautiously: 34 %)."
+        "A true difference of 0.60 points would be found with a probability of 59 % (34 % at the upper limit of the pilot's seed-to-seed variation)."
     )
     assert not any("assumptions" in warning for warning in found.warnings)
     assert "more seeds can always show a smaller difference: over cases, two arms differ" in found.sentences[-1]
@@ -159,7 +159,7 @@ def test_no_room_above_the_expected_value():
 def test_with_too_few_seeds_the_numbers_are_no_promise():
     """A difference is not said to be found where no verdict will be given."""
     first = planned(replace(TEN, n_seeds=2))[0]
-    assert first.startswith("With 2 seeds and 400 test cases no verdict is given. By the numbers alone, a true")
+    assert first.startswith("With 2 seeds and 400 test cases no verdict is given. Without this rule, a true")
 
 
 def test_every_default_has_an_origin_and_a_given_number_says_so():

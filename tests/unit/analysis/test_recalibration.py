@@ -201,7 +201,7 @@ class TestPlatt:
         """A shift is told with its size, and nothing is switched; without a shift there is nothing to tell."""
         shifted = fit_recalibration(drawn(3000, shift=2))
         assert shifted.method == "temperature"
-        assert "platt corrects this, temperature cannot" in str(shifted.advice)
+        assert "Platt scaling (platt) corrects this, a temperature cannot" in str(shifted.advice)
         assert fit_recalibration(drawn(3000)).advice is None
 
     def test_separated_classes_have_a_finite_map(self):

@@ -143,14 +143,17 @@ class TestWinner:
 
         found = score_of_winner(scorer, n_cases=10, seed=1, n_resamples=100)
         assert (found.n_used, found.n_skipped) == (0, 100)
-        assert found.reason == "no resample has a score both inside and outside"
+        assert found.reason == "no resample has a score both on the cases drawn and on the cases left out"
         assert found.apparent == 0.6
         json.dumps(found.to_dict(), allow_nan=False)
 
     def test_one_case(self):
         """It is drawn every time, and nothing is left out."""
         found = score_of_winner(mean_scorer([[1.0]]), n_cases=1, seed=1, n_resamples=5)
-        assert (found.n_skipped, found.reason) == (5, "no resample has a score both inside and outside")
+        assert (found.n_skipped, found.reason) == (
+            5,
+            "no resample has a score both on the cases drawn and on the cases left out",
+        )
 
     def test_an_arm_without_a_score(self):
         """It is told, not passed over."""

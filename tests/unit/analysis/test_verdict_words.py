@@ -15,7 +15,7 @@ from scantrial.analysis.verdict_words import amount, at_least, difference_interv
 from scantrial.analysis.verdicts import decide, evidence
 
 BASE = [0.70, 0.72, 0.71, 0.74, 0.73]
-COUNTED = "counting both seed-to-seed variation (5 seeds) and the limited test set (400 cases)"
+COUNTED = "accounting for both seed-to-seed variation (5 seeds) and the limited test set (400 cases)"
 
 
 def said(estimates, contrast, *, margin=None, pairing="auto"):
@@ -107,13 +107,13 @@ def test_two_seeds_and_one_are_not_enough():
     """The numbers are there, no verdict is; one seed speaks of the trained networks alone."""
     assert said(arms(0.03, n_seeds=2), B_A) == (
         "not enough to judge",
-        "There is not enough to judge b against a: 2 seeds in each arm: at least 3 are needed, 5 or more are "
-        "recommended. Measured: 3.0 points of accuracy (95 % CI 1.0 to 5.0), counting both seed-to-seed variation (2 seeds) and the "
+        "No verdict on b against a is possible: 2 seeds in each arm: at least 3 are needed, 5 or more are "
+        "recommended. Measured: 3.0 points of accuracy (95 % CI 1.0 to 5.0), accounting for both seed-to-seed variation (2 seeds) and the "
         "limited test set (400 cases).",
     )
     assert said(arms(0.03, n_seeds=1), B_A) == (
         "not enough to judge",
-        "There is not enough to judge b against a: one seed in each arm: at least 3 are needed, 5 or more are "
+        "No verdict on b against a is possible: one seed in each arm: at least 3 are needed, 5 or more are "
         "recommended. Measured: 3.0 points of accuracy (95 % CI 1.0 to 5.0), for these trained networks on 400 cases; networks "
         "trained with other seeds may differ.",
     )

@@ -37,7 +37,9 @@ def test_nothing_varies_over_seeds():
     assert item.result.q_untruncated < 0
     assert item.evidence.p == item.result.cases_only.p > 0
     assert item.to_dict()["seeds_and_cases"]["p"] is None
-    assert item.verdict.notes == ("the difference is the same at every seed: the interval counts cases alone",)
+    assert item.verdict.notes == (
+        "the difference is the same at every seed, so the interval accounts for the cases only",
+    )
     assert (item.evidence.low, item.evidence.high) == (item.result.cases_only.low, item.result.cases_only.high)
 
 
@@ -79,7 +81,7 @@ def test_a_reason_from_outside_withholds_the_verdict():
     item = compare_runs(runs, [B_A], withheld=["3 patients are in two splits"]).comparisons[0]
     assert item.verdict.label == "not enough to judge"
     assert item.verdict.reasons == ("3 patients are in two splits",)
-    assert item.sentence.startswith("There is not enough to judge b against a: 3 patients are in two splits. Measured:")
+    assert item.sentence.startswith("No verdict on b against a is possible: 3 patients are in two splits. Measured:")
 
 
 @pytest.mark.parametrize("metric", ["auroc", "sensitivity", "balanced_accuracy", "average_precision", "f1", "mcc"])

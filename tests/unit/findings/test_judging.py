@@ -430,12 +430,17 @@ def test_an_arm_with_one_lone_seed_spoils_its_own_comparison_only():
 @pytest.mark.parametrize(
     ("seeds", "skipped", "there", "absent"),
     [
-        (range(5), [], ["sample of cases, paired on both", "cases alone has to agree"], ["Hillis 2014", "one seed"]),
+        (
+            range(5),
+            [],
+            ["sample of cases, paired on seeds and cases", "cases alone agrees"],
+            ["Hillis 2014", "one seed"],
+        ),
         (
             range(6),
             [("base", 0), ("base", 1), ("base", 2), ("loss-ce", 3), ("loss-ce", 4), ("loss-ce", 5)],
             ["paired on cases alone because the arms do not share seeds (Hillis 2014)"],
-            ["paired on both", "one seed"],
+            ["paired on seeds and cases", "one seed"],
         ),
         (
             [3],

@@ -70,7 +70,7 @@ def _diverged(found: Sequence[Numbers]) -> str:
     return (
         f"{when}: training loss ends at {spread(worse, 'train_loss', _loss)}, "
         f"{spread(worse, 'ratio', _times)} times its smallest value and above the "
-        f"{spread(worse, 'guessing_loss', _loss)} of guessing. Lower the learning rate."
+        f"loss of guessing ({spread(worse, 'guessing_loss', _loss)}). Lower the learning rate."
     )
 
 
@@ -180,8 +180,8 @@ def _spike(found: Sequence[Numbers]) -> str:
 
 def _floor(found: Sequence[Numbers]) -> str:
     return (
-        f"Training loss flattens at {spread(found, 'train_loss', _loss)}. Perfect outputs have this loss "
-        f"({spread(found, 'floor', _loss)}) if softmax or sigmoid is applied before a loss that applies it itself. "
+        f"Training loss flattens at {spread(found, 'train_loss', _loss)}. Even perfect outputs have this loss "
+        f"({spread(found, 'floor', _loss)}) if softmax or sigmoid is applied twice: by the network and by the loss. "
         "Look for an activation after the last layer."
     )
 
@@ -193,7 +193,7 @@ def _rate(found: Sequence[Numbers]) -> str:
     if over:
         signs.append(
             f"the mean training loss of the first epoch is {spread(over, 'first_loss', _loss)}, more than "
-            f"{OVERSHOOT.value:g} times the {spread(over, 'guessing_loss', _loss)} of guessing"
+            f"{OVERSHOOT.value:g} times the loss of guessing ({spread(over, 'guessing_loss', _loss)})"
         )
     if leaps:
         signs.append(
@@ -217,7 +217,10 @@ def _still(found: Sequence[Numbers]) -> str:
     names = sorted({str(numbers["schedule"]) for numbers in found})
     why = ""
     if "cosine-stepped-per-epoch" in names:
-        why = " Its cosine counts batches but is stepped once per epoch, so it stays near its start."
+        why = (
+            " The cosine is set up for one step per batch but makes one step per epoch, so the rate stays near its "
+            "initial value."
+        )
     return (
         f"The schedule ({', '.join(names)}) changes the learning rate by {spread(found, 'range', _fine)} over "
         f"{spread(found, 'n_epochs', _whole)} epochs: the rate is practically constant.{why}"
@@ -235,8 +238,8 @@ def _fine(value: float) -> str:
 def _kept(found: Sequence[Numbers]) -> str:
     parts = [f"{numbers['chosen_epoch']} (range {numbers['range'][0]} to {numbers['range'][1]})" for numbers in found]
     return (
-        "The epoch whose weights were kept is outside the epochs whose validation loss is within one standard error of "
-        f"the best: {', '.join(parts)}."
+        "The kept epoch lies outside the range of epochs in which validation loss is within one standard error of "
+        f"its smallest value: {', '.join(parts)}."
     )
 
 

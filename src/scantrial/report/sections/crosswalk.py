@@ -92,8 +92,9 @@ def crosswalk(
     ids = places(sections)
     lead = (
         "An item is filled if this document holds what it asks for, and filled in part if something is missing; "
-        "readers judge whether that is enough. What only the author knows is taken from the study file, or the author "
-        "is asked; nothing is made up. What neither the document nor the author can tell is not answered. The labels "
+        "readers judge whether that is enough. What only the author knows comes from the study file; if it is "
+        "missing there, the author "
+        "is asked. Nothing is made up, and items that nobody can answer stay open. The item names "
         "are ours: submit the guideline's own form."
     )
     return Section(

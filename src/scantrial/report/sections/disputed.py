@@ -31,7 +31,7 @@ def _lead(view: ReportView) -> str:
     n = len(view.disputed)
     return (
         f"The {counted(n, 'test case')} on which the arms' mean probabilities of the true class differ most. "
-        "They show how arms differ, not how often: they were selected for it."
+        "They were selected because the arms differ on them, so they show how arms differ, not how often."
     )
 
 
@@ -60,7 +60,8 @@ def _table(cases: Sequence[DisputedCase]) -> Table:
     ]
     return Table(
         id="disputed-cases",
-        caption="Mean probability of the true class over an arm's runs, in per cent; below it, right runs.",
+        caption="Mean probability of the true class over an arm's runs, in per cent; below it, how many runs were "
+        "right.",
         columns=(*titles, *(Column(title=label, align="right") for label in arms)),
         rows=tuple(
             (

@@ -312,7 +312,7 @@ def test_a_loss_that_is_no_number_and_one_that_is_too_large_are_said_apart():
         "Training diverged at epoch 9: the loss was no longer finite, or above 1000. Lower the learning rate."
     )
     mixed = curve_sentence("LC001", [numbers, diagnose(FOUND["LC001"]()).findings["LC001"].numbers])
-    assert "times its smallest value and above the 0.693 of guessing" in mixed
+    assert "times its smallest value and above the loss of guessing (0.693)" in mixed
 
 
 def test_each_sign_of_a_rate_that_is_too_high_is_said():
