@@ -28,7 +28,7 @@ CELLS: tuple[tuple[str, str], ...] = (
     ("code", 'for sentence in scantrial.plan(study).plan.sentences:\n    print("-", sentence)'),
     ("markdown", "Audit the scans, then train every arm with every seed. The same call goes on where it was stopped."),
     ("code", 'outcome = scantrial.run(study, out="first-trial")\noutcome'),
-    ("markdown", "The verdict counts both the luck of training and the sample of test cases."),
+    ("markdown", "The verdict accounts for both seed-to-seed variation and the sample of test cases."),
     ("code", 'judgement = scantrial.compare("first-trial")\njudgement'),
     ("markdown", "What the study saw, and what of the uncertainty is due to seeds or to cases."),
     (
