@@ -361,7 +361,7 @@ def test_bce_and_ce_are_explained_where_nothing_else_differs():
     assert note_on(base=bce, ce=ce, n_classes=3) == ""
     assert note_on(base=bce) == ""
     clipped = {"clip_grad_norm": 1.0}
-    assert "not exact: clipping sees" in note_on(base=bce | clipped, ce=ce | clipped)
+    assert "not exact: gradient clipping acts" in note_on(base=bce | clipped, ce=ce | clipped)
     decayed = {"optimizer": {"name": "adam", "lr": 1e-3, "weight_decay": 0.1}}
     assert "weight decay coupled into Adam" in note_on(base=bce | decayed, ce=ce | decayed)
 
@@ -445,7 +445,7 @@ def test_an_arm_with_one_lone_seed_spoils_its_own_comparison_only():
         (
             [3],
             [],
-            ["Where an arm has one seed, the interval counts the sample of cases alone"],
+            ["Where an arm has one seed, the interval accounts only for the sample of cases"],
             ["seed-to-seed", "Hillis"],
         ),
     ],
