@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +35,11 @@ def scans() -> tuple[np.ndarray, np.ndarray]:
     return images.astype(np.uint8), labels
 
 
-def engine(recipe: Recipe, path: Path):
+def engine(recipe: Recipe, path: Path, *, seed: int = SEED):
     images, labels = scans()
     task = RunTask(
         arm="base",
-        seed=SEED,
+        seed=seed,
         recipe=recipe,
         images=images,
         labels=labels,
@@ -55,22 +55,24 @@ def engine(recipe: Recipe, path: Path):
     return train_run(task, lambda record, n_epochs: None)
 
 
-def notebook(recipe: Recipe, *, fused: bool) -> tuple[list[dict[str, float]], nn.Module]:
+def notebook(
+    recipe: Recipe, *, fused: bool, dtype: torch.dtype = torch.float32, seed: int = SEED
+) -> tuple[list[dict[str, float]], nn.Module]:
     """The course's loop: fresh Adam and CosineAnnealingLR in each round, running means, evaluation after each epoch."""
     images, labels = scans()
     bce = recipe.loss.name == "bce"
-    x = torch.from_numpy(images[:, None]).float() / 255
-    y = torch.from_numpy(labels).float()[:, None] if bce else torch.from_numpy(labels)
-    network = build_network(recipe.model, image_shape=(1, 16, 16), n_outputs=1 if bce else 2, seed=SEED)
+    x = torch.from_numpy(images[:, None]).to(dtype) / 255
+    y = torch.from_numpy(labels).to(dtype)[:, None] if bce else torch.from_numpy(labels)
+    network = build_network(recipe.model, image_shape=(1, 16, 16), n_outputs=1 if bce else 2, seed=seed).to(dtype)
     each = nn.BCEWithLogitsLoss(reduction="none") if bce else nn.CrossEntropyLoss(reduction="none")
 
     def criterion(logits, target):
         return each(logits, target).mean()
 
     def predicted(logits):
-        return (torch.sigmoid(logits) > 0.5).float() if bce else logits.argmax(dim=1)
+        return (torch.sigmoid(logits) > 0.5).to(dtype) if bce else logits.argmax(dim=1)
 
-    torch.manual_seed(derive_seed(SEED, "torch"))
+    torch.manual_seed(derive_seed(seed, "torch"))
     history = []
     n_batches = -(-len(TRAIN) // BATCH)
     for _ in range(ROUNDS):
@@ -79,7 +81,7 @@ def notebook(recipe: Recipe, *, fused: bool) -> tuple[list[dict[str, float]], nn
         for _ in range(EPOCHS):
             network.train()
             total, right = 0.0, 0
-            order = stream(SEED, "order", len(history) + 1).permutation(len(TRAIN))
+            order = stream(seed, "order", len(history) + 1).permutation(len(TRAIN))
             for start in range(0, len(TRAIN), BATCH):
                 rows = torch.from_numpy(TRAIN[order[start : start + BATCH]])
                 optimizer.zero_grad()
@@ -95,7 +97,7 @@ def notebook(recipe: Recipe, *, fused: bool) -> tuple[list[dict[str, float]], nn
             with torch.no_grad():
                 logits = network(x[VAL])
                 val_loss = criterion(logits, y[VAL]).item()
-                val_accuracy = (predicted(logits) == y[VAL]).float().mean().item()
+                val_accuracy = (predicted(logits) == y[VAL]).to(dtype).mean().item()
             history.append(
                 {
                     "lr": lr,
@@ -122,14 +124,14 @@ def recipe_of(model: str, loss: str) -> Recipe:
     )
 
 
-def both(recipe: Recipe, path: Path, *, fused: bool):
+def both(recipe: Recipe, path: Path, *, fused: bool, seed: int = SEED):
     """Return the run, and the notebook's history and network; the notebook seeds PyTorch's generator."""
     before = torch.get_rng_state()
     torch.set_flush_denormal(True)
     torch.set_num_threads(1)
-    expected, network = notebook(recipe, fused=fused)
+    expected, network = notebook(recipe, fused=fused, seed=seed)
     torch.set_rng_state(before)
-    return engine(recipe, path), expected, network
+    return engine(recipe, path, seed=seed), expected, network
 
 
 def assert_same_history(result, expected: list[dict[str, float]], *, rel: float) -> None:
@@ -157,12 +159,25 @@ def test_the_engine_does_what_the_notebook_does(tmp_path, model, loss):
 @pytest.mark.parametrize("loss", ["bce", "ce"])
 @pytest.mark.parametrize("model", ["mlp-256", "mlp-32x3"])
 def test_the_engine_agrees_with_adam_as_it_comes(tmp_path, model, loss):
-    """The fused kernel rounds otherwise than the plain one, and no more: losses within 2e-4, weights within 1e-4.
+    """PyTorch's fused Adam, which the engine uses, rounds differently from the plain one, and no worse.
 
-    With batch normalisation this cannot be held: a bias before it has no gradient but rounding, which Adam scales up to
-    whole steps.
+    Losses agree within 2e-4. Weights are as near to those of a training in float64: at the median seed no farther than
+    twice the distance of the plain one. A single seed cannot be held to that: a unit whose input is 0 but for rounding
+    is on in one training and off in the other, and which seeds have one depends on the processor. With batch
+    normalisation no seed can: a bias before it has no gradient but rounding, which Adam scales up to whole steps.
     """
-    result, expected, network = both(recipe_of(model, loss), tmp_path / "checkpoint.pt", fused=False)
-    assert_same_history(result, expected, rel=2e-4)
-    for name, tensor in network.state_dict().items():
-        np.testing.assert_allclose(result.weights[name], tensor.numpy(), atol=1e-4, err_msg=name)
+    recipe = recipe_of(model, loss)
+    ratios = []
+    for seed in range(SEED, SEED + 5):
+        result, expected, network = both(recipe, tmp_path / f"checkpoint-{seed}.pt", fused=False, seed=seed)
+        assert_same_history(result, expected, rel=2e-4)
+        _, exact = notebook(recipe, fused=False, dtype=torch.float64, seed=seed)
+        plain = distance({name: tensor.numpy() for name, tensor in network.state_dict().items()}, exact)
+        ratios.append(distance(result.weights, exact) / plain)
+    assert np.median(ratios) <= 2
+
+
+def distance(weights: Mapping[str, np.ndarray], exact: nn.Module) -> float:
+    """Return the root mean square difference from the weights of another network, over all of them."""
+    squares = [np.square(weights[name] - tensor.numpy()).ravel() for name, tensor in exact.state_dict().items()]
+    return float(np.sqrt(np.concatenate(squares).mean()))
