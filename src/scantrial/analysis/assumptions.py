@@ -41,8 +41,8 @@ MEANINGS = {
     "value": "expected value of the metric",
     "disagreement": "share of cases that only one of two arms gets right",
     "correlation": "correlation of two arms' AUROC over samples of cases",
-    "sd_training": "standard deviation over seeds, without the sampling of cases",
-    "shared": "share of the disagreement that stays when trained again",
+    "sd_training": "standard deviation over seeds, cases held fixed",
+    "shared": "share of the disagreement that remains when trained again",
 }
 """What each assumption means, in one line."""
 
