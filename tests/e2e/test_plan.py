@@ -47,7 +47,9 @@ def test_plan_with_a_pilot_and_its_times(cli, trained, tmp_path):
     assert result.returncode == 0, result.stderr
     text = " ".join(result.stdout.split())
     assert "Measured in the pilot small: 2 arms x 2 seeds on 24 test cases." in text
-    assert "A small pilot measures seed-to-seed variation imprecisely: at the upper 80 % limit of this variation" in text
+    assert (
+        "A small pilot measures seed-to-seed variation imprecisely: at the upper 80 % limit of this variation" in text
+    )
     assert "Training time: about" in text
     assert "base: 6 epochs," in text
     assert "no number of seeds" in text or "more seeds can always show a smaller difference" in text
