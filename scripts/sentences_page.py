@@ -146,8 +146,8 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         ),
         "sides": _SHAPE,
         "_won": Rule(
-            rule="p, adjusted over the family, is below 1 - level, and the smallest interval that contains both intervals "
-            "(over seeds and cases, and over cases alone) lies on one side of 0",
+            rule="p, adjusted over the family, is below 1 - level, and the smallest interval that contains both "
+            "intervals (over seeds and cases, and over cases alone) lies on one side of 0",
             threshold=_LEVEL,
             source=f"{_OR}; Holm 1979",
         ),
