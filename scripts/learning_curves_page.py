@@ -21,6 +21,7 @@ from scantrial.analysis.diagnosis.thresholds import (
 )
 from scantrial.analysis.gap_words import shift_words, train_gap_words
 from scantrial.analysis.gaps import Gap, Leakage, ShiftEvidence, TwoSample, accuracy_gap, explain_gap
+from scantrial.core.format import percent
 
 HEAD = """# What learning curves show
 
@@ -35,7 +36,7 @@ an arm, the number of runs with each label is given. Numbers that differ between
 smallest and the largest in brackets. Rounds are never replicates.
 
 **Smoothing.** A running median over {window:g} epochs ({short:g} for fewer than {short_run:g} epochs), shifted inwards
-at the ends. **Tail.** The last {tail:.0%} of the epochs, at least {least:g}. **Trend.** The Theil-Sen slope times the
+at the ends. **Tail.** The last {tail} of the epochs, at least {least:g}. **Trend.** The Theil-Sen slope times the
 number of epochs in the tail, relative to the tail's median, in per cent; its p is that of the two-sided Mann-Kendall
 test. **Loss of guessing.** The cross-entropy of always predicting the training cases' class shares: 0.693 for two equal
 classes. It does not apply to class-weighted, label-smoothed and focal losses, so the rules that need it are not
@@ -144,7 +145,7 @@ def page() -> str:
         window=WINDOW.value,
         short=SHORT_WINDOW.value,
         short_run=SHORT_RUN.value,
-        tail=TAIL_SHARE.value,
+        tail=percent(TAIL_SHARE.value),
         least=TAIL_LEAST.value,
     )
     gap = example_gap(0.93, 0.73)

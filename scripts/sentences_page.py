@@ -146,8 +146,8 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         ),
         "sides": _SHAPE,
         "_won": Rule(
-            rule="p, adjusted over the family, is below 1 - level, and the hull of both intervals (seeds and cases, "
-            "cases alone) lies on one side of 0",
+            rule="p, adjusted over the family, is below 1 - level, and the smallest interval that contains both "
+            "intervals (over seeds and cases, and over cases alone) lies on one side of 0",
             threshold=_LEVEL,
             source=f"{_OR}; Holm 1979",
         ),
@@ -372,7 +372,7 @@ TITLES = {
     "analysis/power_table.py": "Planning: again, on a study's own spreads",
     "prose/study.py": "Report: what was done, trouble, results, choices, limits",
     "report/audit_document.py": "Report: the page of an audit",
-    "prose/evaluation.py": "Calibration, temperature, thresholds and the luck of the best",
+    "prose/evaluation.py": "Calibration, temperature, thresholds and the score of the best",
     "findings/evaluation.py": "Thresholds: the rules' names",
     "core/format.py": "Report: what an interval counts",
     "prose/warnings.py": "Report: what weakens the answer",
@@ -381,7 +381,7 @@ TITLES = {
     "analysis/recalibration.py": "Recalibration",
     "analysis/thresholds.py": "Thresholds: how one was chosen",
     "analysis/predictive.py": "Predictive values",
-    "analysis/selection.py": "The luck of the best: missing",
+    "analysis/selection.py": "The score of the best: missing",
     "figures/decision.py": "Decision curves: the figure",
     "figures/reliability.py": "Reliability: the figure",
     "figures/power.py": "Planning: the figure",

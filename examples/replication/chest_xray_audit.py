@@ -32,6 +32,7 @@ from scantrial.audit.duplicates import correlations
 from scantrial.audit.phash import distances
 from scantrial.audit.records import Audit, AuditSettings, Subject
 from scantrial.core.files import write_atomic
+from scantrial.core.format import decimal
 from scantrial.core.rng import stream
 from scantrial.data.load import load
 from scantrial.data.scanset import ScanSet
@@ -141,8 +142,8 @@ def _comparison(subject: Subject) -> Iterator[str]:
         apart = distances(subject.facts.hashes, pairs[:, 0], pairs[:, 1])
         alike = _alike(subject, pairs)
         yield (
-            f"| {name} | {len(pairs):,} | {np.median(apart):.0f} | {np.median(alike):.3f} | "
-            f"{np.quantile(alike, 0.9):.3f} |"
+            f"| {name} | {len(pairs):,} | {np.median(apart):.0f} | {decimal(float(np.median(alike)))} | "
+            f"{decimal(float(np.quantile(alike, 0.9)))} |"
         )
     yield ""
     yield (

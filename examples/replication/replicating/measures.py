@@ -20,6 +20,7 @@ from replicating.runs import RunView
 from scantrial.analysis.curves import QUANTITIES, SKIPPED_EPOCHS, CurvePoint
 from scantrial.analysis.metrics import measure
 from scantrial.core.errors import InputError
+from scantrial.core.format import percent
 from scantrial.core.records import Split, SplitPredictions
 from scantrial.core.registry import Registry
 
@@ -189,7 +190,7 @@ MEASURES: Registry[Measure] = Registry(
             _entry("val_minus_test", "val minus test accuracy", "points", _val_minus_test),
             _entry("mean_confidence", "mean probability of the decided class, test", "%", _mean_confidence),
             _entry("wrong_decisions", "wrong decisions, test", "count", _n_wrong),
-            _entry("sure_and_wrong", f"wrong at {SURE:.0%} or surer, test", "count", _n_sure_and_wrong),
+            _entry("sure_and_wrong", f"wrong at {percent(SURE)} or surer, test", "count", _n_sure_and_wrong),
             _entry("val_loss_swing", "swing of the val loss", "loss", partial(_swing, quantity="val_loss", scale=1)),
             _entry(
                 "val_accuracy_swing",
