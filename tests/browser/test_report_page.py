@@ -121,7 +121,7 @@ def test_the_sections_are_there_with_their_pictures(opened):
         "results",
         "confusion",
         "worst",
-        "audited",
+        "audit",
         "again",
         "limits",
     ):

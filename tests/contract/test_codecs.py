@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from scantrial.core.registry import Registry
-from scantrial.data import codecs
+from scantrial.data.codecs import table
 from scantrial.data.codecs.base import Codec, starts_with
 from scantrial.data.codecs.table import CODECS, codec_of, titles_read
 from scantrial.data.decode import IMAGE_SUFFIXES, ImageError, decode_image
@@ -91,7 +91,7 @@ def test_one_row_more_is_one_kind_more(tmp_path, monkeypatch):
         recognises=starts_with(b"P5"),
         decode=lambda path: np.frombuffer(path.read_bytes()[-30:], np.uint8).reshape(5, 6),
     )
-    monkeypatch.setattr(codecs, "CODECS", Registry("kind of image file", {**CODECS, "pgm": portable}))
+    monkeypatch.setattr(table, "CODECS", Registry("kind of image file", {**CODECS, "pgm": portable}))
     (tmp_path / "a.pgm").write_bytes(b"P5 6 5 255\n" + PIXELS.tobytes())
     (tmp_path / "b.gif").write_bytes(UNREAD["gif"])
     np.testing.assert_array_equal(decode_image(tmp_path / "a.pgm"), PIXELS)

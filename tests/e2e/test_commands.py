@@ -176,7 +176,7 @@ def test_compare_judges_a_study_by_its_own_metric_and_margin(study_folder, cli):
     assert said.returncode == 0, said.stderr
     words = " ".join(said.stdout.split())
     assert "No verdict on loss = ce against loss = bce is possible: 2 seeds in each arm" in words
-    assert "CE is more accurate than BCE - undecided, declared before the first run finished" in words
+    assert "CE is more accurate than BCE: undecided, declared before the first run finished" in words
     told = json.loads(cli("compare", "small", "--json").stdout)
     assert (told["metric"], told["split"], told["margin"]) == ("accuracy", "test", 0.05)
     (compared,) = told["primary"]["comparisons"]
@@ -201,7 +201,7 @@ def test_compare_takes_other_wishes_and_refuses_what_makes_no_sense(study_folder
         (("small", "--split", "val"), "--split with a study folder"),
         (("small", "--metric", "acuracy"), "did you mean 'accuracy'"),
         (("small", "--control", "nobody"), "no arm is called 'nobody'"),
-        ((), "neither of DIR and --predictions FILE"),
+        ((), "neither DIR nor --predictions FILE"),
         (("nowhere",), "nowhere"),
     ):
         refused = cli("compare", *words)
@@ -368,7 +368,7 @@ def test_listings_are_json(cli, words, key):
         (("run", "demo", "--workers", "0"), 2, "1 or more"),
         (("data", "fetch", "pneumoniamnits"), 2, "pneumoniamnist"),
         (("data", "--json", "fetch", "pneumoniamnist"), 2, "put --json after fetch"),
-        (("predict", ".", "x.png"), 2, "no finished run"),
+        (("predict", ".", "x.png"), 2, "not a finished run"),
         (("frobnicate",), 2, "No such command"),
     ],
 )

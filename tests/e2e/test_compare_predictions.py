@@ -143,8 +143,8 @@ def test_people_get_tables_sentences_notes_and_methods(cli):
     assert "\x1b" not in done.stdout
     tables, sentences = done.stdout.split("- It is unclear", 1)
     assert max(map(len, tables.splitlines()[1:])) <= 80
-    assert re.search(r"A +5 +0\.693 +0\.570 to 0\.793 +0\.582 - 0\.781", tables)
-    assert re.search(r"B - A +0\.073 +-0\.008 to 0\.154 +0\.077 +inconclusive +-0\.0\d+ to 0\.1\d+", tables)
+    assert re.search(r"A +5 +0\.693 +0\.570 to 0\.793 +0\.582 to 0\.781", tables)
+    assert re.search(r"B - A +0\.073 +−0\.008 to 0\.154 +0\.077 +inconclusive +−0\.0\d+ to 0\.1\d+", tables)
     assert "accounting for both seed-to-seed variation (5 seeds) and the limited test set (80 cases)" in " ".join(
         sentences.split()
     )
@@ -155,8 +155,8 @@ def test_people_get_tables_sentences_notes_and_methods(cli):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "neither of DIR and --predictions FILE"),
-        ((".", "--predictions", "x.csv"), "both of DIR and --predictions FILE"),
+        ((), "neither DIR nor --predictions FILE"),
+        ((".", "--predictions", "x.csv"), "both DIR and --predictions FILE"),
         (("--predictions", EXAMPLE, "--metric", "auroc", "--control", "C"), "control 'C' is not an arm"),
         (("--predictions", EXAMPLE, "--positive", "ill"), "labels '0', '1', expected 'ill' and one other"),
     ],

@@ -54,5 +54,5 @@ def test_a_measure_for_two_classes_is_refused_before_training(cli, tmp_path):
     (tmp_path / "blobs.yaml").write_text(STUDY)
     result = cli("run", "blobs.yaml", "--set", "primary.metric=sensitivity")
     assert result.returncode == 2
-    assert "sensitivity is for two classes" in result.stderr
+    assert "sensitivity needs two classes" in result.stderr
     assert not (tmp_path / "blobs").exists()

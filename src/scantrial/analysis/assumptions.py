@@ -42,7 +42,7 @@ MEANINGS = {
     "disagreement": "share of cases that only one of two arms gets right",
     "correlation": "correlation of two arms' AUROC over samples of cases",
     "sd_training": "standard deviation over seeds, cases held fixed",
-    "shared": "share of the disagreement that remains when trained again",
+    "shared": "share of the disagreement that remains after retraining",
 }
 """What each assumption means, in one line."""
 

@@ -166,7 +166,7 @@ def test_without_an_audit_it_may_not_be_called_shift():
     said = shift_words(BIG, steps)
     assert said[0].endswith("a gap of 20.0 points (95 % CI 14.9 to 25.0; 400 and 400 cases), too large for chance.")
     assert said[3] == "Leakage from training into validation: not yet checked."
-    assert said[-1] == "19.0 points are left. Before they are called shift, these must be checked: leakage."
+    assert said[-1] == "19.0 points are left. They cannot be called shift until these are checked: leakage."
 
 
 def test_each_step_takes_its_part():
@@ -197,7 +197,7 @@ def test_each_step_takes_its_part():
         (
             {"val_accuracy_last": 0.6},
             1,
-            "picking the best of 30 adds at most 2.6 points by chance, so selection explains 2.6",
+            "choosing the best of 30 epochs adds at most 2.6 points by chance, so selection explains 2.6",
         ),
         ({"test_recalls": np.array([0.5, np.nan])}, 2, "Class mix: not yet checked; a class has no test case"),
         ({"leakage": Leakage(n_cases=0)}, 3, "none was found, so it explains nothing"),

@@ -99,13 +99,14 @@ def test_a_pilot_gives_a_range():
     found = plan_power(TEN, Basis(variances=PILOT, cautious=wide, source="pilot p"), difference=0.006)
     assert found.sentences[0] == (
         "With 10 seeds and 400 test cases, a true difference of 0.77 points would be found with a probability of 80 %. "
-        "A pilot is small: at the upper 80 % limit of its seed-to-seed variation, this difference is 1.1 points."
+        "A small pilot measures seed-to-seed variation imprecisely: at the upper 80 % limit of this variation, the "
+        "difference is 1.1 points."
     )
     assert found.sentences[1] == (
         "A true difference of 0.60 points would be found with a probability of 59 % (34 % at the upper limit of the pilot's seed-to-seed variation)."
     )
     assert not any("assumptions" in warning for warning in found.warnings)
-    assert "more seeds can always show a smaller difference: over cases, two arms differ" in found.sentences[-1]
+    assert "more seeds can always show a smaller difference, because on the same cases two arms differ" in found.sentences[-1]
 
 
 def test_a_pilot_on_other_cases_is_scaled():

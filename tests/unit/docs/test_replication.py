@@ -457,7 +457,7 @@ def test_the_page_tells_what_was_run(page: str) -> None:
         "1",
     ]
     assert "224 x 224 pixels were scaled to 256" in text
-    assert "the first 1,000 were taken" in text
+    assert "the first 1,000 were used" in text
     assert "val: 200 NORMAL, 200 PNEUMONIA" in text
     assert "python examples/replication/replicate.py --seeds 1" in page
     assert cells(section(page, "Run times"), "`report-a-epochs`", "100 epochs")[2:] == ["100", "1 min 1 s"]

@@ -85,7 +85,8 @@ def test_the_words_carry_the_numbers(evaluation):
     assert "over 3 seeds" in cooled[0]
     best = max(evaluation.arms, key=lambda arm: arm.estimates["accuracy"].mean)
     winner = evaluation_prose.winner_words(evaluation, LABELS, metric="accuracy")
-    assert f"{LABELS[best.arm]} shows Accuracy {100 * best.estimates['accuracy'].mean:.2f} %" in winner[0]
+    accuracy = f"{100 * best.estimates['accuracy'].mean:.2f} %"
+    assert winner[0].startswith(f"{LABELS[best.arm]} is the best arm on these cases: Accuracy {accuracy}.")
     assert evaluation_prose.operating_words(evaluation)[0].startswith(
         "Thresholds: sensitivity of at least 90 % on validation and fixed at p = 0.5."
     )

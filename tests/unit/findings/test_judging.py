@@ -378,7 +378,7 @@ def test_many_verdicts_are_counted_at_the_top():
     ("shifts", "why"),
     [
         ({"base": 0.0, "ce": 0.6, "slow": 0.6, "both": 0.0}, "excludes 0"),
-        ({"base": 0.0, "ce": 0.02, "slow": 0.02, "both": 0.04}, "wider than a main effect is large"),
+        ({"base": 0.0, "ce": 0.02, "slow": 0.02, "both": 0.04}, "wider than the size of a main effect"),
         ({"base": 0.0, "ce": 0.6, "slow": 0.6, "both": 1.4}, None),
     ],
 )

@@ -164,7 +164,7 @@ def test_a_runs_own_evaluation_is_no_reading(make_study):
     assert (once.n_evaluations, once.n_evaluated) == (6, 6)
     assert "evaluated 6 times for 6 runs, each run once." in " ".join(study_prose.choice_sentences(once))
     twice = " ".join(study_prose.choice_sentences(view_of(make_study(evaluated_twice=[("base", 1)]))))
-    assert "evaluated 7 times for 6 runs: a run that stops" in twice
+    assert "evaluated 7 times for 6 runs: if a run is stopped after its evaluation" in twice
     assert "single time" not in twice
 
 

@@ -41,7 +41,7 @@ class TestDesign:
         """In the words of the plan."""
         assert plain.judgement.outlook is not None
         smallest = plain.judgement.outlook.outlook.smallest_difference
-        assert f"misses true differences below {100 * smallest:.2g}" in " ".join(limits_of_design(plain))
+        assert f"would miss a true difference smaller than {100 * smallest:.2g}" in " ".join(limits_of_design(plain))
 
     def test_one_factor_has_no_interactions_and_two_have(self, plain, make_study):
         """One at a time is said where two settings are varied."""

@@ -25,7 +25,7 @@ def test_what_is_asked_and_not_answered_is_counted() -> None:
     given = {"title": "T", "authors": ["A", "B"], "funding": []}
     assert answers(given) == {"title": "T", "authors": "A; B"}
     assert len(unanswered(given)) == len(QUESTIONS) - 2
-    assert how_many(None) == f"asked of the author: {len(QUESTIONS)} of {len(QUESTIONS)} not answered"
+    assert how_many(None) == f"questions to the author: {len(QUESTIONS)} of {len(QUESTIONS)} not answered"
 
 
 @pytest.mark.parametrize(
