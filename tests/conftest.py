@@ -37,7 +37,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SCANTRIAL_CACHE", "SCANTRIAL_DATA")
 """What a command sees of the environment it is started from; ``COVERAGE_*`` as well."""
 
-HANGS_S = 1200.0
+HANGS_S = 300.0
 """Seconds after which a command hangs, on the busiest machine."""
 
 RunCli = Callable[..., subprocess.CompletedProcess[str]]

@@ -168,7 +168,7 @@ def test_dragging_the_threshold_moves_validation_only(opened):
     page.locator("input[name=threshold]").focus()
     for _ in range(30):
         page.keyboard.press("ArrowRight")
-    until(page, "document.querySelector('tbody tr').innerText.includes('p > 0.8')")
+    until(page, "document.querySelector('tbody tr').innerText.includes('probability above 0.8')")
     assert page.locator("tbody tr").nth(1).inner_text() == locked
     assert "threshold=0.8" in page.url
     assert page.locator("output").inner_text() == "0.8"

@@ -106,7 +106,10 @@ def test_a_pilot_gives_a_range():
         "A true difference of 0.60 points would be found with a probability of 59 % (34 % at the upper limit of the pilot's seed-to-seed variation)."
     )
     assert not any("assumptions" in warning for warning in found.warnings)
-    assert "more seeds can always show a smaller difference, because on the same cases two arms differ" in found.sentences[-1]
+    assert (
+        "more seeds can always show a smaller difference, because on the same cases two arms differ"
+        in found.sentences[-1]
+    )
 
 
 def test_a_pilot_on_other_cases_is_scaled():
