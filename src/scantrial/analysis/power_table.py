@@ -85,7 +85,7 @@ def plan_again(found: Comparison) -> PowerPlan | None:
 
     Returns
     -------
-    Plan or None
+    PowerPlan or None
         None where nothing was compared, or arms share fewer than two seeds.
     """
     measured = found.components

@@ -243,7 +243,7 @@ def saliency(folder: str | Path, case: int, *, arm: str, seed: int, scans: ScanS
     Raises
     ------
     InputError
-        If there is no such run, it kept no weights, or its network is a class of the user's own, which is not loaded
+        If there is no such run, it kept no weights, or its network is a custom class, which is not loaded
         from a study folder.
     """
     require_torch("saliency")
@@ -253,5 +253,5 @@ def saliency(folder: str | Path, case: int, *, arm: str, seed: int, scans: ScanS
     store, key = open_folder(folder), RunKey(arm, seed)
     facts = store.facts(key)
     if stored_recipe(facts).model.is_custom:
-        raise InputError("the network is a class of the user's own", expected="a network of scantrial's")
+        raise InputError("the network is a custom class", expected="a network of scantrial's")
     return explain(load_predictor(facts, store.weights(key)), scans.images[case])

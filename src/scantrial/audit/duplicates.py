@@ -339,11 +339,11 @@ def _near_verdict(subject: Subject, where: str, *, same_split: bool) -> CheckOut
             for p in chosen
         ],
     }
+    near, n_far = subject.settings.near_distance, len(chosen) - n_near
+    far = f", in the other {n_far} in more bits, up to {search.radius}" if n_far else ""
     text = (
-        f"Nearly equal scans {where}: {counted(len(chosen), 'pair')}; in {n_near} of them the two hashes differ in "
-        "at most "
-        f"{subject.settings.near_distance} of 64 bits, in the other {len(chosen) - n_near} in more bits, up to "
-        f"{search.radius}."
+        f"Nearly equal scans {where}: {counted(len(chosen), 'pair')}; in {n_near} of them the two hashes differ in at "
+        f"most {near} of 64 bits{far}."
     )
     return _pairs_verdict(subject, [_in_order(subject, pair.first, pair.second) for pair in chosen], text, **numbers)
 

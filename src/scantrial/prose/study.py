@@ -327,11 +327,14 @@ def epoch_rule(select: SelectSpec) -> str:
     return SELECTIONS[select.name].format(metric=title if title.isupper() else title.lower())
 
 
+_HARMLESS = ("changed about", "written differently, same study", "spelt otherwise")
+"""Changes of the study file that choose no arm and no metric, as the protocol calls them, in 0.1.0 as well."""
+
+
 def _changes_in_view_of_results(view: ReportView) -> str:
     """Say how the study file was changed after results existed; empty where it was not."""
     late = [version for version in view.protocol[1:] if version.get("finished_runs", 0) > 0]
-    # What the author says about the study picks no arm and no metric.
-    later = [version for version in late if version.get("change") != "changed about"]
+    later = [version for version in late if version.get("change") not in _HARMLESS]
     if not later:
         return ""
     changes = "; ".join(f"{str(version.get('at', ''))[:10]}: {version.get('change', '')}" for version in later)

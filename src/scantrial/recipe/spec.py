@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, model_validator
@@ -87,5 +88,19 @@ class Recipe(RecipePart):
         return self.model_dump(mode="json", exclude_none=True)
 
     def beyond_defaults(self) -> dict[str, Any]:
-        """Return what differs from the defaults, as plain data: a key that comes later changes nothing in it."""
-        return self.model_dump(mode="json", exclude_defaults=True)
+        """Return what differs from the defaults, as plain data: a key that comes later changes nothing in it.
+
+        The defaults of a named part, such as a network, are those of its name.
+        """
+        plain, found = self.to_dict(), {}
+        for key, field in type(self).model_fields.items():
+            part = getattr(self, key)
+            if part == field.default:
+                continue
+            found[key] = _beyond_its_name(part, plain[key]) if isinstance(part, RecipePart) else plain.get(key)
+        return found
+
+
+def _beyond_its_name(part: Any, plain: Mapping[str, Any]) -> dict[str, Any]:
+    usual = type(part).model_validate({"name": part.name}).model_dump(mode="json", exclude_none=True)
+    return {key: value for key, value in plain.items() if key == "name" or value != usual.get(key)}

@@ -30,7 +30,7 @@ def study_to_plan(study: Study) -> Plan:
         hypotheses=study.hypotheses,
         acknowledge=tuple(AcceptedFinding(finding=item.finding, reason=item.reason) for item in study.spec.acknowledge),
         keep_weights=study.spec.keep_weights,
-        about=spec.get("about"),
+        about=spec.get("about") or None,
     )
 
 

@@ -89,3 +89,24 @@ def test_recipes_do_not_change() -> None:
     """A recipe is frozen."""
     with pytest.raises(ValidationError, match="frozen"):
         Recipe().epochs = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("given", "beyond"),
+    [
+        ({}, {}),
+        ({"model": "mlp-256", "loss": "bce", "epochs": 30}, {}),
+        ({"model": "cnn"}, {"model": {"name": "cnn"}}),
+        ({"model": {"name": "cnn", "dropout": 0.2}}, {"model": {"name": "cnn", "dropout": 0.2}}),
+        ({"optimizer": "adamw"}, {"optimizer": {"name": "adamw"}}),
+        ({"optimizer": {"name": "adam", "lr": 0.01}}, {"optimizer": {"name": "adam", "lr": 0.01}}),
+        (
+            {"schedule": "step", "select": "best-val-metric"},
+            {"schedule": {"name": "step"}, "select": {"name": "best-val-metric"}},
+        ),
+        ({"epochs": 2, "clip_grad_norm": 1.0}, {"epochs": 2, "clip_grad_norm": 1.0}),
+    ],
+)
+def test_what_is_beyond_the_defaults_names_no_default(given, beyond):
+    """Neither a recipe's default nor one of a network's, an optimiser's or a schedule's own is a part of an identity."""
+    assert Recipe.model_validate(given).beyond_defaults() == beyond

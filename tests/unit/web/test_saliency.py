@@ -19,7 +19,7 @@ def test_a_network_of_ones_own_is_not_loaded_from_a_folder(tmp_path):
     """A class named in a study folder would be code from data."""
     (tmp_path / "evil.py").write_text("raise SystemExit('imported')")
     folder = write_study(tmp_path / "study", StudyShape(arms={"base": {"model": {"name": "evil:Network"}}}))
-    with pytest.raises(InputError, match="class of the user's own"):
+    with pytest.raises(InputError, match="custom class"):
         api.saliency(folder.path, 0, arm="base", seed=0, scans=cast(Any, None))
 
 
