@@ -1,7 +1,7 @@
 """Refuse code that reads a plan or a recipe by keys: both are typed (`scantrial.recipe.plan`). Part of ``make lint``.
 
-A name or an attribute called ``plan`` or ``recipe``, and what a method ``plan()`` returns, may not be subscripted and
-has no ``.get``. Plain data that is on its way to or from a file has another name.
+What is called ``plan`` or ``recipe``, or ends with it, such as ``_plan`` and ``old_plan``, and what a method ``plan()``
+returns, may not be subscripted and has no ``.get``. Plain data that is on its way to or from a file has another name.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _is_typed(node: ast.expr) -> bool:
     if isinstance(node, ast.BoolOp):
         return any(map(_is_typed, node.values))
     name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-    return name in TYPED
+    return name.rpartition("_")[2] in TYPED
 
 
 def main(root: Path = ROOT) -> int:

@@ -28,6 +28,8 @@ def test_nothing_reads_a_plan_by_keys(capsys):
         "arm.recipe['loss']['name']",
         "recipe.get('clip_grad_norm')",
         "run.facts.recipe['rounds']",
+        "self._plan['arms']",
+        "old_plan.get('seeds')",
     ],
 )
 def test_an_access_by_key_is_found(line, tmp_path, capsys):

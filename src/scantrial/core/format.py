@@ -22,7 +22,7 @@ def proportion(value: float | None, digits: int = 1) -> str:
 
 def decimal(value: float | None, digits: int = 3) -> str:
     """Show a number with a fixed count of decimals."""
-    return NONE if value is None or not math.isfinite(value) else minus(f"{value:.{digits}f}")
+    return NONE if value is None or not math.isfinite(value) else _without_minus_zero(f"{value:.{digits}f}")
 
 
 def percent(share: float | None, digits: int | None = None) -> str:
@@ -38,6 +38,10 @@ def signed(value: float | None, digits: int = 1) -> str:
         return NONE
     text = f"{value:+.{digits}f}"
     return minus(text) if float(text) else text.lstrip("+-")
+
+
+def _without_minus_zero(text: str) -> str:
+    return minus(text) if float(text) else text.lstrip("-")
 
 
 def minus(text: str) -> str:

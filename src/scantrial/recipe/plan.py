@@ -259,7 +259,9 @@ def read_typed(model: type[Model], content: Mapping[str, Any], *, where: str) ->
 
 
 def _refusal(error: ValidationError, where: str) -> StoreError:
-    faults = error.errors(include_url=False)
+    every = error.errors(include_url=False)
+    # A list whose items are wrong is also too short, for pydantic counts the sound ones alone.
+    faults = [fault for fault in every if fault["type"] != "too_short" or not _is_above(fault, every)]
     unknown = [fault for fault in faults if _is_unknown(fault)]
     if unknown:
         words = _shown(f"{_key(fault)} = {repr(fault['input'])[:_LONG]}" for fault in unknown)
@@ -282,6 +284,10 @@ def _is_unknown(fault: Mapping[str, Any]) -> bool:
 
 def _names_something(found: Any) -> bool:
     return isinstance(found, str) or (isinstance(found, Mapping) and isinstance(found.get("name"), str))
+
+
+def _is_above(fault: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> bool:
+    return any(other is not fault and other["loc"][: len(fault["loc"])] == fault["loc"] for other in others)
 
 
 def _key(fault: Mapping[str, Any]) -> str:

@@ -32,6 +32,7 @@ def test_a_share_is_a_number_a_plain_space_and_a_sign():
 def test_a_minus_is_the_sign_that_people_read():
     """In numbers, shares and tables; a difference has its sign, and one that rounds to zero has none."""
     assert [decimal(-1.5, 1), proportion(-0.015), cell(-1.5), cell(-1e-07)] == ["−1.5", "−1.5", "−1.5", "−1e−07"]
+    assert [decimal(-0.0001), proportion(-0.0001), decimal(0.0001)] == ["0.000", "0.0", "0.000"]
     assert [signed(1.25), signed(-1.25, 2), signed(-0.01), signed(None)] == ["+1.2", "−1.25", "0.0", NONE]
 
 

@@ -206,6 +206,8 @@ def test_a_damaged_plan_is_refused(said):
     with pytest.raises(StoreError, match=r"a/plan\.json is damaged") as caught:
         Plan.from_dict(changed(DAMAGED[said]), where="a/plan.json")
     assert said in caught.value.got
+    # No second fault that only follows from the first.
+    assert ("Tuple should have" in caught.value.got) == ("Tuple should have" in said)
     assert "restore it" in str(caught.value.do)
 
 
