@@ -78,6 +78,7 @@ class CommandServer:
         self._link: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._guard = threading.Lock()
+        self._started: set[int] = set()
 
     def __enter__(self) -> CommandServer:
         return self
@@ -115,12 +116,9 @@ class CommandServer:
 
     def children(self) -> list[int]:
         """Return the processes that were started and have not ended."""
-        if self._process is None:
-            return []
-        tasks = Path(f"/proc/{self._process.pid}/task").glob("*/children")
-        pids = [int(pid) for task in tasks for pid in task.read_text().split()]
-        # One that has ended and was not waited for has no command line any more.
-        return [pid for pid in pids if Path(f"/proc/{pid}/cmdline").read_bytes()]
+        with self._guard:  # nothing is waited for meanwhile, so that every process still has its entry
+            # One that has ended and was not waited for has no command line any more.
+            return [pid for pid in sorted(self._started) if Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     def run(
         self, words: Sequence[str | Path], *, cwd: Path, environment: Mapping[str, str], timeout_s: float
@@ -145,7 +143,12 @@ class CommandServer:
             if self._link is None:
                 self._link = self._start_server()
             socket.send_fds(self._link, [json.dumps(question).encode()], handles)
-            return int(self._link.recv(100))
+            answer = int(self._link.recv(100))
+            if "reap" in question:
+                self._started.discard(int(str(question["reap"])))
+            else:
+                self._started.add(answer)
+            return answer
 
     def _start_server(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
