@@ -363,7 +363,7 @@ def test_listings_are_json(cli, words, key):
     [
         (("run", "report-a-los"), 2, "report-a-loss"),
         (("status", "nowhere"), 2, "nowhere"),
-        (("report", "."), 2, "is no study folder"),
+        (("report", "."), 2, "is not a study folder"),
         (("run", "demo", "--engine", "fused", "--set", "recipe.model=cnn"), 2, "the first layer of cnn"),
         (("run", "demo", "--workers", "0"), 2, "1 or more"),
         (("data", "fetch", "pneumoniamnits"), 2, "pneumoniamnist"),

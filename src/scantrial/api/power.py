@@ -39,7 +39,7 @@ class PlanOptions(TypedDict, total=False):
 
     Parameters
     ----------
-    value, disagreement, correlation, sd_training, shared : assumptions in the place of the defaults; not with a pilot
+    value, disagreement, correlation, sd_training, shared : assumptions instead of the defaults; not with a pilot
     difference : the true difference to be found, in the metric's unit; default: the margin
     n_cases : plan with this many test cases, of the same kind as the study's
     """
@@ -62,7 +62,7 @@ class StudyPlan(Plain):
     cases : its test cases, counted
     pairs : the arms that are compared with each other
     effects : of the factors of a factorial study, by name
-    notes : what a reader has to know of how the cases were counted
+    notes : how the cases were counted, where a reader has to know
     """
 
     question: str
@@ -94,10 +94,10 @@ def plan(
 
     Parameters
     ----------
-    pilot : folder of a finished study whose spreads are taken in the place of assumptions; its test rows are read for
+    pilot : folder of a finished study whose spreads replace the assumptions; its test rows are read for
         that, which is logged
     seeds, sets : see `load_study`
-    measure : train two epochs of each recipe to tell how long the study takes; decodes the scans, reads no test row
+    measure : train two epochs of each recipe to estimate how long the study takes; decodes the scans, reads no test row
     options : see `PlanOptions`
 
     Raises

@@ -1,4 +1,4 @@
-"""Predictions: of a trained network on new files, and of others to be compared."""
+"""Predictions: `predict` makes them with a trained network; `compare_predictions` and `compare_arrays` judge them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class CompareOptions(TypedDict, total=False):
     Parameters
     ----------
     metric : default accuracy
-    split : whose rows are judged, default ``test``; a file without such a column has test rows only
+    split : the split that is judged, default ``test``; a file without such a column has test rows only
     threshold : a case is called positive when its score exceeds it; default for probabilities: 0.5
     threshold_rule : ``sensitivity`` or ``youden``: chosen for each run on validation rows
     target_sensitivity : of the first rule, default 0.90
-    positive : the class that scores are of, where labels are names
+    positive : the class that the scores are for, where labels are names
     margin : the smallest difference that matters, in the metric's unit; without it nothing is called equivalent
-    control : every other arm is set against it
-    pairs : ``all`` or ``control``; default: all, or against the control where one is named
+    control : every other arm is compared with it
+    pairs : ``all`` or ``control``; default: all pairs, or each arm with the control if one is named
     level : confidence level, default 0.95
     bootstrap : whether to cross-check by a crossed bootstrap; default: where it takes some 20 s at most
     """
@@ -99,7 +99,7 @@ def compare_arrays(y_true: NDArray[Any], scores: NDArray[Any], **options: Any) -
 
 
 def predict(run_dir: str | Path, files: Sequence[str | Path]) -> PredictedFiles:
-    """Judge new image files with a trained network and its own preprocessing.
+    """Classify new image files with a trained network and its own preprocessing.
 
     Parameters
     ----------

@@ -40,8 +40,8 @@ def audit(
     data : a study (its scans, split, patients and acknowledgements are used), a study file or a built-in study's name,
         a study folder (its runs' validation and test predictions are used as well, which is logged), or a source:
         a catalogue name, folder, ``.npz`` or ``.csv`` file, with its own splits
-    patient : a regular expression that finds the patient in a file's name, in place of the data's own
-    split : in place of the data's own
+    patient : a regular expression that finds the patient in a file's name, instead of the data's own
+    split : instead of the data's own
     page : a file to write what was found to, as one self-contained HTML page with pictures
 
     Raises
@@ -50,7 +50,7 @@ def audit(
         If the study or the scans cannot be read.
     """
     from scantrial.audit.audit import audit_scans, audited_cases  # noqa: PLC0415 - only who audits pays for it
-    from scantrial.audit.stored import stored_scores  # noqa: PLC0415
+    from scantrial.audit.stored import stored_scores  # noqa: PLC0415 - as above
 
     study, folder = _study_to_audit(data)
     if study is not None:
@@ -76,14 +76,14 @@ def audit(
 
 
 def _named(data: Study | DataSpec | str | Path) -> str:
-    """Return what is audited in a word."""
+    """Return a short name of what is audited."""
     if isinstance(data, Study):
         return data.name
     return data.source.name if isinstance(data, DataSpec) else str(data)
 
 
 def _study_to_audit(data: Study | DataSpec | str | Path) -> tuple[Study | None, StudyFolder | None]:
-    """Return the study that `data` names, and its folder where it names one; neither where it is a source of scans."""
+    """Return the study that `data` names, and its folder where it names one; neither if it is a source of scans."""
     if isinstance(data, Study):
         return data, None
     if isinstance(data, DataSpec):

@@ -34,14 +34,14 @@ from scantrial.api.trial import load_scans, load_study
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """What a study folder holds and what is still to come.
+    """What a study folder holds and what is left to do.
 
     Parameters
     ----------
     question : the study's question
     finished, diverged, failed, waiting : runs by their state; diverged ones are finished, too
     running : where each run stood a few seconds ago: arm, seed, epoch, n_epochs, val_accuracy
-    reused : finished runs that were taken over, each with its folder, arm and seed there
+    reused : finished runs that were copied, each with the folder, arm and seed that it came from
     seconds_left : of the process that is training now, or None
     holder : the process that holds the folder (pid, host, since, command), or None
     """
@@ -85,13 +85,13 @@ def status(folder: str | Path) -> Status:
 
 
 def _note_of(store: StudyFolder, holder: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return the training process's note of where its runs are; a note of a process that is gone counts for nothing."""
+    """Return the training process's note of where its runs are; the note of a process that has ended is ignored."""
     note = store.progress() if holder is not None else {}
     return note if holder is not None and note.get("pid") == holder.get("pid") else {}
 
 
 def _seconds_left(note: Mapping[str, Any]) -> float | None:
-    """Return what is left of the time that the note spoke of when it was written."""
+    """Return the time left now, from the time left when the note was written."""
     left = note.get("seconds_left")
     if left is None:
         return None
@@ -106,7 +106,7 @@ def about(study: Study | str | Path, *, out: str | Path | None = None) -> dict[s
     Parameters
     ----------
     study : a study file, a built-in's name, or a study folder
-    out : a folder of this study that takes the answers over: nothing is trained, no scan is read, and the log of
+    out : a folder of this study to copy the answers into: nothing is trained, no scan is read, and the log of
         versions of the study file tells that they changed
 
     Raises
@@ -138,7 +138,7 @@ def report(folder: str | Path, *, format: str = "html", assets: str | Path | Non
     Raises
     ------
     InputError
-        If there is no study folder, or no such format.
+        If the folder is not a study folder, or the format does not exist.
     MissingExtraError
         If PDF is asked for and Typst is not installed.
     """
@@ -181,7 +181,7 @@ def compare(
     level: float = 0.95,
     bootstrap: bool | None = None,
 ) -> Judgement:
-    """Judge a study folder: which arms are better, worse or equivalent, and what became of its hypotheses.
+    """Judge a study folder: which arms are better, worse or equivalent, and the answers to its hypotheses.
 
     Without further words the comparisons, the metric and the margin are those that the study file declares. Reads
     test rows, which is logged.
@@ -190,10 +190,10 @@ def compare(
     ----------
     metric : another metric than the declared one; it has no margin of its own
     margin : the smallest difference that matters, in the metric's unit
-    control : set every other arm against this one
+    control : compare every other arm with this one
     pairs : compare all pairs of arms
     level : confidence level, default 0.95
-    bootstrap : whether to set a crossed bootstrap beside the comparisons, which takes seconds each; default: no
+    bootstrap : whether to check the comparisons with a crossed bootstrap, which takes seconds each; default: no
 
     Raises
     ------
@@ -218,7 +218,7 @@ def show(folder: str | Path, case: int, *, arm: str | None = None, seed: int | N
 
 
 def study_scans(folder: str | Path, *, progress: Progress = silent) -> ScanSet:
-    """Load the scans that a study folder was trained on, with their split; they have to be where they were then.
+    """Load the scans that a study folder was trained on, with their split; they must still be in the same place.
 
     Raises
     ------
@@ -248,7 +248,7 @@ def saliency(folder: str | Path, case: int, *, arm: str, seed: int, scans: ScanS
     """
     require_torch("saliency")
     from scantrial.train.predictor import load_predictor  # noqa: PLC0415 - PyTorch only where it is needed
-    from scantrial.train.saliency import explain  # noqa: PLC0415
+    from scantrial.train.saliency import explain  # noqa: PLC0415 - as above
 
     store, key = open_folder(folder), RunKey(arm, seed)
     facts = store.facts(key)

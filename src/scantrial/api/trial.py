@@ -79,16 +79,16 @@ class RunOptions(TypedDict, total=False):
 
     Parameters
     ----------
-    workers : runs trained at the same time, each in a process of its own, default 1; ``auto`` times a few steps with
-        several numbers of workers and takes what ends the study soonest; a folder's first run fixes it
-    threads : threads for each run, default: the cores shared among the workers; a folder's first run fixes it
+    workers : runs trained at the same time, each in its own process, default 1; ``auto`` times a few steps with
+        several numbers of workers and takes the fastest; a folder's first run fixes it
+    threads : threads for each run, default: the cores divided among the workers; a folder's first run fixes it
     engine : ``reference``, plain PyTorch; ``fused``, many times faster where the first layer is linear on pixels; or
-        ``auto``, the default, which takes the fused one where it can. A folder's first run fixes it
+        ``auto``, the default, which uses the fused one where it can. A folder's first run fixes it
     device : default ``auto``: CUDA, MPS or the CPU, whichever is there first; a folder's first run fixes it
     checkpoint_every_s : seconds between checkpoints, taken at an epoch's end, default 60; 0 is every epoch
     on_audit : called with what the audit found, before anything is trained
     on_workers : called with how many runs are trained at the same time, and why
-    reuse : other study folders, whose finished runs are taken over instead of trained where they are equal in
+    reuse : other study folders, whose finished runs are copied instead of trained if they are equal in
         everything: recipe, seed, scans, split, engine, threads, device, versions
     """
 
@@ -114,8 +114,8 @@ def run(
 ) -> Outcome:
     """Carry out a study: audit its scans, then train every run that its folder does not hold yet.
 
-    What the audit finds does not keep it from training. The same call goes on where an earlier one stopped, and ends
-    with the same numbers.
+    Findings of the audit do not stop the training. The same call continues where an earlier one stopped, and ends with
+    the same numbers.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which comparisons a study is judged by: those its hypotheses and its design declare, or those a reader asks for."""
+"""The comparisons that a study is judged by: declared by its hypotheses and design, or chosen by a reader."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def family_of(
 
     Parameters
     ----------
-    control : an arm that every other is compared with, in place of the declared comparisons
+    control : an arm that every other is compared with, instead of the declared comparisons
     pairs : compare all pairs of arms instead
 
     Raises
@@ -79,7 +79,7 @@ def _known_arm(study: StudyData, arm: str) -> str:
 
 
 def _claimed(study: StudyData, names: Sequence[str]) -> tuple[Contrast, ...]:
-    """Return the comparisons of the hypotheses, each pair of arms once, as the first claim about it puts it."""
+    """Return the comparisons of the hypotheses, each pair of arms once, in the order of the first claim about it."""
     found: dict[frozenset[str], Contrast] = {}
     for item in study.plan.hypotheses:
         first, second = item.arms
@@ -103,7 +103,7 @@ def _plain_level(value: Any) -> Any:
 
 
 def trend_along(study: StudyData, runs: RunScores, factor: str) -> Contrast | None:
-    """Return the slope along a numeric factor of three levels or more, on a log scale where they span fivefold."""
+    """Return the slope along a numeric factor of three levels or more; on a log scale if they span fivefold."""
     levels = {
         arm.name: arm.value_at(factor)
         for arm in study.plan.arms

@@ -41,7 +41,7 @@ class HypothesisAnswer:
 
     Parameters
     ----------
-    comparison : name of the comparison that answers it, or None where there was none
+    comparison : name of the comparison that answers it, or None if there was none
     sentence : the answer with its numbers
     """
 
@@ -61,7 +61,7 @@ def answer_to(
 
     Parameters
     ----------
-    primary : the judged comparisons, or None where there are none
+    primary : the judged comparisons, or None if there are none
     declared : when the hypothesis was written into the study file
     known : names of the arms that have a finished run
     """

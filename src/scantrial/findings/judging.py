@@ -1,4 +1,4 @@
-"""From a study folder to verdicts: which comparisons its design declares, and what became of its hypotheses."""
+"""From a study folder to verdicts: the comparisons that its design declares, and the answers to its hypotheses."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class Judgement(Plain):
     hypotheses : in the order of the study file
     secondary : the same comparisons on other metrics
     primary_declared : when metric, split and margin were written into the study file
-    outlook : what this design can show by the spreads that were measured, and what it would take to decide; None where
+    outlook : what this design can show, from the measured spreads, and what a decision would need; None where
         arms share fewer than two seeds
-    withheld : reasons from outside the numbers why no verdict is given
-    without_leaks : the primary comparisons without the cases that the audit found to stand in two splits; None where
+    withheld : reasons other than the numbers why no verdict is given
+    without_leaks : the primary comparisons without the cases that the audit found in two splits; None where
         there are none, or too few are left
     n_leaking : such cases of the primary split
     """
@@ -91,12 +91,12 @@ class Judgement(Plain):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What a reader may ask for instead of what the study declares; None keeps the study's own.
+    """What a reader may choose instead of the study's own declaration; None keeps the declaration.
 
     Parameters
     ----------
     pairs : compare all pairs of arms instead of the declared family
-    bootstrap : whether a crossed bootstrap is set beside the primary comparisons
+    bootstrap : whether to check the primary comparisons with a crossed bootstrap
     """
 
     metric: str | None = None
@@ -162,7 +162,7 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
 
 
 def run_scores(study: StudyData, split: Split) -> RunScores | None:
-    """Return the scores of every run that has predictions on a split; None where none has.
+    """Return the scores of every run that has predictions on a split; None if no run has any.
 
     Patients, where the study knows them for every case of the split, are what was sampled.
     """
@@ -181,7 +181,7 @@ def run_scores(study: StudyData, split: Split) -> RunScores | None:
 
 
 def withheld_by_audit(study: StudyData) -> tuple[str, ...]:
-    """Return why the audit lets no verdict stand: its blockers that the study file does not acknowledge."""
+    """Return why the audit withholds verdicts: its blockers that the study file does not acknowledge."""
     found = () if study.audit is None else study.audit.open_blockers
     return tuple(
         f"the audit found a blocker ({finding.code}, {_lower(finding.title)}) that the study file does not acknowledge"
@@ -194,7 +194,7 @@ def _lower(title: str) -> str:
 
 
 def _leaking(study: StudyData, split: Split) -> NDArray[np.bool_]:
-    """Return which of the judged cases stand in two splits by the audit: shape (n_cases,), or empty."""
+    """Return which of the judged cases the audit found in two splits: shape (n_cases,), or empty."""
     scored = [run.predictions[split].cases for run in study.runs if split in run.predictions]
     return np.isin(scored[0], concerned_cases(study, split)) if scored else np.zeros(0, dtype=bool)
 
@@ -228,7 +228,7 @@ def _patients(study: StudyData, cases: NDArray[np.int64]) -> NDArray[Any] | None
 def _effects(
     study: StudyData, runs: RunScores | None, metric: str, chosen: Choices, withheld: Sequence[str]
 ) -> Comparison | None:
-    """Compare along numeric factors of three levels and more: the slope, on a log scale where levels span tenfold."""
+    """Compare along numeric factors of three levels or more: see `trend_along`."""
     if runs is None or chosen.control is not None or chosen.pairs or study.plan.design != "one-at-a-time":
         return None
     trends = [trend for factor in study.plan.factors if (trend := trend_along(study, runs, factor)) is not None]
@@ -244,7 +244,7 @@ def _without_interactions(
     chosen: Choices,
     withheld: Sequence[str],
 ) -> tuple[Comparison | None, Comparison | None]:
-    """Note which interactions forbid to read main effects alone, and give the simple effects in their place.
+    """Note which interactions make main effects misleading, and return the simple effects instead.
 
     An interaction does so where its interval excludes 0, or is wider than the size of a main effect of its factors, so
     that it may be as large.

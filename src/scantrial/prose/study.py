@@ -12,6 +12,7 @@ from scantrial.core.records import Split
 from scantrial.findings.view import ArmView, DataView, ReportView, RunView
 from scantrial.recipe.selection import SELECTIONS
 from scantrial.recipe.spec import SelectSpec
+from scantrial.store.folder import CHANGED_ABOUT, WRITTEN_DIFFERENTLY
 
 
 def what_was_done(view: ReportView) -> list[str]:
@@ -327,8 +328,8 @@ def epoch_rule(select: SelectSpec) -> str:
     return SELECTIONS[select.name].format(metric=title if title.isupper() else title.lower())
 
 
-_HARMLESS = ("changed about", "written differently, same study", "spelt otherwise")
-"""Changes of the study file that choose no arm and no metric, as the protocol calls them, in 0.1.0 as well."""
+_HARMLESS = (CHANGED_ABOUT, WRITTEN_DIFFERENTLY, "spelt otherwise")
+"""Changes of the study file that choose no arm and no metric; the last is what 0.1.0 called one of the text alone."""
 
 
 def _changes_in_view_of_results(view: ReportView) -> str:

@@ -1,7 +1,7 @@
-"""`StudyFolder`: all that a study leaves on disk, and the only way to it.
+"""`StudyFolder`: everything that a study keeps on disk; all other code reads and writes it through this class.
 
     DIR/study.yaml            as run, with every default spelled out
-    DIR/plan.json             what the study file comes to: arms with their recipes, seeds, hypotheses
+    DIR/plan.json             the study with every default spelled out: arms with their recipes, seeds, hypotheses
     DIR/protocol.jsonl        every version of the study file that was run, with its hash and time
     DIR/environment.json      versions, machine, threads per run: fixed by the first run
     DIR/data.json             fingerprint, classes, counts, source, licence, what was left out
@@ -12,7 +12,7 @@
     DIR/partial/ARM/seed-S/   of an unfinished run: checkpoint, live.json (its epochs so far), failure.json if it failed
     DIR/test-openings.jsonl   every reading of test rows: when, by what, for what
 
-A run folder is written aside and renamed: it is there whole or not at all.
+A run folder is written under a temporary name and then renamed, so it is never incomplete.
 """
 
 from __future__ import annotations
@@ -69,6 +69,9 @@ _FACTS, _HISTORY, _PREDICTIONS, _WEIGHTS = "run.json", "history.parquet", "predi
 _HASHES = "sha256"
 """Key of ``run.json``: the SHA-256 of each of the run's other files, by name."""
 
+CHANGED_ABOUT, WRITTEN_DIFFERENTLY = "changed about", "written differently, same study"
+"""What the protocol calls a change of the author's answers alone, and one of the text alone."""
+
 _STARTED = frozenset(
     {".lock", "study.yaml", "protocol.jsonl", "environment.json", "data.json", "cases.parquet", "partial"}
 )
@@ -94,7 +97,7 @@ class StudyFolder:
         return (self.path / "plan.json").is_file()
 
     def refuse_foreign(self) -> None:
-        """Refuse a folder that is no study and holds something, so that nobody's files are written over.
+        """Refuse a folder that holds files but is not a study folder, so that nobody's files are overwritten.
 
         What an interrupted start of a study leaves is no obstacle.
 
@@ -109,19 +112,19 @@ class StudyFolder:
         there = sorted(path.name for path in self.path.iterdir() if path.name not in known and not is_aside(path))
         if there:
             raise InputError(
-                f"{self.path} is no study folder, and it holds {', '.join(there[:5])}{' ...' * (len(there) > 5)}",
-                expected="a new or an empty folder, or that of a study",
-                do="choose another one with --out DIR",
+                f"{self.path} is not a study folder and holds {', '.join(there[:5])}{' ...' * (len(there) > 5)}",
+                expected="a new or empty folder, or a study folder",
+                do="choose another folder with --out DIR",
             )
 
     def _started(self) -> frozenset[str]:
-        """Return which of the names there are ours: a data.json without a lock beside it is somebody's own."""
+        """Return which names may be scantrial's: without a lock beside it, a data.json belongs to someone else."""
         if not (self.path / ".lock").is_file():
             return frozenset()
         return _STARTED if (self.path / "protocol.jsonl").is_file() else _STARTED - {"study.yaml"}
 
     def plan(self) -> Plan:
-        """Return what the study file comes to; a plan of an earlier version is completed."""
+        """Return the plan; a plan of an earlier version is completed."""
         path = self.path / "plan.json"
         return Plan.from_dict(read_json(path), where=str(path))
 
@@ -131,7 +134,7 @@ class StudyFolder:
             return (self.path / "study.yaml").read_text(encoding="utf-8")
 
     def write_study(self, text: str, plan: Plan, *, sha256: str, change: str) -> None:
-        """Keep the study file and what it comes to, and log this version of it."""
+        """Store the study file and its plan, and log this version of it."""
         version = {
             "schema_version": SCHEMA_VERSION,
             "at": now(),
@@ -142,7 +145,7 @@ class StudyFolder:
         }
         with clear_os_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        # The log first: a study.yaml without it is somebody's own file, see `refuse_foreign`.
+        # The log first: a study.yaml without it belongs to someone else, see `refuse_foreign`.
         append_line(self.path / "protocol.jsonl", dump_json(version, indent=None))
         write_atomic(self.path / "study.yaml", text)
         write_json(self.path / "plan.json", plan.to_dict())
@@ -156,11 +159,11 @@ class StudyFolder:
         return read_json(self.path / "environment.json")
 
     def has_environment(self) -> bool:
-        """Return whether a run was begun, and with it what later ones are held to."""
+        """Return whether a run was started; it fixes what later runs must match."""
         return (self.path / "environment.json").is_file()
 
     def fixed_engine(self) -> str | None:
-        """Return what trains this folder's runs, as the first run fixed it; None where nothing was trained yet."""
+        """Return the engine of this folder's runs, as the first run fixed it; None if nothing was trained yet."""
         if not self.has_environment():
             return None
         return str(self.environment()["engine"])
@@ -174,7 +177,7 @@ class StudyFolder:
         return read_json(self.path / "data.json")
 
     def cases(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return one row a case: case, split, label, patient, source, thumbnail (PNG bytes or null)."""
+        """Return one row per case: case, split, label, patient, source, thumbnail (PNG bytes or null)."""
         return read_table(self.path / "cases.parquet", columns=columns)
 
     def write_data(self, data: Mapping[str, Any], cases: pa.Table) -> None:
@@ -207,7 +210,7 @@ class StudyFolder:
         return self.path / "partial" / key.arm / f"seed-{key.seed}"
 
     def planned_keys(self) -> list[RunKey]:
-        """Return all runs of the plan, seed by seed, so that every arm is there early."""
+        """Return all runs of the plan, seed by seed, so that every arm has a run early."""
         plan = self.plan()
         return [RunKey(arm.name, seed) for seed in plan.seeds for arm in plan.arms]
 
@@ -218,11 +221,11 @@ class StudyFolder:
         return [key for key in keys if self.is_finished(key)]
 
     def is_finished(self, key: RunKey) -> bool:
-        """Return whether a run is there, whole."""
+        """Return whether a run is finished."""
         return (self.run_path(key) / _FACTS).is_file()
 
     def has_finished_runs(self) -> bool:
-        """Return whether any run is there, whole, in the plan or not."""
+        """Return whether any run is finished, in the plan or not."""
         return any(self.path.glob("runs/*/seed-*/run.json"))
 
     def facts(self, key: RunKey) -> RunFacts:
@@ -253,7 +256,7 @@ class StudyFolder:
         return {key: read_predictions(path, splits, self.facts(key).class_names) for key, path in paths.items()}
 
     def read_logged_predictions(self, key: RunKey, splits: Sequence[Split]) -> tuple[SplitPredictions, ...]:
-        """Return the scores of one run for a reader that has logged its opening of the run's test rows already.
+        """Return the scores of one run for a reader that has already logged its reading of the run's test rows.
 
         Raises
         ------
@@ -261,7 +264,7 @@ class StudyFolder:
             If test rows are asked for and no opening of this run's by this process is known.
         """
         if "test" in splits and not self._test_lock.is_open(str(key)):
-            raise StoreError(f"test rows of {key} without an entry in test-openings.jsonl", do="report this as a fault")
+            raise StoreError(f"test rows of {key} without an entry in test-openings.jsonl", do="report this as a bug")
         return read_predictions(self._finished(key) / _PREDICTIONS, splits, self.facts(key).class_names)
 
     def weights(self, key: RunKey) -> dict[str, Any]:
@@ -300,12 +303,12 @@ class StudyFolder:
                 found = sha256_of(path / name)
             if found != stored.get(name):
                 raise StoreError(
-                    f"{path / name} is not what was written",
+                    f"{path / name} has changed since it was written",
                     do=f"delete the run folder {path}, then run its study again",
                 )
 
     def write_run(self, result: RunResult, *, keep_weights: bool = True) -> None:
-        """Write a finished run, whole or not at all, and drop what was kept of it unfinished."""
+        """Write a finished run, never a part of it, and remove its unfinished files."""
 
         def fill(folder: Path) -> None:
             self._fill_run(folder, result, keep_weights=keep_weights)
@@ -313,7 +316,7 @@ class StudyFolder:
         self._put_run(RunKey(result.facts.arm, result.facts.seed), fill)
 
     def take_over(self, key: RunKey, source: StudyFolder, theirs: RunKey, *, keep_weights: bool = True) -> RunFacts:
-        """Copy a finished run of another folder in the place of training it; return its facts here.
+        """Copy a finished run from another folder instead of training it; return its facts in this folder.
 
         The tables and the weights are equal bytes; ``run.json`` names the arm as it is called here, and where the run
         is from. That its test rows come here is logged.
@@ -336,7 +339,7 @@ class StudyFolder:
                 write_atomic(folder / name, (source.run_path(theirs) / name).read_bytes())
             _write_facts(folder, facts)
 
-        self.log_test_opening(by="run", purpose=f"taken over from {source.path.resolve()}, {theirs}", runs=[key])
+        self.log_test_opening(by="run", purpose=f"copied from {source.path.resolve()}, {theirs}", runs=[key])
         self._put_run(key, fill)
         return facts
 
@@ -349,7 +352,7 @@ class StudyFolder:
                 temporary.mkdir()
                 fill(temporary)
                 if not self.is_finished(key):
-                    # A copy that was broken off may have left a folder without its run.json.
+                    # An interrupted copy may have left a folder without its run.json.
                     shutil.rmtree(target, ignore_errors=True)
                 temporary.rename(target)
                 sync_folder(target.parent)
@@ -368,25 +371,25 @@ class StudyFolder:
 
     def _finished(self, key: RunKey) -> Path:
         if not self.is_finished(key):
-            raise InputError(f"{self.path} holds no finished run {key}", do=f"scantrial status {self.path}")
+            raise InputError(f"{self.path} has no finished run {key}", do=f"scantrial status {self.path}")
         return self.run_path(key)
 
     # ------------------------------------------------------------------ unfinished and failed runs
 
     def unfinished_keys(self) -> list[RunKey]:
-        """Return the runs that something unfinished is kept of, in the plan or not."""
+        """Return the runs with unfinished files, in the plan or not."""
         paths = self.path.glob("partial/*/seed-*")
         return sorted(RunKey(path.parent.name, int(path.name.removeprefix("seed-"))) for path in paths)
 
     def drop_partial(self, key: RunKey) -> None:
-        """Remove what was kept of an unfinished run.
+        """Remove the files of an unfinished run.
 
         The arm's folder stays, even empty: another worker may be about to write into it.
         """
         shutil.rmtree(self.partial_path(key), ignore_errors=True)
 
     def tidy_partial(self) -> None:
-        """Remove notes, logs and empty folders once every worker has ended; what failed runs left stays."""
+        """Remove notes, logs and empty folders once every worker has ended; the files of failed runs stay."""
         partial = self.path / "partial"
         for note in (*partial.glob("worker-*.log"), partial / "progress.json"):
             note.unlink(missing_ok=True)
@@ -395,11 +398,11 @@ class StudyFolder:
                 folder.rmdir()
 
     def write_failure(self, key: RunKey, message: str) -> None:
-        """Note that a run failed and why; its checkpoint stays, so that it can go on."""
+        """Note that a run failed and why; its checkpoint stays, so that it can continue."""
         write_json(self.partial_path(key) / "failure.json", {"message": message, "at": now()})
 
     def clear_failure(self, key: RunKey) -> None:
-        """Forget an earlier failure of a run that is tried again."""
+        """Remove the note of an earlier failure when a run is tried again."""
         (self.partial_path(key) / "failure.json").unlink(missing_ok=True)
 
     def failures(self) -> list[Failure]:
@@ -412,7 +415,7 @@ class StudyFolder:
         return found
 
     def sweep_leftovers(self) -> None:
-        """Remove what a killed process left: half-written files, its note of progress, partials of finished runs.
+        """Remove what a killed process left: half-written files, its progress note, unfinished files of finished runs.
 
         Call it with the lock held. ``report/`` is left alone: reports are written without the lock.
         """
@@ -431,24 +434,24 @@ class StudyFolder:
             self.drop_partial(key)
 
     def write_progress(self, progress: Mapping[str, Any]) -> None:
-        """Keep a note of where the running runs are, for `status`."""
+        """Write a progress note of the running runs, for `status`."""
         write_json(self.path / "partial" / "progress.json", progress)
 
     def progress(self) -> dict[str, Any]:
-        """Return the last note of where the running runs are; empty if there is none."""
+        """Return the last progress note of the running runs; empty if there is none."""
         path = self.path / "partial" / "progress.json"
         try:
             return read_json(path)
         except StoreError:
-            # It comes and goes with the training process; a reader may be a moment late.
+            # The training process creates and removes it; it may be gone when a reader opens it.
             return {}
 
     def write_live(self, key: RunKey, history: Sequence[EpochRecord]) -> None:
-        """Keep the epochs of a running run for those who watch; it costs no wait for the disk."""
+        """Write the epochs of a running run for viewers, without waiting for the disk."""
         write_live(self.partial_path(key) / "live.json", history)
 
     def live_history(self, key: RunKey) -> tuple[EpochRecord, ...]:
-        """Return the epochs of an unfinished run as far as they were last noted; none where there is no whole note."""
+        """Return the epochs of an unfinished run as last written; empty if there is no complete file."""
         return read_live(self.partial_path(key) / "live.json")
 
     # ------------------------------------------------------------------ the test lock
@@ -484,6 +487,6 @@ def open_folder(path: Path | str) -> StudyFolder:
     """
     folder = StudyFolder(path)
     if not folder.exists():
-        what = "is no study folder (it has no plan.json)" if folder.path.is_dir() else "does not exist"
+        what = "is not a study folder (it has no plan.json)" if folder.path.is_dir() else "does not exist"
         raise InputError(f"{path} {what}", expected="the folder of a study", do="scantrial run STUDY --out DIR")
     return folder

@@ -1,4 +1,4 @@
-"""``live.json``: the epochs of a run that is still trained, for those who watch."""
+"""``live.json``: the epochs of a run that is still trained, for viewers."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _ALWAYS_NUMBERS = ("lr", "train_loss", "train_accuracy", "val_loss", "val_accura
 
 
 def write_live(path: Path, history: Sequence[EpochRecord]) -> None:
-    """Write the epochs so far; it costs no wait for the disk."""
+    """Write the epochs so far, without waiting for the disk."""
     epochs = [[getattr(record, name) for name in HISTORY_COLUMNS] for record in history]
     content = {"schema_version": SCHEMA_VERSION, "columns": HISTORY_COLUMNS, "epochs": epochs}
     write_atomic(path, dump_json(content, indent=None), sync=False)
 
 
 def read_live(path: Path) -> tuple[EpochRecord, ...]:
-    """Return the epochs as they were last written; none where there is no whole file."""
+    """Return the epochs as last written; empty if there is no complete file."""
     try:
         content = read_json(path)
         rows = [dict(zip(content["columns"], row, strict=True)) for row in content["epochs"]]
         return tuple(_epoch_record(row) for row in rows)
     except (StoreError, KeyError, TypeError, ValueError):
-        # It is replaced and removed while others read, and a crash may have left it empty.
+        # The training process replaces and removes it while others read, and a crash may leave it empty.
         return ()
 
 

@@ -7,13 +7,10 @@ from hashlib import sha256
 from ruamel.yaml import YAML
 
 from scantrial.core.errors import StudyConflictError
-from scantrial.store.folder import StudyFolder
+from scantrial.store.folder import CHANGED_ABOUT, StudyFolder
 from scantrial.store.lock import StudyLock
 from scantrial.study.file import to_yaml
 from scantrial.study.study import Study
-
-CHANGE = "changed about"
-"""The name of this change in the log of versions."""
 
 
 def record_answers(study: Study, folder: StudyFolder) -> bool:
@@ -41,7 +38,7 @@ def record_answers(study: Study, folder: StudyFolder) -> bool:
             return False
         text = _with_answers(folder.study_text(), given)
         new = plan.model_copy(update={"about": given or None})
-        folder.write_study(text, new, sha256=sha256(text.encode()).hexdigest(), change=CHANGE)
+        folder.write_study(text, new, sha256=sha256(text.encode()).hexdigest(), change=CHANGED_ABOUT)
         return True
 
 

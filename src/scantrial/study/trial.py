@@ -21,7 +21,7 @@ from scantrial.core.machine import n_cores
 from scantrial.core.notebook import notebook_html
 from scantrial.core.progress import Progress, silent
 from scantrial.data.scanset import ScanSet
-from scantrial.store.folder import Failure, RunKey, StudyFolder
+from scantrial.store.folder import WRITTEN_DIFFERENTLY, Failure, RunKey, StudyFolder
 from scantrial.store.lock import StudyLock
 from scantrial.store.schema import now
 from scantrial.study.changes import changed_keys, describe_change
@@ -267,9 +267,7 @@ def _record_study(study: Study, scans: ScanSet, folder: StudyFolder) -> None:
     for key in changed_keys(folder, plan):
         folder.drop_partial(key)
     if change or folder.study_text() != text:
-        folder.write_study(
-            text, plan, sha256=sha256(text.encode()).hexdigest(), change=change or "written differently, same study"
-        )
+        folder.write_study(text, plan, sha256=sha256(text.encode()).hexdigest(), change=change or WRITTEN_DIFFERENTLY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import build_view, primary_values
 from scantrial.prose import study as study_prose
 from scantrial.recipe.spec import SelectSpec
+from scantrial.store.folder import CHANGED_ABOUT, WRITTEN_DIFFERENTLY
 
 
 def view_of(folder, **options):
@@ -237,6 +238,16 @@ def test_changes_in_view_of_results_are_told(make_study):
     said = " ".join(study_prose.choice_sentences(view_of(folder)))
     assert re.search(r"changed 1 time after results existed \(\d{4}-\d\d-\d\d: added seeds: 3\): arms, seeds", said)
     assert "No arm was chosen" not in said
+
+
+@pytest.mark.parametrize("change", [CHANGED_ABOUT, WRITTEN_DIFFERENTLY, "spelt otherwise"])
+def test_a_study_file_that_is_only_written_differently_chose_nothing(make_study, change):
+    """Neither answers of the author nor another text of the same study, of 0.1.0 as well, count as a change."""
+    folder = make_study()
+    folder.write_study("study: again\n", folder.plan(), sha256="1" * 64, change=change)
+    said = " ".join(study_prose.choice_sentences(view_of(folder)))
+    assert "No arm was chosen" in said
+    assert "after results existed" not in said
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ class TestStudy:
         with pytest.raises(InputError, match="does not exist") as caught:
             open_folder(tmp_path / "nowhere")
         assert caught.value.do == "scantrial run STUDY --out DIR"
-        with pytest.raises(InputError, match="is no study folder"):
+        with pytest.raises(InputError, match="is not a study folder"):
             open_folder(tmp_path)
 
     def test_open_folder_takes_a_text_or_a_path(self, folder: StudyFolder):
@@ -193,7 +193,7 @@ class TestRuns:
 
     def test_a_run_that_is_not_finished_is_refused(self, folder: StudyFolder):
         """The message names the run and the command that shows what there is."""
-        with pytest.raises(InputError, match="holds no finished run base/seed-0") as caught:
+        with pytest.raises(InputError, match="has no finished run base/seed-0") as caught:
             folder.facts(BASE_0)
         assert caught.value.do == f"scantrial status {folder.path}"
 
@@ -404,7 +404,7 @@ class TestForeign:
         for name in there:
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text("theirs")
-        with pytest.raises(InputError, match="is no study folder, and it holds ") as caught:
+        with pytest.raises(InputError, match="is not a study folder and holds ") as caught:
             folder.refuse_foreign()
         assert there[-1].partition("/")[0] in caught.value.got
         assert "--out DIR" in str(caught.value.do)
@@ -414,7 +414,7 @@ class TestForeign:
         """A folder of a thousand pictures gives one line."""
         for number in range(9):
             (tmp_path / f"{number}.png").touch()
-        with pytest.raises(InputError, match="it holds") as caught:
+        with pytest.raises(InputError, match="and holds") as caught:
             StudyFolder(tmp_path).refuse_foreign()
         assert caught.value.got.endswith("it holds 0.png, 1.png, 2.png, 3.png, 4.png ...")
 

@@ -224,7 +224,7 @@ class TestForeign:
         path = trial.folder.path / name
         path.parent.mkdir(parents=True)
         path.write_text("theirs")
-        with pytest.raises(InputError, match="is no study folder"):
+        with pytest.raises(InputError, match="is not a study folder"):
             trial.run()
         assert [found for found in trial.folder.path.rglob("*") if found.is_file()] == [path]
         assert path.read_text() == "theirs"

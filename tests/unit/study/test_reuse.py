@@ -64,7 +64,7 @@ def test_an_equal_run_is_taken_over_and_the_rest_is_trained(trial: Trial, other:
         assert (other.folder.run_path(BASE) / name).read_bytes() == theirs.read_bytes()
     told = status_dict(api.status(other.folder.path))["reused"]
     assert told[0] == {"arm": "base", "seed": 0, "from": {"folder": str(source), "arm": "loss-ce", "seed": 0}}
-    assert "taken over from" in other.folder.test_openings()[0].purpose
+    assert "copied from" in other.folder.test_openings()[0].purpose
     said = " ".join(choice_sentences(build_view(read_study_folder(other.folder, by="report", purpose="a test"))))
     assert f"epochs = 2 (base) at seed 0 and epochs = 2 (base) at seed 1 from {source}" in said
 
@@ -212,7 +212,7 @@ def test_what_is_no_other_study_is_refused(trial: Trial, other: Trial, tmp_path:
     (tmp_path / "pictures").mkdir()
     for path, words in (
         (tmp_path / "nowhere", "does not exist"),
-        (tmp_path / "pictures", "is no study folder"),
+        (tmp_path / "pictures", "is not a study folder"),
         (other.folder.path, "does not exist"),
     ):
         with pytest.raises(InputError, match=words):
