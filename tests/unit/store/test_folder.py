@@ -416,7 +416,7 @@ class TestForeign:
             (tmp_path / f"{number}.png").touch()
         with pytest.raises(InputError, match="and holds") as caught:
             StudyFolder(tmp_path).refuse_foreign()
-        assert caught.value.got.endswith("it holds 0.png, 1.png, 2.png, 3.png, 4.png ...")
+        assert caught.value.got.endswith("and holds 0.png, 1.png, 2.png, 3.png, 4.png ...")
 
     @pytest.mark.parametrize(
         "there",
