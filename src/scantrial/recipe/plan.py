@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, StrictInt, ValidationError, model_validator
@@ -239,9 +240,15 @@ class Plan(RecipePart):
         return read_typed(cls, content, where=where)
 
 
-def stored_recipe(facts: RunFacts) -> Recipe:
-    """Return the recipe of a finished run, completed as a plan is; a StoreError if it is damaged or unknown here."""
-    return read_typed(Recipe, facts.recipe, where=f"run.json of {facts.arm}/seed-{facts.seed}")
+def stored_recipe(facts: RunFacts, *, folder: Path | None = None) -> Recipe:
+    """Return the recipe of a finished run, completed as a plan is; a StoreError if it is damaged or unknown here.
+
+    Parameters
+    ----------
+    folder : the study folder, for messages where there are several
+    """
+    within = "" if folder is None else f" in {folder}"
+    return read_typed(Recipe, facts.recipe, where=f"run.json of {facts.arm}/seed-{facts.seed}{within}")
 
 
 def read_typed(model: type[Model], content: Mapping[str, Any], *, where: str) -> Model:

@@ -35,6 +35,7 @@ class Identities:
     """
 
     def __init__(self, folder: StudyFolder) -> None:
+        self._folder = folder.path
         data = folder.data()
         table = folder.cases(["case", "split", "label"])
         self._plan = folder.plan()
@@ -56,7 +57,7 @@ class Identities:
 
         None if none was stored, or if it does not match what the folder holds now.
         """
-        what = self._what(stored_recipe(facts), facts.seed)
+        what = self._what(stored_recipe(facts, folder=self._folder), facts.seed)
         known = (what, self._what_in_format_1(facts))
         return what if what is not None and (facts.identity or {}).get("what") in known else None
 

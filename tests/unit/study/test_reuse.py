@@ -207,6 +207,20 @@ def test_a_damaged_run_is_refused_before_anything_runs(
     assert not other.folder.has_environment()
 
 
+def test_a_recipe_of_a_later_version_is_refused_with_its_folder(trial: Trial, other: Trial):
+    """Of several folders the message names the one, and the run in it."""
+    trial.record(trial.study(seeds=1), finished=["base/seed-0"])
+    give_identity(trial)
+    path = trial.folder.run_path(BASE) / "run.json"
+    facts = json.loads(path.read_text())
+    facts["recipe"]["later_key"] = 1
+    path.write_text(json.dumps(facts))
+    with pytest.raises(StoreError, match=r"run\.json of base/seed-0 in .* does not know: later_key = 1") as caught:
+        reuse(other, trial, "factors={}", "seeds=1", threads=2)
+    assert str(trial.folder.path) in caught.value.got
+    assert trial.trained() == []
+
+
 def test_what_is_no_other_study_is_refused(trial: Trial, other: Trial, tmp_path: Path):
     """A folder that is not there, one that holds something else, and the study's own: before its folder is made."""
     (tmp_path / "pictures").mkdir()
