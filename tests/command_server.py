@@ -111,7 +111,7 @@ class CommandServer:
         os.close(question[0])
         os.close(said[1])
         process.stdin = open(question[1], "w", encoding="utf-8")  # noqa: PTH123, SIM115 - Popen leaves it open too
-        process.stdout = open(said[0], encoding="utf-8")  # noqa: PTH123, SIM115
+        process.stdout = open(said[0], encoding="utf-8")  # noqa: PTH123, SIM115 - as above
         return process
 
     def children(self) -> list[int]:
@@ -216,7 +216,7 @@ def end(code: object) -> NoReturn:
     """End as Python does, but leave the libraries in memory: to take them apart costs more than most commands."""
     if isinstance(code, str):
         sys.stderr.write(f"{code}\n")
-    threading._shutdown()  # type: ignore[attr-defined]
+    threading._shutdown()  # type: ignore[attr-defined] # as Python does; it has no public name
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

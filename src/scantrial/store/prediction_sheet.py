@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,8 +146,9 @@ def whole_column(column: pa.ChunkedArray) -> pa.Array:
 def note_cells(sheet: Sheet, name: str, wrong: NDArray[np.bool_], what: str, content: Any) -> None:
     """Note one fault for all wrong cells of a column, the first few with their rows and content."""
     rows = np.flatnonzero(wrong)
-    plain: Callable[[Any], Any] = lambda cell: cell.as_py() if hasattr(cell, "as_py") else cell  # noqa: E731
-    shown = [f"{sheet.rows[row]} ({str(plain(content[int(row)]))[:40]!r})" for row in rows[:N_NAMED]]
+    cells = [content[int(row)] for row in rows[:N_NAMED]]
+    values = [cell.as_py() if hasattr(cell, "as_py") else cell for cell in cells]
+    shown = [f"{sheet.rows[row]} ({str(value)[:40]!r})" for row, value in zip(rows, values, strict=False)]
     more = f" and {len(rows) - N_NAMED} more" if len(rows) > N_NAMED else ""
     sheet.faults.append(f"{name} {what}: row{'s' * (len(rows) > 1)} {listed(shown)}{more}")
 

@@ -193,18 +193,24 @@ def test_sentences_say_labels_and_names_stay():
     assert found.primary.comparisons[0].sentence.startswith("loss = ce is better than loss = bce by ")
 
 
-def test_a_factorial_design_gives_effects():
-    """Main effects and the interaction, with the weights of a two by two design."""
+def two_by_two(shifts):
+    """A factorial study of two losses and two learning rates."""
+    loss, optimizer = {"name": "ce"}, {"name": "adam", "lr": 1e-4}
     settings = {
         "base": recipe(),
-        "ce": recipe(loss={"name": "ce"}),
-        "slow": recipe(optimizer={"name": "adam", "lr": 1e-4}),
-        "both": recipe(loss={"name": "ce"}, optimizer={"name": "adam", "lr": 1e-4}),
+        "ce": recipe(loss=loss),
+        "slow": recipe(optimizer=optimizer),
+        "both": recipe(loss=loss, optimizer=optimizer),
     }
     plans = {name: {"recipe": found} for name, found in settings.items()}
     factors = {"loss": ["bce", "ce"], "optimizer.lr": [1e-3, 1e-4]}
+    return study(shifts, design="factorial", plans=plans, factors=factors)
+
+
+def test_a_factorial_design_gives_effects():
+    """Main effects and the interaction, with the weights of a two by two design."""
     shifts = {"base": 0.0, "ce": 0.4, "slow": 0.0, "both": 0.4}
-    found = judge(study(shifts, design="factorial", plans=plans, factors=factors))
+    found = judge(two_by_two(shifts))
     assert found.primary is not None
     names = [item.name for item in found.primary.comparisons]
     assert names == ["loss: ce - bce", "optimizer.lr: 0.0001 - 0.001", "loss x optimizer.lr"]
@@ -384,15 +390,7 @@ def test_many_verdicts_are_counted_at_the_top():
 )
 def test_an_interaction_brings_the_effects_at_each_level(shifts, why):
     """Where an interaction is there, or may be as large as a main effect, simple effects stand in for main effects."""
-    settings = {
-        "base": recipe(),
-        "ce": recipe(loss={"name": "ce"}),
-        "slow": recipe(optimizer={"name": "adam", "lr": 1e-4}),
-        "both": recipe(loss={"name": "ce"}, optimizer={"name": "adam", "lr": 1e-4}),
-    }
-    plans = {name: {"recipe": found} for name, found in settings.items()}
-    factors = {"loss": ["bce", "ce"], "optimizer.lr": [1e-3, 1e-4]}
-    found = judge(study(shifts, design="factorial", plans=plans, factors=factors))
+    found = judge(two_by_two(shifts))
     assert found.primary is not None
     if why is None:
         assert (found.effects, [note for note in found.primary.notes if " x " in note]) == (None, [])

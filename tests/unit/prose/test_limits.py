@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -24,13 +25,14 @@ def plain(make_study) -> ReportView:
     return view_of(make_study(n_cases=CASES))
 
 
-def finding(**options: object) -> ScanFinding:
-    fields = {"code": "AU001", "severity": "blocker", "title": "T", "text": "3 patients stand in both.", "action": "a"}
-    return ScanFinding(**{**fields, "case_numbers": (), "cases": (), "numbers": {}, **options})  # type: ignore[arg-type]
+def finding(**options: Any) -> ScanFinding:
+    words = {"title": "T", "text": "3 patients stand in both.", "action": "a"}
+    fields: dict[str, Any] = {"code": "AU001", "severity": "blocker", **words, "case_numbers": (), "cases": ()}
+    return ScanFinding(**{**fields, "numbers": {}, **options})
 
 
-def audit_of(*findings: ScanFinding, outcome: str = "clear") -> Audit:
-    result = CheckResult(code="AU012", title="t", severity="note", outcome=outcome, reason="r", numbers={})  # type: ignore[arg-type]
+def audit_of(*findings: ScanFinding, outcome: Any = "clear") -> Audit:
+    result = CheckResult(code="AU012", title="t", severity="note", outcome=outcome, reason="r", numbers={})
     return Audit(key="k", n_cases={}, class_names=("a", "b"), results=(result,), findings=findings, pictures={})
 
 

@@ -249,7 +249,7 @@ def test_guidelines_are_filled_in_part_by_what_is_not_known(plain, own):
     """Initial weights, architecture and ensembles of the user's own network are no filled items."""
     for view, status in ((plain, "filled"), (own, "in part")):
         section = build_document(view, build_figures(view), {}).sections[-1]
-        rows = {row[0].text: row for row in section.blocks[1].blocks[1].rows}  # type: ignore[union-attr]
+        rows = {row[0].text: row for row in section.blocks[1].blocks[1].rows}  # type: ignore[union-attr] # a table
         assert [rows[number][2].text for number in ("9", "22", "24", "25", "27")] == [status] * 5
         said = "part of it is not known to scantrial" in str(rows["24"])
         assert said == (status == "in part")
@@ -272,7 +272,7 @@ def test_sources_are_numbered_as_they_are_cited(plain, rich):
         assert len(set(sources)) == len(sources)
         assert "@" not in "\n".join(written)
         (listed,) = [block for block in methods_section(view).blocks if block.id == "sources"]
-        assert len(listed.blocks[0].items) == len(sources)  # type: ignore[union-attr]
+        assert len(listed.blocks[0].items) == len(sources)  # type: ignore[union-attr] # a list
 
 
 def test_names_of_the_users_cite_nothing(make_study):

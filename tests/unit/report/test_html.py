@@ -413,7 +413,7 @@ def test_the_report_is_written_into_the_folder(make_study):
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
     with pytest.raises(InputError, match="'docx'"):
         write_report(folder.path, format="docx")
-    with pytest.raises(InputError, match="no study folder"):
+    with pytest.raises(InputError, match="is not a study folder"):
         write_report(folder.path.parent)
 
 

@@ -22,7 +22,7 @@ def steps(trial: Trial) -> dict[str, Any]:
     """Compare, resume, conflict, take over, report, serve."""
     plan = study_to_plan(trial.study())
     seen: dict[str, Any] = {
-        "default": Recipe().augment,  # type: ignore[attr-defined]
+        "default": Recipe().augment,  # type: ignore[attr-defined] # only in the later version
         "change": describe_change(trial.folder, plan),
         "changed": list(map(str, changed_keys(trial.folder, plan))),
         "identities": {str(key): Identities(trial.folder).what(key) for key in trial.folder.run_keys()},
