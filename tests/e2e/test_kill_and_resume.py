@@ -21,9 +21,10 @@ from scantrial.core.machine import n_cores
 from scantrial.store.lock import holder_of
 
 N_RUNS = 4
-LONGER = ("--set", "recipe.epochs=20")
+ROUND = 12
+LONGER = ("--set", f"recipe.epochs={ROUND}")
 """So that training takes longer than starting a process."""
-N_EPOCHS = N_RUNS * 2 * 20
+N_EPOCHS = N_RUNS * 2 * ROUND
 
 
 def run_files(folder: Path) -> dict[str, bytes]:
@@ -193,14 +194,16 @@ def test_killed_many_times_ends_with_the_same_bytes(started, small_study, tmp_pa
     assert n_hits >= 5
 
 
-def test_the_number_of_workers_changes_no_byte(small_study, cli, tmp_path):
+@pytest.mark.usefixtures("quick_workers")
+def test_the_number_of_workers_changes_no_byte(small_study, tmp_path):
     """Two workers and one worker give the same bytes at the same threads per run."""
-    for workers in ("1", "2"):
-        result = cli("run", small_study, "--out", f"w{workers}", "--workers", workers, "--threads", "1")
-        assert result.returncode == 0, result.stderr
+    for workers in (1, 2):
+        outcome = api.run(small_study, out=tmp_path / f"w{workers}", workers=workers, threads=1)
+        assert len(outcome.trained) == N_RUNS
     assert run_files(tmp_path / "w1") == run_files(tmp_path / "w2") != {}
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_runs_of_another_study_take_the_place_of_training(small_study, tmp_path):
     """A study that shares arms with another one ends with the same bytes, whether it trains them or takes them over."""
     sets = ("recipe.loss=ce", "factors={loss: [bce], batch_size: [8]}", "hypotheses=[]")
