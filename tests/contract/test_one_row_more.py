@@ -126,7 +126,7 @@ def test_a_module_and_a_row_are_enough(program, tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    scantrial_("run", "study.yaml", "--out", "out")
+    scantrial_("run", "study.yaml", "--out", "out", "--workers", "1", "--threads", "1")
     scantrial_("report", "out", "--format", "md")
     report = (tmp_path / "out" / "report" / "report.md").read_text()
     for words in (
