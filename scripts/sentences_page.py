@@ -146,13 +146,14 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         ),
         "sides": _SHAPE,
         "_won": Rule(
-            rule="p, adjusted over the family, is below 1 - level, and the smallest interval that contains both "
-            "intervals (over seeds and cases, and over cases alone) lies on one side of 0",
+            rule="p, the largest of those over seeds and cases, over cases alone and over seeds alone, adjusted "
+            "over the family, is below 1 - level",
             threshold=_LEVEL,
-            source=f"{_OR}; Holm 1979",
+            source=f"{_OR}; Berger 1982; Holm 1979",
         ),
         "_equal": Rule(
-            rule="neither better nor worse, and the 1 - 2 alpha interval lies within the declared margin",
+            rule="neither better nor worse, and p of the two one-sided tests for the declared margin, the largest of "
+            "the three, adjusted over the family, is below 1 - level",
             threshold="the study's margin",
             source=_TOST,
         ),
@@ -160,7 +161,12 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_too_little": _NO_VERDICT,
     },
     "analysis/verdicts.py": {
-        "evidence": Rule(rule="the difference is the same at every seed, so only the cases add error", source=_OR),
+        "_same_at_every_seed": Rule(
+            rule="the difference is the same at every seed, so only the cases add error", source=_OR
+        ),
+        "_wider_than_test": Rule(
+            rule="the adjusted p decides where the simultaneous interval alone would not", source="Holm 1979"
+        ),
         "decide": Rule(rule="any of the verdicts"),
         "_identical": Rule(
             rule="two arms are equal on the metric at every seed; for decisions, how much that leaves open",
@@ -169,6 +175,16 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         ),
         "_too_little": _NO_VERDICT,
         "small_classes": _NO_VERDICT,
+    },
+    "analysis/empty_scores.py": {
+        "_copies_words": Rule(
+            rule="seeds of an arm have equal scores on every case; not for decisions that are all right, all wrong or "
+            "all of one class"
+        ),
+        "_one_score_words": Rule(rule="for a ranking metric: every run of the arms gives all cases one score"),
+        "_constant_words": Rule(rule="some runs of an arm give all cases one score"),
+        "_decisions_words": Rule(rule="for a ranking metric: all scores of an arm take two values"),
+        "_one_class_words": Rule(rule="for a metric of decisions: every run of the arms gives all cases one class"),
     },
     "findings/judging.py": {
         "withheld_by_audit": Rule(
@@ -363,6 +379,7 @@ TITLES = {
     "analysis/diagnosis/curve_words.py": "Learning curves: an arm and a factor",
     "analysis/gap_words.py": "Gaps: training to validation, and validation to test step by step",
     "analysis/verdict_words.py": "Comparisons: the verdict",
+    "analysis/empty_scores.py": "Scores that carry no evidence",
     "analysis/verdicts.py": "Comparisons: why there is no verdict, and notes",
     "findings/judging.py": "Comparisons: of a study",
     "findings/families.py": "Comparisons: which ones",

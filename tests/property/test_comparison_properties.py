@@ -290,7 +290,7 @@ def test_swapping_arms_turns_the_sign(trial, metric):
     one, other = (analyse(estimates, difference(*pair)) for pair in (("arm 0", "arm 1"), ("arm 1", "arm 0")))
     found, mirrored = evidence(one), evidence(other)
     assert one.effect == -other.effect
-    assert (found.low, found.high) == pytest.approx((-mirrored.high, -mirrored.low), abs=1e-12)
+    assert (found.low, found.high) == pytest.approx((-mirrored.high, -mirrored.low), abs=1e-12, nan_ok=True)
     assert found.p == pytest.approx(mirrored.p, abs=1e-12, nan_ok=True)
     turned = {"better": "worse", "worse": "better"}
     first, second = (
@@ -324,8 +324,9 @@ def test_copies_of_cases_are_no_evidence_where_patients_are_known(trial, metric)
     assert again.theta == pytest.approx(once.theta, abs=1e-12)
     assert again.covariance == pytest.approx(once.covariance, abs=1e-14)
     contrast = difference("arm 1", "arm 0")
-    before, after = evidence(analyse(once, contrast)), evidence(analyse(again, contrast))
-    assert after.high - after.low >= before.high - before.low - 1e-9
+    before, after = (evidence(analyse(each, contrast)).used for each in (once, again))
+    assert len(before) == len(after)
+    assert all(b.high - b.low >= a.high - a.low - 1e-9 for a, b in zip(before, after, strict=True))
 
 
 @given(binary_trials())
@@ -371,20 +372,25 @@ def test_covariances_are_symmetric_and_positive(trial, clustered):
 @given(binary_trials(n_arms=3), st.sampled_from(BINARY), st.sampled_from([None, 0.02, 0.3]), st.floats(0.6, 0.99))
 @settings(max_examples=60)
 def test_a_verdict_never_says_more_than_its_numbers(trial, metric, margin, level):
-    """The hull holds both intervals; a verdict follows from adjusted p, interval and margin, and from nothing else."""
+    """The hull holds all intervals; a verdict follows from adjusted p, effect and margin, and from nothing else."""
     if estimates_or_none(trial.runs(), metric) is None:
         return
     found = trial.compare(metric=metric, margin=margin, level=level)
     alpha = 1 - level
     for item in found.comparisons:
-        hull, verdict = item.evidence, item.verdict
+        hull, family, verdict = item.alone, item.evidence, item.verdict
+        assert math.isnan(hull.low) == (item.result.n_seeds == 2)
         for inference in hull.used:
+            assert inference.p <= hull.p or math.isnan(hull.p)
+            if item.result.n_seeds == 2:
+                continue
             assert hull.low <= inference.low <= inference.high <= hull.high
             assert hull.equivalence_low <= inference.equivalence_low
             assert inference.equivalence_high <= hull.equivalence_high
-            assert inference.p <= hull.p
-        assert item.simultaneous_low <= hull.low + 1e-12
-        assert item.simultaneous_high >= hull.high - 1e-12
+            assert family.low <= hull.low + 1e-12
+            assert family.high >= hull.high - 1e-12
+            largest = 2.0 if metric == "mcc" else 1.0
+            assert metric in ("log_loss", "brier") or -largest <= family.low <= family.high <= largest
         assert verdict.p_adjusted >= (0 if math.isnan(hull.p) else hull.p)
         if verdict.label == "better":
             assert verdict.p_adjusted < alpha
@@ -398,7 +404,7 @@ def test_a_verdict_never_says_more_than_its_numbers(trial, metric, margin, level
         if verdict.label == "equivalent":
             assert margin is not None
             assert -margin < hull.equivalence_low <= hull.equivalence_high < margin
-            assert item.result.identical or verdict.p_equivalence < alpha + 1e-9
+            assert item.result.identical or verdict.p_equivalence <= verdict.p_equivalence_adjusted < alpha + 1e-9
         if verdict.label == "inconclusive" and margin is not None:
             assert verdict.smallest_margin >= margin
         assert verdict.provisional == (item.result.n_seeds in (1, 3, 4))

@@ -20,17 +20,18 @@ from numpy.typing import NDArray
 
 from scantrial.analysis.bootstrap import N_DRAWS, CrossCheck, cross_check
 from scantrial.analysis.contrasts import Contrast, against_control, all_pairs
+from scantrial.analysis.empty_scores import empty_scores
 from scantrial.analysis.estimates import Estimates, estimate
 from scantrial.analysis.intervals import ArmEstimate, arm_estimate
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.mrmc import Components, ContrastResult, GlobalTest, analyse, components, global_test, infer
+from scantrial.analysis.mrmc import Components, ContrastResult, GlobalTest, analyse, components, global_test
 from scantrial.analysis.multiplicity import holm, simultaneous_level
 from scantrial.analysis.one_seed import PairedProportions, bonett_price, paired_proportions
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdict_words import verdict_sentence
 from scantrial.analysis.verdicts import Evidence, Verdict, decide, evidence
 from scantrial.core.errors import InputError
-from scantrial.core.format import minus, percent
+from scantrial.core.format import NONE, minus, percent
 from scantrial.core.notebook import notebook_html
 from scantrial.core.plain import Plain, fields_of
 
@@ -48,8 +49,9 @@ class Compared(Plain):
     Parameters
     ----------
     result : effect, standard errors and intervals by what is random; positive is better
-    evidence : the hull that the verdict is drawn from
-    simultaneous_low, simultaneous_high : the hull at a level at which all intervals of the family hold together
+    evidence : the hull that the verdict is drawn from, with the intervals that hold for all comparisons of the family
+        together: these belong beside the adjusted p
+    alone : the same with the intervals of this comparison alone
     paired_proportions : with one seed: McNemar's test and Bonett and Price's interval for these two networks
     cross_check : a crossed bootstrap to compare with the interval over seeds and cases; None where it was not asked
         for, or is not possible
@@ -58,9 +60,8 @@ class Compared(Plain):
 
     result: ContrastResult
     evidence: Evidence
+    alone: Evidence
     verdict: Verdict
-    simultaneous_low: float
-    simultaneous_high: float
     sentence: str
     paired_proportions: PairedProportions | None = None
     cross_check: CrossCheck | None = None
@@ -76,8 +77,8 @@ class Compared(Plain):
         return (
             self.name,
             minus(f"{found.effect:+.4g}"),
-            minus(f"{found.low:.4g} to {found.high:.4g}"),
-            "–" if math.isnan(p) else f"{p:.3g}",
+            NONE if math.isnan(found.low) else minus(f"{found.low:.4g} to {found.high:.4g}"),
+            NONE if math.isnan(p) else f"{p:.3g}",
             self.verdict.label,
         )
 
@@ -96,9 +97,10 @@ class Compared(Plain):
             "df": (result.both or result.cases_only).df,
             "p": found.p,
             "p_adjusted": self.verdict.p_adjusted,
-            "interval": {"low": found.low, "high": found.high, "level": found.level},
-            "equivalence_interval": {"low": found.equivalence_low, "high": found.equivalence_high},
-            "simultaneous_interval": {"low": self.simultaneous_low, "high": self.simultaneous_high},
+            "interval": {"low": self.alone.low, "high": self.alone.high, "level": found.level},
+            "equivalence_interval": {"low": self.alone.equivalence_low, "high": self.alone.equivalence_high},
+            "simultaneous_interval": {"low": found.low, "high": found.high},
+            "simultaneous_equivalence_interval": {"low": found.equivalence_low, "high": found.equivalence_high},
             "seeds_and_cases": result.both,
             **{name: getattr(result, name) for name in _OF_RESULT},
             "verdict": self.verdict.label,
@@ -220,10 +222,7 @@ def compare_runs(
     estimates = estimate(runs, metric)
     results, left_out = _analysed(estimates, family, level=level)
     singles = [_one_seed(runs, result, metric, level=level) for result in results]
-    found = [_with_mcnemar(evidence(result), single) for result, single in zip(results, singles, strict=True)]
-    adjusted = holm([item.p for item in found])
-    wide = simultaneous_level(level, len(results))
-    layout = components(estimates)
+    layout, empty = components(estimates), empty_scores(runs)
     return Comparison(
         metric=metric,
         level=level,
@@ -234,14 +233,17 @@ def compare_runs(
         n_patients=estimates.n_patients,
         n_by_class=estimates.n_by_class,
         arms=tuple(arm_estimate(estimates, arm, level=level) for arm in estimates.arm_names),
-        comparisons=tuple(
-            _compared(result, item, single, estimates, p_adjusted=p, margin=margin, wide=wide, withheld=withheld)
-            for result, item, single, p in zip(results, found, singles, adjusted, strict=True)
+        comparisons=_judged(
+            results,
+            singles,
+            estimates,
+            margin=margin,
+            withheld=[(*withheld, *empty.reasons(result.contrast, metric)) for result in results],
         ),
         components=layout,
         global_test=None if layout is None or layout.n_arms < 3 else global_test(layout),
         methods=_methods(estimates, len(results)),
-        notes=(*left_out, *_notes(estimates, runs, results)),
+        notes=(*left_out, *empty.notes(metric), *_notes(estimates, runs, results)),
     )
 
 
@@ -307,30 +309,38 @@ def _check(margin: float | None, level: float) -> None:
         raise InputError(f"level {level}", expected="above 0.5 and below 1, such as 0.95")
 
 
-def _compared(
-    result: ContrastResult,
-    found: Evidence,
-    single: PairedProportions | None,
+def _judged(
+    results: Sequence[ContrastResult],
+    singles: Sequence[PairedProportions | None],
     estimates: Estimates,
     *,
-    p_adjusted: float,
     margin: float | None,
-    wide: float,
-    withheld: Sequence[str],
-) -> Compared:
-    verdict = decide(result, found, estimates, p_adjusted=p_adjusted, margin=margin, withheld=withheld)
-    wider = [infer(item.effect, item.se, item.df, scope=item.scope, level=wide) for item in found.used]
-    low, high = min(item.low for item in wider), max(item.high for item in wider)
-    if single is not None:
-        low, high = bonett_price(single.only_first, single.only_second, single.n, level=wide)
-    return Compared(
-        result=result,
-        evidence=found,
-        verdict=verdict,
-        simultaneous_low=low,
-        simultaneous_high=high,
-        sentence=verdict_sentence(result, found, verdict, estimates),
-        paired_proportions=single,
+    withheld: Sequence[Sequence[str]],
+) -> tuple[Compared, ...]:
+    """Judge the comparisons of a family; p, and the p of equivalence, are adjusted over it (Lauzon and Caffo 2009)."""
+    alone, together = (
+        [
+            _with_mcnemar(evidence(result, n_comparisons=n), single)
+            for result, single in zip(results, singles, strict=True)
+        ]
+        for n in (1, len(results))
+    )
+    adjusted = holm([item.p for item in alone])
+    equivalence = [None] * len(results) if margin is None else holm([item.p_equivalence(margin) for item in alone])
+    verdicts = [
+        decide(result, found, estimates, p_adjusted=p, p_equivalence_adjusted=p_equal, margin=margin, withheld=reasons)
+        for result, found, p, p_equal, reasons in zip(results, together, adjusted, equivalence, withheld, strict=True)
+    ]
+    return tuple(
+        Compared(
+            result=result,
+            evidence=found,
+            alone=single,
+            verdict=verdict,
+            sentence=verdict_sentence(result, found, verdict, estimates),
+            paired_proportions=pair,
+        )
+        for result, found, single, verdict, pair in zip(results, together, alone, verdicts, singles, strict=True)
     )
 
 
@@ -356,17 +366,20 @@ def _with_mcnemar(found: Evidence, single: PairedProportions | None) -> Evidence
     """Take McNemar's p and Bonett and Price's interval in place of the normal ones, with one seed."""
     if single is None:
         return found
-    return replace(found, p=single.p, low=single.low, high=single.high)
+    level = simultaneous_level(found.level, found.n_comparisons)
+    low, high = bonett_price(single.only_first, single.only_second, single.n, level=level)
+    return replace(found, p=single.p, low=low, high=high)
 
 
 def _methods(estimates: Estimates, n_comparisons: int) -> dict[str, str]:
     return {
         "covariance": estimates.method,
         "inference": "Obuchowski-Rockette, seeds and cases random, degrees of freedom by Hillis (2007)",
-        "companion": "cases random, seeds fixed; the verdict uses the smallest interval that contains both "
-        "intervals, and the larger p",
-        "multiplicity": f"Holm over {n_comparisons} comparison{'s' * (n_comparisons != 1)}",
-        "equivalence": "two one-sided tests (Schuirmann 1987)",
+        "companions": "cases random and seeds fixed; seeds random and cases fixed. The verdict uses the smallest "
+        "interval that contains all three intervals, and the largest p (Berger 1982)",
+        "multiplicity": f"Holm over {n_comparisons} comparison{'s' * (n_comparisons != 1)}"
+        + "; intervals by Bonferroni" * (n_comparisons != 1),
+        "equivalence": "two one-sided tests (Schuirmann 1987)" + ", Holm" * (n_comparisons != 1),
     }
 
 

@@ -17,6 +17,7 @@ from scipy import special, stats
 
 from scantrial.analysis.contrasts import Contrast
 from scantrial.analysis.estimates import Estimates
+from scantrial.analysis.metrics import METRICS
 from scantrial.core.errors import InputError
 from scantrial.core.plain import Plain
 
@@ -107,8 +108,11 @@ def t_quantile(p: float, df: float) -> float:
     return float(special.ndtri(p) if math.isinf(df) else special.stdtrit(df, p))
 
 
-def infer(effect: float, se: float, df: float, *, scope: Scope, level: float) -> Inference:
-    """Make an inference from an estimate, its standard error and its degrees of freedom."""
+def infer(effect: float, se: float, df: float, *, scope: Scope, level: float, largest: float = math.inf) -> Inference:
+    """Make an inference from an estimate, its standard error and its degrees of freedom.
+
+    Intervals are cut at an effect of `largest` in either direction, which the metric cannot exceed.
+    """
     alpha = 1 - level
     wide, narrow = t_quantile(1 - alpha / 2, df) * se, t_quantile(1 - alpha, df) * se
     statistic = effect / se if se > 0 else float("nan")
@@ -125,11 +129,23 @@ def infer(effect: float, se: float, df: float, *, scope: Scope, level: float) ->
         statistic=statistic,
         p=p,
         level=level,
-        low=effect - wide,
-        high=effect + wide,
-        equivalence_low=effect - narrow,
-        equivalence_high=effect + narrow,
+        low=max(effect - wide, -largest),
+        high=min(effect + wide, largest),
+        equivalence_low=max(effect - narrow, -largest),
+        equivalence_high=min(effect + narrow, largest),
     )
+
+
+def largest_effect(contrast: Contrast, metric: str) -> float:
+    """Return the largest effect that a metric's bounds allow: for two accuracies 1; infinite for one arm alone.
+
+    The weights of a contrast sum to 0, so its effect is largest where arms of positive weight have the best value and
+    the others the worst.
+    """
+    if contrast.kind == "arm":
+        return math.inf
+    low, high = METRICS[metric].bounds
+    return (high - low) * sum(weight for weight in contrast.weights.values() if weight > 0)
 
 
 def analyse(estimates: Estimates, contrast: Contrast, *, level: float = 0.95, pairing: str = "auto") -> ContrastResult:
@@ -188,7 +204,9 @@ def _paired(
     q = max(off, 0.0)
     identical = bool((gram == 0).all() and (per_seed == 0).all())
     shape = {"seeds_term": s2 / r, "seeds_df_term": (s2 / r) ** 2 / (r - 1) if r > 1 else float("nan"), "q": q}
-    both, seeds_only = _with_seeds(effect, **shape, level=level) if r > 1 else (None, None)
+    largest = largest_effect(contrast, estimates.metric)
+    both, seeds_only = _with_seeds(effect, **shape, level=level, largest=largest) if r > 1 else (None, None)
+    se_cases = math.sqrt(max(gram.mean(), 0.0))
     return ContrastResult(
         contrast=contrast,
         metric=estimates.metric,
@@ -202,7 +220,7 @@ def _paired(
         q=q,
         q_untruncated=off,
         both=both,
-        cases_only=infer(effect, math.sqrt(max(gram.mean(), 0.0)), math.inf, scope="cases only", level=level),
+        cases_only=infer(effect, se_cases, math.inf, scope="cases only", level=level, largest=largest),
         seeds_only=seeds_only,
         identical=identical,
     )
@@ -227,8 +245,14 @@ def _unpaired(
     off = _unpaired_q(estimates.covariance, at, weights)
     mean_influence = sum(weights[arm] * estimates.influence[at[arm]].mean(axis=0) for arm in at)
     se_cases = math.sqrt(float(np.sum(np.square(mean_influence))))
+    largest = largest_effect(contrast, estimates.metric)
     both, seeds_only = _with_seeds(
-        effect, seeds_term=float(sum(terms)), seeds_df_term=float(sum(df_terms)), q=max(off, 0.0), level=level
+        effect,
+        seeds_term=float(sum(terms)),
+        seeds_df_term=float(sum(df_terms)),
+        q=max(off, 0.0),
+        level=level,
+        largest=largest,
     )
     return ContrastResult(
         contrast=contrast,
@@ -243,7 +267,7 @@ def _unpaired(
         q=max(off, 0.0),
         q_untruncated=off,
         both=both,
-        cases_only=infer(effect, se_cases, math.inf, scope="cases only", level=level),
+        cases_only=infer(effect, se_cases, math.inf, scope="cases only", level=level, largest=largest),
         seeds_only=seeds_only,
         identical=False,
     )
@@ -281,7 +305,7 @@ def _unpaired_q(covariance: NDArray[np.float64], at: dict[str, NDArray[Any]], we
 
 
 def _with_seeds(
-    effect: float, *, seeds_term: float, seeds_df_term: float, q: float, level: float
+    effect: float, *, seeds_term: float, seeds_df_term: float, q: float, level: float, largest: float
 ) -> tuple[Inference, Inference]:
     """Return the inference over seeds and cases, and that over seeds alone.
 
@@ -290,8 +314,9 @@ def _with_seeds(
     variance = seeds_term + q
     df = variance**2 / seeds_df_term if seeds_df_term > 0 else math.inf
     df_seeds = seeds_term**2 / seeds_df_term if seeds_df_term > 0 else math.inf
-    both = infer(effect, math.sqrt(variance), df, scope="seeds and cases", level=level)
-    return both, infer(effect, math.sqrt(seeds_term), df_seeds, scope="seeds only", level=level)
+    both = infer(effect, math.sqrt(variance), df, scope="seeds and cases", level=level, largest=largest)
+    seeds_only = infer(effect, math.sqrt(seeds_term), df_seeds, scope="seeds only", level=level, largest=largest)
+    return both, seeds_only
 
 
 # ---------------------------------------------------------------------- all arms together

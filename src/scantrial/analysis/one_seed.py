@@ -57,11 +57,11 @@ def mcnemar_midp(b: int, c: int) -> float:
 def bonett_price(b: int, c: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
     """Return an interval for the difference ``(b - c) / n`` of two paired proportions (Bonett and Price 2012, eq. 3).
 
-    `b` cases are right with the first only, `c` with the second only, of `n`.
+    `b` cases are right with the first only, `c` with the second only, of `n`. The interval is cut at -1 and 1.
     """
     p12, p21 = (b + 1) / (n + 2), (c + 1) / (n + 2)
     half = float(special.ndtri((1 + level) / 2)) * math.sqrt((p12 + p21 - (p12 - p21) ** 2) / (n + 2))
-    return p12 - p21 - half, p12 - p21 + half
+    return max(p12 - p21 - half, -1.0), min(p12 - p21 + half, 1.0)
 
 
 def paired_proportions(

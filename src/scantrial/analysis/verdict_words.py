@@ -10,6 +10,8 @@ from scantrial.analysis.mrmc import ContrastResult
 from scantrial.analysis.verdicts import Evidence, Verdict
 from scantrial.core.format import NONE, decimal, minus, percent, proportion, signed
 
+NO_INTERVAL = "two seeds give no usable interval"
+
 
 def metric_number(metric: Metric, value: float | None, *, fine: bool = False) -> str:
     """Show a metric's value: per cent for a proportion, decimals otherwise; `fine` shows one digit more."""
@@ -54,7 +56,9 @@ def _points(number: str) -> str:
 
 
 def difference_interval(metric: str, low: float, high: float) -> str:
-    """Return ``0.4 to 3.8``, in points for proportions."""
+    """Return ``0.4 to 3.8``, in points for proportions; a dash where there is no interval."""
+    if math.isnan(low):
+        return NONE
     scale = 100 if METRICS[metric].unit == "proportion" else 1
     spread = scale * (high - low) / 2
     return f"{_rounded(scale * low, spread)} to {_rounded(scale * high, spread)}"
@@ -115,7 +119,14 @@ def _numbers(result: ContrastResult, found: Evidence, *, sign: int = 1, narrow: 
     level = 1 - 2 * (1 - found.level) if narrow else found.level
     size = amount(metric, sign * found.effect, spread=(high - low) / 2)
     per = f" per {result.contrast.second}" if result.contrast.kind == "trend" else ""
-    return f"{size} of {_title(metric)}{per} ({percent(level)} CI {difference_interval(metric, low, high)})"
+    span = f"{interval_title(found, level)} {difference_interval(metric, low, high)}"
+    return f"{size} of {_title(metric)}{per} ({NO_INTERVAL if math.isnan(low) else span})"
+
+
+def interval_title(found: Evidence, level: float | None = None) -> str:
+    """Name a comparison's interval: ``95 % CI``, or ``simultaneous 95 % CI`` where it holds for several together."""
+    together = "simultaneous " if found.n_comparisons > 1 else ""
+    return f"{together}{percent(found.level if level is None else level)} CI"
 
 
 def _title(metric: str) -> str:

@@ -1,7 +1,8 @@
 """The verdict on one comparison, by rule.
 
-Two intervals must agree: one over seeds and cases, and one over cases alone. The second stops a few lucky seeds from
-looking more certain than the cases allow. The verdict uses their hull and the larger p.
+Three intervals must agree: over seeds and cases, over cases alone, and over seeds alone. A difference has to hold for
+each (intersection-union, Berger 1982): the last two stop a few seeds or cases that are alike by luck from making the
+first too narrow. The verdict uses the hull of all three and the largest p.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import numpy as np
 
 from scantrial.analysis.estimates import Estimates
 from scantrial.analysis.metrics import METRICS, POSITIVE
-from scantrial.analysis.mrmc import ContrastResult, Inference
+from scantrial.analysis.mrmc import ContrastResult, Inference, infer, largest_effect
+from scantrial.analysis.multiplicity import simultaneous_level
 from scantrial.core.format import percent
 from scantrial.core.plain import Plain
 
@@ -26,6 +28,9 @@ MIN_SEEDS = 3
 
 FEW_SEEDS = 5
 """With fewer, a verdict is provisional."""
+
+TOO_FEW_FOR_INTERVAL = 2
+"""Two seeds have a spread on one degree of freedom: its interval is 13 standard errors wide, so none is given."""
 
 MIN_OF_CLASS = 10
 """A metric that rests on one class is not judged on fewer cases of that class."""
@@ -44,14 +49,15 @@ _RESTS_ON = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a verdict is drawn from: the hull of two inferences.
+    """What a verdict is drawn from: the hull of up to three inferences.
 
     Parameters
     ----------
-    p : the larger of the two; NaN where there is none
-    low, high : hull of the intervals at `level`
-    equivalence_low, equivalence_high : hull of the narrower intervals that equivalence is judged by
-    used : the inferences, by what they count as random
+    p : the largest of theirs, for this comparison alone; NaN where there is none
+    low, high : hull of the intervals; NaN with two seeds, which give no usable one
+    equivalence_low, equivalence_high : hull of the narrower intervals that equivalence is judged by; NaN likewise
+    level : at which the intervals of all `n_comparisons` hold together
+    used : the inferences, by what they count as random; their own intervals are for one comparison
     notes : why one of them was left out
     """
 
@@ -63,7 +69,13 @@ class Evidence:
     equivalence_high: float
     level: float
     used: tuple[Inference, ...]
+    n_comparisons: int = 1
     notes: tuple[str, ...] = ()
+
+    def p_equivalence(self, margin: float) -> float:
+        """Return the p of TOST, the largest of the inferences; NaN where nothing varies."""
+        ps = [inference.p_equivalence(margin) for inference in self.used]
+        return float("nan") if any(map(math.isnan, ps)) else max(ps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +86,10 @@ class Verdict(Plain):
     ----------
     label : better, worse, equivalent, inconclusive, or not enough to judge; never "no difference"
     p_adjusted : by Holm over the family
-    p_equivalence : TOST, the larger of the two inferences; None without a margin
+    p_equivalence : TOST, the largest of the inferences; None without a margin
+    p_equivalence_adjusted : by Holm over the family; None without a margin
     margin : the smallest difference that matters, as declared, or None
-    smallest_margin : the smallest margin that would have given equivalence
+    smallest_margin : a margin that would have given equivalence, by the simultaneous interval; NaN with two seeds
     within_margin : better or worse, but by less than the margin
     provisional : three or four seeds: a few more may change the verdict
     reasons : why there is not enough to judge
@@ -86,6 +99,7 @@ class Verdict(Plain):
     label: Label
     p_adjusted: float
     p_equivalence: float | None
+    p_equivalence_adjusted: float | None
     margin: float | None
     smallest_margin: float
     within_margin: bool
@@ -94,32 +108,57 @@ class Verdict(Plain):
     notes: tuple[str, ...] = ()
 
 
-def evidence(result: ContrastResult) -> Evidence:
-    """Join the inference over seeds and cases with that over cases alone.
+def evidence(result: ContrastResult, *, n_comparisons: int = 1) -> Evidence:
+    """Join the inferences over seeds and cases, over cases alone and over seeds alone.
 
-    Where the first has no spread at all (equal values at every seed, and no covariance over cases) the second is
-    used alone. With one seed there is only the second.
+    One with seeds that has no spread (equal values at every seed) is left out. With one seed only the cases are
+    random.
+
+    Parameters
+    ----------
+    n_comparisons : the family whose intervals hold together (Bonferroni), default this comparison alone
     """
-    both, cases = result.both, result.cases_only
-    used: tuple[Inference, ...] = (cases,) if both is None else (both, cases)
-    notes: tuple[str, ...] = ()
-    if both is not None and both.se == 0 and not result.identical:
-        used, notes = (
-            (cases,),
-            ("the difference is the same at every seed, so the interval accounts for the cases only",),
-        )
-    ps = [inference.p for inference in used]
+    used, notes = _used(result)
+    level = result.cases_only.level
+    wide = used if n_comparisons == 1 else tuple(_together(result, item, n_comparisons) for item in used)
+    usable = result.n_seeds != TOO_FEW_FOR_INTERVAL
+    bounds = (
+        min(item.low for item in wide),
+        max(item.high for item in wide),
+        min(item.equivalence_low for item in wide),
+        max(item.equivalence_high for item in wide),
+    )
+    low, high, equivalence_low, equivalence_high = bounds if usable else (float("nan"),) * 4
+    ps = [item.p for item in used]
     return Evidence(
         effect=result.effect,
         p=float("nan") if any(map(math.isnan, ps)) else max(ps),
-        low=min(inference.low for inference in used),
-        high=max(inference.high for inference in used),
-        equivalence_low=min(inference.equivalence_low for inference in used),
-        equivalence_high=max(inference.equivalence_high for inference in used),
-        level=cases.level,
+        low=low,
+        high=high,
+        equivalence_low=equivalence_low,
+        equivalence_high=equivalence_high,
+        level=level,
         used=used,
+        n_comparisons=n_comparisons,
         notes=notes,
     )
+
+
+def _used(result: ContrastResult) -> tuple[tuple[Inference, ...], tuple[str, ...]]:
+    with_seeds = [item for item in (result.both, result.seeds_only) if item is not None]
+    kept = [item for item in with_seeds if item.se > 0 or result.identical]
+    return (*kept, result.cases_only), _same_at_every_seed() if len(kept) < len(with_seeds) else ()
+
+
+def _same_at_every_seed() -> tuple[str, ...]:
+    return ("the difference is the same at every seed, so the interval accounts for the cases only",)
+
+
+def _together(result: ContrastResult, item: Inference, n_comparisons: int) -> Inference:
+    """Return an inference with intervals that hold for a whole family."""
+    level = simultaneous_level(item.level, n_comparisons)
+    largest = largest_effect(result.contrast, result.metric)
+    return infer(item.effect, item.se, item.df, scope=item.scope, level=level, largest=largest)
 
 
 def decide(
@@ -129,44 +168,68 @@ def decide(
     *,
     p_adjusted: float,
     margin: float | None,
+    p_equivalence_adjusted: float | None = None,
     withheld: Sequence[str] = (),
 ) -> Verdict:
     """Give the verdict on a comparison.
 
     In this order: too little evidence, or a reason to withhold it: *not enough to judge*; adjusted p below
-    ``1 - level`` and the interval on one side of 0: *better* or *worse*; the narrower interval inside the margin:
-    *equivalent* (Schuirmann 1987; Lakens 2017); else *inconclusive*.
+    ``1 - level``: *better* or *worse*; adjusted p of the two one-sided tests below it: *equivalent* (Schuirmann 1987;
+    Lakens 2017); else *inconclusive*.
 
     Parameters
     ----------
+    found : with the intervals of the family
     p_adjusted : of `found.p`, over the family
     margin : in the metric's unit, or None
+    p_equivalence_adjusted : of TOST, over the family; by default its p for this comparison alone
     withheld : reasons from outside, such as a leak between splits
     """
     reasons = (*withheld, *_too_little(result, found, estimates))
-    inside = margin is not None and -margin < found.equivalence_low and found.equivalence_high < margin
-    significant = p_adjusted < round(1 - found.level, 12)  # 1 - 0.95 is a little more than 0.05
+    alpha = round(1 - found.level, 12)  # 1 - 0.95 is a little more than 0.05
+    p_equivalence = None if margin is None else found.p_equivalence(margin)
+    adjusted = p_equivalence if p_equivalence_adjusted is None else p_equivalence_adjusted
+    # Between identical arms nothing varies that could be tested.
+    inside = margin is not None and adjusted is not None and (adjusted < alpha or result.identical)
     label: Label
     if reasons:
         label = "not enough to judge"
-    elif significant and found.low > 0:
-        label = "better"
-    elif significant and found.high < 0:
-        label = "worse"
+    elif p_adjusted < alpha:
+        label = "better" if found.effect > 0 else "worse"
     else:
         label = "equivalent" if inside else "inconclusive"
-    notes = [*found.notes, *(_identical(found, estimates) if result.identical else [])]
+    smallest = max(abs(found.equivalence_low), abs(found.equivalence_high))
+    notes = [
+        *found.notes,
+        *(_identical(found, estimates) if result.identical else []),
+        *_wider_than_test(found, label, margin),
+    ]
     return Verdict(
         label=label,
         p_adjusted=p_adjusted,
-        p_equivalence=None if margin is None else _p_equivalence(found, margin),
+        p_equivalence=p_equivalence,
+        p_equivalence_adjusted=None if margin is None else adjusted,
         margin=margin,
-        smallest_margin=max(abs(found.equivalence_low), abs(found.equivalence_high)),
+        smallest_margin=smallest,
         within_margin=label in ("better", "worse") and inside,
         provisional=MIN_SEEDS <= result.n_seeds < FEW_SEEDS or result.n_seeds == 1,
         reasons=reasons,
         notes=tuple(notes),
     )
+
+
+def _wider_than_test(found: Evidence, label: Label, margin: float | None) -> list[str]:
+    """Say where Holm's test shows what the simultaneous interval, which is Bonferroni's, does not show."""
+    if label in ("better", "worse") and found.low <= 0 <= found.high:
+        what = "contains 0"
+    elif label == "equivalent" and max(-found.equivalence_low, found.equivalence_high) >= (margin or 0.0):
+        what = "reaches beyond the margin"
+    else:
+        return []
+    return [
+        f"the simultaneous interval {what}, but Holm's stepwise test, which is more powerful than simultaneous "
+        "intervals, decides"
+    ]
 
 
 def _identical(found: Evidence, estimates: Estimates) -> list[str]:
@@ -185,11 +248,6 @@ def _identical(found: Evidence, estimates: Estimates) -> list[str]:
             f"{percent(found.level)}); the interval of width 0 does not show this"
         )
     return notes
-
-
-def _p_equivalence(found: Evidence, margin: float) -> float:
-    ps = [inference.p_equivalence(margin) for inference in found.used]
-    return float("nan") if any(map(math.isnan, ps)) else max(ps)
 
 
 def _too_little(result: ContrastResult, found: Evidence, estimates: Estimates) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from scantrial import api
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.power_table import PowerPlan
-from scantrial.analysis.verdict_words import amount, difference_interval
+from scantrial.analysis.verdict_words import amount, difference_interval, interval_title
 from scantrial.cli import output
 from scantrial.cli.output import print_json, print_table
 from scantrial.core.errors import InputError
@@ -134,7 +134,7 @@ def _comparisons_table(comparison: Comparison) -> Table:
     title = f"Differences{' in points' if in_points else ''}, positive is better"
     table = _table(title)
     table.add_column("comparison")
-    for name in ("effect", f"{percent(comparison.level)} CI", "p adj."):
+    for name in ("effect", interval_title(comparison.comparisons[0].evidence), "p adj."):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict")
     checked = any(compared.cross_check is not None for compared in comparison.comparisons)

@@ -50,7 +50,9 @@ def minus(text: str) -> str:
 
 
 def interval(low: str, high: str, level: float | None = None) -> str:
-    """Join the ends of an interval as shown: ``0.4 to 3.8``; with its level ``95 % CI 0.4 to 3.8``."""
+    """Join the ends of an interval as shown: ``0.4 to 3.8``; with its level ``95 % CI 0.4 to 3.8``; a dash for none."""
+    if low == high == NONE:
+        return NONE
     return f"{low} to {high}" if level is None else f"{percent(level)} CI {low} to {high}"
 
 

@@ -71,10 +71,10 @@ def _row(item: Compared, scale: float) -> dict[str, Any]:
     return {
         "comparison": item.result.contrast.title,
         "effect": scale * item.evidence.effect,
-        "low": scale * item.evidence.low,
-        "high": scale * item.evidence.high,
-        "together_low": scale * item.simultaneous_low,
-        "together_high": scale * item.simultaneous_high,
+        "low": scale * item.alone.low,
+        "high": scale * item.alone.high,
+        "together_low": scale * item.evidence.low,
+        "together_high": scale * item.evidence.high,
         "p_adjusted": item.verdict.p_adjusted,
         "verdict": item.verdict.label,
     }

@@ -270,7 +270,7 @@ def _without_interactions(
 
 
 def _why_not_main(interaction: Compared, mains: Sequence[Compared]) -> str | None:
-    found, contrast = interaction.evidence, interaction.result.contrast
+    found, contrast = interaction.alone, interaction.result.contrast
     if found.low > 0 or found.high < 0:
         return "the interval of the interaction excludes 0"
     factors = (contrast.first, contrast.second)

@@ -310,8 +310,8 @@ def comparison(view: ReportView) -> list[str]:
         said.append(
             "Differences were analysed with seeds and cases as random effects, as in a multi-reader multi-case study "
             "with trained networks in the role of the readers [@obuchowski-rockette; @chen] and the degrees of freedom "
-            "of Hillis [@hillis-2007]. Verdicts use the smallest interval that contains both this one and the "
-            "interval over cases alone, and the larger of the two p values."
+            "of Hillis [@hillis-2007]. A difference had to hold over seeds and cases, over cases alone and over "
+            "seeds alone [@berger]: verdicts use the smallest interval that contains all three, and the largest p."
         )
     if "unpaired" in pairings:
         said.append("Arms that do not share their seeds were analysed as unpaired [@hillis-2014].")
@@ -329,8 +329,8 @@ def comparison(view: ReportView) -> list[str]:
     said += _covariance(primary.methods["covariance"])
     if len(primary.comparisons) > 1:
         said.append(
-            f"p values were adjusted over {len(primary.comparisons)} comparisons by Holm's method [@holm]; "
-            "simultaneous intervals use Bonferroni's method."
+            f"p values, also those of equivalence, were adjusted over {len(primary.comparisons)} comparisons by Holm's "
+            "method [@holm; @lauzon-caffo]; the intervals of the comparisons are simultaneous, by Bonferroni's method."
         )
     if view.judgement.margin is not None:
         said.append(

@@ -166,6 +166,20 @@ REFERENCES: dict[str, Reference] = {
         2014,
         "10.1002/sim.5926",
     ),
+    "berger": Reference(
+        "Berger RL",
+        "Multiparameter hypothesis testing and acceptance sampling",
+        "Technometrics 24:295-300",
+        1982,
+        "10.2307/1267823",
+    ),
+    "lauzon-caffo": Reference(
+        "Lauzon C, Caffo B",
+        "Easy multiplicity control in equivalence testing using two one-sided tests",
+        "The American Statistician 63:147-154",
+        2009,
+        "10.1198/tast.2009.0029",
+    ),
     "holm": Reference(
         "Holm S",
         "A simple sequentially rejective multiple test procedure",

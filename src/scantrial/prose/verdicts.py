@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS, Metric
-from scantrial.analysis.verdict_words import metric_difference, metric_number
-from scantrial.core.format import counted, interval, joined
+from scantrial.analysis.verdict_words import NO_INTERVAL, metric_difference, metric_number
+from scantrial.core.format import counted, interval, joined, percent
 from scantrial.findings.hypotheses import Declared
 from scantrial.findings.judging import Judgement
 from scantrial.recipe.spec import Recipe
@@ -68,7 +69,10 @@ def what_verdicts_are(judgement: Judgement) -> list[str]:
         *_what_is_random(primary),
     ]
     if n > 1:
-        said.append(f"p is corrected for {n} comparisons (Holm 1979).")
+        said.append(
+            f"p is corrected for {n} comparisons (Holm 1979). The intervals are simultaneous: all {n} hold together "
+            f"with {percent(primary.level)} (Bonferroni)."
+        )
     if judgement.margin is None:
         said.append("The study file declares no margin, so arms cannot be called equivalent.")
     if not METRICS[judgement.metric].higher_is_better:
@@ -81,7 +85,7 @@ def _what_is_random(primary: Comparison) -> list[str]:
     pairings = {item.result.pairing for item in primary.comparisons}
     several = "With several seeds each" if "one seed" in pairings else "Each"
     both = f"{several} interval counts both seed-to-seed variation and the sample of cases"
-    agree = "a verdict also requires that the interval over cases alone agrees"
+    agree = "a verdict also requires that the intervals over cases alone and over seeds alone agree"
     said = []
     if "paired" in pairings:
         said.append(f"{both}, paired on seeds and cases (Obuchowski and Rockette 1995; Hillis 2007); {agree}.")
@@ -129,12 +133,10 @@ def without_leaks(judgement: Judgement) -> list[str]:
 
 
 def _with_interval(metric: Metric, item: Compared, level: float) -> str:
-    effect, low, high = (metric_difference(metric, value, fine=True) for value in _span(item))
-    return f"{effect} ({interval(low, high, level)}), {item.verdict.label}"
-
-
-def _span(item: Compared) -> tuple[float, float, float]:
-    return item.evidence.effect, item.evidence.low, item.evidence.high
+    found = item.alone
+    effect, low, high = (metric_difference(metric, value, fine=True) for value in (found.effect, found.low, found.high))
+    span = NO_INTERVAL if math.isnan(found.low) else interval(low, high, level)
+    return f"{effect} ({span}), {item.verdict.label}"
 
 
 def when_declared(declared: Declared) -> str:

@@ -7,6 +7,7 @@ import math
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS, metrics_for
 from scantrial.analysis.predictive import PredictiveValue
+from scantrial.analysis.verdict_words import interval_title
 from scantrial.core.errors import InputError
 from scantrial.core.format import SPLIT_WORDS
 from scantrial.findings.evaluation import OperatingView
@@ -113,6 +114,7 @@ def _pair_line(item: Compared, *, swapped: bool) -> PairLine:
         effect=sign * found.effect,
         low=low,
         high=high,
+        interval=interval_title(found),
         p=found.p,
         p_adjusted=item.verdict.p_adjusted,
         verdict=turned.get(label, label) if swapped else label,

@@ -361,8 +361,9 @@ class PairLine:
     effect: float = told(
         "first minus second in the metric's unit; the sign is reversed if smaller is better: positive favours the first"
     )
-    low: float = told("lower end of the 95 % CI that the verdict is based on")
-    high: float = told("upper end of that interval")
+    low: float = told("lower end of the simultaneous 95 % CI, which holds for all pairs of arms together")
+    high: float = told("upper end of that interval; null with two seeds, which give no usable interval")
+    interval: str = told("what the interval is called")
     p: float = told("p of this comparison, uncorrected")
     p_adjusted: float = told("p corrected for all pairs of arms, because any pair could have been chosen")
     verdict: str = told("better, worse, equivalent, inconclusive or not enough to judge")

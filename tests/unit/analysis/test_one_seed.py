@@ -28,7 +28,7 @@ def test_mcnemar_and_bonett_price_stand_in_for_the_normal_interval():
     p12, p21 = 16 / 102, 4 / 102
     half = 1.959963984540054 * math.sqrt((p12 + p21 - (p12 - p21) ** 2) / 102)
     assert (item.evidence.low, item.evidence.high) == pytest.approx((p12 - p21 - half, p12 - p21 + half))
-    assert (item.simultaneous_low, item.simultaneous_high) == pytest.approx((item.evidence.low, item.evidence.high))
+    assert (item.alone.low, item.alone.high) == (item.evidence.low, item.evidence.high)
     assert item.verdict.label == "not enough to judge"
     assert item.verdict.provisional
     assert item.to_dict()["mcnemar"]["p"] == item.evidence.p
@@ -40,7 +40,7 @@ def test_simultaneous_intervals_of_one_seed_are_wider():
     for item in compare_runs(runs, all_pairs("abc")).comparisons:
         single = item.paired_proportions
         wide = bonett_price(single.only_first, single.only_second, 100, level=1 - 0.05 / 3)
-        assert (item.simultaneous_low, item.simultaneous_high) == pytest.approx(wide)
+        assert (item.evidence.low, item.evidence.high) == pytest.approx(wide)
 
 
 def test_sensitivity_looks_at_positive_cases_alone():

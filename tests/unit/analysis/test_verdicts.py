@@ -60,7 +60,7 @@ def test_a_p_of_just_alpha_is_not_below_it():
 
 
 def test_a_margin_that_is_just_reached_is_not_enough():
-    """Equivalence needs the interval inside the margin, and the smallest margin is its farther end."""
+    """Equivalence needs a p of both one-sided tests below 0.05, and the smallest margin is where it is 0.05."""
     estimates = laid_down({"a": [0.7] * 5, "b": [0.71] * 5})
     result = analyse(estimates, B_A)
     found = evidence(result)
@@ -203,14 +203,16 @@ def test_a_family_is_adjusted_and_covered_together():
     order = np.argsort(p)
     stepped = np.maximum.accumulate(np.minimum(p[order] * [3, 2, 1], 1))
     assert [found.comparisons[i].verdict.p_adjusted for i in order] == pytest.approx(stepped.tolist())
-    assert found.methods["multiplicity"] == "Holm over 3 comparisons"
+    assert found.methods["multiplicity"] == "Holm over 3 comparisons; intervals by Bonferroni"
     assert found.global_test.df1 == 3
     for item in found.comparisons:
         one = analyse(
             estimate(_runs(y_true, scores, arms, seeds), "accuracy"), item.result.contrast, level=1 - 0.05 / 3
         )
-        assert item.simultaneous_low == pytest.approx(min(one.both.low, one.cases_only.low))
-        assert item.simultaneous_high == pytest.approx(max(one.both.high, one.cases_only.high))
+        three = (one.both, one.cases_only, one.seeds_only)
+        assert item.evidence.low == pytest.approx(min(each.low for each in three))
+        assert item.evidence.high == pytest.approx(max(each.high for each in three))
+        assert item.evidence.low < item.alone.low < item.alone.high < item.evidence.high
 
 
 def _runs(y_true, scores, arms, seeds):

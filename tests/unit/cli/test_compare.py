@@ -70,7 +70,7 @@ def test_three_arms_have_one_test_over_all(consoles):
     """The global test is told beside the pairs; the number of comparisons with the methods."""
     text = printed(consoles, make_comparison(), terminal=False)
     assert "- Test that all arms are equal: p = " in text
-    assert "multiplicity: Holm over 3 comparisons" in text
+    assert "multiplicity: Holm over 3 comparisons; intervals by Bonferroni" in text
 
 
 def test_one_arm_has_no_table_of_comparisons(consoles):

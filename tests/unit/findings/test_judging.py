@@ -173,7 +173,7 @@ def test_the_family_is_every_arm_against_the_base_and_what_hypotheses_compare():
     assert found.primary is not None
     assert [item.name for item in found.primary.comparisons] == ["b - a", "a - base", "b - base"]
     assert found.family == "every arm against base, and what the hypotheses compare"
-    assert found.primary.methods["multiplicity"] == "Holm over 3 comparisons"
+    assert found.primary.methods["multiplicity"] == "Holm over 3 comparisons; intervals by Bonferroni"
     pairs = judge(study(shifts), choices=Choices(pairs=True))
     assert pairs.primary is not None
     assert [item.name for item in pairs.primary.comparisons] == ["a - base", "b - base", "b - a"]

@@ -107,7 +107,7 @@ def test_each_setting_is_said_of_the_arms_that_have_it(rich):
         "batch normalisation [@batch-norm] and dropout of 0.5 [@dropout] (deep)",
         "pixels were standardised by mean and standard deviation of the training cases (deep)",
         "the last epoch (deep)",
-        "over 2 comparisons by Holm's method [@holm]",
+        "over 2 comparisons by Holm's method [@holm; @lauzon-caffo]",
         "The sampling unit is the patient, not the scan [@rao-scott]",
     ):
         assert words.lower() in text.lower(), words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scantrial.analysis.comparison import Comparison
 from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.verdict_words import interval_title
 from scantrial.core import format as fmt
 from scantrial.figures.figure import Figure
 from scantrial.findings.view import ReportView
@@ -57,7 +58,7 @@ def _table(name: str, compared: Comparison, caption: str) -> Table:
     metric, n = METRICS[compared.metric], len(compared.comparisons)
     unit = ", in points" if metric.unit == "proportion" else ""
     p = f"corrected for {n} comparisons" if n > 1 else "for one comparison"
-    level = f"{fmt.percent(compared.level)} CI"
+    level = interval_title(compared.comparisons[0].evidence)
     return table(
         name,
         f"{caption}{unit}. p is {p}.",
