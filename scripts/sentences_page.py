@@ -236,9 +236,6 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             rule="few seeds, no margin, or assumptions in place of a pilot",
             threshold=f"{MIN_SEEDS} and {FEW_SEEDS} seeds",
         ),
-        "rising_warning": Rule(
-            rule="the smallest difference rises with the cases somewhere on the curve", source=_POWER
-        ),
         "_few_cases": Rule(rule="a class has few test cases", threshold=f"{MIN_OF_CLASS} cases"),
         "_patients": Rule(rule="patients have several cases, and the plan rests on assumptions"),
         "_beyond": Rule(rule="the value assumed plus the smallest difference is beyond the best value"),

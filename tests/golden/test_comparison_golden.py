@@ -28,7 +28,6 @@ from scantrial.analysis.mrmc import analyse, components, global_test, infer
 from scantrial.analysis.multiplicity import holm
 from scantrial.analysis.one_seed import bonett_price, mcnemar_midp
 from scantrial.analysis.power import (
-    cases_needed,
     floor_over_cases,
     floor_over_seeds,
     from_components,
@@ -241,10 +240,11 @@ def test_row_10_power_from_vandyke(vandyke):
     """Row 10: the examples of RJafroc's test suite: power with readers, cases or both random, and cases needed."""
     found = components(estimate(vandyke.runs(), "auroc", covariance="jackknife"))
     variances, delta = from_components(found, source="pilot"), 0.043800322
-    agrees(power(variances, delta, n_seeds=10, n_cases=165), "0.80541995")
-    agrees(power(variances, delta, n_seeds=10, n_cases=131, random="cases only"), "0.80091813")
-    agrees(power(variances, delta, n_seeds=10, n_cases=53, random="seeds only"), "0.80496663")
-    assert cases_needed(variances, delta, n_seeds=6) == 251
+    agrees(power(variances, delta, n_seeds=10, n_cases=165, test="seeds and cases"), "0.80541995")
+    agrees(power(variances, delta, n_seeds=10, n_cases=131, test="cases only"), "0.80091813")
+    agrees(power(variances, delta, n_seeds=10, n_cases=53, test="seeds only"), "0.80496663")
+    enough, fewer = (power(variances, delta, n_seeds=6, n_cases=n, test="seeds and cases") for n in (251, 250))
+    assert fewer < 0.8 <= enough
     own = variances.var_arm_seed + 114 / 165 * (variances.error - variances.excess)
     den = own + 114 / 165 * 10 * variances.excess
     all_agree((10 * delta**2 / (2 * den), den**2 * 9 / own**2), "8.209597 62.70728")
@@ -253,9 +253,9 @@ def test_row_10_power_from_vandyke(vandyke):
 def test_row_11_smallest_differences_from_imrmc(imrmc):
     """Row 11: the smallest difference with power 0.80, and what no number of seeds or of cases goes below."""
     variances = from_components(components(estimate(imrmc.runs(), "auroc")), source="pilot")
-    agrees(smallest_difference(variances, n_seeds=5, n_cases=80), "0.115081")
-    agrees(smallest_difference(variances, n_seeds=10), "0.104245")
-    agrees(smallest_difference(variances, n_seeds=5, n_cases=400), "0.065767")
+    agrees(smallest_difference(variances, n_seeds=5, n_cases=80, test="seeds and cases"), "0.115081")
+    agrees(smallest_difference(variances, n_seeds=10, test="seeds and cases"), "0.104245")
+    agrees(smallest_difference(variances, n_seeds=5, n_cases=400, test="seeds and cases"), "0.065767")
     agrees(floor_over_seeds(variances), "0.094393")
     agrees(floor_over_cases(variances, n_seeds=5), "0.052450")
 

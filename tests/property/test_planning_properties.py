@@ -70,8 +70,8 @@ def test_what_a_plan_says_agrees_with_itself(design, spreads):
     smallest = outlook.smallest_difference
     assert smallest is not None
     assert power(variances, smallest, n_seeds=design.n_seeds, **shape) == pytest.approx(0.8, abs=1e-6)
-    assert outlook.best_over_cases is not None
-    assert outlook.best_over_cases <= smallest * (1 + 1e-9)
+    assert outlook.floor_over_cases is not None
+    assert outlook.floor_over_cases <= smallest * (1 + 1e-9)
     if outlook.seeds_needed is not None:
         assert power(variances, design.margin, n_seeds=outlook.seeds_needed, **shape) >= 0.8
         assert (

@@ -142,7 +142,7 @@ def found_of_a_difference(*, n_seeds: int, n_trials: int, delta: float = 0.25) -
         pilots.append(asdict(components(estimates)))
     mean = {key: float(np.mean([pilot[key] for pilot in pilots])) for key in pilots[0]}
     mean |= {key: int(mean[key]) for key in ("n_arms", "n_seeds", "n_cases")}
-    planned = power(from_components(Components(**mean), source="mean"), true, n_seeds=n_seeds)
+    planned = power(from_components(Components(**mean), source="mean"), true, n_seeds=n_seeds, test="seeds and cases")
     return n_found, n_equivalent, planned
 
 

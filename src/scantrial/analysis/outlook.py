@@ -9,9 +9,9 @@ from scantrial.analysis.planned_design import PlannedDesign
 from scantrial.analysis.power import (
     PowerCurve,
     Variances,
-    best_over_cases,
     cases_needed,
     curve_over,
+    floor_over_cases,
     floor_over_seeds,
     power,
     power_of_equivalence,
@@ -34,7 +34,7 @@ class Outlook(Plain):
     smallest_difference : found with probability 0.80; None with one seed
     smallest_these_networks : the same for these trained networks alone, cases random and seeds fixed
     floor_over_seeds : what no number of seeds can get below
-    best_over_cases : what these cases, or any larger number of them, cannot get below; None with one seed
+    floor_over_cases : what no number of cases can get below; None with one seed
     difference : the one asked about: the margin, or the user's; None for neither
     power : to find it; power_of_equivalence : to call equal arms equivalent at the margin
     seeds_needed : with these cases; None where 50 are not enough
@@ -44,7 +44,7 @@ class Outlook(Plain):
     smallest_difference: float | None
     smallest_these_networks: float
     floor_over_seeds: float
-    best_over_cases: float | None
+    floor_over_cases: float | None
     difference: float | None
     power: float | None
     power_of_equivalence: float | None
@@ -61,7 +61,7 @@ def outlook_of(design: PlannedDesign, variances: Variances, asked: float | None)
         smallest_difference=smallest_difference(variances, **shape) if several else None,
         smallest_these_networks=_these_networks(variances, **shape),
         floor_over_seeds=floor_over_seeds(variances, alpha=alpha),
-        best_over_cases=best_over_cases(variances, **shape) if several else None,
+        floor_over_cases=floor_over_cases(variances, **shape) if several else None,
         difference=asked,
         power=power(variances, asked, **shape) if several and asked is not None else None,
         power_of_equivalence=_equivalence(design, variances),
@@ -83,10 +83,10 @@ def _these_networks(variances: Variances, *, n_seeds: int, alpha: float) -> floa
 
 
 def _equivalence(design: PlannedDesign, variances: Variances) -> float | None:
-    """Return the power of equivalence; its tests are not adjusted for the number of comparisons."""
+    """Return the power of equivalence, at Holm's strictest step."""
     if design.margin is None or design.n_seeds < 2:
         return None
-    return power_of_equivalence(variances, design.margin, n_seeds=design.n_seeds, alpha=1 - design.level)
+    return power_of_equivalence(variances, design.margin, n_seeds=design.n_seeds, alpha=design.alpha)
 
 
 def seeds_of_curve(design: PlannedDesign) -> int:

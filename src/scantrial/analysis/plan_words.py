@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 from scantrial.analysis.assumptions import Basis
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.outlook import SEEDS_SHOWN, Outlook
 from scantrial.analysis.planned_design import PlannedDesign
-from scantrial.analysis.power import MAX_CASES_FACTOR, MAX_SEEDS, POWER, PowerCurve, Variances, cases_needed
+from scantrial.analysis.power import MAX_CASES_FACTOR, MAX_SEEDS, POWER, Variances, cases_needed
 from scantrial.analysis.verdict_words import amount
 from scantrial.analysis.verdicts import FEW_SEEDS, MIN_OF_CLASS, MIN_SEEDS, small_classes
 from scantrial.core.format import counted, percent
@@ -143,7 +142,7 @@ def _floors(design: PlannedDesign, outlook: Outlook) -> str:
             f"{cases} more seeds can always show a smaller difference, because on the same cases two arms differ "
             "no more than two seeds of one arm"
         )
-    below = outlook.best_over_cases
+    below = outlook.floor_over_cases
     if below is None:
         return text + "."
     if below == 0:
@@ -173,16 +172,6 @@ def plan_warnings(design: PlannedDesign, basis: Basis, outlook: Outlook) -> list
             "--out pilot, then plan with --pilot pilot."
         )
     return found
-
-
-def rising_warning(over_cases: PowerCurve) -> list[str]:
-    """Warn where more cases do not always show a smaller difference."""
-    if all(later <= earlier for earlier, later in pairwise(over_cases.smallest_difference)):
-        return []
-    return [
-        "With so few seeds, more cases do not always show a smaller difference: as the sampling error of the cases "
-        "shrinks, more depends on the spread of these few seeds. Add seeds."
-    ]
 
 
 def _few_cases(design: PlannedDesign) -> list[str]:

@@ -1,8 +1,9 @@
 """What a trial can show: power, the smallest difference it can see, and what it would take to see a smaller one.
 
-Hillis, Obuchowski and Berbaum (2011), with networks in place of readers. Everything follows from three numbers that a
-pilot, or an assumption, gives: how much the difference between two arms varies from seed to seed, and how much two
-runs share over the cases.
+Everything follows from three numbers that a pilot, or an assumption, gives: how much the difference between two arms
+varies from seed to seed, and how much two runs share over the cases. Power is that of the verdict, which needs three
+tests to agree, or of one of these tests by the formulas of Hillis, Obuchowski and Berbaum (2011), with networks in
+place of readers.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from typing import Literal
 
 from scipy import optimize, special, stats
 
-from scantrial.analysis.mrmc import Components, t_quantile
+from scantrial.analysis.mrmc import Components
+from scantrial.analysis.verdict_power import VerdictTest
 from scantrial.core.errors import InputError
 from scantrial.core.format import percent
 from scantrial.core.plain import Plain
 
-Random = Literal["seeds and cases", "cases only", "seeds only"]
+Test = Literal["verdict", "seeds and cases", "cases only", "seeds only"]
+"""What has to find a difference: the verdict, that is all three of the others, or one of them."""
 
 MAX_SEEDS = 50
 MAX_CASES_FACTOR = 100
@@ -200,12 +203,13 @@ def power(
     n_seeds: int,
     n_cases: int | None = None,
     alpha: float = 0.05,
-    random: Random = "seeds and cases",
+    test: Test = "verdict",
 ) -> float:
     """Return the probability that a two-sided test finds a true difference between two arms.
 
-    ``den = vTR + k [e + (J - 1) D]``, with ``e`` the error, ``D`` the excess, ``k`` pilot over planned cases;
-    ``df2 = den^2 (J - 1) / [vTR + k (e - D)]^2``; noncentral F with ``J delta^2 / (2 den)``.
+    Of one test (Hillis, Obuchowski and Berbaum 2011): ``den = vTR + k [e + (J - 1) D]``, with ``e`` the error, ``D``
+    the excess, ``k`` pilot over planned cases; ``df2 = den^2 (J - 1) / [vTR + k (e - D)]^2``; noncentral F with
+    ``J delta^2 / (2 den)``. Of the verdict: see `scantrial.analysis.verdict_power`.
 
     Parameters
     ----------
@@ -213,21 +217,34 @@ def power(
     n_seeds : planned seeds an arm; 2 or more where seeds are random
     n_cases : planned cases, by default those of the pilot
     """
-    if n_seeds < (1 if random == "cases only" else 2):
+    if n_seeds < (1 if test == "cases only" else 2):
         raise InputError(f"{n_seeds} seeds", expected="2 or more")
+    if test == "verdict":
+        return verdict_test(variances, n_seeds=n_seeds, n_cases=n_cases).power(difference, alpha=alpha)
     k = variances.n_cases / (variances.n_cases if n_cases is None else n_cases)
     own = k * (variances.error - variances.excess)
-    if random == "cases only":
+    if test == "cases only":
         den = k * (variances.error + (n_seeds - 1) * variances.excess)
         return _power_chi2(n_seeds * difference**2 / (2 * den) if den > 0 else math.inf, alpha)
     den = variances.var_arm_seed + own
-    if random == "seeds and cases":
+    if test == "seeds and cases":
         den += k * n_seeds * variances.excess
     within = variances.var_arm_seed + own
     if den == 0:
         return 1.0 if difference else alpha
     df2 = _df(den, within, n_seeds)
     return _power_f(n_seeds * difference**2 / (2 * den), df2, alpha)
+
+
+def verdict_test(variances: Variances, *, n_seeds: int, n_cases: int | None = None) -> VerdictTest:
+    """Return the planned comparison of two arms that a verdict is given on."""
+    k = variances.n_cases / (variances.n_cases if n_cases is None else n_cases)
+    return VerdictTest(
+        n_seeds=n_seeds,
+        over_seeds=2 * (variances.var_arm_seed + k * (variances.error - variances.excess)),
+        shared=2 * k * variances.excess,
+        over_cases=2 * k * (variances.error + (n_seeds - 1) * variances.excess) / n_seeds,
+    )
 
 
 def _df(den: float, within: float, n_seeds: int) -> float:
@@ -257,9 +274,12 @@ def smallest_difference(
     n_cases: int | None = None,
     alpha: float = 0.05,
     target: float = POWER,
+    test: Test = "verdict",
 ) -> float:
     """Return the difference that is found with probability `target`, default 0.80."""
-    return _root(lambda delta: power(variances, delta, n_seeds=n_seeds, n_cases=n_cases, alpha=alpha) - target)
+    return _root(
+        lambda delta: power(variances, delta, n_seeds=n_seeds, n_cases=n_cases, alpha=alpha, test=test) - target
+    )
 
 
 def floor_over_seeds(
@@ -272,11 +292,7 @@ def floor_over_seeds(
 
 
 def floor_over_cases(variances: Variances, *, n_seeds: int, alpha: float = 0.05, target: float = POWER) -> float:
-    """Return the smallest difference that any number of cases can show with these seeds.
-
-    Rough below ten seeds where seeds vary most: the degrees of freedom fall with the cases' share of the
-    variance, so that a finite number of cases may show a little less (about a fifth at three seeds).
-    """
+    """Return the smallest difference that any number of cases can show with these seeds."""
     if variances.var_arm_seed == 0:
         return 0.0
     endless = Variances(
@@ -304,52 +320,26 @@ def seeds_needed(
 def cases_needed(
     variances: Variances, difference: float, *, n_seeds: int, alpha: float = 0.05, target: float = POWER
 ) -> int | None:
-    """Return the smallest number of cases, up to 100 times those at hand, that shows a difference; None if none.
-
-    With few seeds power need not rise with the cases: the fewer errors come from cases, the more the test rests on the
-    few seeds' spread, and the fewer degrees of freedom it has. So the first number that does is looked for, not the
-    last that does not.
-    """
+    """Return the smallest number of cases, up to 100 times those at hand, that shows a difference; None if none."""
     most = MAX_CASES_FACTOR * variances.n_cases
 
     def shows(n: int) -> bool:
         return power(variances, difference, n_seeds=n_seeds, n_cases=n, alpha=alpha) >= target
 
-    tried = sorted({2, *(round(2 * math.pow(most / 2, step / 60)) for step in range(61))})
-    first = next((position for position, n in enumerate(tried) if shows(n)), None)
-    if first is None:
+    if not shows(most):
         return None
-    low, high = tried[max(first - 1, 0)], tried[first]
+    low, high = 2, most
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if shows(middle) else (middle + 1, high)
     return low
 
 
-def best_over_cases(variances: Variances, *, n_seeds: int, alpha: float = 0.05, target: float = POWER) -> float:
-    """Return the smallest difference that these cases or more of them, without limit, show with these seeds.
-
-    With few seeds this can be less than `floor_over_cases`, the limit, for the reason that `cases_needed` gives.
-    """
-    counts = {round(variances.n_cases * math.pow(MAX_CASES_FACTOR, step / 20)) for step in range(21)}
-    shown = [smallest_difference(variances, n_seeds=n_seeds, n_cases=n, alpha=alpha, target=target) for n in counts]
-    return min(*shown, floor_over_cases(variances, n_seeds=n_seeds, alpha=alpha, target=target))
-
-
 def power_of_equivalence(
     variances: Variances, margin: float, *, n_seeds: int, n_cases: int | None = None, alpha: float = 0.05
 ) -> float:
-    """Return the probability that equal arms are called equivalent: ``2 P(T < m / SE - t) - 1``, at least 0."""
-    k = variances.n_cases / (variances.n_cases if n_cases is None else n_cases)
-    within = variances.var_arm_seed + k * (variances.error - variances.excess)
-    den = within + k * n_seeds * variances.excess
-    if den == 0:
-        return 1.0
-    df = _df(den, within, n_seeds)
-    se = math.sqrt(2 * den / n_seeds)
-    reach = margin / se - t_quantile(1 - alpha, df)
-    inside = float(special.ndtr(reach) if math.isinf(df) else special.stdtr(df, reach))
-    return max(2 * inside - 1, 0.0)
+    """Return the probability that the verdict calls equal arms equivalent, each one-sided test at level `alpha`."""
+    return verdict_test(variances, n_seeds=n_seeds, n_cases=n_cases).power_of_equivalence(margin, alpha=alpha)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from scantrial.analysis.assumptions import Basis
 from scantrial.analysis.comparison import Comparison
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.outlook import Outlook, curve_of, outlook_of
-from scantrial.analysis.plan_words import plan_sentences, plan_warnings, rising_warning
+from scantrial.analysis.plan_words import plan_sentences, plan_warnings
 from scantrial.analysis.planned_design import PlannedDesign
 from scantrial.analysis.power import PowerCurve, cautious, from_components
 from scantrial.core.errors import InputError
@@ -76,7 +76,7 @@ def plan_power(design: PlannedDesign, basis: Basis, *, difference: float | None 
         over_seeds=curve_of(design, variances, asked, over="seeds"),
         over_cases=over_cases,
         sentences=tuple(plan_sentences(design, variances, outlook, cautious)),
-        warnings=(*plan_warnings(design, basis, outlook), *rising_warning(over_cases), _ESTIMAND),
+        warnings=(*plan_warnings(design, basis, outlook), _ESTIMAND),
     )
 
 

@@ -1,0 +1,75 @@
+"""Power of the verdict itself: a difference has to hold over seeds and cases, over cases alone and over seeds alone.
+
+The three tests look at one difference, so its power is no product and no minimum of theirs. Given the variance over
+seeds that a trial happens to see, the difference is found where it exceeds the largest of the three critical values.
+Power is the mean of that probability over the chi-squared distribution of this variance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial.legendre import leggauss
+from numpy.typing import NDArray
+from scipy import special
+
+_POINTS, _WEIGHTS = leggauss(96)
+_SHARES, _WEIGHTS = (_POINTS + 1) / 2, _WEIGHTS / 2
+"""Quantiles of the variance over seeds at which power is computed, and their weights, which sum to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictTest:
+    """A planned comparison of two arms.
+
+    Parameters
+    ----------
+    n_seeds : 2 or more
+    over_seeds : variance over seeds of the difference at one seed, on these cases
+    shared : covariance over cases of the differences at two seeds
+    over_cases : variance of the mean difference over samples of cases, the seeds fixed
+    """
+
+    n_seeds: int
+    over_seeds: float
+    shared: float
+    over_cases: float
+
+    def power(self, difference: float, *, alpha: float) -> float:
+        """Return the probability that *better* or *worse* is said of a true difference, each test at level `alpha`."""
+        if self._se == 0:
+            return 1.0 if difference else alpha
+        critical = self._critical(1 - alpha / 2)
+        found = special.ndtr((difference - critical) / self._se) + special.ndtr((-difference - critical) / self._se)
+        return float(_WEIGHTS @ found)
+
+    def power_of_equivalence(self, margin: float, *, alpha: float) -> float:
+        """Return the probability that equal arms are called equivalent, each one-sided test at level `alpha`."""
+        if self._se == 0:
+            return 1.0
+        room = np.maximum(margin - self._critical(1 - alpha), 0.0)
+        return float(_WEIGHTS @ (2 * special.ndtr(room / self._se) - 1))
+
+    @property
+    def _se(self) -> float:
+        return float(np.sqrt(self.over_seeds / self.n_seeds + self.shared))
+
+    def _critical(self, p: float) -> NDArray[np.float64]:
+        """Return the largest of the three critical differences, for each variance over seeds that may be seen."""
+        df = self.n_seeds - 1
+        seen = self.over_seeds * special.chdtri(df, 1 - _SHARES) / df
+        seeds_term = seen / self.n_seeds
+        both = seeds_term + self.shared
+        # Beyond a ratio of 1e5 degrees of freedom are as good as endless.
+        ratio = np.divide(both, seeds_term, out=np.full_like(both, 1e5), where=seeds_term > both / 1e5)
+        return np.asarray(
+            np.max(
+                [
+                    special.stdtrit(ratio**2 * df, p) * np.sqrt(both),
+                    special.stdtrit(df, p) * np.sqrt(seeds_term),
+                    np.full_like(seen, special.ndtri(p) * np.sqrt(self.over_cases)),
+                ],
+                axis=0,
+            )
+        )
