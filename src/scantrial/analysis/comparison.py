@@ -243,7 +243,7 @@ def compare_runs(
         components=layout,
         global_test=None if layout is None or layout.n_arms < 3 else global_test(layout),
         methods=_methods(estimates, len(results)),
-        notes=(*left_out, *empty.notes(metric), *_notes(estimates, runs, results)),
+        notes=(*left_out, *runs.notes, *empty.notes(metric), *_notes(estimates, runs, results)),
     )
 
 

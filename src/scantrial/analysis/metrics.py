@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from scantrial.core.errors import InputError, ShapeError
 from scantrial.core.plain import Plain
+from scantrial.core.probabilities import sum_tolerance
 from scantrial.core.registry import Registry
 
 Labels = NDArray[np.int64]
@@ -23,9 +24,6 @@ Probabilities = NDArray[np.float64]
 
 CLIP = 1e-7
 """Log loss takes probabilities of the true class no nearer to 0 and 1 than this."""
-
-SUM_TOLERANCE = 1e-4
-"""How far a row of probabilities may be from summing to 1."""
 
 POSITIVE = 1
 """Index of the positive class where there are two."""
@@ -125,15 +123,22 @@ def check_labels(labels: NDArray[Any], *, n_classes: int, name: str) -> Labels:
 
 
 def check_probabilities(y_prob: NDArray[Any], *, n: int) -> Probabilities:
-    """Return probabilities as float64, shape (n, n_classes); refuse another shape or rows that do not sum to 1."""
+    """Return probabilities as float64, shape (n, n_classes); refuse another shape or sums unlike 1 but for rounding."""
     array = np.asarray(y_prob, dtype=np.float64)
     if array.ndim != 2 or array.shape[0] != n or array.shape[1] < 2:
         raise ShapeError(f"y_prob of shape {array.shape} for {n} cases", expected=f"({n}, n_classes)")
-    good = (array >= 0).all(axis=1) & (np.abs(array.sum(axis=1) - 1) <= SUM_TOLERANCE)
-    if not good.all():
-        row = int(np.argmin(good))
+    impossible = ~((array >= 0) & (array < np.inf)).all(axis=1)
+    if impossible.any():
+        row = int(np.argmax(impossible))
         raise InputError(
             f"y_prob row {row} is {array[row].tolist()}", expected="probabilities that sum to 1; not logits"
+        )
+    misses = np.abs(array.sum(axis=1) - 1)
+    if misses.size and not misses.max() <= sum_tolerance(array):
+        row = int(np.argmax(misses))
+        raise InputError(
+            f"y_prob row {row} is {array[row].tolist()}: its sum misses 1 by {misses[row]:.3g}, more than any other's",
+            expected="probabilities that sum to 1, but for rounding; not logits",
         )
     return array
 
@@ -141,7 +146,7 @@ def check_probabilities(y_prob: NDArray[Any], *, n: int) -> Probabilities:
 def checked(y_true: NDArray[Any], y_prob: NDArray[Any], *, y_pred: NDArray[Any] | None = None) -> Cases:
     """Check arrays once, for any number of metrics.
 
-    `y_true` has shape (n,), class indices; `y_prob` (n, n_classes), rows summing to 1 within 1e-4; `y_pred` (n,),
+    `y_true` has shape (n,), class indices; `y_prob` (n, n_classes), rows summing to 1 but for rounding; `y_pred` (n,),
     decisions, by default the most probable class (the lower index where two are equal).
 
     Raises

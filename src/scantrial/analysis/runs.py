@@ -22,6 +22,7 @@ from scantrial.analysis.metrics import (
     log_odds_of_class,
 )
 from scantrial.core.errors import InputError, ShapeError
+from scantrial.core.probabilities import rescaled
 
 Scores = NDArray[np.float64]
 
@@ -42,6 +43,7 @@ class RunScores:
     n_classes : number of classes
     threshold : a case is called positive above it; one for each run where runs have their own; None where the most
         probable class is decided
+    notes : what was done to the scores
     """
 
     arms: tuple[str, ...]
@@ -53,6 +55,7 @@ class RunScores:
     patients: NDArray[np.int64] | None
     n_classes: int
     threshold: float | tuple[float, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def n_runs(self) -> int:
@@ -180,12 +183,14 @@ class RunScores:
         Raises
         ------
         ShapeError, InputError
-            As in `from_scores`, and if a row is no distribution.
+            As in `from_scores`, and if a row is no distribution. Sums that rounding has moved from 1 are scaled to
+            it, with a note.
         """
         values = np.asarray(y_prob, dtype=np.float64)
         _check_runs(values, y_true, arms, seeds, ndim=3)
         n_runs, n_cases, n_classes = values.shape
         check_probabilities(values.reshape(n_runs * n_cases, n_classes), n=n_runs * n_cases)
+        values, moved = rescaled(values)
         binary = n_classes == 2
         columns = (POSITIVE,) if binary else range(n_classes)
         y_pred = (values[:, :, POSITIVE] > threshold) if binary else values.argmax(axis=2)
@@ -199,6 +204,7 @@ class RunScores:
             patients=_patient_numbers(patients, n=n_cases),
             n_classes=n_classes,
             threshold=float(threshold) if binary else None,
+            notes=() if moved is None else (moved.to_text(),),
         )
 
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from scantrial.core.names import listed, nearest
+from scantrial.core.probabilities import sum_tolerance
 from scantrial.core.records import SPLITS
 from scantrial.store.prediction_sheet import N_NAMED, Sheet, column_texts, note_cells, raise_faults, whole_column
 
@@ -19,8 +20,6 @@ NEEDED = ("arm", "seed", "case", "label")
 OPTIONAL = ("patient", "split")
 SCORE = "score"
 P_PREFIX = "p_"
-SUM_TOLERANCE = 1e-4
-"""How far the sum of a row of probabilities may be from 1, as everywhere."""
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _DECIMAL_COMMA = r"^([+-]?\d*),(\d+([eE][+-]?\d+)?)$"
@@ -123,9 +122,13 @@ def check_probability_columns(sheet: Sheet, values: NDArray[np.float64], names: 
     if outside.any():
         note_cells(sheet, f"{P_PREFIX} columns", outside, "are not all between 0 and 1", values.tolist())
     sums = values.sum(axis=1)
-    uneven = np.asarray(finite & ~outside & ~(np.abs(sums - 1) <= SUM_TOLERANCE))
+    usable = finite & ~outside
+    misses = np.where(usable, np.abs(sums - 1), 0.0)
+    uneven = misses > sum_tolerance(values[usable])
     if uneven.any():
-        note_cells(sheet, f"{P_PREFIX} columns", uneven, "do not sum to 1", [f"{total:.6g}" for total in sums])
+        worst = int(np.argmax(misses))
+        why = f"do not sum to 1 but for rounding (row {sheet.rows[worst]} misses 1 most, by {misses[worst]:.3g})"
+        note_cells(sheet, f"{P_PREFIX} columns", uneven, why, [f"{total:.6g}" for total in sums])
 
 
 def class_labels(

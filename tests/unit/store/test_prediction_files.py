@@ -9,9 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scantrial.analysis import metrics
 from scantrial.core.errors import InputError
-from scantrial.store import prediction_columns
 from scantrial.store.prediction_files import read_prediction_file
 
 HEAD = "arm,seed,case,label,score"
@@ -94,14 +92,14 @@ def test_patients_must_agree(tmp_path):
 
 
 def test_probabilities_must_be_some(tmp_path):
-    """Each is in [0, 1] and they sum to 1, with the tolerance that metrics have."""
+    """Each is in [0, 1] and they sum to 1; the row that misses it most is named."""
     head = "arm,seed,case,label,p_n,p_i"
-    assert "p_ columns do not sum to 1: row 2 ('1.1')" in faults_of(write(tmp_path, "a,0,x,n,0.5,0.6", head=head))
+    told = faults_of(write(tmp_path, "a,0,x,n,0.5,0.6", "a,0,y,n,0.5,0.9", head=head))
+    assert "p_ columns do not sum to 1 but for rounding (row 3 misses 1 most, by 0.4): rows 2 ('1.1')" in told
     assert "p_ columns are not all between 0 and 1: row 2" in faults_of(write(tmp_path, "a,0,x,n,-0.5,1.5", head=head))
     assert "label is not one of n, i (or all 0 to 1): row 2 ('z')" in faults_of(
         write(tmp_path, "a,0,x,z,0.4,0.6", head=head)
     )
-    assert prediction_columns.SUM_TOLERANCE == metrics.SUM_TOLERANCE
 
 
 def test_splits_must_be_known(tmp_path):
