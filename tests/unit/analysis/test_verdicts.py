@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 from tests.unit.analysis.drawn import laid_down, noisy, runs_with_errors
 
 from scantrial.analysis.comparison import compare, compare_runs
@@ -13,6 +14,7 @@ from scantrial.analysis.contrasts import difference, factorial_effects, single_a
 from scantrial.analysis.estimates import estimate
 from scantrial.analysis.intervals import arm_estimate
 from scantrial.analysis.mrmc import analyse, components, global_test
+from scantrial.analysis.verdict_words import verdict_sentence
 from scantrial.analysis.verdicts import decide, evidence
 from scantrial.core.errors import InputError
 
@@ -259,3 +261,67 @@ def test_effects_that_cancel_up_to_rounding_are_zero():
         for effect in factorial_effects(settings)[1:]:
             result = analyse(estimates, effect)
             assert (result.effect, result.both.se, result.both.p, result.identical) == (0, 0, 1, True)
+
+
+def test_a_difference_has_to_hold_over_seeds_alone():
+    """Over seeds and cases p is below 0.05, over seeds alone it is not: the p of the verdict is the larger one."""
+    estimates = laid_down({"a": [0.7, 0.7, 0.7], "b": [0.7166, 0.73, 0.7434]})
+    result = analyse(estimates, B_A)
+    found = evidence(result)
+    assert result.both.p == pytest.approx(0.0323, abs=1e-4)
+    assert result.cases_only.p == pytest.approx(0.0027, abs=1e-4)
+    # A paired t test over three differences by hand: t = 0.03 / (0.0134 / sqrt(3)) on 2 degrees of freedom.
+    assert found.p == result.seeds_only.p == pytest.approx(2 * stats.t.sf(0.03 * math.sqrt(3) / 0.0134, 2))
+    assert (found.low, found.high) == (result.seeds_only.low, result.seeds_only.high)
+    assert found.low < 0
+    assert decide(result, found, estimates, p_adjusted=found.p, margin=None).label == "inconclusive"
+
+
+def test_equivalence_of_a_family_is_adjusted():
+    """Alone the arms are equivalent; among ten comparisons Holm's p of both one-sided tests is above 0.05."""
+    theta = {"a": [0.70, 0.72, 0.71, 0.74, 0.73]}
+    theta |= {name: [value + 0.001 for value in theta["a"]] for name in "bcdefghijk"}
+    estimates = laid_down(theta)
+    result = analyse(estimates, B_A)
+    p = evidence(result).p_equivalence(0.02)
+    assert 0.005 < p < 0.05
+    alone = decide(result, evidence(result), estimates, p_adjusted=1.0, margin=0.02)
+    family = decide(
+        result,
+        evidence(result, n_comparisons=10),
+        estimates,
+        p_adjusted=1.0,
+        p_equivalence_adjusted=10 * p,
+        margin=0.02,
+    )
+    assert (alone.label, family.label) == ("equivalent", "inconclusive")
+    assert family.smallest_margin > alone.smallest_margin
+    assert family.p_equivalence == p
+    assert family.p_equivalence_adjusted == 10 * p
+
+
+def test_holm_may_show_more_than_the_simultaneous_interval():
+    """The second of two comparisons is judged at 0.05, its interval at 0.025: a note says which of them decides."""
+    estimates = laid_down({"a": [0.7, 0.71, 0.72, 0.7, 0.71], "b": [0.721, 0.731, 0.741, 0.721, 0.731]})
+    result = analyse(estimates, B_A)
+    alone, family = evidence(result), evidence(result, n_comparisons=2)
+    assert alone.low > 0 > family.low
+    verdict = decide(result, family, estimates, p_adjusted=family.p, margin=None)
+    assert verdict.label == "better"
+    assert verdict.notes == (
+        "the difference is the same at every seed, so the interval accounts for the cases only",
+        "the simultaneous interval contains 0, but Holm's stepwise test, which is more powerful than simultaneous "
+        "intervals, decides",
+    )
+    said = verdict_sentence(result, family, verdict, estimates)
+    assert said.startswith("b is better than a by 2.1 points of accuracy (simultaneous 95 % CI −0.1 to 4.3), ")
+
+
+def test_no_interval_goes_beyond_what_is_possible():
+    """Ten cases, three seeds: the interval of a difference of accuracies is cut at -1 and 1."""
+    wrong = {"a": {0: range(9), 1: range(3), 2: range(6)}, "b": {0: range(2, 4), 1: range(5), 2: []}}
+    item = judged(runs_with_errors(wrong, n_cases=10))
+    spread = [inference for inference in item.evidence.used if inference.scope == "seeds only"]
+    assert spread[0].effect + 4.3 * spread[0].se > 1
+    assert item.evidence.high == 1
+    assert item.evidence.low >= -1
