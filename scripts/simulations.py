@@ -2,7 +2,7 @@
 
     python scripts/simulations.py [NAME...] [--processes 2]
 
-Takes the better part of an hour. `scripts/pages.py simulations` then writes docs/simulations.md from the file; `make sim`
+Takes about half an hour. `scripts/pages.py simulations` then writes docs/simulations.md from the file; `make sim`
 draws every cell again and compares it with the file.
 """
 

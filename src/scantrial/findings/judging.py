@@ -320,5 +320,5 @@ def _secondary(
 
 
 def _effect(metric: str, item: Compared) -> SecondaryEffect:
-    found = item.evidence
+    found = item.alone
     return SecondaryEffect(metric=metric, name=item.name, effect=found.effect, low=found.low, high=found.high)
