@@ -7,6 +7,7 @@ import re
 from math import log
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
@@ -132,7 +133,8 @@ def test_several_classes_are_compared_by_their_probabilities(cli, tmp_path):
     with pytest.raises(InputError, match=r"a threshold of 0\.3 for 3 classes"):
         compare_predictions(path, threshold=0.3)
     done = cli("compare", "--predictions", path, "--metric", "brier", "--no-bootstrap")
-    assert "45 test cases (15 of class cat, 15 of class dog, 15 of class owl)" in done.stdout
+    # Lines break where the path's length lets them.
+    assert "45 test cases (15 of class cat, 15 of class dog, 15 of class owl)" in " ".join(done.stdout.split())
 
 
 def test_people_get_tables_sentences_notes_and_methods(cli):
@@ -193,3 +195,35 @@ def test_every_json_key_is_documented_and_no_other(cli):
     assert documented_keys("key of `verdict_details`") == found["comparisons"][0]["verdict_details"].keys()
     assert documented_keys("key of `bootstrap`") == found["comparisons"][0]["bootstrap"].keys()
     assert documented_keys("key of `threshold_choice`") == found["threshold_choice"].keys()
+
+
+def test_a_copied_file_is_no_second_seed(cli, tmp_path):
+    """Reader 1 written again as readers 2 and 3: the command names the seeds, and gives no verdict."""
+    lines = EXAMPLE.read_text().splitlines()
+    rows = [line.split(",", 2) for line in lines[1:]]
+    one = {(arm, tail) for arm, seed, tail in rows if seed == "1"}
+    path = tmp_path / "copied.csv"
+    path.write_text("\n".join([lines[0], *(f"{arm},{seed},{tail}" for seed in "123" for arm, tail in sorted(one))]))
+    told = cli("compare", "--predictions", path, "--metric", "auroc", "--no-bootstrap")
+    assert told.returncode == 0
+    words = " ".join(told.stdout.split())
+    assert "No verdict on B against A is possible: B: seeds 1, 2 and 3 have the same scores on every case" in words
+    assert "A: seeds 1, 2 and 3 have the same scores on every case" in words
+
+
+def test_probabilities_of_half_precision_are_read(cli, tmp_path):
+    """Three classes in float16 are judged with a note; a row that misses 1 by more is refused with its number."""
+    rng = np.random.default_rng(2)
+    p = rng.dirichlet(np.ones(3), size=240).astype(np.float16).astype(float)
+    rows = [
+        f"{'AB'[number // 120]},{number // 40 % 3},{number % 40},{number % 40 % 3},{','.join(map(str, values))}"
+        for number, values in enumerate(p.tolist())
+    ]
+    path = tmp_path / "half.csv"
+    path.write_text("\n".join(["arm,seed,case,label,p_0,p_1,p_2", *rows]))
+    found = read_json(cli("compare", "--predictions", path, "--json", "--no-bootstrap"))
+    assert any("missed a sum of 1 by up to" in note for note in found["notes"])
+    path.write_text("\n".join(["arm,seed,case,label,p_0,p_1,p_2", *rows[:-1], "B,2,39,0,0.5,0.5,0.5"]))
+    refused = cli("compare", "--predictions", path)
+    assert refused.returncode == 2
+    assert "row 241 misses 1 most, by 0.5" in " ".join(refused.stderr.split())

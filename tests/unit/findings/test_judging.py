@@ -431,7 +431,7 @@ def test_an_arm_with_one_lone_seed_spoils_its_own_comparison_only():
         (
             range(5),
             [],
-            ["sample of cases, paired on seeds and cases", "cases alone agrees"],
+            ["sample of cases, paired on seeds and cases", "cases alone and over seeds alone agree"],
             ["Hillis 2014", "one seed"],
         ),
         (
@@ -476,3 +476,15 @@ def test_every_json_key_of_a_study_is_documented_and_no_other():
         table = re.search(rf"\| key of a {heading} \| content \|\n\| --- \| --- \|\n((?:\|.*\n)+)", text)
         assert table is not None
         assert set(re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in table[1].splitlines()))) == keys
+
+
+def test_a_copied_run_withholds_the_verdict_on_its_arm():
+    """A run folder that was copied to another seed gives no verdict on its arm, and the others are judged."""
+    found = study({"base": 0.0, "loss-ce": 0.8, "lr": 0.8})
+    copied = replace(found.runs[6], key=RunKey("loss-ce", 4))
+    runs = tuple(copied if run.key == RunKey("loss-ce", 4) else run for run in found.runs)
+    assert {item.verdict.label for item in judge(found).primary.comparisons} == {"better"}
+    first, second = judge(replace(found, runs=runs)).primary.comparisons
+    assert (first.name, first.verdict.label) == ("loss-ce - base", "not enough to judge")
+    assert first.verdict.reasons[0].startswith("loss-ce: seeds 1 and 4 have the same scores on every case")
+    assert second.verdict.label == "better"
