@@ -21,8 +21,9 @@ def in_short(judgement: Judgement) -> list[str]:
     """Answer the study's question in a few sentences."""
     if judgement.primary is None:
         return [f"There is no verdict: {judgement.reason}."]
+    best = judgement.primary.best
     sentences = [item.sentence for item in judgement.primary.comparisons]
-    said = sentences[:MAX_IN_SHORT]
+    said = [*([] if best is None else [best.sentence]), *sentences[:MAX_IN_SHORT]]
     if len(sentences) > MAX_IN_SHORT:
         said.append(_tally(judgement.primary))
     return said
