@@ -69,7 +69,7 @@ def test_the_published_auroc_analysis_comes_out(cli, example):
     assert means[0] == (close(0.692875, digits=6), close(0.05513520859, digits=11), close(28.6410905, digits=7))
     assert means[1] == (close(0.765625, digits=6), close(0.06358455625, digits=11), close(10.77313632, digits=8))
     assert compared["verdict"] == "inconclusive"
-    assert compared["sentence"].startswith("It is unclear whether B is better or worse than A: the difference is 0.073")
+    assert compared["sentence"].startswith("It is unclear whether B is better or worse than A: B is ahead by 0.073")
 
 
 def test_the_published_accuracy_analysis_comes_out(cli):
@@ -193,3 +193,26 @@ def test_every_json_key_is_documented_and_no_other(cli):
     assert documented_keys("key of `verdict_details`") == found["comparisons"][0]["verdict_details"].keys()
     assert documented_keys("key of `bootstrap`") == found["comparisons"][0]["bootstrap"].keys()
     assert documented_keys("key of `threshold_choice`") == found["threshold_choice"].keys()
+
+
+def test_three_arms_are_told_which_is_best(cli, tmp_path):
+    """First on the terminal, and in the JSON: a third arm, drawn far better, is called best; the others are behind."""
+    rows = EXAMPLE.read_text().splitlines()
+    header = rows[0].split(",")
+    arm, label, score = (header.index(name) for name in ("arm", "label", "score"))
+    path = tmp_path / "three.csv"
+    third = []
+    for row in rows[1:]:
+        cells = row.split(",")
+        if cells[arm] == "B":
+            cells[arm], cells[score] = "C", str(float(cells[score]) + 4 * float(cells[label]))
+            third.append(",".join(cells))
+    path.write_text("\n".join([*rows, *third]))
+    words = ("compare", "--predictions", path, "--metric", "auroc", "--no-bootstrap")
+    found = read_json(cli(*words, "--json"))["best"]
+    assert (found["best"], found["may_be_best"], found["highest"]) == ("C", ["C"], ["C"])
+    assert found["sentence"].startswith("Best of the 3 arms on AUROC: C with ")
+    done = cli(*words)
+    told = " ".join(done.stdout.split())
+    assert f"- {found['sentence']} - " in told
+    assert "best arm: multiple comparisons with the best (Hsu 1996)" in told

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scantrial.analysis.best import Best
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS, Metric
 from scantrial.analysis.verdict_words import metric_difference, metric_number
@@ -44,6 +45,16 @@ def notes_on(comparison: Comparison) -> list[str]:
     """Return what a reader has to know besides the verdicts: about each comparison, then about all."""
     of_each = [f"{item.name}: {note}" for item in comparison.comparisons for note in item.verdict.notes]
     return [*of_each, *comparison.notes]
+
+
+def what_best_is(found: Best) -> list[str]:
+    """Explain the table behind the sentence on the best arm."""
+    said = [
+        "An arm is excluded where its difference from some other arm is surely below 0; its interval then ends at 0."
+    ]
+    if found.reasons:
+        said.append("Where a pair of arms gets no verdict, neither excludes the other, and no limit is given.")
+    return said
 
 
 def effects_title(effects: Comparison) -> str:
