@@ -334,9 +334,9 @@ def comparison(view: ReportView) -> list[str]:
         )
     if primary.best is not None:
         said.append(
-            "Which arm is best was judged by constrained multiple comparisons with the best [@hsu]: unions of one-sided "
-            "comparisons with each arm as the control [@edwards-hsu] at Bonferroni's level, where the bound of each pair "
-            "is the widest over seeds and cases, over cases alone and over seeds alone."
+            "Which arm is best was judged by constrained multiple comparisons with the best [@hsu]: unions of "
+            "one-sided comparisons with each arm as the control [@edwards-hsu] at Bonferroni's level, where the bound "
+            "of each pair is the widest over seeds and cases, over cases alone and over seeds alone."
         )
     if view.judgement.margin is not None:
         said.append(
