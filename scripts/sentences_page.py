@@ -54,6 +54,7 @@ class Rule:
 
 
 _OR = "Obuchowski and Rockette 1995; Hillis 2007; decision 12"
+_MCB = "Hsu 1984, 1996; Edwards and Hsu 1983; decision 34"
 _TOST = "Schuirmann 1987; Lakens 2017; decision 12"
 _POWER = "Hillis, Obuchowski and Berbaum 2011"
 _LEVEL = "level 0.95 unless another is asked for"
@@ -159,6 +160,25 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         ),
         "_open": Rule(rule="none of the other verdicts", threshold=_LEVEL, source=_OR),
         "_too_little": _NO_VERDICT,
+        "_measured": Rule(rule="the side whose mean is better, by name; or that both are equal"),
+    },
+    "analysis/best_words.py": {
+        "best_sentence": Rule(
+            rule="three arms or more: not best where another arm may be better, or the verdicts are withheld",
+            threshold=f"{MIN_SEEDS} seeds; {_LEVEL}",
+            source=_MCB,
+        ),
+        "_called": Rule(
+            rule="every other arm is excluded: its upper bound against some arm is below 0",
+            threshold=f"one-sided (1 - level) / (arms - 1); fewer than {FEW_SEEDS} seeds: provisional",
+            source=_MCB,
+        ),
+        "_so_far": Rule(rule="the best mean over seeds, whatever its interval"),
+        "_method": _SHAPE,
+        "_rivals": Rule(rule="arms that are not excluded, and the largest of their upper bounds", source=_MCB),
+        "_excluded": Rule(rule="arms that are excluded", source=_MCB),
+        "_each_behind": _SHAPE,
+        "_up_to": _SHAPE,
     },
     "analysis/verdicts.py": {
         "_same_at_every_seed": Rule(
@@ -209,6 +229,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_tally": Rule(rule="more verdicts than are said in full", threshold="3"),
         "what_verdicts_are": Rule(rule="what was compared and how, each where it is so", source=f"{_OR}; Holm 1979"),
         "_what_is_random": Rule(rule="arms are paired on seeds and cases, on cases alone, or of one seed", source=_OR),
+        "what_best_is": Rule(rule="three arms or more; the verdicts are withheld", source=_MCB),
         "effects_title": Rule(rule="trends along ordered factors, or simple effects in the place of main effects"),
         "_primary_declared": _DECLARED,
         "when_declared": _DECLARED,
@@ -377,6 +398,7 @@ TITLES = {
     "analysis/gap_words.py": "Gaps: training to validation, and validation to test step by step",
     "analysis/verdict_words.py": "Comparisons: the verdict",
     "analysis/empty_scores.py": "Scores that carry no evidence",
+    "analysis/best_words.py": "Comparisons: which arm is best",
     "analysis/verdicts.py": "Comparisons: why there is no verdict, and notes",
     "findings/judging.py": "Comparisons: of a study",
     "findings/families.py": "Comparisons: which ones",
@@ -403,6 +425,7 @@ TITLES = {
 }
 
 WHOLE: Mapping[str, tuple[str, Rule]] = {
+    "analysis/best.py": ("Comparisons: arms that cannot be compared", _UNDEFINED),
     "analysis/comparison.py": ("Comparisons: methods and notes", Rule(rule="how a number was computed", source=_OR)),
     "analysis/contrasts.py": ("Comparisons: names", _SHAPE),
     "analysis/diagnosis/checks.py": ("Learning curves: what a check lacks", _UNDEFINED),

@@ -70,7 +70,7 @@ def test_the_published_auroc_analysis_comes_out(cli, example):
     assert means[0] == (close(0.692875, digits=6), close(0.05513520859, digits=11), close(28.6410905, digits=7))
     assert means[1] == (close(0.765625, digits=6), close(0.06358455625, digits=11), close(10.77313632, digits=8))
     assert compared["verdict"] == "inconclusive"
-    assert compared["sentence"].startswith("It is unclear whether B is better or worse than A: the difference is 0.073")
+    assert compared["sentence"].startswith("It is unclear whether B is better or worse than A: B is ahead by 0.073")
 
 
 def test_the_published_accuracy_analysis_comes_out(cli):
@@ -227,3 +227,26 @@ def test_probabilities_of_half_precision_are_read(cli, tmp_path):
     refused = cli("compare", "--predictions", path)
     assert refused.returncode == 2
     assert "row 241 misses 1 most, by 0.5" in " ".join(refused.stderr.split())
+
+
+def test_three_arms_are_told_which_is_best(cli, tmp_path):
+    """First on the terminal, and in the JSON: a third arm, drawn far better, is called best; the others are behind."""
+    rows = EXAMPLE.read_text().splitlines()
+    header = rows[0].split(",")
+    arm, label, score = (header.index(name) for name in ("arm", "label", "score"))
+    path = tmp_path / "three.csv"
+    third = []
+    for row in rows[1:]:
+        cells = row.split(",")
+        if cells[arm] == "B":
+            cells[arm], cells[score] = "C", str(float(cells[score]) + 4 * float(cells[label]))
+            third.append(",".join(cells))
+    path.write_text("\n".join([*rows, *third]))
+    words = ("compare", "--predictions", path, "--metric", "auroc", "--no-bootstrap")
+    found = read_json(cli(*words, "--json"))["best"]
+    assert (found["best"], found["may_be_best"], found["highest"]) == ("C", ["C"], ["C"])
+    assert found["sentence"].startswith("Best of the 3 arms on AUROC: C with ")
+    done = cli(*words)
+    told = " ".join(done.stdout.split())
+    assert f"- {found['sentence']} - " in told
+    assert "best arm: multiple comparisons with the best (Hsu 1996)" in told

@@ -7,7 +7,7 @@ training, C, A, B and E the luck of the cases. Variances of C, A, B and E sum to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,18 +55,34 @@ def true_accuracy(structure: Structure, *, delta: float = 0.0) -> float:
 
 
 def trials(
-    structure: Structure, *, n_trials: int, n_seeds: int, n_arms: int = 2, delta: float = 0.0, seed: int = 0
+    structure: Structure,
+    *,
+    n_trials: int,
+    n_seeds: int,
+    n_arms: int = 2,
+    delta: float = 0.0,
+    seed: int = 0,
+    shifts: Sequence[float] | None = None,
+    unstable: float = 1.0,
 ) -> Iterator[RunScores]:
-    """Draw trials of arms ``0``, ``1`` and so on; the last arm is better by `delta`."""
+    """Draw trials of arms ``0``, ``1`` and so on; the last arm is better by `delta`.
+
+    `shifts`, one for each arm, take the place of `delta`. The luck of training that belongs to the last arm alone is
+    `unstable` times as large as that of the others.
+    """
     rng = np.random.default_rng([20260701, seed, n_seeds, n_arms])
     y_true = np.repeat([0, 1], N_CASES // 2)
     shift = np.zeros((n_arms, 1))
     shift[-1] = delta
+    if shifts is not None:
+        shift[:, 0] = shifts
+    luck = np.full((n_arms, 1), structure.sd_arm_seed)
+    luck[-1] *= unstable
     arms = np.repeat([str(arm) for arm in range(n_arms)], n_seeds).tolist()
     seeds = list(range(n_seeds)) * n_arms
     for _ in range(n_trials):
         training = structure.sd_seed * rng.standard_normal((1, n_seeds))
-        training = training + structure.sd_arm_seed * rng.standard_normal((n_arms, n_seeds))
+        training = training + luck * rng.standard_normal((n_arms, n_seeds))
         scores = np.sqrt(structure.case) * rng.standard_normal((1, 1, N_CASES))
         scores = scores + np.sqrt(structure.arm_case) * rng.standard_normal((n_arms, 1, N_CASES))
         scores = scores + np.sqrt(structure.seed_case) * rng.standard_normal((1, n_seeds, N_CASES))

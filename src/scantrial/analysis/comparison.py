@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scantrial.analysis.best import Best, best_of
+from scantrial.analysis.best_words import best_sentence
 from scantrial.analysis.bootstrap import N_DRAWS, CrossCheck, cross_check
 from scantrial.analysis.contrasts import Contrast, against_control, all_pairs
 from scantrial.analysis.empty_scores import empty_scores
@@ -38,6 +40,11 @@ from scantrial.core.plain import Plain, fields_of
 _OF_RESULT = ("cases_only", "seeds_only", "s2", "q", "q_untruncated", "pairing", "seeds", "dropped_seeds", "per_seed")
 COLUMNS = ("comparison", "difference", "interval", "p adjusted", "verdict")
 """Of a table of comparisons."""
+
+BEST_METHOD = (
+    "multiple comparisons with the best (Hsu 1996), each pair over seeds and cases, cases alone and seeds alone, with "
+    "Bonferroni's one-sided level for each control"
+)
 
 _RIGHT_OR_WRONG = ("accuracy", "sensitivity", "specificity")
 
@@ -124,6 +131,7 @@ class Comparison(Plain):
     components, global_test : over all arms and the seeds they share; None where there are too few
     methods : names of what was used, by step
     notes : what a reader has to know
+    best : which arm is best: see `with_best`; None with fewer than three arms, and where it was not asked for
     """
 
     metric: str
@@ -140,6 +148,13 @@ class Comparison(Plain):
     global_test: GlobalTest | None
     methods: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    best: Best | None = None
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The answer: which arm is best, where that was asked, then each verdict."""
+        first = () if self.best is None else (self.best.sentence,)
+        return (*first, *(item.sentence for item in self.comparisons))
 
     def _repr_html_(self) -> str:
         """Show the comparisons in a notebook."""
@@ -147,7 +162,7 @@ class Comparison(Plain):
             f"{METRICS[self.metric].title}, positive is better ({percent(self.level)} CI, {self.n_cases} cases)",
             columns=COLUMNS,
             rows=[item.row() for item in self.comparisons],
-            lines=[item.sentence for item in self.comparisons],
+            lines=self.sentences,
         )
 
     def arm(self, name: str) -> ArmEstimate:
@@ -197,7 +212,8 @@ def compare(  # noqa: PLR0913 - the arrays and the choices of a whole analysis, 
     runs = build(y_true, array, arms=arms, seeds=seeds, patients=patients, threshold=threshold)
     names = runs.arm_names
     family = all_pairs(names) if control is None else against_control(names, control)
-    return compare_runs(runs, family, metric=metric, margin=margin, level=level, control=control)
+    found = compare_runs(runs, family, metric=metric, margin=margin, level=level, control=control)
+    return with_best(found, runs)
 
 
 def compare_runs(
@@ -268,6 +284,34 @@ def _analysed(
     if fault is not None and not results:
         raise fault
     return results, notes
+
+
+def with_best(
+    comparison: Comparison,
+    runs: RunScores,
+    *,
+    withheld: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+) -> Comparison:
+    """Add which arm is best: multiple comparisons with the best of all arms, whichever family was declared.
+
+    No verdict changes. Nothing is added with fewer than three arms.
+
+    Parameters
+    ----------
+    runs : those that were compared
+    withheld : the reasons that the verdicts were withheld for
+    labels : what the sentence calls the arms, by name
+    """
+    estimates, empty = estimate(runs, comparison.metric), empty_scores(runs)
+    found = best_of(estimates, level=comparison.level, withheld=withheld, empty=empty)
+    if found is None:
+        return comparison
+    return replace(
+        comparison,
+        best=replace(found, sentence=best_sentence(found, labels)),
+        methods={**comparison.methods, "best arm": BEST_METHOD},
+    )
 
 
 def cross_checked(comparison: Comparison, runs: RunScores, *, n_draws: int = N_DRAWS) -> Comparison:

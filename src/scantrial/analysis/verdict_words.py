@@ -6,7 +6,7 @@ import math
 
 from scantrial.analysis.estimates import Estimates
 from scantrial.analysis.metrics import METRICS, Metric
-from scantrial.analysis.mrmc import ContrastResult
+from scantrial.analysis.mrmc import ROUNDING, ContrastResult
 from scantrial.analysis.verdicts import Evidence, Verdict
 from scantrial.core.format import NONE, decimal, minus, percent, proportion, signed
 
@@ -114,13 +114,14 @@ def sides(result: ContrastResult, *, swapped: bool = False) -> tuple[str, str]:
 
 def _numbers(result: ContrastResult, found: Evidence, *, sign: int = 1, narrow: bool = False) -> str:
     metric = result.metric
-    low, high = (found.equivalence_low, found.equivalence_high) if narrow else (found.low, found.high)
+    low, high, level = found.low, found.high, found.level
+    if narrow:
+        low, high, level = found.equivalence_low, found.equivalence_high, 1 - 2 * (1 - level)
     low, high = (low, high) if sign > 0 else (-high, -low)
-    level = 1 - 2 * (1 - found.level) if narrow else found.level
-    size = amount(metric, sign * found.effect, spread=(high - low) / 2)
+    size = _size(metric, sign * found.effect, spread=(high - low) / 2)
     per = f" per {result.contrast.second}" if result.contrast.kind == "trend" else ""
     span = f"{interval_title(found, level)} {difference_interval(metric, low, high)}"
-    return f"{size} of {_title(metric)}{per} ({NO_INTERVAL if math.isnan(low) else span})"
+    return f"{size}{title_in_text(metric)}{per} ({NO_INTERVAL if math.isnan(low) else span})"
 
 
 def interval_title(found: Evidence, level: float | None = None) -> str:
@@ -129,7 +130,27 @@ def interval_title(found: Evidence, level: float | None = None) -> str:
     return f"{together}{percent(found.level if level is None else level)} CI"
 
 
-def _title(metric: str) -> str:
+def _size(metric: str, value: float, *, spread: float) -> str:
+    """Return ``4 points of``; nothing for 0; what the spread would round to 0 has two digits of its own."""
+    if abs(value) < ROUNDING:
+        return ""
+    size = amount(metric, value, spread=spread)
+    if float(size.split(" ")[0].replace("−", "-")) == 0:
+        size = amount(metric, value, spread=abs(value))
+    return f"{size} of "
+
+
+def _measured(result: ContrastResult, found: Evidence, *, narrow: bool = False) -> str:
+    """Say which side is ahead and by how much: a number without its side can be read either way."""
+    if abs(found.effect) < ROUNDING:
+        return f"no difference measured in {_numbers(result, found, narrow=narrow)}"
+    sign = 1 if found.effect > 0 else -1
+    ahead, _ = sides(result, swapped=sign < 0)
+    return f"{ahead} is ahead by {_numbers(result, found, sign=sign, narrow=narrow)}"
+
+
+def title_in_text(metric: str) -> str:
+    """Name a metric inside a sentence: ``accuracy`` and ``log loss``, but ``AUROC`` and ``Brier score``."""
     title = METRICS[metric].title
     return title if title.isupper() or title == "Brier score" else title[0].lower() + title[1:]
 
@@ -154,7 +175,7 @@ def _won(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: E
 def _equal(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
     first, second = sides(result)
     return (
-        f"{first} and {second} are equivalent: the difference is {_numbers(result, found, narrow=True)}, inside the "
+        f"{first} and {second} are equivalent: {_measured(result, found, narrow=True)}, inside the "
         f"margin of {_margin(result, verdict)}, {counting(result, estimates)}."
     )
 
@@ -163,17 +184,18 @@ def _open(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: 
     first, second = sides(result)
     smallest = at_least(result.metric, verdict.smallest_margin)
     return (
-        f"It is unclear whether {first} is better or worse than {second}: the difference is "
-        f"{_numbers(result, found)}, {counting(result, estimates)}. With a margin above {smallest} they would be "
-        "equivalent."
+        f"It is unclear whether {first} is better or worse than {second}: {_measured(result, found)}, "
+        f"{counting(result, estimates)}. With a margin above {smallest} they would be equivalent."
     )
 
 
 def _too_little(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
     first, second = sides(result)
+    measured = _measured(result, found)
+    said = f"Measured: {measured}" if abs(found.effect) >= ROUNDING else measured[0].upper() + measured[1:]
     return (
         f"No verdict on {first} against {second} is possible: {'; '.join(verdict.reasons)}. "
-        f"Measured: {_numbers(result, found)}, {counting(result, estimates)}."
+        f"{said}, {counting(result, estimates)}."
     )
 
 

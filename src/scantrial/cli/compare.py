@@ -97,8 +97,8 @@ def print_comparison(comparison: Comparison) -> None:
     print_table(_arms_table(comparison))
     if comparison.comparisons:
         print_table(_comparisons_table(comparison))
-    for compared in comparison.comparisons:
-        output.say(compared.sentence, bullet="- ")
+    for sentence in comparison.sentences:
+        output.say(sentence, bullet="- ")
     if comparison.global_test is not None and comparison.global_test.p == comparison.global_test.p:
         output.say(
             f"Test that all arms are equal: p = {_p(comparison.global_test.p)} (one test for all arms).", bullet="- "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.analysis.comparison import COLUMNS, Compared, Comparison, compare_runs, cross_checked
+from scantrial.analysis.comparison import COLUMNS, Compared, Comparison, compare_runs, cross_checked, with_best
 from scantrial.analysis.contrasts import (
     Contrast,
     simple_effects,
@@ -85,7 +85,7 @@ class Judgement(Plain):
             f"{METRICS[self.metric].title} on {self.split}: {self.family}",
             columns=COLUMNS,
             rows=[item.row() for item in items],
-            lines=[*(item.sentence for item in items), *(f"{one.claim}: {one.answer}" for one in self.hypotheses)],
+            lines=[*self.primary.sentences, *(f"{one.claim}: {one.answer}" for one in self.hypotheses)],
         )
 
 
@@ -133,8 +133,9 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
     )
     family = tuple(in_words(contrast, labels) for contrast in family)
     primary, reason = _compare(runs, family, metric, margin, chosen, withheld)
-    if chosen.bootstrap and primary is not None and runs is not None:
-        primary = cross_checked(primary, runs)
+    if primary is not None and runs is not None:
+        primary = with_best(primary, runs, withheld=withheld, labels=labels)
+        primary = cross_checked(primary, runs) if chosen.bootstrap else primary
     primary, simple = _without_interactions(study, runs, primary, margin, chosen, withheld)
     judged_arms = set() if runs is None else set(runs.arm_names)
     leaking = _leaking(study, split)

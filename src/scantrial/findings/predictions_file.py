@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.analysis.bootstrap import N_DRAWS
-from scantrial.analysis.comparison import Comparison, compare_runs, cross_checked
+from scantrial.analysis.comparison import Comparison, compare_runs, cross_checked, with_best
 from scantrial.analysis.contrasts import Contrast, against_control, all_pairs
 from scantrial.analysis.metrics import METRICS, POSITIVE, Labels
 from scantrial.analysis.power_table import PowerPlan, plan_again
@@ -150,6 +150,7 @@ def rescore(file: PredictionFile, asked: ComparisonRequest) -> Rescored:
     choice = _choose(file, asked) if asked.rule is not None and asked.uses_decisions else None
     if choice is not None:
         runs = runs.decided_at(choice.values)
+    withheld = _withheld(asked, choice)
     compared = compare_runs(
         runs,
         _family(runs.arm_names, asked),
@@ -157,8 +158,9 @@ def rescore(file: PredictionFile, asked: ComparisonRequest) -> Rescored:
         margin=asked.margin,
         level=asked.level,
         control=asked.control,
-        withheld=_withheld(asked, choice),
+        withheld=withheld,
     )
+    compared = with_best(compared, runs, withheld=withheld)
     compared = replace(compared, notes=(*_notes(file, asked, runs), *compared.notes))
     return Rescored(
         file=str(file.path),

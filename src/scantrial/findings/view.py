@@ -207,7 +207,7 @@ class ReportView:
             self.question,
             columns=("arm", "runs", f"{METRICS[self.primary_metric].title} on {self.primary_split}, mean over seeds"),
             rows=rows,
-            lines=[] if primary is None else [item.sentence for item in primary.comparisons],
+            lines=() if primary is None else primary.sentences,
         )
 
     @property

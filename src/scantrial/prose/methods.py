@@ -332,6 +332,12 @@ def comparison(view: ReportView) -> list[str]:
             f"p values, also those of equivalence, were adjusted over {len(primary.comparisons)} comparisons by Holm's "
             "method [@holm; @lauzon-caffo]; the intervals of the comparisons are simultaneous, by Bonferroni's method."
         )
+    if primary.best is not None:
+        said.append(
+            "Which arm is best was judged by constrained multiple comparisons with the best [@hsu]: unions of "
+            "one-sided comparisons with each arm as the control [@edwards-hsu] at Bonferroni's level, where the bound "
+            "of each pair is the widest over seeds and cases, over cases alone and over seeds alone."
+        )
     if view.judgement.margin is not None:
         said.append(
             f"Arms count as equivalent if two one-sided tests [@schuirmann; @lakens] place their difference within "

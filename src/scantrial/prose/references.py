@@ -132,6 +132,13 @@ REFERENCES: dict[str, Reference] = {
         "Journal of Machine Learning Research 15:1929-1958",
         2014,
     ),
+    "edwards-hsu": Reference(
+        "Edwards DG, Hsu JC",
+        "Multiple comparisons with the best treatment",
+        "Journal of the American Statistical Association 78:965-971",
+        1983,
+        "10.1080/01621459.1983.10477047",
+    ),
     "focal": Reference(
         "Lin TY, Goyal P, Girshick R, He K, Dollár P",
         "Focal loss for dense object detection",
@@ -185,6 +192,13 @@ REFERENCES: dict[str, Reference] = {
         "A simple sequentially rejective multiple test procedure",
         "Scandinavian Journal of Statistics 6:65-70",
         1979,
+    ),
+    "hsu": Reference(
+        "Hsu JC",
+        "Multiple comparisons: theory and methods",
+        "Chapman and Hall, London",
+        1996,
+        "10.1201/b15074",
     ),
     "korn": Reference(
         "Korn EL, Graubard BI",

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from scantrial.analysis.best import Best
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS, Metric
 from scantrial.analysis.verdict_words import NO_INTERVAL, metric_difference, metric_number
@@ -22,8 +23,9 @@ def in_short(judgement: Judgement) -> list[str]:
     """Answer the study's question in a few sentences."""
     if judgement.primary is None:
         return [f"There is no verdict: {judgement.reason}."]
+    best = judgement.primary.best
     sentences = [item.sentence for item in judgement.primary.comparisons]
-    said = sentences[:MAX_IN_SHORT]
+    said = [*([] if best is None else [best.sentence]), *sentences[:MAX_IN_SHORT]]
     if len(sentences) > MAX_IN_SHORT:
         said.append(_tally(judgement.primary))
     return said
@@ -44,6 +46,16 @@ def notes_on(comparison: Comparison) -> list[str]:
     """Return what a reader has to know besides the verdicts: about each comparison, then about all."""
     of_each = [f"{item.name}: {note}" for item in comparison.comparisons for note in item.verdict.notes]
     return [*of_each, *comparison.notes]
+
+
+def what_best_is(found: Best) -> list[str]:
+    """Explain the table behind the sentence on the best arm."""
+    said = [
+        "An arm is excluded where its difference from some other arm is surely below 0; its interval then ends at 0."
+    ]
+    if found.reasons:
+        said.append("Where a pair of arms gets no verdict, neither excludes the other, and no limit is given.")
+    return said
 
 
 def effects_title(effects: Comparison) -> str:

@@ -80,7 +80,7 @@ def test_equivalent(margin, words):
     """The interval of the two one-sided tests, and the margin as it was declared."""
     assert said(arms(0.01), B_A, margin=margin) == (
         "equivalent",
-        "b and a are equivalent: the difference is 1.0 points of accuracy (90 % CI −0.6 to 2.6), inside the margin of "
+        "b and a are equivalent: b is ahead by 1.0 points of accuracy (90 % CI −0.6 to 2.6), inside the margin of "
         f"{words}, {COUNTED}.",
     )
 
@@ -89,9 +89,35 @@ def test_inconclusive():
     """What cannot be told is never called no difference; the smallest margin that would do is there."""
     assert said(arms(0.01), B_A, margin=0.02) == (
         "inconclusive",
-        "It is unclear whether b is better or worse than a: the difference is 1.0 points of accuracy (95 % CI −1.0 "
+        "It is unclear whether b is better or worse than a: b is ahead by 1.0 points of accuracy (95 % CI −1.0 "
         f"to 3.0), {COUNTED}. With a margin above 2.7 points they would be equivalent.",
     )
+
+
+def test_who_is_ahead_is_named_whatever_the_verdict():
+    """The side that is ahead is named with a positive number, and the interval is turned round with it."""
+    assert said(arms(-0.01), B_A)[1].startswith(
+        "It is unclear whether b is better or worse than a: a is ahead by 1.0 points of accuracy (95 % CI −1.0 to 3.0),"
+    )
+    assert said(arms(-0.01), B_A, margin=0.05)[1].startswith(
+        "b and a are equivalent: a is ahead by 1.0 points of accuracy (90 % CI −0.6 to 2.6), inside the margin"
+    )
+    assert (
+        " Measured: a is ahead by 3.0 points of accuracy (95 % CI 1.0 to 5.0), " in said(arms(-0.03, n_seeds=2), B_A)[1]
+    )
+    assert " Measured: b is ahead by 0.030 of log loss " in said(arms(-0.03, n_seeds=2, metric="log_loss"), B_A)[1]
+
+
+def test_equal_sides_are_told_as_no_difference_measured():
+    """Nobody is ahead by 0 points."""
+    text = said(arms(0.0, n_seeds=2), B_A)[1]
+    assert " recommended. No difference measured in accuracy (95 % CI −2.0 to 2.0), accounting for" in text
+    assert ": no difference measured in AUROC (95 % CI " in said(arms(0.0, metric="auroc"), B_A)[1]
+
+
+def test_a_lead_that_rounds_to_0_is_told_with_its_own_digits():
+    """0.004 points are ahead by something, and not by 0.0 points."""
+    assert "b is ahead by 0.0040 points of accuracy (95 % CI −2.0 to 2.0)" in said(arms(0.00004), B_A)[1]
 
 
 def test_few_seeds_are_provisional():
@@ -108,13 +134,13 @@ def test_two_seeds_and_one_are_not_enough():
     assert said(arms(0.03, n_seeds=2), B_A) == (
         "not enough to judge",
         "No verdict on b against a is possible: 2 seeds in each arm: at least 3 are needed, 5 or more are "
-        "recommended. Measured: 3 points of accuracy (two seeds give no usable interval), accounting for both seed-to-seed variation (2 seeds) and the "
+        "recommended. Measured: b is ahead by 3 points of accuracy (two seeds give no usable interval), accounting for both seed-to-seed variation (2 seeds) and the "
         "limited test set (400 cases).",
     )
     assert said(arms(0.03, n_seeds=1), B_A) == (
         "not enough to judge",
         "No verdict on b against a is possible: one seed in each arm: at least 3 are needed, 5 or more are "
-        "recommended. Measured: 3.0 points of accuracy (95 % CI 1.0 to 5.0), for these trained networks on 400 cases; networks "
+        "recommended. Measured: b is ahead by 3.0 points of accuracy (95 % CI 1.0 to 5.0), for these trained networks on 400 cases; networks "
         "trained with other seeds may differ.",
     )
 
@@ -135,7 +161,7 @@ def test_identical_arms():
     alike = laid_down({"a": BASE, "b": BASE}, sd_difference=0.0)
     assert said(alike, B_A) == (
         "inconclusive",
-        f"It is unclear whether b is better or worse than a: the difference is 0 points of accuracy (95 % CI 0 to "
+        f"It is unclear whether b is better or worse than a: no difference measured in accuracy (95 % CI 0 to "
         f"0), {COUNTED}. With a margin above 0 points they would be equivalent. They are identical on this metric at "
         "every seed.",
     )

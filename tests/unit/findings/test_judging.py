@@ -372,11 +372,27 @@ def test_bce_and_ce_are_explained_where_nothing_else_differs():
     assert "weight decay coupled into Adam" in note_on(base=bce | decayed, ce=ce | decayed)
 
 
+def test_the_best_of_three_arms_is_said_first():
+    """By label, over all arms whichever family was declared, in the JSON too; two arms have their verdict alone."""
+    found = judge(study({"base": 0.0, "a": 0.1, "b": 1.2}, plans={"b": {"label": "lr = 0.01"}}))
+    best = found.primary.best
+    assert best.best == "b"
+    assert best.sentence.startswith("Best of the 3 arms on accuracy: lr = 0.01 with ")
+    assert verdict_prose.in_short(found)[0] == best.sentence
+    assert found.to_dict()["primary"]["best"]["sentence"] == best.sentence
+    assert best.sentence in found._repr_html_()
+    withheld = judge(replace(study({"base": 0.0, "a": 0.1, "b": 1.2}), audit=audit_with())).primary.best
+    assert withheld.best is None
+    assert "No arm can be called best: the audit found a blocker (AU001" in withheld.sentence
+    assert judge(study({"base": 0.0, "a": 0.5})).primary.best is None
+
+
 def test_many_verdicts_are_counted_at_the_top():
-    """The top says three in full and then how many there are of each."""
+    """The top says which arm is best, three verdicts in full and then how many there are of each."""
     shifts = {"base": 0.0, "a": 0.5, "b": 0.5, "c": 0.5, "d": 0.0}
     said = verdict_prose.in_short(judge(study(shifts)))
-    assert len(said) == 4
+    assert len(said) == 5
+    assert said[0].startswith("Highest accuracy so far: ")
     assert said[-1] == "Of all 4 comparisons: 3 better and 1 equivalent."
 
 

@@ -301,3 +301,28 @@ def test_what_is_no_number_is_none_behind_the_cell():
     assert table.to_dict()["rows"] == []
     assert Section(id="s", title="", blocks=()).to_dict()["kind"] == "section"
     assert np.isfinite(number("1", 1.0).value)
+
+
+# ---------------------------------------------------------------------- which arm is best
+
+
+def test_three_arms_get_a_table_of_the_best(make_study):
+    """Every arm against the best of the others; the sentence leads the answer; the methods cite what was used."""
+    view = view_of(make_study(arms={"base": {}, "loss-ce": {"loss": "ce"}, "long": {"epochs": 9}}, seeds=range(5)))
+    document = build_document(view, build_figures(view), {})
+    best = view.judgement.primary.best
+    sections = {section.id: section for section in document.sections}
+    assert said(sections["short"]).startswith(best.sentence) or best.sentence in said(sections["short"])
+    rows = table_of(sections["verdicts"], "best-table").rows
+    assert [row[0].text for row in rows] == [view.labels[arm.arm] for arm in best.arms]
+    assert [row[1].value for row in rows] == [arm.effect for arm in best.arms]
+    assert [row[3].text for row in rows] == ["yes" if arm.may_be_best else "no" for arm in best.arms]
+    methods = said(sections["methods"])
+    assert "Hsu JC. Multiple comparisons: theory and methods" in methods
+    assert "Edwards DG, Hsu JC. Multiple comparisons with the best treatment" in methods
+
+
+def test_two_arms_have_no_table_of_the_best(document):
+    """Their verdict is the answer, and no method is cited that was not used."""
+    assert not [block for section in document.sections for block in walk(section) if block.id == "best-table"]
+    assert "Hsu JC" not in said(*document.sections)

@@ -44,6 +44,7 @@ def _verdicts(view: ReportView, primary: Comparison, forest: Figure | None) -> t
         [_table("verdict-table", primary, f"Verdicts on {title}")],
         figure("forest", forest),
         bullets("verdict-sentences", [item.sentence for item in items] if len(items) > 1 else []),
+        _best(view, primary),
         _hypotheses(view),
         _effects(view),
         paragraphs("verdict-note", [*verdict_prose.component_words(primary), *verdict_prose.notes_on(primary)]),
@@ -75,6 +76,31 @@ def _table(name: str, compared: Comparison, caption: str) -> Table:
             for item in compared.comparisons
         ],
     )
+
+
+def _best(view: ReportView, primary: Comparison) -> tuple[Section, ...]:
+    """Show how far every arm is behind the best at most; with three arms or more."""
+    found = primary.best
+    if found is None:
+        return ()
+    metric = METRICS[found.metric]
+    unit = ", in points" if metric.unit == "proportion" else ""
+    inside = table(
+        "best-table",
+        f"{metric.title} of each arm minus that of the best other arm{unit}; positive is better.",
+        [*left("Arm"), *right("Difference", f"{fmt.percent(found.level)} CI, all together"), *left("May be best")],
+        [
+            [
+                view.judgement.labels[arm.arm],
+                difference_cell(metric, arm.effect),
+                span(metric, arm.low, arm.high),
+                "yes" if arm.may_be_best else "no",
+            ]
+            for arm in found.arms
+        ],
+    )
+    said = paragraph("best-said", [found.sentence, *verdict_prose.what_best_is(found)])
+    return (Section(id="best", title="Which arm is best", blocks=blocks(said, [inside])),)
 
 
 def _hypotheses(view: ReportView) -> tuple[Section, ...]:
