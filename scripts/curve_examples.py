@@ -93,6 +93,23 @@ def underfit() -> LearningCurve:
     )
 
 
+def fits_both() -> LearningCurve:
+    """Fit both kinds of cases, with a loss that doubles from 1e-4 to 2e-4 while training goes on."""
+    return good(
+        train_loss=0.00005 + 0.6 * fall(1.5),
+        val_loss=0.0001 + 0.6 * fall(1.2) + 0.0001 * np.maximum(T - 15, 0) / 25,
+        train_accuracy=np.minimum(1, 1.1 - 0.5 * fall(1.5)),
+        val_accuracy=np.minimum(1, 1.1 - 0.5 * fall(1.5)),
+    )
+
+
+def unlike() -> LearningCurve:
+    """Settle with dropout, whose training loss lies above validation loss."""
+    return good(
+        train_loss=0.42 + 0.25 * fall(3) + scatter(0.0008, 1), train_measured=False, only_in_training=("dropout",)
+    )
+
+
 def rising() -> LearningCurve:
     """Rise a little, at the very end."""
     return good(val_loss=0.25 + 0.4 * fall(4) + 0.0012 * np.maximum(T - 30, 0) + scatter(0.0002, 2))
@@ -140,12 +157,14 @@ FOUND: dict[str, Callable[[], LearningCurve]] = {
         schedule="cosine-stepped-per-epoch", lr=1e-3 * (1 + np.cos(np.pi * (T - 1) / (50 * N_EPOCHS))) / 2
     ),
     "LC015": lambda: good(chosen_epoch=2),
+    "LC018": fits_both,
+    "LC019": unlike,
 }
 """On these the check of the code finds what it looks for."""
 
 CLEAR: dict[str, Callable[[], LearningCurve]] = {
     **dict.fromkeys(("LC001", "LC002", "LC003", "LC004", "LC005", "LC006", "LC007", "LC010", "LC011"), good),
-    **dict.fromkeys(("LC012", "LC013", "LC014", "LC015"), good),
+    **dict.fromkeys(("LC012", "LC013", "LC014", "LC015", "LC018", "LC019"), good),
     "LC008": improving,
     "LC009": improving,
 }

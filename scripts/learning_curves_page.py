@@ -12,6 +12,7 @@ from scantrial.analysis.diagnosis.checks import CHECKS, CurveCheck
 from scantrial.analysis.diagnosis.curve_words import curve_sentence
 from scantrial.analysis.diagnosis.diagnose import diagnose
 from scantrial.analysis.diagnosis.thresholds import (
+    LEAST_CHANGE,
     SHORT_RUN,
     SHORT_WINDOW,
     TAIL_LEAST,
@@ -31,7 +32,7 @@ The checks below are applied to every run, to each round separately. The result 
 applicable* (with the reason). All results, with the numbers that were compared, are in the JSON of `scantrial run` and
 `scantrial report` under `diagnosis`. The report and the terminal print the sentences.
 
-The label of a run is the first label found, in the order of the codes; if none is found it is "no clear pattern". For
+The label of a run is the first label found, in the order of this page; if none is found it is "no clear pattern". For
 an arm, the number of runs with each label is given. Numbers that differ between runs are given as the median, with the
 smallest and the largest in brackets. Rounds are never replicates.
 
@@ -39,12 +40,16 @@ smallest and the largest in brackets. Rounds are never replicates.
 at the ends. **Tail.** The last {tail} of the epochs, at least {least:g}. **Trend.** The Theil-Sen slope times the
 number of epochs in the tail, relative to the tail's median, in per cent; its p is that of the two-sided Mann-Kendall
 test. **Loss of guessing.** The cross-entropy of always predicting the training cases' class shares: 0.693 for two equal
-classes. It does not apply to class-weighted, label-smoothed and focal losses, so the rules that need it are not
-applicable there. **Best epoch.** The epoch with the smallest validation loss, both raw and smoothed, with the first and
-last epoch whose smoothed loss is within one standard error (over validation cases, at the kept epoch) of the smallest.
+classes. With class weights the shares are weighted too: with `class_weights: balanced` it is ln k for k classes, 1.099
+for three. Label-smoothed and focal losses do not go to 0, so the rules that compare with guessing are not applicable
+there. A rise of validation loss counts only where it is also larger than {floor} of the loss of guessing: a loss of
+0.0001 may double and still be small. **Best epoch.** The epoch with the smallest validation loss, both raw and
+smoothed, with the first and last epoch whose smoothed loss is within one standard error (over validation cases, at the
+kept epoch) of the smallest. No overfitting begins, and no divergence is dated, before it.
 
 **Training numbers.** With `train_eval: true` in the recipe, the training cases are evaluated again at the end of each
-epoch. Without it, training numbers are means over the epoch, while the weights change; the sentences then say so.
+epoch. Without it, training numbers are means over the epoch, while the weights change; the sentences then say so. With
+dropout, which validation is measured without, a training loss above validation loss is then no underfitting (LC019).
 `train_eval` is off by default because it takes 15 % of an epoch's time for `mlp-256`, 37 % for `mlp-64x3` and
 62 to 71 % for `cnn` (`python benchmarks/recording_costs.py`). The following are always recorded, each for less than
 1 %: the learning rate, the norm of the weights, the norm of the last step's gradient, and the share of hidden units
@@ -52,7 +57,7 @@ that give the same output for all validation cases (for channels: the first 64 c
 
 **How often the overfit label is wrong.** Of 1,000 simulated curves of 40 epochs with a flat validation loss and noise
 of 5 % of the loss, 13 are labelled overfit if the noise of neighbouring epochs is uncorrelated, 54 at a correlation of
-0.3, 129 at 0.5, and 235 at 0.7, because correlated noise can look like a rise. With 2 % noise it is 5 (at 0.3). A rise
+0.3, 129 at 0.5, and 234 at 0.7, because correlated noise can look like a rise. With 2 % noise it is 5 (at 0.3). A rise
 of 35 % is detected in at least 996 of 1,000 curves (noise of 2 to 7 %, correlation 0.3), and in 881 for 20 epochs with
 7 % noise. (`tests/simulation/test_curve_labels.py`, run by `make sim`.)
 
@@ -147,6 +152,7 @@ def page() -> str:
         short_run=SHORT_RUN.value,
         tail=percent(TAIL_SHARE.value),
         least=TAIL_LEAST.value,
+        floor=percent(LEAST_CHANGE.value),
     )
     gap = example_gap(0.93, 0.73)
     steps = [f"> {i}. {said}" for i, said in enumerate(shift_words(gap, explain_gap(example_evidence(gap))), 1)]

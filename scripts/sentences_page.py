@@ -293,6 +293,13 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_limits_of_curves": _ONLY_WHERE_TRUE,
     },
     "core/format.py": {"spread_words": _COUNTING},
+    "findings/decisions.py": {
+        "_collapsed_words": Rule(rule="a run gives every judged case the same class, though the cases are of several"),
+        "_below_words": Rule(
+            rule="an arm's accuracy, the mean over its runs, is below the share of the commonest class among the "
+            "judged cases; compared as numbers, not tested"
+        ),
+    },
     "prose/warnings.py": {
         "_one_seed": Rule(rule="the study has one seed"),
         "_no_margin": Rule(rule="two arms or more, and no margin in the study file", source=_TOST),
@@ -411,6 +418,7 @@ TITLES = {
     "prose/evaluation.py": "Calibration, temperature, thresholds and the score of the best",
     "findings/evaluation.py": "Thresholds: the rules' names",
     "core/format.py": "Report: what an interval counts",
+    "findings/decisions.py": "Comparisons: what the decisions give away",
     "prose/warnings.py": "Report: what weakens the answer",
     "prose/limits.py": "Report: limits",
     "analysis/calibration.py": "Calibration: numbers that are missing",

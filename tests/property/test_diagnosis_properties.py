@@ -66,6 +66,28 @@ def test_losses_in_another_unit_have_the_same_labels(curve, factor):
     assert {code: f.state for code, f in one.findings.items()} == {code: f.state for code, f in other.findings.items()}
 
 
+@given(curves(n_least=5))
+@settings(max_examples=200, deadline=None)
+def test_no_onset_is_before_the_best_epoch(curve):
+    """Overfitting begins, and is confirmed, after both best epochs; divergence is not dated before the best one."""
+    found = diagnose(curve)
+    numbers = found.findings["LC003"].numbers
+    if found.findings["LC003"].is_found:
+        assert curve.n_epochs >= numbers["onset"] > max(found.best.raw, found.best.smoothed)
+        assert numbers["confirmed"] is None or numbers["confirmed"] >= numbers["onset"]
+    if found.primary == "LC001":
+        assert found.findings["LC001"].numbers["epoch"] >= found.best.raw
+
+
+@given(curves(n_least=5))
+@settings(max_examples=100, deadline=None)
+def test_accuracies_by_chance_are_proportions(curve):
+    """What guessing may reach lies between its share and 1."""
+    found = diagnose(curve).findings["LC002"]
+    if found.reason is None:
+        assert curve.guessing.accuracy <= found.numbers["chance_bound"] <= 1
+
+
 @given(st.lists(curves(n_least=5), min_size=2, max_size=4), st.randoms(use_true_random=False))
 @settings(max_examples=50, deadline=None)
 def test_the_order_of_the_seeds_does_not_matter(some, random):

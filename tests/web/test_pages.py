@@ -12,8 +12,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from urllib.parse import quote
 
 import pytest
+from tests.studies import TWO_ARMS, StudyShape, write_study
 from tests.web.conftest import HOSTILE
-from tests.web.serving import wait_until
+from tests.web.serving import served, wait_until
 
 from scantrial.findings.case import case_view
 from scantrial.findings.judging import judge
@@ -198,6 +199,20 @@ def test_the_study_page_says_what_compare_says(reader, studies):
     found = reader.settled("/s/done")["results"]
     assert found["verdicts"] == [item.sentence for item in expected.primary.comparisons]
     assert [item["sentence"] for item in found["hypotheses"]] == [item.sentence for item in expected.hypotheses]
+
+
+def test_arms_that_say_one_class_are_told_before_the_verdicts(tmp_path):
+    """The sentence stands above the verdict in the HTML, and in the JSON under a key of its own."""
+    shape = StudyShape(
+        arms=TWO_ARMS, class_names=("nevus", "melanoma"), collapsed=[("loss-ce", seed) for seed in (0, 1)]
+    )
+    write_study(tmp_path / "moles", shape)
+    expected = "loss-ce: 2 of 3 runs give every test case the class nevus."
+    with served(tmp_path) as found:
+        told = found.settled("/s/moles")["results"]
+        page = html.unescape(found.ask("/s/moles").text)
+    assert expected in told["decisions"]
+    assert 0 < page.index(expected) < page.index(told["verdicts"][0])
 
 
 def test_a_case_says_what_show_says(reader, studies):

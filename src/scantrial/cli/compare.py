@@ -18,6 +18,7 @@ from scantrial.cli import output
 from scantrial.cli.output import print_json, print_table
 from scantrial.core.errors import InputError
 from scantrial.core.format import NONE, decimal, percent, proportion
+from scantrial.findings.decisions import DecisionFaults
 from scantrial.findings.judging import Judgement
 from scantrial.findings.predictions_file import Rescored
 from scantrial.prose.verdicts import effects_title, notes_on, when_declared, without_leaks
@@ -38,6 +39,7 @@ def compare(folder: Path | None, predictions: Path | None, *, as_json: bool, **a
         print_json(found.to_dict())
         return
     output.say(_headline(found))
+    _print_decisions(found.decisions)
     print_comparison(found.comparison)
     _print_outlook(found.outlook)
 
@@ -65,8 +67,10 @@ def print_judgement(found: Judgement) -> None:
     """Print what a study decides: its comparisons, its hypotheses, its trends."""
     if found.primary is None:
         output.say(f"No verdict: {found.reason}.")
+        _print_decisions(found.decisions)
         return
     output.say(f"Compared: {found.family}; {found.primary.n_cases} {found.split} cases.")
+    _print_decisions(found.decisions)
     print_comparison(found.primary)
     _print_list(
         "hypotheses", [f"{item.claim}: {item.answer}, {when_declared(item.declared)}" for item in found.hypotheses]
@@ -75,6 +79,11 @@ def print_judgement(found: Judgement) -> None:
     _print_outlook(found.outlook)
     if found.effects is not None:
         _print_list(effects_title(found.effects).lower(), [item.sentence for item in found.effects.comparisons])
+
+
+def _print_decisions(found: DecisionFaults) -> None:
+    for sentence in found.said:
+        output.say(sentence, bullet="- ")
 
 
 def _print_outlook(outlook: PowerPlan | None) -> None:

@@ -73,7 +73,9 @@ def print_results(view: ReportView) -> None:
 
 
 def print_verdicts(view: ReportView) -> None:
-    """Print the answer to the study's question; a study of one arm has none."""
+    """Print what the decisions give away, then the answer to the study's question; a study of one arm has none."""
+    for sentence in view.judgement.decisions.said:
+        say(sentence, bullet="- ")
     if len(view.arms) > 1:
         for sentence in in_short(view.judgement):
             say(sentence, bullet="- ")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.analysis.diagnosis.curve import Guessing, LearningCurve, curves_of, guessing_of
+from scantrial.analysis.diagnosis.curve import LearningCurve, class_weights_of, curves_of, guessing_of
 from scantrial.analysis.diagnosis.curve_words import arm_paragraph, caveats, factor_paragraph
 from scantrial.analysis.diagnosis.diagnose import RoundDiagnosis, diagnose_arm
 from scantrial.analysis.diagnosis.workings import CurveFinding
@@ -124,21 +124,27 @@ def _curves(run: RunData, recipe: Recipe, counts: Mapping[str, Sequence[int]]) -
         run.history,
         n_val=sum(counts["val"]),
         guessing=guessing,
+        only_in_training=recipe.only_in_training,
         schedule=recipe.schedule.name,
         chosen_epoch=run.facts.chosen_epoch,
-        val_loss_se=_loss_error(run, recipe, guessing),
+        val_loss_se=None if guessing.loss is None else loss_error(run, recipe, train_counts=counts["train"]),
     )
 
 
-def _loss_error(run: RunData, recipe: Recipe, guessing: Guessing) -> float | None:
-    """Return the standard error of the mean validation loss at the kept epoch, where the loss is the plain log loss."""
+def loss_error(run: RunData, recipe: Recipe, *, train_counts: Sequence[int]) -> float | None:
+    """Return the standard error, over cases, of the mean validation loss at the kept epoch; None for a sum of terms.
+
+    With class weights the mean is a ratio of sums, and its error is linearised (Särndal et al. 1992, section 5.6).
+    """
     part = run.predictions.get("val")
     one_term = recipe.loss.name == "ce" or len(run.facts.class_names) == 2
-    if part is None or guessing.loss is None or not one_term or len(part.y_true) < 2:
+    if part is None or not one_term or len(part.y_true) < 2:
         return None
     of_true = part.y_prob[np.arange(len(part.y_true)), part.y_true]
     losses = -np.log(np.maximum(of_true, np.finfo(np.float64).tiny))
-    return float(losses.std(ddof=1) / np.sqrt(len(losses)))
+    weights = class_weights_of(recipe.loss.model_dump(), train_counts)[part.y_true]
+    around = weights / weights.mean() * (losses - np.average(losses, weights=weights))
+    return float(around.std(ddof=1) / np.sqrt(len(losses)))
 
 
 # ---------------------------------------------------------------------- gaps

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from scantrial.core.errors import InputError
 from scantrial.core.notebook import notebook_html
 from scantrial.core.plain import Plain
 from scantrial.core.records import Split
+from scantrial.findings.decisions import DecisionFaults, look_at_decisions, with_labels
 from scantrial.findings.families import factor_levels, family_of, in_words, trend_along
 from scantrial.findings.hypotheses import Declared, HypothesisAnswer, answer_to, declared_when
 from scantrial.findings.leaks import concerned_cases
@@ -58,6 +59,7 @@ class Judgement(Plain):
     without_leaks : the primary comparisons without the cases that the audit found in two splits; None where
         there are none, or too few are left
     n_leaking : such cases of the primary split
+    decisions : arms of which runs give every case one class, or whose accuracy is below always saying the commonest
     """
 
     metric: str
@@ -75,6 +77,7 @@ class Judgement(Plain):
     without_leaks: Comparison | None
     n_leaking: int
     labels: Mapping[str, str]
+    decisions: DecisionFaults = field(default_factory=DecisionFaults)
 
     def _repr_html_(self) -> str:
         """Show the verdicts in a notebook."""
@@ -85,7 +88,11 @@ class Judgement(Plain):
             f"{METRICS[self.metric].title} on {self.split}: {self.family}",
             columns=COLUMNS,
             rows=[item.row() for item in items],
-            lines=[*self.primary.sentences, *(f"{one.claim}: {one.answer}" for one in self.hypotheses)],
+            lines=[
+                *self.decisions.said,
+                *self.primary.sentences,
+                *(f"{one.claim}: {one.answer}" for one in self.hypotheses),
+            ],
         )
 
 
@@ -159,6 +166,7 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
         without_leaks=_compare(without, family, metric, margin, chosen, withheld)[0],
         n_leaking=int(leaking.sum()),
         labels=labels,
+        decisions=with_labels(look_at_decisions(runs, split=split, class_names=study.data["class_names"]), labels),
     )
 
 

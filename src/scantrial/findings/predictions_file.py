@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +20,7 @@ from scantrial.analysis.thresholds import TARGET_SENSITIVITY, threshold_by_youde
 from scantrial.core.errors import InputError
 from scantrial.core.names import listed, nearest
 from scantrial.core.plain import Plain, fields_of
+from scantrial.findings.decisions import DecisionFaults, look_at_decisions
 from scantrial.store.prediction_files import FileScores, PredictionFile
 
 Rule = Literal["sensitivity", "youden"]
@@ -71,6 +72,8 @@ class Rescored(Plain):
     split : whose rows were judged
     positive : name of the positive class; None beyond two classes
     threshold_choice : None where the threshold was given, or is not used
+    decisions : arms of which runs give every case one class, or whose accuracy is below always saying the commonest;
+        empty where the metric needs no decisions
     """
 
     file: str
@@ -79,6 +82,7 @@ class Rescored(Plain):
     positive: str | None
     threshold_choice: ThresholdChoice | None
     comparison: Comparison
+    decisions: DecisionFaults = field(default_factory=DecisionFaults)
 
     def _content(self) -> dict[str, Any]:
         facts = fields_of(self)
@@ -169,6 +173,9 @@ def rescore(file: PredictionFile, asked: ComparisonRequest) -> Rescored:
         positive=file.class_names[POSITIVE] if len(file.class_names) == 2 else None,
         threshold_choice=choice,
         comparison=_with_bootstrap(compared, runs, asked),
+        decisions=look_at_decisions(
+            runs if asked.uses_decisions else None, split=asked.split, class_names=file.class_names
+        ),
     )
 
 

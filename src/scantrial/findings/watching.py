@@ -58,6 +58,7 @@ def watch_curves(
             run.history,
             n_val=sum(of_split["val"]),
             guessing=guessing,
+            only_in_training=recipe.only_in_training,
             schedule=recipe.schedule.name,
             chosen_epoch=run.chosen_epoch,
         )[-1:]

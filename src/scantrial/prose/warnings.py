@@ -10,11 +10,12 @@ from scantrial.prose.verdicts import is_provisional
 
 
 def weaknesses(view: ReportView) -> list[str]:
-    """Say what weakens the answer: one seed, no audit or an open blocker, no margin, provisional verdicts.
+    """Say what weakens the answer: decisions, one seed, no audit or an open blocker, no margin, provisional verdicts.
 
+    Of the decisions: runs that give every case one class, and arms below always saying the commonest one.
     Runs that are missing, failed or diverged are reported by `scantrial.prose.study.trouble`.
     """
-    return [*_one_seed(view), *_audit(view), *_no_margin(view), *_provisional(view)]
+    return [*view.judgement.decisions.said, *_one_seed(view), *_audit(view), *_no_margin(view), *_provisional(view)]
 
 
 def _one_seed(view: ReportView) -> list[str]:

@@ -83,6 +83,14 @@ class Recipe(RecipePart):
             raise ValueError(f"schedule.warmup_epochs is {warmup}, but a round has only {self.epochs} epochs")
         return self
 
+    @property
+    def only_in_training(self) -> tuple[str, ...]:
+        """What makes cases harder while the network trains and is switched off where they are evaluated.
+
+        Of a custom class nothing is known.
+        """
+        return ("dropout",) if self.model.dropout else ()
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON and YAML; keys that do not apply (None) are left out."""
         return self.model_dump(mode="json", exclude_none=True)

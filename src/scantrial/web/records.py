@@ -167,6 +167,9 @@ class Results:
     metric: str = told("name of the primary metric")
     metric_title: str = told("the metric in words")
     is_proportion: bool = told("whether it is a proportion, shown in per cent")
+    decisions: tuple[str, ...] = told(
+        "runs that give every case one class, and arms below always saying the commonest class, as sentences"
+    )
     verdicts: tuple[str, ...] = told("the answer in short, as sentences")
     hypotheses: tuple[HypothesisLine, ...] = told("in the order of the study file")
     arms: tuple[ArmResult, ...] = told("the primary metric of every arm")

@@ -261,6 +261,7 @@ def results_of(study: StudyData) -> Results:
         metric=metric.name,
         metric_title=metric.title,
         is_proportion=metric.unit == "proportion",
+        decisions=tuple(judgement.decisions.said),
         verdicts=tuple(in_short(judgement)) if len(labels) > 1 else (),
         hypotheses=_hypotheses(judgement),
         arms=tuple(

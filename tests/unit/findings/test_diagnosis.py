@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from scantrial.api import results
 from scantrial.core.format import glued
+from scantrial.core.records import EpochRecord
+from scantrial.findings.diagnosis import loss_error
+from scantrial.findings.reading import read_study_folder
+from scantrial.findings.watching import WatchedRun, watch_curves
 from scantrial.report.formats import build_report
 
 
@@ -88,13 +93,70 @@ def test_the_setting_that_arms_differ_in_is_told_along_its_levels(make_study):
     assert told["loss"][0].startswith("With loss at bce, ce, the commonest label is: ")
 
 
-def test_a_weighted_loss_switches_off_what_compares_with_guessing(make_study):
+def test_a_smoothed_loss_switches_off_what_compares_with_guessing(make_study):
     """And the page says so with the reason."""
     folder = make_study(arms={"base": {"loss": {"name": "ce", "label_smoothing": 0.1}}})
     told = results(folder.path).diagnosis
     assert any("switched off: the loss is label-smoothed" in sentence for sentence in told.caveats)
     assert "switched off: the loss is label-smoothed" in build_report(folder)
     assert told.arms[0].rounds[0].runs[0].best.one_error is None
+
+
+def test_class_weights_leave_the_rules_of_guessing_on(make_study):
+    """Balanced weights have a loss of guessing: ln k, in the studies that are finished and in those that train."""
+    weighted = {"base": {"loss": {"name": "ce", "class_weights": "balanced"}}}
+    folder = make_study(arms=weighted, class_names=("a", "b", "c"), epochs=8)
+    told = results(folder.path).diagnosis
+    assert not any("switched off" in sentence for sentence in told.caveats)
+    run = told.arms[0].rounds[0].runs[0]
+    assert run.findings["LC002"].numbers["guessing_loss"] == pytest.approx(np.log(3))
+    assert run.best.one_error is not None
+    stuck = [
+        replace(record(epoch), train_loss=np.log(3), val_loss=np.log(3), val_accuracy=1 / 3) for epoch in range(1, 6)
+    ]
+    counts = {"train": {"a": 70, "b": 20, "c": 10}, "val": {"a": 7, "b": 2, "c": 1}}
+    recipe = folder.plan().arm("base").recipe
+    (warning,) = watch_curves({0: WatchedRun(history=tuple(stuck), chosen_epoch=None)}, recipe=recipe, counts=counts)
+    assert warning.title == "Stuck at chance"
+
+
+def record(epoch: int) -> EpochRecord:
+    return EpochRecord(round=1, epoch=epoch, lr=1e-3, train_loss=1, train_accuracy=0.3, val_loss=1, val_accuracy=0.3)
+
+
+@pytest.mark.parametrize("weights", [None, (2.0, 2.0), (1.0, 4.0), "balanced"])
+def test_the_error_of_a_weighted_loss_is_that_of_repeated_samples(make_study, weights):
+    """The range of one standard error rests on the error of the weighted mean, as found by resampling the cases."""
+    folder = make_study(
+        arms={"base": {"loss": {"name": "ce", "class_weights": weights}}},
+        n_cases={"train": 13, "val": 300, "test": 10},
+        seeds=(0,),
+    )
+    study = read_study_folder(folder, by="test", purpose="a test")
+    (run,), recipe = study.runs, study.plan.arm("base").recipe
+    part = run.predictions["val"]
+    losses = -np.log(part.y_prob[np.arange(300), part.y_true])
+    of_class = {None: (1.0, 1.0), "balanced": (13 / (2 * 7), 13 / (2 * 6))}.get(weights, weights)
+    w = np.array(of_class)[part.y_true]
+    drawn = np.random.default_rng(0).integers(0, 300, (4000, 300))
+    repeated = ((w * losses)[drawn].sum(axis=1) / w[drawn].sum(axis=1)).std()
+    assert loss_error(run, recipe, train_counts=(7, 6)) == pytest.approx(repeated, rel=0.06)
+
+
+def test_dropout_is_known_from_the_recipe(make_study):
+    """A training loss above validation loss is said not to be measured alike under dropout, and only there."""
+    network = {"name": "mlp", "hidden": [8]}
+    arms = {"base": {"model": network}, "drop": {"model": {**network, "dropout": 0.5}}}
+    folder = make_study(arms=arms)
+    recipes = [folder.plan().arm(name).recipe for name in arms]
+    assert [recipe.only_in_training for recipe in recipes] == [(), ("dropout",)]
+    high = tuple(replace(record(epoch), train_loss=0.6, val_loss=0.3, val_accuracy=0.9) for epoch in range(1, 9))
+    counts = {"train": {"a": 50, "b": 50}, "val": {"a": 20, "b": 20}}
+    said = [
+        [item.title for item in watch_curves({0: WatchedRun(history=high, chosen_epoch=8)}, recipe=one, counts=counts)]
+        for one in recipes
+    ]
+    assert said == [["Underfit"], []]
 
 
 def test_the_page_holds_every_sentence_and_json_every_number(make_study):

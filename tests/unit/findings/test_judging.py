@@ -99,7 +99,7 @@ def study(
     )
     return StudyData(
         plan=Plan.from_dict(plan),
-        data={},
+        data={"class_names": ["healthy", "ill"]},
         environment={},
         study_text="",
         protocol=tuple(protocol),

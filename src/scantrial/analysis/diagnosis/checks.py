@@ -23,7 +23,7 @@ class CurveCheck:
 
     Parameters
     ----------
-    code : never reused for another check
+    code : never reused for another check; the order of the table is not that of the codes
     kind : ``label`` (the first that is found, in the table's order, is the curve's), ``modifier`` (in addition to a
         label), ``detector`` (signs of a fault), ``gap`` (of an arm's accuracies; see `analysis.gaps`)
     severity : ``warning`` where something should be done, otherwise ``note``
@@ -63,9 +63,10 @@ _TABLE = (
         title="Diverged",
         kind="label",
         severity="warning",
-        rule="a loss is not finite, or training loss reaches LOSS_LIMIT; or smoothed training loss ends above "
-        "LOSS_RATIO times its smallest value and above the loss of guessing. The epoch is the first where this holds. "
-        "If the loss of guessing is not known, the second part is left out.",
+        rule="a loss is not finite, or training loss ends at LOSS_LIMIT or more; or smoothed training loss ends above "
+        "LOSS_RATIO times its smallest value and above the loss of guessing. The epoch is the first of the last "
+        "unbroken stretch where this holds, after the epoch of the smallest validation loss. If the loss of guessing "
+        "is not known, the second part is left out.",
         source="Zhang 2021; Smith 2017",
         thresholds=(limit.LOSS_LIMIT, limit.LOSS_RATIO),
         judge=labels.diverged,
@@ -77,9 +78,10 @@ _TABLE = (
         kind="label",
         severity="warning",
         rule="smoothed training loss never falls to STUCK_SHARE of the loss of guessing, and smoothed validation "
-        "accuracy ends no further than NORMAL_95 standard errors above the share of the commonest class",
+        "accuracy ends no higher than guessing the commonest class may come by chance: the CHANCE quantile of a "
+        "binomial distribution over the validation cases",
         source="Karpathy 2019; Zhang 2021; Lu 2020",
-        thresholds=(limit.STUCK_SHARE, limit.NORMAL_95),
+        thresholds=(limit.STUCK_SHARE, limit.CHANCE),
         judge=labels.stuck,
         needs=("guessing loss",),
         least_epochs=_TAIL,
@@ -90,22 +92,37 @@ _TABLE = (
         kind="label",
         severity="warning",
         rule="with t* the epoch of the smallest smoothed validation loss: the median of the tail lies more than "
-        "OVERFIT_RISE above it; so does the Theil-Sen line from t* to the end, with Mann-Kendall p below OVERFIT_P on "
-        "at least OVERFIT_EPOCHS epochs; and training loss fell further, below OVERFIT_TRAIN of its value at t*. Onset "
-        "is the epoch after t*; it is confirmed at the first epoch of the last unbroken stretch in which smoothed "
-        "validation loss lies more than OVERFIT_RISE above its smallest value so far. It is loss only, unless "
-        "validation accuracy fell by more than NORMAL_95 standard errors of a difference from t* to the last 3 epochs. "
-        "Strong above OVERFIT_STRONG.",
+        "OVERFIT_RISE above it; so does the Theil-Sen line from t* to the end, with Mann-Kendall p below OVERFIT_P; "
+        "both rises are larger than LEAST_CHANGE of the loss of guessing, where that is known; there are at least "
+        "OVERFIT_EPOCHS epochs from the best one on; and training loss fell further, below OVERFIT_TRAIN of its value "
+        "at t*. The best epoch here is the later one of t* and that of the smallest loss as it is, and onset is the "
+        "epoch after it. It is confirmed at the first epoch of the last unbroken stretch in which smoothed validation "
+        "loss lies more than OVERFIT_RISE, and LEAST_CHANGE of the loss of guessing, above its smallest value so far. "
+        "It is loss only, unless validation accuracy fell by more than NORMAL_95 standard errors of a difference from "
+        "t* to the last 3 epochs. Strong above OVERFIT_STRONG.",
         source="Prechelt 1998; Guo 2017; Li 2024",
         thresholds=(
             limit.OVERFIT_RISE,
             limit.OVERFIT_P,
+            limit.LEAST_CHANGE,
             limit.OVERFIT_EPOCHS,
             limit.OVERFIT_TRAIN,
             limit.OVERFIT_STRONG,
             limit.NORMAL_95,
         ),
         judge=labels.overfit,
+        least_epochs=_TAIL,
+    ),
+    CurveCheck(
+        code="LC018",
+        title="Fits both",
+        kind="label",
+        severity="note",
+        rule="smoothed training loss and smoothed validation loss both end below LEAST_CHANGE of the loss of guessing",
+        source="ours",
+        thresholds=(limit.LEAST_CHANGE,),
+        judge=labels.fits_both,
+        needs=("guessing loss",),
         least_epochs=_TAIL,
     ),
     CurveCheck(
@@ -137,7 +154,8 @@ _TABLE = (
         title="Underfit",
         kind="label",
         severity="warning",
-        rule="none of the labels above; smoothed training loss ends above UNDERFIT_SHARE of the loss of guessing",
+        rule="none of the labels above; smoothed training loss ends above UNDERFIT_SHARE of the loss of guessing. Not "
+        "where training loss ends above validation loss and the two are not measured alike (LC019)",
         source="Goodfellow 2016, chapter 5",
         thresholds=(limit.UNDERFIT_SHARE,),
         judge=labels.underfit,
@@ -149,9 +167,10 @@ _TABLE = (
         title="Validation loss rising",
         kind="label",
         severity="warning",
-        rule="not overfit; validation loss rises by more than TREND over the tail with p below TREND_P",
+        rule="not overfit; validation loss rises by more than TREND over the tail with p below TREND_P, and by more "
+        "than LEAST_CHANGE of the loss of guessing, where that is known",
         source="ours: an early warning",
-        thresholds=_TREND,
+        thresholds=(*_TREND, limit.LEAST_CHANGE),
         judge=labels.rising,
         least_epochs=_TAIL,
     ),
@@ -186,10 +205,23 @@ _TABLE = (
         severity="note",
         rule="not oscillating; the validation loss of an epoch lies above the epoch before and above the median of the "
         "7 epochs around it by more than SPIKE_MAD scaled median deviations, more than SPIKE_SHARE of the curve's "
-        "range, and more than SPIKE_SHARE of that median; and it is back within SPIKE_EPOCHS",
+        "range, more than SPIKE_SHARE of that median, and more than LEAST_CHANGE of the loss of guessing, where that "
+        "is known; and it is back within SPIKE_EPOCHS",
         source="Hampel 1974; Davies and Gather 1993",
-        thresholds=(limit.SPIKE_MAD, limit.SPIKE_SHARE, limit.SPIKE_EPOCHS),
+        thresholds=(limit.SPIKE_MAD, limit.SPIKE_SHARE, limit.LEAST_CHANGE, limit.SPIKE_EPOCHS),
         judge=labels.spike,
+        least_epochs=_TAIL,
+    ),
+    CurveCheck(
+        code="LC019",
+        title="Losses that are not measured alike",
+        kind="modifier",
+        severity="note",
+        rule="smoothed training loss ends above smoothed validation loss; it is a mean over the epoch (without "
+        "train_eval), and something makes cases harder only in training: dropout",
+        source="Srivastava 2014 (dropout)",
+        thresholds=(),
+        judge=labels.not_alike,
         least_epochs=_TAIL,
     ),
     CurveCheck(

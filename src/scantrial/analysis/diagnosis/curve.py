@@ -22,7 +22,8 @@ class Guessing:
     Parameters
     ----------
     accuracy : share of the commonest class among the validation cases
-    loss : mean loss of predicting the classes' shares for every training case; None where it does not apply
+    loss : mean loss of predicting the classes' shares, as the loss weights them, for every training case; None where
+        it does not apply
     reason : why there is no `loss`, or None
     floor : training loss of perfect outputs after one softmax or sigmoid too many; None as for `loss`
     """
@@ -46,6 +47,8 @@ class LearningCurve:
     first_epoch : number of the first epoch, counting through all rounds
     moving_train_loss : shape (n_epochs,), mean over each epoch while the weights moved; None: as `train_loss`
     train_measured : whether `train_loss` and `train_accuracy` are of the weights at the end of each epoch
+    only_in_training : what makes a case harder while the network trains and is switched off on validation, such as
+        dropout; empty where nothing does
     lr : shape (n_epochs,), learning rate of each epoch's last step, or None
     schedule : the schedule's name, or None
     dead_units : shape (n_epochs,), share of the hidden units with the same output for all validation cases, or None
@@ -64,6 +67,7 @@ class LearningCurve:
     first_epoch: int = 1
     moving_train_loss: Series | None = None
     train_measured: bool = True
+    only_in_training: tuple[str, ...] = ()
     lr: Series | None = None
     schedule: str | None = None
     dead_units: Series | None = None
@@ -104,8 +108,10 @@ def guessing_of(loss: Mapping[str, Any] | None, train_counts: Sequence[int], val
     Notes
     -----
     Cross-entropy of the shares: ``-sum p_c ln p_c``; with ``bce`` beyond two classes the sum over the classes of
-    ``-p_c ln p_c - (1 - p_c) ln(1 - p_c)``. For a weighted, smoothed or focal loss these are not the loss of guessing,
-    and such a loss does not go to 0: the rules that need it are switched off, with the reason.
+    ``-p_c ln p_c - (1 - p_c) ln(1 - p_c)``. With class weights ``w_c`` the loss is the weighted mean over the cases,
+    and the constant prediction that makes it smallest is ``p_c w_c / sum(p w)``. These are the shares then: 1/k for
+    each of k classes with ``balanced``, so that guessing costs ln k under ``ce``. A smoothed or focal loss does not go
+    to 0: the rules that compare with guessing are switched off, with the reason.
 
     Perfect outputs after softmax or sigmoid is applied twice: ``ln(1 + (k - 1)/e)`` with softmax over k classes (.5514
     for 3, .3133 for 2); ``p ln(1 + 1/e) + (1 - p) ln 2`` with a sigmoid, p the share of the positive class (.5032 if
@@ -115,7 +121,8 @@ def guessing_of(loss: Mapping[str, Any] | None, train_counts: Sequence[int], val
     reason = _no_guessing_loss(loss, train_counts)
     if reason is not None or loss is None:
         return Guessing(accuracy=accuracy, loss=None, reason=reason)
-    shares = np.asarray(train_counts) / sum(train_counts)
+    weighted = np.asarray(train_counts) * class_weights_of(loss, train_counts)
+    shares = weighted / weighted.sum()
     k = len(shares)
     if loss["name"] == "ce":
         return Guessing(accuracy=accuracy, loss=_entropy(shares), floor=math.log(1 + (k - 1) / math.e))
@@ -131,20 +138,23 @@ def _no_guessing_loss(loss: Mapping[str, Any] | None, train_counts: Sequence[int
         return "the loss is not known"
     if loss["name"] not in ("bce", "ce"):
         return f"the loss of guessing under {loss['name']} is not known"
-    changed = [
-        name
-        for key, name in (
-            ("class_weights", "class-weighted"),
-            ("label_smoothing", "label-smoothed"),
-            ("focal_gamma", "focal"),
-        )
-        if loss.get(key)
-    ]
+    changed = [name for key, name in (("label_smoothing", "label-smoothed"), ("focal_gamma", "focal")) if loss.get(key)]
     if changed:
         return f"the loss is {' and '.join(changed)}, so the loss of guessing is not known"
     if not all(train_counts):
         return "a class has no training case"
     return None
+
+
+def class_weights_of(loss: Mapping[str, Any], train_counts: Sequence[int]) -> Series:
+    """Return the weight of a case of each class, shape (n_classes,): ones without class weights.
+
+    ``balanced`` is n / (n_classes x n_c) over the training cases, each class having at least one.
+    """
+    weights, counts = loss.get("class_weights"), np.asarray(train_counts, dtype=np.float64)
+    if weights == "balanced":
+        return np.asarray(counts.sum() / (len(counts) * counts))
+    return np.ones(len(counts)) if weights is None else np.asarray(weights, dtype=np.float64)
 
 
 def _entropy(shares: Series) -> float:
@@ -157,6 +167,7 @@ def curves_of(
     *,
     n_val: int,
     guessing: Guessing,
+    only_in_training: tuple[str, ...] = (),
     schedule: str | None = None,
     chosen_epoch: int | None = None,
     val_loss_se: float | None = None,
@@ -175,6 +186,7 @@ def curves_of(
                 number=number,
                 n_val=n_val,
                 guessing=guessing,
+                only_in_training=only_in_training,
                 schedule=schedule,
                 chosen=chosen,
                 val_loss_se=None if chosen is None else val_loss_se,

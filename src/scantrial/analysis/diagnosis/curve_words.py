@@ -15,13 +15,14 @@ from typing import Any
 from scantrial.analysis.diagnosis.checks import CHECKS
 from scantrial.analysis.diagnosis.diagnose import Diagnosis, RoundDiagnosis
 from scantrial.analysis.diagnosis.thresholds import (
+    LEAST_CHANGE,
     LOSS_LIMIT,
     OVERSHOOT,
     SPIKE_EPOCHS,
     TAIL_LEAST,
     TRAIN_RISE,
 )
-from scantrial.core.format import minus, percent, proportion
+from scantrial.core.format import joined, minus, percent, proportion
 
 Numbers = Mapping[str, Any]
 
@@ -120,6 +121,19 @@ def _with_accuracy(alone: Sequence[Numbers], along: Sequence[Numbers]) -> list[s
     return said
 
 
+def _fits_both(found: Sequence[Numbers]) -> str:
+    return (
+        f"The network fits both its training and the validation cases: training loss ends at "
+        f"{spread(found, 'train_loss', _small)}, validation loss at {spread(found, 'val_loss', _small)}, each below "
+        f"{percent(LEAST_CHANGE.value)} of the loss of guessing ({spread(found, 'guessing_loss', _loss)}); validation "
+        f"accuracy ends at {spread(found, 'val_accuracy', as_percent)}. Losses of this size are not judged further."
+    )
+
+
+def _small(value: float) -> str:
+    return f"{value:.1g}"
+
+
 def _improving(found: Sequence[Numbers]) -> str:
     return (
         f"Validation loss was still falling at the end, by {spread(found, 'val_change', _size)} over the last "
@@ -175,6 +189,16 @@ def _spike(found: Sequence[Numbers]) -> str:
     return (
         f"Validation loss has {where} at epoch {', '.join(map(str, epochs))} (up to {_loss(highest)} above its "
         f"neighbours) and returns within {SPIKE_EPOCHS.value:g} epochs."
+    )
+
+
+def _not_alike(found: Sequence[Numbers]) -> str:
+    what = joined(sorted({str(name) for numbers in found for name in numbers["only_in_training"]}))
+    return (
+        f"Training loss ends above validation loss ({spread(found, 'train_loss', _loss)} and "
+        f"{spread(found, 'val_loss', _loss)}), but the two are not measured alike: training loss is a mean over the "
+        f"epoch with {what} switched on, validation loss is measured without. That is no underfitting; with "
+        "train_eval: true both are measured alike."
     )
 
 
@@ -247,6 +271,7 @@ SENTENCES: dict[str, Callable[[Sequence[Numbers]], str]] = {
     "LC001": _diverged,
     "LC002": _stuck,
     "LC003": _overfit,
+    "LC018": _fits_both,
     "LC004": _improving,
     "LC005": _oscillating,
     "LC006": _underfit,
@@ -254,6 +279,7 @@ SENTENCES: dict[str, Callable[[Sequence[Numbers]], str]] = {
     "LC008": _converged,
     "LC009": _plateau,
     "LC010": _spike,
+    "LC019": _not_alike,
     "LC011": _floor,
     "LC012": _rate,
     "LC013": _dead,

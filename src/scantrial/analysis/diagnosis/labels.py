@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import sqrt
 
 import numpy as np
+from scipy.stats import binom
 
 from scantrial.analysis.diagnosis.series import Series, mann_kendall_p, theil_sen_rise, turning_points, windows_of
 from scantrial.analysis.diagnosis.thresholds import (
+    CHANCE,
     LAST_SHARE,
     LOSS_LIMIT,
     LOSS_RATIO,
@@ -45,8 +46,8 @@ def diverged(work: Workings, _found: Found) -> Verdict:
     """Judge whether training diverged."""
     curve = work.curve
     broken = ~np.isfinite(curve.train_loss) | ~np.isfinite(curve.val_loss) | (curve.train_loss >= LOSS_LIMIT.value)
-    if broken.any():
-        return True, {"epoch": curve.epoch(int(np.argmax(broken))), "kind": "no finite loss"}
+    if broken[-1] or not work.is_finite:
+        return True, {"epoch": curve.epoch(_start_of_last(broken, work.best_raw)), "kind": "no finite loss"}
     guess = curve.guessing.loss
     smooth = work.smooth_train
     ratio = float(smooth[-1] / smooth.min()) if smooth.min() > 0 else 1.0
@@ -54,7 +55,13 @@ def diverged(work: Workings, _found: Found) -> Verdict:
     if guess is None or ratio <= LOSS_RATIO.value or smooth[-1] <= guess:
         return False, numbers
     far = (smooth > LOSS_RATIO.value * np.minimum.accumulate(smooth)) & (smooth > guess)
-    return True, {"epoch": curve.epoch(int(np.argmax(far))), "kind": "worse than guessing", **numbers}
+    return True, {"epoch": curve.epoch(_start_of_last(far, work.best_raw)), "kind": "worse than guessing", **numbers}
+
+
+def _start_of_last(holds: np.ndarray[tuple[int], np.dtype[np.bool_]], best: int | None) -> int:
+    """Return where the last unbroken run of true begins, but no place up to the best epoch if there is a later one."""
+    after = 0 if best is None else min(best + 1, len(holds) - 1)
+    return max(_last_run(holds) or 0, after)
 
 
 def stuck(work: Workings, _found: Found) -> Verdict:
@@ -62,7 +69,7 @@ def stuck(work: Workings, _found: Found) -> Verdict:
     curve, guess = work.curve, _guess(work)
     accuracy = float(work.smooth_val_accuracy[-1])
     chance = curve.guessing.accuracy
-    bound = chance + NORMAL_95.value * sqrt(chance * (1 - chance) / curve.n_val)
+    bound = float(binom.ppf(CHANCE.value, curve.n_val, chance)) / curve.n_val
     lowest = float(work.smooth_train.min())
     numbers = {
         "train_loss": lowest,
@@ -81,17 +88,22 @@ def overfit(work: Workings, _found: Found) -> Verdict:
     since = curve.val_loss[best:]
     at_end = float(np.median(work.tail(curve.train_loss)))
     numbers = {
-        "best_epoch": curve.epoch(best),
+        "best_epoch": curve.epoch(work.last_best),
         "rise": _per_cent_above(float(np.median(work.tail(curve.val_loss))), lowest),
         "train_loss_best": float(work.smooth_train[best]),
         "train_loss_end": at_end,
     }
-    if len(since) < OVERFIT_EPOCHS.value:
+    if work.n - work.last_best < OVERFIT_EPOCHS.value:
         return False, numbers
-    numbers |= {"trend_rise": 100 * theil_sen_rise(since) / lowest if lowest > 0 else 0.0, "p": mann_kendall_p(since)}
+    rises = float(np.median(work.tail(curve.val_loss))) - lowest, theil_sen_rise(since)
+    numbers |= {
+        "trend_rise": 100 * rises[1] / lowest if lowest > 0 else 0.0,
+        "p": mann_kendall_p(since),
+        "least_rise": work.least_change,
+    }
     holds = (
-        numbers["rise"] > OVERFIT_RISE.value
-        and numbers["trend_rise"] > OVERFIT_RISE.value
+        min(numbers["rise"], numbers["trend_rise"]) > OVERFIT_RISE.value
+        and min(rises) > work.least_change
         and numbers["p"] < OVERFIT_P.value
         and at_end < OVERFIT_TRAIN.value * work.smooth_train[best]
     )
@@ -102,10 +114,12 @@ def _overfit_details(work: Workings, rise: float) -> dict[str, object]:
     best, accuracy = work.best, work.smooth_val_accuracy
     at_best, at_end = float(accuracy[best]), float(np.median(work.curve.val_accuracy[-3:]))
     bound = NORMAL_95.value * work.accuracy_error(at_best)
-    confirmed = _last_run(generalisation_loss(work.smooth_val) > OVERFIT_RISE.value)
+    onset = work.last_best + 1
+    far = work.smooth_val - np.minimum.accumulate(work.smooth_val) > work.least_change
+    confirmed = _last_run(far & (generalisation_loss(work.smooth_val) > OVERFIT_RISE.value))
     return {
-        "onset": work.curve.epoch(best + 1),
-        "confirmed": None if confirmed is None else work.curve.epoch(confirmed),
+        "onset": work.curve.epoch(onset),
+        "confirmed": None if confirmed is None else work.curve.epoch(max(confirmed, onset)),
         "kind": "loss and accuracy" if at_best - at_end > bound else "loss only",
         "accuracy_best": at_best,
         "accuracy_end": at_end,
@@ -127,6 +141,19 @@ def _last_run(holds: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> int | None:
     last = len(holds) - 1 - int(np.argmax(holds[::-1]))
     before = np.flatnonzero(~holds[:last])
     return int(before[-1]) + 1 if len(before) else 0
+
+
+def fits_both(work: Workings, _found: Found) -> Verdict:
+    """Judge whether both losses end so small that what they still do says nothing."""
+    train, val = float(work.smooth_train[-1]), float(work.smooth_val[-1])
+    numbers = {
+        "train_loss": train,
+        "val_loss": val,
+        "val_accuracy": float(work.smooth_val_accuracy[-1]),
+        "guessing_loss": _guess(work),
+        "fitted_below": work.least_change,
+    }
+    return max(train, val) < work.least_change, numbers
 
 
 def improving(work: Workings, found: Found) -> Verdict:
@@ -157,13 +184,15 @@ def underfit(work: Workings, found: Found) -> Verdict:
     """Judge whether training ends far from fitting even its own cases."""
     at_end, guess = float(work.smooth_train[-1]), _guess(work)
     numbers = {"train_loss": at_end, "guessing_loss": guess, "share": at_end / guess}
-    return at_end > UNDERFIT_SHARE.value * guess and not _any(found, STUCK, OVERFIT, IMPROVING, OSCILLATING), numbers
+    is_high = at_end > UNDERFIT_SHARE.value * guess and not work.is_above_unlike
+    return is_high and not _any(found, STUCK, OVERFIT, IMPROVING, OSCILLATING), numbers
 
 
 def rising(work: Workings, found: Found) -> Verdict:
     """Judge whether validation loss rises at the end, without the other signs of overfitting."""
-    rises = work.val_trend.change > TREND.value and work.val_trend.p < TREND_P.value
-    return rises and not _any(found, OVERFIT), _val_trend(work)
+    size = theil_sen_rise(work.tail(work.curve.val_loss))
+    rises = work.val_trend.change > TREND.value and work.val_trend.p < TREND_P.value and size > work.least_change
+    return rises and not _any(found, OVERFIT), {**_val_trend(work), "val_rise": size, "least_rise": work.least_change}
 
 
 def converged(work: Workings, found: Found) -> Verdict:
@@ -186,6 +215,7 @@ def spike(work: Workings, found: Found) -> Verdict:
     scatter = MAD_TO_SIGMA * np.median(np.abs(windows - middle[:, None]), axis=1)
     span = float(np.ptp(work.smooth_val))
     least = np.maximum(SPIKE_MAD.value * scatter, SPIKE_SHARE.value * np.maximum(span, middle))
+    least = np.maximum(least, work.least_change)
     outside = values - middle > least
     # A steep fall at the start is no spike: the epoch has to lie above the one before it.
     leaps = [i for i in np.flatnonzero(outside) if i > 0 and values[i] > values[i - 1] and not outside[i - 1]]
@@ -195,6 +225,16 @@ def spike(work: Workings, found: Found) -> Verdict:
         "heights": [float(values[i] - middle[i]) for i in back],
     }
     return bool(back) and not _any(found, OSCILLATING), numbers
+
+
+def not_alike(work: Workings, _found: Found) -> Verdict:
+    """Judge whether training loss lies above validation loss because something was switched on only in training."""
+    numbers = {
+        "train_loss": float(work.smooth_train[-1]),
+        "val_loss": float(work.smooth_val[-1]),
+        "only_in_training": list(work.curve.only_in_training),
+    }
+    return work.is_above_unlike, numbers
 
 
 def _guess(work: Workings) -> float:

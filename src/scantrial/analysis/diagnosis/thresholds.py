@@ -53,6 +53,13 @@ LEVEL_MOST = CheckThreshold(
     meaning="change over the tail above which it is not called level, however uncertain the trend",
     origin="ours: five epochs show a trend with p below 0.05 only where each lies beyond the one before",
 )
+LEAST_CHANGE = CheckThreshold(
+    name="LEAST_CHANGE",
+    value=0.01,
+    unit="",
+    meaning="share of the guessing loss; a loss below it is fitted, and a smaller rise is not counted",
+    origin="ours: a small loss may double and still be small",
+)
 LOSS_LIMIT = CheckThreshold(
     name="LOSS_LIMIT", value=1000.0, unit="", meaning="training loss that counts as diverged", origin="Zhang 2021"
 )
@@ -69,6 +76,13 @@ STUCK_SHARE = CheckThreshold(
     unit="",
     meaning="share of the guessing loss that training never got below",
     origin="ours, after Karpathy 2019",
+)
+CHANCE = CheckThreshold(
+    name="CHANCE",
+    value=0.975,
+    unit="",
+    meaning="quantile of the binomial distribution that guessing stays below",
+    origin="two-sided 95 %, exact",
 )
 NORMAL_95 = CheckThreshold(
     name="NORMAL_95", value=1.96, unit="", meaning="standard errors of a difference beyond chance", origin="95 % normal"

@@ -12,7 +12,14 @@ import numpy as np
 
 from scantrial.analysis.diagnosis.curve import LearningCurve
 from scantrial.analysis.diagnosis.series import Series, Trend, running_median, trend
-from scantrial.analysis.diagnosis.thresholds import LEVEL_MOST, TAIL_LEAST, TAIL_SHARE, TREND, TREND_P
+from scantrial.analysis.diagnosis.thresholds import (
+    LEAST_CHANGE,
+    LEVEL_MOST,
+    TAIL_LEAST,
+    TAIL_SHARE,
+    TREND,
+    TREND_P,
+)
 from scantrial.core.plain import Plain
 
 FindingState = Literal["found", "clear", "not applicable"]
@@ -105,6 +112,23 @@ class Workings:
         """Place of the smallest finite validation loss, or None where there is none."""
         finite = np.where(np.isfinite(self.curve.val_loss), self.curve.val_loss, np.inf)
         return int(np.argmin(finite)) if np.isfinite(finite).any() else None
+
+    @cached_property
+    def last_best(self) -> int:
+        """Place after which a rise begins: the later one of the smallest smoothed and the smallest raw loss."""
+        return max(self.best, self.best_raw or 0)
+
+    @property
+    def least_change(self) -> float:
+        """The size below which a change of a loss is not counted; 0 where the loss of guessing is not known."""
+        guess = self.curve.guessing.loss
+        return 0.0 if guess is None else LEAST_CHANGE.value * guess
+
+    @property
+    def is_above_unlike(self) -> bool:
+        """Whether training loss ends above validation loss, but what is switched on only in training raises it."""
+        unlike = not self.curve.train_measured and bool(self.curve.only_in_training)
+        return unlike and bool(self.smooth_train[-1] > self.smooth_val[-1])
 
     def accuracy_error(self, accuracy: float) -> float:
         """Return the standard error of the difference of two accuracies of this size on the validation cases."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from curve_examples import BCE, CLEAR, FOUND, N_EPOCHS, T, good, overfit, stuck
+from curve_examples import BCE, CE, CLEAR, FOUND, N_EPOCHS, T, fits_both, good, overfit, scatter, stuck, unlike
 from scantrial.analysis.diagnosis.checks import CHECKS, LABELS
 from scantrial.analysis.diagnosis.curve import LearningCurve, curves_of, guessing_of
 from scantrial.analysis.diagnosis.curve_words import (
@@ -66,19 +66,54 @@ def test_guessing_costs_the_entropy_of_the_shares(loss, counts, expected, floor)
 
 
 @pytest.mark.parametrize(
+    ("loss", "weights", "counts", "expected", "floor"),
+    [
+        ("ce", "balanced", (700, 200, 100), math.log(3), math.log(1 + 2 / math.e)),
+        ("ce", "balanced", (950, 50), math.log(2), 0.3133),
+        ("bce", "balanced", (950, 50), math.log(2), 0.5032),
+        ("bce", "balanced", (700, 200, 100), 3 * 0.6365, 0.3133 + 2 * math.log(2)),
+        ("ce", (1.0, 3.0), (900, 300), math.log(2), 0.3133),
+        ("ce", (2.0, 2.0), (900, 100), 0.3251, 0.3133),
+    ],
+)
+def test_guessing_under_class_weights_costs_the_entropy_of_the_weighted_shares(loss, weights, counts, expected, floor):
+    """ln k with balanced weights, whatever the counts; equal weights change nothing."""
+    found = guessing_of({"name": loss, "class_weights": weights}, counts, counts)
+    assert found.loss == pytest.approx(expected, abs=1e-4)
+    assert found.floor == pytest.approx(floor, abs=1e-4)
+    assert found.reason is None
+    assert found.accuracy == max(counts) / sum(counts)
+
+
+def test_no_constant_prediction_has_a_smaller_weighted_loss_than_guessing():
+    """The loss of guessing is the smallest weighted mean loss over all constant predictions, found by search."""
+    counts, weights = np.array([700, 200, 100]), np.array([1.0, 2.0, 5.0])
+    grid = [
+        (a, b, 1 - a - b) for a in np.linspace(0.01, 0.98, 98) for b in np.linspace(0.01, 0.98, 98) if a + b < 0.995
+    ]
+    losses = [-(counts * weights * np.log(q)).sum() / (counts * weights).sum() for q in grid]
+    found = guessing_of({"name": "ce", "class_weights": tuple(weights)}, counts.tolist(), counts.tolist())
+    assert found.loss == pytest.approx(min(losses), abs=1e-3)
+    assert found.loss <= min(losses)
+
+
+@pytest.mark.parametrize(
     ("loss", "reason"),
     [
         ({"name": "ce", "label_smoothing": 0.1}, "the loss is label-smoothed, so the loss of guessing"),
-        ({"name": "bce", "class_weights": "balanced"}, "the loss is class-weighted, so the loss of guessing"),
+        (
+            {"name": "bce", "class_weights": "balanced", "focal_gamma": 2.0},
+            "the loss is focal, so the loss of guessing",
+        ),
         ({"name": "ce", "focal_gamma": 2.0, "label_smoothing": 0.1}, "the loss is label-smoothed and focal, so"),
         (None, "the loss is not known"),
     ],
 )
 def test_rules_that_compare_with_guessing_are_switched_off_where_it_costs_another_number(loss, reason):
-    """Neither stuck nor underfit is judged under a weighted, smoothed or focal loss; the reason is given."""
+    """Neither stuck nor underfit is judged under a smoothed or focal loss; the reason is given."""
     guessing = guessing_of(loss, (800, 800), (200, 200))
     found = diagnose(replace(stuck(), guessing=guessing)).findings
-    for code in ("LC002", "LC006", "LC011", "LC012"):
+    for code in ("LC002", "LC006", "LC011", "LC012", "LC018"):
         assert found[code].state == "not applicable"
         assert found[code].reason.startswith(reason)
     assert caveats(diagnose_arm({0: [replace(stuck(), guessing=guessing)]}))[-1].startswith(
@@ -115,13 +150,15 @@ def test_training_measured_again_is_preferred_to_training_on_the_move():
 # ---------------------------------------------------------------------- the table
 
 
-def test_codes_are_in_order_and_labels_come_first():
-    """Codes count up, and the labels stand in the order of their priority."""
-    assert list(CHECKS) == [f"LC{n:03}" for n in range(1, len(CHECKS) + 1)]
+def test_codes_are_without_gaps_and_labels_are_in_the_order_of_their_priority():
+    """No code is left out or used twice, and the labels stand before all else in the order of their priority."""
+    assert sorted(CHECKS) == [f"LC{n:03}" for n in range(1, len(CHECKS) + 1)]
+    assert list(CHECKS.values())[: len(LABELS)] == list(LABELS)
     assert [check.title for check in LABELS] == [
         "Diverged",
         "Stuck at chance",
         "Overfit",
+        "Fits both",
         "Still improving",
         "Oscillating",
         "Underfit",
@@ -221,7 +258,119 @@ def test_a_check_that_lacks_what_it_needs_says_so(changes, code, reason):
 def test_losses_of_nought_are_judged_without_a_warning():
     """A network that fits perfectly has losses of 0; nothing is divided by them."""
     zero = np.zeros(N_EPOCHS)
-    assert diagnose(good(train_loss=zero, val_loss=zero)).primary == "LC008"
+    found = diagnose(good(train_loss=zero, val_loss=zero))
+    assert found.primary == "LC018"
+    assert found.findings["LC008"].is_found
+
+
+def test_a_loss_that_doubles_far_below_guessing_is_no_overfitting():
+    """From 1e-4 to 2e-4 with every case right is fitting both; the same curve a thousand times as high is overfit."""
+    curve = fits_both()
+    found = diagnose(curve)
+    assert found.findings["LC003"].numbers["rise"] > 50
+    assert [found.findings[code].state for code in ("LC003", "LC007", "LC010")] == ["clear"] * 3
+    assert found.label == "Fits both"
+    high = diagnose(replace(curve, train_loss=1000 * curve.train_loss, val_loss=1000 * curve.val_loss))
+    assert high.primary == "LC003"
+
+
+def test_a_rise_counts_from_a_hundredth_of_guessing_on():
+    """A rise of a third that is smaller than .0069 counts for nothing; one by .02 is overfitting."""
+    late = np.maximum(T - 12, 0) / 28
+    for rise, state in ((0.005, "clear"), (0.02, "found")):
+        curve = good(train_loss=0.001 + 0.6 * np.exp(-T / 4), val_loss=0.01 + 0.6 * np.exp(-T / 1.5) + rise * late)
+        assert diagnose(curve).findings["LC003"].numbers["rise"] > 30
+        assert diagnose(curve).findings["LC003"].state == state
+        assert diagnose(curve).findings["LC007"].state == "clear"
+    unknown = guessing_of({"name": "ce", "focal_gamma": 2.0}, (800, 800), (200, 200))
+    assert diagnose(replace(curve, guessing=unknown)).findings["LC003"].numbers["least_rise"] == 0.0
+
+
+def test_dropout_that_raises_training_loss_is_no_underfitting():
+    """Training loss over half of guessing and above validation loss: underfit only where both are measured alike."""
+    curve = unlike()
+    assert curve.train_loss[-1] > 0.5 * CE.loss
+    found = diagnose(curve)
+    assert (found.findings["LC006"].state, found.findings["LC019"].state) == ("clear", "found")
+    assert found.label == "Converged"
+    for alike in (replace(curve, train_measured=True), replace(curve, only_in_training=())):
+        assert diagnose(alike).label == "Underfit"
+        assert diagnose(alike).findings["LC019"].state == "clear"
+    below = replace(curve, val_loss=curve.train_loss + 0.1)
+    assert diagnose(below).label == "Underfit"
+
+
+def test_what_is_not_measured_alike_is_said_with_its_reason():
+    """The sentence names what is switched on; a later augmentation stands beside dropout."""
+    said = " ".join(arm_paragraph(diagnose_arm({0: [unlike()]})))
+    assert "(0.420 and 0.250), but the two are not measured alike: training loss is a mean over the epoch with" in said
+    assert "with dropout switched on" in said
+    assert "nderfit." not in said
+    both = replace(unlike(), only_in_training=("dropout", "augmentation"))
+    assert "with augmentation and dropout switched on" in " ".join(arm_paragraph(diagnose_arm({0: [both]})))
+
+
+def test_a_network_at_ln_3_under_balanced_weights_is_stuck_at_chance():
+    """Five epochs of a weighted cross-entropy at ln 3 were called converged while the rules of guessing were off."""
+    weighted = guessing_of({"name": "ce", "class_weights": "balanced"}, (700, 200, 100), (70, 20, 10))
+    curve = LearningCurve(
+        train_loss=math.log(3) + scatter(0.002, 1)[:5],
+        val_loss=math.log(3) + scatter(0.002, 2)[:5],
+        train_accuracy=np.full(5, 0.2),
+        val_accuracy=np.full(5, 0.2),
+        n_val=100,
+        guessing=weighted,
+    )
+    assert diagnose(curve).label == "Stuck at chance"
+    assert "the loss of guessing is 1.099" in arm_paragraph(diagnose_arm({0: [curve]}))[0]
+
+
+@pytest.mark.parametrize(
+    ("share", "n_val", "bound"),
+    [(0.5, 400, 220 / 400), (0.95, 60, 1.0), (0.95, 200, 196 / 200), (0.9, 10, 1.0), (1.0, 50, 1.0)],
+)
+def test_what_guessing_may_reach_by_chance_is_the_exact_binomial_quantile(share, n_val, bound):
+    """The smallest accuracy that guessing exceeds with at most 2.5 %, by summing the distribution; never above 1."""
+    curve = replace(stuck(), n_val=n_val, guessing=replace(CE, accuracy=share))
+    found = diagnose(curve).findings["LC002"].numbers["chance_bound"]
+    tail = [math.comb(n_val, k) * share**k * (1 - share) ** (n_val - k) for k in range(n_val + 1)]
+    smallest = next(k for k in range(n_val + 1) if sum(tail[k + 1 :]) <= 0.025)
+    assert found == bound == smallest / n_val
+
+
+def test_an_onset_is_never_before_the_best_epoch():
+    """A validation loss that is smallest, as it is, after its smoothed minimum dates the onset."""
+    curve = overfit()
+    smooth = diagnose(curve).best.smoothed
+    dipped = replace(curve, val_loss=np.where(smooth + 2 == T, curve.val_loss.min() - 0.01, curve.val_loss))
+    found = diagnose(dipped)
+    assert (found.best.smoothed, found.best.raw) == (smooth, smooth + 2)
+    numbers = found.findings["LC003"].numbers
+    assert (numbers["best_epoch"], numbers["onset"]) == (smooth + 2, smooth + 3)
+    assert numbers["confirmed"] >= numbers["onset"]
+    last = replace(curve, val_loss=np.where(T == N_EPOCHS - 2, 0.1, curve.val_loss))
+    assert diagnose(last).findings["LC003"].state == "clear"
+
+
+def test_divergence_is_dated_after_the_best_epoch():
+    """A loss that blew up, came back, fell to its minimum and blew up again diverged the second time."""
+    curve = good(
+        train_loss=np.where(T == 5, 3.0, np.where(T < 30, 0.6 * np.exp(-T / 8) + 0.05, 0.1 * 1.5 ** (T - 29))),
+        val_loss=np.where(T == 5, 3.0, np.where(T < 30, 0.6 * np.exp(-T / 8) + 0.1, 0.2 * 1.5 ** (T - 29))),
+    )
+    curve = replace(curve, train_loss=np.where((T > 3) & (T < 9), 3.0, curve.train_loss))
+    found = diagnose(curve)
+    assert found.primary == "LC001"
+    assert found.findings["LC001"].numbers["epoch"] > found.best.raw == 29
+
+
+def test_a_loss_above_the_limit_that_came_back_has_not_diverged():
+    """A first epoch at 2,000 is no divergence of a run that learns from then on: the learning rate is blamed."""
+    found = diagnose(good(train_loss=np.where(T == 1, 2000.0, good().train_loss)))
+    assert found.primary == "LC008"
+    assert found.findings["LC012"].is_found
+    stays = diagnose(good(train_loss=np.where(T > 20, 2000.0, good().train_loss), val_loss=0.3 + 0.01 * T))
+    assert stays.findings["LC001"].numbers == {"epoch": 21, "kind": "no finite loss"}
 
 
 def test_a_fall_that_five_epochs_cannot_show_is_no_plateau():
