@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scantrial.analysis.class_mix import ByMix
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS, Metric
 from scantrial.analysis.verdict_words import metric_difference, metric_number
@@ -112,13 +113,14 @@ def _primary_declared(judgement: Judgement) -> list[str]:
 def without_leaks(judgement: Judgement) -> list[str]:
     """Show each comparison with and without the cases that the audit found in two splits."""
     with_all, without = judgement.primary, judgement.without_leaks
-    if with_all is None or without is None:
+    if with_all is None or not judgement.n_leaking:
         return []
     metric = METRICS[judgement.metric]
-    said = [
-        f"{judgement.n_leaking:,} of the cases appear in two splits (same patient or same image; see the audit); "
-        f"without them {counted(without.n_cases, 'case')} are left."
-    ]
+    shared = f"{judgement.n_leaking:,} of the cases appear in two splits (same patient or same image; see the audit)"
+    if without is None or judgement.without_mix is None:
+        return [f"{shared}, and the comparison cannot be made without them: {judgement.without_reason}."]
+    mix = _BY_MIX[judgement.without_mix].format(metric=metric.title)
+    said = [f"{shared}; without them {counted(without.n_cases, 'case')} are left{mix}."]
     for item, other in zip(with_all.comparisons, without.comparisons, strict=True):
         before, after = (_with_interval(metric, found, with_all.level) for found in (item, other))
         said.append(f"{item.result.contrast.title}: {before}; without these cases {after}.")
@@ -126,6 +128,13 @@ def without_leaks(judgement: Judgement) -> list[str]:
         levels = [metric_number(metric, found.arm(arm.arm).mean) for found in (with_all, without)]
         said.append(f"{judgement.labels[arm.arm]}: {levels[0]}, without these cases {levels[1]}.")
     return said
+
+
+_BY_MIX: Mapping[ByMix, str] = {
+    "weighted": ", weighted to the class mix of all cases: a difference is not due to the mix",
+    "the same": "; {metric} does not depend on the class mix",
+    "another": " in another class mix, on which {metric} depends: a difference may be due to the mix",
+}
 
 
 def _with_interval(metric: Metric, item: Compared, level: float) -> str:
