@@ -250,8 +250,13 @@ def _run_scores(folder: StudyFolder, scores: Mapping[RunKey, SplitPredictions]) 
         arms=[key.arm for key in scores],
         seeds=[key.seed for key in scores],
         patients=_patients(folder, first.cases.tolist()),
-        class_counts_fixed="test" in fixed_class_counts(planned_data(folder.plan(), folder)),
+        class_counts_fixed=_class_counts_fixed(folder),
     )
+
+
+def _class_counts_fixed(folder: StudyFolder) -> bool:
+    plan = folder.plan()
+    return bool(plan.data) and "test" in fixed_class_counts(planned_data(plan, folder))
 
 
 def _patients(folder: StudyFolder, cases: Sequence[int]) -> list[str] | None:
