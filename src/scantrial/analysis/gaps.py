@@ -372,7 +372,8 @@ def _leakage(evidence: ShiftEvidence) -> GapStep:
     numbers = {"n_cases": leak.n_cases, "accuracy_without": leak.accuracy_without, "lost": leak.lost}
     if leak.n_cases and leak.accuracy_without is None:
         return GapStep(name="leakage", state="open", explained=None, numbers=numbers)
-    without = evidence.gap.first if leak.accuracy_without is None else leak.accuracy_without
+    # With no such case it is the accuracy itself, which a sum over classes would give but for rounding.
+    without = leak.accuracy_without if leak.n_cases and leak.accuracy_without is not None else evidence.gap.first
     return _part("leakage", evidence.gap.first - without, numbers)
 
 

@@ -119,8 +119,8 @@ def without_leaks(judgement: Judgement) -> list[str]:
     shared = f"{judgement.n_leaking:,} of the cases appear in two splits (same patient or same image; see the audit)"
     if without is None or judgement.without_mix is None:
         return [f"{shared}, and the comparison cannot be made without them: {judgement.without_reason}."]
-    mix = _BY_MIX[judgement.without_mix].format(metric=metric.title)
-    said = [f"{shared}; without them {counted(without.n_cases, 'case')} are left{mix}."]
+    left = f"{shared}; without them {counted(without.n_cases, 'case')} are left"
+    said = [f"{left}{_at_which_mix(judgement.without_mix, metric.title)}."]
     for item, other in zip(with_all.comparisons, without.comparisons, strict=True):
         before, after = (_with_interval(metric, found, with_all.level) for found in (item, other))
         said.append(f"{item.result.contrast.title}: {before}; without these cases {after}.")
@@ -130,11 +130,13 @@ def without_leaks(judgement: Judgement) -> list[str]:
     return said
 
 
-_BY_MIX: Mapping[ByMix, str] = {
-    "weighted": ", weighted to the class mix of all cases: a difference is not due to the mix",
-    "the same": "; {metric} does not depend on the class mix",
-    "another": " in another class mix, on which {metric} depends: a difference may be due to the mix",
-}
+def _at_which_mix(mix: ByMix, metric: str) -> str:
+    """Say how the class mix of the cases that are left enters the metric; completes ``cases are left``."""
+    if mix == "weighted":
+        return ", weighted to the class mix of all cases, so no difference is due to the mix"
+    if mix == "the same":
+        return f"; {metric} does not depend on the class mix"
+    return f" in another class mix, on which {metric} depends: a difference may be due to the mix"
 
 
 def _with_interval(metric: Metric, item: Compared, level: float) -> str:

@@ -114,7 +114,7 @@ def test_leaks_in_one_class_without_an_effect_make_no_difference():
     said = without_leaks(found)
     assert said[0] == (
         "150 of the cases appear in two splits (same patient or same image; see the audit); without them 250 cases are "
-        "left, weighted to the class mix of all cases: a difference is not due to the mix."
+        "left, weighted to the class mix of all cases, so no difference is due to the mix."
     )
     assert said[-2] == f"base: {100 * before:.1f}, without these cases {100 * after:.1f}."
 
