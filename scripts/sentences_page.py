@@ -203,7 +203,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             source="Kapoor, Narayanan 2023",
         ),
         "_at_which_mix": Rule(
-            rule="plain means over cases are taken at the class mix of all cases; others do not depend on the mix, or do",
+            rule="plain means over cases are taken at the class mix of all cases; else, whether the mix matters",
             source="direct standardisation; decision 30",
         ),
         "component_words": Rule(rule="two seeds or more: standard deviations of one run's metric", source=_OR),

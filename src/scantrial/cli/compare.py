@@ -47,7 +47,7 @@ _OF_FILES = ("threshold", "threshold_rule", "target_sensitivity", "positive", "c
 
 
 def _compare_study(folder: Path, asked: dict[str, Any], *, as_json: bool) -> None:
-    given = {name: asked.pop(name) for name in _OF_FILES}
+    given = {name: asked.pop(name, None) for name in _OF_FILES}
     foreign = [name for name, value in given.items() if value is not None and value is not False]
     if foreign or asked.pop("split") != "test":
         options = ", ".join(f"--{name.replace('_', '-')}" for name in foreign) or "--split"

@@ -10,6 +10,6 @@ from scantrial.recipe.plan import read_typed
 
 
 def fixed_splits(study: StudyData) -> tuple[Split, ...]:
-    """Name the splits whose class counts the design fixed; none where the plan does not say how the scans were split."""
+    """Name the splits whose class counts the design fixed; none where the plan names no split."""
     stated = study.plan.data
     return fixed_class_counts(read_typed(DataSpec, stated, where="plan.json")) if stated else ()
