@@ -32,7 +32,8 @@ acknowledge:
 ```
 
 Cases found by %s may be known from training, so the report also gives the primary metric without them
-(`scantrial.audit.stored.cases_concerned`).
+(`scantrial.audit.stored.cases_concerned`); accuracy, log loss and Brier score are then weighted to the class mix of all
+cases, so that no difference is due to the mix.
 
 Two-sample and shortcut tests permute whole patients, never single scans. Folds keep patients together and do not depend
 on what is predicted. Labels are predicted from training and validation scans only. Each test uses p < 0.01, without a

@@ -72,14 +72,16 @@ GAP_HEAD = """
 
 A gap has a 95 % interval. With one run it is Newcombe's. With more, it combines the variance of the runs' gaps with the
 covariance that they share through the cases of each set, with Hillis's degrees of freedom, so it holds for newly
-trained networks and new cases. If validation accuracy is above test accuracy by more than chance, these steps are
+trained networks and new cases. Where the design fixed how many cases of each class a set has, cases count as sampled
+within their class. If validation accuracy is above test accuracy by more than chance, these steps are
 carried out in order. Nothing is called shift before the first four are done:
 
 1. **Chance.** Is 0 in the interval? If so, the analysis stops.
 2. **Selection.** Validation chose the epoch: how much lower is its accuracy at the last epoch?
 3. **Class mix.** Test accuracy reweighted to the class mix of validation: the sum over classes of validation's share
    times the share of test cases classified correctly.
-4. **Leakage.** Validation accuracy without the cases that are also in training in some form.
+4. **Leakage.** Validation accuracy without the cases that are also in training in some form, at the class mix of all
+   validation cases: what the mix changes is not leakage.
 5. **Covariate shift.** Can a classifier distinguish the scans of the two splits?
 6. **Label quality.** How many test labels are doubtful?
 7. **Unexplained.** The remaining gap.

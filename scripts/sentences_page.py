@@ -211,6 +211,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             rule="a blocker of the audit is not acknowledged in the study file", source="decision 15"
         ),
         "_compare": Rule(rule="nothing to compare"),
+        "_rest": Rule(rule="every case of a class is in two splits: no class mix is left to compare at"),
         "_without_interactions": Rule(
             rule="an interaction's interval excludes 0, or is wider than the size of a main effect of its factors",
             source="Box, Hunter and Hunter 2005",
@@ -237,6 +238,10 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "without_leaks": Rule(
             rule="AU001, AU003 or AU005 concern test cases: each comparison with and without them, acknowledged or not",
             source="Kapoor, Narayanan 2023",
+        ),
+        "_at_which_mix": Rule(
+            rule="plain means over cases are taken at the class mix of all cases; else, whether the mix matters",
+            source="direct standardisation; decision 30",
         ),
         "component_words": Rule(rule="two seeds or more: standard deviations of one run's metric", source=_OR),
         "loss_note": _LOSS,

@@ -199,6 +199,7 @@ def test_compare_takes_other_wishes_and_refuses_what_makes_no_sense(study_folder
     for words, says in (
         (("small", "--threshold", "0.3"), "--threshold with a study folder"),
         (("small", "--split", "val"), "--split with a study folder"),
+        (("small", "--class-counts-fixed"), "--class-counts-fixed with a study folder"),
         (("small", "--metric", "acuracy"), "did you mean 'accuracy'"),
         (("small", "--control", "nobody"), "no arm is called 'nobody'"),
         ((), "neither DIR nor --predictions FILE"),

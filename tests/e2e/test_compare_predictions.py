@@ -88,6 +88,20 @@ def test_the_published_accuracy_analysis_comes_out(cli):
     assert found["threshold"] == 1.0
 
 
+def test_class_counts_that_the_design_fixed_are_taken_as_fixed(cli):
+    """Asked for, cases are a sample of each class: by the command and in Python; not asked for, all are one sample."""
+    words = ("compare", "--predictions", EXAMPLE, "--threshold", "1.0", "--no-bootstrap", "--json")
+    pooled, fixed = (read_json(cli(*words, *more)) for more in ((), ("--class-counts-fixed",)))
+    told = compare_predictions(EXAMPLE, threshold=1.0, bootstrap=False, class_counts_fixed=True).to_dict()
+    assert fixed == {**json.loads(json.dumps(told)), "file": fixed["file"]}
+    assert [found["methods"]["covariance"] for found in (pooled, fixed)] == [
+        "mean over cases",
+        "mean over cases, class counts fixed",
+    ]
+    assert [arm["mean"] for arm in fixed["arms"]] == [arm["mean"] for arm in pooled["arms"]]
+    assert all(one["se"] < other["se"] for one, other in zip(fixed["arms"], pooled["arms"], strict=True))
+
+
 def test_patients_are_what_was_sampled(tmp_path):
     """With 40 patients of two cases each the clustered analysis of Obuchowski (1997) comes out."""
     head, *rows = EXAMPLE.read_text().splitlines()

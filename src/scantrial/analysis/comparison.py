@@ -187,6 +187,7 @@ def compare(  # noqa: PLR0913 - the arrays and the choices of a whole analysis, 
     margin: float | None = None,
     control: str | None = None,
     level: float = 0.95,
+    class_counts_fixed: bool = False,
 ) -> Comparison:
     """Compare arms on the same cases over seeds, and give a verdict on each comparison.
 
@@ -201,6 +202,8 @@ def compare(  # noqa: PLR0913 - the arrays and the choices of a whole analysis, 
     margin : the smallest difference that matters, in the metric's unit; without it nothing is called equivalent
     control : every other arm is compared with it; without it all pairs are compared
     level : confidence level, default 0.95
+    class_counts_fixed : whether the design fixed how many cases of each class there are, such as 200 of each, default
+        False: cases then count as a sample of each class, and intervals hold for this class mix
 
     Raises
     ------
@@ -209,7 +212,15 @@ def compare(  # noqa: PLR0913 - the arrays and the choices of a whole analysis, 
     """
     array = np.asarray(scores, dtype=np.float64)
     build = RunScores.from_probabilities if array.ndim == 3 else RunScores.from_scores
-    runs = build(y_true, array, arms=arms, seeds=seeds, patients=patients, threshold=threshold)
+    runs = build(
+        y_true,
+        array,
+        arms=arms,
+        seeds=seeds,
+        patients=patients,
+        threshold=threshold,
+        class_counts_fixed=class_counts_fixed,
+    )
     names = runs.arm_names
     family = all_pairs(names) if control is None else against_control(names, control)
     found = compare_runs(runs, family, metric=metric, margin=margin, level=level, control=control)
@@ -391,6 +402,7 @@ def _judged(
 def _one_seed(runs: RunScores, result: ContrastResult, metric: str, *, level: float) -> PairedProportions | None:
     """Compare two networks of one seed by their discordant cases, where cases are independent."""
     pair = result.contrast.kind == "difference" and result.pairing == "one seed" and runs.patients is None
+    pair = pair and runs.mix is None  # these count cases as they are
     if not pair or metric not in _RIGHT_OR_WRONG:
         return None
     keep = _cases_of(runs, metric)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from scantrial.analysis.class_mix import is_weighted, within_classes
 from scantrial.analysis.influence import INFLUENCES, Influence, jackknife_auroc
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.runs import RunScores
@@ -38,6 +39,7 @@ class Estimates:
     n_patients_used : patients of those cases, or None
     method : how the covariance was found
     n_clipped : probabilities that were clipped, over all runs (log loss only)
+    by_class : whether the cases of each class count as a sample of their own, for a metric of all cases together
     """
 
     metric: str
@@ -53,6 +55,7 @@ class Estimates:
     n_patients_used: int | None = None
     method: str
     n_clipped: int = 0
+    by_class: bool = False
 
     @property
     def arm_names(self) -> tuple[str, ...]:
@@ -85,6 +88,7 @@ class Estimates:
             n_patients_used=self.n_patients_used,
             method=self.method,
             n_clipped=self.n_clipped,
+            by_class=self.by_class,
         )
 
 
@@ -94,7 +98,9 @@ def estimate(runs: RunScores, metric: str, *, covariance: CovarianceMethod = "de
     Means of per-case scores: covariance of the mean, over the cases of the class for sensitivity and specificity
     (Gallas et al. 2007; Chen et al. 2014). AUROC: DeLong et al. (1988) with midranks (Sun and Xu 2014). Average
     precision, F1, MCC: jackknife over cases. Where patients are known, influence values are summed over each
-    patient's cases first (Obuchowski 1997; Rao and Scott 1992).
+    patient's cases first (Obuchowski 1997; Rao and Scott 1992). Where the runs say that the class counts are fixed,
+    cases are a sample of each class by itself, for every metric (`within_classes`): values are centred class by class,
+    and then summed over each patient's cases, of whatever classes these are.
 
     Parameters
     ----------
@@ -109,7 +115,8 @@ def estimate(runs: RunScores, metric: str, *, covariance: CovarianceMethod = "de
     if metric not in INFLUENCES:
         METRICS[metric]  # an unknown name is refused with the nearest right one
     jackknifed = covariance == "jackknife" and metric == "auroc"
-    found = (jackknife_auroc if jackknifed else INFLUENCES[metric])(runs)
+    pooled = (jackknife_auroc if jackknifed else INFLUENCES[metric])(runs)
+    found = within_classes(pooled, runs.y_true) if runs.class_counts_fixed else pooled
     matrix, units = covariance_of(found, runs.patients)
     used = found.strata >= 0
     return Estimates(
@@ -126,6 +133,7 @@ def estimate(runs: RunScores, metric: str, *, covariance: CovarianceMethod = "de
         n_patients_used=None if runs.patients is None else len(np.unique(runs.patients[used])),
         method=found.method + (", summed over patients" if runs.patients is not None else ""),
         n_clipped=found.n_clipped,
+        by_class=found is not pooled or (runs.mix is not None and is_weighted(metric)),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from scantrial.analysis.diagnosis.curve_words import as_percent, points
 from scantrial.analysis.diagnosis.thresholds import GAP, GAP_HIGH, HIGH_ACCURACY
 from scantrial.analysis.gaps import Gap, GapStep
-from scantrial.core.format import p_equals, percent
+from scantrial.core.format import joined, p_equals, percent
 
 
 def train_gap_words(gap: Gap) -> str:
@@ -93,11 +93,13 @@ def _leakage(_gap: Gap, step: GapStep) -> str:
     n, without = step.numbers["n_cases"], step.numbers["accuracy_without"]
     if not n:
         return "Leakage from training into validation: none was found, so it explains nothing."
+    shared = f"Leakage: {n:,} validation cases share a patient or an image with training"
     if without is None:
-        return f"Leakage: {n:,} validation cases share a patient or an image with training; no other cases are left."
+        of = f" of {joined([f'“{name}”' for name in step.numbers['lost']])}" if step.numbers["lost"] else ""
+        return f"{shared}; no other cases{of} are left, so how much leakage explains is not known."
     return (
-        f"Leakage: {n:,} validation cases share a patient or an image with training; without them validation accuracy "
-        f"is {as_percent(without)}, so leakage {_explains(step)}."
+        f"{shared}; without them, at the same class mix, validation accuracy is {as_percent(without)}, so leakage "
+        f"{_explains(step)}."
     )
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
+from scantrial.analysis.class_mix import within_classes
 from scantrial.analysis.diagnosis.thresholds import GAP, GAP_HIGH, HIGH_ACCURACY
 from scantrial.analysis.estimates import covariance_of
 from scantrial.analysis.influence import Influence
@@ -43,6 +44,7 @@ class Gap(Plain):
     se, df : standard error and degrees of freedom; NaN for ``newcombe``, which has none
     n_seeds, n_first, n_second : runs, and cases of either set
     per_seed : the gap of each run
+    class_counts_fixed : whether the design fixed how many cases of each class the first set has, and the second
     """
 
     value: float
@@ -58,6 +60,7 @@ class Gap(Plain):
     n_first: int
     n_second: int
     per_seed: tuple[float, ...]
+    class_counts_fixed: tuple[bool, bool] = (False, False)
 
     @property
     def is_beyond_chance(self) -> bool:
@@ -71,16 +74,20 @@ class Gap(Plain):
         return self.value >= least and self.is_beyond_chance
 
 
-def case_covariance(correct: Correct, groups: Groups | None = None) -> NDArray[np.float64]:
+def case_covariance(
+    correct: Correct, groups: Groups | None = None, *, classes: Groups | None = None
+) -> NDArray[np.float64]:
     """Estimate how the accuracies of some runs vary together with the cases, shape (n_runs, n_runs).
 
     ``C = sum_k (x_ik - a_i)(x_jk - a_j) / (n (n - 1))``; with patients, the cases of one are summed first:
-    ``C = P/(P - 1) sum_g U_ig U_jg``, U the sums of ``(x - a)/n``.
+    ``C = P/(P - 1) sum_g U_ig U_jg``, U the sums of ``(x - a)/n``. With classes, the cases of each are a sample of
+    their own, and a is the class's mean.
 
     Parameters
     ----------
     correct : shape (n_runs, n), whether each run decided each case rightly
     groups : shape (n,), the patient of each case, or None where each case is one of its own
+    classes : shape (n,), the class of each case, where the design fixed how many of each there are; else None
 
     References
     ----------
@@ -94,6 +101,8 @@ def case_covariance(correct: Correct, groups: Groups | None = None) -> NDArray[n
             f"decisions of shape {right.shape}{of}", expected="(n_runs, n), n at least 2, a patient a case"
         )
     found = Influence(theta=right.mean(axis=1), values=right / n, strata=np.zeros(n, dtype=np.int64), method="mean")
+    if classes is not None:
+        found = within_classes(found, classes)
     return covariance_of(found, None if groups is None else np.unique(groups, return_inverse=True)[1])[0]
 
 
@@ -104,7 +113,12 @@ def shared_covariance(covariance: NDArray[np.float64]) -> float:
 
 
 def accuracy_gap(
-    first: Correct, second: Correct, *, groups: tuple[Groups | None, Groups | None] = (None, None), level: float = LEVEL
+    first: Correct,
+    second: Correct,
+    *,
+    groups: tuple[Groups | None, Groups | None] = (None, None),
+    classes: tuple[Groups | None, Groups | None] = (None, None),
+    level: float = LEVEL,
 ) -> Gap:
     """Compute the gap from one set of cases to another, with its interval.
 
@@ -116,6 +130,7 @@ def accuracy_gap(
     ----------
     first, second : shape (n_runs, n), whether each run decided each case rightly; the same runs in both
     groups : the patients of either set's cases, where several cases are of one
+    classes : the classes of either set's cases, where the design fixed how many of each there are
     level : in (0, 1)
 
     References
@@ -125,26 +140,31 @@ def accuracy_gap(
     right = tuple(np.atleast_2d(np.asarray(part, dtype=bool)) for part in (first, second))
     if right[0].shape[0] != right[1].shape[0] or not right[0].size or not right[1].size:
         raise ShapeError(f"decisions of shapes {right[0].shape} and {right[1].shape}", expected="the same runs in both")
-    covariances = tuple(case_covariance(part, group) for part, group in zip(right, groups, strict=True))
+    covariances = tuple(
+        case_covariance(part, group, classes=of_cases)
+        for part, group, of_cases in zip(right, groups, classes, strict=True)
+    )
+    fixed = (classes[0] is not None, classes[1] is not None)
     if len(right[0]) > 1:
         means = tuple(part.mean(axis=1) for part in right)
         sizes = (right[0].shape[1], right[1].shape[1])
-        return gap_over_seeds(means, covariances, sizes=sizes, level=level)
-    return _gap_of_one(right, covariances, groups, level)
+        return replace(gap_over_seeds(means, covariances, sizes=sizes, level=level), class_counts_fixed=fixed)
+    plain = tuple(group is None and not by_class for group, by_class in zip(groups, fixed, strict=True))
+    return replace(_gap_of_one(right, covariances, plain, level), class_counts_fixed=fixed)
 
 
 def _gap_of_one(
     right: tuple[NDArray[np.bool_], ...],
     covariances: tuple[NDArray[np.float64], ...],
-    groups: tuple[Groups | None, Groups | None],
+    plain: tuple[bool, ...],
     level: float,
 ) -> Gap:
     intervals = []
-    for part, covariance, group in zip(right, covariances, groups, strict=True):
+    for part, covariance, is_plain in zip(right, covariances, plain, strict=True):
         n, share = part.shape[1], float(part.mean())
-        # Patients with several cases: the number of independent cases that would vary as much.
+        # Patients with several cases, or fixed class counts: the number of independent cases that would vary as much.
         variance = float(covariance[0, 0])
-        n_eff = n if group is None or variance == 0 else share * (1 - share) / variance
+        n_eff = n if is_plain or variance == 0 else share * (1 - share) / variance
         intervals.append(wilson(share * n_eff, n_eff, level=level))
     found = newcombe(*intervals)
     return Gap(
@@ -217,11 +237,14 @@ class Leakage:
     Parameters
     ----------
     n_cases : such cases
-    accuracy_without : validation accuracy on the others, mean over the runs; None where there are no others
+    accuracy_without : validation accuracy on the others, at the class mix of all validation cases, mean over the runs;
+        None where there are no others of some class
+    lost : names of the classes of which no others are left
     """
 
     n_cases: int
     accuracy_without: float | None = None
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,8 +369,11 @@ def _leakage(evidence: ShiftEvidence) -> GapStep:
     leak = evidence.leakage
     if leak is None:
         return GapStep(name="leakage", state="not yet checked", explained=None, numbers={})
-    numbers = {"n_cases": leak.n_cases, "accuracy_without": leak.accuracy_without}
-    without = evidence.gap.first if leak.accuracy_without is None else leak.accuracy_without
+    numbers = {"n_cases": leak.n_cases, "accuracy_without": leak.accuracy_without, "lost": leak.lost}
+    if leak.n_cases and leak.accuracy_without is None:
+        return GapStep(name="leakage", state="open", explained=None, numbers=numbers)
+    # With no such case it is the accuracy itself, which a sum over classes would give but for rounding.
+    without = leak.accuracy_without if leak.n_cases and leak.accuracy_without is not None else evidence.gap.first
     return _part("leakage", evidence.gap.first - without, numbers)
 
 
@@ -385,7 +411,10 @@ def _part(name: str, part: float, numbers: Mapping[str, Any]) -> GapStep:
 
 def _unexplained(gap: Gap, steps: tuple[GapStep, ...]) -> GapStep:
     left = gap.value - sum(step.explained for step in steps if step.explained is not None and step.explained > 0)
-    waiting = [step.name for step in steps if step.state == "not yet checked"]
+    # Leakage that cannot be measured, because no unseen cases of some class are left, is not ruled out.
+    waiting = [
+        step.name for step in steps if step.state == "not yet checked" or (step.name, step.state) == ("leakage", "open")
+    ]
     may_be_shift = not {"selection", "class mix", "leakage"} & set(waiting)
     shift = any(step.name == "covariate shift" and step.state == "open" for step in steps)
     numbers = {"left": left, "waiting": waiting, "may_be_shift": may_be_shift, "shift_found": shift}

@@ -21,6 +21,8 @@ from scantrial.core.registry import Registry
 
 Values = NDArray[np.float64]
 
+JACKKNIFE = "jackknife over cases"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Influence:
@@ -59,8 +61,19 @@ def _mean_over(
 
 
 def _over_all(per_case: Values, runs: RunScores, *, n_clipped: int = 0) -> Influence:
+    if runs.mix is not None:
+        return _at_mix(per_case, runs, np.array(runs.mix), n_clipped=n_clipped)
     strata = np.zeros(runs.n_cases, dtype=np.int64)
     return _mean_over(per_case, strata, weights=np.ones(1), method="mean over cases", n_clipped=n_clipped)
+
+
+def _at_mix(per_case: Values, runs: RunScores, mix: Values, *, n_clipped: int) -> Influence:
+    """Average over the cases of each class, then over the classes with the shares of `mix`: directly standardised."""
+    weighed = np.flatnonzero(mix > 0)
+    _need_classes(runs, weighed)
+    strata = np.where(mix > 0, np.cumsum(mix > 0) - 1, -1)[runs.y_true]
+    method = "mean over the cases of each class, at a given class mix"
+    return _mean_over(per_case, strata, weights=mix[weighed], method=method, n_clipped=n_clipped)
 
 
 def _right(runs: RunScores) -> Values:
@@ -225,7 +238,7 @@ def _left_out(theta: Values, without: Values) -> Influence:
     """Turn leave-one-out estimates, shape (n_runs, n_cases), into influence values."""
     n = without.shape[1]
     values = (without.mean(axis=1, keepdims=True) - without) * (n - 1) / n
-    return Influence(theta=theta, values=values, strata=np.zeros(n, dtype=np.int64), method="jackknife over cases")
+    return Influence(theta=theta, values=values, strata=np.zeros(n, dtype=np.int64), method=JACKKNIFE)
 
 
 # ---------------------------------------------------------------------- what a metric needs

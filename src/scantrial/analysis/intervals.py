@@ -103,7 +103,7 @@ def _scaled(
     quantile = t_quantile((1 + inference.level) / 2, inference.df)
     if estimates.metric in _WILSON:
         n = _n_effective(estimates, mean, inference, n_seeds=n_seeds)
-        plain = n_seeds == 1 and estimates.n_patients is None
+        plain = n_seeds == 1 and estimates.n_patients is None and not estimates.by_class
         low, high = wilson_bounds(mean, n, quantile=quantile)
         return low, high, "Wilson" if plain else "Wilson, effective number of cases", n
     if estimates.metric in _LOGIT:
@@ -115,10 +115,15 @@ def _scaled(
 
 def _n_effective(estimates: Estimates, mean: float, inference: Inference, *, n_seeds: int) -> float:
     if mean in (0.0, 1.0) or (
-        n_seeds == 1 and estimates.n_patients is None and estimates.metric != "balanced_accuracy"
+        n_seeds == 1
+        and estimates.n_patients is None
+        and estimates.metric != "balanced_accuracy"
+        and not estimates.by_class
     ):
         return float(estimates.n_used)
-    return mean * (1 - mean) / inference.se**2 if inference.se > 0 else math.inf
+    # A run that decides whole classes has no spread within them: cases are counted as if they were one sample.
+    whole = float(estimates.n_used) if estimates.by_class else math.inf
+    return mean * (1 - mean) / inference.se**2 if inference.se > 0 else whole
 
 
 def _logit(

@@ -26,6 +26,9 @@ from scantrial.core.probabilities import rescaled
 
 Scores = NDArray[np.float64]
 
+SHARES_TOLERANCE = 1e-9
+"""How far shares of classes may be from summing to 1."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunScores:
@@ -44,6 +47,9 @@ class RunScores:
     threshold : a case is called positive above it; one for each run where runs have their own; None where the most
         probable class is decided
     notes : what was done to the scores
+    class_counts_fixed : whether the design fixed how many cases of each class there are, so that only which cases of a
+        class they are is left to chance
+    mix : share of each class at which plain means over cases are taken; None for the cases' own
     """
 
     arms: tuple[str, ...]
@@ -56,6 +62,8 @@ class RunScores:
     n_classes: int
     threshold: float | tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
+    class_counts_fixed: bool = False
+    mix: tuple[float, ...] | None = None
 
     @property
     def n_runs(self) -> int:
@@ -90,6 +98,18 @@ class RunScores:
             raise ShapeError(f"thresholds {cuts.tolist()} for {self.n_runs} runs", expected="a finite one for each run")
         decided = (self.decision_scores > cuts[:, None]).astype(np.int64)
         return replace(self, y_pred=decided, threshold=tuple(cuts.tolist()))
+
+    @property
+    def class_shares(self) -> tuple[float, ...]:
+        """Share of each class among the cases."""
+        return tuple((np.bincount(self.y_true, minlength=self.n_classes) / self.n_cases).tolist())
+
+    def at_mix(self, shares: Sequence[float]) -> RunScores:
+        """Return the same runs with plain means over cases taken at these shares of the classes (standardised)."""
+        mix = np.asarray(shares, dtype=np.float64)
+        if mix.shape != (self.n_classes,) or not (mix >= 0).all() or abs(mix.sum() - 1) > SHARES_TOLERANCE:
+            raise InputError(f"class shares {mix.tolist()}", expected=f"{self.n_classes} shares that sum to 1")
+        return replace(self, mix=tuple(mix.tolist()))
 
     def on_cases(self, keep: NDArray[Any]) -> RunScores:
         """Return the same runs on some of the cases: `keep` is a mask or an array of positions."""
@@ -126,6 +146,7 @@ class RunScores:
         seeds: Sequence[int],
         patients: Sequence[Any] | NDArray[Any] | None = None,
         threshold: float = 0.5,
+        class_counts_fixed: bool = False,
     ) -> RunScores:
         """Build it from scores of class 1, of any range.
 
@@ -136,6 +157,7 @@ class RunScores:
         arms, seeds : length n_runs
         patients : length n_cases, or None
         threshold : a case is called positive when its score exceeds it, default 0.5
+        class_counts_fixed : see `RunScores`, default False
 
         Raises
         ------
@@ -158,6 +180,7 @@ class RunScores:
             patients=_patient_numbers(patients, n=len(truth)),
             n_classes=2,
             threshold=float(threshold),
+            class_counts_fixed=class_counts_fixed,
         )
 
     @classmethod
@@ -170,6 +193,7 @@ class RunScores:
         seeds: Sequence[int],
         patients: Sequence[Any] | NDArray[Any] | None = None,
         threshold: float = 0.5,
+        class_counts_fixed: bool = False,
     ) -> RunScores:
         """Build it from class probabilities.
 
@@ -177,7 +201,7 @@ class RunScores:
         ----------
         y_true : shape (n_cases,), class indices
         y_prob : shape (n_runs, n_cases, n_classes), the last axis summing to 1
-        arms, seeds, patients : as in `from_scores`
+        arms, seeds, patients, class_counts_fixed : as in `from_scores`
         threshold : for two classes; beyond, the most probable class is decided
 
         Raises
@@ -205,6 +229,7 @@ class RunScores:
             n_classes=n_classes,
             threshold=float(threshold) if binary else None,
             notes=() if moved is None else (moved.to_text(),),
+            class_counts_fixed=class_counts_fixed,
         )
 
 

@@ -35,6 +35,8 @@ class CompareOptions(TypedDict, total=False):
     pairs : ``all`` or ``control``; default: all pairs, or each arm with the control if one is named
     level : confidence level, default 0.95
     bootstrap : whether to cross-check by a crossed bootstrap; default: where it takes some 20 s at most
+    class_counts_fixed : whether the design fixed how many cases of each class there are, such as 200 of each; default
+        False
     """
 
     metric: str
@@ -48,6 +50,7 @@ class CompareOptions(TypedDict, total=False):
     pairs: Pairs | None
     level: float
     bootstrap: bool | None
+    class_counts_fixed: bool
 
 
 def compare_predictions(file: str | Path, **options: Unpack[CompareOptions]) -> Rescored:
@@ -86,7 +89,7 @@ def compare_arrays(y_true: NDArray[Any], scores: NDArray[Any], **options: Any) -
     y_true : shape (n_cases,), class indices
     scores : shape (n_runs, n_cases), scores of class 1 of any range; or (n_runs, n_cases, n_classes), probabilities
     options : ``arms`` and ``seeds``, length n_runs; if wanted ``patients``, ``metric``, ``threshold``, ``margin``,
-        ``control``, ``level``
+        ``control``, ``level``, ``class_counts_fixed``
 
     Raises
     ------

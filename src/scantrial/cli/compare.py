@@ -44,12 +44,13 @@ def compare(folder: Path | None, predictions: Path | None, *, as_json: bool, **a
     _print_outlook(found.outlook)
 
 
-_OF_FILES = ("threshold", "threshold_rule", "target_sensitivity", "positive")
+_OF_FILES = ("threshold", "threshold_rule", "target_sensitivity", "positive", "class_counts_fixed")
 """Options for files of predictions only: a study fixes its own decisions, classes and splits."""
 
 
 def _compare_study(folder: Path, asked: dict[str, Any], *, as_json: bool) -> None:
-    foreign = [name for name in _OF_FILES if asked.pop(name) is not None]
+    given = {name: asked.pop(name, None) for name in _OF_FILES}
+    foreign = [name for name, value in given.items() if value is not None and value is not False]
     if foreign or asked.pop("split") != "test":
         options = ", ".join(f"--{name.replace('_', '-')}" for name in foreign) or "--split"
         raise InputError(

@@ -321,6 +321,10 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
             "--bootstrap/--no-bootstrap", help="Cross-check by a crossed bootstrap (default: if it is quick)."
         ),
     ] = None,
+    class_counts_fixed: Annotated[
+        bool,
+        typer.Option("--class-counts-fixed", help="The design fixed the number of cases of each class."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compare arms: intervals over seeds and cases, verdicts in words. Takes a study folder or predictions."""
@@ -340,6 +344,7 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
         target_sensitivity=target_sensitivity,
         positive=positive,
         bootstrap=bootstrap,
+        class_counts_fixed=class_counts_fixed,
         as_json=as_json,
     )
 

@@ -52,6 +52,7 @@ class DataSet(Plain):
     reader_options : options of the reader: ``classes``, the class names in the order of their indices;
         ``files``, {split: {class: path within the place}}, for a set of arrays with one file for each class
     patient : a regular expression with one group that finds the patient in a file's name; empty where there is none
+    class_counts_fixed : whether the publishers chose how many scans of each class each of its splits has
     """
 
     name: str
@@ -66,6 +67,7 @@ class DataSet(Plain):
     files: tuple[RemoteFile, ...] = ()
     reader_options: Mapping[str, Any] = field(default_factory=dict)
     patient: str = ""
+    class_counts_fixed: bool = False
 
     @property
     def can_be_fetched(self) -> bool:
@@ -122,6 +124,7 @@ def _course_xray() -> DataSet:
             RemoteFile(path=f"course-xray/{address}", address=address, hash=f"git-blob-sha1:{digits}", size=size)
             for address, size, digits in _COURSE_FILES
         ),
+        class_counts_fixed=True,
         reader_options={
             "classes": _COURSE_CLASSES,
             "files": {

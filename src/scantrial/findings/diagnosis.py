@@ -17,6 +17,7 @@ from scantrial.analysis.gap_words import shift_words, train_gap_words
 from scantrial.analysis.gaps import Gap, GapStep, Leakage, ShiftEvidence, TwoSample, accuracy_gap, explain_gap
 from scantrial.core.plain import Plain, fields_of
 from scantrial.core.records import Split, SplitPredictions
+from scantrial.findings.class_counts import fixed_splits
 from scantrial.findings.leaks import shared_cases
 from scantrial.findings.reading import RunData, StudyData
 from scantrial.recipe.spec import Recipe
@@ -98,8 +99,9 @@ def _arm(study: StudyData, arm: DiagnosedArm, patients: Mapping[int, str] | None
     recipe = study.plan.arm(arm.name).recipe
     judged = [run for run in runs if run.history and sum(counts["val"])]
     rounds = diagnose_arm({run.key.seed: _curves(run, recipe, counts) for run in judged})
-    train_gap = _gap(runs, "train", "val", patients)
-    test_gap = _gap(runs, "val", "test", patients)
+    fixed = fixed_splits(study)
+    train_gap = _gap(runs, "train", "val", patients=patients, fixed=fixed)
+    test_gap = _gap(runs, "val", "test", patients=patients, fixed=fixed)
     steps = () if test_gap is None else explain_gap(_evidence(study, runs, test_gap))
     return ArmDiagnosis(
         name=arm.name,
@@ -157,12 +159,27 @@ def _patients(study: StudyData) -> dict[int, str] | None:
     return known or None
 
 
-def _gap(runs: Sequence[RunData], first: Split, second: Split, patients: Mapping[int, str] | None) -> Gap | None:
+def _gap(
+    runs: Sequence[RunData],
+    first: Split,
+    second: Split,
+    *,
+    patients: Mapping[int, str] | None,
+    fixed: Sequence[Split],
+) -> Gap | None:
+    """Return the gap from one split to another; `fixed` are those whose class counts the design fixed."""
     both = [run for run in runs if first in run.predictions and second in run.predictions]
     if not both or any(len(run.predictions[split].cases) < 2 for run in both for split in (first, second)):
         return None
-    groups = tuple(_groups(both[0].predictions[split], patients) for split in (first, second))
-    return accuracy_gap(_correct(both, first), _correct(both, second), groups=(groups[0], groups[1]))
+    parts = [both[0].predictions[split] for split in (first, second)]
+    groups = [_groups(part, patients) for part in parts]
+    classes = [part.y_true if part.split in fixed else None for part in parts]
+    return accuracy_gap(
+        _correct(both, first),
+        _correct(both, second),
+        groups=(groups[0], groups[1]),
+        classes=(classes[0], classes[1]),
+    )
 
 
 def _correct(runs: Sequence[RunData], split: Split) -> NDArray[np.bool_]:
@@ -201,7 +218,9 @@ def _evidence(study: StudyData, runs: Sequence[RunData], gap: Gap) -> ShiftEvide
         val_accuracy_last=float(np.mean([run.history[-1].val_accuracy for run in both])),
         n_epochs=max(len(run.history) for run in both),
         val_shares=np.bincount(y_val, minlength=n_classes) / len(y_val),
-        test_recalls=np.array([_recall(both, index) for index in range(n_classes)]),
+        test_recalls=np.array(
+            [_recall([run.predictions["test"] for run in both], index) for index in range(n_classes)]
+        ),
         leakage=_leakage(study, both),
         two_sample=_two_sample(study),
         n_suspect_labels=_suspect_labels(study, both),
@@ -209,15 +228,21 @@ def _evidence(study: StudyData, runs: Sequence[RunData], gap: Gap) -> ShiftEvide
 
 
 def _leakage(study: StudyData, runs: Sequence[RunData]) -> Leakage | None:
-    """Return the validation cases that training has seen by the audit, and the accuracy on the others."""
+    """Return the validation cases that training has seen by the audit, and the accuracy on the others.
+
+    At the class mix of all validation cases: taking cases away changes the mix, which is not leakage.
+    """
     result = None if study.audit is None else study.audit.result("AU003")
     if result is None or result.outcome == "not applicable":
         return None
-    cases = runs[0].predictions["val"].cases
-    seen = np.isin(cases, shared_cases(study, "val", "train"))
-    without = [run.predictions["val"] for run in runs]
-    accuracies = [float((part.y_pred == part.y_true)[~seen].mean()) for part in without] if not seen.all() else []
-    return Leakage(n_cases=int(seen.sum()), accuracy_without=float(np.mean(accuracies)) if accuracies else None)
+    parts = [run.predictions["val"] for run in runs]
+    y_val, names = parts[0].y_true, runs[0].facts.class_names
+    seen = np.isin(parts[0].cases, shared_cases(study, "val", "train"))
+    shares = np.bincount(y_val, minlength=len(names)) / len(y_val)
+    lost = tuple(names[index] for index in np.unique(y_val) if not (y_val[~seen] == index).any())
+    recalls = [_recall(parts, index, among=~seen) if shares[index] else 0.0 for index in range(len(names))]
+    without = None if lost else float(shares @ np.array(recalls))
+    return Leakage(n_cases=int(seen.sum()), accuracy_without=without, lost=lost)
 
 
 def _two_sample(study: StudyData) -> TwoSample | None:
@@ -240,12 +265,13 @@ def _suspect_labels(study: StudyData, runs: Sequence[RunData]) -> int | None:
     return int(np.isin(runs[0].predictions["test"].cases, doubted).sum())
 
 
-def _recall(runs: Sequence[RunData], index: int) -> float:
-    """Return the mean over the runs of a class's share of right decisions on test; NaN where it has no case."""
-    parts = [run.predictions["test"] for run in runs]
-    if not (parts[0].y_true == index).any():
+def _recall(parts: Sequence[SplitPredictions], index: int, *, among: NDArray[np.bool_] | None = None) -> float:
+    """Return the mean over the runs of a class's share of right decisions, `among` some cases; NaN if it has none."""
+    of_class = parts[0].y_true == index
+    of_class = of_class if among is None else of_class & among
+    if not of_class.any():
         return float("nan")
-    return float(np.mean([(part.y_pred[part.y_true == index] == index).mean() for part in parts]))
+    return float(np.mean([(part.y_pred[of_class] == index).mean() for part in parts]))
 
 
 # ---------------------------------------------------------------------- factors

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scantrial.analysis.class_mix import ByMix, by_mix
 from scantrial.analysis.comparison import COLUMNS, Compared, Comparison, compare_runs, cross_checked, with_best
 from scantrial.analysis.contrasts import (
     Contrast,
@@ -18,9 +19,11 @@ from scantrial.analysis.metrics import METRICS, metrics_for
 from scantrial.analysis.power_table import PowerPlan, plan_again
 from scantrial.analysis.runs import RunScores
 from scantrial.core.errors import InputError
+from scantrial.core.format import joined
 from scantrial.core.notebook import notebook_html
 from scantrial.core.plain import Plain
 from scantrial.core.records import Split
+from scantrial.findings.class_counts import fixed_splits
 from scantrial.findings.decisions import DecisionFaults, look_at_decisions, with_labels
 from scantrial.findings.families import factor_levels, family_of, in_words, trend_along
 from scantrial.findings.hypotheses import Declared, HypothesisAnswer, answer_to, declared_when
@@ -57,9 +60,13 @@ class Judgement(Plain):
         arms share fewer than two seeds
     withheld : reasons other than the numbers why no verdict is given
     without_leaks : the primary comparisons without the cases that the audit found in two splits; None where
-        there are none, or too few are left
+        there are none, or the others do not give the metric. Plain means over cases are taken at the class mix of all
+        cases
     n_leaking : such cases of the primary split
     decisions : arms of which runs give every case one class, or whose accuracy is below always saying the commonest
+    without_reason : why there is no comparison without them, where there are such cases; else None
+    without_mix : how the class mix enters the comparison without them: the metric is ``weighted`` to the mix of all
+        cases, ``the same`` at any mix, or taken at ``another`` mix; None where there is no such comparison
     """
 
     metric: str
@@ -76,6 +83,8 @@ class Judgement(Plain):
     withheld: tuple[str, ...]
     without_leaks: Comparison | None
     n_leaking: int
+    without_reason: str | None
+    without_mix: ByMix | None
     labels: Mapping[str, str]
     decisions: DecisionFaults = field(default_factory=DecisionFaults)
 
@@ -146,7 +155,8 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
     primary, simple = _without_interactions(study, runs, primary, margin, chosen, withheld)
     judged_arms = set() if runs is None else set(runs.arm_names)
     leaking = _leaking(study, split)
-    without = _without(runs, leaking)
+    rest, lost = _rest(study, runs, leaking)
+    without, why_not = (None, None) if rest is None else _compare(rest, family, metric, margin, chosen, withheld)
     return Judgement(
         metric=metric,
         split=split,
@@ -163,8 +173,10 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
         primary_declared=declared_when(study, "primary", None),
         outlook=None if primary is None else plan_again(primary),
         withheld=withheld,
-        without_leaks=_compare(without, family, metric, margin, chosen, withheld)[0],
+        without_leaks=without,
         n_leaking=int(leaking.sum()),
+        without_reason=(lost or why_not) if without is None else None,
+        without_mix=None if rest is None or without is None else by_mix(metric, n_classes=rest.n_classes),
         labels=labels,
         decisions=with_labels(look_at_decisions(runs, split=split, class_names=study.data["class_names"]), labels),
     )
@@ -173,7 +185,8 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
 def run_scores(study: StudyData, split: Split) -> RunScores | None:
     """Return the scores of every run that has predictions on a split; None if no run has any.
 
-    Patients, where the study knows them for every case of the split, are what was sampled.
+    Patients, where the study knows them for every case of the split, are what was sampled. Cases count as sampled
+    within their class where the design fixed how many of each class there are.
     """
     scored = [run for run in study.runs if split in run.predictions]
     if not scored:
@@ -186,6 +199,7 @@ def run_scores(study: StudyData, split: Split) -> RunScores | None:
         arms=[run.key.arm for run in scored],
         seeds=[run.key.seed for run in scored],
         patients=_patients(study, first.cases),
+        class_counts_fixed=split in fixed_splits(study),
     )
 
 
@@ -208,8 +222,14 @@ def _leaking(study: StudyData, split: Split) -> NDArray[np.bool_]:
     return np.isin(scored[0], concerned_cases(study, split)) if scored else np.zeros(0, dtype=bool)
 
 
-def _without(runs: RunScores | None, leaking: NDArray[np.bool_]) -> RunScores | None:
-    return None if runs is None or leaking.all() or not leaking.any() else runs.on_cases(~leaking)
+def _rest(study: StudyData, runs: RunScores | None, leaking: NDArray[np.bool_]) -> tuple[RunScores | None, str | None]:
+    """Return the runs on the other cases, at the class mix of all cases; and which class has no other case, if any."""
+    if runs is None or not leaking.any():
+        return None, None
+    left = np.bincount(runs.y_true[~leaking], minlength=runs.n_classes)
+    names = [f"“{study.data['class_names'][index]}”" for index in np.unique(runs.y_true) if not left[index]]
+    lost = f"no other case of {joined(names)} is left" if names else None
+    return (None if leaking.all() else runs.on_cases(~leaking).at_mix(runs.class_shares)), lost
 
 
 def _same_cases(runs: Sequence[RunData], split: Split) -> None:

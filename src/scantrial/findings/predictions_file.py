@@ -105,6 +105,7 @@ class ComparisonRequest:
     target_sensitivity : of the rule ``sensitivity``, default 0.90
     pairs : ``all``, or every arm against the control; default: the latter where a control is named
     bootstrap : whether to cross-check; None does where it is quick
+    class_counts_fixed : whether the design fixed how many cases of each class there are
     """
 
     metric: str = "accuracy"
@@ -117,6 +118,7 @@ class ComparisonRequest:
     pairs: Pairs | None = None
     level: float = 0.95
     bootstrap: bool | None = None
+    class_counts_fixed: bool = False
 
     def __post_init__(self) -> None:
         METRICS[self.metric]  # an unknown name is refused with the nearest right one
@@ -194,6 +196,7 @@ def _runs_of(file: PredictionFile, rows: FileScores, asked: ComparisonRequest) -
         seeds=file.seeds,
         patients=rows.patients,
         threshold=HALF if given is None else given,
+        class_counts_fixed=asked.class_counts_fixed,
     )
     if asked.uses_decisions and asked.threshold is None and asked.rule is None and runs.y_prob is None:
         raise InputError(

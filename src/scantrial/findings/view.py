@@ -28,6 +28,7 @@ from scantrial.audit.records import Audit
 from scantrial.core.about import answers
 from scantrial.core.notebook import notebook_html
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split
+from scantrial.findings.class_counts import fixed_splits
 from scantrial.findings.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
 from scantrial.findings.evaluation import Evaluation, evaluate
 from scantrial.findings.judging import Judgement, judge
@@ -58,6 +59,7 @@ class DataView:
     skipped : (path, reason) of files that were left out
     patients_known : whether it is known which patient a case is of
     n_shared_patients : patients with cases in more than one split
+    class_counts_fixed : splits for which the design fixed how many cases of each class there are
     """
 
     class_names: tuple[str, ...]
@@ -70,6 +72,7 @@ class DataView:
     skipped: tuple[tuple[str, str], ...]
     patients_known: bool
     n_shared_patients: int
+    class_counts_fixed: tuple[Split, ...] = ()
 
     def n_of(self, split: str) -> int:
         """Return the number of cases in a split."""
@@ -318,6 +321,7 @@ def _data(study: StudyData, class_names: tuple[str, ...]) -> DataView:
         skipped=tuple((str(path), str(reason)) for path, reason in data.get("skipped", ())),
         patients_known=bool(data.get("has_patients")),
         n_shared_patients=_shared_patients(study.cases),
+        class_counts_fixed=fixed_splits(study),
     )
 
 

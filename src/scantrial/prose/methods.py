@@ -293,10 +293,23 @@ def evaluation(view: ReportView) -> list[str]:
     spread = spread_words(*(len(one.by_seed) for estimates in found for one in estimates.values()))
     by_kind = f"; they use {joined(kinds)}" if kinds else ""
     said.append(f"{level} confidence intervals account for {spread}{by_kind}.")
+    said += _class_counts(view)
     if view.curves:
         averaged = "averaged vertically over seeds, with their range as a band" if several else "shown for each run"
         said.append(f"ROC and precision-recall curves [@roc; @average-precision] are {averaged}.")
     return said
+
+
+def _class_counts(view: ReportView) -> list[str]:
+    """Say that the design fixed the class counts of the test cases, and for which cases the intervals then hold."""
+    counts = view.data.counts.get("test", {})
+    if "test" not in view.data.class_counts_fixed or not counts:
+        return []
+    mix = joined([f"{percent(n / sum(counts.values()), 1)} “{name}”" for name, n in counts.items()])
+    return [
+        "The design fixed how many test cases of each class there are, so cases count as sampled within their class "
+        f"[@cochran]: intervals hold for cases of this class mix ({mix})."
+    ]
 
 
 def comparison(view: ReportView) -> list[str]:

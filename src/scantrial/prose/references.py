@@ -84,6 +84,7 @@ REFERENCES: dict[str, Reference] = {
         2012,
         "10.1016/j.patcog.2011.12.024",
     ),
+    "cochran": Reference("Cochran WG", "Sampling techniques, third edition", "Wiley, New York", 1977),
     "confident-learning": Reference(
         "Northcutt CG, Jiang L, Chuang IL",
         "Confident learning: estimating uncertainty in dataset labels",

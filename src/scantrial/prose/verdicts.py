@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scantrial.analysis.best import Best
+from scantrial.analysis.class_mix import ByMix
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS, Metric
 from scantrial.analysis.verdict_words import NO_INTERVAL, metric_difference, metric_number
@@ -128,13 +129,14 @@ def _primary_declared(judgement: Judgement) -> list[str]:
 def without_leaks(judgement: Judgement) -> list[str]:
     """Show each comparison with and without the cases that the audit found in two splits."""
     with_all, without = judgement.primary, judgement.without_leaks
-    if with_all is None or without is None:
+    if with_all is None or not judgement.n_leaking:
         return []
     metric = METRICS[judgement.metric]
-    said = [
-        f"{judgement.n_leaking:,} of the cases appear in two splits (same patient or same image; see the audit); "
-        f"without them {counted(without.n_cases, 'case')} are left."
-    ]
+    shared = f"{judgement.n_leaking:,} of the cases appear in two splits (same patient or same image; see the audit)"
+    if without is None or judgement.without_mix is None:
+        return [f"{shared}, and the comparison cannot be made without them: {judgement.without_reason}."]
+    left = f"{shared}; without them {counted(without.n_cases, 'case')} are left"
+    said = [f"{left}{_at_which_mix(judgement.without_mix, metric.title)}."]
     for item, other in zip(with_all.comparisons, without.comparisons, strict=True):
         before, after = (_with_interval(metric, found, with_all.level) for found in (item, other))
         said.append(f"{item.result.contrast.title}: {before}; without these cases {after}.")
@@ -142,6 +144,15 @@ def without_leaks(judgement: Judgement) -> list[str]:
         levels = [metric_number(metric, found.arm(arm.arm).mean) for found in (with_all, without)]
         said.append(f"{judgement.labels[arm.arm]}: {levels[0]}, without these cases {levels[1]}.")
     return said
+
+
+def _at_which_mix(mix: ByMix, metric: str) -> str:
+    """Say how the class mix of the cases that are left enters the metric; completes ``cases are left``."""
+    if mix == "weighted":
+        return ", weighted to the class mix of all cases, so no difference is due to the mix"
+    if mix == "the same":
+        return f"; {metric} does not depend on the class mix"
+    return f" in another class mix, on which {metric} depends: a difference may be due to the mix"
 
 
 def _with_interval(metric: Metric, item: Compared, level: float) -> str:

@@ -20,6 +20,7 @@ from scantrial.core.errors import DataError, InputError
 from scantrial.core.records import SplitPredictions
 from scantrial.core.trees import value_at
 from scantrial.data import catalogue
+from scantrial.data.class_counts import fixed_class_counts
 from scantrial.data.load import is_here, list_cases
 from scantrial.data.scanset import CaseList
 from scantrial.data.spec import DataSpec
@@ -27,6 +28,7 @@ from scantrial.data.splits import apply_split
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.study.fits import refuse_what_does_not_fit
 from scantrial.study.study import Study
+from scantrial.study.to_plan import planned_data
 
 # ---------------------------------------------------------------------- test cases
 
@@ -248,7 +250,13 @@ def _run_scores(folder: StudyFolder, scores: Mapping[RunKey, SplitPredictions]) 
         arms=[key.arm for key in scores],
         seeds=[key.seed for key in scores],
         patients=_patients(folder, first.cases.tolist()),
+        class_counts_fixed=_class_counts_fixed(folder),
     )
+
+
+def _class_counts_fixed(folder: StudyFolder) -> bool:
+    plan = folder.plan()
+    return bool(plan.data) and "test" in fixed_class_counts(planned_data(plan, folder))
 
 
 def _patients(folder: StudyFolder, cases: Sequence[int]) -> list[str] | None:
