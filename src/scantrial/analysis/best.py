@@ -50,7 +50,7 @@ class AgainstBest(Plain):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Best(Plain):
+class BestArm(Plain):
     """Which arm is best on one metric.
 
     Parameters
@@ -101,7 +101,7 @@ _Pairs = Mapping[tuple[str, str], _Pair]
 
 def best_of(
     estimates: Estimates, *, level: float = 0.95, withheld: Sequence[str] = (), empty: EmptyScores | None = None
-) -> Best | None:
+) -> BestArm | None:
     """Say which arm is best so far, whether it can be called best, and which arms may be.
 
     A pair of arms that gets no verdict, such as one of fewer than three seeds, excludes neither of its arms.
@@ -128,7 +128,7 @@ def best_of(
     best = highest[0] if may_be_best == [highest[0]] else None
     n_seeds = min(pair.n_seeds for pair in pairs.values())
     about_leader = [reason for other in names if other != highest[0] for reason in pairs[highest[0], other].reasons]
-    return Best(
+    return BestArm(
         metric=estimates.metric,
         level=level,
         highest=tuple(highest),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from scantrial.analysis.best import AgainstBest, Best
+from scantrial.analysis.best import AgainstBest, BestArm
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdict_words import at_least, metric_number, title_in_text
 from scantrial.core.format import interval, joined, percent
@@ -14,7 +14,7 @@ MAX_NAMED = 4
 """Arms that a sentence names one by one."""
 
 
-def best_sentence(found: Best, labels: Mapping[str, str] | None = None) -> str:
+def best_sentence(found: BestArm, labels: Mapping[str, str] | None = None) -> str:
     """Say which arm is ahead, whether it can be called best, and which arms may be.
 
     Parameters
@@ -30,7 +30,7 @@ def best_sentence(found: Best, labels: Mapping[str, str] | None = None) -> str:
     return f"{said} {_rivals(found, name)}{_excluded(found, name)}"
 
 
-def _called(found: Best, name: Mapping[str, str]) -> str:
+def _called(found: BestArm, name: Mapping[str, str]) -> str:
     others = [arm for arm in found.arms if arm.arm != found.best]
     text = (
         f"Best of the {len(found.arms)} arms on {title_in_text(found.metric)}: {name[found.highest[0]]} with "
@@ -42,14 +42,14 @@ def _called(found: Best, name: Mapping[str, str]) -> str:
     return text
 
 
-def _so_far(found: Best, name: Mapping[str, str]) -> str:
+def _so_far(found: BestArm, name: Mapping[str, str]) -> str:
     end = "Highest" if METRICS[found.metric].higher_is_better else "Lowest"
     who = joined([name[arm] for arm in found.highest])
     each = "" if len(found.highest) == 1 else " each"
     return f"{end} {title_in_text(found.metric)} so far: {who} with {_value(found)}{each}."
 
 
-def _value(found: Best) -> str:
+def _value(found: BestArm) -> str:
     """Show the mean of the arm that is ahead, with its own interval: ``74.2 % (95 % CI 70.5 to 77.6)``."""
     metric = METRICS[found.metric]
     mean, low, high = (metric_number(metric, value) for value in (found.mean, found.low, found.high))
@@ -57,11 +57,11 @@ def _value(found: Best) -> str:
     return f"{mean}{unit} ({interval(low, high, found.level)})"
 
 
-def _method(found: Best) -> str:
+def _method(found: BestArm) -> str:
     return f"multiple comparisons with the best, Hsu 1996; {percent(found.level)} together"
 
 
-def _rivals(found: Best, name: Mapping[str, str]) -> str:
+def _rivals(found: BestArm, name: Mapping[str, str]) -> str:
     """Name the arms that may be better than the one that is ahead, and by how much at most."""
     ahead = found.highest[0]
     rivals = [name[arm] for arm in found.may_be_best if arm != ahead]
@@ -77,12 +77,12 @@ def _some(names: Sequence[str]) -> str:
     return joined([*names[: MAX_NAMED - 1], f"{len(names) - MAX_NAMED + 1} other arms"])
 
 
-def _excluded(found: Best, name: Mapping[str, str]) -> str:
+def _excluded(found: BestArm, name: Mapping[str, str]) -> str:
     out = [arm for arm in found.arms if not arm.may_be_best]
     return f" Behind the best: {_each_behind(found, out, name)}." if out else ""
 
 
-def _each_behind(found: Best, arms: Sequence[AgainstBest], name: Mapping[str, str]) -> str:
+def _each_behind(found: BestArm, arms: Sequence[AgainstBest], name: Mapping[str, str]) -> str:
     """Say how far each arm is behind the best at most, the nearest first."""
     ordered = sorted(arms, key=lambda arm: -arm.low)
     named = ordered if len(ordered) <= MAX_NAMED else ordered[: MAX_NAMED - 1]

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.analysis.best import Best, best_of
+from scantrial.analysis.best import BestArm, best_of
 from scantrial.analysis.best_words import best_sentence
 from scantrial.analysis.bootstrap import N_DRAWS, CrossCheck, cross_check
 from scantrial.analysis.contrasts import Contrast, against_control, all_pairs
@@ -148,7 +148,7 @@ class Comparison(Plain):
     global_test: GlobalTest | None
     methods: Mapping[str, str]
     notes: tuple[str, ...] = ()
-    best: Best | None = None
+    best: BestArm | None = None
 
     @property
     def sentences(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from scantrial.analysis.best import Best
+from scantrial.analysis.best import BestArm
 from scantrial.analysis.class_mix import ByMix
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS, Metric
@@ -49,7 +49,7 @@ def notes_on(comparison: Comparison) -> list[str]:
     return [*of_each, *comparison.notes]
 
 
-def what_best_is(found: Best) -> list[str]:
+def what_best_is(found: BestArm) -> list[str]:
     """Explain the table behind the sentence on the best arm."""
     said = [
         "An arm is excluded where its difference from some other arm is surely below 0; its interval then ends at 0."
