@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from tests.simulation import generator
-from tests.simulation.generator import D, STRUCTURES, trials
+from tests.simulation.generator import STRUCTURES, D, trials
 from tests.simulation.test_comparison_simulation import is_within
 
 from scantrial.analysis.estimates import estimate
