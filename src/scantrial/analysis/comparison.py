@@ -269,7 +269,8 @@ def _analysed(
 
 
 def cross_checked(comparison: Comparison, runs: RunScores, *, n_draws: int = N_DRAWS) -> Comparison:
-    """Add a crossed bootstrap of `n_draws` draws to every comparison; a note says where the two disagree.
+    """Add a crossed bootstrap of `n_draws` draws to every comparison; a note says where the two disagree,
+    what that means and what to do.
 
     `runs` are those that were compared. No verdict changes.
     """
@@ -282,10 +283,7 @@ def cross_checked(comparison: Comparison, runs: RunScores, *, n_draws: int = N_D
             found = None
             notes.append(f"no crossed bootstrap for {compared.name}: {error.got}")
         if found is not None and not found.agrees:
-            notes.append(
-                f"the crossed bootstrap of {compared.name} is {found.ratio:.2f} times as wide as the interval over "
-                "seeds and cases"
-            )
+            notes.append(found.disagreement(compared.name, n_seeds=compared.result.n_seeds))
         checks.append(found)
     return replace(
         comparison,

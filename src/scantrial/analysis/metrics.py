@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from scantrial.analysis import confusion
 from scantrial.core.errors import InputError, ShapeError
 from scantrial.core.plain import Plain
 from scantrial.core.registry import Registry
@@ -91,18 +92,21 @@ class Metric:
 
     Parameters
     ----------
-    unit : ``proportion`` (of cases, shown in per cent), ``area``, ``nats`` or ``squared error``
+    unit : ``proportion`` (of cases, shown in per cent), ``area``, ``coefficient``, ``nats``, ``squared error`` or
+        ``grades``
     needs : whether it looks at decisions (``labels``) or at ``probabilities``
     reference : where its definition is from
     compute : from checked cases to the value and the number of clipped cases
-    bounds : smallest and largest possible value
+    bounds : smallest and largest possible value; infinite where it depends on the number of classes
     binary_only : defined for two classes only; the positive class has index 1
     multiclass : what it becomes beyond two classes
+    is_ordinal : whether it takes the classes as grades, in their order
+    listed_from : from how many classes on every report lists it; None: only where it decides or is asked for
     """
 
     name: str
     title: str
-    unit: Literal["proportion", "area", "coefficient", "nats", "squared error"]
+    unit: Literal["proportion", "area", "coefficient", "nats", "squared error", "grades"]
     needs: Literal["labels", "probabilities"]
     reference: str
     compute: Callable[[Cases], tuple[float, int]]
@@ -110,6 +114,8 @@ class Metric:
     bounds: tuple[float, float] = (0.0, 1.0)
     binary_only: bool = False
     multiclass: str = "the same"
+    is_ordinal: bool = False
+    listed_from: int | None = 2
 
 
 def check_labels(labels: NDArray[Any], *, n_classes: int, name: str) -> Labels:
@@ -188,9 +194,23 @@ def measure_all(y_true: NDArray[Any], y_prob: NDArray[Any]) -> tuple[MetricValue
     return tuple(measure_cases(name, cases) for name in metrics_for(cases.n_classes))
 
 
+def measure_listed(y_true: NDArray[Any], y_prob: NDArray[Any], *, primary: str) -> tuple[MetricValue, ...]:
+    """Compute the metrics that a report lists: see `listed_metrics`."""
+    cases = checked(y_true, y_prob)
+    return tuple(measure_cases(name, cases) for name in listed_metrics(cases.n_classes, primary=primary))
+
+
 def metrics_for(n_classes: int) -> tuple[str, ...]:
     """Name the metrics that apply to this number of classes."""
     return tuple(name for name, metric in METRICS.items() if n_classes == 2 or not metric.binary_only)
+
+
+def listed_metrics(n_classes: int, *, primary: str) -> tuple[str, ...]:
+    """Name the metrics that a report lists: those that every report of so many classes has, and the primary one."""
+    least = {name: METRICS[name].listed_from for name in metrics_for(n_classes)}
+    return tuple(
+        name for name, number in least.items() if name == primary or (number is not None and n_classes >= number)
+    )
 
 
 def confusion_matrix(y_true: NDArray[Any], y_pred: NDArray[Any], *, n_classes: int) -> NDArray[np.int64]:
@@ -305,6 +325,30 @@ def _brier(cases: Cases) -> tuple[float, int]:
     return float(per_case.mean()), 0
 
 
+def _matrix(cases: Cases) -> NDArray[np.int64]:
+    return confusion_matrix(cases.y_true, cases.y_pred, n_classes=cases.n_classes)
+
+
+def _quadratic_weighted_kappa(cases: Cases) -> tuple[float, int]:
+    value, _ = confusion.quadratic_weighted_kappa(_matrix(cases))
+    if not np.isfinite(value):
+        raise Undefined("all cases and all decisions are of one class")
+    return float(value), 0
+
+
+def _mean_absolute_error(cases: Cases) -> tuple[float, int]:
+    return float(np.abs(cases.y_pred - cases.y_true).mean()), 0
+
+
+def _macro_f1(cases: Cases) -> tuple[float, int]:
+    _need_classes(cases)
+    return float(confusion.macro_f1(_matrix(cases))[0]), 0
+
+
+def _weighted_f1(cases: Cases) -> tuple[float, int]:
+    return float(confusion.weighted_f1(_matrix(cases))[0]), 0
+
+
 _MACRO = "mean over the classes, each against the rest"
 
 _TABLE = (
@@ -383,6 +427,51 @@ _TABLE = (
         multiclass="not defined",
         reference="Matthews (1975): correlation of decision and truth; undefined where one of them does not vary",
         compute=_mcc,
+    ),
+    Metric(
+        name="macro_f1",
+        title="Macro F1",
+        unit="coefficient",
+        needs="labels",
+        listed_from=3,
+        reference="plain mean of the F1 of every class, that of a class that is never decided being 0; Opitz and "
+        'Burst (2019), Macro F1 and Macro F1; scikit-learn f1_score with average="macro"',
+        compute=_macro_f1,
+    ),
+    Metric(
+        name="weighted_f1",
+        title="Weighted F1",
+        unit="coefficient",
+        needs="labels",
+        listed_from=3,
+        reference="mean of the F1 of every class, weighted by its cases, that of a class that is never decided being "
+        '0; scikit-learn f1_score with average="weighted"',
+        compute=_weighted_f1,
+    ),
+    Metric(
+        name="quadratic_weighted_kappa",
+        title="Quadratic weighted kappa",
+        unit="coefficient",
+        needs="labels",
+        bounds=(-1.0, 1.0),
+        is_ordinal=True,
+        listed_from=None,
+        reference="Cohen (1968), Weighted kappa, with the squared distance between grades as the weight; undefined "
+        'where all cases and all decisions are of one class; scikit-learn cohen_kappa_score with weights="quadratic"',
+        compute=_quadratic_weighted_kappa,
+    ),
+    Metric(
+        name="mean_absolute_error",
+        title="Mean absolute error",
+        unit="grades",
+        needs="labels",
+        higher_is_better=False,
+        bounds=(0.0, math.inf),
+        is_ordinal=True,
+        listed_from=None,
+        reference="mean distance of the decided from the true grade; Baccianella, Esuli and Sebastiani (2009), "
+        "Evaluation measures for ordinal regression; scikit-learn mean_absolute_error",
+        compute=_mean_absolute_error,
     ),
     Metric(
         name="log_loss",
