@@ -116,6 +116,8 @@ def test_more_classes_have_intervals_and_no_calibration(make_study):
             "balanced_accuracy",
             "auroc",
             "average_precision",
+            "macro_f1",
+            "weighted_f1",
             "log_loss",
             "brier",
         }
