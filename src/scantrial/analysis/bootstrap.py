@@ -51,22 +51,6 @@ class CrossCheck(Plain):
     expected_ratio: float
     agrees: bool
 
-    def disagreement(self, name: str, *, n_seeds: int) -> str:
-        """Say what it means that the bootstrap of the comparison `name` disagrees, and what to do."""
-        ratios = (
-            f"the crossed bootstrap of {name} is {self.ratio:.2f} times as wide as the interval over seeds and cases"
-        )
-        if 1 - self.expected_ratio >= (1 - self.ratio) / 2 > 0:  # few seeds explain half of the gap or more
-            return (
-                f"{ratios}: with {n_seeds} seeds a bootstrap is too narrow ({self.expected_ratio:.2f} times is "
-                "expected), and more so if one seed is outlying; look at the values of each seed, and add seeds"
-            )
-        return (
-            f"{ratios}, where {self.expected_ratio:.2f} times is expected: the differences are skewed over seeds or "
-            "cases, or one seed is outlying, so that neither interval need hold its level; look at the values of each "
-            "seed, and add seeds and cases"
-        )
-
 
 def cross_check(runs: RunScores, result: ContrastResult, *, n_draws: int = N_DRAWS, seed: int = 0) -> CrossCheck | None:
     """Compute the crossed bootstrap of a paired contrast; None with one seed, unpaired seeds, or no spread."""
@@ -83,6 +67,21 @@ def cross_check(runs: RunScores, result: ContrastResult, *, n_draws: int = N_DRA
     expected = expected_ratio(result, result.both)
     agrees = 1 - TOLERANCE <= ratio <= (1 + TOLERANCE) * max(1.0, expected)
     return CrossCheck(n_draws=n_draws, low=low, high=high, ratio=ratio, expected_ratio=expected, agrees=agrees)
+
+
+def disagreement_words(found: CrossCheck, name: str, *, n_seeds: int) -> str:
+    """Say what it means that the bootstrap of the comparison `name` disagrees, and what to do."""
+    ratios = f"the crossed bootstrap of {name} is {found.ratio:.2f} times as wide as the interval over seeds and cases"
+    if 1 - found.expected_ratio >= (1 - found.ratio) / 2 > 0:  # few seeds explain half of the gap or more
+        return (
+            f"{ratios}: with {n_seeds} seeds a bootstrap is too narrow ({found.expected_ratio:.2f} times is "
+            "expected), and more so if one seed is outlying; look at the values of each seed, and add seeds"
+        )
+    return (
+        f"{ratios}, where {found.expected_ratio:.2f} times is expected: the differences are skewed over seeds or "
+        "cases, or one seed is outlying, so that neither interval need hold its level; look at the values of each "
+        "seed, and add seeds and cases"
+    )
 
 
 def expected_ratio(result: ContrastResult, both: Inference) -> float:

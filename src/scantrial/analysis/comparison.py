@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.analysis.bootstrap import N_DRAWS, CrossCheck, cross_check
+from scantrial.analysis.bootstrap import N_DRAWS, CrossCheck, cross_check, disagreement_words
 from scantrial.analysis.contrasts import Contrast, against_control, all_pairs
 from scantrial.analysis.estimates import Estimates, estimate
 from scantrial.analysis.intervals import ArmEstimate, arm_estimate
@@ -283,7 +283,7 @@ def cross_checked(comparison: Comparison, runs: RunScores, *, n_draws: int = N_D
             found = None
             notes.append(f"no crossed bootstrap for {compared.name}: {error.got}")
         if found is not None and not found.agrees:
-            notes.append(found.disagreement(compared.name, n_seeds=compared.result.n_seeds))
+            notes.append(disagreement_words(found, compared.name, n_seeds=compared.result.n_seeds))
         checks.append(found)
     return replace(
         comparison,

@@ -216,8 +216,10 @@ def small_classes(metric: str, n_by_class: Sequence[int]) -> list[str]:
     if metric == "quadratic_weighted_kappa":
         commonest = int(np.argmax(n_by_class))
         outside = sum(n_by_class) - n_by_class[commonest]
-        few = f"{outside} cases outside class {commonest}: {METRICS[metric].title} is not judged on fewer than "
-        return [f"{few}{MIN_OF_CLASS}"] if outside < MIN_OF_CLASS else []
+        if outside >= MIN_OF_CLASS:
+            return []
+        few = f"{outside} cases outside class {commonest}"
+        return [f"{few}: {METRICS[metric].title} is not judged on fewer than {MIN_OF_CLASS}"]
     if metric not in _RESTS_ON:
         return []
     classes = _RESTS_ON[metric]

@@ -34,7 +34,7 @@ def test_it_agrees_where_seeds_are_many(metric):
     assert found == cross_check(runs, result, n_draws=400)
 
 
-def drawn(  # noqa: PLR0913 - what the spread of two arms is made of
+def drawn(
     seed: int,
     *,
     n_seeds: int,
