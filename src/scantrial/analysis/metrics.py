@@ -188,16 +188,12 @@ def measure_cases(metric: str, cases: Cases) -> MetricValue:
     return MetricValue(name=metric, value=value, n=cases.n, n_clipped=n_clipped)
 
 
-def measure_all(y_true: NDArray[Any], y_prob: NDArray[Any]) -> tuple[MetricValue, ...]:
-    """Compute every metric that applies to this number of classes, in the order of `METRICS`."""
+def measure_all(
+    y_true: NDArray[Any], y_prob: NDArray[Any], *, names: tuple[str, ...] | None = None
+) -> tuple[MetricValue, ...]:
+    """Compute these metrics; by default all that apply to this number of classes, in the order of `METRICS`."""
     cases = checked(y_true, y_prob)
-    return tuple(measure_cases(name, cases) for name in metrics_for(cases.n_classes))
-
-
-def measure_listed(y_true: NDArray[Any], y_prob: NDArray[Any], *, primary: str) -> tuple[MetricValue, ...]:
-    """Compute the metrics that a report lists: see `listed_metrics`."""
-    cases = checked(y_true, y_prob)
-    return tuple(measure_cases(name, cases) for name in listed_metrics(cases.n_classes, primary=primary))
+    return tuple(measure_cases(name, cases) for name in names or metrics_for(cases.n_classes))
 
 
 def metrics_for(n_classes: int) -> tuple[str, ...]:
@@ -223,8 +219,12 @@ def confusion_matrix(y_true: NDArray[Any], y_pred: NDArray[Any], *, n_classes: i
     return counts.reshape(n_classes, n_classes).astype(np.int64)
 
 
+def _matrix(cases: Cases) -> NDArray[np.int64]:
+    return confusion_matrix(cases.y_true, cases.y_pred, n_classes=cases.n_classes)
+
+
 def _recalls(cases: Cases) -> NDArray[np.float64]:
-    matrix = confusion_matrix(cases.y_true, cases.y_pred, n_classes=cases.n_classes)
+    matrix = _matrix(cases)
     _need_classes(cases)
     return np.asarray(matrix.diagonal() / matrix.sum(axis=1), dtype=np.float64)
 
@@ -293,7 +293,7 @@ def _average_precision(cases: Cases) -> tuple[float, int]:
 
 
 def _counts(cases: Cases) -> tuple[int, int, int, int]:
-    tn, fp, fn, tp = confusion_matrix(cases.y_true, cases.y_pred, n_classes=2).ravel().tolist()
+    tn, fp, fn, tp = _matrix(cases).ravel().tolist()
     return tn, fp, fn, tp
 
 
@@ -323,10 +323,6 @@ def _brier(cases: Cases) -> tuple[float, int]:
     squares = (cases.y_prob - target) ** 2
     per_case = squares[:, POSITIVE] if cases.n_classes == 2 else squares.sum(axis=1)
     return float(per_case.mean()), 0
-
-
-def _matrix(cases: Cases) -> NDArray[np.int64]:
-    return confusion_matrix(cases.y_true, cases.y_pred, n_classes=cases.n_classes)
 
 
 def _quadratic_weighted_kappa(cases: Cases) -> tuple[float, int]:
@@ -434,8 +430,8 @@ _TABLE = (
         unit="coefficient",
         needs="labels",
         listed_from=3,
-        reference="plain mean of the F1 of every class, that of a class that is never decided being 0; Opitz and "
-        'Burst (2019), Macro F1 and Macro F1; scikit-learn f1_score with average="macro"',
+        reference="plain mean of the F1 of every class, 0 for a class that is never decided; Opitz and Burst (2019), "
+        'Macro F1 and Macro F1; scikit-learn f1_score with average="macro"',
         compute=_macro_f1,
     ),
     Metric(
@@ -444,8 +440,8 @@ _TABLE = (
         unit="coefficient",
         needs="labels",
         listed_from=3,
-        reference="mean of the F1 of every class, weighted by its cases, that of a class that is never decided being "
-        '0; scikit-learn f1_score with average="weighted"',
+        reference="mean of the F1 of every class, weighted by its cases, 0 for a class that is never decided; "
+        'scikit-learn f1_score with average="weighted"',
         compute=_weighted_f1,
     ),
     Metric(

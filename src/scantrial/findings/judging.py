@@ -226,10 +226,10 @@ def _patients(study: StudyData, cases: NDArray[np.int64]) -> NDArray[Any] | None
 
 def _with_order(study: StudyData, primary: Comparison | None) -> Comparison | None:
     """Note in which order a metric of grades takes the classes."""
-    if primary is None:
-        return None
+    if primary is None or not METRICS[primary.metric].is_ordinal:
+        return primary
     said = order_of_grades(primary.metric, study.data["class_names"])
-    return replace(primary, notes=(*said, *primary.notes)) if said else primary
+    return replace(primary, notes=(*said, *primary.notes))
 
 
 # ---------------------------------------------------------------------- which comparisons

@@ -22,7 +22,7 @@ from scantrial.analysis.curves import (
     curve_aggregates,
     paired_means,
 )
-from scantrial.analysis.metrics import METRICS, MetricValue, confusion_matrix, listed_metrics, measure_listed
+from scantrial.analysis.metrics import METRICS, MetricValue, confusion_matrix, listed_metrics, measure_all
 from scantrial.analysis.summary import SeedSummary, summarise
 from scantrial.audit.records import Audit
 from scantrial.core.about import answers
@@ -349,9 +349,9 @@ def _arms(study: StudyData, class_names: tuple[str, ...], *, skip: int) -> tuple
 
 
 def _arm(
-    study: StudyData, arm: PlannedArm, label: str, differing: Mapping[str, Any], *, metrics: Sequence[str], skip: int
+    study: StudyData, arm: PlannedArm, label: str, differing: Mapping[str, Any], *, metrics: tuple[str, ...], skip: int
 ) -> ArmView:
-    runs = tuple(_run(run, primary=study.plan.primary.metric) for run in study.runs_of(arm.name))
+    runs = tuple(_run(run, metrics) for run in study.runs_of(arm.name))
     done = {run.seed for run in runs}
     matrices = [run.confusion["test"] for run in runs if "test" in run.confusion]
     return ArmView(
@@ -369,9 +369,9 @@ def _arm(
     )
 
 
-def _run(run: RunData, *, primary: str) -> RunView:
+def _run(run: RunData, names: tuple[str, ...]) -> RunView:
     metrics: dict[Split, Mapping[str, MetricValue]] = {
-        split: {value.name: value for value in measure_listed(part.y_true, part.y_prob, primary=primary)}
+        split: {value.name: value for value in measure_all(part.y_true, part.y_prob, names=names)}
         for split, part in run.predictions.items()
     }
     confusion: dict[Split, NDArray[np.int64]] = {
