@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import get_args
 
 from page_table import table
 from scantrial.analysis.metrics import CLIP, METRICS, POSITIVE, Metric
 from scantrial.recipe.plan import PrimaryMetric
+
+_LISTED = {3: "from three classes on, or if primary", None: "only if primary"}
 
 HEAD = f"""# Every metric
 
@@ -42,12 +45,17 @@ def _needs(metric: Metric) -> str:
 def _section(metric: Metric) -> Iterator[str]:
     low, high = metric.bounds
     # The largest loss is that of a clipped probability, the smallest nearly 0: its bounds are said by the clipping.
-    bounds = f"nearly 0 to {high:.1f}" if abs(low) < 2 * CLIP and low else f"{low:g} to {high:g}"
+    top = "one less than the number of classes" if math.isinf(high) else f"{high:g}"
+    bounds = f"nearly 0 to {high:.1f}" if abs(low) < 2 * CLIP and low else f"{low:g} to {top}"
     yield f"## {metric.name}\n"
     yield f"**{metric.title}**, better when {_direction(metric)}; from {_needs(metric)}.\n"
     yield f"- Definition: {metric.reference}."
     yield f"- Unit: {metric.unit}, from {bounds}."
     yield f"- Beyond two classes: {metric.multiclass}."
+    if metric.is_ordinal:
+        yield "- The classes are grades: their order in the study is that of the grades, lowest first."
+    if metric.listed_from in _LISTED:
+        yield f"- In a report: {_LISTED[metric.listed_from]}."
     if metric.name in get_args(PrimaryMetric):
         yield "- May be the primary metric of a study."
     yield ""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import learning_curves_page
 import templates
+from scantrial.analysis.bootstrap import TOLERANCE as BOOTSTRAP_TOLERANCE
 from scantrial.analysis.diagnosis import checks as curve_checks
 from scantrial.analysis.diagnosis.thresholds import GAP, GAP_HIGH, TAIL_LEAST
 from scantrial.analysis.power import MAX_CASES_FACTOR, MAX_SEEDS, POWER
@@ -146,6 +147,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             threshold=f"fewer than {FEW_SEEDS} seeds: provisional",
         ),
         "sides": _SHAPE,
+        "order_of_grades": Rule(rule="the metric takes the classes as grades, and there are three or more"),
         "_won": Rule(
             rule="p, the largest of those over seeds and cases, over cases alone and over seeds alone, adjusted "
             "over the family, is below 1 - level",
@@ -448,6 +450,15 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
     "analysis/estimates.py": ("Estimates: methods", Rule(rule="how a number was computed", source=_OR)),
     "analysis/gaps.py": ("Gaps: steps in short", Rule(rule="how a number was computed, or why it was not")),
     "analysis/influence.py": ("Estimates: missing", _UNDEFINED),
+    "analysis/bootstrap.py": (
+        "Comparisons: the crossed bootstrap disagrees",
+        Rule(
+            rule="narrower than the interval over seeds and cases, or wider than both this and what the variance "
+            "components lead one to expect; few seeds explain it where they explain half of the gap or more",
+            threshold=f"{100 * BOOTSTRAP_TOLERANCE:g} %",
+            source="Owen 2007",
+        ),
+    ),
     "analysis/intervals.py": ("Estimates: intervals", Rule(rule="how an interval was computed")),
     "analysis/mrmc.py": ("Comparisons: methods of seeds and cases", Rule(rule="how p was computed", source=_OR)),
     "analysis/power.py": ("Planning: assumptions", Rule(rule="where an assumption is from", source="decision 18")),

@@ -11,16 +11,24 @@ import pytest
 from confidenceinterval import roc_auc_score as roc_auc_with_interval
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, f1_score, matthews_corrcoef, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    cohen_kappa_score,
+    f1_score,
+    matthews_corrcoef,
+    mean_absolute_error,
+    roc_auc_score,
+)
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
+from scantrial.analysis import confusion
 from scantrial.analysis.comparison import compare, compare_runs
 from scantrial.analysis.contrasts import all_pairs, difference, factorial_effects, linear_trend, single_arm
 from scantrial.analysis.estimates import estimate
 from scantrial.analysis.influence import INFLUENCES, jackknife_auroc
 from scantrial.analysis.intervals import arm_estimate
-from scantrial.analysis.metrics import METRICS, measure
+from scantrial.analysis.metrics import METRICS, confusion_matrix, measure
 from scantrial.analysis.mrmc import analyse, components, global_test
 from scantrial.analysis.multiplicity import holm
 from scantrial.analysis.one_seed import mcnemar_midp
@@ -29,7 +37,7 @@ from scantrial.analysis.verdicts import decide, evidence
 from scantrial.core.errors import InputError, ShapeError
 
 BINARY = tuple(METRICS)
-MULTICLASS = ("accuracy", "balanced_accuracy", "auroc", "average_precision", "log_loss", "brier")
+MULTICLASS = tuple(name for name, metric in METRICS.items() if not metric.binary_only)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +176,45 @@ def test_the_jackknife_beyond_two_classes_is_that_of_leaving_out_each_case(trial
 
     found = estimate(trial.runs(), "average_precision").covariance[:2, :2]
     assert found == pytest.approx(brute_force_jackknife(macro, trial.y_true, trial.scores[:2]), abs=1e-12)
+
+
+def f1_over(classes: range, average: str):
+    """Return scikit-learn's F1 averaged over classes, also over those that a draw lacks."""
+    return lambda y_true, y_pred: f1_score(y_true, y_pred, labels=classes, average=average, zero_division=0)
+
+
+@given(multiclass_trials())
+@settings(max_examples=8)
+def test_metrics_of_decisions_have_the_covariance_of_leaving_out_each_case(trial):
+    """Covariances of kappa, the grade's error and the averages of F1 equal scikit-learn run once for each case."""
+    runs = trial.runs().on_runs(np.array([0, 1]))
+    classes = range(runs.n_classes)
+    for metric, theta in (
+        ("quadratic_weighted_kappa", lambda a, b: cohen_kappa_score(a, b, labels=classes, weights="quadratic")),
+        ("mean_absolute_error", mean_absolute_error),
+        ("macro_f1", f1_over(classes, "macro")),
+        ("weighted_f1", f1_over(classes, "weighted")),
+    ):
+        expected = brute_force_jackknife(theta, trial.y_true, runs.y_pred)
+        assert estimate(runs, metric).covariance == pytest.approx(expected, abs=1e-12)
+
+
+@given(multiclass_trials(), st.sampled_from(["quadratic_weighted_kappa", "macro_f1", "weighted_f1"]))
+@settings(max_examples=20)
+def test_the_jackknife_of_many_cases_is_the_influence_function(trial, metric):
+    """With each case forty times, a case moves the metric by its derivative in that case's weight, over n."""
+    many = replace(trial, y_true=np.repeat(trial.y_true, 40), scores=np.repeat(trial.scores, 40, axis=1))
+    runs = many.runs()
+    k, n, step = runs.n_classes, runs.n_cases, 1e-6
+    shares = confusion_matrix(runs.y_true, runs.y_pred[0], n_classes=k) / n
+    formula = getattr(confusion, metric)
+    cells = np.eye(k * k).reshape(-1, k, k)
+    slopes = (
+        (formula((1 - step) * shares + step * cells)[0] - formula((1 + step) * shares - step * cells)[0]) / 2 / step
+    )
+    expected = slopes[k * runs.y_true + runs.y_pred[0]]
+    found = INFLUENCES[metric](runs).values[0] * n
+    assert found == pytest.approx(expected, abs=0.03 * np.abs(expected).max() + 1e-6)
 
 
 @given(binary_trials())

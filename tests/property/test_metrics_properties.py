@@ -97,7 +97,7 @@ def test_the_confusion_matrix_holds_every_case_once(data):
     assert matrix.sum() == len(y_true)
     assert matrix.sum(axis=1).tolist() == np.bincount(y_true, minlength=k).tolist()
     assert matrix.trace() == pytest.approx(measure("accuracy", y_true, y_prob).value * len(y_true))
-    assert len(metrics_for(k)) == (10 if k == 2 else 6)
+    assert len(metrics_for(k)) == (14 if k == 2 else 10)
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from scantrial.analysis.best import BestArm, best_of
 from scantrial.analysis.best_words import best_sentence
-from scantrial.analysis.bootstrap import N_DRAWS, CrossCheck, cross_check
+from scantrial.analysis.bootstrap import N_DRAWS, CrossCheck, cross_check, disagreement_words
 from scantrial.analysis.contrasts import Contrast, against_control, all_pairs
 from scantrial.analysis.empty_scores import empty_scores
 from scantrial.analysis.estimates import Estimates, estimate
@@ -326,7 +326,8 @@ def with_best(
 
 
 def cross_checked(comparison: Comparison, runs: RunScores, *, n_draws: int = N_DRAWS) -> Comparison:
-    """Add a crossed bootstrap of `n_draws` draws to every comparison; a note says where the two disagree.
+    """Add a crossed bootstrap of `n_draws` draws to every comparison; a note says where the two disagree,
+    what that means and what to do.
 
     `runs` are those that were compared. No verdict changes.
     """
@@ -339,10 +340,7 @@ def cross_checked(comparison: Comparison, runs: RunScores, *, n_draws: int = N_D
             found = None
             notes.append(f"no crossed bootstrap for {compared.name}: {error.got}")
         if found is not None and not found.agrees:
-            notes.append(
-                f"the crossed bootstrap of {compared.name} is {found.ratio:.2f} times as wide as the interval over "
-                "seeds and cases"
-            )
+            notes.append(disagreement_words(found, compared.name, n_seeds=compared.result.n_seeds))
         checks.append(found)
     return replace(
         comparison,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scantrial.analysis import confusion
 from scantrial.analysis.delong import delong
 from scantrial.analysis.metrics import CLIP, METRICS, POSITIVE
 from scantrial.analysis.runs import RunScores
@@ -107,6 +108,11 @@ def sensitivity(runs: RunScores) -> Influence:
 def specificity(runs: RunScores) -> Influence:
     """Share of the negative cases decided negative."""
     return _recall(runs, 1 - POSITIVE, "specificity")
+
+
+def mean_absolute_error(runs: RunScores) -> Influence:
+    """Mean distance of the decided from the true grade; the classes are grades in their order."""
+    return _over_all(np.abs(runs.y_pred - runs.y_true).astype(np.float64), runs)
 
 
 def brier(runs: RunScores) -> Influence:
@@ -234,6 +240,36 @@ def mcc(runs: RunScores) -> Influence:
     return _by_counts(runs, "mcc", _mcc)
 
 
+def _by_matrix(runs: RunScores, formula: Callable[[confusion.Counts], tuple[Values, Values]]) -> tuple[Values, Values]:
+    """Return a metric of each run's confusion matrix, and that without each case: shape (n_runs, n_cases)."""
+    k = runs.n_classes
+    cell = k * runs.y_true + runs.y_pred
+    counts = np.stack([np.bincount(row, minlength=k * k) for row in cell]).reshape(-1, k, k)
+    theta, without = formula(counts)
+    return theta, np.take_along_axis(without.reshape(-1, k * k), cell, axis=1)
+
+
+def macro_f1(runs: RunScores) -> Influence:
+    """Plain mean of the F1 of every class."""
+    _need_classes(runs, range(runs.n_classes))
+    if np.bincount(runs.y_true).min() < 2:
+        raise InputError("one case of a class", expected="two or more: the jackknife leaves one out")
+    return _left_out(*_by_matrix(runs, confusion.macro_f1))
+
+
+def weighted_f1(runs: RunScores) -> Influence:
+    """Mean of the F1 of every class, weighted by its cases."""
+    return _left_out(*_by_matrix(runs, confusion.weighted_f1))
+
+
+def quadratic_weighted_kappa(runs: RunScores) -> Influence:
+    """Agreement of decision and truth beyond chance; the classes are grades in their order."""
+    theta, without = _by_matrix(runs, confusion.quadratic_weighted_kappa)
+    defined = np.isfinite(theta) & np.isfinite(without).all(axis=1)
+    _refuse_undefined(runs, "quadratic_weighted_kappa", defined, where="cases and decisions are of one class")
+    return _left_out(theta, without)
+
+
 def _left_out(theta: Values, without: Values) -> Influence:
     """Turn leave-one-out estimates, shape (n_runs, n_cases), into influence values."""
     n = without.shape[1]
@@ -263,7 +299,7 @@ def _need_two(runs: RunScores, metric: str) -> None:
         raise InputError(
             f"{METRICS[metric].title} of {runs.n_classes} classes",
             expected="two classes",
-            do="take accuracy, balanced_accuracy, auroc, log_loss or brier",
+            do="take accuracy, balanced_accuracy, auroc, macro_f1, log_loss or brier",
         )
 
 
@@ -273,12 +309,18 @@ def _need_classes(runs: RunScores, wanted: Any) -> None:
         raise InputError(f"no case is of class {' or '.join(absent)}", expected="cases of every class the metric needs")
 
 
-def _refuse_undefined(runs: RunScores, metric: str, defined: NDArray[np.bool_]) -> None:
+def _refuse_undefined(
+    runs: RunScores,
+    metric: str,
+    defined: NDArray[np.bool_],
+    *,
+    where: str = "cases or its decisions are of one class",
+) -> None:
     if not defined.all():
         run = int(np.argmin(defined))
         raise InputError(
             f"{METRICS[metric].title} is undefined for arm {runs.arms[run]}, seed {runs.seeds[run]}: "
-            "all, or all but one, of its cases or its decisions are of one class",
+            f"all, or all but one, of its {where}",
             expected="both classes among the cases and among the decisions",
             do="choose another metric",
         )
@@ -295,6 +337,10 @@ INFLUENCES: Registry[Callable[[RunScores], Influence]] = Registry(
         "average_precision": average_precision,
         "f1": f1,
         "mcc": mcc,
+        "macro_f1": macro_f1,
+        "weighted_f1": weighted_f1,
+        "quadratic_weighted_kappa": quadratic_weighted_kappa,
+        "mean_absolute_error": mean_absolute_error,
         "log_loss": log_loss,
         "brier": brier,
     },

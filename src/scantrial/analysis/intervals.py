@@ -20,6 +20,13 @@ from scantrial.core.plain import Plain
 
 _WILSON = ("accuracy", "balanced_accuracy", "sensitivity", "specificity")
 _LOGIT = ("auroc", "average_precision")
+_WITHIN_RANGE = {
+    "macro_f1": "logit",
+    "weighted_f1": "logit",
+    "quadratic_weighted_kappa": "Fisher's z",
+    "mean_absolute_error": "log odds of the share of the largest error",
+}
+"""Metrics whose interval is symmetric on the logit scale of their range, and what that scale is called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +74,8 @@ def arm_estimate(estimates: Estimates, arm: str, *, level: float = 0.95) -> ArmE
 
     With two seeds or more the standard error is that of `scantrial.analysis.mrmc` for the arm alone. The scale is
     Wilson's with an effective number of cases for proportions (Brown, Cai and DasGupta 2001), the logit for AUROC
-    and average precision (Qin and Hotilovac 2008; Boyd et al. 2013), and the metric's own for the rest.
+    and average precision (Qin and Hotilovac 2008; Boyd et al. 2013), the logit of the range for macro and weighted
+    F1, kappa (Fisher's z) and the mean absolute error, and the metric's own for the rest.
     """
     result = analyse(estimates, single_arm(arm), level=level)
     inference = _inference(result)
@@ -108,6 +116,8 @@ def _scaled(
         return low, high, "Wilson" if plain else "Wilson, effective number of cases", n
     if estimates.metric in _LOGIT:
         return (*_logit(estimates, mean, inference, quantile, n_seeds=n_seeds), None)
+    if estimates.metric in _WITHIN_RANGE:
+        return (*_within_range(estimates, mean, inference, quantile, n_seeds=n_seeds), None)
     lowest, highest = METRICS[estimates.metric].bounds
     half = quantile * inference.se
     return max(mean - half, min(lowest, mean)), min(mean + half, highest), "t" if n_seeds > 1 else "normal", None
@@ -141,3 +151,27 @@ def _logit(
         tau, method = 1 / math.sqrt(estimates.n_by_class[-1] * mean * (1 - mean)), "logit (Boyd et al. 2013)"
     eta = special.logit(mean)
     return float(special.expit(eta - quantile * tau)), float(special.expit(eta + quantile * tau)), method
+
+
+def _within_range(
+    estimates: Estimates, mean: float, inference: Inference, quantile: float, *, n_seeds: int
+) -> tuple[float, float, str]:
+    """Return an interval symmetric on the logit scale of the metric's range; at an end only one bound can be given.
+
+    The logit of ``(1 + kappa) / 2`` is twice Fisher's z of kappa. The largest error is that between the outer grades.
+    """
+    lowest, highest = METRICS[estimates.metric].bounds
+    highest = min(highest, len(estimates.n_by_class) - 1)
+    width = highest - lowest
+    share = (mean - lowest) / width
+    if share <= 0 or share >= 1:
+        # As a proportion of all cases where a case weighs as any other, else of the cases of the rarest class.
+        alike = estimates.metric in ("weighted_f1", "mean_absolute_error")
+        n = estimates.n_used if alike else min(n for n in estimates.n_by_class if n)
+        low, high = wilson_bounds(min(max(share, 0.0), 1.0), n, quantile=quantile)
+        method = f"one-sided: Wilson on {'all cases' if alike else 'the cases of the rarest class'}"
+    else:
+        eta, half = special.logit(share), quantile * inference.se / width / (share * (1 - share))
+        low, high = float(special.expit(eta - half)), float(special.expit(eta + half))
+        method = f"{_WITHIN_RANGE[estimates.metric]}, {'t' if n_seeds > 1 else 'normal'}"
+    return lowest + width * low, lowest + width * high, method

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from scantrial.analysis import confusion
 from scantrial.core.errors import InputError, ShapeError
 from scantrial.core.plain import Plain
 from scantrial.core.probabilities import sum_tolerance
@@ -89,18 +90,21 @@ class Metric:
 
     Parameters
     ----------
-    unit : ``proportion`` (of cases, shown in per cent), ``area``, ``nats`` or ``squared error``
+    unit : ``proportion`` (of cases, shown in per cent), ``area``, ``coefficient``, ``nats``, ``squared error`` or
+        ``grades``
     needs : whether it looks at decisions (``labels``) or at ``probabilities``
     reference : where its definition is from
     compute : from checked cases to the value and the number of clipped cases
-    bounds : smallest and largest possible value
+    bounds : smallest and largest possible value; infinite where it depends on the number of classes
     binary_only : defined for two classes only; the positive class has index 1
     multiclass : what it becomes beyond two classes
+    is_ordinal : whether it takes the classes as grades, in their order
+    listed_from : from how many classes on every report lists it; None: only where it decides or is asked for
     """
 
     name: str
     title: str
-    unit: Literal["proportion", "area", "coefficient", "nats", "squared error"]
+    unit: Literal["proportion", "area", "coefficient", "nats", "squared error", "grades"]
     needs: Literal["labels", "probabilities"]
     reference: str
     compute: Callable[[Cases], tuple[float, int]]
@@ -108,6 +112,8 @@ class Metric:
     bounds: tuple[float, float] = (0.0, 1.0)
     binary_only: bool = False
     multiclass: str = "the same"
+    is_ordinal: bool = False
+    listed_from: int | None = 2
 
 
 def check_labels(labels: NDArray[Any], *, n_classes: int, name: str) -> Labels:
@@ -127,12 +133,10 @@ def check_probabilities(y_prob: NDArray[Any], *, n: int) -> Probabilities:
     array = np.asarray(y_prob, dtype=np.float64)
     if array.ndim != 2 or array.shape[0] != n or array.shape[1] < 2:
         raise ShapeError(f"y_prob of shape {array.shape} for {n} cases", expected=f"({n}, n_classes)")
-    impossible = ~((array >= 0) & (array < np.inf)).all(axis=1)
-    if impossible.any():
-        row = int(np.argmax(impossible))
-        raise InputError(
-            f"y_prob row {row} is {array[row].tolist()}", expected="probabilities that sum to 1; not logits"
-        )
+    usable = ((array >= 0) & (array < np.inf)).all(axis=1)
+    if not usable.all():
+        row = int(np.argmin(usable))
+        raise InputError(f"y_prob row {row} is {array[row].tolist()}", expected="probabilities; not logits")
     misses = np.abs(array.sum(axis=1) - 1)
     if misses.size and not misses.max() <= sum_tolerance(array):
         row = int(np.argmax(misses))
@@ -187,15 +191,25 @@ def measure_cases(metric: str, cases: Cases) -> MetricValue:
     return MetricValue(name=metric, value=value, n=cases.n, n_clipped=n_clipped)
 
 
-def measure_all(y_true: NDArray[Any], y_prob: NDArray[Any]) -> tuple[MetricValue, ...]:
-    """Compute every metric that applies to this number of classes, in the order of `METRICS`."""
+def measure_all(
+    y_true: NDArray[Any], y_prob: NDArray[Any], *, names: tuple[str, ...] | None = None
+) -> tuple[MetricValue, ...]:
+    """Compute these metrics; by default all that apply to this number of classes, in the order of `METRICS`."""
     cases = checked(y_true, y_prob)
-    return tuple(measure_cases(name, cases) for name in metrics_for(cases.n_classes))
+    return tuple(measure_cases(name, cases) for name in names or metrics_for(cases.n_classes))
 
 
 def metrics_for(n_classes: int) -> tuple[str, ...]:
     """Name the metrics that apply to this number of classes."""
     return tuple(name for name, metric in METRICS.items() if n_classes == 2 or not metric.binary_only)
+
+
+def listed_metrics(n_classes: int, *, primary: str) -> tuple[str, ...]:
+    """Name the metrics that a report lists: those that every report of so many classes has, and the primary one."""
+    least = {name: METRICS[name].listed_from for name in metrics_for(n_classes)}
+    return tuple(
+        name for name, number in least.items() if name == primary or (number is not None and n_classes >= number)
+    )
 
 
 def confusion_matrix(y_true: NDArray[Any], y_pred: NDArray[Any], *, n_classes: int) -> NDArray[np.int64]:
@@ -208,8 +222,12 @@ def confusion_matrix(y_true: NDArray[Any], y_pred: NDArray[Any], *, n_classes: i
     return counts.reshape(n_classes, n_classes).astype(np.int64)
 
 
+def _matrix(cases: Cases) -> NDArray[np.int64]:
+    return confusion_matrix(cases.y_true, cases.y_pred, n_classes=cases.n_classes)
+
+
 def _recalls(cases: Cases) -> NDArray[np.float64]:
-    matrix = confusion_matrix(cases.y_true, cases.y_pred, n_classes=cases.n_classes)
+    matrix = _matrix(cases)
     _need_classes(cases)
     return np.asarray(matrix.diagonal() / matrix.sum(axis=1), dtype=np.float64)
 
@@ -278,7 +296,7 @@ def _average_precision(cases: Cases) -> tuple[float, int]:
 
 
 def _counts(cases: Cases) -> tuple[int, int, int, int]:
-    tn, fp, fn, tp = confusion_matrix(cases.y_true, cases.y_pred, n_classes=2).ravel().tolist()
+    tn, fp, fn, tp = _matrix(cases).ravel().tolist()
     return tn, fp, fn, tp
 
 
@@ -308,6 +326,26 @@ def _brier(cases: Cases) -> tuple[float, int]:
     squares = (cases.y_prob - target) ** 2
     per_case = squares[:, POSITIVE] if cases.n_classes == 2 else squares.sum(axis=1)
     return float(per_case.mean()), 0
+
+
+def _quadratic_weighted_kappa(cases: Cases) -> tuple[float, int]:
+    value, _ = confusion.quadratic_weighted_kappa(_matrix(cases))
+    if not np.isfinite(value):
+        raise Undefined("all cases and all decisions are of one class")
+    return float(value), 0
+
+
+def _mean_absolute_error(cases: Cases) -> tuple[float, int]:
+    return float(np.abs(cases.y_pred - cases.y_true).mean()), 0
+
+
+def _macro_f1(cases: Cases) -> tuple[float, int]:
+    _need_classes(cases)
+    return float(confusion.macro_f1(_matrix(cases))[0]), 0
+
+
+def _weighted_f1(cases: Cases) -> tuple[float, int]:
+    return float(confusion.weighted_f1(_matrix(cases))[0]), 0
 
 
 _MACRO = "mean over the classes, each against the rest"
@@ -388,6 +426,51 @@ _TABLE = (
         multiclass="not defined",
         reference="Matthews (1975): correlation of decision and truth; undefined where one of them does not vary",
         compute=_mcc,
+    ),
+    Metric(
+        name="macro_f1",
+        title="Macro F1",
+        unit="coefficient",
+        needs="labels",
+        listed_from=3,
+        reference="plain mean of the F1 of every class, 0 for a class that is never decided; Opitz and Burst (2019), "
+        'Macro F1 and Macro F1; scikit-learn f1_score with average="macro"',
+        compute=_macro_f1,
+    ),
+    Metric(
+        name="weighted_f1",
+        title="Weighted F1",
+        unit="coefficient",
+        needs="labels",
+        listed_from=3,
+        reference="mean of the F1 of every class, weighted by its cases, 0 for a class that is never decided; "
+        'scikit-learn f1_score with average="weighted"',
+        compute=_weighted_f1,
+    ),
+    Metric(
+        name="quadratic_weighted_kappa",
+        title="Quadratic weighted kappa",
+        unit="coefficient",
+        needs="labels",
+        bounds=(-1.0, 1.0),
+        is_ordinal=True,
+        listed_from=None,
+        reference="Cohen (1968), Weighted kappa, with the squared distance between grades as the weight; undefined "
+        'where all cases and all decisions are of one class; scikit-learn cohen_kappa_score with weights="quadratic"',
+        compute=_quadratic_weighted_kappa,
+    ),
+    Metric(
+        name="mean_absolute_error",
+        title="Mean absolute error",
+        unit="grades",
+        needs="labels",
+        higher_is_better=False,
+        bounds=(0.0, math.inf),
+        is_ordinal=True,
+        listed_from=None,
+        reference="mean distance of the decided from the true grade; Baccianella, Esuli and Sebastiani (2009), "
+        "Evaluation measures for ordinal regression; scikit-learn mean_absolute_error",
+        compute=_mean_absolute_error,
     ),
     Metric(
         name="log_loss",

@@ -116,7 +116,7 @@ def _check_difference(metric: str, difference: float | None) -> None:
     if difference is None:
         return
     unit = METRICS[metric].unit
-    too_large = unit != "nats" and difference >= 1
+    too_large = unit not in ("nats", "grades") and difference >= 1
     if not (difference > 0 and math.isfinite(difference)) or too_large:
         raise InputError(
             f"a difference of {difference:g}",

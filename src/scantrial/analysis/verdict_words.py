@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from scantrial.analysis.estimates import Estimates
 from scantrial.analysis.metrics import METRICS, Metric
@@ -22,7 +23,8 @@ def metric_number(metric: Metric, value: float | None, *, fine: bool = False) ->
 
 def metric_heading(metric: Metric) -> str:
     """Title of a metric's column, with its unit where it has one."""
-    return f"{metric.title}, %" if metric.unit == "proportion" else metric.title
+    unit = {"proportion": ", %", "grades": ", grades"}.get(metric.unit, "")
+    return f"{metric.title}{unit}"
 
 
 def metric_difference(metric: Metric, value: float | None, *, fine: bool = False) -> str:
@@ -35,9 +37,8 @@ def metric_difference(metric: Metric, value: float | None, *, fine: bool = False
 
 def amount(metric: str, value: float, *, spread: float) -> str:
     """Return a difference in words: points for proportions, else the metric's own unit; `spread` sets the digits."""
-    if METRICS[metric].unit == "proportion":
-        return _points(_rounded(100 * value, 100 * spread))
-    return _rounded(value, spread)
+    scale = 100 if METRICS[metric].unit == "proportion" else 1
+    return _in_unit(metric, _rounded(scale * value, scale * spread))
 
 
 def at_least(metric: str, value: float) -> str:
@@ -47,12 +48,25 @@ def at_least(metric: str, value: float) -> str:
         return amount(metric, value, spread=value)
     step = 10.0 ** (math.floor(math.log10(scaled)) - 1)
     up = step * math.ceil(scaled / step - 1e-9)
-    number = _rounded(up, up)
-    return _points(number) if METRICS[metric].unit == "proportion" else number
+    return _in_unit(metric, _rounded(up, up))
+
+
+def _in_unit(metric: str, number: str) -> str:
+    unit = METRICS[metric].unit
+    if unit == "grades":
+        return f"{number} {'grade' if number in ('1', '−1') else 'grades'}"
+    return _points(number) if unit == "proportion" else number
 
 
 def _points(number: str) -> str:
     return f"{number} {'point' if number in ('1', '−1') else 'points'}"
+
+
+def order_of_grades(metric: str, class_names: Sequence[str]) -> list[str]:
+    """Say in which order a metric of grades takes the classes; nothing for other metrics, nor for two classes."""
+    if not METRICS[metric].is_ordinal or len(class_names) < 3:
+        return []
+    return [f"{METRICS[metric].title} takes the classes as grades, in the order {' < '.join(class_names)}"]
 
 
 def difference_interval(metric: str, low: float, high: float) -> str:
@@ -162,7 +176,7 @@ def _margin(result: ContrastResult, verdict: Verdict) -> str:
     scaled = 100 * margin if proportion else margin
     short = _rounded(scaled, scaled)
     number = short if math.isclose(float(short), scaled, rel_tol=1e-9) else f"{scaled:.10g}"
-    return _points(number) if proportion else number
+    return _in_unit(result.metric, number)
 
 
 def _won(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:

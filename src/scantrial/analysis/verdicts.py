@@ -43,8 +43,9 @@ _RESTS_ON = {
     "average_precision": None,
     "f1": None,
     "mcc": None,
+    "macro_f1": None,
 }
-"""Which classes a metric rests on, None for all; accuracy, log loss and Brier score rest on all cases together."""
+"""Which classes a metric rests on, None for all; the others rest on all cases together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,7 +266,18 @@ def _too_little(result: ContrastResult, found: Evidence, estimates: Estimates) -
 
 
 def small_classes(metric: str, n_by_class: Sequence[int]) -> list[str]:
-    """Say which classes have too few cases for a verdict on a metric that rests on each of them; empty where none."""
+    """Say which classes have too few cases for a verdict on a metric that rests on each of them; empty where none.
+
+    Kappa rests on no single grade, but on the cases outside the commonest one: without them there is no agreement
+    beyond chance.
+    """
+    if metric == "quadratic_weighted_kappa":
+        commonest = int(np.argmax(n_by_class))
+        outside = sum(n_by_class) - n_by_class[commonest]
+        if outside >= MIN_OF_CLASS:
+            return []
+        few = f"{outside} cases outside class {commonest}"
+        return [f"{few}: {METRICS[metric].title} is not judged on fewer than {MIN_OF_CLASS}"]
     if metric not in _RESTS_ON:
         return []
     classes = _RESTS_ON[metric]

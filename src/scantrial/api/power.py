@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from scantrial.analysis.assumptions import assume
 from scantrial.analysis.power_table import PowerPlan
 from scantrial.analysis.power_table import plan_power as plan_design
+from scantrial.analysis.verdict_words import order_of_grades
 from scantrial.core.errors import InputError
 from scantrial.core.names import listed
 from scantrial.core.progress import Progress, silent
@@ -125,6 +126,7 @@ def plan(
         taken = measure_time(study, scans, execution_of(study, None, {}), progress=progress)
     else:
         taken = not_measured(study) if store is None else time_from_pilot(study, store, n_train=cases.n_train)
+    notes = (*(f"{said}." for said in order_of_grades(design.metric, list(cases.by_class))), *notes)
     effects = planned_effects(study)
     if effects:
         notes = (*notes, "Effects of factors are means over arms: for them the numbers, of two arms, are careful.")

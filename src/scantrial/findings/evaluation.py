@@ -18,7 +18,7 @@ from scantrial.analysis.decision_curve import DecisionCurve, decision_curve
 from scantrial.analysis.estimates import estimate
 from scantrial.analysis.influence import INFLUENCES
 from scantrial.analysis.intervals import ArmEstimate, arm_estimate
-from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.metrics import METRICS, listed_metrics
 from scantrial.analysis.predictive import PREVALENCES, LogitShare, PredictiveValues, predictive_values_over_seeds
 from scantrial.analysis.recalibration import fit_recalibration
 from scantrial.analysis.recalibration_effect import RecalibrationEffect, judge_recalibration
@@ -86,7 +86,7 @@ class ArmEvaluation(Plain):
 
     Parameters
     ----------
-    estimates : each metric on the test cases with its interval over seeds and cases
+    estimates : each metric that a report lists, on the test cases, with its interval over seeds and cases
     calibration, operating, decision : two classes only; None or empty otherwise
     """
 
@@ -134,7 +134,7 @@ def evaluate(study: StudyData, *, metric: str, seed: int = 0) -> Evaluation:
     runs = run_scores(study, "test")
     if runs is None:
         return Evaluation(arms=(), winner=None, winner_arm=None)
-    estimates = _estimates(runs)
+    estimates = _estimates(runs, listed_metrics(runs.n_classes, primary=metric))
     arms = tuple(_arm(study, runs, arm, estimates[arm], seed=seed) for arm in runs.arm_names)
     winner = _winner(runs, metric, seed=seed)
     name = None if winner is None else runs.arm_names[winner.winner]
@@ -156,10 +156,10 @@ def _arm(
     )
 
 
-def _estimates(runs: RunScores) -> dict[str, dict[str, ArmEstimate]]:
-    """Return by arm every metric with its interval; a metric that these predictions cannot give is left out."""
+def _estimates(runs: RunScores, metrics: Sequence[str]) -> dict[str, dict[str, ArmEstimate]]:
+    """Return by arm each metric with its interval; a metric that these predictions cannot give is left out."""
     found: dict[str, dict[str, ArmEstimate]] = {arm: {} for arm in runs.arm_names}
-    for metric in METRICS:
+    for metric in metrics:
         try:
             estimates = estimate(runs, metric)
         except InputError:

@@ -15,9 +15,10 @@ from scantrial.analysis.contrasts import (
     Contrast,
     simple_effects,
 )
-from scantrial.analysis.metrics import METRICS, metrics_for
+from scantrial.analysis.metrics import METRICS, listed_metrics
 from scantrial.analysis.power_table import PowerPlan, plan_again
 from scantrial.analysis.runs import RunScores
+from scantrial.analysis.verdict_words import order_of_grades
 from scantrial.core.errors import InputError
 from scantrial.core.format import joined
 from scantrial.core.notebook import notebook_html
@@ -152,6 +153,7 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
     if primary is not None and runs is not None:
         primary = with_best(primary, runs, withheld=withheld, labels=labels)
         primary = cross_checked(primary, runs) if chosen.bootstrap else primary
+    primary = _with_order(study, primary)
     primary, simple = _without_interactions(study, runs, primary, margin, chosen, withheld)
     judged_arms = set() if runs is None else set(runs.arm_names)
     leaking = _leaking(study, split)
@@ -251,6 +253,14 @@ def _patients(study: StudyData, cases: NDArray[np.int64]) -> NDArray[Any] | None
     return None if any(patient is None for patient in found) else np.array(found, dtype=str)
 
 
+def _with_order(study: StudyData, primary: Comparison | None) -> Comparison | None:
+    """Note in which order a metric of grades takes the classes."""
+    if primary is None or not METRICS[primary.metric].is_ordinal:
+        return primary
+    said = order_of_grades(primary.metric, study.data["class_names"])
+    return replace(primary, notes=(*said, *primary.notes))
+
+
 # ---------------------------------------------------------------------- which comparisons
 
 
@@ -342,7 +352,7 @@ def _secondary(
 ) -> tuple[SecondaryEffect, ...]:
     """Return the same comparisons on the other metrics; one that these predictions cannot give is left out."""
     found: list[SecondaryEffect] = []
-    for metric in metrics_for(runs.n_classes):
+    for metric in listed_metrics(runs.n_classes, primary=primary):
         comparison, _ = _compare(runs, family, metric, None, chosen, ()) if metric != primary else (None, None)
         found += [] if comparison is None else [_effect(metric, item) for item in comparison.comparisons]
     return tuple(found)

@@ -17,6 +17,7 @@ from scantrial.analysis.power_table import PowerPlan, plan_again
 from scantrial.analysis.rows import ValidationRows
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.thresholds import TARGET_SENSITIVITY, threshold_by_youden, threshold_for_sensitivity
+from scantrial.analysis.verdict_words import order_of_grades
 from scantrial.core.errors import InputError
 from scantrial.core.names import listed, nearest
 from scantrial.core.plain import Plain, fields_of
@@ -233,6 +234,7 @@ def _notes(file: PredictionFile, asked: ComparisonRequest, runs: RunScores) -> l
         notes.append(f"{ignored} is not used for {METRICS[asked.metric].title}")
     if len(runs.arm_names) == 1:
         notes.append(f"{runs.arm_names[0]} is the only arm: there is nothing to compare it with")
+    notes += order_of_grades(asked.metric, file.class_names)
     if not file.has_splits:
         notes.append("the file has no column split: every row counts as a test row")
     if asked.split == "val":

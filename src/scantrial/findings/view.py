@@ -22,7 +22,7 @@ from scantrial.analysis.curves import (
     curve_aggregates,
     paired_means,
 )
-from scantrial.analysis.metrics import METRICS, MetricValue, confusion_matrix, measure_all, metrics_for
+from scantrial.analysis.metrics import METRICS, MetricValue, confusion_matrix, listed_metrics, measure_all
 from scantrial.analysis.summary import SeedSummary, summarise
 from scantrial.audit.records import Audit
 from scantrial.core.about import answers
@@ -160,7 +160,7 @@ class ReportView:
     Parameters
     ----------
     diagnosis : what the learning curves and the gaps between the splits show
-    metrics : names of the metrics that apply, in order
+    metrics : names of the metrics that this report lists, in order
     skipped_epochs : epochs left out at the start of a mean over epochs
     openings : readings of stored test rows; the runs' own evaluations are not among them
     audit : what is wrong with the scans; None where they were not audited
@@ -285,7 +285,7 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
             study, [DiagnosedArm(name=arm.name, label=arm.label, differing=arm.differing) for arm in arms]
         ),
         seeds=plan.seeds,
-        metrics=metrics_for(len(class_names)),
+        metrics=listed_metrics(len(class_names), primary=plan.primary.metric),
         splits=tuple(split for split in SPLITS if any(split in run.metrics for arm in arms for run in arm.runs)),
         skipped_epochs=skip,
         worst=worst_cases(study, class_names, labels, n=n_worst),
@@ -345,17 +345,17 @@ def _shared_patients(cases: pa.Table) -> int:
 
 
 def _arms(study: StudyData, class_names: tuple[str, ...], *, skip: int) -> tuple[ArmView, ...]:
+    metrics = listed_metrics(len(class_names), primary=study.plan.primary.metric)
     labels, differing = study.plan.labels, study.plan.differing()
     return tuple(
-        _arm(study, arm, labels[arm.name], differing[arm.name], n_classes=len(class_names), skip=skip)
-        for arm in study.plan.arms
+        _arm(study, arm, labels[arm.name], differing[arm.name], metrics=metrics, skip=skip) for arm in study.plan.arms
     )
 
 
 def _arm(
-    study: StudyData, arm: PlannedArm, label: str, differing: Mapping[str, Any], *, n_classes: int, skip: int
+    study: StudyData, arm: PlannedArm, label: str, differing: Mapping[str, Any], *, metrics: tuple[str, ...], skip: int
 ) -> ArmView:
-    runs = tuple(_run(run) for run in study.runs_of(arm.name))
+    runs = tuple(_run(run, metrics) for run in study.runs_of(arm.name))
     done = {run.seed for run in runs}
     matrices = [run.confusion["test"] for run in runs if "test" in run.confusion]
     return ArmView(
@@ -366,16 +366,16 @@ def _arm(
         n_parameters=runs[0].facts.n_parameters if runs else None,
         runs=runs,
         missing_seeds=tuple(seed for seed in study.plan.seeds if seed not in done),
-        summaries={split: _summaries(runs, split, metrics_for(n_classes)) for split in SPLITS},
+        summaries={split: _summaries(runs, split, metrics) for split in SPLITS},
         confusion=np.sum(matrices, axis=0, dtype=np.int64) if matrices else None,
         n_confusion_runs=len(matrices),
         stretches=_stretches(runs, skip=skip),
     )
 
 
-def _run(run: RunData) -> RunView:
+def _run(run: RunData, names: tuple[str, ...]) -> RunView:
     metrics: dict[Split, Mapping[str, MetricValue]] = {
-        split: {value.name: value for value in measure_all(part.y_true, part.y_prob)}
+        split: {value.name: value for value in measure_all(part.y_true, part.y_prob, names=names)}
         for split, part in run.predictions.items()
     }
     confusion: dict[Split, NDArray[np.int64]] = {

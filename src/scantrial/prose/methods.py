@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.verdict_words import order_of_grades
 from scantrial.core.format import SPLIT_WORDS, count, counted, joined, percent, spread_words
 from scantrial.core.records import SPLITS
 from scantrial.findings.view import ArmView, ReportView
@@ -269,6 +270,9 @@ def audit_paragraph(view: ReportView) -> list[str]:
 # ---------------------------------------------------------------------- evaluation
 
 
+_SCALES = {"Fisher's z": "kappa", "log odds of the share of the largest error": "the mean absolute error"}
+
+
 def evaluation(view: ReportView) -> list[str]:
     """Metrics and the interval of each, by what was computed."""
     found = [arm.estimates for arm in view.evaluation.arms]
@@ -282,14 +286,17 @@ def evaluation(view: ReportView) -> list[str]:
     said = [f"Reported on the test cases: {joined([METRICS[name].title for name in names])}{means}."]
     if {"auroc", "average_precision"} & set(names):
         said.append("Areas under curves were computed with scikit-learn [@scikit-learn].")
+    said += [f"{order}." for name in names for order in _order(name, view.data.class_names)]
     level = percent(next(iter(of.values())).level)
     kinds = []
     if any(one.n_effective is not None for one in of.values()):
         effective = " with an effective number of cases [@korn]" if several else ""
         kinds.append(f"Wilson's score [@brown]{effective} for proportions")
+    averaged = " and averaged F1" if {"macro_f1", "weighted_f1"} & set(names) else ""
     if any(method.startswith("logit") for method in used):
         boyd = any("Boyd" in method for method in used)
-        kinds.append(f"the logit scale [@qin{'; @boyd' if boyd else ''}] for areas")
+        kinds.append(f"the logit scale [@qin{'; @boyd' if boyd else ''}] for areas{averaged}")
+    kinds += [f"{scale} for {what}" for scale, what in _SCALES.items() if any(one.startswith(scale) for one in used)]
     spread = spread_words(*(len(one.by_seed) for estimates in found for one in estimates.values()))
     by_kind = f"; they use {joined(kinds)}" if kinds else ""
     said.append(f"{level} confidence intervals account for {spread}{by_kind}.")
@@ -310,6 +317,12 @@ def _class_counts(view: ReportView) -> list[str]:
         "The design fixed how many test cases of each class there are, so cases count as sampled within their class "
         f"[@cochran]: intervals hold for cases of this class mix ({mix})."
     ]
+
+
+def _order(metric: str, class_names: Sequence[str]) -> list[str]:
+    """Say in which order a metric of grades takes the classes, with the metric's source."""
+    source = {"quadratic_weighted_kappa": " [@kappa]", "mean_absolute_error": " [@mae]"}.get(metric, "")
+    return [f"{said}{source}" for said in order_of_grades(metric, class_names)]
 
 
 def comparison(view: ReportView) -> list[str]:

@@ -201,6 +201,13 @@ REFERENCES: dict[str, Reference] = {
         1996,
         "10.1201/b15074",
     ),
+    "kappa": Reference(
+        "Cohen J",
+        "Weighted kappa: nominal scale agreement with provision for scaled disagreement or partial credit",
+        "Psychological Bulletin 70:213-220",
+        1968,
+        "10.1037/h0026256",
+    ),
     "korn": Reference(
         "Korn EL, Graubard BI",
         "Confidence intervals for proportions with small expected number of positive counts estimated from survey data",
@@ -226,6 +233,13 @@ REFERENCES: dict[str, Reference] = {
         "Social Psychological and Personality Science 8:355-362",
         2017,
         "10.1177/1948550617697177",
+    ),
+    "mae": Reference(
+        "Baccianella S, Esuli A, Sebastiani F",
+        "Evaluation measures for ordinal regression",
+        "Ninth International Conference on Intelligent Systems Design and Applications, 283-287",
+        2009,
+        "10.1109/ISDA.2009.230",
     ),
     "mcnemar": Reference(
         "Fagerland MW, Lydersen S, Laake P",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.verdict_words import order_of_grades
 from scantrial.analysis.verdicts import FEW_SEEDS
 from scantrial.core.format import SPLIT_WORDS, counted, joined, percent
 from scantrial.core.records import Split
@@ -155,7 +156,8 @@ def how_to_read(view: ReportView) -> list[str]:
             f"Always answering “{name}” would be right in {percent(share, 1)} of the test cases: "
             "an accuracy is meaningful only above this."
         )
-    return said
+    orders = [said for name in view.metrics for said in order_of_grades(name, view.data.class_names)]
+    return [*said, *(f"{order}." for order in orders)]
 
 
 def what_numbers_are(view: ReportView, splits: Sequence[Split]) -> str:

@@ -29,9 +29,16 @@ PrimaryMetric = Literal[
     "average_precision",
     "f1",
     "mcc",
+    "macro_f1",
+    "weighted_f1",
+    "quadratic_weighted_kappa",
+    "mean_absolute_error",
     "log_loss",
     "brier",
 ]
+
+_WITHOUT_LIMIT = ("log_loss", "mean_absolute_error")
+"""Metrics that may differ by 1 and more."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -56,7 +63,9 @@ class Primary(RecipePart):
 
     Parameters
     ----------
-    metric : computed on every test case; `log_loss` and `brier` are better when lower, the others when higher
+    metric : computed on every test case; `log_loss`, `brier` and `mean_absolute_error` are better when lower, the
+        others when higher; `quadratic_weighted_kappa` and `mean_absolute_error` take the classes as grades, in the
+        order of `data.classes`
     split : the cases it is computed on
     margin : the smallest difference that matters, in the metric's own unit (accuracy: 0.02 is two percentage points);
         without it no two arms can be called equivalent
@@ -68,7 +77,7 @@ class Primary(RecipePart):
 
     @model_validator(mode="after")
     def _margin_in_unit(self) -> Primary:
-        if self.margin is not None and self.margin >= 1 and self.metric != "log_loss":
+        if self.margin is not None and self.margin >= 1 and self.metric not in _WITHOUT_LIMIT:
             raise ValueError(
                 f"margin {self.margin:g} of {self.metric}, expected less than 1: two percentage points are 0.02"
             )

@@ -7,7 +7,7 @@ import math
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS, metrics_for
 from scantrial.analysis.predictive import PredictiveValue
-from scantrial.analysis.verdict_words import interval_title
+from scantrial.analysis.verdict_words import interval_title, order_of_grades
 from scantrial.core.errors import InputError
 from scantrial.core.format import SPLIT_WORDS
 from scantrial.findings.evaluation import OperatingView
@@ -49,6 +49,7 @@ def compare_page(study: OpenStudy, asked: CompareQuery, data: StudyData | None) 
     _known("metric", metric, titles)
     first, second = _two_arms(arms, asked)
     found, note = _compared(data, metric)
+    order = [f"{said}." for said in order_of_grades(metric, study.class_names())]
     pair = None if found is None else next((item for item in found.comparisons if _is_of(item, first, second)), None)
     return ComparePage(
         name=study.name,
@@ -65,7 +66,7 @@ def compare_page(study: OpenStudy, asked: CompareQuery, data: StudyData | None) 
         pair=None if pair is None else _pair_line(pair, swapped=pair.result.contrast.arms[0] != first),
         estimates=() if found is None else tuple(_estimate(found, arm, labels) for arm in (first, second) if arm),
         is_closed=data is None,
-        note=" ".join([note, *([] if _is_whole(study) or data is None else [NOTE_UNFINISHED])]),
+        note=" ".join([note, *order, *([] if _is_whole(study) or data is None else [NOTE_UNFINISHED])]),
     )
 
 

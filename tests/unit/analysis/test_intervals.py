@@ -68,6 +68,53 @@ def test_an_arm_that_is_always_right_counts_its_cases(n_seeds):
     assert arm_estimate(estimate(runs, "sensitivity"), "a").n_effective == 50
 
 
+def graded(*, wrong: float, n_seeds: int = 5, n_cases: int = 120) -> RunScores:
+    """Draw one arm on three grades; a share `wrong` of the cases is moved by a grade or two."""
+    rng = np.random.default_rng(3)
+    y_true = np.arange(n_cases) % 3
+    moved = (rng.uniform(size=(n_seeds, n_cases)) < wrong) * rng.integers(1, 3, (n_seeds, n_cases))
+    decided = np.eye(3)[(y_true + moved) % 3]
+    return RunScores.from_probabilities(y_true, decided, arms=["a"] * n_seeds, seeds=range(n_seeds))
+
+
+@pytest.mark.parametrize("n_seeds", [1, 5])
+def test_kappa_is_symmetric_on_fishers_z(n_seeds):
+    """Kappa's interval is that of its inverse hyperbolic tangent, by hand, with Student's t over seeds."""
+    estimates = estimate(graded(wrong=0.2, n_seeds=n_seeds), "quadratic_weighted_kappa")
+    found = arm_estimate(estimates, "a")
+    quantile = Z95 if n_seeds == 1 else stats.t.ppf(0.975, found.df)
+    z, half = np.arctanh(found.mean), quantile * found.se / (1 - found.mean**2)
+    assert (found.low, found.high) == pytest.approx((np.tanh(z - half), np.tanh(z + half)))
+    assert found.method == ("Fisher's z, normal" if n_seeds == 1 else "Fisher's z, t")
+
+
+@pytest.mark.parametrize("wrong", [0.02, 0.5, 0.9])
+@pytest.mark.parametrize("metric", ["quadratic_weighted_kappa", "mean_absolute_error", "macro_f1", "weighted_f1"])
+def test_intervals_of_graded_metrics_stay_within_their_range(metric, wrong):
+    """Near an end as in the middle the interval holds the mean and stays inside what is possible: 2 grades at most."""
+    found = arm_estimate(estimate(graded(wrong=wrong, n_cases=30), metric), "a")
+    lowest, highest = {"quadratic_weighted_kappa": (-1, 1), "mean_absolute_error": (0, 2)}.get(metric, (0, 1))
+    assert lowest <= found.low < found.mean < found.high <= highest
+
+
+@pytest.mark.parametrize(
+    ("metric", "ends", "n", "where"),
+    [
+        ("quadratic_weighted_kappa", (-1, 1), 40, "the cases of the rarest class"),
+        ("macro_f1", (0, 1), 40, "the cases of the rarest class"),
+        ("weighted_f1", (0, 1), 120, "all cases"),
+        ("mean_absolute_error", (2, 0), 120, "all cases"),
+    ],
+)
+def test_a_grading_without_error_has_one_bound(metric, ends, n, where):
+    """Where every grade is right the interval is one-sided: Wilson's, stretched over the metric's range."""
+    found = arm_estimate(estimate(graded(wrong=0.0), metric), "a")
+    (worst, best), bound = ends, proportion_confint(n, n, method="wilson")[0]
+    limits = (found.low, found.high) if best > worst else (found.high, found.low)
+    assert limits == pytest.approx((worst + (best - worst) * bound, best))
+    assert found.method == f"one-sided: Wilson on {where}"
+
+
 @pytest.mark.parametrize("metric", ["auroc", "average_precision"])
 def test_a_perfect_order_has_a_lower_bound_alone(metric):
     """At an area of 1 the upper end is 1, and the method says that the interval is one-sided."""

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from scantrial.analysis.metrics import METRICS, checked, confusion_matrix, measure, measure_all, metrics_for
+from scantrial.analysis.metrics import (
+    METRICS,
+    checked,
+    confusion_matrix,
+    listed_metrics,
+    measure,
+    measure_all,
+    metrics_for,
+)
 from scantrial.core.errors import InputError, ShapeError
 
 
@@ -22,6 +30,16 @@ def scores(n: int, k: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def two(p: list[float]) -> np.ndarray:
     return np.column_stack([1 - np.array(p), p])
+
+
+def averaged_and_graded(y_true: np.ndarray, y_pred: np.ndarray) -> dict[str, float]:
+    """Return what scikit-learn gives for the averages of F1 and for the metrics of grades."""
+    return {
+        "macro_f1": sk.f1_score(y_true, y_pred, average="macro", zero_division=0),
+        "weighted_f1": sk.f1_score(y_true, y_pred, average="weighted", zero_division=0),
+        "quadratic_weighted_kappa": sk.cohen_kappa_score(y_true, y_pred, weights="quadratic"),
+        "mean_absolute_error": sk.mean_absolute_error(y_true, y_pred),
+    }
 
 
 def test_shapes_that_do_not_fit_are_refused_and_never_broadcast():
@@ -92,6 +110,7 @@ def test_two_classes_agree_with_scikit_learn(seed):
         "average_precision": sk.average_precision_score(y_true, p),
         "f1": sk.f1_score(y_true, y_pred),
         "mcc": sk.matthews_corrcoef(y_true, y_pred),
+        **averaged_and_graded(y_true, y_pred),
         "log_loss": sk.log_loss(y_true, y_prob),
         "brier": sk.brier_score_loss(y_true, p),
     }
@@ -107,6 +126,7 @@ def test_more_classes_agree_with_scikit_learn(k):
         "balanced_accuracy": sk.balanced_accuracy_score(y_true, y_prob.argmax(axis=1)),
         "auroc": sk.roc_auc_score(y_true, y_prob, multi_class="ovr", average="macro"),
         "average_precision": sk.average_precision_score(np.eye(k)[y_true], y_prob, average="macro"),
+        **averaged_and_graded(y_true, y_prob.argmax(axis=1)),
         "log_loss": sk.log_loss(y_true, y_prob),
         "brier": ((y_prob - np.eye(k)[y_true]) ** 2).sum(axis=1).mean(),
     }
@@ -127,6 +147,69 @@ def test_an_absent_class_gives_nan_with_a_reason():
     negatives = {value.name: value for value in measure_all(np.array([0, 0]), two([0.9, 0.2]))}
     assert negatives["average_precision"].reason == "no case is of class 1"
     json.dumps([value.to_dict() for value in found.values()], allow_nan=False)
+
+
+def test_a_class_that_is_never_decided_has_an_f1_of_0():
+    """As scikit-learn with zero_division=0: no decision for class 2 of three lowers both averages, and nothing warns."""
+    y_true = np.array([0, 0, 1, 1, 2, 2, 2])
+    y_pred = np.array([0, 1, 1, 1, 0, 1, 1])
+    prob = np.eye(3)[y_pred]
+    of_class = [1 / 2, 4 / 7, 0.0]
+    assert measure("macro_f1", y_true, prob).value == pytest.approx(np.mean(of_class))
+    assert measure("weighted_f1", y_true, prob).value == pytest.approx(np.dot([2, 2, 3], of_class) / 7)
+    for name, value in averaged_and_graded(y_true, y_pred).items():
+        assert measure(name, y_true, prob).value == pytest.approx(value, abs=1e-12)
+
+
+def test_an_absent_class_and_the_averages_of_f1():
+    """Macro F1 has no value where a class has no case; weighted F1 gives that class no weight."""
+    y_true, prob = np.array([0, 0, 1, 1]), np.eye(3)[[0, 1, 1, 1]]
+    assert measure("macro_f1", y_true, prob).reason == "no case is of class 2"
+    assert measure("weighted_f1", y_true, prob).value == pytest.approx((2 / 3 + 4 / 5) / 2)
+
+
+def test_kappa_without_agreement_beyond_chance():
+    """One and the same decision for every case is kappa 0; where the truth is that one class too, there is no kappa."""
+    always = np.eye(3)[[1, 1, 1, 1]]
+    assert measure("quadratic_weighted_kappa", np.array([0, 1, 2, 1]), always).value == 0
+    assert measure("quadratic_weighted_kappa", np.array([1, 1, 1, 1]), always).reason == (
+        "all cases and all decisions are of one class"
+    )
+
+
+def test_kappa_and_the_error_take_classes_as_grades_in_their_order():
+    """An error of two grades weighs four times, and twice, as much as one of one grade: worked by hand."""
+    y_true = np.array([0, 1, 2, 2])
+    near, far = np.eye(3)[[0, 1, 2, 1]], np.eye(3)[[0, 1, 2, 0]]
+    assert measure("mean_absolute_error", y_true, near).value == 1 / 4
+    assert measure("mean_absolute_error", y_true, far).value == 2 / 4
+    # Over all 16 pairs of a true and a decided grade the squared distances sum to 6 + 2 + 12, and to 5 + 3 + 18.
+    assert measure("quadratic_weighted_kappa", y_true, near).value == pytest.approx(1 - 1 / (20 / 4))
+    assert measure("quadratic_weighted_kappa", y_true, far).value == pytest.approx(1 - 4 / (26 / 4))
+
+
+def test_what_a_report_lists():
+    """With two classes a report lists what it always did; averages of F1 from three on; grades only where they decide."""
+    two_classes = listed_metrics(2, primary="accuracy")
+    assert two_classes == (
+        "accuracy",
+        "balanced_accuracy",
+        "sensitivity",
+        "specificity",
+        "auroc",
+        "average_precision",
+        "f1",
+        "mcc",
+        "log_loss",
+        "brier",
+    )
+    three = listed_metrics(3, primary="accuracy")
+    assert {"macro_f1", "weighted_f1"} < set(three)
+    assert not {"quadratic_weighted_kappa", "mean_absolute_error"} & set(three)
+    assert set(listed_metrics(3, primary="quadratic_weighted_kappa")) == {*three, "quadratic_weighted_kappa"}
+    assert listed_metrics(3, primary="sensitivity") == three
+    names = listed_metrics(3, primary="mean_absolute_error")
+    assert tuple(value.name for value in measure_all(*scores(12, 3), names=names)) == names
 
 
 def test_no_case_and_too_many_classes_are_reasons():

@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from scantrial.analysis.assumptions import Basis, assume
+from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.plan_words import chance_words, size_words
 from scantrial.analysis.planned_design import PlannedDesign
 from scantrial.analysis.power import (
@@ -176,7 +177,9 @@ def test_a_plan_is_plain_data():
 # ---------------------------------------------------------------------- what is refused
 
 
-@pytest.mark.parametrize("metric", ["log_loss", "brier", "f1", "mcc", "average_precision"])
+@pytest.mark.parametrize(
+    "metric", sorted(set(METRICS) - {"accuracy", "balanced_accuracy", "sensitivity", "specificity", "auroc"})
+)
 def test_other_metrics_need_a_pilot(metric):
     """No plain assumption gives their spread; the message says how to get a pilot."""
     with pytest.raises(InputError, match="no assumption in plain numbers") as caught:
@@ -198,6 +201,16 @@ def test_numbers_that_cannot_be_are_refused():
         replace(TEN, n_arms=1, n_comparisons=0)
     with pytest.raises(InputError, match="0 seeds"):
         replace(TEN, n_seeds=0)
+
+
+def test_a_difference_of_grades_may_be_one_and_more():
+    """The error of a grade has no upper limit of 1, and its plan speaks of grades; kappa has one."""
+    variances = Variances(n_cases=400, var_arm_seed=1e-3, error=2e-3, excess=0.0, source="pilot p")
+    basis = Basis(variances=variances, source="pilot p")
+    graded = replace(TEN, metric="mean_absolute_error", margin=1.2)
+    assert " true difference as large as the margin, 1.2 grades, " in " ".join(plan_power(graded, basis).sentences)
+    with pytest.raises(InputError, match="a difference of 1"):
+        plan_power(replace(graded, metric="quadratic_weighted_kappa", margin=None), basis, difference=1.0)
 
 
 def test_auroc_of_several_classes_needs_a_pilot():

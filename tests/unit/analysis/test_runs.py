@@ -107,7 +107,7 @@ def test_metrics_of_two_classes_are_refused_beyond():
             estimate(runs, metric)
         assert str(found.value) == (
             f"{title} of 3 classes\nexpected: two classes\n"
-            "do this: take accuracy, balanced_accuracy, auroc, log_loss or brier"
+            "do this: take accuracy, balanced_accuracy, auroc, macro_f1, log_loss or brier"
         )
 
 
@@ -140,6 +140,28 @@ def test_an_undefined_metric_names_the_run():
         "expected: both classes among the cases and among the decisions\n"
         "do this: choose another metric"
     )
+
+
+def test_an_undefined_kappa_names_the_run():
+    """Kappa of a run that puts every case but one, all of grade 1, into grade 1 is undefined without that one."""
+    y_true = np.ones(6, dtype=int)
+    decided = np.stack([np.eye(3)[[1, 1, 1, 1, 1, 2]], np.eye(3)[[1, 1, 1, 1, 2, 0]]])
+    runs = RunScores.from_probabilities(y_true, decided, arms=["a", "b"], seeds=[0, 0])
+    with pytest.raises(InputError) as found:
+        estimate(runs, "quadratic_weighted_kappa")
+    assert str(found.value).startswith(
+        "Quadratic weighted kappa is undefined for arm a, seed 0: all, or all but one, of its cases and decisions are "
+        "of one class\n"
+    )
+
+
+def test_one_case_of_a_class_has_no_macro_f1_without_it():
+    """The jackknife leaves each case out, so macro F1 needs two of each class; weighted F1 does not."""
+    decided = np.eye(3)[[[0, 0, 1, 1, 2]]]
+    runs = RunScores.from_probabilities(np.array([0, 0, 1, 1, 2]), decided, arms=["a"], seeds=[0])
+    with pytest.raises(InputError, match="one case of a class\nexpected: two or more: the jackknife leaves one out"):
+        estimate(runs, "macro_f1")
+    assert estimate(runs, "weighted_f1").theta == [1.0]
 
 
 def test_one_patient_is_no_sample():

@@ -10,8 +10,16 @@ import pytest
 from tests.unit.analysis.drawn import laid_down
 
 from scantrial.analysis.contrasts import difference, factorial_effects, linear_trend
+from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.mrmc import analyse
-from scantrial.analysis.verdict_words import amount, at_least, difference_interval, verdict_sentence
+from scantrial.analysis.verdict_words import (
+    amount,
+    at_least,
+    difference_interval,
+    metric_heading,
+    order_of_grades,
+    verdict_sentence,
+)
 from scantrial.analysis.verdicts import decide, evidence
 
 BASE = [0.70, 0.72, 0.71, 0.74, 0.73]
@@ -64,6 +72,26 @@ def test_a_higher_loss_is_worse():
 def test_metrics_keep_the_capitals_that_belong_to_them(metric, named):
     """Brier is a name and AUROC an abbreviation; log loss is neither."""
     assert f" of {named} (95 % CI " in said(arms(0.03, metric=metric), B_A)[1]
+
+
+def test_the_error_of_a_grade_is_in_grades():
+    """Its differences and margins are grades, not points; lower is better."""
+    assert said(arms(-0.03, metric="mean_absolute_error"), B_A, margin=0.1) == (
+        "better",
+        f"b is better than a by 0.030 grades of mean absolute error (95 % CI 0.010 to 0.050), {COUNTED}. "
+        "The difference is smaller than the margin of 0.10 grades.",
+    )
+    assert at_least("mean_absolute_error", 1.0) == "1.0 grades"
+    assert metric_heading(METRICS["mean_absolute_error"]) == "Mean absolute error, grades"
+
+
+def test_the_order_of_the_grades_is_said():
+    """A metric of grades names its classes in their order; other metrics, and two classes, need none."""
+    assert order_of_grades("quadratic_weighted_kappa", ["none", "mild", "severe"]) == [
+        "Quadratic weighted kappa takes the classes as grades, in the order none < mild < severe"
+    ]
+    assert order_of_grades("accuracy", ["none", "mild", "severe"]) == []
+    assert order_of_grades("mean_absolute_error", ["normal", "ill"]) == []
 
 
 def test_better_by_less_than_the_margin():

@@ -13,9 +13,10 @@ from scantrial.analysis.comparison import compare, compare_runs
 from scantrial.analysis.contrasts import difference, factorial_effects, single_arm
 from scantrial.analysis.estimates import estimate
 from scantrial.analysis.intervals import arm_estimate
+from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.mrmc import analyse, components, global_test
 from scantrial.analysis.verdict_words import verdict_sentence
-from scantrial.analysis.verdicts import decide, evidence
+from scantrial.analysis.verdicts import decide, evidence, small_classes
 from scantrial.core.errors import InputError
 
 B_A = difference("b", "a")
@@ -99,9 +100,19 @@ def test_fewer_than_ten_positive_cases_are_not_judged(metric):
         assert item.verdict.label != "not enough to judge"
 
 
-@pytest.mark.parametrize(
-    "metric", ["accuracy", "balanced_accuracy", "auroc", "average_precision", "f1", "mcc", "brier", "log_loss"]
-)
+@pytest.mark.parametrize("metric", ["quadratic_weighted_kappa", "macro_f1"])
+def test_graded_metrics_need_cases_beside_the_commonest_grade(metric):
+    """Kappa rests on the cases outside the commonest grade, of any other grade; macro F1 on every class."""
+    assert small_classes(metric, (200, 9))
+    assert small_classes(metric, (200, 10)) == []
+    assert bool(small_classes(metric, (200, 6, 6))) == (metric == "macro_f1")
+    assert small_classes("quadratic_weighted_kappa", (3, 200, 4)) == [
+        "7 cases outside class 1: Quadratic weighted kappa is not judged on fewer than 10"
+    ]
+    assert small_classes("weighted_f1", (200, 2)) == small_classes("mean_absolute_error", (200, 2)) == []
+
+
+@pytest.mark.parametrize("metric", sorted(set(METRICS) - {"sensitivity", "specificity"}))
 def test_perfect_arms_hold_no_information(metric):
     """Where every run is perfect there is no verdict, and the reason is told, on every metric."""
     item = judged(runs_with_errors({arm: {seed: [] for seed in range(5)} for arm in "ab"}, n_cases=70), metric)
