@@ -20,7 +20,7 @@ FIXED = "class counts fixed"
 ByMix = Literal["weighted", "the same", "another"]
 """What happens to a metric when cases are taken away and the mix changes: see `by_mix`."""
 
-_MEANS = ("accuracy", "log_loss", "brier")
+_MEANS = ("accuracy", "log_loss", "brier", "mean_absolute_error")
 _OF_EACH_CLASS = ("balanced_accuracy", "sensitivity", "specificity")
 
 

@@ -144,7 +144,9 @@ def loss_error(run: RunData, recipe: Recipe, *, train_counts: Sequence[int]) -> 
         return None
     of_true = part.y_prob[np.arange(len(part.y_true)), part.y_true]
     losses = -np.log(np.maximum(of_true, np.finfo(np.float64).tiny))
-    weights = class_weights_of(recipe.loss.model_dump(), train_counts)[part.y_true]
+    weights = np.ones(len(losses))
+    if recipe.loss.class_weights is not None:
+        weights = class_weights_of(recipe.loss.model_dump(), train_counts)[part.y_true]
     around = weights / weights.mean() * (losses - np.average(losses, weights=weights))
     return float(around.std(ddof=1) / np.sqrt(len(losses)))
 
