@@ -99,8 +99,8 @@ def estimate(runs: RunScores, metric: str, *, covariance: CovarianceMethod = "de
     (Gallas et al. 2007; Chen et al. 2014). AUROC: DeLong et al. (1988) with midranks (Sun and Xu 2014). Average
     precision, F1 of any kind, MCC, kappa: jackknife over cases. Where patients are known, influence values are summed
     over each patient's cases first (Obuchowski 1997; Rao and Scott 1992). Where the runs say that the class counts are
-    fixed, cases are a sample of each class by itself, for every metric (`within_classes`): values are centred class by class,
-    and then summed over each patient's cases, of whatever classes these are.
+    fixed, cases are a sample of each class by itself, for every metric (`within_classes`): values are centred class by
+    class, and then summed over each patient's cases, of whatever classes these are.
 
     Parameters
     ----------
