@@ -22,6 +22,20 @@ CovarianceMethod = Literal["default", "jackknife"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The cases behind an estimate, one by one.
+
+    Parameters
+    ----------
+    found : how much each case moves each run's estimate
+    patients : shape (n_cases,), a number for each patient, or None where patients are not known
+    """
+
+    found: Influence
+    patients: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimates:
     """One metric of every run on the same cases.
 
@@ -38,6 +52,7 @@ class Estimates:
     n_patients_used : patients of those cases, or None
     method : how the covariance was found
     n_clipped : probabilities that were clipped, over all runs (log loss only)
+    sample : each case's part in every run, and whose case it is; None where only sums are known
     """
 
     metric: str
@@ -53,6 +68,7 @@ class Estimates:
     n_patients_used: int | None = None
     method: str
     n_clipped: int = 0
+    sample: Sample | None = None
 
     @property
     def arm_names(self) -> tuple[str, ...]:
@@ -85,6 +101,9 @@ class Estimates:
             n_patients_used=self.n_patients_used,
             method=self.method,
             n_clipped=self.n_clipped,
+            sample=None
+            if self.sample is None
+            else Sample(found=self.sample.found.of_runs(order), patients=self.sample.patients),
         )
 
 
@@ -126,6 +145,7 @@ def estimate(runs: RunScores, metric: str, *, covariance: CovarianceMethod = "de
         n_patients_used=None if runs.patients is None else len(np.unique(runs.patients[used])),
         method=found.method + (", summed over patients" if runs.patients is not None else ""),
         n_clipped=found.n_clipped,
+        sample=Sample(found=found, patients=runs.patients),
     )
 
 
