@@ -23,7 +23,7 @@ from statsmodels.stats.proportion import proportion_confint
 from scantrial.analysis.comparison import compare
 from scantrial.analysis.contrasts import difference, single_arm
 from scantrial.analysis.estimates import estimate
-from scantrial.analysis.intervals import arm_estimate, wilson_bounds
+from scantrial.analysis.intervals import area_bounds, arm_estimate, wilson_bounds
 from scantrial.analysis.mrmc import analyse, components, global_test, infer
 from scantrial.analysis.multiplicity import holm
 from scantrial.analysis.one_seed import bonett_price, mcnemar_midp
@@ -314,6 +314,15 @@ def test_row_15_wilson(right, n, texts):
     assert found[0] == 0 if low == "0" else agrees(found[0], low) is None
     agrees(found[1], high)
     assert found == pytest.approx(proportion_confint(right, n, method="wilson"), abs=1e-12)
+
+
+def test_newcombes_score_interval_of_an_area():
+    """The example in the documentation of the R package SingleCaseES: 11 / 12 of six and seven, his method 5.
+
+    R's uniroot stops at 1.2e-4 from the root.
+    """
+    found = area_bounds(11 / 12, 6, 7, quantile=Z95)
+    assert found == pytest.approx((0.5973406, 0.9860176), abs=1.2e-4)
 
 
 def test_row_16_wilson_with_an_effective_number_of_cases(vandyke):

@@ -459,18 +459,49 @@ def test_a_verdict_never_says_more_than_its_numbers(trial, metric, margin, level
         assert "no difference" not in item.sentence
 
 
-@given(binary_trials(n_arms=1), st.sampled_from(BINARY))
-@settings(max_examples=40)
-def test_an_arm_s_interval_holds_its_mean_and_stays_in_bounds(trial, metric):
-    """An arm's interval lies round its mean and within what the metric can be."""
-    estimates = estimates_or_none(trial.runs(), metric)
-    if estimates is None:
-        return
-    found = arm_estimate(estimates, "arm 0")
+def holds_and_stays_within(estimates, metric, *, n_classes):
+    found = arm_estimate(estimates, estimates.arms[0])
     least, most = METRICS[metric].bounds
+    if metric == "brier" and n_classes == 2:
+        most = 1.0
     assert least - 1e-12 <= found.low <= found.mean + 1e-12
     assert found.mean - 1e-12 <= found.high <= most + 1e-12
     assert found.mean == pytest.approx(np.mean(list(found.by_seed.values())), abs=1e-12)
+    assert found.df > 0
+    assert found.n_effective is None or found.n_effective > 0
+
+
+@given(binary_trials(n_arms=1, min_seeds=1), st.sampled_from(BINARY), st.sampled_from([0, 2, 7]))
+@settings(max_examples=80)
+def test_an_arm_s_interval_holds_its_mean_and_stays_in_bounds(trial, metric, cases_a_patient):
+    """An arm's interval lies round its mean and within what the metric can be, with patients and without."""
+    n = len(trial.y_true)
+    patients = None if cases_a_patient == 0 else np.random.default_rng(n).permutation(n) // cases_a_patient
+    estimates = estimates_or_none(trial.runs(patients=patients), metric)
+    if estimates is not None:
+        holds_and_stays_within(estimates, metric, n_classes=2)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(BINARY), st.sampled_from([1, 3]), st.sampled_from([1, 4]))
+@settings(max_examples=60)
+def test_an_arm_s_interval_stays_in_bounds_at_the_ends(seed, metric, n_seeds, cases_a_patient):
+    """Arms that are nearly always right, or nearly always wrong, with patients of one class."""
+    rng = np.random.default_rng(seed)
+    y_true = np.repeat([0, 1], [24, 8])
+    off = rng.uniform(size=(n_seeds, 32)) < rng.choice([0.0, 0.02, 0.98, 1.0])
+    scores = np.where(off, 1 - y_true, y_true) * 0.8 + 0.1 + 0.05 * rng.uniform(size=off.shape)
+    trial = Trial(y_true=y_true, scores=scores, arms=("arm 0",) * n_seeds, seeds=tuple(range(n_seeds)))
+    estimates = estimates_or_none(trial.runs(patients=np.arange(32) // cases_a_patient), metric)
+    if estimates is not None:
+        holds_and_stays_within(estimates, metric, n_classes=2)
+
+
+@given(multiclass_trials(), st.sampled_from(MULTICLASS), st.booleans())
+@settings(max_examples=60)
+def test_an_arm_s_interval_stays_in_bounds_beyond_two_classes(trial, metric, by_patient):
+    """The same for three classes and more."""
+    patients = np.arange(len(trial.y_true)) // 3 if by_patient else None
+    holds_and_stays_within(estimate(trial.runs(patients=patients), metric), metric, n_classes=trial.scores.shape[2])
 
 
 @given(binary_trials(), st.sampled_from(BINARY), st.sampled_from([0.01, 1.0]))

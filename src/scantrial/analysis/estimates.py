@@ -23,6 +23,20 @@ CovarianceMethod = Literal["default", "jackknife"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The cases behind an estimate, one by one.
+
+    Parameters
+    ----------
+    found : how much each case moves each run's estimate
+    patients : shape (n_cases,), a number for each patient, or None where patients are not known
+    """
+
+    found: Influence
+    patients: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimates:
     """One metric of every run on the same cases.
 
@@ -40,6 +54,7 @@ class Estimates:
     method : how the covariance was found
     n_clipped : probabilities that were clipped, over all runs (log loss only)
     by_class : whether the cases of each class count as a sample of their own, for a metric of all cases together
+    sample : each case's part in every run, and whose case it is; None where only sums are known
     """
 
     metric: str
@@ -56,6 +71,7 @@ class Estimates:
     method: str
     n_clipped: int = 0
     by_class: bool = False
+    sample: Sample | None = None
 
     @property
     def arm_names(self) -> tuple[str, ...]:
@@ -89,6 +105,9 @@ class Estimates:
             method=self.method,
             n_clipped=self.n_clipped,
             by_class=self.by_class,
+            sample=None
+            if self.sample is None
+            else Sample(found=self.sample.found.of_runs(order), patients=self.sample.patients),
         )
 
 
@@ -134,6 +153,7 @@ def estimate(runs: RunScores, metric: str, *, covariance: CovarianceMethod = "de
         method=found.method + (", summed over patients" if runs.patients is not None else ""),
         n_clipped=found.n_clipped,
         by_class=found is not pooled or (runs.mix is not None and is_weighted(metric)),
+        sample=Sample(found=found, patients=runs.patients),
     )
 
 

@@ -7,7 +7,7 @@ of one class) give ``covariance = sum over strata of n / (n - 1) * sum of produc
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ class Influence:
     values : shape (n_runs, n_cases); zero for cases that the metric does not look at
     strata : shape (n_cases,): which cases were sampled together, from 0; -1 for cases that are not looked at
     method : where the values are from
+    parts : where the metric is the mean of metrics of one class each, these: recalls, or areas against the rest
     """
 
     theta: Values
@@ -42,6 +43,12 @@ class Influence:
     strata: NDArray[np.int64]
     method: str
     n_clipped: int = 0
+    parts: tuple[Influence, ...] = ()
+
+    def of_runs(self, runs: NDArray[Any]) -> Influence:
+        """Return some of the runs, by their positions, in that order."""
+        parts = tuple(part.of_runs(runs) for part in self.parts)
+        return replace(self, theta=self.theta[runs], values=self.values[runs], parts=parts)
 
 
 # ---------------------------------------------------------------------- means of per-case scores
@@ -90,11 +97,11 @@ def balanced_accuracy(runs: RunScores) -> Influence:
     """Mean of the recalls of all classes; cases were sampled by class."""
     _need_classes(runs, range(runs.n_classes))
     weights = np.full(runs.n_classes, 1 / runs.n_classes)
-    return _mean_over(_right(runs), runs.y_true, weights=weights, method="mean over the cases of each class")
+    found = _mean_over(_right(runs), runs.y_true, weights=weights, method="mean over the cases of each class")
+    return replace(found, parts=tuple(_recall(runs, index) for index in range(runs.n_classes)))
 
 
-def _recall(runs: RunScores, index: int, metric: str) -> Influence:
-    _need_two(runs, metric)
+def _recall(runs: RunScores, index: int) -> Influence:
     _need_classes(runs, (index,))
     strata = np.where(runs.y_true == index, 0, -1)
     return _mean_over(_right(runs), strata, weights=np.ones(1), method="mean over the cases of the class")
@@ -102,12 +109,14 @@ def _recall(runs: RunScores, index: int, metric: str) -> Influence:
 
 def sensitivity(runs: RunScores) -> Influence:
     """Share of the positive cases decided positive."""
-    return _recall(runs, POSITIVE, "sensitivity")
+    _need_two(runs, "sensitivity")
+    return _recall(runs, POSITIVE)
 
 
 def specificity(runs: RunScores) -> Influence:
     """Share of the negative cases decided negative."""
-    return _recall(runs, 1 - POSITIVE, "specificity")
+    _need_two(runs, "specificity")
+    return _recall(runs, 1 - POSITIVE)
 
 
 def mean_absolute_error(runs: RunScores) -> Influence:
@@ -142,10 +151,17 @@ def auroc(runs: RunScores) -> Influence:
     """
     _need_classes(runs, range(runs.n_classes))
     classes = _ranked_classes(runs)
-    parts = [delong(runs.ranking[:, :, column], runs.y_true == index) for column, index in enumerate(classes)]
-    theta = np.mean([area for area, _ in parts], axis=0)
-    values = np.mean([part for _, part in parts], axis=0)
-    return Influence(theta=theta, values=values, strata=runs.y_true, method="DeLong")
+    parts = tuple(_area(runs.ranking[:, :, column], runs.y_true == index) for column, index in enumerate(classes))
+    if len(parts) == 1:
+        return parts[0]
+    theta = np.mean([part.theta for part in parts], axis=0)
+    values = np.mean([part.values for part in parts], axis=0)
+    return Influence(theta=theta, values=values, strata=runs.y_true, method="DeLong", parts=parts)
+
+
+def _area(scores: Values, positive: NDArray[np.bool_]) -> Influence:
+    area, values = delong(scores, positive)
+    return Influence(theta=area, values=values, strata=positive.astype(np.int64), method="DeLong")
 
 
 def jackknife_auroc(runs: RunScores) -> Influence:

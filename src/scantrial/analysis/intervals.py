@@ -7,19 +7,28 @@ Never the best seed, and never a binomial interval on the pooled predictions of 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
-from scantrial.analysis.contrasts import single_arm
+from scantrial.analysis.clusters import FEW_CASES
 from scantrial.analysis.estimates import Estimates
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.mrmc import ContrastResult, Inference, analyse, t_quantile
-from scantrial.core.plain import Plain
+from scantrial.analysis.mrmc import t_quantile
+from scantrial.analysis.single_arm import Spread, correlation_of, restricted, spread
+from scantrial.core.plain import LEFT_OUT, Plain
 
-_WILSON = ("accuracy", "balanced_accuracy", "sensitivity", "specificity")
-_LOGIT = ("auroc", "average_precision")
+NEAR_ONE = 0.97
+"""An area takes the score interval above this, and below 1 minus this."""
+
+MODEL_WEIGHT = 5.0
+"""What the variance of Hanley and McNeil weighs beside DeLong's, in cases out of order."""
+
+SCORE = "score (Newcombe 2006), effective numbers of cases"
+
 _WITHIN_RANGE = {
     "macro_f1": "logit",
     "weighted_f1": "logit",
@@ -27,6 +36,8 @@ _WITHIN_RANGE = {
     "mean_absolute_error": "log odds of the share of the largest error",
 }
 """Metrics whose interval is symmetric on the logit scale of their range, and what that scale is called."""
+
+Bounds = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +52,7 @@ class ArmEstimate(Plain):
     low, high : interval at `level`; `high` is 1 where only a lower bound can be given
     method : how the interval was found
     n_effective : cases that would give this standard error if they were independent; None except for Wilson's
+    is_by_patient : whether patients with several cases are the units that vary
     """
 
     arm: str
@@ -55,6 +67,7 @@ class ArmEstimate(Plain):
     level: float
     method: str
     n_effective: float | None = None
+    is_by_patient: bool = field(default=False, metadata=LEFT_OUT)
 
 
 def wilson_bounds(p: float, n: float, *, quantile: float) -> tuple[float, float]:
@@ -69,109 +82,243 @@ def wilson_bounds(p: float, n: float, *, quantile: float) -> tuple[float, float]
     return max((centre - half) / (1 + z2 / n), 0.0), min((centre + half) / (1 + z2 / n), 1.0)
 
 
+def area_variance(area: float, n_positive: float, n_negative: float) -> float:
+    """Return the variance of an area under the ROC curve by Hanley and McNeil (1982), made symmetric in the classes.
+
+    ``A (1 - A) / (m n) * (1 + h ((1 - A) / (2 - A) + A / (1 + A)))`` with ``h = (m + n) / 2 - 1`` (Newcombe 2006).
+    """
+    h = max((n_positive + n_negative) / 2 - 1, 0.0)
+    return area * (1 - area) / (n_positive * n_negative) * (1 + h * ((1 - area) / (2 - area) + area / (1 + area)))
+
+
+def area_bounds(area: float, n_positive: float, n_negative: float, *, quantile: float) -> Bounds:
+    """Return Newcombe's score interval for an area under the ROC curve, his method 5; it gives 1 and 0 an interval too.
+
+    The bounds are the areas t with ``|area - t| = quantile * sqrt(V(t))``, V being `area_variance`.
+
+    Parameters
+    ----------
+    n_positive, n_negative : m and n, above 0; they need not be whole
+
+    References
+    ----------
+    Newcombe (2006), Confidence intervals for an effect size measure based on the Mann-Whitney statistic, part 2,
+    Stat Med 25:559.
+    """
+
+    def outside(t: float) -> bool:
+        return (area - t) ** 2 > quantile**2 * area_variance(t, n_positive, n_negative)
+
+    return _edge(0.0, area, outside), _edge(1.0, area, outside)
+
+
+def _edge(far: float, near: float, outside: Callable[[float], bool]) -> float:
+    """Bisect for the point between `far` and `near` where `outside` ends; `far` itself if it is not outside."""
+    if not outside(far):
+        return far
+    for _ in range(60):
+        middle = (far + near) / 2
+        far, near = (middle, near) if outside(middle) else (far, middle)
+    return far
+
+
+def mover(
+    values: Sequence[float], bounds: Sequence[Bounds], *, correlation: NDArray[np.float64] | None = None
+) -> Bounds:
+    """Return the interval of a mean of proportions or areas from the interval of each (MOVER).
+
+    With k values p, their bounds l and u, and r their correlations: the mean less ``sqrt(sum r (p - l) (p' - l')) / k``
+    to the mean plus ``sqrt(sum r (u - p) (u' - p')) / k``.
+
+    Parameters
+    ----------
+    correlation : shape (k, k), of the estimates; independent where None
+
+    References
+    ----------
+    Zou and Donner (2008), Construction of confidence limits about effect measures, Stat Med 27:1693.
+    """
+    k = len(values)
+    r = np.eye(k) if correlation is None else correlation
+    below = np.array([value - low for value, (low, _) in zip(values, bounds, strict=True)])
+    above = np.array([high - value for value, (_, high) in zip(values, bounds, strict=True)])
+    mean = sum(values) / k
+    low, high = (math.sqrt(max(float(part @ r @ part), 0.0)) / k for part in (below, above))
+    return max(mean - low, 0.0), min(mean + high, 1.0)
+
+
 def arm_estimate(estimates: Estimates, arm: str, *, level: float = 0.95) -> ArmEstimate:
     """Estimate one arm's metric.
 
-    With two seeds or more the standard error is that of `scantrial.analysis.mrmc` for the arm alone. The scale is
-    Wilson's with an effective number of cases for proportions (Brown, Cai and DasGupta 2001), the logit for AUROC
-    and average precision (Qin and Hotilovac 2008; Boyd et al. 2013), the logit of the range for macro and weighted
-    F1, kappa (Fisher's z) and the mean absolute error, and the metric's own for the rest.
+    The standard error is that of `scantrial.analysis.single_arm`. The interval is Wilson's with an effective number of
+    cases for proportions (Brown, Cai and DasGupta 2001; Korn and Graubard 1998); MOVER on those of each class's recall
+    for balanced accuracy (Zou and Donner 2008); for AUROC symmetric on the logit (Qin and Hotilovac 2008), or the score
+    interval of Newcombe (2006) where the rarer class has fewer than 40 effective cases, or the area is above 0.97 or
+    below 0.03, and MOVER on the areas of each class against the rest beyond two; on the logit for average precision
+    (Boyd et al. 2013); on the logit of the range for macro and weighted F1, kappa (Fisher's z) and the mean absolute
+    error; and on the metric's own scale for the rest.
     """
-    result = analyse(estimates, single_arm(arm), level=level)
-    inference = _inference(result)
-    mean = float(result.effect * estimates.sign)
-    runs = estimates.by_seed(arm)
-    values = {seed: float(estimates.theta[run]) for seed, run in runs.items()}
-    low, high, method, n_effective = _scaled(estimates, mean, inference, n_seeds=len(runs))
+    mine = restricted(estimates, arm)
+    found = spread(mine, level=level)
+    bounds, method, n_effective = _INTERVALS.get(estimates.metric, _own_scale)(mine, found, level)
+    values = dict(zip(mine.seeds, mine.theta.tolist(), strict=True))
     return ArmEstimate(
         arm=arm,
         metric=estimates.metric,
-        mean=mean,
+        mean=found.mean,
         by_seed=values,
         sd=float(np.std(list(values.values()), ddof=1)) if len(values) > 1 else float("nan"),
-        se=inference.se,
-        df=inference.df,
-        low=low,
-        high=high,
+        se=found.se,
+        df=found.df,
+        low=bounds[0],
+        high=bounds[1],
         level=level,
         method=method,
         n_effective=n_effective,
+        is_by_patient=found.is_clustered,
     )
 
 
-def _inference(result: ContrastResult) -> Inference:
-    """Return the inference over seeds and cases; over cases alone with one seed, or where the first has no spread."""
-    both = result.both
-    return result.cases_only if both is None or both.se == 0 else both
+_Found = tuple[Bounds, str, float | None]
 
 
-def _scaled(
-    estimates: Estimates, mean: float, inference: Inference, *, n_seeds: int
-) -> tuple[float, float, str, float | None]:
-    quantile = t_quantile((1 + inference.level) / 2, inference.df)
-    if estimates.metric in _WILSON:
-        n = _n_effective(estimates, mean, inference, n_seeds=n_seeds)
-        plain = n_seeds == 1 and estimates.n_patients is None and not estimates.by_class
-        low, high = wilson_bounds(mean, n, quantile=quantile)
-        return low, high, "Wilson" if plain else "Wilson, effective number of cases", n
-    if estimates.metric in _LOGIT:
-        return (*_logit(estimates, mean, inference, quantile, n_seeds=n_seeds), None)
-    if estimates.metric in _WITHIN_RANGE:
-        return (*_within_range(estimates, mean, inference, quantile, n_seeds=n_seeds), None)
-    lowest, highest = METRICS[estimates.metric].bounds
-    half = quantile * inference.se
-    return max(mean - half, min(lowest, mean)), min(mean + half, highest), "t" if n_seeds > 1 else "normal", None
+def _quantile(found: Spread, level: float) -> float:
+    return t_quantile((1 + level) / 2, found.df)
 
 
-def _n_effective(estimates: Estimates, mean: float, inference: Inference, *, n_seeds: int) -> float:
-    if mean in (0.0, 1.0) or (
-        n_seeds == 1
-        and estimates.n_patients is None
-        and estimates.metric != "balanced_accuracy"
-        and not estimates.by_class
-    ):
-        return float(estimates.n_used)
+def _own_scale(mine: Estimates, found: Spread, level: float) -> _Found:
+    lowest, highest = METRICS[mine.metric].bounds
+    half, mean = _quantile(found, level) * found.se, found.mean
+    if mine.metric == "brier" and len(mine.n_by_class) == 2:
+        highest = 1.0
+    method = _on("", found).removeprefix(", ")
+    return (max(mean - half, min(lowest, mean)), min(mean + half, max(highest, mean))), method, None
+
+
+def _on(scale: str, found: Spread) -> str:
+    return f"{scale}, {'normal' if math.isinf(found.df) and found.n_seeds == 1 else 't'}"
+
+
+# ---------------------------------------------------------------------- proportions
+
+
+def _proportion(found: Spread, level: float) -> _Found:
+    n = _n_effective(found)
+    method = "Wilson" if found.is_plain else "Wilson, effective number of cases"
+    return wilson_bounds(found.mean, n, quantile=_quantile(found, level)), method, n
+
+
+def _n_effective(found: Spread) -> float:
+    """Return the number of independent cases that would give this variance."""
+    n, mean = float(sum(found.sizes)), found.mean
+    if found.is_plain:
+        return n
+    if mean in (0.0, 1.0):
+        return n / found.patients_effect
+    variance = found.var_one_run * found.seeds_effect * found.patients_effect
     # A run that decides whole classes has no spread within them: cases are counted as if they were one sample.
-    whole = float(estimates.n_used) if estimates.by_class else math.inf
-    return mean * (1 - mean) / inference.se**2 if inference.se > 0 else whole
+    return mean * (1 - mean) / variance if variance > 0 else n if found.is_by_class else math.inf
 
 
-def _logit(
-    estimates: Estimates, mean: float, inference: Inference, quantile: float, *, n_seeds: int
-) -> tuple[float, float, str]:
+def _balanced_accuracy(mine: Estimates, found: Spread, level: float) -> _Found:
+    """Combine the recalls of all classes, each on its own effective number of cases."""
+    parts, correlation = _parts(mine, level, unknown=0.0)
+    bounds = [_proportion(part, level)[0] for part in parts]
+    method = "MOVER on Wilson limits of each recall" + ("" if found.is_plain else ", effective numbers of cases")
+    return mover([part.mean for part in parts], bounds, correlation=correlation), method, None
+
+
+def _parts(mine: Estimates, level: float, *, unknown: float) -> tuple[list[Spread], NDArray[np.float64]]:
+    """Return the spread of each class's part of a metric, and the correlation of the parts."""
+    assert mine.sample is not None
+    found = mine.sample.found.parts
+    return [spread(mine, part, level=level) for part in found], correlation_of(mine, unknown=unknown)
+
+
+# ---------------------------------------------------------------------- areas
+
+
+def _area(mine: Estimates, found: Spread, level: float) -> _Found:
+    """Take the logit for an area that many cases of either class stand behind, else Newcombe's score interval."""
+    assert mine.sample is not None
+    if mine.sample.found.parts:
+        # Areas against the rest share all cases: a perfect one is taken to go with the others.
+        parts, correlation = _parts(mine, level, unknown=1.0)
+        each = [_area_bounds(part, level) for part in parts]
+        bounds = mover([part.mean for part in parts], [one for one, _ in each], correlation=correlation)
+        return bounds, "MOVER on the areas of each class against the rest", None
+    return (*_area_bounds(found, level), None)
+
+
+def _area_bounds(found: Spread, level: float) -> tuple[Bounds, str]:
+    quantile, effect = _quantile(found, level), found.seeds_effect * found.patients_effect
+    if min(found.sizes) / effect >= FEW_CASES and 1 - NEAR_ONE <= found.mean <= NEAR_ONE:
+        return _logit_bounds(found, quantile), _on("logit", found)
+    negative, positive = (size / (effect * _shape(found)) for size in found.sizes)
+    return area_bounds(found.mean, positive, negative, quantile=quantile), SCORE
+
+
+def _shape(found: Spread) -> float:
+    """Return DeLong's variance over `area_variance`, drawn towards 1 where few cases are out of order.
+
+    DeLong's knows the shape of the distributions, and is far too small where it rests on few cases.
+    """
+    negative, positive = found.sizes
+    model = area_variance(found.mean, positive, negative)
+    ratio = found.var_one_run / model if model > 0 else 1.0
+    return (found.n_off * ratio + MODEL_WEIGHT) / (found.n_off + MODEL_WEIGHT)
+
+
+def _logit_bounds(found: Spread, quantile: float, tau: float | None = None) -> Bounds:
+    tau = found.se / (found.mean * (1 - found.mean)) if tau is None else tau
+    eta = special.logit(found.mean)
+    return float(special.expit(eta - quantile * tau)), float(special.expit(eta + quantile * tau))
+
+
+def _average_precision(mine: Estimates, found: Spread, level: float) -> _Found:
     """Return an interval symmetric on the logit scale; at 1 or 0 only one bound can be given."""
+    quantile, mean = _quantile(found, level), found.mean
     if mean in (0.0, 1.0):
         # Rank statistics of a perfect order have no spread: bound it as a proportion of the rarer class.
-        low, high = wilson_bounds(mean, min(n for n in estimates.n_by_class if n), quantile=quantile)
-        return low, high, "one-sided: Wilson on the cases of the rarer class"
-    tau = inference.se / (mean * (1 - mean))
-    method = "logit, t" if n_seeds > 1 else "logit, normal"
-    binary = len(estimates.n_by_class) == 2
-    if estimates.metric == "average_precision" and n_seeds == 1 and estimates.n_patients is None and binary:
-        tau, method = 1 / math.sqrt(estimates.n_by_class[-1] * mean * (1 - mean)), "logit (Boyd et al. 2013)"
-    eta = special.logit(mean)
-    return float(special.expit(eta - quantile * tau)), float(special.expit(eta + quantile * tau)), method
+        n = min(n for n in mine.n_by_class if n) / found.patients_effect
+        bounds = wilson_bounds(mean, n, quantile=quantile)
+        return bounds, "one-sided: Wilson on the cases of the rarer class", None
+    if found.is_plain and len(mine.n_by_class) == 2:
+        tau = 1 / math.sqrt(mine.n_by_class[-1] * mean * (1 - mean))
+        return _logit_bounds(found, quantile, tau), "logit (Boyd et al. 2013)", None
+    return _logit_bounds(found, quantile), _on("logit", found), None
 
 
-def _within_range(
-    estimates: Estimates, mean: float, inference: Inference, quantile: float, *, n_seeds: int
-) -> tuple[float, float, str]:
+def _within_range(mine: Estimates, found: Spread, level: float) -> _Found:
     """Return an interval symmetric on the logit scale of the metric's range; at an end only one bound can be given.
 
     The logit of ``(1 + kappa) / 2`` is twice Fisher's z of kappa. The largest error is that between the outer grades.
     """
-    lowest, highest = METRICS[estimates.metric].bounds
-    highest = min(highest, len(estimates.n_by_class) - 1)
+    quantile = _quantile(found, level)
+    lowest, highest = METRICS[mine.metric].bounds
+    highest = min(highest, len(mine.n_by_class) - 1)
     width = highest - lowest
-    share = (mean - lowest) / width
+    share = (found.mean - lowest) / width
     if share <= 0 or share >= 1:
         # As a proportion of all cases where a case weighs as any other, else of the cases of the rarest class.
-        alike = estimates.metric in ("weighted_f1", "mean_absolute_error")
-        n = estimates.n_used if alike else min(n for n in estimates.n_by_class if n)
+        alike = mine.metric in ("weighted_f1", "mean_absolute_error")
+        n = (mine.n_used if alike else min(n for n in mine.n_by_class if n)) / found.patients_effect
         low, high = wilson_bounds(min(max(share, 0.0), 1.0), n, quantile=quantile)
         method = f"one-sided: Wilson on {'all cases' if alike else 'the cases of the rarest class'}"
     else:
-        eta, half = special.logit(share), quantile * inference.se / width / (share * (1 - share))
+        eta, half = special.logit(share), quantile * found.se / width / (share * (1 - share))
         low, high = float(special.expit(eta - half)), float(special.expit(eta + half))
-        method = f"{_WITHIN_RANGE[estimates.metric]}, {'t' if n_seeds > 1 else 'normal'}"
-    return lowest + width * low, lowest + width * high, method
+        method = _on(_WITHIN_RANGE[mine.metric], found)
+    return (lowest + width * low, lowest + width * high), method, None
+
+
+_INTERVALS: dict[str, Callable[[Estimates, Spread, float], _Found]] = {
+    "accuracy": lambda _, found, level: _proportion(found, level),
+    "sensitivity": lambda _, found, level: _proportion(found, level),
+    "specificity": lambda _, found, level: _proportion(found, level),
+    "balanced_accuracy": _balanced_accuracy,
+    "auroc": _area,
+    "average_precision": _average_precision,
+    **dict.fromkeys(_WITHIN_RANGE, _within_range),
+}
+"""The interval of each metric that has no interval on its own scale."""

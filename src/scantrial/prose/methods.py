@@ -288,18 +288,15 @@ def evaluation(view: ReportView) -> list[str]:
         said.append("Areas under curves were computed with scikit-learn [@scikit-learn].")
     said += [f"{order}." for name in names for order in _order(name, view.data.class_names)]
     level = percent(next(iter(of.values())).level)
-    kinds = []
-    if any(one.n_effective is not None for one in of.values()):
-        effective = " with an effective number of cases [@korn]" if several else ""
-        kinds.append(f"Wilson's score [@brown]{effective} for proportions")
-    averaged = " and averaged F1" if {"macro_f1", "weighted_f1"} & set(names) else ""
-    if any(method.startswith("logit") for method in used):
-        boyd = any("Boyd" in method for method in used)
-        kinds.append(f"the logit scale [@qin{'; @boyd' if boyd else ''}] for areas{averaged}")
-    kinds += [f"{scale} for {what}" for scale, what in _SCALES.items() if any(one.startswith(scale) for one in used)]
+    kinds = _kinds(used, names)
     spread = spread_words(*(len(one.by_seed) for estimates in found for one in estimates.values()))
     by_kind = f"; they use {joined(kinds)}" if kinds else ""
     said.append(f"{level} confidence intervals account for {spread}{by_kind}.")
+    if any(one.is_by_patient for one in of.values()):
+        said.append(
+            "Where patients have several cases, the intervals use the variance over patients with the correction for "
+            "few of them and its degrees of freedom [@bell-mccaffrey]."
+        )
     said += _class_counts(view)
     if view.curves:
         averaged = "averaged vertically over seeds, with their range as a band" if several else "shown for each run"
@@ -323,6 +320,36 @@ def _order(metric: str, class_names: Sequence[str]) -> list[str]:
     """Say in which order a metric of grades takes the classes, with the metric's source."""
     source = {"quadratic_weighted_kappa": " [@kappa]", "mean_absolute_error": " [@mae]"}.get(metric, "")
     return [f"{said}{source}" for said in order_of_grades(metric, class_names)]
+
+
+def _kinds(used: set[str], names: Sequence[str]) -> list[str]:
+    """Name the kinds of intervals by the methods that were used, one for each kind of metric."""
+    averaged = " and averaged F1" if {"macro_f1", "weighted_f1"} & set(names) else ""
+
+    def any_has(*words: str) -> bool:
+        return any(all(word in method for word in words) for method in used)
+
+    kinds = []
+    if any(method.startswith("Wilson") for method in used):
+        effective = " with an effective number of cases [@korn]" if any_has("effective number of cases") else ""
+        kinds.append(f"Wilson's score [@brown]{effective} for proportions")
+    if any_has("MOVER on Wilson"):
+        kinds.append("the recovery of variances from the limits of each recall [@zou-donner] for balanced accuracy")
+    if any(method.startswith("logit") for method in used):
+        kinds.append(f"the logit scale [@qin{'; @boyd' if any_has('Boyd') else ''}] for areas{averaged}")
+    if any_has("Newcombe"):
+        kinds.append(
+            "Newcombe's score interval [@newcombe-2006] for areas that few cases stand behind or that are near 1"
+        )
+    if any_has("MOVER on the areas"):
+        kinds.append(
+            "the recovery of variances [@zou-donner] from the limits of each class's area [@qin; @newcombe-2006] for "
+            "the mean of areas"
+        )
+    return [
+        *kinds,
+        *(f"{scale} for {what}" for scale, what in _SCALES.items() if any(one.startswith(scale) for one in used)),
+    ]
 
 
 def comparison(view: ReportView) -> list[str]:

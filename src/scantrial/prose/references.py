@@ -48,6 +48,12 @@ REFERENCES: dict[str, Reference] = {
         2018,
         "10.1007/s10994-018-5714-4",
     ),
+    "bell-mccaffrey": Reference(
+        "Bell RM, McCaffrey DF",
+        "Bias reduction in standard errors for linear regression with multi-stage samples",
+        "Survey Methodology 28:169-181",
+        2002,
+    ),
     "bonett-price": Reference(
         "Bonett DG, Price RM",
         "Adjusted Wald confidence interval for a difference of binomial proportions based on paired data",
@@ -255,6 +261,14 @@ REFERENCES: dict[str, Reference] = {
         2007,
         "10.1002/sim.2677",
     ),
+    "newcombe-2006": Reference(
+        "Newcombe RG",
+        "Confidence intervals for an effect size measure based on the Mann-Whitney statistic. Part 2: asymptotic "
+        "methods and evaluation",
+        "Statistics in Medicine 25:559-573",
+        2006,
+        "10.1002/sim.2324",
+    ),
     "obuchowski-1997": Reference(
         "Obuchowski NA",
         "Nonparametric analysis of clustered ROC curve data",
@@ -321,6 +335,13 @@ REFERENCES: dict[str, Reference] = {
         "Scikit-learn: machine learning in Python",
         "Journal of Machine Learning Research 12:2825-2830",
         2011,
+    ),
+    "zou-donner": Reference(
+        "Zou GY, Donner A",
+        "Construction of confidence limits about effect measures: a general approach",
+        "Statistics in Medicine 27:1693-1702",
+        2008,
+        "10.1002/sim.3095",
     ),
 }
 """By the key that a text cites them with."""

@@ -1,0 +1,118 @@
+"""How often one arm's interval holds the truth, for few cases, areas near 1, and patients with several images.
+
+Scores of an arm are those of `tests.simulation.generator`: ``y (D + R_j) + P_g + C_k + E_jk`` for seed j, case k of patient
+g, with variances 0.4 of patients (of cases where each is a patient), 0.2 of cases and 0.4 of what training and case make
+together. With one seed the truth is that of the trained network; with five, the mean over trainings. 200 cases are
+negative. A cell is in the band if its interval holds the truth in 93 to 98.5 % of 1,000 draws.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy import stats
+
+from scantrial.analysis.estimates import estimate
+from scantrial.analysis.intervals import arm_estimate
+from scantrial.analysis.runs import RunScores
+
+N_TRIALS = 1000
+N_NEGATIVE = 200
+IMAGES = 6
+BAND = (0.93, 0.985)
+METRICS = ("accuracy", "balanced_accuracy", "auroc")
+VAR_PATIENT, VAR_CASE, VAR_ERROR, SD_TRAINING = 0.4, 0.2, 0.4, 0.112
+
+Patients = Literal["1 image", "6 images of one class", "6 images of both classes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A design: positive cases, the true AUROC, what a patient's images are, and seeds."""
+
+    n_positive: int
+    auroc: float
+    patients: Patients
+    n_seeds: int
+
+    @property
+    def sd_training(self) -> float:
+        """Standard deviation of the luck of training; none where the network is given."""
+        return SD_TRAINING if self.n_seeds > 1 else 0.0
+
+    @property
+    def shift(self) -> float:
+        """How far positive scores lie above negative ones."""
+        return float(stats.norm.ppf(self.auroc) * np.sqrt(2 + self.sd_training**2))
+
+    def truth(self, metric: str) -> float:
+        """Return the metric over all trainings and cases, with this mix of classes."""
+        if metric == "auroc":
+            return self.auroc
+        half = self.shift / 2
+        sensitivity, specificity = stats.norm.cdf([half / np.sqrt(1 + self.sd_training**2), half])
+        share = 0.5 if metric == "balanced_accuracy" else self.n_positive / (self.n_positive + N_NEGATIVE)
+        return float(share * sensitivity + (1 - share) * specificity)
+
+    def patient_of_case(self) -> np.ndarray:
+        """Return a patient for each case; positive cases come first."""
+        n = self.n_positive + N_NEGATIVE
+        if self.patients == "1 image":
+            return np.arange(n)
+        if self.patients == "6 images of both classes":
+            return np.random.default_rng(7).permutation(n) // IMAGES
+        return np.concatenate([np.arange(self.n_positive) // IMAGES, n + np.arange(N_NEGATIVE) // IMAGES])
+
+
+CELLS = tuple(
+    Cell(n_positive=n, auroc=auroc, patients=patients, n_seeds=seeds)
+    for seeds, patients, auroc, n in itertools.product(
+        (1, 5), Patients.__args__, (0.7, 0.9, 0.97, 0.996), (12, 20, 40, 200)
+    )
+)
+
+
+def draws(cell: Cell, *, n_trials: int) -> Iterator[RunScores]:
+    """Draw test sets, and trainings with several seeds."""
+    rng = np.random.default_rng([20261130, *(int(part) for part in (cell.n_positive, 1000 * cell.auroc, cell.n_seeds))])
+    y_true = np.repeat([1, 0], [cell.n_positive, N_NEGATIVE])
+    patients = np.unique(cell.patient_of_case(), return_inverse=True)[1].reshape(-1)
+    shape = (cell.n_seeds, len(y_true))
+    for _ in range(n_trials):
+        scores = np.sqrt(VAR_PATIENT) * rng.standard_normal(patients.max() + 1)[patients]
+        scores = (
+            scores + np.sqrt(VAR_CASE) * rng.standard_normal(shape[1]) + np.sqrt(VAR_ERROR) * rng.standard_normal(shape)
+        )
+        scores += y_true * (cell.shift + cell.sd_training * rng.standard_normal((cell.n_seeds, 1)))
+        yield RunScores.from_scores(
+            y_true,
+            scores,
+            arms=["a"] * cell.n_seeds,
+            seeds=range(cell.n_seeds),
+            patients=None if cell.patients == "1 image" else patients,
+            threshold=cell.shift / 2,
+        )
+
+
+def covered(cell: Cell, *, n_trials: int) -> dict[str, int]:
+    """Count the intervals that hold the truth, by metric."""
+    count = dict.fromkeys(METRICS, 0)
+    truth = {metric: cell.truth(metric) for metric in METRICS}
+    for runs in draws(cell, n_trials=n_trials):
+        for metric in METRICS:
+            found = arm_estimate(estimate(runs, metric), "a")
+            count[metric] += found.low <= truth[metric] <= found.high
+    return count
+
+
+def rows(*, n_trials: int = N_TRIALS) -> list[dict[str, Any]]:
+    """Return the table of coverage: one record for each cell and metric, with the share of intervals that hold."""
+    return [
+        {**asdict(cell), "metric": metric, "n_trials": n_trials, "covered": count, "coverage": count / n_trials}
+        for cell in CELLS
+        for metric, count in covered(cell, n_trials=n_trials).items()
+    ]
