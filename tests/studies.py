@@ -21,7 +21,10 @@ from scantrial.store.test_lock import Opening
 
 @dataclass(frozen=True, kw_only=True)
 class StudyShape:
-    """What to write: sizes, names, and runs that are missing, failed, diverged or evaluated twice (arm name, seed)."""
+    """What to write: sizes, names, runs that are missing, failed, diverged or evaluated twice (arm name, seed).
+
+    `turned` names arms whose scores are for the other class.
+    """
 
     arms: Mapping[str, Mapping[str, Any]]
     labels: Mapping[str, str] | None = None
@@ -37,6 +40,7 @@ class StudyShape:
     failed: Sequence[tuple[str, int]] = ()
     diverged: Sequence[tuple[str, int]] = ()
     evaluated_twice: Sequence[tuple[str, int]] = ()
+    turned: Sequence[str] = ()
     primary: str = "accuracy"
     split: Mapping[str, Any] | None = None
     about: Mapping[str, Any] | None = None
@@ -120,7 +124,9 @@ def history_of(shape: StudyShape, rng: np.random.Generator, *, broken_at: int | 
     return tuple(records)
 
 
-def predictions_of(shape: StudyShape, cases: pa.Table, rng: np.random.Generator) -> tuple[SplitPredictions, ...]:
+def predictions_of(
+    shape: StudyShape, cases: pa.Table, rng: np.random.Generator, *, sign: float = 1.0
+) -> tuple[SplitPredictions, ...]:
     names, split = tuple(shape.class_names), np.array(cases["split"].to_pylist())
     number, label = cases["case"].to_numpy(), cases["label"].to_numpy()
     parts = []
@@ -128,7 +134,7 @@ def predictions_of(shape: StudyShape, cases: pa.Table, rng: np.random.Generator)
         which: Split = name  # type: ignore[assignment]
         rows = split == name
         y_true = label[rows]
-        logits = 2.0 * np.eye(len(names))[y_true] + rng.normal(0, scatter, (len(y_true), len(names)))
+        logits = sign * 2.0 * np.eye(len(names))[y_true] + rng.normal(0, scatter, (len(y_true), len(names)))
         scores = np.exp(logits)
         parts.append(
             SplitPredictions(
@@ -167,7 +173,7 @@ def run_of(shape: StudyShape, cases: pa.Table, arm: str, seed: int) -> RunResult
         pixel_type="uint8",
         times={"train": 1.0},
     )
-    predictions = () if diverged else predictions_of(shape, cases, rng)
+    predictions = () if diverged else predictions_of(shape, cases, rng, sign=-1.0 if arm in shape.turned else 1.0)
     return RunResult(facts=facts, history=history, predictions=predictions, weights={})
 
 

@@ -132,7 +132,7 @@ def test_several_classes_are_compared_by_their_probabilities(cli, tmp_path):
     with pytest.raises(InputError, match=r"a threshold of 0\.3 for 3 classes"):
         compare_predictions(path, threshold=0.3)
     done = cli("compare", "--predictions", path, "--metric", "brier", "--no-bootstrap")
-    assert "45 test cases (15 of class cat, 15 of class dog, 15 of class owl)" in done.stdout
+    assert "45 test cases (15 of class cat, 15 of class dog, 15 of class owl)" in " ".join(done.stdout.split())
 
 
 def test_people_get_tables_sentences_notes_and_methods(cli):

@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 
 from scantrial.analysis.bootstrap import N_DRAWS, CrossCheck, cross_check
 from scantrial.analysis.contrasts import Contrast, against_control, all_pairs
+from scantrial.analysis.direction import OF_ARRAYS, below_chance, direction_warnings
 from scantrial.analysis.estimates import Estimates, estimate
 from scantrial.analysis.intervals import ArmEstimate, arm_estimate
+from scantrial.analysis.metric_names import check_margin, check_metric
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.mrmc import Components, ContrastResult, GlobalTest, analyse, components, global_test, infer
 from scantrial.analysis.multiplicity import holm, simultaneous_level
@@ -33,6 +35,7 @@ from scantrial.core.errors import InputError
 from scantrial.core.format import minus, percent
 from scantrial.core.notebook import notebook_html
 from scantrial.core.plain import Plain, fields_of
+from scantrial.core.positive import positive_class
 
 _OF_RESULT = ("cases_only", "seeds_only", "s2", "q", "q_untruncated", "pairing", "seeds", "dropped_seeds", "per_seed")
 COLUMNS = ("comparison", "difference", "interval", "p adjusted", "verdict")
@@ -122,6 +125,8 @@ class Comparison(Plain):
     components, global_test : over all arms and the seeds they share; None where there are too few
     methods : names of what was used, by step
     notes : what a reader has to know
+    warnings : what a reader has to know before the verdicts
+    class_names : in the order of their indices; empty where they are not known
     """
 
     metric: str
@@ -138,6 +143,8 @@ class Comparison(Plain):
     global_test: GlobalTest | None
     methods: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         """Show the comparisons in a notebook."""
@@ -145,8 +152,13 @@ class Comparison(Plain):
             f"{METRICS[self.metric].title}, positive is better ({percent(self.level)} CI, {self.n_cases} cases)",
             columns=COLUMNS,
             rows=[item.row() for item in self.comparisons],
-            lines=[item.sentence for item in self.comparisons],
+            lines=[*self.warnings, *(item.sentence for item in self.comparisons)],
         )
+
+    @property
+    def positive_class(self) -> str | None:
+        """Name of the positive class of two; None where it is not known."""
+        return positive_class(self.class_names)
 
     def arm(self, name: str) -> ArmEstimate:
         """Return one arm's estimate."""
@@ -155,7 +167,7 @@ class Comparison(Plain):
     def _content(self) -> dict[str, Any]:
         # Positive effects are better: losses are turned round.
         direction = {"higher_is_better": METRICS[self.metric].higher_is_better, "positive_effect": "better"}
-        return {"metric": self.metric, **direction, **fields_of(self)}
+        return {"metric": self.metric, **direction, "positive_class": self.positive_class, **fields_of(self)}
 
 
 def compare(  # noqa: PLR0913 - the arrays and the choices of a whole analysis, in one call
@@ -170,6 +182,7 @@ def compare(  # noqa: PLR0913 - the arrays and the choices of a whole analysis, 
     margin: float | None = None,
     control: str | None = None,
     level: float = 0.95,
+    class_names: Sequence[str] = (),
 ) -> Comparison:
     """Compare arms on the same cases over seeds, and give a verdict on each comparison.
 
@@ -184,6 +197,7 @@ def compare(  # noqa: PLR0913 - the arrays and the choices of a whole analysis, 
     margin : the smallest difference that matters, in the metric's unit; without it nothing is called equivalent
     control : every other arm is compared with it; without it all pairs are compared
     level : confidence level, default 0.95
+    class_names : what sentences call the classes, in the order of their indices; default: they say ``class 0``
 
     Raises
     ------
@@ -192,10 +206,11 @@ def compare(  # noqa: PLR0913 - the arrays and the choices of a whole analysis, 
     """
     array = np.asarray(scores, dtype=np.float64)
     build = RunScores.from_probabilities if array.ndim == 3 else RunScores.from_scores
-    runs = build(y_true, array, arms=arms, seeds=seeds, patients=patients, threshold=threshold)
+    runs = build(y_true, array, arms=arms, seeds=seeds, patients=patients, threshold=threshold).named(class_names)
     names = runs.arm_names
     family = all_pairs(names) if control is None else against_control(names, control)
-    return compare_runs(runs, family, metric=metric, margin=margin, level=level, control=control)
+    found = compare_runs(runs, family, metric=metric, margin=margin, level=level, control=control)
+    return replace(found, warnings=direction_warnings(below_chance(runs, level=level), OF_ARRAYS))
 
 
 def compare_runs(
@@ -216,7 +231,7 @@ def compare_runs(
         few runs in common is left out with a note, and the others are judged
     withheld : other reasons to give no verdict, such as a leak, or a choice that was made on these same cases
     """
-    _check(margin, level)
+    _check(metric, margin, level)
     estimates = estimate(runs, metric)
     results, left_out = _analysed(estimates, family, level=level)
     singles = [_one_seed(runs, result, metric, level=level) for result in results]
@@ -233,6 +248,7 @@ def compare_runs(
         n_cases=estimates.n_cases,
         n_patients=estimates.n_patients,
         n_by_class=estimates.n_by_class,
+        class_names=estimates.class_names,
         arms=tuple(arm_estimate(estimates, arm, level=level) for arm in estimates.arm_names),
         comparisons=tuple(
             _compared(result, item, single, estimates, p_adjusted=p, margin=margin, wide=wide, withheld=withheld)
@@ -300,9 +316,8 @@ def cross_checked(comparison: Comparison, runs: RunScores, *, n_draws: int = N_D
     )
 
 
-def _check(margin: float | None, level: float) -> None:
-    if margin is not None and not (margin > 0 and math.isfinite(margin)):
-        raise InputError(f"margin {margin}", expected="a positive number, in the metric's unit")
+def _check(metric: str, margin: float | None, level: float) -> None:
+    check_margin(check_metric(metric), margin)
     if not 0.5 < level < 1:
         raise InputError(f"level {level}", expected="above 0.5 and below 1, such as 0.95")
 

@@ -38,6 +38,7 @@ class Estimates:
     n_patients_used : patients of those cases, or None
     method : how the covariance was found
     n_clipped : probabilities that were clipped, over all runs (log loss only)
+    class_names : as those of `RunScores`
     """
 
     metric: str
@@ -53,6 +54,7 @@ class Estimates:
     n_patients_used: int | None = None
     method: str
     n_clipped: int = 0
+    class_names: tuple[str, ...] = ()
 
     @property
     def arm_names(self) -> tuple[str, ...]:
@@ -85,6 +87,7 @@ class Estimates:
             n_patients_used=self.n_patients_used,
             method=self.method,
             n_clipped=self.n_clipped,
+            class_names=self.class_names,
         )
 
 
@@ -126,6 +129,7 @@ def estimate(runs: RunScores, metric: str, *, covariance: CovarianceMethod = "de
         n_patients_used=None if runs.patients is None else len(np.unique(runs.patients[used])),
         method=found.method + (", summed over patients" if runs.patients is not None else ""),
         n_clipped=found.n_clipped,
+        class_names=runs.class_names,
     )
 
 

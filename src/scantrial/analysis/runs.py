@@ -42,6 +42,7 @@ class RunScores:
     n_classes : number of classes
     threshold : a case is called positive above it; one for each run where runs have their own; None where the most
         probable class is decided
+    class_names : what sentences call the classes, in the order of their indices; empty: they say the index
     """
 
     arms: tuple[str, ...]
@@ -53,6 +54,7 @@ class RunScores:
     patients: NDArray[np.int64] | None
     n_classes: int
     threshold: float | tuple[float, ...] | None = None
+    class_names: tuple[str, ...] = ()
 
     @property
     def n_runs(self) -> int:
@@ -87,6 +89,12 @@ class RunScores:
             raise ShapeError(f"thresholds {cuts.tolist()} for {self.n_runs} runs", expected="a finite one for each run")
         decided = (self.decision_scores > cuts[:, None]).astype(np.int64)
         return replace(self, y_pred=decided, threshold=tuple(cuts.tolist()))
+
+    def named(self, class_names: Sequence[str]) -> RunScores:
+        """Return the same runs with names of the classes, in the order of their indices; none leave them unnamed."""
+        if class_names and len(class_names) != self.n_classes:
+            raise InputError(f"{len(class_names)} names for {self.n_classes} classes", expected="a name for each class")
+        return replace(self, class_names=tuple(map(str, class_names)))
 
     def on_cases(self, keep: NDArray[Any]) -> RunScores:
         """Return the same runs on some of the cases: `keep` is a mask or an array of positions."""

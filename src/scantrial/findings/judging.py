@@ -14,12 +14,15 @@ from scantrial.analysis.contrasts import (
     Contrast,
     simple_effects,
 )
+from scantrial.analysis.direction import OF_A_STUDY, below_chance, direction_warnings
+from scantrial.analysis.metric_names import check_margin, check_metric
 from scantrial.analysis.metrics import METRICS, metrics_for
-from scantrial.analysis.power_table import PowerPlan, plan_again
+from scantrial.analysis.power_table import PowerPlan, plan_again, why_no_plan
 from scantrial.analysis.runs import RunScores
 from scantrial.core.errors import InputError
 from scantrial.core.notebook import notebook_html
-from scantrial.core.plain import Plain
+from scantrial.core.plain import Plain, fields_of
+from scantrial.core.positive import positive_facts
 from scantrial.core.records import Split
 from scantrial.findings.families import factor_levels, family_of, in_words, trend_along
 from scantrial.findings.hypotheses import Declared, HypothesisAnswer, answer_to, declared_when
@@ -53,11 +56,12 @@ class Judgement(Plain):
     secondary : the same comparisons on other metrics
     primary_declared : when metric, split and margin were written into the study file
     outlook : what this design can show, from the measured spreads, and what a decision would need; None where
-        arms share fewer than two seeds
+        arms share fewer than three seeds
     withheld : reasons other than the numbers why no verdict is given
     without_leaks : the primary comparisons without the cases that the audit found in two splits; None where
         there are none, or too few are left
     n_leaking : such cases of the primary split
+    class_names : in the order of their indices; of two the second is the positive one
     """
 
     metric: str
@@ -75,6 +79,15 @@ class Judgement(Plain):
     without_leaks: Comparison | None
     n_leaking: int
     labels: Mapping[str, str]
+    class_names: tuple[str, ...]
+
+    @property
+    def outlook_reason(self) -> str | None:
+        """Why there is no outlook, where too few seeds are the reason."""
+        return None if self.primary is None else why_no_plan(self.primary)
+
+    def _content(self) -> dict[str, Any]:
+        return {**fields_of(self), "outlook_reason": self.outlook_reason, **positive_facts(self.class_names)}
 
     def _repr_html_(self) -> str:
         """Show the verdicts in a notebook."""
@@ -85,7 +98,11 @@ class Judgement(Plain):
             f"{METRICS[self.metric].title} on {self.split}: {self.family}",
             columns=COLUMNS,
             rows=[item.row() for item in items],
-            lines=[*(item.sentence for item in items), *(f"{one.claim}: {one.answer}" for one in self.hypotheses)],
+            lines=[
+                *self.primary.warnings,
+                *(item.sentence for item in items),
+                *(f"{one.claim}: {one.answer}" for one in self.hypotheses),
+            ],
         )
 
 
@@ -123,7 +140,7 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
     chosen = choices or Choices()
     declared = study.plan.primary
     metric = chosen.metric or declared.metric
-    METRICS[metric]
+    check_margin(check_metric(metric), chosen.margin)
     split: Split = declared.split
     margin = chosen.margin if chosen.margin is not None else declared.margin_of(metric)
     labels = study.plan.labels
@@ -136,6 +153,7 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
     if chosen.bootstrap and primary is not None and runs is not None:
         primary = cross_checked(primary, runs)
     primary, simple = _without_interactions(study, runs, primary, margin, chosen, withheld)
+    primary = _with_direction(primary, runs, labels)
     judged_arms = set() if runs is None else set(runs.arm_names)
     leaking = _leaking(study, split)
     without = _without(runs, leaking)
@@ -158,6 +176,7 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
         without_leaks=_compare(without, family, metric, margin, chosen, withheld)[0],
         n_leaking=int(leaking.sum()),
         labels=labels,
+        class_names=tuple(study.data.get("class_names", ())),
     )
 
 
@@ -177,7 +196,7 @@ def run_scores(study: StudyData, split: Split) -> RunScores | None:
         arms=[run.key.arm for run in scored],
         seeds=[run.key.seed for run in scored],
         patients=_patients(study, first.cases),
-    )
+    ).named(study.data.get("class_names", ()))
 
 
 def withheld_by_audit(study: StudyData) -> tuple[str, ...]:
@@ -191,6 +210,13 @@ def withheld_by_audit(study: StudyData) -> tuple[str, ...]:
 
 def _lower(title: str) -> str:
     return title[0].lower() + title[1:]
+
+
+def _with_direction(primary: Comparison | None, runs: RunScores | None, labels: Mapping[str, str]) -> Comparison | None:
+    if primary is None or runs is None:
+        return primary
+    found = below_chance(runs, level=primary.level)
+    return replace(primary, warnings=direction_warnings(found, OF_A_STUDY, labels=labels))
 
 
 def _leaking(study: StudyData, split: Split) -> NDArray[np.bool_]:
