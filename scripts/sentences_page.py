@@ -270,6 +270,19 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "analysis/power_table.py": {
         "plan_again": Rule(rule="the basis of a plan is this study's own spreads", source=f"{_OR}; Browne 1995"),
+        "why_no_plan": Rule(rule="the arms share too few seeds", threshold=f"{MIN_SEEDS} seeds"),
+    },
+    "analysis/direction.py": {
+        "direction_warnings": Rule(
+            rule="two classes: the whole interval of an arm's AUROC is below that of guessing",
+            threshold="0.5",
+            source="DeLong, DeLong, Clarke-Pearson 1988",
+        ),
+    },
+    "core/positive.py": {
+        "health_warning": Rule(
+            rule="two classes: the positive one's name is a word for health or absence, and the other's is not",
+        ),
     },
     "prose/study.py": {
         **dict.fromkeys(["_runs_planned", "_kept", "_scans_used", "_scans_left_out"], _FACTS),
@@ -278,6 +291,8 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_missing": Rule(rule="runs of the plan that are neither finished nor failed"),
         "_failed": Rule(rule="a run ended in an error"),
         "_one_diverged": Rule(rule="a run's loss was not finite"),
+        "_of_positive": Rule(rule="two classes: the metrics that change where the other class is positive"),
+        "about_positive": Rule(rule="two classes: the metric changes where the other class is positive"),
         "how_to_read": Rule(rule="one run an arm, or more; the share of the commonest test class"),
         "what_numbers_are": Rule(rule="one run an arm, or more"),
         "primary_that_does_not_apply": Rule(rule="the primary metric is for two classes, and there are more"),
@@ -327,6 +342,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         **dict.fromkeys(
             [
                 "audit_document",
+                "_in_short",
                 "_ranking",
                 "_scans",
                 "_findings",
@@ -404,7 +420,12 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_alt": _DRAWN,
     },
     "figures/power.py": dict.fromkeys(["power_curves", "_panel", "_alt"], _DRAWN),
-    "findings/predictions_file.py": {"_family": _FILE, "_notes": _FILE, "_with_bootstrap": _FILE},
+    "findings/predictions_file.py": {
+        "_family": _FILE,
+        "_notes": _FILE,
+        "_with_bootstrap": _FILE,
+        "_wrong_way_round": _FILE,
+    },
 }
 
 TITLES = {
@@ -420,6 +441,8 @@ TITLES = {
     "prose/verdicts.py": "Comparisons: what stands around the verdicts",
     "analysis/plan_words.py": "Planning",
     "analysis/power_table.py": "Planning: again, on a study's own spreads",
+    "analysis/direction.py": "Comparisons: scores of the other class",
+    "core/positive.py": "Which class is positive",
     "prose/study.py": "Report: what was done, trouble, results, choices, limits",
     "report/audit_document.py": "Report: the page of an audit",
     "prose/evaluation.py": "Calibration, temperature, thresholds and the score of the best",

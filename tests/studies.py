@@ -21,9 +21,9 @@ from scantrial.store.test_lock import Opening
 
 @dataclass(frozen=True, kw_only=True)
 class StudyShape:
-    """What to write: sizes, names, and runs that are missing, failed, diverged and so on (arm name, seed).
+    """What to write: sizes, names, runs that are missing, failed, diverged or evaluated twice (arm name, seed).
 
-    Collapsed runs give every case the first class.
+    Collapsed runs give every case the first class. `turned` names arms whose scores are for the other class.
     """
 
     arms: Mapping[str, Mapping[str, Any]]
@@ -41,6 +41,7 @@ class StudyShape:
     diverged: Sequence[tuple[str, int]] = ()
     evaluated_twice: Sequence[tuple[str, int]] = ()
     collapsed: Sequence[tuple[str, int]] = ()
+    turned: Sequence[str] = ()
     primary: str = "accuracy"
     split: Mapping[str, Any] | None = None
     about: Mapping[str, Any] | None = None
@@ -125,7 +126,7 @@ def history_of(shape: StudyShape, rng: np.random.Generator, *, broken_at: int | 
 
 
 def predictions_of(
-    shape: StudyShape, cases: pa.Table, rng: np.random.Generator, *, collapsed: bool
+    shape: StudyShape, cases: pa.Table, rng: np.random.Generator, *, collapsed: bool = False, sign: float = 1.0
 ) -> tuple[SplitPredictions, ...]:
     names, split = tuple(shape.class_names), np.array(cases["split"].to_pylist())
     number, label = cases["case"].to_numpy(), cases["label"].to_numpy()
@@ -134,7 +135,7 @@ def predictions_of(
         which: Split = name  # type: ignore[assignment]
         rows = split == name
         y_true = label[rows]
-        logits = 2.0 * np.eye(len(names))[y_true] + rng.normal(0, scatter, (len(y_true), len(names)))
+        logits = sign * 2.0 * np.eye(len(names))[y_true] + rng.normal(0, scatter, (len(y_true), len(names)))
         logits[:, 0] += 20 * collapsed
         scores = np.exp(logits)
         parts.append(
@@ -174,7 +175,8 @@ def run_of(shape: StudyShape, cases: pa.Table, arm: str, seed: int) -> RunResult
         pixel_type="uint8",
         times={"train": 1.0},
     )
-    predictions = () if diverged else predictions_of(shape, cases, rng, collapsed=(arm, seed) in shape.collapsed)
+    collapsed, sign = (arm, seed) in shape.collapsed, -1.0 if arm in shape.turned else 1.0
+    predictions = () if diverged else predictions_of(shape, cases, rng, collapsed=collapsed, sign=sign)
     return RunResult(facts=facts, history=history, predictions=predictions, weights={})
 
 

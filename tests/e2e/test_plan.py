@@ -43,10 +43,12 @@ def test_plan_with_a_pilot_and_its_times(cli, trained, tmp_path):
     """A trained study is the pilot of a larger one: its spreads and its seconds, and assumptions are refused beside it."""
     (tmp_path / "small.yaml").write_text(SMALL_STUDY)
     shutil.copytree(trained, tmp_path / "small")
+    third = cli("run", "small.yaml", "--seeds", "3")
+    assert third.returncode == 0, third.stderr
     result = cli("plan", "small.yaml", "--pilot", "small", "--seeds", "8", "--n-cases", "500")
     assert result.returncode == 0, result.stderr
     text = " ".join(result.stdout.split())
-    assert "Measured in the pilot small: 2 arms x 2 seeds on 24 test cases." in text
+    assert "Measured in the pilot small: 2 arms x 3 seeds on 24 test cases." in text
     assert (
         "A small pilot measures seed-to-seed variation imprecisely: at the upper 80 % limit of this variation" in text
     )

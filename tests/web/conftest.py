@@ -13,11 +13,21 @@ HOSTILE = '"><script>alert(1)</script>{{ 7 * 7 }}'
 
 
 def write_studies(root: Path) -> Path:
-    """Write a finished study, an unfinished, a three-class, a hostile, a single-arm and a one-seed one."""
+    """Write a finished study, an unfinished, a three-class, a hostile, a single-arm, a one-seed and a turned one."""
     write_study(root / "done", StudyShape(arms=TWO_ARMS, cases_per_patient=2, diverged=[("loss-ce", 2)]))
     write_study(root / "half", StudyShape(arms=TWO_ARMS, missing=[("loss-ce", 1), ("loss-ce", 2)]))
     write_study(root / "three", StudyShape(arms=TWO_ARMS, class_names=("a", "b", "c"), failed=[("base", 0)]))
     write_study(root / "one arm & more", StudyShape(arms={"base": {}}, thumbnails=False))
+    write_study(
+        root / "wrong way",
+        StudyShape(
+            arms=TWO_ARMS,
+            class_names=("COVID", "Normal"),
+            turned=["loss-ce"],
+            primary="balanced_accuracy",
+            n_cases={"train": 12, "val": 8, "test": 60},
+        ),
+    )
     write_study(root / "one seed", StudyShape(arms=TWO_ARMS, seeds=(0,)))
     hostile = StudyShape(
         arms=TWO_ARMS,

@@ -286,3 +286,22 @@ def test_json_is_strict(reader):
     """No NaN and no infinity: what is not a number is null."""
     for path in ("/s/done?results=now", "/s/three/compare?metric=auroc", "/s/one%20arm%20%26%20more"):
         json.loads(reader.ask(path, Accept="application/json").text, parse_constant=pytest.fail)
+
+
+def test_the_positive_class_and_turned_scores_stand_above_the_verdict(reader):
+    """A name for health and an AUROC below 0.5 are told before the answer; the first table is of the primary metric."""
+    found = reader.settled("/s/wrong%20way")
+    assert found["positive_class"] == "Normal"
+    assert "classes: [Normal, COVID]" in found["positive_class_warning"]
+    (warning,) = found["results"]["warnings"]
+    assert warning.startswith("AUROC of loss-ce is 0.")
+    page = html.unescape(reader.ask("/s/wrong%20way").text)
+    verdict = page.index(found["results"]["verdicts"][0])
+    assert page.index(found["positive_class_warning"]) < page.index(warning) < verdict
+    assert "positive class: Normal" in page
+    assert found["results"]["metric"] == "balanced_accuracy"
+    assert "<h2>Balanced accuracy</h2>" in page
+    pair = reader.json("/s/wrong%20way/compare?metric=accuracy")
+    assert (pair["positive_class"], pair["warnings"]) == ("Normal", [warning])
+    assert reader.json("/s/three")["positive_class"] is None
+    assert reader.json("/s/done")["positive_class_warning"] is None

@@ -22,9 +22,11 @@ from scantrial.analysis.best import BestArm, best_of
 from scantrial.analysis.best_words import best_sentence
 from scantrial.analysis.bootstrap import N_DRAWS, CrossCheck, cross_check, disagreement_words
 from scantrial.analysis.contrasts import Contrast, against_control, all_pairs
+from scantrial.analysis.direction import OF_ARRAYS, below_chance, direction_warnings
 from scantrial.analysis.empty_scores import empty_scores
 from scantrial.analysis.estimates import Estimates, estimate
 from scantrial.analysis.intervals import ArmEstimate, arm_estimate
+from scantrial.analysis.metric_names import check_margin, check_metric
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.mrmc import Components, ContrastResult, GlobalTest, analyse, components, global_test
 from scantrial.analysis.multiplicity import holm, simultaneous_level
@@ -36,6 +38,7 @@ from scantrial.core.errors import InputError
 from scantrial.core.format import NONE, minus, percent
 from scantrial.core.notebook import notebook_html
 from scantrial.core.plain import Plain, fields_of
+from scantrial.core.positive import positive_class
 
 _OF_RESULT = ("cases_only", "seeds_only", "s2", "q", "q_untruncated", "pairing", "seeds", "dropped_seeds", "per_seed")
 COLUMNS = ("comparison", "difference", "interval", "p adjusted", "verdict")
@@ -132,6 +135,8 @@ class Comparison(Plain):
     methods : names of what was used, by step
     notes : what a reader has to know
     best : which arm is best: see `with_best`; None with fewer than three arms, and where it was not asked for
+    warnings : what a reader has to know before the verdicts
+    class_names : in the order of their indices; empty where they are not known
     """
 
     metric: str
@@ -149,6 +154,8 @@ class Comparison(Plain):
     methods: Mapping[str, str]
     notes: tuple[str, ...] = ()
     best: BestArm | None = None
+    warnings: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -162,8 +169,13 @@ class Comparison(Plain):
             f"{METRICS[self.metric].title}, positive is better ({percent(self.level)} CI, {self.n_cases} cases)",
             columns=COLUMNS,
             rows=[item.row() for item in self.comparisons],
-            lines=self.sentences,
+            lines=[*self.warnings, *self.sentences],
         )
+
+    @property
+    def positive_class(self) -> str | None:
+        """Name of the positive class of two; None where it is not known."""
+        return positive_class(self.class_names)
 
     def arm(self, name: str) -> ArmEstimate:
         """Return one arm's estimate."""
@@ -172,7 +184,7 @@ class Comparison(Plain):
     def _content(self) -> dict[str, Any]:
         # Positive effects are better: losses are turned round.
         direction = {"higher_is_better": METRICS[self.metric].higher_is_better, "positive_effect": "better"}
-        return {"metric": self.metric, **direction, **fields_of(self)}
+        return {"metric": self.metric, **direction, "positive_class": self.positive_class, **fields_of(self)}
 
 
 def compare(  # noqa: PLR0913 - the arrays and the choices of a whole analysis, in one call
@@ -188,6 +200,7 @@ def compare(  # noqa: PLR0913 - the arrays and the choices of a whole analysis, 
     control: str | None = None,
     level: float = 0.95,
     class_counts_fixed: bool = False,
+    class_names: Sequence[str] = (),
 ) -> Comparison:
     """Compare arms on the same cases over seeds, and give a verdict on each comparison.
 
@@ -204,6 +217,7 @@ def compare(  # noqa: PLR0913 - the arrays and the choices of a whole analysis, 
     level : confidence level, default 0.95
     class_counts_fixed : whether the design fixed how many cases of each class there are, such as 200 of each, default
         False: cases then count as a sample of each class, and intervals hold for this class mix
+    class_names : what sentences call the classes, in the order of their indices; default: they say ``class 0``
 
     Raises
     ------
@@ -220,11 +234,12 @@ def compare(  # noqa: PLR0913 - the arrays and the choices of a whole analysis, 
         patients=patients,
         threshold=threshold,
         class_counts_fixed=class_counts_fixed,
-    )
+    ).named(class_names)
     names = runs.arm_names
     family = all_pairs(names) if control is None else against_control(names, control)
     found = compare_runs(runs, family, metric=metric, margin=margin, level=level, control=control)
-    return with_best(found, runs)
+    warnings = direction_warnings(below_chance(runs, level=level), OF_ARRAYS)
+    return replace(with_best(found, runs), warnings=warnings)
 
 
 def compare_runs(
@@ -245,7 +260,7 @@ def compare_runs(
         few runs in common is left out with a note, and the others are judged
     withheld : other reasons to give no verdict, such as a leak, or a choice that was made on these same cases
     """
-    _check(margin, level)
+    _check(metric, margin, level)
     estimates = estimate(runs, metric)
     results, left_out = _analysed(estimates, family, level=level)
     singles = [_one_seed(runs, result, metric, level=level) for result in results]
@@ -259,6 +274,7 @@ def compare_runs(
         n_cases=estimates.n_cases,
         n_patients=estimates.n_patients,
         n_by_class=estimates.n_by_class,
+        class_names=estimates.class_names,
         arms=tuple(arm_estimate(estimates, arm, level=level) for arm in estimates.arm_names),
         comparisons=_judged(
             results,
@@ -355,9 +371,8 @@ def cross_checked(comparison: Comparison, runs: RunScores, *, n_draws: int = N_D
     )
 
 
-def _check(margin: float | None, level: float) -> None:
-    if margin is not None and not (margin > 0 and math.isfinite(margin)):
-        raise InputError(f"margin {margin}", expected="a positive number, in the metric's unit")
+def _check(metric: str, margin: float | None, level: float) -> None:
+    check_margin(check_metric(metric), margin)
     if not 0.5 < level < 1:
         raise InputError(f"level {level}", expected="above 0.5 and below 1, such as 0.95")
 

@@ -12,6 +12,7 @@ from scantrial.analysis.contrasts import Contrast
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.runs import RunScores
 from scantrial.core.format import joined
+from scantrial.core.positive import class_word
 
 _RANKED = ("auroc", "average_precision")
 
@@ -28,6 +29,7 @@ class EmptyScores:
     one_score : shape (n_runs,), whether a run gives every case the same score
     two_scores : shape (n_runs,), whether a run's scores take two values, as decisions do
     one_class : shape (n_runs,), the class that a run gives to every case, -1 where it gives several
+    class_names : as those of `RunScores`
     """
 
     arms: NDArray[np.str_]
@@ -35,6 +37,7 @@ class EmptyScores:
     one_score: NDArray[np.bool_]
     two_scores: NDArray[np.bool_]
     one_class: NDArray[np.int64]
+    class_names: tuple[str, ...] = ()
 
     def reasons(self, contrast: Contrast, metric: str) -> tuple[str, ...]:
         """Return why the scores of a contrast's arms carry no verdict on a metric; empty where they do.
@@ -47,7 +50,7 @@ class EmptyScores:
         if metric in _RANKED and self.one_score[judged].all():
             found.append(_one_score_words())
         if METRICS[metric].needs == "labels" and (self.one_class[judged] >= 0).all():
-            found.append(_one_class_words(set(self.one_class[judged].tolist())))
+            found.append(_one_class_words(set(self.one_class[judged].tolist()), self.class_names))
         return tuple(found)
 
     def notes(self, metric: str) -> list[str]:
@@ -76,6 +79,7 @@ def empty_scores(runs: RunScores) -> EmptyScores:
         one_score=(low == high).all(axis=(1, 2)),
         two_scores=two_scores,
         one_class=np.where(same_class, runs.y_pred[:, 0], -1),
+        class_names=runs.class_names,
     )
 
 
@@ -110,7 +114,8 @@ def _decisions_words(arm: str, title: str) -> str:
     )
 
 
-def _one_class_words(classes: set[int]) -> str:
+def _one_class_words(classes: set[int], class_names: tuple[str, ...]) -> str:
     if len(classes) > 1:
         return "every run gives all cases one class, whatever they show: the difference says nothing about the arms"
-    return f"every run gives all cases the same class ({classes.pop()}): equal values say nothing about the arms"
+    name = class_word(classes.pop(), class_names)
+    return f"every run gives all cases the same class ({name}): equal values say nothing about the arms"

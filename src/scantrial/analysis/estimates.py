@@ -55,6 +55,7 @@ class Estimates:
     n_clipped : probabilities that were clipped, over all runs (log loss only)
     by_class : whether the cases of each class count as a sample of their own, for a metric of all cases together
     sample : each case's part in every run, and whose case it is; None where only sums are known
+    class_names : as those of `RunScores`
     """
 
     metric: str
@@ -72,6 +73,7 @@ class Estimates:
     n_clipped: int = 0
     by_class: bool = False
     sample: Sample | None = None
+    class_names: tuple[str, ...] = ()
 
     @property
     def arm_names(self) -> tuple[str, ...]:
@@ -108,6 +110,7 @@ class Estimates:
             sample=None
             if self.sample is None
             else Sample(found=self.sample.found.of_runs(order), patients=self.sample.patients),
+            class_names=self.class_names,
         )
 
 
@@ -154,6 +157,7 @@ def estimate(runs: RunScores, metric: str, *, covariance: CovarianceMethod = "de
         n_clipped=found.n_clipped,
         by_class=found is not pooled or (runs.mix is not None and is_weighted(metric)),
         sample=Sample(found=found, patients=runs.patients),
+        class_names=runs.class_names,
     )
 
 

@@ -320,7 +320,8 @@ def _need_two(runs: RunScores, metric: str) -> None:
 
 
 def _need_classes(runs: RunScores, wanted: Any) -> None:
-    absent = [str(index) for index in wanted if not (runs.y_true == index).any()]
+    names = runs.class_names or tuple(map(str, range(runs.n_classes)))
+    absent = [names[index] for index in wanted if not (runs.y_true == index).any()]
     if absent:
         raise InputError(f"no case is of class {' or '.join(absent)}", expected="cases of every class the metric needs")
 

@@ -31,10 +31,10 @@ class Outlook(Plain):
 
     Parameters
     ----------
-    smallest_difference : found with probability 0.80; None with one seed
+    smallest_difference : found with probability 0.80; None with fewer than 3 seeds, which give no verdict
     smallest_these_networks : the same for these trained networks alone, cases random and seeds fixed
     floor_over_seeds : what no number of seeds can get below
-    floor_over_cases : what no number of cases can get below; None with one seed
+    floor_over_cases : what no number of cases can get below; None with fewer than 3 seeds
     difference : the one asked about: the margin, or the user's; None for neither
     power : to find it; power_of_equivalence : to call equal arms equivalent at the margin
     seeds_needed : with these cases; None where 50 are not enough
@@ -55,7 +55,7 @@ class Outlook(Plain):
 def outlook_of(design: PlannedDesign, variances: Variances, asked: float | None) -> Outlook:
     """Return what a design can show, and what the difference asked about would cost."""
     alpha, r = design.alpha, design.n_seeds
-    several = r >= 2
+    several = r >= MIN_SEEDS
     shape: dict[str, Any] = {"n_seeds": r, "alpha": alpha}
     return Outlook(
         smallest_difference=smallest_difference(variances, **shape) if several else None,
@@ -84,20 +84,20 @@ def _these_networks(variances: Variances, *, n_seeds: int, alpha: float) -> floa
 
 def _equivalence(design: PlannedDesign, variances: Variances) -> float | None:
     """Return the power of equivalence, at Holm's strictest step."""
-    if design.margin is None or design.n_seeds < 2:
+    if design.margin is None or design.n_seeds < MIN_SEEDS:
         return None
     return power_of_equivalence(variances, design.margin, n_seeds=design.n_seeds, alpha=design.alpha)
 
 
 def seeds_of_curve(design: PlannedDesign) -> int:
-    """Return the seeds that the curve over cases is for: those planned, or the recommended 5 where only one is."""
-    return design.n_seeds if design.n_seeds >= 2 else FEW_SEEDS
+    """Return the seeds that the curve over cases is for: those planned, or the recommended 5 where fewer than 3 are."""
+    return design.n_seeds if design.n_seeds >= MIN_SEEDS else FEW_SEEDS
 
 
 def curve_of(design: PlannedDesign, variances: Variances, asked: float | None, *, over: str) -> PowerCurve:
     """Return the same design with other numbers of ``"seeds"`` or ``"cases"``."""
     if over == "seeds":
-        counts = sorted({*SEEDS_SHOWN, *([design.n_seeds] if design.n_seeds >= 2 else [])})
+        counts = sorted({*SEEDS_SHOWN, *([design.n_seeds] if design.n_seeds >= MIN_SEEDS else [])})
         return curve_over(variances, "seeds", counts, n_seeds=design.n_seeds, difference=asked, alpha=design.alpha)
     counts = sorted({max(2, round(factor * design.n_cases)) for factor in _CASES_SHOWN})
     r = seeds_of_curve(design)

@@ -10,8 +10,9 @@ from scantrial.analysis.outlook import SEEDS_SHOWN, Outlook
 from scantrial.analysis.planned_design import PlannedDesign
 from scantrial.analysis.power import MAX_CASES_FACTOR, MAX_SEEDS, POWER, Variances, cases_needed
 from scantrial.analysis.verdict_words import amount
-from scantrial.analysis.verdicts import FEW_SEEDS, MIN_OF_CLASS, MIN_SEEDS, small_classes
+from scantrial.analysis.verdicts import FEW_SEEDS, MIN_OF_CLASS, MIN_SEEDS, NEEDED_SEEDS, small_classes
 from scantrial.core.format import counted, percent
+from scantrial.core.positive import class_word
 
 
 def chance_words(probability: float) -> str:
@@ -63,12 +64,12 @@ def _first(design: PlannedDesign, outlook: Outlook, cautious: Outlook | None) ->
         size_words(design.metric, outlook.smallest_these_networks),
     )
     if smallest is None:
+        each = "two trained networks" if design.n_seeds == 1 else f"{design.n_seeds} trained networks of each arm"
         return (
-            f"{shape}, nothing can be said about arms: networks trained with other seeds may differ. Between two "
-            f"trained networks, a true difference of {networks} would be found with a probability of "
-            f"{chance_words(POWER)}."
+            f"{shape}, nothing can be said about arms: {NEEDED_SEEDS}. Between {each}, a true difference of "
+            f"{networks} would be found with a probability of {chance_words(POWER)}."
         )
-    if design.n_seeds < MIN_SEEDS or small_classes(design.metric, design.n_by_class):
+    if small_classes(design.metric, design.n_by_class):
         shape = f"{shape} no verdict is given. Without this rule"
     size = size_words(design.metric, smallest)
     text = f"{shape}, a true difference of {size} would be found with a probability of {chance_words(POWER)}."
@@ -175,12 +176,13 @@ def plan_warnings(design: PlannedDesign, basis: Basis, outlook: Outlook) -> list
 
 
 def _few_cases(design: PlannedDesign) -> list[str]:
-    refused = [f"{text[0].upper()}{text[1:]}." for text in small_classes(design.metric, design.n_by_class)]
+    too_few = small_classes(design.metric, design.n_by_class, design.class_names)
+    refused = [f"{text[0].upper()}{text[1:]}." for text in too_few]
     if refused:
         return refused
     return [
-        f"{counted(n, 'test case')} of class {index}: sensitivity, specificity and AUROC are not judged on fewer than "
-        f"{MIN_OF_CLASS}."
+        f"{counted(n, 'test case')} of {class_word(index, design.class_names)}: sensitivity, specificity and AUROC are "
+        f"not judged on fewer than {MIN_OF_CLASS}."
         for index, n in enumerate(design.n_by_class)
         if n < MIN_OF_CLASS
     ]

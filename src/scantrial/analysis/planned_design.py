@@ -23,6 +23,7 @@ class PlannedDesign(Plain):
     n_independent : the same for all classes together
     n_patients : None where patients are not known
     margin : the smallest difference that matters, in the metric's unit, or None
+    class_names : in the order of `n_by_class`; empty where they are not known
     """
 
     n_arms: int
@@ -35,6 +36,7 @@ class PlannedDesign(Plain):
     n_independent: float | None = None
     n_patients: int | None = None
     level: float = 0.95
+    class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         METRICS[self.metric]  # an unknown name is refused with the nearest right one

@@ -19,7 +19,9 @@ from scantrial.analysis.outlook import Outlook, curve_of, outlook_of
 from scantrial.analysis.plan_words import plan_sentences, plan_warnings
 from scantrial.analysis.planned_design import PlannedDesign
 from scantrial.analysis.power import PowerCurve, cautious, from_components
+from scantrial.analysis.verdicts import MIN_SEEDS, NEEDED_SEEDS
 from scantrial.core.errors import InputError
+from scantrial.core.format import counted
 from scantrial.core.plain import Plain
 
 _ESTIMAND = "Seeds stand for new training runs, not for new training data: all numbers hold for these training cases."
@@ -86,10 +88,10 @@ def plan_again(found: Comparison) -> PowerPlan | None:
     Returns
     -------
     PowerPlan or None
-        None where nothing was compared, or arms share fewer than two seeds.
+        None where nothing was compared, or arms share fewer than three seeds; see `why_no_plan`.
     """
     measured = found.components
-    if measured is None or not found.comparisons:
+    if measured is None or measured.n_seeds < MIN_SEEDS or not found.comparisons:
         return None
     design = PlannedDesign(
         n_arms=measured.n_arms,
@@ -100,6 +102,7 @@ def plan_again(found: Comparison) -> PowerPlan | None:
         margin=found.margin,
         n_patients=found.n_patients,
         level=found.level,
+        class_names=found.class_names,
     )
     words = f"this study: {measured.n_arms} arms x {measured.n_seeds} seeds on {measured.n_cases:,} cases"
     return plan_power(
@@ -110,6 +113,17 @@ def plan_again(found: Comparison) -> PowerPlan | None:
             source=words,
         ),
     )
+
+
+def why_no_plan(found: Comparison) -> str | None:
+    """Say why nothing is advised on seeds and cases: too few seeds; None where there is a plan, or nothing to plan."""
+    if plan_again(found) is not None or not found.comparisons:
+        return None
+    shared = found.components
+    n = min(item.result.n_seeds for item in found.comparisons) if shared is None else shared.n_seeds
+    if n >= MIN_SEEDS:
+        return None
+    return f"{counted(n, 'seed')}: {NEEDED_SEEDS}, so nothing is advised on how many seeds or cases would decide."
 
 
 def _check_difference(metric: str, difference: float | None) -> None:

@@ -50,6 +50,7 @@ class RunScores:
     class_counts_fixed : whether the design fixed how many cases of each class there are, so that only which cases of a
         class they are is left to chance
     mix : share of each class at which plain means over cases are taken; None for the cases' own
+    class_names : what sentences call the classes, in the order of their indices; empty: they say the index
     """
 
     arms: tuple[str, ...]
@@ -64,6 +65,7 @@ class RunScores:
     notes: tuple[str, ...] = ()
     class_counts_fixed: bool = False
     mix: tuple[float, ...] | None = None
+    class_names: tuple[str, ...] = ()
 
     @property
     def n_runs(self) -> int:
@@ -110,6 +112,12 @@ class RunScores:
         if mix.shape != (self.n_classes,) or not (mix >= 0).all() or abs(mix.sum() - 1) > SHARES_TOLERANCE:
             raise InputError(f"class shares {mix.tolist()}", expected=f"{self.n_classes} shares that sum to 1")
         return replace(self, mix=tuple(mix.tolist()))
+
+    def named(self, class_names: Sequence[str]) -> RunScores:
+        """Return the same runs with names of the classes, in the order of their indices; none leave them unnamed."""
+        if class_names and len(class_names) != self.n_classes:
+            raise InputError(f"{len(class_names)} names for {self.n_classes} classes", expected="a name for each class")
+        return replace(self, class_names=tuple(map(str, class_names)))
 
     def on_cases(self, keep: NDArray[Any]) -> RunScores:
         """Return the same runs on some of the cases: `keep` is a mask or an array of positions."""

@@ -18,13 +18,16 @@ from scantrial.analysis.estimates import Estimates
 from scantrial.analysis.metrics import METRICS, POSITIVE
 from scantrial.analysis.mrmc import ContrastResult, Inference, infer, largest_effect
 from scantrial.analysis.multiplicity import simultaneous_level
-from scantrial.core.format import percent
+from scantrial.core.format import counted, percent
 from scantrial.core.plain import Plain
+from scantrial.core.positive import class_word
 
 Label = Literal["better", "worse", "equivalent", "inconclusive", "not enough to judge"]
 
 MIN_SEEDS = 3
 """With fewer, up to 12 % of simulated studies gave a false "better": numbers are shown, but no verdict."""
+
+NEEDED_SEEDS = f"at least {MIN_SEEDS} seeds are needed before the spread between seeds can be estimated"
 
 FEW_SEEDS = 5
 """With fewer, a verdict is provisional."""
@@ -257,7 +260,7 @@ def _too_little(result: ContrastResult, found: Evidence, estimates: Estimates) -
     if result.n_seeds < MIN_SEEDS:
         seeds = "one seed" if result.n_seeds == 1 else f"{result.n_seeds} seeds"
         reasons.append(f"{seeds} in each arm: at least {MIN_SEEDS} are needed, {FEW_SEEDS} or more are recommended")
-    reasons += small_classes(estimates.metric, estimates.n_by_class)
+    reasons += small_classes(estimates.metric, estimates.n_by_class, estimates.class_names)
     if _is_perfect(result, estimates):
         reasons.append("every run reaches the best possible value: these cases cannot tell the arms apart")
     elif math.isnan(found.p):
@@ -265,7 +268,7 @@ def _too_little(result: ContrastResult, found: Evidence, estimates: Estimates) -
     return tuple(reasons)
 
 
-def small_classes(metric: str, n_by_class: Sequence[int]) -> list[str]:
+def small_classes(metric: str, n_by_class: Sequence[int], class_names: Sequence[str] = ()) -> list[str]:
     """Say which classes have too few cases for a verdict on a metric that rests on each of them; empty where none.
 
     Kappa rests on no single grade, but on the cases outside the commonest one: without them there is no agreement
@@ -276,15 +279,15 @@ def small_classes(metric: str, n_by_class: Sequence[int]) -> list[str]:
         outside = sum(n_by_class) - n_by_class[commonest]
         if outside >= MIN_OF_CLASS:
             return []
-        few = f"{outside} cases outside class {commonest}"
+        few = f"{outside} cases outside {class_word(commonest, class_names)}"
         return [f"{few}: {METRICS[metric].title} is not judged on fewer than {MIN_OF_CLASS}"]
     if metric not in _RESTS_ON:
         return []
     classes = _RESTS_ON[metric]
     rests_on = range(len(n_by_class)) if classes is None else classes
     return [
-        f"{n_by_class[index]} cases of class {index}: {METRICS[metric].title} is not judged on fewer than "
-        f"{MIN_OF_CLASS}"
+        f"{counted(n_by_class[index], 'case')} of {class_word(index, class_names)}: {METRICS[metric].title} is not "
+        f"judged on fewer than {MIN_OF_CLASS}"
         for index in rests_on
         if n_by_class[index] < MIN_OF_CLASS
     ]

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 from scantrial.api.checks import one_of, require_torch
 from scantrial.api.trial import execution_of, load_scans, load_study
 from scantrial.core.plain import Plain, fields_of
+from scantrial.core.positive import health_warning, positive_class, positive_facts
 
 
 class PlanOptions(TypedDict, total=False):
@@ -74,11 +75,17 @@ class StudyPlan(Plain):
     effects: tuple[str, ...]
     notes: tuple[str, ...]
 
+    @property
+    def positive_class(self) -> str | None:
+        """Name of the positive class of two; None beyond."""
+        return positive_class(tuple(self.cases.by_class))
+
     def _content(self) -> dict[str, Any]:
-        asked = {"study": self.question, "pairs": self.pairs, "effects": self.effects}
+        asked: dict[str, Any] = {"study": self.question, "pairs": self.pairs, "effects": self.effects}
         cases = {"by_class": self.cases.by_class, "source": self.cases.source}
         warnings = [*self.notes, *self.plan.warnings]
-        return {**asked, "test_cases": cases, **fields_of(self.plan), "warnings": warnings, "time": self.time}
+        asked |= {"test_cases": cases, **positive_facts(tuple(self.cases.by_class))}
+        return {**asked, **fields_of(self.plan), "warnings": warnings, "time": self.time}
 
 
 def plan(
@@ -126,7 +133,9 @@ def plan(
         taken = measure_time(study, scans, execution_of(study, None, {}), progress=progress)
     else:
         taken = not_measured(study) if store is None else time_from_pilot(study, store, n_train=cases.n_train)
-    notes = (*(f"{said}." for said in order_of_grades(design.metric, list(cases.by_class))), *notes)
+    warning = health_warning(tuple(cases.by_class))
+    order = (f"{said}." for said in order_of_grades(design.metric, list(cases.by_class)))
+    notes = (*order, *notes, *([] if warning is None else [warning]))
     effects = planned_effects(study)
     if effects:
         notes = (*notes, "Effects of factors are means over arms: for them the numbers, of two arms, are careful.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scantrial.analysis.metric_names import check_margin, check_metric
 from scantrial.core.about import answers
 from scantrial.core.errors import DataError, InputError
 from scantrial.core.progress import Progress, silent
@@ -203,7 +204,9 @@ def compare(
     choices = Choices(
         metric=metric, margin=margin, control=control, pairs=pairs, level=level, bootstrap=bool(bootstrap)
     )
-    return judge(read_folder(open_folder(folder), by="compare", purpose="verdicts"), choices=choices)
+    store = open_folder(folder)
+    check_margin(check_metric(metric or store.plan().primary.metric), margin)
+    return judge(read_folder(store, by="compare", purpose="verdicts"), choices=choices)
 
 
 def show(folder: str | Path, case: int, *, arm: str | None = None, seed: int | None = None) -> CaseView:

@@ -10,9 +10,10 @@ from rich.console import Console
 
 from scantrial import api
 from scantrial.audit.records import Audit, ScanFinding
-from scantrial.cli.output import err, out, print_json, progress_bar, say
+from scantrial.cli.output import err, out, print_json, progress_bar, say, say_positive_class
 from scantrial.core.errors import InputError
 from scantrial.core.format import counted
+from scantrial.core.positive import health_warning, positive_facts
 from scantrial.data.spec import SplitSpec
 from scantrial.study.tree import read_tree
 
@@ -27,7 +28,7 @@ def audit(data: str, *, patient: str | None, split: str | None, html: Path | Non
     with progress_bar() as progress:
         found = api.audit(data, patient=patient, split=asked, page=html, progress=progress)
     if as_json:
-        print_json(found.to_dict())
+        print_json({**found.to_dict(), **positive_facts(found.class_names)})
     else:
         print_audit(found)
     if html is not None:
@@ -53,6 +54,7 @@ def print_audit(audit: Audit, console: Console | None = None) -> None:
     """Print every finding with its numbers, some of its cases, and what to do about it."""
     console = console or out
     say(_scans(audit), console=console)
+    say_positive_class(audit.class_names, console=console)
     for finding in audit.findings:
         console.print("")
         say(f"{finding.severity.upper()} {finding.code} {finding.title}{_accepted(finding)}", console=console)
@@ -73,6 +75,9 @@ def say_audit(audit: Audit) -> None:
         if finding.severity != "note":
             said = f"audit: {finding.severity} {finding.code}{_accepted(finding)}: {finding.text}"
             say(said, console=err)
+    warning = health_warning(audit.class_names)
+    if warning is not None:
+        say(f"warning: {warning}", console=err)
     n_notes = sum(finding.severity == "note" for finding in audit.findings)
     if n_notes:
         err.print(f"audit: {counted(n_notes, 'note')}; the report lists them")

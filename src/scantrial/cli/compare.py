@@ -11,11 +11,11 @@ from rich.table import Table
 
 from scantrial import api
 from scantrial.analysis.comparison import Compared, Comparison
+from scantrial.analysis.metric_names import metric_called
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.power_table import PowerPlan
 from scantrial.analysis.verdict_words import amount, difference_interval, interval_title
 from scantrial.cli import output
-from scantrial.cli.output import print_json, print_table
+from scantrial.cli.output import print_json, print_table, say_positive_class
 from scantrial.core.errors import InputError
 from scantrial.core.format import NONE, decimal, percent, proportion
 from scantrial.findings.decisions import DecisionFaults
@@ -29,6 +29,7 @@ def compare(folder: Path | None, predictions: Path | None, *, as_json: bool, **a
     if (folder is None) == (predictions is None):
         got = "neither DIR nor --predictions FILE" if folder is None else "both DIR and --predictions FILE"
         raise InputError(got, expected="one of the two")
+    asked["metric"] = _metric(asked["metric"])
     if folder is not None:
         _compare_study(folder, asked, as_json=as_json)
         return
@@ -41,7 +42,17 @@ def compare(folder: Path | None, predictions: Path | None, *, as_json: bool, **a
     output.say(_headline(found))
     _print_decisions(found.decisions)
     print_comparison(found.comparison)
-    _print_outlook(found.outlook)
+    _print_outlook(found)
+
+
+def _metric(name: str | None) -> str | None:
+    """Return the metric that ``--metric`` means, and say which where it is not its name."""
+    if name is None:
+        return None
+    found = metric_called(name)
+    if found != name:
+        output.err.print(f"--metric {name}: {found}")
+    return found
 
 
 _OF_FILES = ("threshold", "threshold_rule", "target_sensitivity", "positive", "class_counts_fixed")
@@ -71,13 +82,14 @@ def print_judgement(found: Judgement) -> None:
         _print_decisions(found.decisions)
         return
     output.say(f"Compared: {found.family}; {found.primary.n_cases} {found.split} cases.")
+    say_positive_class(found.class_names)
     _print_decisions(found.decisions)
     print_comparison(found.primary)
     _print_list(
         "hypotheses", [f"{item.claim}: {item.answer}, {when_declared(item.declared)}" for item in found.hypotheses]
     )
     _print_list("with and without cases that appear in two splits", without_leaks(found))
-    _print_outlook(found.outlook)
+    _print_outlook(found)
     if found.effects is not None:
         _print_list(effects_title(found.effects).lower(), [item.sentence for item in found.effects.comparisons])
 
@@ -87,9 +99,12 @@ def _print_decisions(found: DecisionFaults) -> None:
         output.say(sentence, bullet="- ")
 
 
-def _print_outlook(outlook: PowerPlan | None) -> None:
-    if outlook is not None:
-        _print_list("what would be needed to decide, from the spreads measured here", outlook.sentences)
+def _print_outlook(found: Judgement | Rescored) -> None:
+    sentences = () if found.outlook is None else found.outlook.sentences
+    reason = found.outlook_reason
+    _print_list(
+        "what would be needed to decide, from the spreads measured here", [*sentences, *([reason] if reason else [])]
+    )
 
 
 def _headline(found: Rescored) -> str:
@@ -98,12 +113,14 @@ def _headline(found: Rescored) -> str:
     if comparison.n_patients is not None:
         cases += f" of {comparison.n_patients} patients"
     counts = [f"{n} of class {name}" for name, n in zip(found.class_names, comparison.n_by_class, strict=True)]
-    positive = f"; positive is {found.positive}" if found.positive is not None else ""
+    positive = f"; positive class: {found.positive}" if found.positive is not None else ""
     return f"{found.file}: {cases} ({', '.join(counts)}{positive})"
 
 
 def print_comparison(comparison: Comparison) -> None:
     """Print arms, comparisons, a sentence on each, and the notes; nothing is left out."""
+    for warning in comparison.warnings:
+        output.say(warning, bullet="! ")
     print_table(_arms_table(comparison))
     if comparison.comparisons:
         print_table(_comparisons_table(comparison))

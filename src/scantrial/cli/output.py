@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from scantrial.core.positive import health_warning, positive_class
 from scantrial.core.progress import Progress as Tell
 from scantrial.store.schema import dump_json
 
@@ -82,6 +83,15 @@ def say(text: str, *, bullet: str = "", under: str | None = None, console: Conso
         break_on_hyphens=False,
     )
     console.print(filled)
+
+
+def say_positive_class(class_names: Sequence[str], *, console: Console | None = None) -> None:
+    """Name the positive class of two, and warn where its name stands for health."""
+    positive, warning = positive_class(class_names), health_warning(class_names)
+    if positive is not None:
+        say(f"positive class: {positive}", console=console)
+    if warning is not None:
+        say(warning, bullet="! ", console=console)
 
 
 def print_table(table: Table, *, console: Console | None = None) -> None:

@@ -36,6 +36,8 @@ def print_plan(found: api.StudyPlan) -> None:
     plan = found.plan
     say(found.question)
     say(_design(found))
+    if found.positive_class is not None:
+        say(f"positive class: {found.positive_class}")
     out.print()
     _print_basis(plan)
     out.print()

@@ -10,16 +10,16 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.verdict_words import metric_number
 from scantrial.api import Status
-from scantrial.cli.output import out, print_table, say
-from scantrial.core.format import NONE, decimal, proportion
+from scantrial.cli.output import out, print_table, say, say_positive_class
+from scantrial.core.format import NONE, SPLIT_WORDS
+from scantrial.core.positive import positive_facts
 from scantrial.core.records import Split
 from scantrial.findings.view import ArmView, ReportView, RunView
-from scantrial.prose.verdicts import in_short
+from scantrial.prose.verdicts import in_short, verdict_warnings
 from scantrial.store.folder import RunKey
 from scantrial.study.trial import Outcome
-
-_COLUMNS: tuple[tuple[Split, str], ...] = (("val", "accuracy"), ("test", "accuracy"), ("test", "auroc"))
 
 
 def outcome_dict(outcome: Outcome, view: ReportView, report_path: Path) -> dict[str, Any]:
@@ -54,26 +54,64 @@ def status_dict(status: Status) -> dict[str, Any]:
 
 
 def print_results(view: ReportView) -> None:
-    """Print each arm's metrics on validation and test: mean over its seeds, and the range."""
-    table = Table(title=view.question, title_justify="left", box=SIMPLE_HEAD)
-    table.caption = "mean over seeds (smallest to largest)"
+    """Print each arm's primary metric with its interval and its range over seeds, then means of other measures."""
+    metric, split = METRICS[view.primary_metric], view.primary_split
+    table = Table(title=view.question, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    table.caption = f"means over seeds; {metric.title} on {SPLIT_WORDS[split]} decides the study"
     table.add_column("arm")
-    table.add_column("seeds", justify="right")
-    columns = [(split, name) for split, name in _COLUMNS if split in view.splits]
-    for split, name in columns:
-        unit = " %" if METRICS[name].unit == "proportion" else ""
-        table.add_column(
-            f"{split} {METRICS[name].title.lower() if unit else METRICS[name].title}{unit}",
-            justify="right",
-            no_wrap=True,
-        )
+    others = _others(view)
+    titles = ["seeds", _heading(split, metric.name), "95 % CI", "over seeds"]
+    for title in (*titles, *(_heading(*other) for other in others)):
+        table.add_column(title, justify="right")
     for arm in view.arms:
-        table.add_row(arm.label, str(len(arm.runs)), *(_cell(arm, split, name) for split, name in columns))
+        table.add_row(
+            arm.label, str(len(arm.runs)), *_primary_cells(view, arm), *(_mean(arm, *other) for other in others)
+        )
     print_table(table)
 
 
+def _others(view: ReportView) -> list[tuple[Split, str]]:
+    """Return what is shown beside the primary metric: it on validation, and accuracy, or AUROC beside accuracy."""
+    second = "auroc" if view.primary_metric == "accuracy" else "accuracy"
+    shown: tuple[tuple[Split, str], ...] = (("val", view.primary_metric), (view.primary_split, second))
+    return [(split, name) for split, name in shown if split in view.splits]
+
+
+def _heading(split: Split, name: str) -> str:
+    """Return a column's title on two lines, so that the column is narrow."""
+    metric = METRICS[name]
+    in_percent = metric.unit == "proportion"
+    return f"{split}\n{f'{metric.title.lower()} %' if in_percent else metric.title}"
+
+
+def _primary_cells(view: ReportView, arm: ArmView) -> tuple[str, str, str]:
+    """Return an arm's mean of the primary metric, its interval, and its smallest and largest run."""
+    name, summary = view.primary_metric, arm.summaries[view.primary_split].get(view.primary_metric)
+    found = view.estimate_of(arm.name, name)
+    if summary is None or summary.n == 0:
+        return NONE, NONE, NONE
+    span = NONE if found is None else f"{_shown(name, found.low)} to {_shown(name, found.high)}"
+    return (
+        _shown(name, summary.mean),
+        span,
+        f"{_shown(name, summary.minimum)} to {_shown(name, summary.maximum)}",
+    )
+
+
+def _mean(arm: ArmView, split: Split, name: str) -> str:
+    summary = arm.summaries[split].get(name)
+    return NONE if summary is None or summary.n == 0 else _shown(name, summary.mean)
+
+
+def _shown(name: str, value: float) -> str:
+    return metric_number(METRICS[name], value)
+
+
 def print_verdicts(view: ReportView) -> None:
-    """Print what the decisions give away, then the answer to the study's question; a study of one arm has none."""
+    """Print which class is positive, what the decisions give away, and the answer; a study of one arm has none."""
+    say_positive_class(view.data.class_names)
+    for warning in verdict_warnings(view.judgement):
+        say(warning, bullet="! ")
     for sentence in view.judgement.decisions.said:
         say(sentence, bullet="- ")
     if len(view.arms) > 1:
@@ -95,24 +133,13 @@ def print_diagnosis(view: ReportView) -> None:
         say(f"Note: {sentence}")
 
 
-def _cell(arm: ArmView, split: Split, name: str) -> str:
-    summary = arm.summaries.get(split, {}).get(name)
-    if summary is None or summary.n == 0:
-        return NONE
-    in_percent = METRICS[name].unit == "proportion"
-    mean, low, high = (
-        proportion(value) if in_percent else decimal(value, 2)
-        for value in (summary.mean, summary.minimum, summary.maximum)
-    )
-    return f"{mean} ({low} to {high})"
-
-
 def _results_dict(view: ReportView) -> dict[str, Any]:
     return {
         "study": view.question,
         "primary": {"metric": view.primary_metric, "split": view.primary_split},
         "n_cases": {split: view.data.n_of(split) for split in view.data.counts},
         "class_names": list(view.data.class_names),
+        **positive_facts(view.data.class_names),
         "runs": [_run_dict(arm, run) for arm in view.arms for run in arm.runs],
         "arms": [_arm_dict(arm) for arm in view.arms],
         "diagnosis": view.diagnosis.to_dict(),

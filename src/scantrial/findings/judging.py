@@ -15,14 +15,17 @@ from scantrial.analysis.contrasts import (
     Contrast,
     simple_effects,
 )
+from scantrial.analysis.direction import OF_A_STUDY, below_chance, direction_warnings
+from scantrial.analysis.metric_names import check_margin, check_metric
 from scantrial.analysis.metrics import METRICS, listed_metrics
-from scantrial.analysis.power_table import PowerPlan, plan_again
+from scantrial.analysis.power_table import PowerPlan, plan_again, why_no_plan
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdict_words import order_of_grades
 from scantrial.core.errors import InputError
 from scantrial.core.format import joined
 from scantrial.core.notebook import notebook_html
-from scantrial.core.plain import Plain
+from scantrial.core.plain import Plain, fields_of
+from scantrial.core.positive import positive_facts
 from scantrial.core.records import Split
 from scantrial.findings.class_counts import fixed_splits
 from scantrial.findings.decisions import DecisionFaults, look_at_decisions, with_labels
@@ -58,7 +61,7 @@ class Judgement(Plain):
     secondary : the same comparisons on other metrics
     primary_declared : when metric, split and margin were written into the study file
     outlook : what this design can show, from the measured spreads, and what a decision would need; None where
-        arms share fewer than two seeds
+        arms share fewer than three seeds
     withheld : reasons other than the numbers why no verdict is given
     without_leaks : the primary comparisons without the cases that the audit found in two splits; None where
         there are none, or the others do not give the metric. Plain means over cases are taken at the class mix of all
@@ -68,6 +71,7 @@ class Judgement(Plain):
     without_reason : why there is no comparison without them, where there are such cases; else None
     without_mix : how the class mix enters the comparison without them: the metric is ``weighted`` to the mix of all
         cases, ``the same`` at any mix, or taken at ``another`` mix; None where there is no such comparison
+    class_names : in the order of their indices; of two the second is the positive one
     """
 
     metric: str
@@ -87,7 +91,16 @@ class Judgement(Plain):
     without_reason: str | None
     without_mix: ByMix | None
     labels: Mapping[str, str]
+    class_names: tuple[str, ...] = ()
     decisions: DecisionFaults = field(default_factory=DecisionFaults)
+
+    @property
+    def outlook_reason(self) -> str | None:
+        """Why there is no outlook, where too few seeds are the reason."""
+        return None if self.primary is None else why_no_plan(self.primary)
+
+    def _content(self) -> dict[str, Any]:
+        return {**fields_of(self), "outlook_reason": self.outlook_reason, **positive_facts(self.class_names)}
 
     def _repr_html_(self) -> str:
         """Show the verdicts in a notebook."""
@@ -99,6 +112,7 @@ class Judgement(Plain):
             columns=COLUMNS,
             rows=[item.row() for item in items],
             lines=[
+                *self.primary.warnings,
                 *self.decisions.said,
                 *self.primary.sentences,
                 *(f"{one.claim}: {one.answer}" for one in self.hypotheses),
@@ -140,7 +154,7 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
     chosen = choices or Choices()
     declared = study.plan.primary
     metric = chosen.metric or declared.metric
-    METRICS[metric]
+    check_margin(check_metric(metric), chosen.margin)
     split: Split = declared.split
     margin = chosen.margin if chosen.margin is not None else declared.margin_of(metric)
     labels = study.plan.labels
@@ -155,6 +169,7 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
         primary = cross_checked(primary, runs) if chosen.bootstrap else primary
     primary = _with_order(study, primary)
     primary, simple = _without_interactions(study, runs, primary, margin, chosen, withheld)
+    primary = _with_direction(primary, runs, labels)
     judged_arms = set() if runs is None else set(runs.arm_names)
     leaking = _leaking(study, split)
     rest, lost = _rest(study, runs, leaking)
@@ -181,6 +196,7 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
         without_mix=None if rest is None or without is None else by_mix(metric, n_classes=rest.n_classes),
         labels=labels,
         decisions=with_labels(look_at_decisions(runs, split=split, class_names=study.data["class_names"]), labels),
+        class_names=tuple(study.data.get("class_names", ())),
     )
 
 
@@ -202,7 +218,7 @@ def run_scores(study: StudyData, split: Split) -> RunScores | None:
         seeds=[run.key.seed for run in scored],
         patients=_patients(study, first.cases),
         class_counts_fixed=split in fixed_splits(study),
-    )
+    ).named(study.data.get("class_names", ()))
 
 
 def withheld_by_audit(study: StudyData) -> tuple[str, ...]:
@@ -216,6 +232,13 @@ def withheld_by_audit(study: StudyData) -> tuple[str, ...]:
 
 def _lower(title: str) -> str:
     return title[0].lower() + title[1:]
+
+
+def _with_direction(primary: Comparison | None, runs: RunScores | None, labels: Mapping[str, str]) -> Comparison | None:
+    if primary is None or runs is None:
+        return primary
+    found = below_chance(runs, level=primary.level)
+    return replace(primary, warnings=direction_warnings(found, OF_A_STUDY, labels=labels))
 
 
 def _leaking(study: StudyData, split: Split) -> NDArray[np.bool_]:

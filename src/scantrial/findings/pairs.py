@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scantrial.analysis.comparison import Comparison, compare_runs
 from scantrial.analysis.contrasts import all_pairs
+from scantrial.analysis.direction import OF_A_STUDY, below_chance, direction_warnings
 from scantrial.core.errors import InputError
 from scantrial.findings.families import in_words
 from scantrial.findings.judging import run_scores, withheld_by_audit
@@ -23,10 +26,12 @@ def compare_pairs(study: StudyData, *, metric: str) -> Comparison:
     runs = run_scores(study, study.plan.primary.split)
     if runs is None or len(runs.arm_names) < 2:
         raise InputError("fewer than two arms have finished runs", expected="two arms to compare")
-    return compare_runs(
+    found = compare_runs(
         runs,
         [in_words(pair, study.plan.labels) for pair in all_pairs(runs.arm_names)],
         metric=metric,
         margin=study.plan.primary.margin_of(metric),
         withheld=withheld_by_audit(study),
     )
+    warnings = direction_warnings(below_chance(runs), OF_A_STUDY, labels=study.plan.labels)
+    return replace(found, warnings=warnings)

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from scantrial.analysis.bootstrap import N_DRAWS
 from scantrial.analysis.comparison import Comparison, compare_runs, cross_checked, with_best
 from scantrial.analysis.contrasts import Contrast, against_control, all_pairs
+from scantrial.analysis.direction import below_chance, direction_warnings
+from scantrial.analysis.metric_names import check_margin, check_metric
 from scantrial.analysis.metrics import METRICS, POSITIVE, Labels
-from scantrial.analysis.power_table import PowerPlan, plan_again
+from scantrial.analysis.power_table import PowerPlan, plan_again, why_no_plan
 from scantrial.analysis.rows import ValidationRows
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.thresholds import TARGET_SENSITIVITY, threshold_by_youden, threshold_for_sensitivity
@@ -21,6 +23,7 @@ from scantrial.analysis.verdict_words import order_of_grades
 from scantrial.core.errors import InputError
 from scantrial.core.names import listed, nearest
 from scantrial.core.plain import Plain, fields_of
+from scantrial.core.positive import class_word
 from scantrial.findings.decisions import DecisionFaults, look_at_decisions
 from scantrial.store.prediction_files import FileScores, PredictionFile
 
@@ -88,12 +91,17 @@ class Rescored(Plain):
     def _content(self) -> dict[str, Any]:
         facts = fields_of(self)
         compared = facts.pop("comparison").to_dict()
-        return {**facts, **compared, "outlook": self.outlook}
+        return {**facts, **compared, "outlook": self.outlook, "outlook_reason": self.outlook_reason}
 
     @property
     def outlook(self) -> PowerPlan | None:
         """What it would take to decide, given the spreads of these predictions."""
         return plan_again(self.comparison)
+
+    @property
+    def outlook_reason(self) -> str | None:
+        """Why there is no outlook, where too few seeds are the reason."""
+        return why_no_plan(self.comparison)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +130,7 @@ class ComparisonRequest:
     class_counts_fixed: bool = False
 
     def __post_init__(self) -> None:
-        METRICS[self.metric]  # an unknown name is refused with the nearest right one
+        check_margin(check_metric(self.metric), self.margin)
         if self.rule not in (None, "sensitivity", "youden"):
             raise InputError(f"threshold rule {self.rule!r}", expected="sensitivity or youden")
         if self.pairs not in (None, "all", "control"):
@@ -167,8 +175,11 @@ def rescore(file: PredictionFile, asked: ComparisonRequest) -> Rescored:
         control=asked.control,
         withheld=withheld,
     )
-    compared = with_best(compared, runs, withheld=withheld)
-    compared = replace(compared, notes=(*_notes(file, asked, runs), *compared.notes))
+    compared = replace(
+        with_best(compared, runs, withheld=withheld),
+        notes=(*_notes(file, asked, runs), *compared.notes),
+        warnings=_wrong_way_round(runs, file.splits[asked.split], asked.level),
+    )
     return Rescored(
         file=str(file.path),
         split=asked.split,
@@ -198,7 +209,7 @@ def _runs_of(file: PredictionFile, rows: FileScores, asked: ComparisonRequest) -
         patients=rows.patients,
         threshold=HALF if given is None else given,
         class_counts_fixed=asked.class_counts_fixed,
-    )
+    ).named(file.class_names)
     if asked.uses_decisions and asked.threshold is None and asked.rule is None and runs.y_prob is None:
         raise InputError(
             f"scores from {rows.scores.min():g} to {rows.scores.max():g} and no threshold for "
@@ -242,6 +253,24 @@ def _notes(file: PredictionFile, asked: ComparisonRequest, runs: RunScores) -> l
     if runs.patients is None:
         notes.append("the file has no column patient: every case counts as a separate patient")
     return notes
+
+
+def _wrong_way_round(runs: RunScores, rows: FileScores, level: float) -> tuple[str, ...]:
+    """Warn of arms whose scores rank the classes the wrong way round, and say how to turn them."""
+    found = below_chance(runs, level=level)
+    if not found:
+        return ()
+    other, positive = runs.class_names
+    if rows.scores.ndim == 3:
+        advice = f"the columns p_{other} and p_{positive} may be interchanged. Check which class each is for."
+    else:
+        turned = "1 − score" if runs.y_prob is not None else "−score"
+        every = len(found) == len(runs.arm_names)
+        do = f"give {turned} or say --positive {other}" if every else f"give {turned} in the rows of this arm"
+        advice = (
+            f"the scores may belong to the other class. If they are scores of {class_word(0, runs.class_names)}, {do}."
+        )
+    return direction_warnings(found, advice)
 
 
 def _with_bootstrap(compared: Comparison, runs: RunScores, asked: ComparisonRequest) -> Comparison:

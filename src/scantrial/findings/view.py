@@ -22,6 +22,7 @@ from scantrial.analysis.curves import (
     curve_aggregates,
     paired_means,
 )
+from scantrial.analysis.intervals import ArmEstimate
 from scantrial.analysis.metrics import METRICS, MetricValue, confusion_matrix, listed_metrics, measure_all
 from scantrial.analysis.summary import SeedSummary, summarise
 from scantrial.audit.records import Audit
@@ -160,7 +161,7 @@ class ReportView:
     Parameters
     ----------
     diagnosis : what the learning curves and the gaps between the splits show
-    metrics : names of the metrics that this report lists, in order
+    metrics : names of the metrics that this report lists, the primary one first
     skipped_epochs : epochs left out at the start of a mean over epochs
     openings : readings of stored test rows; the runs' own evaluations are not among them
     audit : what is wrong with the scans; None where they were not audited
@@ -212,6 +213,11 @@ class ReportView:
             rows=rows,
             lines=() if primary is None else primary.sentences,
         )
+
+    def estimate_of(self, arm: str, metric: str) -> ArmEstimate | None:
+        """Return an arm's metric on the test cases with its interval; None where there is none."""
+        found = next((one.estimates for one in self.evaluation.arms if one.arm == arm), {})
+        return found.get(metric)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -285,7 +291,7 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
             study, [DiagnosedArm(name=arm.name, label=arm.label, differing=arm.differing) for arm in arms]
         ),
         seeds=plan.seeds,
-        metrics=listed_metrics(len(class_names), primary=plan.primary.metric),
+        metrics=_primary_first(listed_metrics(len(class_names), primary=plan.primary.metric), plan.primary.metric),
         splits=tuple(split for split in SPLITS if any(split in run.metrics for arm in arms for run in arm.runs)),
         skipped_epochs=skip,
         worst=worst_cases(study, class_names, labels, n=n_worst),
@@ -303,6 +309,10 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
         disputed=disputed_cases(study, class_names, labels, n=N_DISPUTED),
         curves=ranking_curves(study, class_names, evaluation),
     )
+
+
+def _primary_first(metrics: Sequence[str], primary: str) -> tuple[str, ...]:
+    return tuple(sorted(metrics, key=lambda name: name != primary))
 
 
 # ---------------------------------------------------------------------- data

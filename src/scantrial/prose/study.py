@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from scantrial.analysis.metric_names import depends_on_positive
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdict_words import order_of_grades
 from scantrial.analysis.verdicts import FEW_SEEDS
 from scantrial.core.format import SPLIT_WORDS, counted, joined, percent
+from scantrial.core.positive import positive_class
 from scantrial.core.records import Split
 from scantrial.findings.view import ArmView, DataView, ReportView, RunView
 from scantrial.recipe.selection import SELECTIONS
@@ -149,6 +151,7 @@ def how_to_read(view: ReportView) -> list[str]:
             "The standard deviation shows how much runs vary when only the seed changes; "
             "it is not a confidence interval.",
         ]
+    said += _of_positive(view)
     chance = majority_share(view, "test")
     if chance is not None:
         share, name = chance
@@ -158,6 +161,22 @@ def how_to_read(view: ReportView) -> list[str]:
         )
     orders = [said for name in view.metrics for said in order_of_grades(name, view.data.class_names)]
     return [*said, *(f"{order}." for order in orders)]
+
+
+def _of_positive(view: ReportView) -> list[str]:
+    """Say which class the metrics of two classes are about that depend on it."""
+    positive = positive_class(view.data.class_names)
+    names = [METRICS[name].title for name in view.metrics if depends_on_positive(name)]
+    if positive is None or not names:
+        return []
+    names = [names[0], *(name if name.isupper() else name[0].lower() + name[1:] for name in names[1:])]
+    return [f"{joined(names)} are about the positive class, “{positive}”."]
+
+
+def about_positive(view: ReportView, metric: str) -> str:
+    """Name the positive class after a caption where a metric depends on it; empty elsewhere."""
+    positive = positive_class(view.data.class_names)
+    return f" The positive class is “{positive}”." if positive is not None and depends_on_positive(metric) else ""
 
 
 def what_numbers_are(view: ReportView, splits: Sequence[Split]) -> str:

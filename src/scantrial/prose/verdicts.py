@@ -32,6 +32,11 @@ def in_short(judgement: Judgement) -> list[str]:
     return said
 
 
+def verdict_warnings(judgement: Judgement) -> list[str]:
+    """Return what a reader has to know before the verdicts; empty where there is nothing to compare."""
+    return [] if judgement.primary is None else list(judgement.primary.warnings)
+
+
 def is_provisional(item: Compared) -> bool:
     """Whether more seeds may change the verdict."""
     return item.verdict.provisional and item.verdict.label != "not enough to judge"

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from scantrial.analysis.verdicts import FEW_SEEDS
 from scantrial.core.format import counted
+from scantrial.core.positive import health_warning
 from scantrial.findings.view import ReportView
 from scantrial.prose.study import audited
-from scantrial.prose.verdicts import is_provisional
+from scantrial.prose.verdicts import is_provisional, verdict_warnings
 
 
 def weaknesses(view: ReportView) -> list[str]:
-    """Say what weakens the answer: decisions, one seed, no audit or an open blocker, no margin, provisional verdicts.
+    """Say what weakens the answer.
+
+    Scores or classes that may be the wrong way round, decisions, one seed, no audit or an open blocker, no margin,
+    provisional verdicts.
 
     Of the decisions: runs that give every case one class, and arms below always saying the commonest one.
     Runs that are missing, failed or diverged are reported by `scantrial.prose.study.trouble`.
     """
-    return [*view.judgement.decisions.said, *_one_seed(view), *_audit(view), *_no_margin(view), *_provisional(view)]
+    first = [*_positive(view), *view.judgement.decisions.said]
+    return [*first, *_one_seed(view), *_audit(view), *_no_margin(view), *_provisional(view)]
+
+
+def _positive(view: ReportView) -> list[str]:
+    """Warn of scores for the other class, and of a positive class whose name stands for health."""
+    warning = health_warning(view.data.class_names)
+    return [*verdict_warnings(view.judgement), *([] if warning is None else [warning])]
 
 
 def _one_seed(view: ReportView) -> list[str]:

@@ -78,8 +78,9 @@ class Primary(RecipePart):
     @model_validator(mode="after")
     def _margin_in_unit(self) -> Primary:
         if self.margin is not None and self.margin >= 1 and self.metric not in _WITHOUT_LIMIT:
+            meant = f" (did you mean {self.margin / 100:g}?)" if self.margin < 100 else ""
             raise ValueError(
-                f"margin {self.margin:g} of {self.metric}, expected less than 1: two percentage points are 0.02"
+                f"margin {self.margin:g} of {self.metric}{meant}, expected less than 1: two percentage points are 0.02"
             )
         return self
 

@@ -11,6 +11,7 @@ from typing import Any
 import scantrial
 from scantrial.audit.records import SEVERITIES, Audit, ScanFinding
 from scantrial.core.format import count, counted, joined
+from scantrial.core.positive import health_warning, positive_class
 from scantrial.data.scanset import ScanSet
 from scantrial.data.thumbnails import thumbnail_png
 from scantrial.figures.audit import histogram_figure
@@ -94,6 +95,11 @@ def _in_short(audit: Audit) -> Section:
     blocks: list[Block] = [Paragraph(id="answer", content=text(*audit_words(audit)), role="lead")]
     if audit.findings:
         blocks.append(_ranking(audit.findings))
+    names = tuple(harmless(name) for name in audit.class_names)
+    positive, warning = positive_class(names), health_warning(names)
+    if positive is not None:
+        said = warning or f"The positive class is “{positive}”."
+        blocks.append(Paragraph(id="positive", content=text(said), role="note"))
     return Section(id="short", title="In short", blocks=(*blocks, _scans(audit)))
 
 

@@ -12,6 +12,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from scantrial.analysis.metric_names import metrics_meant
+from scantrial.analysis.metrics import METRICS
 from scantrial.core.names import listed, nearest
 from scantrial.study.tree import Path, dotted
 
@@ -163,8 +165,14 @@ def _problem(path: Path, group: Sequence[ErrorDetails], root: type[BaseModel], d
     wanted = dict.fromkeys(_expected(error) for error in right_kind or group)
     names = [name for error in group for name in _names_in(error)]
     value = _at(data, path)
-    guess = nearest(value, names) if isinstance(value, str) else None
+    guess = _meant(value, names) if isinstance(value, str) else None
     return Problem(path=path, message=f"got {got}; expected {' or '.join(wanted)}", suggestion=guess)
+
+
+def _meant(value: str, names: Sequence[str]) -> str | None:
+    """Return the name that a text means: a metric by another of its names, or the nearest."""
+    metrics = metrics_meant(value, dict.fromkeys(names)) if set(names) <= set(METRICS) else ()
+    return metrics[0] if len(metrics) == 1 else nearest(value, names)
 
 
 def _at(data: Any, path: Path) -> Any:

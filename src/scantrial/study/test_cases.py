@@ -16,6 +16,7 @@ from scantrial.analysis.mrmc import Components, components
 from scantrial.analysis.planned_design import PlannedDesign
 from scantrial.analysis.power import cautious, from_components
 from scantrial.analysis.runs import RunScores
+from scantrial.analysis.verdicts import MIN_SEEDS, NEEDED_SEEDS
 from scantrial.core.errors import DataError, InputError
 from scantrial.core.records import SplitPredictions
 from scantrial.core.trees import value_at
@@ -203,6 +204,7 @@ def design_of(study: Study, cases: CountedCases) -> PlannedDesign:
         independent_by_class=cases.independent_by_class,
         n_independent=cases.n_independent,
         n_patients=cases.n_patients,
+        class_names=tuple(cases.by_class),
     )
 
 
@@ -217,7 +219,7 @@ def pilot_basis(folder: StudyFolder, metric: str) -> Basis:
     Raises
     ------
     InputError
-        If it has fewer than two arms with two seeds in common, or its scores do not give the metric.
+        If it has fewer than two arms with three seeds in common, or its scores do not give the metric.
     """
     scores = folder.open_predictions(
         folder.run_keys(), ["test"], by="plan", purpose="spreads over seeds and cases, as a pilot of another study"
@@ -233,10 +235,10 @@ def pilot_basis(folder: StudyFolder, metric: str) -> Basis:
 
 def _components(folder: StudyFolder, scores: Mapping[RunKey, SplitPredictions], metric: str) -> Components:
     found = components(estimate(_run_scores(folder, scores), metric)) if scores else None
-    if found is None:
+    if found is None or found.n_seeds < MIN_SEEDS:
         raise InputError(
-            f"{folder.path} does not have two evaluated arms with two seeds in common",
-            expected="a pilot with at least two arms and two seeds",
+            f"{folder.path} does not have two evaluated arms with {MIN_SEEDS} seeds in common",
+            expected=f"a pilot with at least two arms and {MIN_SEEDS} seeds: {NEEDED_SEEDS}",
             do="train more seeds: scantrial run STUDY --seeds 3 --out DIR",
         )
     return found

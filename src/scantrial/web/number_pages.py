@@ -10,6 +10,7 @@ from scantrial.analysis.predictive import PredictiveValue
 from scantrial.analysis.verdict_words import interval_title, order_of_grades
 from scantrial.core.errors import InputError
 from scantrial.core.format import SPLIT_WORDS
+from scantrial.core.positive import positive_class
 from scantrial.findings.evaluation import OperatingView
 from scantrial.findings.pairs import compare_pairs
 from scantrial.findings.reading import StudyData
@@ -63,6 +64,8 @@ def compare_page(study: OpenStudy, asked: CompareQuery, data: StudyData | None) 
         first=first,
         second=second,
         n_cases=0 if found is None else found.n_cases,
+        positive_class=positive_class(study.class_names()),
+        warnings=() if found is None else found.warnings,
         pair=None if pair is None else _pair_line(pair, swapped=pair.result.contrast.arms[0] != first),
         estimates=() if found is None else tuple(_estimate(found, arm, labels) for arm in (first, second) if arm),
         is_closed=data is None,
@@ -164,7 +167,7 @@ def threshold_page(study: OpenStudy, asked: ThresholdQuery, data: StudyData, *, 
         question=study.plan().study,
         arms=arms,
         arm=arm,
-        positive=class_names[1] if len(class_names) == 2 else None,
+        positive=positive_class(class_names),
         threshold=asked.threshold,
         prevalence=asked.prevalence,
         validation=validation,

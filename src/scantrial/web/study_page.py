@@ -16,12 +16,13 @@ from scantrial.analysis.summary import summarise
 from scantrial.core.errors import InputError, ScantrialError
 from scantrial.core.format import SPLIT_WORDS
 from scantrial.core.plain import as_plain
+from scantrial.core.positive import health_warning, positive_class
 from scantrial.core.records import SPLITS, EpochRecord
 from scantrial.findings.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
 from scantrial.findings.judging import Judgement, judge, run_scores
 from scantrial.findings.reading import RunData, StudyData
 from scantrial.findings.watching import WatchedRun, watch_curves
-from scantrial.prose.verdicts import in_short, notes_on
+from scantrial.prose.verdicts import in_short, notes_on, verdict_warnings
 from scantrial.recipe.plan import PlannedArm
 from scantrial.store.folder import RunKey
 from scantrial.web.records import (
@@ -107,6 +108,8 @@ def study_page(study: OpenStudy, part: ResultsPart) -> StudyPage:
         question=plan.study,
         primary=f"{metric.title} on {SPLIT_WORDS[plan.primary.split]} cases",
         class_names=study.class_names(),
+        positive_class=positive_class(study.class_names()),
+        positive_class_warning=health_warning(study.class_names()),
         counts={split: dict(data["counts"].get(split, {})) for split in SPLITS},
         progress=progress_of(study.status()),
         arms=arm_curves(study),
@@ -268,6 +271,7 @@ def results_of(study: StudyData) -> Results:
             _arm_result(study.runs_of(name), name, label, metric.name, estimates.get(name))
             for name, label in labels.items()
         ),
+        warnings=tuple(verdict_warnings(judgement)),
         notes=tuple(notes_on(judgement.primary)) if judgement.primary is not None else (),
         curves_said=_said(diagnosis),
     )

@@ -77,8 +77,9 @@ def test_one_seed_says_nothing_of_arms():
     assert found.outlook.power is None
     assert found.outlook.power_of_equivalence is None
     assert found.sentences[0] == (
-        "With 1 seed and 400 test cases, nothing can be said about arms: networks trained with other seeds may differ. "
-        "Between two trained networks, a true difference of 3.1 points would be found with a probability of 80 %."
+        "With 1 seed and 400 test cases, nothing can be said about arms: at least 3 seeds are needed before the "
+        "spread between seeds can be estimated. Between two trained networks, a true difference of 3.1 points would be "
+        "found with a probability of 80 %."
     )
     assert found.warnings[0] == "1 seed: no verdict is given with fewer than 3; 5 or more are recommended."
 
@@ -151,10 +152,14 @@ def test_no_room_above_the_expected_value():
     assert any("value 0.99 is only 1.0 points below the best possible value" in text for text in found.warnings)
 
 
-def test_with_too_few_seeds_the_numbers_are_no_promise():
-    """A difference is not said to be found where no verdict will be given."""
-    first = planned(replace(TEN, n_seeds=2))[0]
-    assert first.startswith("With 2 seeds and 400 test cases no verdict is given. Without this rule, a true")
+@pytest.mark.parametrize("n_seeds", [1, 2])
+def test_with_too_few_seeds_nothing_is_advised(n_seeds):
+    """With fewer seeds than a verdict needs, no number of seeds or cases is said to decide; the seeds needed are."""
+    found = plan_power(replace(TEN, n_seeds=n_seeds), assume(TEN))
+    assert "at least 3 seeds are needed before the spread between seeds can be estimated" in found.sentences[0]
+    assert found.outlook.smallest_difference is found.outlook.cases_needed is found.outlook.power is None
+    assert not any(" takes " in one or "you need" in one or "enough to show" in one for one in found.sentences)
+    assert n_seeds not in found.over_seeds.counts
 
 
 def test_every_default_has_an_origin_and_a_given_number_says_so():

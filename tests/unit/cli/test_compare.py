@@ -66,6 +66,12 @@ def test_the_verdict_stands_in_the_table(consoles, options, cell):
     assert cell in f"{row} "
 
 
+def test_scores_of_the_other_class_are_told_before_the_verdict(consoles):
+    """And before the table of differences."""
+    text = " ".join(printed(consoles, make_comparison(arms=("a", "b"), better=-3.0), terminal=False).split())
+    assert text.index("! AUROC of b is 0.0") < text.index("Differences") < text.index("b is worse than a")
+
+
 def test_three_arms_have_one_test_over_all(consoles):
     """The global test is told beside the pairs; the number of comparisons with the methods."""
     text = printed(consoles, make_comparison(), terminal=False)

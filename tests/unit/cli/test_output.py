@@ -12,6 +12,8 @@ import sys
 import pytest
 from rich.table import Table
 
+from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.verdict_words import metric_number
 from scantrial.api import results
 from scantrial.cli import output
 from scantrial.cli.results import print_results
@@ -133,6 +135,25 @@ def test_the_results_show_labels_and_question_as_they_are(make_study, consoles, 
     for words in ("Is [/b] or [lr] better?", "[lr] = 1", "a[/]"):
         assert words in text
     assert "…" not in text
+
+
+@pytest.mark.parametrize("primary", ["accuracy", "balanced_accuracy", "auroc", "log_loss"])
+def test_the_first_numbers_are_of_the_metric_that_is_judged(make_study, consoles, primary):
+    """With its interval; accuracy, or AUROC beside it, follows."""
+    view = results(make_study(primary=primary, n_cases={"train": 12, "val": 8, "test": 60}).path)
+    console = consoles(terminal=False)
+    print_results(view)
+    lines = console.file.getvalue().splitlines()
+    head = next(number for number, line in enumerate(lines) if line.lstrip().startswith("arm "))
+    metric = METRICS[primary]
+    title = f"{metric.title.lower()} %" if metric.unit == "proportion" else metric.title
+    other = "AUROC" if primary == "accuracy" else "accuracy %"
+    assert re.split(r"\s{2,}", lines[head].strip()) == ["arm", "seeds", title, "95 % CI", "over seeds", title, other]
+    assert lines[head - 1].split() == ["test", "val", "test"]
+    found = view.judgement.primary.arm("base")
+    low, high = (metric_number(metric, value) for value in (found.low, found.high))
+    row = next(line for line in lines if line.lstrip().startswith("base"))
+    assert f"{metric_number(metric, found.mean)}  {low} to {high}" in re.sub(r"\s{2,}", "  ", row)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from scantrial.report.document import (
     walk,
     words,
 )
-from scantrial.report.sections.answer import short
+from scantrial.report.sections.answer import facts, short
 from scantrial.report.sections.audit import audit
 from scantrial.report.sections.compared import compared
 from scantrial.report.sections.outlook import outlook
@@ -156,10 +156,47 @@ def test_the_answer_comes_first(view):
     assert lead.role == "lead"
     assert plain_text(lead.content) == view.judgement.primary.comparisons[0].sentence
     assert plain_text(done.content).startswith("This study has 2 arms and 5 seeds")
-    cell = table.rows[0][-1]
+    titles = [column.title for column in table.columns]
+    assert titles == ["Arm", "Runs", "Test, %", "95 % CI", "Training, %", "Validation, %"]
+    cell = table.rows[0][2]
     assert cell.value == view.arms[0].summaries["test"]["accuracy"].mean
     assert cell.text == f"{100 * cell.value:.1f}"
     assert cell.strong
+    found = view.judgement.primary.arm("base")
+    assert table.rows[0][3].text == f"{100 * found.low:.1f} to {100 * found.high:.1f}"
+
+
+def test_the_primary_metric_comes_first(make_study):
+    """Whatever it is, in the first table and in those of the results; a metric of one class names the positive class."""
+    found = view_of(make_study(primary="sensitivity", n_cases={"train": 12, "val": 8, "test": 60}))
+    first, results = table_of(short(found), "primary"), table_of(results_section(found, None), "results-test-table")
+    assert first.caption.startswith("Sensitivity of each arm")
+    assert first.caption.endswith("The positive class is “pneumonia”.")
+    assert [column.title for column in results.columns][2:4] == ["Sensitivity, %", "Accuracy, %"]
+    assert "are about the positive class, “pneumonia”." in said(results_section(found, None))
+    assert ("Positive class", "pneumonia") in facts(found)
+
+
+def test_a_positive_class_named_like_health_and_turned_scores_stand_before_the_answer(make_study):
+    """Both are notes of the first page, with what to do; right names and right scores have none."""
+    sizes = {"train": 12, "val": 8, "test": 60}
+    wrong = said(*front(view_of(make_study(class_names=("COVID", "Normal"), turned=["loss-ce"], n_cases=sizes))))
+    assert "classes: [Normal, COVID]" in wrong
+    assert "AUROC of loss-ce is 0." in wrong
+    assert "its whole interval below 0.5: its networks rank the classes the wrong way round" in wrong
+    right = said(*front(view_of(make_study(class_names=("Normal", "COVID"), n_cases=sizes))))
+    assert "name for health" not in right
+    assert "below 0.5" not in right
+
+
+def test_few_seeds_have_no_advice(make_study):
+    """With two seeds the section on what would change the answer says what is needed before anything can be said."""
+    found = view_of(make_study(seeds=(0, 1)))
+    (bullets,) = outlook(found, None).blocks
+    assert list(words(bullets)) == [
+        "2 seeds: at least 3 seeds are needed before the spread between seeds can be estimated, so nothing is advised on "
+        "how many seeds or cases would decide."
+    ]
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,8 @@ def test_all_faults_come_at_once_in_the_order_of_the_file() -> None:
         ("seeds: []", "got []; expected at least 1 in the list"),
         ("seeds: [1, 1]", "seed 1 is listed twice; a second run with it would add nothing"),
         ("seeds: five", "got 'five'; expected a whole number or a list"),
-        ("primary: {margin: 2}", "margin 2 of accuracy, expected less than 1: two percentage points are 0.02"),
-        ("primary: {metric: macro_f1, margin: 1}", "margin 1 of macro_f1, expected less than 1: two percentage points"
+        ("primary: {margin: 2}", "margin 2 of accuracy (did you mean 0.02?), expected less than 1: two percentage points are 0.02"),
+        ("primary: {metric: macro_f1, margin: 1}", "margin 1 of macro_f1 (did you mean 0.01?), expected less than 1: two percentage points"
          " are 0.02"),
         ("primary: {split: val}", "got 'val'; expected 'test'"),
         ("factors: {loss: []}", "got []; expected at least 1 in the list"),

@@ -190,7 +190,7 @@ def test_a_pilot_gives_the_comparisons_own_components(make_study):
 
 def test_a_pilot_of_one_seed_is_refused(make_study):
     """One seed shows no spread over seeds."""
-    with pytest.raises(InputError, match="not have two evaluated arms with two seeds in common"):
+    with pytest.raises(InputError, match="not have two evaluated arms with 3 seeds in common"):
         pilot_basis(make_study(seeds=(0,)), "accuracy")
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.intervals import ArmEstimate
+from scantrial.analysis.metrics import METRICS, Metric
+from scantrial.analysis.verdict_words import metric_number
 from scantrial.core import format as fmt
 from scantrial.core.format import SPLIT_WORDS
+from scantrial.core.positive import positive_class
 from scantrial.findings.view import ArmView, ReportView
 from scantrial.prose import study as study_prose
 from scantrial.prose.verdicts import in_short
@@ -35,24 +38,36 @@ def _results(view: ReportView) -> tuple[Block, ...]:
 def _primary_table(view: ReportView) -> Table:
     metric = METRICS[view.primary_metric]
     unit = ", %" if metric.unit == "proportion" else ""
-    words = [f"{SPLIT_WORDS[split].capitalize()}{unit}" for split in view.splits]
-    runs, *others = right("Runs", *words)
+    first = [split for split in view.splits if split == view.primary_split]
+    rest = [split for split in view.splits if split != view.primary_split]
+    titles = {split: f"{SPLIT_WORDS[split].capitalize()}{unit}" for split in view.splits}
+    spans = {arm.name: view.estimate_of(arm.name, metric.name) for arm in view.arms}
+    spread = fmt.spread_words(*([len(found.by_seed) for found in spans.values() if found is not None] or [1]))
+    runs, *others = right(
+        "Runs", *(titles[split] for split in first), *(["95 % CI"] * len(first)), *(titles[split] for split in rest)
+    )
     return table(
         "primary",
-        f"{metric.title} of each arm on the cases of each split: {study_prose.what_numbers_are(view, view.splits)}.",
+        f"{metric.title} of each arm on the cases of each split: {study_prose.what_numbers_are(view, view.splits)}"
+        f"{f'; the 95 % CI counts {spread}' if first else ''}.{study_prose.about_positive(view, metric.name)}",
         [*left("Arm"), type(runs)(title=runs.title, align="right", spare=True), *others],
         [
             [
                 arm.label,
                 whole(_n_runs(view, arm)),
-                *(
-                    summary_cell(metric, arm.summaries[split].get(metric.name), strong=split == view.primary_split)
-                    for split in view.splits
-                ),
+                *(summary_cell(metric, arm.summaries[split].get(metric.name), strong=True) for split in first),
+                *(_span_cell(metric, spans[arm.name]) for _ in first),
+                *(summary_cell(metric, arm.summaries[split].get(metric.name)) for split in rest),
             ]
             for arm in view.arms
         ],
     )
+
+
+def _span_cell(metric: Metric, found: ArmEstimate | None) -> str:
+    if found is None:
+        return fmt.NONE
+    return fmt.interval(metric_number(metric, found.low), metric_number(metric, found.high))
 
 
 def _n_runs(view: ReportView, arm: ArmView) -> int:
@@ -63,10 +78,12 @@ def _n_runs(view: ReportView, arm: ArmView) -> int:
 
 def facts(view: ReportView) -> tuple[tuple[str, str], ...]:
     """Return the numbers for the head of the report."""
+    positive = positive_class(view.data.class_names)
     return (
         ("Arms", str(len(view.arms))),
         ("Seeds per arm", str(len(view.seeds))),
         ("Runs finished", f"{view.n_finished} of {view.n_planned}"),
         ("Test cases", fmt.count(view.data.n_of("test"))),
         ("Primary metric", METRICS[view.primary_metric].title),
+        *([] if positive is None else [("Positive class", positive)]),
     )

@@ -90,11 +90,11 @@ def _thresholds(view: ReportView) -> tuple[Section, ...]:
 
 
 def _threshold_table(view: ReportView) -> Table:
-    prevalences = view.evaluation.prevalences
+    prevalences, positive = view.evaluation.prevalences, view.data.class_names[1]
     titles = [f"PPV, NPV at {fmt.percent(p)}" for p in prevalences]
     return table(
         "thresholds-table",
-        "Sensitivity, specificity and predictive values on test, in per cent",
+        f"Sensitivity, specificity and predictive values on test, in per cent; positive is “{positive}”",
         [*left("Arm", "Threshold"), *right("Sensitivity", "Specificity", *titles)],
         [
             [
