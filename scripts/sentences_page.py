@@ -501,6 +501,10 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
         "Report: methods",
         Rule(rule="each where it is what ran in this study", source="the report's own list of references"),
     ),
+    "prose/methods_statistics.py": (
+        "Report: methods, statistics",
+        Rule(rule="each where it is what ran in this study", source="the report's own list of references"),
+    ),
     "findings/threshold.py": ("The page: a threshold that is tried", Rule(rule="validation cases alone")),
     **{
         f"report/sections/{name}.py": (f"Report: the section `{name}`", _HEADING)

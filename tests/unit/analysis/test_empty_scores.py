@@ -68,7 +68,8 @@ def test_arms_that_give_every_case_one_class(metric):
     assert item.result.effect == 0
     assert item.verdict.label == "not enough to judge"
     assert (
-        "every run gives all cases the same class (class 0): equal values say nothing about the arms" in item.verdict.reasons
+        "every run gives all cases the same class (class 0): equal values say nothing about the arms"
+        in item.verdict.reasons
     )
 
 

@@ -21,7 +21,7 @@ from scantrial.findings.diagnosis import DiagnosedArm, diagnose_study
 from scantrial.findings.evaluation import evaluate
 from scantrial.findings.judging import Choices, Judgement, judge, run_scores
 from scantrial.findings.reading import StudyData, read_study_folder
-from scantrial.prose import methods
+from scantrial.prose import methods_statistics as methods
 from scantrial.prose.verdicts import without_leaks
 from scantrial.store.folder import StudyFolder
 

@@ -13,6 +13,7 @@ from scantrial.figures.all import build_figures
 from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import ReportView, build_view
 from scantrial.prose import methods as methods_prose
+from scantrial.prose import methods_statistics
 from scantrial.prose import study as study_prose
 from scantrial.prose import verdicts as verdict_prose
 from scantrial.prose.methods import methods_text
@@ -289,7 +290,11 @@ def test_names_of_the_users_cite_nothing(make_study):
 
 def test_every_key_of_our_own_texts_is_known():
     """Whatever a paragraph may cite, in whatever study, stands among the sources."""
-    texts = [Path(methods_prose.__file__), *Path(recipe.__file__).parent.glob("*.py")]
+    texts = [
+        Path(methods_prose.__file__),
+        Path(methods_statistics.__file__),
+        *Path(recipe.__file__).parent.glob("*.py"),
+    ]
     keys = {key for text in texts for key in re.findall(r"(?:\[|; |\")@([a-z][a-z0-9-]*)", text.read_text())}
     assert len(keys) > 30
     assert keys - {"key"} <= REFERENCES.keys()
