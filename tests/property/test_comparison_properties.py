@@ -207,7 +207,7 @@ def test_the_jackknife_of_many_cases_is_the_influence_function(trial, metric):
     runs = many.runs()
     k, n, step = runs.n_classes, runs.n_cases, 1e-6
     shares = confusion_matrix(runs.y_true, runs.y_pred[0], n_classes=k) / n
-    formula = getattr(confusion, metric)
+    formula = getattr(confusion, f"{metric}_of_counts")
     cells = np.eye(k * k).reshape(-1, k, k)
     slopes = (
         (formula((1 - step) * shares + step * cells)[0] - formula((1 + step) * shares - step * cells)[0]) / 2 / step

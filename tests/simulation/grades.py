@@ -32,7 +32,9 @@ def true_values(structure: Structure, *, delta: float = 0.0) -> dict[str, float]
     below = stats.norm.cdf(CUTS - centres[:, :, None])
     edges = np.pad(below, ((0, 0), (0, 0), (1, 1)), constant_values=(0.0, 1.0))
     matrices = SHARES[:, None] * np.diff(edges, axis=2)
-    found = {name: getattr(confusion, name)(matrices)[0] for name in METRICS if name != "mean_absolute_error"}
+    found = {
+        name: getattr(confusion, f"{name}_of_counts")(matrices)[0] for name in METRICS if name != "mean_absolute_error"
+    }
     found["mean_absolute_error"] = (matrices * np.abs(grades[:, None] - grades)).sum(axis=(1, 2))
     return {name: float(weights @ found[name]) for name in METRICS}
 

@@ -16,7 +16,7 @@ Counts = NDArray[Any]
 Values = NDArray[np.float64]
 
 
-def quadratic_weighted_kappa(counts: Counts) -> tuple[Values, Values]:
+def quadratic_weighted_kappa_of_counts(counts: Counts) -> tuple[Values, Values]:
     """Return the agreement of decision and truth beyond chance, weighted by the squared distance (Cohen 1968).
 
     ``1 - n sum(w C) / sum(w a b)`` with ``w = (i - j)^2``, rows summing to a and columns to b; classes are grades in
@@ -36,7 +36,7 @@ def quadratic_weighted_kappa(counts: Counts) -> tuple[Values, Values]:
     return np.asarray(theta), np.asarray(without)
 
 
-def macro_f1(counts: Counts) -> tuple[Values, Values]:
+def macro_f1_of_counts(counts: Counts) -> tuple[Values, Values]:
     """Return the plain mean of the F1 of every class; a class that is never decided has an F1 of 0."""
     ones = np.ones(counts.shape[:-1])
     total, without = _weighted_sum(counts, ones, ones)
@@ -44,7 +44,7 @@ def macro_f1(counts: Counts) -> tuple[Values, Values]:
     return total / n_classes, without / n_classes
 
 
-def weighted_f1(counts: Counts) -> tuple[Values, Values]:
+def weighted_f1_of_counts(counts: Counts) -> tuple[Values, Values]:
     """Return the mean of the F1 of every class, weighted by its cases."""
     rows = counts.sum(axis=-1)
     n = rows.sum(axis=-1)

@@ -270,17 +270,17 @@ def macro_f1(runs: RunScores) -> Influence:
     _need_classes(runs, range(runs.n_classes))
     if np.bincount(runs.y_true).min() < 2:
         raise InputError("one case of a class", expected="two or more: the jackknife leaves one out")
-    return _left_out(*_by_matrix(runs, confusion.macro_f1))
+    return _left_out(*_by_matrix(runs, confusion.macro_f1_of_counts))
 
 
 def weighted_f1(runs: RunScores) -> Influence:
     """Mean of the F1 of every class, weighted by its cases."""
-    return _left_out(*_by_matrix(runs, confusion.weighted_f1))
+    return _left_out(*_by_matrix(runs, confusion.weighted_f1_of_counts))
 
 
 def quadratic_weighted_kappa(runs: RunScores) -> Influence:
     """Agreement of decision and truth beyond chance; the classes are grades in their order."""
-    theta, without = _by_matrix(runs, confusion.quadratic_weighted_kappa)
+    theta, without = _by_matrix(runs, confusion.quadratic_weighted_kappa_of_counts)
     defined = np.isfinite(theta) & np.isfinite(without).all(axis=1)
     _refuse_undefined(runs, "quadratic_weighted_kappa", defined, where="cases and decisions are of one class")
     return _left_out(theta, without)

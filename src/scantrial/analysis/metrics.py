@@ -329,7 +329,7 @@ def _brier(cases: Cases) -> tuple[float, int]:
 
 
 def _quadratic_weighted_kappa(cases: Cases) -> tuple[float, int]:
-    value, _ = confusion.quadratic_weighted_kappa(_matrix(cases))
+    value, _ = confusion.quadratic_weighted_kappa_of_counts(_matrix(cases))
     if not np.isfinite(value):
         raise Undefined("all cases and all decisions are of one class")
     return float(value), 0
@@ -341,11 +341,11 @@ def _mean_absolute_error(cases: Cases) -> tuple[float, int]:
 
 def _macro_f1(cases: Cases) -> tuple[float, int]:
     _need_classes(cases)
-    return float(confusion.macro_f1(_matrix(cases))[0]), 0
+    return float(confusion.macro_f1_of_counts(_matrix(cases))[0]), 0
 
 
 def _weighted_f1(cases: Cases) -> tuple[float, int]:
-    return float(confusion.weighted_f1(_matrix(cases))[0]), 0
+    return float(confusion.weighted_f1_of_counts(_matrix(cases))[0]), 0
 
 
 _MACRO = "mean over the classes, each against the rest"
