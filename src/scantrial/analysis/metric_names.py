@@ -32,7 +32,12 @@ ALIASES = {
     "cross_entropy": "log_loss",
     "logloss": "log_loss",
     "nll": "log_loss",
+    "f1_macro": "macro_f1",
     "f1_score": "f1",
+    "f1_weighted": "weighted_f1",
+    "kappa": "quadratic_weighted_kappa",
+    "mae": "mean_absolute_error",
+    "qwk": "quadratic_weighted_kappa",
     "f_1": "f1",
     "matthews": "mcc",
     "matthews_corrcoef": "mcc",
@@ -45,7 +50,7 @@ ALIASES = {
 }
 """What other libraries and papers call metrics, in small letters with ``_`` between words."""
 
-_SYMMETRIC = frozenset(("accuracy", "balanced_accuracy", "auroc", "mcc", "log_loss", "brier"))
+_SYMMETRIC = frozenset(METRICS) - {"sensitivity", "specificity", "average_precision", "f1"}
 
 
 def depends_on_positive(metric: str) -> bool:
@@ -111,7 +116,7 @@ def check_margin(metric: str, margin: float | None) -> None:
         return
     if not (margin > 0 and math.isfinite(margin)):
         raise InputError(f"margin {margin}", expected="a positive number, in the metric's unit")
-    if margin >= 1 and METRICS[metric].unit != "nats":
+    if margin >= 1 and METRICS[metric].unit not in ("nats", "grades"):
         raise InputError(
             f"margin {margin:g} of {metric}" + (f" (did you mean {margin / 100:g}?)" if margin < 100 else ""),
             expected="less than 1: two percentage points are 0.02",

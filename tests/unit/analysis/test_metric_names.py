@@ -92,3 +92,10 @@ def test_metrics_that_change_with_the_positive_class():
         "average_precision",
         "f1",
     }
+
+
+def test_an_error_in_grades_may_be_one_and_more():
+    """Two grades are a possible margin; a kappa differs by less than 1 where it matters."""
+    check_margin("mean_absolute_error", 1.5)
+    with pytest.raises(InputError, match=r"margin 1.5 of quadratic_weighted_kappa \(did you mean 0.015\?\)"):
+        check_margin("quadratic_weighted_kappa", 1.5)
