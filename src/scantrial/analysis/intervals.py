@@ -27,8 +27,6 @@ NEAR_ONE = 0.97
 MODEL_WEIGHT = 5.0
 """What the variance of Hanley and McNeil weighs beside DeLong's, in cases out of order."""
 
-SCORE = "score (Newcombe 2006), effective numbers of cases"
-
 _WITHIN_RANGE = {
     "macro_f1": "logit",
     "weighted_f1": "logit",
@@ -255,7 +253,8 @@ def _area_bounds(found: Spread, level: float) -> tuple[Bounds, str]:
     if min(found.sizes) / effect >= FEW_CASES and 1 - NEAR_ONE <= found.mean <= NEAR_ONE:
         return _logit_bounds(found, quantile), _on("logit", found)
     negative, positive = (size / (effect * _shape(found)) for size in found.sizes)
-    return area_bounds(found.mean, positive, negative, quantile=quantile), SCORE
+    bounds = area_bounds(found.mean, positive, negative, quantile=quantile)
+    return bounds, "score (Newcombe 2006), effective numbers of cases"
 
 
 def _shape(found: Spread) -> float:

@@ -163,7 +163,7 @@ def correlation_of(mine: Estimates, *, unknown: float) -> NDArray[np.float64]:
     r = len(mine.seeds)
     # What each case, or patient, adds to each part's estimate at each seed.
     units = np.stack([_per_unit(part.values, patients) for part in parts])
-    covariance = np.einsum("ajk,bjk->ab", units, units) / r
+    covariance = np.tensordot(units, units, axes=([1, 2], [1, 2])) / r
     if r > 1:
         total = units.sum(axis=1)
         shared = (total @ total.T - r * covariance) / (r * (r - 1))

@@ -154,6 +154,19 @@ def test_auroc_is_compared_by_delong(make_study):
     assert "The covariance over cases was estimated by DeLong's method [@delong]." in text
 
 
+def test_intervals_of_one_arm_are_named_by_what_was_used(plain, make_study):
+    """Recalls are combined for balanced accuracy, ROC areas of few cases take Newcombe's score; patients are said."""
+    few = said(plain)
+    assert "the limits of each recall by the recovery of variances [@zou-donner] for balanced accuracy" in few
+    assert "Newcombe's score [@newcombe-2006] for ROC areas with few cases or near 1" in few
+    assert "[@bell-mccaffrey]" not in few
+    many = said(view_of(make_study(n_cases={**CASES, "test": 400})))
+    assert "[@newcombe-2006]" not in many
+    assert "the logit scale [@qin] for areas" in many
+    by_patient = said(view_of(make_study(n_cases=CASES, cases_per_patient=2)))
+    assert "the correction for few of them and its degrees of freedom [@bell-mccaffrey]" in by_patient
+
+
 def test_before_any_run_nothing_was_trained(make_study):
     """A study without runs has a design and scans, and neither network nor training."""
     every = [(arm, seed) for arm in ("base", "loss-ce") for seed in (0, 1, 2)]
