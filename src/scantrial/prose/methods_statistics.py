@@ -64,26 +64,22 @@ def _order(metric: str, class_names: Sequence[str]) -> list[str]:
 def _kinds(used: set[str], names: Sequence[str]) -> list[str]:
     """Name the kinds of intervals by the methods that were used, one for each kind of metric."""
     averaged = " and averaged F1" if {"macro_f1", "weighted_f1"} & set(names) else ""
-
-    def any_has(*words: str) -> bool:
-        return any(all(word in method for word in words) for method in used)
-
     kinds = []
     if any(method.startswith("Wilson") for method in used):
-        effective = " with an effective number of cases [@korn]" if any_has("effective number of cases") else ""
+        is_effective = any("effective number of cases" in method for method in used)
+        effective = " with an effective number of cases [@korn]" if is_effective else ""
         kinds.append(f"Wilson's score [@brown]{effective} for proportions")
-    if any_has("MOVER on Wilson"):
-        kinds.append("the recovery of variances from the limits of each recall [@zou-donner] for balanced accuracy")
+    if any("MOVER on Wilson" in method for method in used):
+        kinds.append("the limits of each recall by the recovery of variances [@zou-donner] for balanced accuracy")
     if any(method.startswith("logit") for method in used):
-        kinds.append(f"the logit scale [@qin{'; @boyd' if any_has('Boyd') else ''}] for areas{averaged}")
-    if any_has("Newcombe"):
+        boyd = any("Boyd" in method for method in used)
+        kinds.append(f"the logit scale [@qin{'; @boyd' if boyd else ''}] for areas{averaged}")
+    if any("Newcombe" in method for method in used):
+        kinds.append("Newcombe's score [@newcombe-2006] for ROC areas with few cases or near 1")
+    if any("MOVER on the areas" in method for method in used):
         kinds.append(
-            "Newcombe's score interval [@newcombe-2006] for areas that few cases stand behind or that are near 1"
-        )
-    if any_has("MOVER on the areas"):
-        kinds.append(
-            "the recovery of variances [@zou-donner] from the limits of each class's area [@qin; @newcombe-2006] for "
-            "the mean of areas"
+            "the limits of each class's ROC area [@qin; @newcombe-2006] by the recovery of variances [@zou-donner] for "
+            "their mean"
         )
     return [
         *kinds,
