@@ -18,7 +18,7 @@ from scantrial.analysis.clusters import FEW_CASES
 from scantrial.analysis.estimates import Estimates
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.mrmc import t_quantile
-from scantrial.analysis.single_arm import Spread, correlation_of, restricted, spread
+from scantrial.analysis.single_arm import Spread, correlation_of, restricted, spread_of
 from scantrial.core.plain import LEFT_OUT, Plain
 
 NEAR_ONE = 0.97
@@ -157,7 +157,7 @@ def arm_estimate(estimates: Estimates, arm: str, *, level: float = 0.95) -> ArmE
     error; and on the metric's own scale for the rest.
     """
     mine = restricted(estimates, arm)
-    found = spread(mine, level=level)
+    found = spread_of(mine, level=level)
     bounds, method, n_effective = _INTERVALS.get(estimates.metric, _own_scale)(mine, found, level)
     values = dict(zip(mine.seeds, mine.theta.tolist(), strict=True))
     return ArmEstimate(
@@ -230,7 +230,7 @@ def _parts(mine: Estimates, level: float, *, unknown: float) -> tuple[list[Sprea
     """Return the spread of each class's part of a metric, and the correlation of the parts."""
     assert mine.sample is not None
     found = mine.sample.found.parts
-    return [spread(mine, part, level=level) for part in found], correlation_of(mine, unknown=unknown)
+    return [spread_of(mine, part, level=level) for part in found], correlation_of(mine, unknown=unknown)
 
 
 # ---------------------------------------------------------------------- areas

@@ -61,7 +61,7 @@ def restricted(estimates: Estimates, arm: str) -> Estimates:
     return estimates.permuted(np.array(list(estimates.by_seed(arm).values())))
 
 
-def spread(mine: Estimates, found: Influence | None = None, *, level: float = 0.95) -> Spread:
+def spread_of(mine: Estimates, found: Influence | None = None, *, level: float = 0.95) -> Spread:
     """Give one arm's metric its variance.
 
     With seeds the variance is ``s2 / r + q`` of `scantrial.analysis.mrmc`. Where patients have several cases, q and the

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from scantrial.analysis.estimates import Estimates
+from scantrial.analysis.estimates import Estimates, Sample
+from scantrial.analysis.influence import Influence
 from scantrial.analysis.runs import RunScores
 
 
@@ -67,12 +68,13 @@ def laid_down(
     Two arms then differ by a value of standard deviation `sd_difference` over samples of cases, the same at each seed.
     """
     arms = [arm for arm, values in theta.items() for _ in values]
+    values = np.concatenate([np.asarray(values, dtype=float) for values in theta.values()])
     influence = sd_difference / np.sqrt(2) * (np.array(arms)[:, None] == np.array(list(theta))[None, :])
     return Estimates(
         metric=metric,
         arms=tuple(arms),
         seeds=tuple(seed for values in theta.values() for seed in range(len(values))),
-        theta=np.concatenate([np.asarray(values, dtype=float) for values in theta.values()]),
+        theta=values,
         covariance=influence @ influence.T,
         influence=influence,
         n_cases=sum(n_by_class),
@@ -81,4 +83,20 @@ def laid_down(
         n_used=sum(n_by_class),
         n_patients_used=n_patients,
         method="laid down",
+        sample=Sample(found=_parts(values, arms, sd_difference / np.sqrt(2), n_by_class, metric), patients=None),
+    )
+
+
+def _parts(theta: np.ndarray, arms: Sequence[str], sd: float, n_by_class: tuple[int, ...], metric: str) -> Influence:
+    """Return parts of cases with the standard deviation `sd` for each arm, and no covariance between two arms."""
+    y_true = np.repeat(np.arange(len(n_by_class)), n_by_class)
+    names = list(dict.fromkeys(arms))
+    drawn = np.random.default_rng(0).normal(size=(len(y_true), len(names)))
+    for index, n in enumerate(n_by_class):
+        drawn[y_true == index] -= drawn[y_true == index].mean(axis=0)
+        drawn[y_true == index] *= np.sqrt((n - 1) / n)
+    patterns = np.linalg.qr(drawn)[0].T
+    strata = y_true if metric in ("auroc", "balanced_accuracy") else np.zeros(len(y_true), dtype=np.int64)
+    return Influence(
+        theta=theta, values=sd * patterns[[names.index(arm) for arm in arms]], strata=strata, method="laid down"
     )

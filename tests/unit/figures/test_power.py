@@ -28,7 +28,7 @@ def test_the_figure_says_what_it_shows():
     """Caption and alternative text carry the numbers; both panels can be drawn."""
     figure = power_curves(plan_power(TEN, assume(TEN)))
     assert figure.alt == (
-        "Two line charts of the smallest difference that is found: over 3 to 50 seeds from 4.5 points to 1.7 points; "
+        "Two line charts of the smallest difference that is found: over 3 to 50 seeds from 5.7 points to 1.7 points; "
         "over 200 to 4,000 test cases from 2.9 points to 1.5 points."
     )
     assert "left with 400 test cases, right with 10 seeds. A ring marks the design as planned." in figure.caption

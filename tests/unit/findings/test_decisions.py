@@ -99,7 +99,7 @@ def test_collapsed_arms_stand_first_in_terminal_report_page_and_json(make_study,
     assert weaknesses(view)[:2] == expected
     assert [item["sentence"] for item in view.judgement.to_dict()["decisions"]["collapsed"]] == expected
     terminal.print_verdicts(view)
-    assert capsys.readouterr().out.startswith(f"- {expected[0]}\n- {expected[1]}\n- ")
+    assert capsys.readouterr().out.startswith(f"positive class: melanoma\n- {expected[0]}\n- {expected[1]}\n- ")
     text = unescape(re.sub(r"<[^>]+>", " ", build_report(folder)))
     assert text.index(expected[0]) < text.index("In short", text.index(expected[0]))
     markdown = write_report(folder.path, view=view, format="md").read_text()
@@ -113,7 +113,8 @@ def test_a_study_of_one_arm_is_told_too(make_study, capsys):
     """There is nothing to compare, but the collapse is said."""
     view = results(make_study(arms={"base": {}}, collapsed=[("base", 1)], class_names=NAMES).path)
     terminal.print_verdicts(view)
-    assert capsys.readouterr().out == "- base: 1 of 3 runs gives every test case the class nevus.\n"
+    expected = "positive class: melanoma\n- base: 1 of 3 runs gives every test case the class nevus.\n"
+    assert capsys.readouterr().out == expected
 
 
 def test_arms_that_decide_are_told_nothing(make_study):

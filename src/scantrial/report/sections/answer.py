@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scantrial.analysis.intervals import ArmEstimate
 from scantrial.analysis.metrics import METRICS, Metric
 from scantrial.analysis.verdict_words import metric_number
@@ -43,14 +45,14 @@ def _primary_table(view: ReportView) -> Table:
     titles = {split: f"{SPLIT_WORDS[split].capitalize()}{unit}" for split in view.splits}
     spans = {arm.name: view.estimate_of(arm.name, metric.name) for arm in view.arms}
     spread = fmt.spread_words(*([len(found.by_seed) for found in spans.values() if found is not None] or [1]))
-    runs, *others = right(
-        "Runs", *(titles[split] for split in first), *(["95 % CI"] * len(first)), *(titles[split] for split in rest)
-    )
+    # On a phone the number of runs and the other splits give way to the primary result with its interval.
+    aside = [replace(column, spare=True) for column in right("Runs", *(titles[split] for split in rest))]
+    judged = right(*(titles[split] for split in first), *(["95 % CI"] * len(first)))
     return table(
         "primary",
         f"{metric.title} of each arm on the cases of each split: {study_prose.what_numbers_are(view, view.splits)}"
         f"{f'; the 95 % CI counts {spread}' if first else ''}.{study_prose.about_positive(view, metric.name)}",
-        [*left("Arm"), type(runs)(title=runs.title, align="right", spare=True), *others],
+        [*left("Arm"), aside[0], *judged, *aside[1:]],
         [
             [
                 arm.label,
