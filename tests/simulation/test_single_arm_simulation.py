@@ -224,3 +224,42 @@ def test_the_table_has_a_record_for_each_cell_and_metric(monkeypatch):
         (n, metric) for n in (12, 20) for metric in METRICS
     ]
     assert all(row["coverage"] == row["covered"] / row["n_trials"] for row in found)
+
+
+def scores_of(shape: str, auroc: float, *, n_positive: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw scores that are not normal with equal variances, positive cases first."""
+    if shape == "exponential":
+        return np.concatenate([rng.exponential(auroc / (1 - auroc), n_positive), rng.exponential(1.0, N_NEGATIVE)])
+    assert shape == "positive cases scatter twice as much"
+    shift = stats.norm.ppf(auroc) * np.sqrt(5)
+    return np.concatenate([rng.normal(shift, 2.0, n_positive), rng.normal(0.0, 1.0, N_NEGATIVE)])
+
+
+def covered_of_shape(shape: str, auroc: float, *, n_positive: int, n_trials: int) -> int:
+    """Count the intervals of one run's AUROC that hold the truth."""
+    rng = np.random.default_rng([20261201, n_positive, int(1000 * auroc)])
+    y_true = np.repeat([1, 0], [n_positive, N_NEGATIVE])
+    count = 0
+    for _ in range(n_trials):
+        scores = scores_of(shape, auroc, n_positive=n_positive, rng=rng)
+        found = arm_estimate(estimate(RunScores.from_scores(y_true, scores[None], arms=["a"], seeds=[0]), "auroc"), "a")
+        count += found.low <= auroc <= found.high
+    return count
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("auroc", [0.9, 0.97, 0.996])
+@pytest.mark.parametrize("n_positive", [12, 20, 40, 200])
+@pytest.mark.parametrize("shape", ["exponential", "positive cases scatter twice as much"])
+def test_scores_of_another_shape_lose_little(shape, n_positive, auroc):
+    """Where few positive cases scatter more than the many negative ones, an AUROC's interval holds in 88 % or more.
+
+    On the logit, DeLong's variance alone holds in as few as 73 %.
+    """
+    assert covered_of_shape(shape, auroc, n_positive=n_positive, n_trials=500) >= 0.88 * 500
+
+
+def test_scores_of_another_shape_lose_little_in_few_draws():
+    """20 positive cases with exponential scores and an area of 0.97, on 150 draws, within what chance allows."""
+    count = covered_of_shape("exponential", 0.97, n_positive=20, n_trials=150)
+    assert count >= stats.binom.ppf(0.0005, 150, 0.93)

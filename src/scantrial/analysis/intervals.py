@@ -24,8 +24,8 @@ from scantrial.core.plain import LEFT_OUT, Plain
 NEAR_ONE = 0.97
 """An area takes the score interval above this, and below 1 minus this."""
 
-MODEL_WEIGHT = 5.0
-"""What the variance of Hanley and McNeil weighs beside DeLong's, in cases out of order."""
+MODEL_WEIGHT = 20.0
+"""What the variance of Hanley and McNeil weighs beside a smaller one of DeLong's, in cases out of order."""
 
 _WITHIN_RANGE = {
     "macro_f1": "logit",
@@ -258,14 +258,14 @@ def _area_bounds(found: Spread, level: float) -> tuple[Bounds, str]:
 
 
 def _shape(found: Spread) -> float:
-    """Return DeLong's variance over `area_variance`, drawn towards 1 where few cases are out of order.
+    """Return the variance to use over `area_variance`: DeLong's where it is larger, else drawn towards it.
 
-    DeLong's knows the shape of the distributions, and is far too small where it rests on few cases.
+    DeLong's knows the shape of the distributions, but is often far too small where few cases are out of order.
     """
     negative, positive = found.sizes
     model = area_variance(found.mean, positive, negative)
     ratio = found.var_one_run / model if model > 0 else 1.0
-    return (found.n_off * ratio + MODEL_WEIGHT) / (found.n_off + MODEL_WEIGHT)
+    return max(ratio, (found.n_off * ratio + MODEL_WEIGHT) / (found.n_off + MODEL_WEIGHT))
 
 
 def _logit_bounds(found: Spread, quantile: float, tau: float | None = None) -> Bounds:
