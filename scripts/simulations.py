@@ -21,11 +21,16 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from tests.simulation import test_best_simulation as best  # noqa: E402 - as above
+from tests.simulation import test_single_arm_simulation as single  # noqa: E402 - as above
 from tests.simulation import test_verdict_simulation as verdict  # noqa: E402 - as above
 
 from scantrial.core.files import write_atomic  # noqa: E402 - the tests are beside the package
 
 STORED = ROOT / "docs" / "data" / "simulations.json"
+
+
+BEST = list(best.cells())
 
 
 def verdict_row(number: int) -> dict[str, Any]:
@@ -34,7 +39,23 @@ def verdict_row(number: int) -> dict[str, Any]:
     return asdict(verdict.row(cell, metric))
 
 
-TABLES: dict[str, tuple[Callable[[int], dict[str, Any]], int]] = {"verdict": (verdict_row, len(verdict.CELLS))}
+def single_row(number: int) -> dict[str, Any]:
+    """Return one row of the table of single arms: counts by metric."""
+    cell = single.CELLS[number]
+    return {**asdict(cell), "n_trials": single.N_TRIALS, "covered": single.covered(cell, n_trials=single.N_TRIALS)}
+
+
+def best_row(number: int) -> dict[str, Any]:
+    """Return one row of the table of the best arm."""
+    case, metric, n_arms, n_seeds = BEST[number]
+    return asdict(best.cell(case, metric, n_arms=n_arms, n_seeds=n_seeds, n_trials=best.N_TRIALS))
+
+
+TABLES: dict[str, tuple[Callable[[int], dict[str, Any]], int]] = {
+    "verdict": (verdict_row, len(verdict.CELLS)),
+    "single": (single_row, len(single.CELLS)),
+    "best": (best_row, len(BEST)),
+}
 """By name: what draws a row, and how many rows there are."""
 
 
