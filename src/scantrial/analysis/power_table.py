@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from scantrial.analysis.assumptions import Basis
 from scantrial.analysis.comparison import Comparison
 from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.mrmc import Components
 from scantrial.analysis.outlook import Outlook, curve_of, outlook_of
 from scantrial.analysis.plan_words import plan_sentences, plan_warnings
 from scantrial.analysis.planned_design import PlannedDesign
@@ -23,6 +24,9 @@ from scantrial.analysis.verdicts import MIN_SEEDS, NEEDED_SEEDS
 from scantrial.core.errors import InputError
 from scantrial.core.format import counted
 from scantrial.core.plain import Plain
+
+_NO_SPREAD = 1e-9
+"""A standard deviation below this is rounding."""
 
 _ESTIMAND = "Seeds stand for new training runs, not for new training data: all numbers hold for these training cases."
 
@@ -88,10 +92,10 @@ def plan_again(found: Comparison) -> PowerPlan | None:
     Returns
     -------
     PowerPlan or None
-        None where nothing was compared, or arms share fewer than three seeds; see `why_no_plan`.
+        None where nothing was compared, arms share fewer than three seeds, or nothing varied; see `why_no_plan`.
     """
     measured = found.components
-    if measured is None or measured.n_seeds < MIN_SEEDS or not found.comparisons:
+    if measured is None or measured.n_seeds < MIN_SEEDS or not found.comparisons or _nothing_varied(measured):
         return None
     design = PlannedDesign(
         n_arms=measured.n_arms,
@@ -115,14 +119,20 @@ def plan_again(found: Comparison) -> PowerPlan | None:
     )
 
 
+def _nothing_varied(measured: Components) -> bool:
+    variances = from_components(measured, source="")
+    return max(variances.var_arm_seed, variances.error) < _NO_SPREAD**2
+
+
 def why_no_plan(found: Comparison) -> str | None:
-    """Say why nothing is advised on seeds and cases: too few seeds; None where there is a plan, or nothing to plan."""
+    """Say why nothing is advised on seeds and cases: too few seeds, or differences that do not vary; None otherwise."""
     if plan_again(found) is not None or not found.comparisons:
         return None
     shared = found.components
     n = min(item.result.n_seeds for item in found.comparisons) if shared is None else shared.n_seeds
     if n >= MIN_SEEDS:
-        return None
+        same = "The differences vary neither over seeds nor over cases, so nothing is advised on how many would decide."
+        return None if shared is None else same
     return f"{counted(n, 'seed')}: {NEEDED_SEEDS}, so nothing is advised on how many seeds or cases would decide."
 
 

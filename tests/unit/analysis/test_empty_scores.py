@@ -9,6 +9,7 @@ from tests.unit.analysis.drawn import noisy, runs_with_errors
 from scantrial.analysis.comparison import compare, compare_runs
 from scantrial.analysis.contrasts import difference
 from scantrial.analysis.empty_scores import empty_scores
+from scantrial.analysis.power_table import plan_again, why_no_plan
 
 ONE_TRAINING = (
     "{}: seeds {} have the same scores on every case, so they are one training and not several (a copied file, a seed "
@@ -64,7 +65,10 @@ def test_arms_that_give_every_case_one_class(metric):
     y_true = (np.arange(200) < 20).astype(int)
     scores = rng.uniform(0.0, 0.1, size=(10, 200))
     asked = {"arms": ["a"] * 5 + ["b"] * 5, "seeds": [*range(5)] * 2, "metric": metric, "margin": 0.02}
-    item = compare(y_true, scores, **asked).comparisons[0]
+    found = compare(y_true, scores, **asked)
+    assert plan_again(found) is None
+    assert why_no_plan(found).startswith("The differences vary neither over seeds nor over cases")
+    item = found.comparisons[0]
     assert item.result.effect == 0
     assert item.verdict.label == "not enough to judge"
     assert (
