@@ -120,40 +120,45 @@ def rows(*, n_trials: int = N_TRIALS) -> list[dict[str, Any]]:
 
 
 OUTSIDE: dict[tuple[int, Patients, float, int, str], int] = {
+    (1, "1 image", 0.996, 40, "auroc"): 989,
     (1, "6 images of one class", 0.7, 12, "balanced_accuracy"): 1000,
-    (1, "6 images of one class", 0.7, 12, "auroc"): 996,
+    (1, "6 images of one class", 0.7, 12, "auroc"): 998,
     (1, "6 images of one class", 0.7, 20, "balanced_accuracy"): 998,
+    (1, "6 images of one class", 0.7, 20, "auroc"): 986,
     (1, "6 images of one class", 0.9, 12, "balanced_accuracy"): 1000,
     (1, "6 images of one class", 0.9, 12, "auroc"): 1000,
     (1, "6 images of one class", 0.9, 20, "balanced_accuracy"): 992,
+    (1, "6 images of one class", 0.9, 20, "auroc"): 991,
     (1, "6 images of one class", 0.97, 12, "balanced_accuracy"): 999,
     (1, "6 images of one class", 0.97, 12, "auroc"): 1000,
     (1, "6 images of one class", 0.97, 20, "balanced_accuracy"): 994,
     (1, "6 images of one class", 0.97, 20, "auroc"): 997,
+    (1, "6 images of one class", 0.97, 40, "auroc"): 989,
     (1, "6 images of one class", 0.996, 12, "balanced_accuracy"): 997,
     (1, "6 images of one class", 0.996, 12, "auroc"): 1000,
-    (1, "6 images of one class", 0.996, 20, "auroc"): 996,
-    (1, "6 images of one class", 0.996, 40, "auroc"): 988,
-    (1, "6 images of one class", 0.996, 200, "auroc"): 990,
+    (1, "6 images of one class", 0.996, 20, "auroc"): 997,
+    (1, "6 images of one class", 0.996, 40, "auroc"): 996,
+    (1, "6 images of one class", 0.996, 200, "auroc"): 994,
     (1, "6 images of both classes", 0.7, 12, "balanced_accuracy"): 987,
-    (1, "6 images of both classes", 0.9, 12, "auroc"): 989,
+    (1, "6 images of both classes", 0.7, 12, "auroc"): 994,
+    (1, "6 images of both classes", 0.9, 12, "auroc"): 995,
     (1, "6 images of both classes", 0.9, 20, "balanced_accuracy"): 989,
-    (1, "6 images of both classes", 0.97, 12, "auroc"): 993,
-    (1, "6 images of both classes", 0.97, 20, "auroc"): 990,
-    (1, "6 images of both classes", 0.97, 40, "auroc"): 986,
-    (1, "6 images of both classes", 0.97, 200, "auroc"): 927,
+    (1, "6 images of both classes", 0.9, 20, "auroc"): 989,
+    (1, "6 images of both classes", 0.97, 12, "auroc"): 996,
+    (1, "6 images of both classes", 0.97, 20, "auroc"): 993,
+    (1, "6 images of both classes", 0.97, 40, "auroc"): 988,
     (1, "6 images of both classes", 0.996, 12, "accuracy"): 987,
-    (1, "6 images of both classes", 0.996, 12, "auroc"): 993,
-    (1, "6 images of both classes", 0.996, 20, "auroc"): 994,
-    (1, "6 images of both classes", 0.996, 200, "auroc"): 986,
-    (5, "1 image", 0.9, 20, "auroc"): 928,
+    (1, "6 images of both classes", 0.996, 12, "auroc"): 995,
+    (1, "6 images of both classes", 0.996, 20, "auroc"): 996,
+    (1, "6 images of both classes", 0.996, 200, "auroc"): 989,
     (5, "1 image", 0.9, 200, "auroc"): 927,
     (5, "1 image", 0.996, 12, "accuracy"): 928,
-    (5, "1 image", 0.996, 12, "auroc"): 987,
-    (5, "1 image", 0.996, 20, "auroc"): 987,
-    (5, "1 image", 0.996, 40, "auroc"): 986,
+    (5, "1 image", 0.996, 12, "auroc"): 991,
+    (5, "1 image", 0.996, 20, "auroc"): 990,
+    (5, "1 image", 0.996, 40, "auroc"): 992,
+    (5, "1 image", 0.996, 200, "auroc"): 986,
     (5, "6 images of one class", 0.7, 12, "balanced_accuracy"): 1000,
-    (5, "6 images of one class", 0.7, 12, "auroc"): 999,
+    (5, "6 images of one class", 0.7, 12, "auroc"): 1000,
     (5, "6 images of one class", 0.7, 20, "balanced_accuracy"): 989,
     (5, "6 images of one class", 0.9, 12, "balanced_accuracy"): 1000,
     (5, "6 images of one class", 0.9, 12, "auroc"): 997,
@@ -161,26 +166,31 @@ OUTSIDE: dict[tuple[int, Patients, float, int, str], int] = {
     (5, "6 images of one class", 0.97, 12, "balanced_accuracy"): 1000,
     (5, "6 images of one class", 0.97, 12, "auroc"): 999,
     (5, "6 images of one class", 0.97, 20, "balanced_accuracy"): 995,
-    (5, "6 images of one class", 0.97, 20, "auroc"): 986,
+    (5, "6 images of one class", 0.97, 20, "auroc"): 994,
     (5, "6 images of one class", 0.996, 12, "balanced_accuracy"): 998,
     (5, "6 images of one class", 0.996, 12, "auroc"): 1000,
     (5, "6 images of one class", 0.996, 20, "balanced_accuracy"): 991,
-    (5, "6 images of one class", 0.996, 20, "auroc"): 992,
-    (5, "6 images of both classes", 0.97, 12, "auroc"): 996,
-    (5, "6 images of both classes", 0.97, 20, "auroc"): 986,
-    (5, "6 images of both classes", 0.996, 12, "auroc"): 996,
+    (5, "6 images of one class", 0.996, 20, "auroc"): 993,
+    (5, "6 images of one class", 0.996, 40, "auroc"): 991,
+    (5, "6 images of one class", 0.996, 200, "auroc"): 990,
+    (5, "6 images of both classes", 0.7, 12, "auroc"): 986,
+    (5, "6 images of both classes", 0.97, 12, "auroc"): 997,
+    (5, "6 images of both classes", 0.97, 20, "auroc"): 994,
+    (5, "6 images of both classes", 0.996, 12, "auroc"): 998,
     (5, "6 images of both classes", 0.996, 20, "auroc"): 997,
+    (5, "6 images of both classes", 0.996, 40, "auroc"): 990,
+    (5, "6 images of both classes", 0.996, 200, "auroc"): 987,
 }
 """Cells outside the band, by seeds, patients, AUROC, positive cases and metric, with the intervals of 1,000 that hold.
 
-Below it, four cells with 92.7 or 92.8 %, by less than the binomial error of 1,000 draws (0.8 points). Above it:
+Below it two, with 92.7 and 92.8 %: by less than the binomial error of 1,000 draws, 0.8 points. Above it:
 
 - 12 and 20 positive cases in patients of one class are two and four patients. Their variance has one to three degrees of
   freedom, and an interval that held the truth in 98.5 % of draws would have to know how alike a patient's cases are.
-- 12 and 20 positive cases in patients of both classes: the degrees of freedom of about ten patients come on top of limits
-  that are wide already.
+- 12 to 40 positive cases in patients of both classes: the degrees of freedom of ten to thirty patients come on top of
+  limits that are wide already.
 - areas of 0.97 and 0.996, where hardly a case is out of order and Hanley and McNeil's variance weighs most, which is
-  larger than that of normal scores.
+  larger than that of normal scores; it is not for other shapes of scores.
 """
 
 
