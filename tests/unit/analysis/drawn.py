@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from scantrial.analysis.estimates import Estimates
+from scantrial.analysis.estimates import Estimates, Sample
+from scantrial.analysis.influence import Influence
 from scantrial.analysis.runs import RunScores
 
 
@@ -65,20 +66,31 @@ def laid_down(
     """Lay down estimates by arm and seed whose errors over cases are one draw for each arm.
 
     Two arms then differ by a value of standard deviation `sd_difference` over samples of cases, the same at each seed.
+    An arm's error is that of two cases of its own.
     """
     arms = [arm for arm, values in theta.items() for _ in values]
+    n_cases = sum(n_by_class)
+    means = np.concatenate([np.asarray(values, dtype=float) for values in theta.values()])
+    of_cases = np.zeros((len(arms), n_cases))
+    for run, arm in enumerate(arms):
+        first = 2 * list(theta).index(arm)
+        of_cases[run, [first, first + 1]] = sd_difference / 2 * np.sqrt((n_cases - 1) / n_cases) * np.array([1, -1])
     influence = sd_difference / np.sqrt(2) * (np.array(arms)[:, None] == np.array(list(theta))[None, :])
     return Estimates(
         metric=metric,
         arms=tuple(arms),
         seeds=tuple(seed for values in theta.values() for seed in range(len(values))),
-        theta=np.concatenate([np.asarray(values, dtype=float) for values in theta.values()]),
+        theta=means,
         covariance=influence @ influence.T,
         influence=influence,
-        n_cases=sum(n_by_class),
+        n_cases=n_cases,
         n_patients=n_patients,
         n_by_class=n_by_class,
-        n_used=sum(n_by_class),
+        n_used=n_cases,
         n_patients_used=n_patients,
         method="laid down",
+        sample=Sample(
+            found=Influence(theta=means, values=of_cases, strata=np.zeros(n_cases, dtype=np.int64), method="laid down"),
+            patients=None,
+        ),
     )
