@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -336,3 +337,91 @@ def test_no_interval_goes_beyond_what_is_possible():
     assert spread[0].effect + 4.3 * spread[0].se > 1
     assert item.evidence.high == 1
     assert item.evidence.low >= -1
+    family = evidence(item.result, n_comparisons=3)
+    assert (family.high, family.equivalence_high) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("patients", "n", "share"), [(None, "100 cases", "3"), (np.arange(100) // 2, "50 patients", "5.8")]
+)
+def test_identical_arms_may_differ_on_cases_that_were_not_seen(patients, n, share):
+    """If none of n cases tells them apart, up to 1 - 0.05^(1/n) of all may: 2.95 % with 100, 5.82 % with 50 patients."""
+    wrong = {seed: range(3 * seed, 3 * seed + 8) for seed in range(5)}
+    runs = runs_with_errors({"a": wrong, "b": wrong}, patients=patients)
+    assert judged(runs).verdict.notes == (
+        "identical on this metric at every seed",
+        f"the arms do not differ on any of these {n}, but they may differ on up to {share} % of all {n.split()[1]} "
+        "(rule of three, 95 %); the interval of width 0 does not show this",
+    )
+    # A ranking says nothing of single cases.
+    assert judged(runs, "auroc").verdict.notes == ("identical on this metric at every seed",)
+
+
+def test_where_only_seeds_vary_there_is_no_p():
+    """Without any spread over the cases one of three tests cannot be done, so neither can difference or equivalence."""
+    result = analyse(laid_down({"a": [0.7, 0.71, 0.72], "b": [0.71, 0.73, 0.72]}, sd_difference=0.0), B_A)
+    assert result.both.se == result.seeds_only.se > 0
+    found = evidence(result)
+    assert math.isnan(found.p)
+    assert math.isnan(found.p_equivalence(0.5))
+
+
+def shifted(gain):
+    """Lay down b, `gain` beyond a at every seed, and analyse it against a; se over cases is 0.01."""
+    base = [0.70, 0.72, 0.71, 0.74, 0.73]
+    estimates = laid_down({"a": base, "b": [value + gain for value in base]})
+    return estimates, analyse(estimates, B_A)
+
+
+@pytest.mark.parametrize(("gain", "label"), [(0.03, "better"), (-0.03, "worse")])
+def test_a_difference_may_be_smaller_than_the_margin(gain, label):
+    """Better or worse by less than the margin is said so, in either direction; where TOST does not show it, not."""
+    estimates, result = shifted(gain)
+    found = evidence(result)
+    verdicts = [decide(result, found, estimates, p_adjusted=found.p, margin=margin) for margin in (0.06, 0.04)]
+    assert [verdict.label for verdict in verdicts] == [label, label]
+    # One-sided by hand: (0.06 - 0.03) / 0.01 is 3 standard errors, (0.04 - 0.03) / 0.01 is 1.
+    assert [verdict.p_equivalence for verdict in verdicts] == pytest.approx(stats.norm.sf([3, 1]).tolist())
+    assert [verdict.within_margin for verdict in verdicts] == [True, False]
+    assert decide(result, found, estimates, p_adjusted=1.0, margin=0.06).within_margin is False
+
+
+@pytest.mark.parametrize("gain", [0.01, -0.01])
+def test_holm_may_show_equivalence_that_the_simultaneous_interval_does_not(gain):
+    """The second of two comparisons is tested at 0.05, and its interval is that of 0.025: a note says what decides."""
+    estimates, result = shifted(gain)
+    family = evidence(result, n_comparisons=2)
+    reach = 0.01 + 0.01 * stats.norm.ppf(0.975)
+    assert max(-family.equivalence_low, family.equivalence_high) == pytest.approx(reach)
+    p = family.p_equivalence(0.028)
+    asked = {"p_adjusted": 1.0, "p_equivalence_adjusted": p}
+    inside, across = (decide(result, family, estimates, margin=margin, **asked) for margin in (0.03, 0.028))
+    assert (inside.label, across.label) == ("equivalent", "equivalent")
+    assert inside.notes == ("the difference is the same at every seed, so the interval accounts for the cases only",)
+    assert across.notes == (
+        *inside.notes,
+        "the simultaneous interval reaches beyond the margin, but Holm's stepwise test, which is more powerful than "
+        "simultaneous intervals, decides",
+    )
+    just = decide(result, family, estimates, margin=inside.smallest_margin, **asked)
+    assert just.notes == across.notes
+
+
+@pytest.mark.parametrize(("gain", "end"), [(0.03, "low"), (-0.03, "high")])
+def test_an_interval_that_ends_at_0_contains_it(gain, end):
+    """Where Holm's test shows a difference all the same, the note is there for better and for worse."""
+    estimates, result = shifted(gain)
+    found = replace(evidence(result), **{end: 0.0})
+    verdict = decide(result, found, estimates, p_adjusted=0.01, margin=None)
+    assert verdict.notes[-1].startswith("the simultaneous interval contains 0, but Holm's stepwise test")
+    assert len(decide(result, evidence(result), estimates, p_adjusted=0.01, margin=None).notes) == 1
+
+
+def test_a_p_of_equivalence_of_just_alpha_is_not_below_it():
+    """0.05 shows no equivalence; and without a margin there is no p of it, whatever a family says."""
+    estimates, result = shifted(0.0)
+    asked = {"p_adjusted": 1.0, "margin": 0.03}
+    found = [decide(result, evidence(result), estimates, p_equivalence_adjusted=p, **asked) for p in (0.05, 0.0499)]
+    assert [verdict.label for verdict in found] == ["inconclusive", "equivalent"]
+    without = decide(result, evidence(result), estimates, p_adjusted=1.0, margin=None, p_equivalence_adjusted=0.01)
+    assert (without.label, without.p_equivalence_adjusted) == ("inconclusive", None)
