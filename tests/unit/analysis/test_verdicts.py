@@ -286,6 +286,7 @@ def test_a_difference_has_to_hold_over_seeds_alone():
     assert found.p == result.seeds_only.p == pytest.approx(2 * stats.t.sf(0.03 * math.sqrt(3) / 0.0134, 2))
     assert (found.low, found.high) == (result.seeds_only.low, result.seeds_only.high)
     assert found.low < 0
+    assert found.notes == ()
     assert decide(result, found, estimates, p_adjusted=found.p, margin=None).label == "inconclusive"
 
 
