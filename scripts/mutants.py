@@ -84,7 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if unknown:
         parser.error(f"no module {', '.join(unknown)}; expected some of {', '.join(modules())}")
     if not options.only_print:
-        shutil.rmtree(ROOT / "mutants" / "tests", ignore_errors=True)  # a test that was removed would stay
+        # A test that was removed would stay, and one that was changed would be run for the functions it reached before.
+        shutil.rmtree(ROOT / "mutants" / "tests", ignore_errors=True)
+        (ROOT / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
         patterns = [f"scantrial.analysis.{name}.*" for name in options.names]
         subprocess.run([MUTMUT, "run", "--max-children", str(options.jobs), *patterns], cwd=ROOT, check=True)
     found = statuses(_mutmut("results", "--all", "true"))

@@ -110,6 +110,8 @@ def test_graded_metrics_need_cases_beside_the_commonest_grade(metric):
     assert small_classes("quadratic_weighted_kappa", (3, 200, 4)) == [
         "7 cases outside class 1: Quadratic weighted kappa is not judged on fewer than 10"
     ]
+    named = small_classes("quadratic_weighted_kappa", (3, 200, 4), ("none", "mild", "severe"))
+    assert named[0].startswith("7 cases outside mild: ")
     assert small_classes("weighted_f1", (200, 2)) == small_classes("mean_absolute_error", (200, 2)) == []
 
 
