@@ -16,6 +16,7 @@ from scantrial.analysis.estimates import estimate
 from scantrial.analysis.intervals import arm_estimate
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.mrmc import analyse, components, global_test
+from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdict_words import verdict_sentence
 from scantrial.analysis.verdicts import decide, evidence, small_classes
 from scantrial.core.errors import InputError
@@ -428,3 +429,29 @@ def test_a_p_of_equivalence_of_just_alpha_is_not_below_it():
     assert [verdict.label for verdict in found] == ["inconclusive", "equivalent"]
     without = decide(result, evidence(result), estimates, p_adjusted=1.0, margin=None, p_equivalence_adjusted=0.01)
     assert (without.label, without.p_equivalence_adjusted) == ("inconclusive", None)
+
+
+@pytest.mark.parametrize("metric", ["auroc", "brier"])
+def test_a_main_effect_of_arms_with_seeds_of_their_own(metric):
+    """Two seeds in each of four arms, none in common: every number of the unpaired analysis by hand, weights 1/2."""
+    y_true, scores, _, _ = noisy(n_seeds=2, gain=(0.0, 0.1, 0.2, 0.5))
+    arms = [arm for arm in ("00", "01", "10", "11") for _ in range(2)]
+    runs = RunScores.from_scores(y_true, 1 / (1 + np.exp(-scores)), arms=arms, seeds=range(8))
+    estimates = estimate(runs, metric)
+    effect = factorial_effects({f"{x}{y}": {"x": x, "y": y} for x in (0, 1) for y in (0, 1)})[0]
+    found = analyse(estimates, effect)
+    assert (found.pairing, found.n_seeds, found.seeds, found.per_seed) == ("unpaired", 2, tuple(range(8)), ())
+    assert effect.weights == {"00": -0.5, "01": -0.5, "10": 0.5, "11": 0.5}
+    weights = estimates.sign * np.repeat([-0.25, -0.25, 0.25, 0.25], 2)  # of each run: half a mean of two
+    assert found.effect == pytest.approx(weights @ estimates.theta)
+    assert found.cases_only.se == pytest.approx(math.sqrt(weights @ estimates.covariance @ weights))
+    # Of pairs of runs, those within an arm are half of its block; both count as the whole block.
+    same_arm = np.kron(np.eye(4), np.ones((2, 2)))
+    alike = np.where(np.eye(8) == 1, 0.0, 1 + same_arm)
+    q = weights @ (alike * estimates.covariance) @ weights
+    terms = np.square(estimates.theta.reshape(4, 2) @ [1, -1]) / 2 / 2 / 4
+    assert found.q_untruncated == pytest.approx(q)
+    assert found.seeds_only.se == pytest.approx(math.sqrt(terms.sum()))
+    assert found.seeds_only.df == pytest.approx(terms.sum() ** 2 / np.square(terms).sum())
+    assert found.both.se == pytest.approx(math.sqrt(terms.sum() + max(q, 0)))
+    assert found.s2 == pytest.approx(2 * terms.sum())
