@@ -15,7 +15,7 @@ from scantrial.analysis.contrasts import difference, factorial_effects, single_a
 from scantrial.analysis.estimates import estimate
 from scantrial.analysis.intervals import arm_estimate
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.mrmc import analyse, components, global_test
+from scantrial.analysis.mrmc import Components, analyse, components, global_test
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdict_words import verdict_sentence
 from scantrial.analysis.verdicts import decide, evidence, small_classes
@@ -455,3 +455,22 @@ def test_a_main_effect_of_arms_with_seeds_of_their_own(metric):
     assert found.seeds_only.df == pytest.approx(terms.sum() ** 2 / np.square(terms).sum())
     assert found.both.se == pytest.approx(math.sqrt(terms.sum() + max(q, 0)))
     assert found.s2 == pytest.approx(2 * terms.sum())
+
+
+def test_the_global_test_at_its_edges():
+    """Three arms, five seeds: infinite degrees of freedom where no arm's seeds differ; no chi-squared of no spread."""
+    asked = {"n_arms": 3, "n_seeds": 5, "n_cases": 100, "ms_arm": 0.02, "ms_seed": 0.1, "var_seed": 0.0}
+    still = Components(**asked, ms_arm_seed=0.0, var_error=0.003, cov1=0.001, cov2=0.003, cov3=0.001, var_arm_seed=0.0)
+    found = global_test(still)
+    assert (found.statistic, found.df1, found.df2) == (pytest.approx(2), 2, math.inf)
+    # The tail of chi-squared on 2 degrees of freedom is exp(-x / 2).
+    assert found.p == pytest.approx(math.exp(-2))
+    assert (found.chi2, found.chi2_p) == (pytest.approx(4), pytest.approx(math.exp(-2)))
+    alike = Components(
+        **asked, ms_arm_seed=0.01, var_error=0.001, cov1=0.001, cov2=0.001, cov3=0.001, var_arm_seed=0.01
+    )
+    found = global_test(alike)
+    assert (found.statistic, found.df2) == (pytest.approx(2), pytest.approx(8))
+    assert found.p == pytest.approx(stats.f.sf(2, 2, 8))
+    assert math.isnan(found.chi2)
+    assert math.isnan(found.chi2_p)
