@@ -210,6 +210,30 @@ def test_components_need_two_arms_and_two_seeds():
     assert components(laid_down({"a": [0.7, 0.8]})) is None
     assert components(laid_down({"a": [0.7], "b": [0.8]})) is None
     assert components(laid_down({"a": [0.7, 0.8], "b": [0.8, 0.8]})).n_seeds == 2
+    assert components(laid_down({"a": [0.7, 0.8], "b": [0.8, 0.8]}), arms=()) is None
+
+
+def test_mean_squares_by_hand():
+    """Two arms, three seeds: of arms, of seeds, and of what is left."""
+    found = components(laid_down({"a": [0.70, 0.72, 0.74], "b": [0.74, 0.80, 0.80]}))
+    # Means of arms 0.72 and 0.78; of seeds 0.72, 0.76, 0.77; of all 0.75. What is left: 0.01, -0.01, 0 and its mirror.
+    assert found.ms_arm == pytest.approx(3 * 2 * 0.03**2)
+    assert found.ms_seed == pytest.approx(2 * (0.03**2 + 0.01**2 + 0.02**2) / 2)
+    assert found.ms_arm_seed == pytest.approx(4 * 0.01**2 / 2)
+
+
+def test_seeds_whose_errors_are_independent_share_nothing():
+    """Products of the two seeds' influence sum to 0 but for rounding, which counts as none."""
+    moved = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.1, 0.2, 0.3], [0.3, 0.3, -0.3]])
+    assert 0 < abs(moved[2] @ moved[3]) < 1e-15
+    estimates = replace(laid_down({"a": [0.7, 0.7], "b": [0.7, 0.8]}), influence=moved, covariance=moved @ moved.T)
+    result = analyse(estimates, B_A)
+    assert result.q_untruncated == 0
+    assert [item.scope for item in (result.both, result.cases_only, result.seeds_only)] == [
+        "seeds and cases",
+        "cases only",
+        "seeds only",
+    ]
 
 
 def test_a_family_is_adjusted_and_covered_together():
