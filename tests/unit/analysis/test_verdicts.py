@@ -498,3 +498,24 @@ def test_the_global_test_at_its_edges():
     assert found.p == pytest.approx(stats.f.sf(2, 2, 8))
     assert math.isnan(found.chi2)
     assert math.isnan(found.chi2_p)
+
+
+@pytest.mark.parametrize("pairing", ["auto", "unpaired"])
+def test_no_inference_goes_beyond_what_is_possible(pairing):
+    """Over seeds and cases, over cases and over seeds, paired or not, two accuracies differ by 1 at most."""
+    up = laid_down({"a": [0.0, 0.2, 0.1], "b": [0.9, 1.0, 0.7]}, sd_difference=0.4)
+    down = laid_down({"b": [0.0, 0.2, 0.1], "a": [0.9, 1.0, 0.7]}, sd_difference=0.4)
+    for found in (analyse(up, B_A, pairing=pairing), analyse(down, B_A, pairing=pairing)):
+        assert found.pairing == {"auto": "paired", "unpaired": "unpaired"}[pairing]
+        for item in (found.both, found.cases_only, found.seeds_only):
+            uncut = item.effect + math.copysign(stats.t.ppf(0.975, item.df) * item.se, item.effect)
+            assert abs(uncut) > 1
+            assert max(abs(item.low), abs(item.high)) == 1
+
+
+def test_one_seed_says_nothing_of_training():
+    """No variance over seeds, no covariance of two trainings, and only the cases are random."""
+    found = analyse(laid_down({"a": [0.7], "b": [0.8]}), B_A)
+    assert (found.pairing, found.both, found.seeds_only) == ("one seed", None, None)
+    assert all(map(math.isnan, (found.s2, found.q, found.q_untruncated)))
+    assert found.cases_only.se == pytest.approx(0.01)
