@@ -22,7 +22,7 @@ ifneq ($(wildcard ../shared/refdata/.),)
 export SCANTRIAL_REFDATA ?= $(abspath ../shared/refdata)
 endif
 
-.PHONY: help env demo test slow sim search coverage lint format size pages bench peers replicate docs clean
+.PHONY: help env demo test slow sim search coverage mutate lint format size pages bench peers replicate docs clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -67,6 +67,11 @@ coverage: env ## which lines and branches the tests of a commit reach
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report
 
+# MODULES="verdicts mrmc" tries all mutants of these anew; without it, those that have not been tried or whose code changed.
+mutate: env ## small changes of the judge's modules, each of which has to fail a test; MODULES="verdicts mrmc" chooses
+	@$(PY) -m pip install --quiet --constraint constraints.txt --group mutate
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PY) scripts/mutants.py --jobs $(JOBS) $(MODULES)
+
 lint: env ## style, format, types, the direction of imports, and no plan read by keys
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -109,6 +114,6 @@ docs: env ## the documentation as a site, in ./site; a broken link ends it
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 clean: ## remove caches and build products; .venv and study folders stay
-	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
+	rm -rf build dist site mutants .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
 	rm -rf tests/browser/node_modules
 	find src tests scripts benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +

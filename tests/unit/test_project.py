@@ -45,12 +45,14 @@ def test_everything_that_is_installed_is_pinned():
 
 
 def test_make_env_installs_every_extra_and_every_group():
-    """What pyproject.toml offers is what a checkout gets."""
-    extras = re.search(r"^EXTRAS := (.*)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    """What pyproject.toml offers is what a checkout gets, but for the tool of `make mutate`, which installs it."""
+    makefile = (ROOT / "Makefile").read_text()
+    extras = re.search(r"^EXTRAS := (.*)$", makefile, flags=re.MULTILINE)
     assert extras is not None
     assert set(extras[1].split(",")) == PROJECT["project"]["optional-dependencies"].keys()
     included = {item["include-group"] for item in PROJECT["dependency-groups"]["dev"]}
-    assert included == PROJECT["dependency-groups"].keys() - {"dev"}
+    assert included == PROJECT["dependency-groups"].keys() - {"dev", "mutate"}
+    assert re.search(r"^mutate: env.*\n.*--group mutate$", makefile, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -17,7 +17,7 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     order = np.argsort(given, kind="stable")
     stepped = np.minimum(1.0, given[order] * np.arange(len(given), 0, -1))
     adjusted = np.empty(len(given))
-    adjusted[order] = np.maximum.accumulate(stepped) if len(given) else stepped
+    adjusted[order] = np.maximum.accumulate(stepped)
     return tuple(adjusted.tolist())
 
 

@@ -10,6 +10,7 @@ from scantrial.analysis.comparison import compare, compare_runs
 from scantrial.analysis.contrasts import difference
 from scantrial.analysis.empty_scores import empty_scores
 from scantrial.analysis.power_table import plan_again, why_no_plan
+from scantrial.analysis.runs import RunScores
 
 ONE_TRAINING = (
     "{}: seeds {} have the same scores on every case, so they are one training and not several (a copied file, a seed "
@@ -75,6 +76,11 @@ def test_arms_that_give_every_case_one_class(metric):
         "every run gives all cases the same class (class 0): equal values say nothing about the arms"
         in item.verdict.reasons
     )
+    named = compare(y_true, scores, **asked, class_names=["well", "ill"]).comparisons[0]
+    assert (
+        "every run gives all cases the same class (well): equal values say nothing about the arms"
+        in named.verdict.reasons
+    )
 
 
 def test_one_arm_that_gives_every_case_one_class_is_judged():
@@ -85,7 +91,9 @@ def test_one_arm_that_gives_every_case_one_class_is_judged():
     assert compare(y_true, scores, **asked).comparisons[0].verdict.label == "better"
     scores[5:] = -scores[:5] + 0.1
     item = compare(y_true, scores, **asked).comparisons[0]
-    assert "every run gives all cases one class, whatever they show" in item.verdict.reasons[0]
+    assert item.verdict.reasons == (
+        "every run gives all cases one class, whatever they show: the difference says nothing about the arms",
+    )
 
 
 def test_scores_that_are_the_same_for_every_case():
@@ -133,3 +141,16 @@ def test_probabilities_of_four_decimals_are_scaled():
     exact[2, 5, 0] += 0.02
     with pytest.raises(Exception, match=r"y_prob row 185 is .*its sum misses 1 by 0.02"):
         compare(y_true, exact, **asked)
+
+
+def test_copied_decisions_are_copies_unless_they_could_not_differ():
+    """Decisions with the same errors are one training; scores that rank every case rightly are one, if they are equal."""
+    wrong = {0: range(12), 1: range(12), 2: range(50, 62), 3: []}
+    decided = empty_scores(runs_with_errors({"a": wrong}))
+    assert decided.copies == {"a": ((0, 1),)}
+    assert decided.one_class.tolist() == [-1] * 4
+    y_true = (np.arange(40) < 20).astype(int)
+    perfect = np.tile(np.where(y_true == 1, 0.9, 0.1) + np.linspace(0, 0.05, 40), (3, 1))
+    perfect[2] += 0.01
+    ranked = empty_scores(RunScores.from_scores(y_true, perfect, arms=["a"] * 3, seeds=[5, 3, 4]))
+    assert ranked.copies == {"a": ((3, 5),)}

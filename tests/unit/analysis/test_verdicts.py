@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from scantrial.analysis.contrasts import difference, factorial_effects, single_a
 from scantrial.analysis.estimates import estimate
 from scantrial.analysis.intervals import arm_estimate
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.mrmc import analyse, components, global_test
+from scantrial.analysis.mrmc import Components, analyse, components, global_test
+from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdict_words import verdict_sentence
 from scantrial.analysis.verdicts import decide, evidence, small_classes
 from scantrial.core.errors import InputError
@@ -109,6 +111,8 @@ def test_graded_metrics_need_cases_beside_the_commonest_grade(metric):
     assert small_classes("quadratic_weighted_kappa", (3, 200, 4)) == [
         "7 cases outside class 1: Quadratic weighted kappa is not judged on fewer than 10"
     ]
+    named = small_classes("quadratic_weighted_kappa", (3, 200, 4), ("none", "mild", "severe"))
+    assert named[0].startswith("7 cases outside mild: ")
     assert small_classes("weighted_f1", (200, 2)) == small_classes("mean_absolute_error", (200, 2)) == []
 
 
@@ -206,6 +210,30 @@ def test_components_need_two_arms_and_two_seeds():
     assert components(laid_down({"a": [0.7, 0.8]})) is None
     assert components(laid_down({"a": [0.7], "b": [0.8]})) is None
     assert components(laid_down({"a": [0.7, 0.8], "b": [0.8, 0.8]})).n_seeds == 2
+    assert components(laid_down({"a": [0.7, 0.8], "b": [0.8, 0.8]}), arms=()) is None
+
+
+def test_mean_squares_by_hand():
+    """Two arms, three seeds: of arms, of seeds, and of what is left."""
+    found = components(laid_down({"a": [0.70, 0.72, 0.74], "b": [0.74, 0.80, 0.80]}))
+    # Means of arms 0.72 and 0.78; of seeds 0.72, 0.76, 0.77; of all 0.75. What is left: 0.01, -0.01, 0 and its mirror.
+    assert found.ms_arm == pytest.approx(3 * 2 * 0.03**2)
+    assert found.ms_seed == pytest.approx(2 * (0.03**2 + 0.01**2 + 0.02**2) / 2)
+    assert found.ms_arm_seed == pytest.approx(4 * 0.01**2 / 2)
+
+
+def test_seeds_whose_errors_are_independent_share_nothing():
+    """Products of the two seeds' influence sum to 0 but for rounding, which counts as none."""
+    moved = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.1, 0.2, 0.3], [0.3, 0.3, -0.3]])
+    assert 0 < abs(moved[2] @ moved[3]) < 1e-15
+    estimates = replace(laid_down({"a": [0.7, 0.7], "b": [0.7, 0.8]}), influence=moved, covariance=moved @ moved.T)
+    result = analyse(estimates, B_A)
+    assert result.q_untruncated == 0
+    assert [item.scope for item in (result.both, result.cases_only, result.seeds_only)] == [
+        "seeds and cases",
+        "cases only",
+        "seeds only",
+    ]
 
 
 def test_a_family_is_adjusted_and_covered_together():
@@ -285,6 +313,7 @@ def test_a_difference_has_to_hold_over_seeds_alone():
     assert found.p == result.seeds_only.p == pytest.approx(2 * stats.t.sf(0.03 * math.sqrt(3) / 0.0134, 2))
     assert (found.low, found.high) == (result.seeds_only.low, result.seeds_only.high)
     assert found.low < 0
+    assert found.notes == ()
     assert decide(result, found, estimates, p_adjusted=found.p, margin=None).label == "inconclusive"
 
 
@@ -336,3 +365,157 @@ def test_no_interval_goes_beyond_what_is_possible():
     assert spread[0].effect + 4.3 * spread[0].se > 1
     assert item.evidence.high == 1
     assert item.evidence.low >= -1
+    family = evidence(item.result, n_comparisons=3)
+    assert (family.high, family.equivalence_high) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("patients", "n", "share"), [(None, "100 cases", "3"), (np.arange(100) // 2, "50 patients", "5.8")]
+)
+def test_identical_arms_may_differ_on_cases_that_were_not_seen(patients, n, share):
+    """If none of n cases tells them apart, up to 1 - 0.05^(1/n) of all may: 2.95 % with 100, 5.82 % with 50 patients."""
+    wrong = {seed: range(3 * seed, 3 * seed + 8) for seed in range(5)}
+    runs = runs_with_errors({"a": wrong, "b": wrong}, patients=patients)
+    assert judged(runs).verdict.notes == (
+        "identical on this metric at every seed",
+        f"the arms do not differ on any of these {n}, but they may differ on up to {share} % of all {n.split()[1]} "
+        "(rule of three, 95 %); the interval of width 0 does not show this",
+    )
+    # A ranking says nothing of single cases.
+    assert judged(runs, "auroc").verdict.notes == ("identical on this metric at every seed",)
+
+
+def test_where_only_seeds_vary_there_is_no_p():
+    """Without any spread over the cases one of three tests cannot be done, so neither can difference or equivalence."""
+    result = analyse(laid_down({"a": [0.7, 0.71, 0.72], "b": [0.71, 0.73, 0.72]}, sd_difference=0.0), B_A)
+    assert result.both.se == result.seeds_only.se > 0
+    found = evidence(result)
+    assert math.isnan(found.p)
+    assert math.isnan(found.p_equivalence(0.5))
+
+
+def shifted(gain):
+    """Lay down b, `gain` beyond a at every seed, and analyse it against a; se over cases is 0.01."""
+    base = [0.70, 0.72, 0.71, 0.74, 0.73]
+    estimates = laid_down({"a": base, "b": [value + gain for value in base]})
+    return estimates, analyse(estimates, B_A)
+
+
+@pytest.mark.parametrize(("gain", "label"), [(0.03, "better"), (-0.03, "worse")])
+def test_a_difference_may_be_smaller_than_the_margin(gain, label):
+    """Better or worse by less than the margin is said so, in either direction; where TOST does not show it, not."""
+    estimates, result = shifted(gain)
+    found = evidence(result)
+    verdicts = [decide(result, found, estimates, p_adjusted=found.p, margin=margin) for margin in (0.06, 0.04)]
+    assert [verdict.label for verdict in verdicts] == [label, label]
+    # One-sided by hand: (0.06 - 0.03) / 0.01 is 3 standard errors, (0.04 - 0.03) / 0.01 is 1.
+    assert [verdict.p_equivalence for verdict in verdicts] == pytest.approx(stats.norm.sf([3, 1]).tolist())
+    assert [verdict.within_margin for verdict in verdicts] == [True, False]
+    assert decide(result, found, estimates, p_adjusted=1.0, margin=0.06).within_margin is False
+
+
+@pytest.mark.parametrize("gain", [0.01, -0.01])
+def test_holm_may_show_equivalence_that_the_simultaneous_interval_does_not(gain):
+    """The second of two comparisons is tested at 0.05, and its interval is that of 0.025: a note says what decides."""
+    estimates, result = shifted(gain)
+    family = evidence(result, n_comparisons=2)
+    reach = 0.01 + 0.01 * stats.norm.ppf(0.975)
+    assert max(-family.equivalence_low, family.equivalence_high) == pytest.approx(reach)
+    p = family.p_equivalence(0.028)
+    asked = {"p_adjusted": 1.0, "p_equivalence_adjusted": p}
+    inside, across = (decide(result, family, estimates, margin=margin, **asked) for margin in (0.03, 0.028))
+    assert (inside.label, across.label) == ("equivalent", "equivalent")
+    assert inside.notes == ("the difference is the same at every seed, so the interval accounts for the cases only",)
+    assert across.notes == (
+        *inside.notes,
+        "the simultaneous interval reaches beyond the margin, but Holm's stepwise test, which is more powerful than "
+        "simultaneous intervals, decides",
+    )
+    just = decide(result, family, estimates, margin=inside.smallest_margin, **asked)
+    assert just.notes == across.notes
+
+
+@pytest.mark.parametrize(("gain", "end"), [(0.03, "low"), (-0.03, "high")])
+def test_an_interval_that_ends_at_0_contains_it(gain, end):
+    """Where Holm's test shows a difference all the same, the note is there for better and for worse."""
+    estimates, result = shifted(gain)
+    found = replace(evidence(result), **{end: 0.0})
+    verdict = decide(result, found, estimates, p_adjusted=0.01, margin=None)
+    assert verdict.notes[-1].startswith("the simultaneous interval contains 0, but Holm's stepwise test")
+    assert len(decide(result, evidence(result), estimates, p_adjusted=0.01, margin=None).notes) == 1
+
+
+def test_a_p_of_equivalence_of_just_alpha_is_not_below_it():
+    """0.05 shows no equivalence; and without a margin there is no p of it, whatever a family says."""
+    estimates, result = shifted(0.0)
+    asked = {"p_adjusted": 1.0, "margin": 0.03}
+    found = [decide(result, evidence(result), estimates, p_equivalence_adjusted=p, **asked) for p in (0.05, 0.0499)]
+    assert [verdict.label for verdict in found] == ["inconclusive", "equivalent"]
+    without = decide(result, evidence(result), estimates, p_adjusted=1.0, margin=None, p_equivalence_adjusted=0.01)
+    assert (without.label, without.p_equivalence_adjusted) == ("inconclusive", None)
+
+
+@pytest.mark.parametrize("metric", ["auroc", "brier"])
+def test_a_main_effect_of_arms_with_seeds_of_their_own(metric):
+    """Two seeds in each of four arms, none in common: every number of the unpaired analysis by hand, weights 1/2."""
+    y_true, scores, _, _ = noisy(n_seeds=2, gain=(0.0, 0.1, 0.2, 0.5))
+    arms = [arm for arm in ("00", "01", "10", "11") for _ in range(2)]
+    runs = RunScores.from_scores(y_true, 1 / (1 + np.exp(-scores)), arms=arms, seeds=range(8))
+    estimates = estimate(runs, metric)
+    effect = factorial_effects({f"{x}{y}": {"x": x, "y": y} for x in (0, 1) for y in (0, 1)})[0]
+    found = analyse(estimates, effect)
+    assert (found.pairing, found.n_seeds, found.seeds, found.per_seed) == ("unpaired", 2, tuple(range(8)), ())
+    assert effect.weights == {"00": -0.5, "01": -0.5, "10": 0.5, "11": 0.5}
+    weights = estimates.sign * np.repeat([-0.25, -0.25, 0.25, 0.25], 2)  # of each run: half a mean of two
+    assert found.effect == pytest.approx(weights @ estimates.theta)
+    assert found.cases_only.se == pytest.approx(math.sqrt(weights @ estimates.covariance @ weights))
+    # Of pairs of runs, those within an arm are half of its block; both count as the whole block.
+    same_arm = np.kron(np.eye(4), np.ones((2, 2)))
+    alike = np.where(np.eye(8) == 1, 0.0, 1 + same_arm)
+    q = weights @ (alike * estimates.covariance) @ weights
+    terms = np.square(estimates.theta.reshape(4, 2) @ [1, -1]) / 2 / 2 / 4
+    assert found.q_untruncated == pytest.approx(q)
+    assert found.seeds_only.se == pytest.approx(math.sqrt(terms.sum()))
+    assert found.seeds_only.df == pytest.approx(terms.sum() ** 2 / np.square(terms).sum())
+    assert found.both.se == pytest.approx(math.sqrt(terms.sum() + max(q, 0)))
+    assert found.s2 == pytest.approx(2 * terms.sum())
+
+
+def test_the_global_test_at_its_edges():
+    """Three arms, five seeds: infinite degrees of freedom where no arm's seeds differ; no chi-squared of no spread."""
+    asked = {"n_arms": 3, "n_seeds": 5, "n_cases": 100, "ms_arm": 0.02, "ms_seed": 0.1, "var_seed": 0.0}
+    still = Components(**asked, ms_arm_seed=0.0, var_error=0.003, cov1=0.001, cov2=0.003, cov3=0.001, var_arm_seed=0.0)
+    found = global_test(still)
+    assert (found.statistic, found.df1, found.df2) == (pytest.approx(2), 2, math.inf)
+    # The tail of chi-squared on 2 degrees of freedom is exp(-x / 2).
+    assert found.p == pytest.approx(math.exp(-2))
+    assert (found.chi2, found.chi2_p) == (pytest.approx(4), pytest.approx(math.exp(-2)))
+    alike = Components(
+        **asked, ms_arm_seed=0.01, var_error=0.001, cov1=0.001, cov2=0.001, cov3=0.001, var_arm_seed=0.01
+    )
+    found = global_test(alike)
+    assert (found.statistic, found.df2) == (pytest.approx(2), pytest.approx(8))
+    assert found.p == pytest.approx(stats.f.sf(2, 2, 8))
+    assert math.isnan(found.chi2)
+    assert math.isnan(found.chi2_p)
+
+
+@pytest.mark.parametrize("pairing", ["auto", "unpaired"])
+def test_no_inference_goes_beyond_what_is_possible(pairing):
+    """Over seeds and cases, over cases and over seeds, paired or not, two accuracies differ by 1 at most."""
+    up = laid_down({"a": [0.0, 0.2, 0.1], "b": [0.9, 1.0, 0.7]}, sd_difference=0.4)
+    down = laid_down({"b": [0.0, 0.2, 0.1], "a": [0.9, 1.0, 0.7]}, sd_difference=0.4)
+    for found in (analyse(up, B_A, pairing=pairing), analyse(down, B_A, pairing=pairing)):
+        assert found.pairing == {"auto": "paired", "unpaired": "unpaired"}[pairing]
+        for item in (found.both, found.cases_only, found.seeds_only):
+            uncut = item.effect + math.copysign(stats.t.ppf(0.975, item.df) * item.se, item.effect)
+            assert abs(uncut) > 1
+            assert max(abs(item.low), abs(item.high)) == 1
+
+
+def test_one_seed_says_nothing_of_training():
+    """No variance over seeds, no covariance of two trainings, and only the cases are random."""
+    found = analyse(laid_down({"a": [0.7], "b": [0.8]}), B_A)
+    assert (found.pairing, found.both, found.seeds_only) == ("one seed", None, None)
+    assert all(map(math.isnan, (found.s2, found.q, found.q_untruncated)))
+    assert found.cases_only.se == pytest.approx(0.01)
