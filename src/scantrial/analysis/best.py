@@ -21,7 +21,7 @@ from scantrial.analysis.contrasts import difference
 from scantrial.analysis.empty_scores import EmptyScores
 from scantrial.analysis.estimates import Estimates
 from scantrial.analysis.intervals import arm_estimate
-from scantrial.analysis.mrmc import ROUNDING, ContrastResult, analyse, infer
+from scantrial.analysis.mrmc import ROUNDING, ContrastResult, analyse, infer, largest_effect
 from scantrial.analysis.verdicts import FEW_SEEDS, decide, evidence
 from scantrial.core.errors import InputError
 from scantrial.core.plain import Plain
@@ -202,5 +202,10 @@ def one_sided_bounds(result: ContrastResult, *, alpha: float) -> tuple[float, fl
     stand over all three (Berger 1982).
     """
     given = (result.both, result.cases_only, result.seeds_only)
-    used = [infer(one.effect, one.se, one.df, scope=one.scope, level=1 - 2 * alpha) for one in given if one is not None]
+    level, largest = 1 - 2 * alpha, largest_effect(result.contrast, result.metric)
+    used = [
+        infer(one.effect, one.se, one.df, scope=one.scope, level=level, largest=largest)
+        for one in given
+        if one is not None
+    ]
     return min(one.low for one in used), max(one.high for one in used)

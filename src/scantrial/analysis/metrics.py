@@ -138,10 +138,11 @@ def check_probabilities(y_prob: NDArray[Any], *, n: int) -> Probabilities:
         row = int(np.argmin(usable))
         raise InputError(f"y_prob row {row} is {array[row].tolist()}", expected="probabilities; not logits")
     misses = np.abs(array.sum(axis=1) - 1)
-    if misses.size and not misses.max() <= sum_tolerance(array):
-        row = int(np.argmax(misses))
+    excess = misses - sum_tolerance(array)
+    if excess.size and not excess.max() <= 0:
+        row = int(np.argmax(excess))
         raise InputError(
-            f"y_prob row {row} is {array[row].tolist()}: its sum misses 1 by {misses[row]:.3g}, more than any other's",
+            f"y_prob row {row} is {array[row].tolist()}: its sum misses 1 by {misses[row]:.3g}, too much for rounding",
             expected="probabilities that sum to 1, but for rounding; not logits",
         )
     return array

@@ -45,10 +45,13 @@ class VerdictTest:
         return float(_WEIGHTS @ found)
 
     def power_of_equivalence(self, margin: float, *, alpha: float) -> float:
-        """Return the probability that equal arms are called equivalent, each one-sided test at level `alpha`."""
+        """Return the probability that equal arms are called equivalent, each one-sided test at level `alpha`.
+
+        A difference that is found is called *better* or *worse*, and not equivalent.
+        """
         if self._se == 0:
             return 1.0
-        room = np.maximum(margin - self._critical(1 - alpha), 0.0)
+        room = np.clip(margin - self._critical(1 - alpha), 0.0, self._critical(1 - alpha / 2))
         return float(_WEIGHTS @ (2 * special.ndtr(room / self._se) - 1))
 
     @property

@@ -212,7 +212,7 @@ def decide(
         label=label,
         p_adjusted=p_adjusted,
         p_equivalence=p_equivalence,
-        p_equivalence_adjusted=None if margin is None else adjusted,
+        p_equivalence_adjusted=p_equivalence if p_equivalence is None or math.isnan(p_equivalence) else adjusted,
         margin=margin,
         smallest_margin=smallest,
         within_margin=label in ("better", "worse") and inside,

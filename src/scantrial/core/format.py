@@ -123,7 +123,7 @@ def moment(text: str) -> str:
 
 def cell(value: Any) -> str:
     """Show a value in the table behind a figure, numbers with six digits."""
-    if value is None:
+    if value is None or value != value:  # noqa: PLR0124 - NaN
         return NONE
     if isinstance(value, float):
         return minus(f"{value:.6g}")

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 SUM_TOLERANCE = 1e-4
 """How far the sum of a row may be from 1 where the values do not look rounded."""
 
+MOST = 0.1
+"""A sum that is farther from 1 is refused, however many classes were rounded."""
+
 UNTOUCHED = 1e-6
 """Sums nearer to 1, as single precision leaves them, stay as they are."""
 
@@ -36,29 +39,34 @@ class Rescaled:
         return f"{self.n_rows:,} rows of probabilities missed a sum of 1 by up to {by} and were scaled to it"
 
 
-def sum_tolerance(values: NDArray[np.float64]) -> float:
-    """Return how far rounding can move the sum of a row from 1, at least `SUM_TOLERANCE`.
+def sum_tolerance(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far rounding can have moved the sum of each row from 1, shape (n,), at least `SUM_TOLERANCE`.
 
-    Values that are all multiples of 0.01, 0.001 or 0.0001 were rounded to so many decimals, each by at most half a
-    unit. Values that half precision (float16) or bfloat16 holds exactly were rounded by at most half a unit of its last
-    place.
+    A row of multiples of 0.01, 0.001 or 0.0001 was rounded to so many decimals, each value by at most half a unit. A
+    row that half precision (float16) or bfloat16 holds exactly was rounded by at most half a unit of its last place.
+    Never more than `MOST`.
 
     Parameters
     ----------
     values : shape (n, n_classes), between 0 and 1
     """
-    if not values.size:
-        return SUM_TOLERANCE
+    found = np.full(len(values), SUM_TOLERANCE)
     n_classes = values.shape[-1]
-    for decimals in (2, 3, 4):
-        if (np.abs(values * 10**decimals - np.round(values * 10**decimals)) < 1e-7).all():
-            return float(max(n_classes * 0.5 * 10.0**-decimals + 1e-9, SUM_TOLERANCE))
     single = values.astype(np.float32)
-    if (values == single).all() and not (single.view(np.uint32) & 0xFFFF).any():
-        return 2.0**-8  # half a unit of bfloat16's last place, relative to a sum of 1
-    if (values == values.astype(np.float16)).all():
-        return float(max(2.0**-11 + n_classes * 2.0**-25, SUM_TOLERANCE))
-    return SUM_TOLERANCE
+    is_bfloat = (values == single) & ((single.view(np.uint32) & 0xFFFF) == 0)
+    # Half a unit of the last place, relative to a sum of 1; from fine to coarse.
+    for held, tolerance in (
+        (values == values.astype(np.float16), 2.0**-11 + n_classes * 2.0**-25),
+        (is_bfloat, 2.0**-8),
+        *((_has_decimals(values, decimals), n_classes * 0.5 * 10.0**-decimals + 1e-9) for decimals in (4, 3, 2)),
+    ):
+        found = np.where(held.all(axis=-1), np.maximum(found, tolerance), found)
+    return np.asarray(np.minimum(found, MOST))
+
+
+def _has_decimals(values: NDArray[np.float64], decimals: int) -> NDArray[np.bool_]:
+    scaled = values * 10**decimals
+    return np.asarray(np.abs(scaled - np.round(scaled)) < 1e-7)
 
 
 def rescaled(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], Rescaled | None]:

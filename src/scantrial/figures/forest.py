@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import altair as alt
@@ -9,6 +10,7 @@ import pyarrow as pa
 
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS, Metric
+from scantrial.analysis.verdict_words import NO_INTERVAL
 from scantrial.core.format import minus, percent, spread_words
 from scantrial.figures.figure import ROWS, Figure, build_figure, inline
 from scantrial.figures.palette import BLUE, GRID, INK, MUTED
@@ -17,8 +19,9 @@ from scantrial.figures.palette import BLUE, GRID, INK, MUTED
 def forest_plot(comparison: Comparison, *, title: str) -> Figure:
     """Draw each comparison's effect and intervals; right of 0 the first-named arm is better.
 
-    The thick line is the interval that *better* and *worse* are judged by, the thin one holds for all comparisons
-    together. The band, where a margin was declared, is where two arms count as equivalent.
+    The thick line is the interval of one comparison alone, the thin one holds for all comparisons together and belongs
+    to the verdict. With two seeds there is neither. The band, where a margin was declared, is where two arms count as
+    equivalent.
     """
     metric = METRICS[comparison.metric]
     scale = 100.0 if metric.unit == "proportion" else 1.0
@@ -106,11 +109,10 @@ def _caption(comparison: Comparison) -> str:
     level = f"{percent(comparison.level)} CI"
     n = len(comparison.comparisons)
     spread = spread_words(*(item.result.n_seeds for item in comparison.comparisons))
-    parts = [
-        "Right of the line at 0 the arm named first is better.",
-        f"Thick: {level}, counting {spread}.",
-    ]
-    if n > 1:
+    is_drawn = any(not math.isnan(item.alone.low) for item in comparison.comparisons)
+    parts = ["Right of the line at 0 the arm named first is better."]
+    parts.append(f"Thick: {level}, counting {spread}." if is_drawn else "Two seeds give no usable interval.")
+    if n > 1 and is_drawn:
         parts.append(f"Thin: the simultaneous {level} for all {n} comparisons.")
     parts.append(
         "No margin was declared, so arms cannot be called equivalent."
@@ -120,9 +122,12 @@ def _caption(comparison: Comparison) -> str:
     return " ".join(parts)
 
 
+def _span(row: dict[str, Any]) -> str:
+    return NO_INTERVAL if math.isnan(row["low"]) else minus("{low:.3g} to {high:.3g}".format(**row))
+
+
 def _alt(rows: list[dict[str, Any]], title: str) -> str:
     spans = [
-        f"{row['comparison']}: {minus('{effect:.3g} ({low:.3g} to {high:.3g})'.format(**row))}, {row['verdict']}"
-        for row in rows
+        f"{row['comparison']}: {minus('{effect:.3g}'.format(**row))} ({_span(row)}), {row['verdict']}" for row in rows
     ]
     return f"{title}. {'; '.join(spans)}."

@@ -105,7 +105,7 @@ def _decided(kind: str, compared: Compared, *, swapped: bool) -> Answer:
         return found.get(label, "undecided")
     if label == "equivalent" or verdict.within_margin:
         return "supported"
-    nearest = min(abs(compared.evidence.low), abs(compared.evidence.high))
+    nearest = max(compared.evidence.low, -compared.evidence.high)
     beyond = label in _SWAPPED and verdict.margin is not None and nearest >= verdict.margin
     return "contradicted" if beyond else "undecided"
 

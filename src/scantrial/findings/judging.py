@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -333,6 +334,8 @@ def _without_interactions(
 
 def _why_not_main(interaction: Compared, mains: Sequence[Compared]) -> str | None:
     found, contrast = interaction.alone, interaction.result.contrast
+    if math.isnan(found.low):
+        return "two seeds give no usable interval of the interaction"
     if found.low > 0 or found.high < 0:
         return "the interval of the interaction excludes 0"
     factors = (contrast.first, contrast.second)

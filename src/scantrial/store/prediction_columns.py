@@ -124,7 +124,7 @@ def check_probability_columns(sheet: Sheet, values: NDArray[np.float64], names: 
     sums = values.sum(axis=1)
     usable = finite & ~outside
     misses = np.where(usable, np.abs(sums - 1), 0.0)
-    uneven = misses > sum_tolerance(values[usable])
+    uneven = misses > sum_tolerance(np.where(usable[:, None], values, 0.0))
     if uneven.any():
         worst = int(np.argmax(misses))
         why = f"do not sum to 1 but for rounding (row {sheet.rows[worst]} misses 1 most, by {misses[worst]:.3g})"

@@ -209,3 +209,9 @@ def test_a_comparison_of_two_arms_has_its_verdict_alone():
     found = compare(y_true, scores, arms=names, seeds=seeds, threshold=0.0)
     assert found.to_dict()["best"] is None
     assert "best arm" not in found.methods
+
+
+def test_no_arm_is_behind_by_more_than_is_possible():
+    """Three seeds that swing from 0.05 to 0.95: limits of a difference in accuracy stay within 1."""
+    found = best_of(laid_down({"a": [0.95, 0.05, 0.5], "b": [0.05, 0.95, 0.4], "c": [0.5, 0.2, 0.9]}))
+    assert all(-1 <= arm.low <= arm.high <= 1 for arm in found.arms)

@@ -16,6 +16,7 @@ from scantrial.audit.records import Audit, ScanFinding
 from scantrial.core.errors import InputError
 from scantrial.core.records import EpochRecord, SplitPredictions
 from scantrial.figures.forest import forest_plot
+from scantrial.findings.hypotheses import _decided
 from scantrial.findings.judging import Choices, judge, run_scores
 from scantrial.findings.reading import RunData, StudyData
 from scantrial.prose import verdicts as verdict_prose
@@ -193,7 +194,7 @@ def test_sentences_say_labels_and_names_stay():
     assert found.primary.comparisons[0].sentence.startswith("loss = ce is better than loss = bce by ")
 
 
-def two_by_two(shifts):
+def two_by_two(shifts, **options):
     """A factorial study of two losses and two learning rates."""
     loss, optimizer = {"name": "ce"}, {"name": "adam", "lr": 1e-4}
     settings = {
@@ -204,7 +205,7 @@ def two_by_two(shifts):
     }
     plans = {name: {"recipe": found} for name, found in settings.items()}
     factors = {"loss": ["bce", "ce"], "optimizer.lr": [1e-3, 1e-4]}
-    return study(shifts, design="factorial", plans=plans, factors=factors)
+    return study(shifts, design="factorial", plans=plans, factors=factors, **options)
 
 
 def test_a_factorial_design_gives_effects():
@@ -504,3 +505,20 @@ def test_a_copied_run_withholds_the_verdict_on_its_arm():
     assert (first.name, first.verdict.label) == ("loss-ce - base", "not enough to judge")
     assert first.verdict.reasons[0].startswith("loss-ce: seeds 1 and 4 have the same scores on every case")
     assert second.verdict.label == "better"
+
+
+def test_a_difference_that_holm_alone_shows_contradicts_no_equivalence():
+    """A difference is surely larger than the margin where its whole simultaneous interval lies beyond it."""
+    found = judge(study({"base": 0.0, "loss-ce": 0.5}, margin=0.001)).primary.comparisons[0]
+    assert found.evidence.low > 0.001
+    assert _decided("equivalent", found, swapped=False) == "contradicted"
+    around = replace(found, evidence=replace(found.evidence, low=-0.008))
+    assert _decided("equivalent", around, swapped=False) == "undecided"
+
+
+def test_two_seeds_leave_an_interaction_open():
+    """Without an interval, main effects cannot be read alone: the effects at each level are shown."""
+    found = judge(two_by_two({"base": 0.0, "ce": 0.4, "slow": 0.1, "both": 0.4}, seeds=range(2)))
+    assert any("two seeds give no usable interval of the interaction" in note for note in found.primary.notes)
+    assert found.effects is not None
+    assert "(two seeds give no usable interval)" in forest_plot(found.primary, title="two seeds").alt
