@@ -15,7 +15,7 @@ from scantrial.analysis.contrasts import difference, factorial_effects, single_a
 from scantrial.analysis.estimates import estimate
 from scantrial.analysis.intervals import arm_estimate
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.mrmc import Components, analyse, components, global_test
+from scantrial.analysis.mrmc import Components, analyse, components, global_test, largest_effect
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdict_words import verdict_sentence
 from scantrial.analysis.verdicts import decide, evidence, small_classes
@@ -479,6 +479,18 @@ def test_a_main_effect_of_arms_with_seeds_of_their_own(metric):
     assert found.seeds_only.df == pytest.approx(terms.sum() ** 2 / np.square(terms).sum())
     assert found.both.se == pytest.approx(math.sqrt(terms.sum() + max(q, 0)))
     assert found.s2 == pytest.approx(2 * terms.sum())
+    assert found.identical is False
+    scopes = [item.scope for item in (found.both, found.cases_only, found.seeds_only)]
+    assert scopes == ["seeds and cases", "cases only", "seeds only"]
+
+
+def test_the_largest_effect_by_hand():
+    """Of two accuracies 1, of two kappas 2, of an interaction 2, of a main effect 1; one arm alone is not cut."""
+    main, *_, interaction = factorial_effects({f"{x}{y}": {"x": x, "y": y} for x in (0, 1) for y in (0, 1)})
+    assert set(interaction.weights.values()) == {1, -1}
+    assert [largest_effect(each, "accuracy") for each in (B_A, main, interaction)] == [1, 1, 2]
+    assert largest_effect(B_A, "quadratic_weighted_kappa") == 2
+    assert largest_effect(single_arm("a"), "accuracy") == math.inf
 
 
 def test_the_global_test_at_its_edges():
