@@ -531,3 +531,19 @@ def test_one_seed_says_nothing_of_training():
     assert (found.pairing, found.both, found.seeds_only) == ("one seed", None, None)
     assert all(map(math.isnan, (found.s2, found.q, found.q_untruncated)))
     assert found.cases_only.se == pytest.approx(0.01)
+
+
+def test_arms_that_share_too_few_seeds_are_paired_only_where_one_has_a_single_seed():
+    """Two seeds against five are unpaired, though they are among the five; one seed is compared at that seed."""
+    of_a = [0.70, 0.72, 0.71, 0.74, 0.73]
+    two = analyse(laid_down({"a": of_a, "b": [0.75, 0.76]}), B_A)
+    assert (two.pairing, two.n_seeds, two.dropped_seeds) == ("unpaired", 2, ())
+    one = analyse(laid_down({"a": of_a, "b": [0.75]}), B_A)
+    assert (one.pairing, one.seeds, one.dropped_seeds) == ("one seed", (0,), (1, 2, 3, 4))
+    assert one.effect == pytest.approx(0.05)
+
+
+def test_a_small_spread_is_a_spread():
+    """Differences of a ten-millionth are more than rounding."""
+    found = analyse(laid_down({"a": [0.7] * 3, "b": [0.7 - 1e-7, 0.7, 0.7 + 1e-7]}), B_A)
+    assert found.s2 == pytest.approx(1e-14, rel=1e-6)
