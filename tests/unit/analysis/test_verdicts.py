@@ -15,7 +15,7 @@ from scantrial.analysis.contrasts import difference, factorial_effects, single_a
 from scantrial.analysis.estimates import estimate
 from scantrial.analysis.intervals import arm_estimate
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.mrmc import Components, analyse, components, global_test
+from scantrial.analysis.mrmc import Components, analyse, components, global_test, largest_effect
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdict_words import verdict_sentence
 from scantrial.analysis.verdicts import decide, evidence, small_classes
@@ -479,6 +479,18 @@ def test_a_main_effect_of_arms_with_seeds_of_their_own(metric):
     assert found.seeds_only.df == pytest.approx(terms.sum() ** 2 / np.square(terms).sum())
     assert found.both.se == pytest.approx(math.sqrt(terms.sum() + max(q, 0)))
     assert found.s2 == pytest.approx(2 * terms.sum())
+    assert found.identical is False
+    scopes = [item.scope for item in (found.both, found.cases_only, found.seeds_only)]
+    assert scopes == ["seeds and cases", "cases only", "seeds only"]
+
+
+def test_the_largest_effect_by_hand():
+    """Of two accuracies 1, of two kappas 2, of an interaction 2, of a main effect 1; one arm alone is not cut."""
+    main, *_, interaction = factorial_effects({f"{x}{y}": {"x": x, "y": y} for x in (0, 1) for y in (0, 1)})
+    assert set(interaction.weights.values()) == {1, -1}
+    assert [largest_effect(each, "accuracy") for each in (B_A, main, interaction)] == [1, 1, 2]
+    assert largest_effect(B_A, "quadratic_weighted_kappa") == 2
+    assert largest_effect(single_arm("a"), "accuracy") == math.inf
 
 
 def test_the_global_test_at_its_edges():
@@ -519,3 +531,19 @@ def test_one_seed_says_nothing_of_training():
     assert (found.pairing, found.both, found.seeds_only) == ("one seed", None, None)
     assert all(map(math.isnan, (found.s2, found.q, found.q_untruncated)))
     assert found.cases_only.se == pytest.approx(0.01)
+
+
+def test_arms_that_share_too_few_seeds_are_paired_only_where_one_has_a_single_seed():
+    """Two seeds against five are unpaired, though they are among the five; one seed is compared at that seed."""
+    of_a = [0.70, 0.72, 0.71, 0.74, 0.73]
+    two = analyse(laid_down({"a": of_a, "b": [0.75, 0.76]}), B_A)
+    assert (two.pairing, two.n_seeds, two.dropped_seeds) == ("unpaired", 2, ())
+    one = analyse(laid_down({"a": of_a, "b": [0.75]}), B_A)
+    assert (one.pairing, one.seeds, one.dropped_seeds) == ("one seed", (0,), (1, 2, 3, 4))
+    assert one.effect == pytest.approx(0.05)
+
+
+def test_a_small_spread_is_a_spread():
+    """Differences of a ten-millionth are more than rounding."""
+    found = analyse(laid_down({"a": [0.7] * 3, "b": [0.7 - 1e-7, 0.7, 0.7 + 1e-7]}), B_A)
+    assert found.s2 == pytest.approx(1e-14, rel=1e-6)
