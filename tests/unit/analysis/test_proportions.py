@@ -21,13 +21,16 @@ def test_counts_that_are_none_are_refused(successes, n, message):
 
 def test_a_level_that_is_none_is_refused():
     """A level lies between 0 and 1."""
-    with pytest.raises(InputError, match="level = 95"):
-        wilson(3, 5, level=95)
+    for level in (95, 1.5, 1, 0):
+        with pytest.raises(InputError, match=f"level = {level}\nexpected: between 0 and 1, such as 0.95"):
+            wilson(3, 5, level=level)
 
 
 def test_newcombe_takes_two_wilson_intervals_of_one_level():
     """Bounds of another level or method do not make Newcombe's interval."""
-    with pytest.raises(InputError, match=r"by wilson at 0.95 and by wilson at 0.9"):
+    with pytest.raises(
+        InputError, match=r"by wilson at 0.95 and by wilson at 0.9\nexpected: two Wilson intervals of one level$"
+    ):
         newcombe(wilson(3, 5), wilson(3, 5, level=0.9))
     with pytest.raises(InputError, match="by newcombe"):
         newcombe(newcombe(wilson(3, 5), wilson(3, 5)), wilson(3, 5))
