@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
@@ -78,3 +80,17 @@ def test_an_interval_is_plain_data():
         "level": 0.95,
         "method": "wilson",
     }
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 0), (1, math.inf), (3, 2), (-1, 2)])
+def test_counts_that_make_no_share_are_refused(successes, n):
+    """No case, endlessly many, and more right than there are."""
+    with pytest.raises(InputError) as found:
+        wilson(successes, n)
+    assert str(found.value) == f"{successes} of {n} cases\nexpected: 0 <= successes <= n, and n above 0"
+
+
+def test_bounds_at_the_ends_are_exact():
+    """Where all cases are right the upper bound is 1, and where none is the lower is 0, for any number of cases."""
+    for n in range(1, 300):
+        assert (wilson(0, n).low, wilson(n, n).high) == (0, 1)
