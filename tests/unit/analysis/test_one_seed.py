@@ -100,3 +100,28 @@ def test_what_cannot_be_compared():
         mcnemar_midp(-1, 2)
     with pytest.raises(ShapeError, match=r"shapes \(2,\) and \(3,\)"):
         paired_proportions(np.ones(2, dtype=bool), np.ones(3, dtype=bool))
+
+
+def test_bonett_and_price_stay_within_what_is_possible():
+    """Ten cases of ten: 10/12 and 1.96 standard errors of 0.16 would be above 1."""
+    low, high = bonett_price(10, 0, 10)
+    assert (low, high) == (pytest.approx(10 / 12 - 1.959964 * math.sqrt((1 - 100 / 144) / 12), abs=1e-6), 1)
+    assert bonett_price(0, 10, 10) == (-1, -low)
+
+
+def test_paired_proportions_have_the_interval_of_their_level():
+    """95 % by default, 90 % where asked."""
+    first, second = np.arange(40) < 30, np.arange(40) % 2 == 0
+    for asked, level in (({}, 0.95), ({"level": 0.9}, 0.9)):
+        found = paired_proportions(first, second, **asked)
+        assert (found.only_first, found.only_second, found.level) == (15, 5, level)
+        assert (found.low, found.high) == bonett_price(15, 5, 40, level=level)
+
+
+@pytest.mark.parametrize("shapes", [((0,), (0,)), ((2, 2), (2, 2)), ((3,), (4,))])
+def test_paired_proportions_need_cases(shapes):
+    """One row of right or wrong for each classifier, of the same cases."""
+    first, second = (np.ones(shape, dtype=bool) for shape in shapes)
+    with pytest.raises(ShapeError) as found:
+        paired_proportions(first, second)
+    assert str(found.value) == f"shapes {shapes[0]} and {shapes[1]}\nexpected: (n,) for both, n of 1 or more"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
@@ -21,13 +23,16 @@ def test_counts_that_are_none_are_refused(successes, n, message):
 
 def test_a_level_that_is_none_is_refused():
     """A level lies between 0 and 1."""
-    with pytest.raises(InputError, match="level = 95"):
-        wilson(3, 5, level=95)
+    for level in (95, 1.5, 1, 0):
+        with pytest.raises(InputError, match=f"level = {level}\nexpected: between 0 and 1, such as 0.95"):
+            wilson(3, 5, level=level)
 
 
 def test_newcombe_takes_two_wilson_intervals_of_one_level():
     """Bounds of another level or method do not make Newcombe's interval."""
-    with pytest.raises(InputError, match=r"by wilson at 0.95 and by wilson at 0.9"):
+    with pytest.raises(
+        InputError, match=r"by wilson at 0.95 and by wilson at 0.9\nexpected: two Wilson intervals of one level$"
+    ):
         newcombe(wilson(3, 5), wilson(3, 5, level=0.9))
     with pytest.raises(InputError, match="by newcombe"):
         newcombe(newcombe(wilson(3, 5), wilson(3, 5)), wilson(3, 5))
@@ -75,3 +80,17 @@ def test_an_interval_is_plain_data():
         "level": 0.95,
         "method": "wilson",
     }
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 0), (1, math.inf), (3, 2), (-1, 2)])
+def test_counts_that_make_no_share_are_refused(successes, n):
+    """No case, endlessly many, and more right than there are."""
+    with pytest.raises(InputError) as found:
+        wilson(successes, n)
+    assert str(found.value) == f"{successes} of {n} cases\nexpected: 0 <= successes <= n, and n above 0"
+
+
+def test_bounds_at_the_ends_are_exact():
+    """Where all cases are right the upper bound is 1, and where none is the lower is 0, for any number of cases."""
+    for n in range(1, 300):
+        assert (wilson(0, n).low, wilson(n, n).high) == (0, 1)

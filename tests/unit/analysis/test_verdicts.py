@@ -223,10 +223,12 @@ def test_mean_squares_by_hand():
 
 
 def test_seeds_whose_errors_are_independent_share_nothing():
-    """Products of the two seeds' influence sum to 0 but for rounding, which counts as none."""
-    moved = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.1, 0.2, 0.3], [0.3, 0.3, -0.3]])
-    assert 0 < abs(moved[2] @ moved[3]) < 1e-15
-    estimates = replace(laid_down({"a": [0.7, 0.7], "b": [0.7, 0.8]}), influence=moved, covariance=moved @ moved.T)
+    """Products of two seeds' influence sum to 0 but for rounding, which counts as none."""
+    of_b = 0.1 * np.linalg.qr(np.random.default_rng(1).normal(size=(8, 5)))[0].T
+    moved = np.concatenate([np.zeros((5, 8)), of_b])
+    estimates = replace(
+        laid_down({"a": [0.7] * 5, "b": [0.7, 0.8, 0.75, 0.7, 0.8]}), influence=moved, covariance=moved @ moved.T
+    )
     result = analyse(estimates, B_A)
     assert result.q_untruncated == 0
     assert [item.scope for item in (result.both, result.cases_only, result.seeds_only)] == [
@@ -546,4 +548,4 @@ def test_arms_that_share_too_few_seeds_are_paired_only_where_one_has_a_single_se
 def test_a_small_spread_is_a_spread():
     """Differences of a ten-millionth are more than rounding."""
     found = analyse(laid_down({"a": [0.7] * 3, "b": [0.7 - 1e-7, 0.7, 0.7 + 1e-7]}), B_A)
-    assert found.s2 == pytest.approx(1e-14, rel=1e-6)
+    assert found.s2 == pytest.approx(1e-14, rel=1e-6, abs=0)
