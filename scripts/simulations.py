@@ -21,11 +21,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.simulation import test_best_simulation as best  # noqa: E402 - as above
-from tests.simulation import test_single_arm_simulation as single  # noqa: E402 - as above
-from tests.simulation import test_verdict_simulation as verdict  # noqa: E402 - as above
+from tests.simulation import test_best_simulation as best  # noqa: E402 - tests are found beside the package
+from tests.simulation import test_single_arm_simulation as single  # noqa: E402 - tests are found beside the package
+from tests.simulation import test_verdict_simulation as verdict  # noqa: E402 - tests are found beside the package
 
-from scantrial.core.files import write_atomic  # noqa: E402 - the tests are beside the package
+from scantrial.core.files import write_atomic  # noqa: E402 - after the path
 
 STORED = ROOT / "docs" / "data" / "simulations.json"
 

@@ -45,7 +45,9 @@ class EmptyScores:
         Seeds that are copies are one training, so their spread is not that of training. Where every run gives all cases
         the same class, or for a ranking metric the same score, equal values hold no information about the arms.
         """
-        found = [_copies_words(arm, seeds) for arm in contrast.arms for seeds in self.copies[arm]]
+        is_pair = contrast.kind == "difference"  # whose sides have names for sentences
+        names = dict(zip(contrast.arms, (contrast.first, contrast.second) if is_pair else contrast.arms, strict=True))
+        found = [_copies_words(names[arm], seeds) for arm in contrast.arms for seeds in self.copies[arm]]
         judged = np.isin(self.arms, contrast.arms)
         if metric in _RANKED and self.one_score[judged].all():
             found.append(_one_score_words())
@@ -70,17 +72,22 @@ def empty_scores(runs: RunScores) -> EmptyScores:
     """Look for scores that carry no evidence."""
     low, high = runs.ranking.min(axis=1, keepdims=True), runs.ranking.max(axis=1, keepdims=True)
     at_ends = (runs.ranking == low) | (runs.ranking == high)
-    same_class, two_scores = (runs.y_pred == runs.y_pred[:, :1]).all(axis=1), at_ends.all(axis=(1, 2))
+    one_class, two_scores = class_of_every_case(runs), at_ends.all(axis=(1, 2))
     right = (runs.y_pred == runs.y_true).mean(axis=1)
-    telling = ~(two_scores & ((right == 0) | (right == 1) | same_class))
+    telling = ~(two_scores & ((right == 0) | (right == 1) | (one_class >= 0)))
     return EmptyScores(
         arms=np.array(runs.arms, dtype=str),
         copies={arm: _copied_seeds(runs, arm, telling) for arm in runs.arm_names},
         one_score=(low == high).all(axis=(1, 2)),
         two_scores=two_scores,
-        one_class=np.where(same_class, runs.y_pred[:, 0], -1),
+        one_class=one_class,
         class_names=runs.class_names,
     )
+
+
+def class_of_every_case(runs: RunScores) -> NDArray[np.int64]:
+    """Return the class that each run gives to every case, -1 where it gives several, shape (n_runs,)."""
+    return np.where((runs.y_pred == runs.y_pred[:, :1]).all(axis=1), runs.y_pred[:, 0], -1)
 
 
 def _copied_seeds(runs: RunScores, arm: str, telling: NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:

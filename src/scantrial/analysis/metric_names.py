@@ -104,6 +104,11 @@ def check_metric(name: str) -> str:
     )
 
 
+def may_differ_by_one(metric: str) -> bool:
+    """Tell whether a difference of 1 and more is possible in practice: of losses in nats and of errors in grades."""
+    return METRICS[metric].unit in ("nats", "grades")
+
+
 def check_margin(metric: str, margin: float | None) -> None:
     """Refuse a margin that is not positive, or is 1 or more for a metric that cannot differ by as much.
 
@@ -116,7 +121,7 @@ def check_margin(metric: str, margin: float | None) -> None:
         return
     if not (margin > 0 and math.isfinite(margin)):
         raise InputError(f"margin {margin}", expected="a positive number, in the metric's unit")
-    if margin >= 1 and METRICS[metric].unit not in ("nats", "grades"):
+    if margin >= 1 and not may_differ_by_one(metric):
         raise InputError(
             f"margin {margin:g} of {metric}" + (f" (did you mean {margin / 100:g}?)" if margin < 100 else ""),
             expected="less than 1: two percentage points are 0.02",

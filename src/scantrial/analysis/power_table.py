@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from scantrial.analysis.assumptions import Basis
 from scantrial.analysis.comparison import Comparison
+from scantrial.analysis.metric_names import may_differ_by_one
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.mrmc import Components
 from scantrial.analysis.outlook import Outlook, curve_of, outlook_of
@@ -95,7 +96,7 @@ def plan_again(found: Comparison) -> PowerPlan | None:
         None where nothing was compared, arms share fewer than three seeds, or nothing varied; see `why_no_plan`.
     """
     measured = found.components
-    if measured is None or measured.n_seeds < MIN_SEEDS or not found.comparisons or _nothing_varied(measured):
+    if measured is None or not found.comparisons or measured.n_seeds < MIN_SEEDS or _nothing_varied(measured):
         return None
     design = PlannedDesign(
         n_arms=measured.n_arms,
@@ -126,21 +127,22 @@ def _nothing_varied(measured: Components) -> bool:
 
 def why_no_plan(found: Comparison) -> str | None:
     """Say why nothing is advised on seeds and cases: too few seeds, or differences that do not vary; None otherwise."""
-    if plan_again(found) is not None or not found.comparisons:
+    if not found.comparisons:
         return None
     shared = found.components
     n = min(item.result.n_seeds for item in found.comparisons) if shared is None else shared.n_seeds
-    if n >= MIN_SEEDS:
-        same = "The differences vary neither over seeds nor over cases, so nothing is advised on how many would decide."
-        return None if shared is None else same
-    return f"{counted(n, 'seed')}: {NEEDED_SEEDS}, so nothing is advised on how many seeds or cases would decide."
+    if n < MIN_SEEDS:
+        return f"{counted(n, 'seed')}: {NEEDED_SEEDS}, so nothing is advised on how many seeds or cases would decide."
+    if shared is not None and _nothing_varied(shared):
+        return "The differences vary neither over seeds nor over cases, so nothing is advised on how many would decide."
+    return None
 
 
 def _check_difference(metric: str, difference: float | None) -> None:
     if difference is None:
         return
     unit = METRICS[metric].unit
-    too_large = unit not in ("nats", "grades") and difference >= 1
+    too_large = not may_differ_by_one(metric) and difference >= 1
     if not (difference > 0 and math.isfinite(difference)) or too_large:
         raise InputError(
             f"a difference of {difference:g}",

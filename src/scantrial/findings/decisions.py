@@ -8,27 +8,46 @@ from typing import Any
 
 import numpy as np
 
+from scantrial.analysis.empty_scores import class_of_every_case
 from scantrial.analysis.runs import RunScores
 from scantrial.core.format import SPLIT_WORDS, counted, joined, percent
 from scantrial.core.plain import Plain, fields_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CollapsedArm(Plain):
-    """An arm of which some runs, or all, give every judged case the same class, though the cases are of several.
+class ArmFault(Plain):
+    """What is wrong with the decisions of one arm.
 
     Parameters
     ----------
     arm, label : its name, and what to call it
     split : whose cases are judged
     n_runs : runs of the arm
-    seeds : of the collapsed runs, by the name of the class that they give
     """
 
     arm: str
     label: str
     split: str
     n_runs: int
+
+    @property
+    def sentence(self) -> str:
+        """Say it in a sentence."""
+        raise NotImplementedError
+
+    def _content(self) -> dict[str, Any]:
+        return {**fields_of(self), "sentence": self.sentence}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollapsedArm(ArmFault):
+    """An arm of which some runs, or all, give every judged case the same class, though the cases are of several.
+
+    Parameters
+    ----------
+    seeds : of the collapsed runs, by the name of the class that they give
+    """
+
     seeds: Mapping[str, tuple[int, ...]]
 
     @property
@@ -36,28 +55,18 @@ class CollapsedArm(Plain):
         """Say how many runs give every case which class."""
         return _collapsed_words(self)
 
-    def _content(self) -> dict[str, Any]:
-        return {**fields_of(self), "sentence": self.sentence}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArmBelowCommonest(Plain):
+class ArmBelowCommonest(ArmFault):
     """An arm whose accuracy lies below that of always saying the commonest class of the judged cases.
 
     Parameters
     ----------
-    arm, label : its name, and what to call it
-    split : whose cases are judged
-    n_runs : runs of the arm
     accuracy : mean over the runs
     commonest : name of the commonest class
     share : of the commonest class among the judged cases
     """
 
-    arm: str
-    label: str
-    split: str
-    n_runs: int
     accuracy: float
     commonest: str
     share: float
@@ -66,9 +75,6 @@ class ArmBelowCommonest(Plain):
     def sentence(self) -> str:
         """Say the arm's accuracy, and that of always saying the commonest class."""
         return _below_words(self)
-
-    def _content(self) -> dict[str, Any]:
-        return {**fields_of(self), "sentence": self.sentence}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +123,9 @@ def with_labels(found: DecisionFaults, labels: Mapping[str, str]) -> DecisionFau
 
 def _collapsed(arm: str, runs: RunScores, split: str, class_names: Sequence[str]) -> CollapsedArm | None:
     seeds: dict[str, tuple[int, ...]] = {}
-    for seed, decided in zip(runs.seeds, runs.y_pred, strict=True):
-        if (decided == decided[0]).all():
-            name = class_names[int(decided[0])]
-            seeds[name] = (*seeds.get(name, ()), seed)
+    for seed, index in zip(runs.seeds, class_of_every_case(runs).tolist(), strict=True):
+        if index >= 0:
+            seeds[class_names[index]] = (*seeds.get(class_names[index], ()), seed)
     return CollapsedArm(arm=arm, label=arm, split=split, n_runs=runs.n_runs, seeds=seeds) if seeds else None
 
 

@@ -17,9 +17,14 @@ import pytest
 
 import replicate
 from replicating import measures, reports, rules, runs, study_section
+from scantrial.analysis.estimates import estimate
+from scantrial.analysis.intervals import arm_estimate
 from scantrial.analysis.metrics import measure
 from scantrial.core.errors import InputError
+from scantrial.core.format import decimal, proportion
 from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
+from scantrial.findings.judging import judge, run_scores
+from scantrial.findings.reading import read_study_folder
 from scantrial.recipe.plan import Plan
 from scantrial.recipe.spec import Recipe
 from scantrial.store.folder import RunKey, StudyFolder
@@ -605,3 +610,24 @@ def test_the_command_to_reproduce_names_the_seeds(tmp_path: Path) -> None:
     write_study(tmp_path / "report-b-depth", "report-b-depth", seeds=(0, 1, 2))
     page = make_document(tmp_path, tmp_path, "--studies", "report-b-depth")
     assert "python examples/replication/replicate.py --seeds 3" in page
+
+
+def test_the_readme_shows_what_the_archive_gives(tmp_path: Path) -> None:
+    """The verdict and the table of both losses at the head of the README are those of the packed runs."""
+    with tarfile.open(ROOT / "docs" / "data" / "replication.tar.xz") as archive:
+        members = [member for member in archive if member.name.startswith("report-a-loss/")]
+        archive.extractall(tmp_path, members, filter="data")
+    study = read_study_folder(StudyFolder(tmp_path / "report-a-loss"), by="test", purpose="the README")
+    primary = judge(study).primary
+    assert primary is not None
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert primary.comparisons[0].sentence in " ".join(readme.replace("\n> ", " ").split())
+    test, val = run_scores(study, "test"), run_scores(study, "val")
+    assert test is not None
+    assert val is not None
+    for arm, label in (("base", "loss = bce (base)"), ("loss-ce", "loss = ce")):
+        shown = [proportion(arm_estimate(estimate(val, "accuracy"), arm).mean)]
+        for metric in ("accuracy", "sensitivity", "specificity", "auroc"):
+            found, show = arm_estimate(estimate(test, metric), arm), decimal if metric == "auroc" else proportion
+            shown.append(f"{show(found.mean)} ({show(found.low)} to {show(found.high)})")
+        assert f"| {label} | {' | '.join(shown)} |" in readme
