@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.studies import rewrite
 from tests.unit.study.trial import Trial
 
 from scantrial import api
@@ -39,7 +40,8 @@ def give_identity(trial: Trial, *, threads: int = 2) -> None:
     for key in trial.folder.run_keys():
         path = trial.folder.run_path(key) / "run.json"
         identity = {"what": identities.what(key), "where": place}
-        path.write_text(json.dumps({**json.loads(path.read_text()), "threads": threads, "identity": identity}))
+        facts = {**json.loads(path.read_text()), "threads": threads, "identity": identity}
+        rewrite(trial.folder, path, json.dumps(facts))
 
 
 def reuse(other: Trial, trial: Trial, *sets: str, **how: object) -> Outcome:
@@ -214,7 +216,7 @@ def test_a_recipe_of_a_later_version_is_refused_with_its_folder(trial: Trial, ot
     path = trial.folder.run_path(BASE) / "run.json"
     facts = json.loads(path.read_text())
     facts["recipe"]["later_key"] = 1
-    path.write_text(json.dumps(facts))
+    rewrite(trial.folder, path, json.dumps(facts))
     with pytest.raises(StoreError, match=r"run\.json of base/seed-0 in .* does not know: later_key = 1") as caught:
         reuse(other, trial, "factors={}", "seeds=1", threads=2)
     assert str(trial.folder.path) in caught.value.got
