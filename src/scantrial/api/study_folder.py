@@ -13,6 +13,7 @@ from scantrial.core.about import answers
 from scantrial.core.errors import DataError, InputError
 from scantrial.core.progress import Progress, silent
 from scantrial.core.records import SaliencyMaps
+from scantrial.data.places import place_of
 from scantrial.data.scanset import ScanSet
 from scantrial.findings.case import CaseView, case_view
 from scantrial.findings.judging import Choices, Judgement, judge
@@ -229,11 +230,19 @@ def study_scans(folder: str | Path, *, progress: Progress = silent) -> ScanSet:
         If they are not there, or are other scans now.
     """
     store = open_folder(folder)
-    paths = store.environment().get("import_paths", ()) if (store.path / "environment.json").is_file() else ()
-    scans = load_scans(planned_data(store.plan(), store), base=Path(paths[0]) if paths else None, progress=progress)
+    scans = load_scans(planned_data(store.plan(), store), base=base_of(store), progress=progress)
     if scans.fingerprint != store.data()["fingerprint"]:
         raise DataError("the scans have changed since the study was run", expected="the scans of the study")
     return scans
+
+
+def base_of(store: StudyFolder) -> Path | None:
+    """Return the folder that the name of a folder's scans starts from on this machine, or None if that is not known."""
+    known = place_of(str(store.data()["fingerprint"])) if store.has_data() else None
+    if known is not None:
+        return known
+    paths = store.environment().get("import_paths", ()) if store.has_environment() else ()
+    return Path(paths[0]) if paths else None
 
 
 def saliency(folder: str | Path, case: int, *, arm: str, seed: int, scans: ScanSet) -> SaliencyMaps:

@@ -28,6 +28,7 @@ from scantrial.data.arrange import arrange, refuse_missing_classes
 from scantrial.data.formats import FORMATS, Format, Listing, format_of
 from scantrial.data.formats.base import Decode, row_decoder
 from scantrial.data.pixels import WrittenPixels, write_pixels
+from scantrial.data.places import remember_place
 from scantrial.data.scanset import CaseList, ScanSet
 from scantrial.data.spec import ImageSpec, SourceSpec
 
@@ -96,7 +97,10 @@ def load(
         told = partial(_say_damaged, progress) if cache.entry_folder(key).exists() else progress
         write = partial(write_pixels, listing=job.listing, image=image, skip_unreadable=skip_unreadable)
         found = cache.install(key, partial(_fill, key, job.facts, partial(write, progress=told)))
-    return _scan_set(job, found, skip_unreadable)
+    scans = _scan_set(job, found, skip_unreadable)
+    if "path" in job.origin:
+        remember_place(scans.fingerprint, Path(job.origin["path"]), source.name)
+    return scans
 
 
 def _say_damaged(progress: Progress, what: str, n_done: int, n_total: int) -> None:

@@ -349,10 +349,11 @@ class StudyFolder:
             If a file of it is damaged.
         """
         source.check_run(theirs, strict=True)
+        named = source.path.resolve().name
         facts = replace(
             source.facts(theirs),
             arm=key.arm,
-            reused_from={"folder": str(source.path.resolve()), "arm": theirs.arm, "seed": theirs.seed},
+            reused_from={"folder": named, "arm": theirs.arm, "seed": theirs.seed},
         )
         names = [HISTORY, PREDICTIONS, *([WEIGHTS] if keep_weights and source.has_weights(theirs) else [])]
 
@@ -361,7 +362,7 @@ class StudyFolder:
                 write_atomic(folder / name, (source.run_path(theirs) / name).read_bytes())
             write_facts(folder, facts)
 
-        self.log_test_opening(by="run", purpose=f"copied from {source.path.resolve()}, {theirs}", runs=[key])
+        self.log_test_opening(by="run", purpose=f"copied from {named}, {theirs}", runs=[key])
         self._put_run(key, fill)
         return facts
 
@@ -414,6 +415,8 @@ class StudyFolder:
 
     def write_failure(self, key: RunKey, message: str) -> None:
         """Note that a run failed and why; its checkpoint stays, so that it can continue."""
+        for path in (self.path.resolve(), self.path):
+            message = message.replace(f"{path}/", "")
         write_json(self.partial_path(key) / "failure.json", {"message": message, "at": now()})
 
     def clear_failure(self, key: RunKey) -> None:

@@ -11,7 +11,6 @@ import fcntl
 import json
 import os
 import platform
-import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from typing import Any
 
 from scantrial.core.errors import LockedError
 from scantrial.core.files import clear_os_errors
+from scantrial.core.machine import command_line
 
 
 class StudyLock:
@@ -113,7 +113,7 @@ def _ourselves() -> dict[str, Any]:
         "pid": os.getpid(),
         "host": platform.node(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(sys.argv)[:200],
+        "command": command_line()[:200],
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +16,7 @@ from typing import Any
 
 from scantrial.core.errors import StudyConflictError
 from scantrial.core.format import counted
-from scantrial.core.machine import n_cores
+from scantrial.core.machine import command_line, n_cores
 from scantrial.core.notebook import notebook_html
 from scantrial.core.progress import Progress, silent
 from scantrial.data.scanset import ScanSet
@@ -260,7 +259,8 @@ def _choose_workers(
 
 def _record_study(study: Study, scans: ScanSet, folder: StudyFolder) -> None:
     """Write the study and its scans into the folder, or check that the folder has the same."""
-    plan, text = study_to_plan(study), study_to_yaml(study)
+    named = study.without_folders()
+    plan, text = study_to_plan(named), study_to_yaml(named)
     change = describe_change(folder, plan)
     if folder.has_finished_runs():
         check_same_scans(folder, scans)
@@ -385,7 +385,7 @@ def _environment(setup: WorkerSetup, choice: WorkerChoice) -> dict[str, Any]:
         "n_cores": n_cores(),
         "import_paths": list(setup.import_paths),
         "versions": {name: version(name) for name in ("scantrial", "numpy", "pyarrow", "scikit-learn")},
-        "command": " ".join(["scantrial", *sys.argv[1:]]),
+        "command": command_line(),
     }
 
 

@@ -59,16 +59,16 @@ def test_an_equal_run_is_taken_over_and_the_rest_is_trained(trial: Trial, other:
     assert "base/seed-0 starts" not in trial.trained()[4:]
     facts = other.folder.facts(BASE)
     assert (facts.arm, facts.threads) == ("base", 2)
-    assert facts.reused_from == {"folder": str(source), "arm": "loss-ce", "seed": 0}
+    assert facts.reused_from == {"folder": source.name, "arm": "loss-ce", "seed": 0}
     assert facts.identity == trial.folder.facts(RunKey("loss-ce", 0)).identity
     for name in ("history.parquet", "predictions.parquet", "best.safetensors"):
         theirs = trial.folder.run_path(RunKey("loss-ce", 0)) / name
         assert (other.folder.run_path(BASE) / name).read_bytes() == theirs.read_bytes()
     told = status_dict(api.status(other.folder.path))["reused"]
-    assert told[0] == {"arm": "base", "seed": 0, "from": {"folder": str(source), "arm": "loss-ce", "seed": 0}}
+    assert told[0] == {"arm": "base", "seed": 0, "from": {"folder": source.name, "arm": "loss-ce", "seed": 0}}
     assert "copied from" in other.folder.test_openings()[0].purpose
     said = " ".join(choice_sentences(build_view(read_study_folder(other.folder, by="report", purpose="a test"))))
-    assert f"epochs = 2 (base) at seed 0 and epochs = 2 (base) at seed 1 from {source}" in said
+    assert f"epochs = 2 (base) at seed 0 and epochs = 2 (base) at seed 1 from {source.name}" in said
 
 
 @pytest.mark.parametrize(
