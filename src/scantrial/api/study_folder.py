@@ -229,11 +229,21 @@ def study_scans(folder: str | Path, *, progress: Progress = silent) -> ScanSet:
         If they are not there, or are other scans now.
     """
     store = open_folder(folder)
-    paths = store.environment().get("import_paths", ()) if (store.path / "environment.json").is_file() else ()
-    scans = load_scans(planned_data(store.plan(), store), base=Path(paths[0]) if paths else None, progress=progress)
+    scans = load_scans(planned_data(store.plan(), store), base=_base_of(store), progress=progress)
     if scans.fingerprint != store.data()["fingerprint"]:
         raise DataError("the scans have changed since the study was run", expected="the scans of the study")
     return scans
+
+
+def _base_of(store: StudyFolder) -> Path | None:
+    """Return the folder that relative paths of the study file start from, or None if the study folder does not say."""
+    environment = store.environment() if store.has_environment() else {}
+    above, path = environment.get("paths_start_above"), store.path.resolve()
+    if isinstance(above, int):
+        return (path, *path.parents)[above] if 0 <= above <= len(path.parents) else None
+    # Folders of scantrial 0.1.0 name it; from there scans are read, and nothing is imported.
+    paths = environment.get("import_paths", ())
+    return Path(paths[0]) if paths else None
 
 
 def saliency(folder: str | Path, case: int, *, arm: str, seed: int, scans: ScanSet) -> SaliencyMaps:
