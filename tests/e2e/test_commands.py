@@ -280,7 +280,7 @@ def test_a_run_that_fails_leaves_the_others_and_exits_3(cli, tmp_path):
         "{name: mlp, hidden: [16], batch_norm: true, dropout: 0.3}", "mlp-32x3"
     )
     (tmp_path / "custom.yaml").write_text(study)
-    result = cli("run", "custom.yaml", "--json")
+    result = cli("run", "custom.yaml", "--trust-code", "--json")
     assert result.returncode == 3, result.stderr
     told = json.loads(result.stdout)
     assert [run["arm"] for run in told["runs"]] == ["base"]

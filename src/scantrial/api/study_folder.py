@@ -241,7 +241,12 @@ def base_of(store: StudyFolder) -> Path | None:
     known = place_of(str(store.data()["fingerprint"])) if store.has_data() else None
     if known is not None:
         return known
-    paths = store.environment().get("import_paths", ()) if store.has_environment() else ()
+    environment = store.environment() if store.has_environment() else {}
+    above, path = environment.get("paths_start_above"), store.path.resolve()
+    if isinstance(above, int):
+        return (path, *path.parents)[above] if 0 <= above <= len(path.parents) else None
+    # Folders of scantrial 0.1.0 name it; from there scans are read, and nothing is imported.
+    paths = environment.get("import_paths", ())
     return Path(paths[0]) if paths else None
 
 

@@ -44,6 +44,10 @@ Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or a 
 Sets = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study file: recipe.epochs=2")
 ]
+TrustCode = Annotated[
+    bool,
+    typer.Option("--trust-code", help="Import the study's own networks; the files that this runs are printed."),
+]
 
 
 @app.command()
@@ -93,6 +97,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
             "--reuse", metavar="DIR", help="Copy equal finished runs from this study folder instead of training them."
         ),
     ] = [],  # noqa: B006 - as above
+    trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
     """Train the missing runs of a study and write the report. Unfinished runs are resumed."""
@@ -109,6 +114,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
         device=device,
         checkpoint_every_s=checkpoint_every,
         reuse=reuse,
+        trust_code=trust_code,
         as_json=as_json,
     )
 
@@ -149,6 +155,7 @@ def plan(  # noqa: PLR0913, PLR0917 - the options of the command
         ),
     ] = None,
     time: Annotated[bool, typer.Option("--time", help="Train two epochs of each recipe to estimate the time.")] = False,
+    trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
     """Show, before any training, what a study can detect and how long it takes."""
@@ -167,6 +174,7 @@ def plan(  # noqa: PLR0913, PLR0917 - the options of the command
         sd_training=sd_training,
         shared=shared,
         measure=time,
+        trust_code=trust_code,
         as_json=as_json,
     )
 
@@ -361,12 +369,13 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
 def predict(
     model: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A finished run: DIR/runs/ARM/seed-S.")],
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Image files or .npy arrays.")],
+    trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
     """Classify new image files with a trained network."""
     from scantrial.cli import predict
 
-    predict.predict(model, files, as_json=as_json)
+    predict.predict(model, files, trust_code=trust_code, as_json=as_json)
 
 
 @app.command()

@@ -31,8 +31,8 @@ def name_without_folders(name: str) -> str:
 
 def common_folder(paths: Sequence[str]) -> str:
     """Return the folder that all absolute paths among some lie in, with its separator; empty if none is absolute."""
-    folders = [os.path.dirname(path) for path in paths if os.path.isabs(path)]
-    return os.path.join(os.path.commonpath(folders), "") if folders else ""
+    folders = [path.rpartition("/")[0] for path in paths if path.startswith("/")]
+    return f"{os.path.commonpath(folders).rstrip('/')}/" if folders else ""
 
 
 def without_folder(value: Any, folder: str) -> Any:

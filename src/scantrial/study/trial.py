@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from scantrial.core.custom_code import CustomClass
 from scantrial.core.errors import StudyConflictError
 from scantrial.core.format import counted
 from scantrial.core.machine import command_line, n_cores
@@ -55,6 +56,7 @@ class Execution:
     threads : threads for one run; None shares the cores among the workers. The first run fixes it.
     checkpoint_every_s : seconds between checkpoints, at an epoch's end; 0 is every epoch
     reuse : other study folders; their finished runs are copied if they equal a run of this study
+    custom_classes : the networks of the user's own that may be imported
     """
 
     engine: str
@@ -66,6 +68,7 @@ class Execution:
     threads: int | None = None
     checkpoint_every_s: float = 60.0
     reuse: tuple[Path, ...] = ()
+    custom_classes: tuple[CustomClass, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,7 +316,7 @@ def _train(training: _Training, setup: WorkerSetup, executor: Executor, watch: W
         training.in_order,
         executor=executor,
         n_workers=choice.workers,
-        on_ready=_EnvironmentKeeper(folder, setup, choice).keep,
+        on_ready=_EnvironmentKeeper(folder, _environment(training, setup)).keep,
         offers=training.offers.by_key,
     )
     clock = Clock(training.n_epochs, choice.workers)
@@ -370,31 +373,42 @@ def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Executi
         threads=threads,
         checkpoint_every_s=execution.checkpoint_every_s,
         keep_weights=study.spec.keep_weights == "best",
-        import_paths=import_paths(study),
+        custom_classes=execution.custom_classes,
+        import_paths=import_paths(study, execution.custom_classes),
     )
 
 
-def _environment(setup: WorkerSetup, choice: WorkerChoice) -> dict[str, Any]:
+def _environment(training: _Training, setup: WorkerSetup) -> dict[str, Any]:
     return {
         "threads": setup.threads,
-        "workers": choice.to_dict(),
+        "workers": training.choice.to_dict(),
         "engine": setup.engine,
         "python": platform.python_version(),
         "system": platform.platform(),
         "machine": platform.machine(),
         "n_cores": n_cores(),
-        "import_paths": list(setup.import_paths),
+        "paths_start_above": _folders_above(training.folder.path, training.study.base),
         "versions": {name: version(name) for name in ("scantrial", "numpy", "pyarrow", "scikit-learn")},
         "command": command_line(),
     }
 
 
+def _folders_above(folder: Path, base: Path) -> int | None:
+    """Return how many folders above the study folder the study file's relative paths start; None if elsewhere.
+
+    A number, because a path would tell others how the folders of this machine are called.
+    """
+    path, start = folder.resolve(), base.resolve()
+    above = (path, *path.parents)
+    return above.index(start) if start in above else None
+
+
 class _EnvironmentKeeper:
     """Write ``environment.json`` when the first worker is ready; later, add what has changed."""
 
-    def __init__(self, folder: StudyFolder, setup: WorkerSetup, choice: WorkerChoice) -> None:
+    def __init__(self, folder: StudyFolder, ours: Mapping[str, Any]) -> None:
         self._folder = folder
-        self._ours = _environment(setup, choice)
+        self._ours = ours
         self._guard = threading.Lock()
 
     def keep(self, of_worker: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from scantrial.core.custom_code import CustomClass, allowed
 from scantrial.core.errors import ScantrialError, StoreError, TrainingError
 from scantrial.core.machine import peak_memory, return_freed_memory
 from scantrial.core.names import resolve
@@ -52,7 +53,8 @@ class WorkerSetup:
     threads : threads for one run
     checkpoint_every_s : seconds between checkpoints
     keep_weights : whether the chosen epoch's weights are kept
-    import_paths : folders to search for custom networks
+    custom_classes : the networks of the user's own that may be imported
+    import_paths : folders to search for what their modules import
     """
 
     folder: str
@@ -64,7 +66,14 @@ class WorkerSetup:
     threads: int
     checkpoint_every_s: float
     keep_weights: bool
-    import_paths: tuple[str, ...]
+    custom_classes: tuple[CustomClass, ...] = ()
+    import_paths: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> WorkerSetup:
+        """Read the plain data of `dataclasses.asdict`."""
+        classes = tuple(CustomClass.from_dict(item) for item in content["custom_classes"])
+        return cls(**{**content, "custom_classes": classes})
 
 
 class _Worker:
@@ -100,7 +109,8 @@ class _Worker:
             live.note(record)
             self.answer(kind="epoch", epoch=record.epoch, n_epochs=n_epochs, val_accuracy=record.val_accuracy)
 
-        result = self.engine(self._task(key, partial / "checkpoint.pt"), tell)
+        with allowed(self.setup.custom_classes):
+            result = self.engine(self._task(key, partial / "checkpoint.pt"), tell)
         return_freed_memory()  # writing needs copies of the weights, of other sizes than what training has freed
         facts = replace(result.facts, identity={"what": self.identities.what(key), "where": self.where})
         self.folder.write_run(replace(result, facts=facts), keep_weights=self.setup.keep_weights)
@@ -123,7 +133,8 @@ class _Worker:
         """
         whole = replace(self._task(RunKey(arm, 0), self.folder.partial_path(RunKey(arm, 0)) / "timed"), threads=threads)
         task = timed_task(whole, n_train=_TIMED_STEPS * whole.recipe.batch_size)
-        seconds = epoch_seconds(self.engine, task, enough_s=_TIMED_S)
+        with allowed(self.setup.custom_classes):
+            seconds = epoch_seconds(self.engine, task, enough_s=_TIMED_S)
         return_freed_memory()
         scale = len(whole.cases["train"]) / len(task.cases["train"])
         self.answer(kind="timed", epoch_s=scale * seconds, peak_bytes=peak_memory())
@@ -191,7 +202,7 @@ def main() -> None:
         answers.flush()
 
     try:
-        worker = _Worker(WorkerSetup(**commands.get()), answers)
+        worker = _Worker(WorkerSetup.from_dict(commands.get()), answers)
     except Exception as error:
         say(kind="fatal", error=_described(error))
         return
