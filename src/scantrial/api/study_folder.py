@@ -127,8 +127,14 @@ def about(study: Study | str | Path, *, out: str | Path | None = None) -> dict[s
     return answers(None if study.spec.about is None else study.spec.about.model_dump(exclude_none=True))
 
 
-def report(folder: str | Path, *, format: str = "html", assets: str | Path | None = None) -> Path:
-    """Write the report of a study folder into it and return its path.
+def report(
+    folder: str | Path,
+    *,
+    format: str = "html",
+    assets: str | Path | None = None,
+    out: str | Path | None = None,
+) -> Path:
+    """Write the report of a study folder and return its path.
 
     Needs neither the scans nor PyTorch.
 
@@ -136,6 +142,7 @@ def report(folder: str | Path, *, format: str = "html", assets: str | Path | Non
     ----------
     format : ``html``, one file; ``pdf``, for paper; ``md``, Markdown with its figures beside it
     assets : a folder to write every figure and table to as well, as files for a paper
+    out : the folder to write it to; default: ``report`` in the study folder
 
     Raises
     ------
@@ -144,16 +151,20 @@ def report(folder: str | Path, *, format: str = "html", assets: str | Path | Non
     MissingExtraError
         If PDF is asked for and Typst is not installed.
     """
-    return reports(folder, formats=(format,), assets=assets).reports[format]
+    return reports(folder, formats=(format,), assets=assets, out=out).reports[format]
 
 
 def reports(
-    folder: str | Path, *, formats: Sequence[str] = ("html", "pdf", "md"), assets: str | Path | None = None
+    folder: str | Path,
+    *,
+    formats: Sequence[str] = ("html", "pdf", "md"),
+    assets: str | Path | None = None,
+    out: str | Path | None = None,
 ) -> Written:
     """Write the report of a study folder in several formats from one logged reading; see `report`."""
     from scantrial.report.formats import write_reports  # noqa: PLC0415 - drawing takes a second to load
 
-    return write_reports(folder, formats, assets=assets)
+    return write_reports(folder, formats, assets=assets, out=out)
 
 
 def report_and_results(folder: str | Path) -> tuple[Path, ReportView]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
-from scantrial.core.errors import ScantrialError
+from scantrial.core.errors import NotLoggedWarning, ScantrialError
 from scantrial.core.names import DeviceName, EngineName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 app = typer.Typer(
     name="scantrial",
@@ -260,6 +262,9 @@ def report(
         Path | None,
         typer.Option("--assets", metavar="DIR", help="Also write every figure and table there, as files for a paper."),
     ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="The folder to write it to (default: DIR/report).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write the report from the study folder alone."""
@@ -268,7 +273,7 @@ def report(
     asked = dict.fromkeys(formats or [FormatOption.html])
     every = [choice.value for choice in FormatOption if choice is not FormatOption.all]
     names = every if FormatOption.all in asked else [choice.value for choice in asked]
-    report.report(folder, formats=names, assets=assets, as_json=as_json)
+    report.report(folder, formats=names, assets=assets, out_folder=out, as_json=as_json)
 
 
 @app.command()
@@ -442,7 +447,9 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 def main() -> None:
     """Run the command line; user errors and disk errors end in a message, not in a traceback."""
     accept_every_character()
-    with _plain_errors():
+    with _plain_errors(), warnings.catch_warnings():
+        warnings.simplefilter("always", NotLoggedWarning)
+        warnings.showwarning = partial(_show_warning, warnings.showwarning)
         app()
 
 
@@ -451,6 +458,13 @@ def accept_every_character() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _show_warning(otherwise: Callable[..., None], message: Warning | str, kind: type[Warning], *where: Any) -> None:
+    if issubclass(kind, NotLoggedWarning):
+        sys.stderr.write(f"scantrial: {message}\n")
+    else:
+        otherwise(message, kind, *where)
 
 
 @contextmanager

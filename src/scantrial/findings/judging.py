@@ -75,6 +75,7 @@ class Judgement(Plain):
         cases, ``the same`` at any mix, or taken at ``another`` mix; None where there is no such comparison
     class_names : in the order of their indices; of two the second is the positive one
     mismatches : which files and lines of the study folder are not what was written
+    not_logged : why the reading of the test rows could not be logged; empty if it was
     """
 
     metric: str
@@ -97,6 +98,7 @@ class Judgement(Plain):
     class_names: tuple[str, ...] = ()
     decisions: DecisionFaults = field(default_factory=DecisionFaults)
     mismatches: tuple[Mismatch, ...] = ()
+    not_logged: str = ""
 
     @property
     def outlook_reason(self) -> str | None:
@@ -202,6 +204,7 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
         decisions=with_labels(look_at_decisions(runs, split=split, class_names=study.data["class_names"]), labels),
         class_names=tuple(study.data.get("class_names", ())),
         mismatches=study.mismatches,
+        not_logged=study.not_logged,
     )
 
 

@@ -37,7 +37,9 @@ def in_short(judgement: Judgement) -> list[str]:
 
 def verdict_warnings(judgement: Judgement) -> list[str]:
     """Return what a reader has to know before the verdicts."""
-    return [*folder_warnings(judgement), *(() if judgement.primary is None else judgement.primary.warnings)]
+    not_logged = [f"{judgement.not_logged}."] if judgement.not_logged else []
+    of_scores = () if judgement.primary is None else judgement.primary.warnings
+    return [*folder_warnings(judgement), *not_logged, *of_scores]
 
 
 def folder_warnings(judgement: Judgement) -> list[str]:
