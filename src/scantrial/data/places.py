@@ -30,9 +30,13 @@ def name_without_folders(name: str) -> str:
 
 
 def common_folder(paths: Sequence[str]) -> str:
-    """Return the folder that all absolute paths among some lie in, with its separator; empty if none is absolute."""
-    folders = [path.rpartition("/")[0] for path in paths if path.startswith("/")]
-    return f"{os.path.commonpath(folders).rstrip('/')}/" if folders else ""
+    """Return the folder that all absolute paths among some lie in, with its separator.
+
+    Empty if none is absolute, or if they share the root alone.
+    """
+    folders = [path.rpartition("/")[0] or "/" for path in paths if path.startswith("/")]
+    shared = os.path.commonpath(folders) if folders else "/"
+    return "" if shared == "/" else f"{shared}/"
 
 
 def without_folder(value: Any, folder: str) -> Any:
