@@ -51,9 +51,9 @@ def texts_of(folder: Path) -> Iterator[tuple[Path, str]]:
             yield path, repr(pq.read_table(path).to_pydict()) + repr(pq.read_schema(path).metadata)
 
 
-@pytest.mark.parametrize("source", ["private scans", "list.csv"])
-def test_no_byte_names_the_machine(home: Path, source: str, cli_in):
+def test_no_byte_names_the_machine(home: Path, cli_in):
     """Run, copied into a second study, audited, reported in two formats, by absolute paths throughout."""
+    source = "list.csv"
     who = {"USER": USER, "LOGNAME": USER, "SCANTRIAL_CACHE": str(home / "cache")}
     study, out = home / "study.yaml", home / f"out {source}"
     study.write_text(STUDY.format(source=json.dumps(str(home / source))))

@@ -140,7 +140,7 @@ def test_no_file_of_a_run_is_read_that_is_not_what_was_written(whole: StudyFolde
 def test_weights_that_were_deleted_are_missed(whole: StudyFolder):
     """They are not taken for weights that were never kept."""
     (whole.run_path(BASE_0) / "best.safetensors").unlink()
-    with pytest.raises(Exception, match=r"best\.safetensors: No such file"):
+    with pytest.raises(DamagedError, match=r"best\.safetensors is missing"):
         whole.weights(BASE_0)
 
 
