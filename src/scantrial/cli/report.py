@@ -11,7 +11,7 @@ from scantrial.cli.output import err, out, print_json
 
 
 def report(
-    folder: Path, *, formats: Sequence[str], assets: Path | None, out_folder: Path | None, as_json: bool
+    folder: Path, *, formats: Sequence[str], assets: Path | None, out_folder: Path | None = None, as_json: bool
 ) -> None:
     """Write the report in each format, and its figures and tables; print the paths."""
     written = api.reports(folder, formats=formats, assets=assets, out=out_folder)
