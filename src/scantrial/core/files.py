@@ -19,6 +19,7 @@ _ADVICE = {
     errno.EROFS: "choose a folder that can be written (--out DIR)",
     errno.EACCES: "choose a folder that you may write to (--out DIR), or fix its permissions",
     errno.EPERM: "choose a folder that you may write to (--out DIR), or fix its permissions",
+    errno.ELOOP: "it is a link, and links are not followed here: put the file itself in its place",
 }
 
 _FOLDERS_NOT_SYNCED = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
@@ -96,10 +97,10 @@ def append_line(path: Path, line: str, *, sync: bool = True) -> None:
     """Append one line with one write, so that lines of several processes never mix.
 
     If a crash left the last line incomplete, that line is ended first, so that the new one is intact. With
-    `sync` the line is on the disk before this returns.
+    `sync` the line is on the disk before this returns. A link is not followed.
     """
     with clear_os_errors(path):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
         try:
             size = os.fstat(handle).st_size
             torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.core.errors import DataError
+from scantrial.core.errors import DataError, itemised
 from scantrial.core.names import listed, nearest
 from scantrial.data.formats import Listing
 from scantrial.data.formats.base import clashing_names
@@ -84,7 +84,7 @@ def _patients_by(pattern: str, sources: Sequence[str]) -> tuple[str, ...]:
         more = f"\n  and {len(missed) - _MAX_NAMED} more" if len(missed) > _MAX_NAMED else ""
         raise DataError(
             f"patient: {pattern!r} finds no patient in {len(missed)} of {len(sources)} file names:\n"
-            + "\n".join(f"  {source}" for source in missed[:_MAX_NAMED])
+            + itemised(missed[:_MAX_NAMED])
             + more,
             expected="a patient for every scan",
         )

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from scantrial.core.errors import DataError, UnreadableScansError
+from scantrial.core.errors import DataError, UnreadableScansError, itemised
 from scantrial.core.machine import n_cores
 from scantrial.core.progress import Progress
 from scantrial.data.decode import ImageError
@@ -175,9 +175,9 @@ def _refuse_several_shapes(shapes: dict[int, tuple[int, ...]], listing: Listing)
         return
     usual = counts[0][0]
     seen = ", ".join(f"{n} of {_words(shape)}" for shape, n in counts[:5]) + (" ..." if len(counts) > 5 else "")
-    odd = [f"  {listing.sources[i]}: {_words(shape)}" for i, shape in shapes.items() if shape != usual]
+    odd = [f"{listing.sources[i]}: {_words(shape)}" for i, shape in shapes.items() if shape != usual]
     raise DataError(
-        f"the scans have {len(counts)} shapes: {seen}; these differ from the most common one:\n" + "\n".join(odd),
+        f"the scans have {len(counts)} shapes: {seen}; these differ from the most common one:\n{itemised(odd)}",
         expected="one height, width and number of channels",
         do="set data.image.size and data.image.channels, which bring all scans to one shape",
     )

@@ -30,6 +30,7 @@ from scantrial.core.errors import InputError, StoreError
 from scantrial.core.files import append_line, aside, clear_os_errors, is_aside, sha256_of, sync_folder, write_atomic
 from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
 from scantrial.recipe.plan import Plan
+from scantrial.store.links import refuse_links
 from scantrial.store.live import read_live, write_live
 from scantrial.store.schema import SCHEMA_VERSION, dump_json, now, read_json, read_lines, write_json
 from scantrial.store.tables import (
@@ -106,6 +107,7 @@ class StudyFolder:
         InputError
             Naming what is there.
         """
+        refuse_links(self.path)
         if self.exists() or not self.path.is_dir():
             return
         known = self._started()
@@ -484,8 +486,11 @@ def open_folder(path: Path | str) -> StudyFolder:
     ------
     InputError
         If there is none.
+    StoreError
+        If a link in it leads out of it.
     """
     folder = StudyFolder(path)
+    refuse_links(folder.path)
     if not folder.exists():
         what = "is not a study folder (it has no plan.json)" if folder.path.is_dir() else "does not exist"
         raise InputError(f"{path} {what}", expected="the folder of a study", do="scantrial run STUDY --out DIR")

@@ -15,7 +15,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from scantrial.core.errors import InputError
+from scantrial.core.errors import InputError, itemised
 from scantrial.core.files import clear_os_errors
 from scantrial.core.names import listed
 from scantrial.store.tables import native_reader
@@ -174,8 +174,7 @@ def raise_faults(sheet: Sheet) -> None:
     """
     if sheet.faults:
         count = "1 fault" if len(sheet.faults) == 1 else f"{len(sheet.faults)} faults"
-        listing = "\n".join(f"  {fault}" for fault in sheet.faults)
         raise InputError(
-            f"{sheet.path} has {count}:\n{listing}",
+            f"{sheet.path} has {count}:\n{itemised(sheet.faults)}",
             expected=f"{_EXPECTED}; one row for each run and case, every run on the same cases",
         )

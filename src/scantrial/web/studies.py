@@ -23,6 +23,7 @@ from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPr
 from scantrial.findings.reading import RunData, StudyData
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey, StudyFolder
+from scantrial.store.links import refuse_links
 from scantrial.store.lock import holder_of
 from scantrial.web.cases import CaseIndex, read_cases
 
@@ -65,9 +66,15 @@ class OpenStudy:
     Parameters
     ----------
     name : of the folder, as in addresses
+
+    Raises
+    ------
+    StoreError
+        If a link in the folder leads out of it.
     """
 
     def __init__(self, name: str, path: Path) -> None:
+        refuse_links(path)
         self.name = name
         self.folder = StudyFolder(path)
         self._guard = threading.RLock()

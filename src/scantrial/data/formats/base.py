@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.core.errors import DataError
+from scantrial.core.errors import DataError, itemised
 from scantrial.core.names import listed, nearest
 from scantrial.core.records import SPLITS, Split
 from scantrial.data.codecs.base import over_black
@@ -129,7 +129,7 @@ def is_hidden(path: Path) -> bool:
 def refuse(where: Path, faults: Sequence[str], *, expected: str) -> DataError:
     """Build one error from all faults of a source."""
     count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-    return DataError(f"{where} has {count}:\n" + "\n".join(f"  {fault}" for fault in faults), expected=expected)
+    return DataError(f"{where} has {count}:\n{itemised(faults)}", expected=expected)
 
 
 def clashing_names(names: Iterable[str]) -> list[str]:
