@@ -26,6 +26,7 @@ _PUBLIC = (
     "run",
     "show",
     "status",
+    "verify",
 )
 
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the names are resolved by __getattr__

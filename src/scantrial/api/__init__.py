@@ -25,6 +25,7 @@ from scantrial.api.study_folder import (
     study_scans,
 )
 from scantrial.api.trial import RunOptions, default_folder, load_scans, load_study, run
+from scantrial.api.verification import verify
 from scantrial.core.names import DeviceName, EngineName
 
 __all__ = [
@@ -55,4 +56,5 @@ __all__ = [
     "show",
     "status",
     "study_scans",
+    "verify",
 ]

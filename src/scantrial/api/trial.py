@@ -88,6 +88,8 @@ class RunOptions(TypedDict, total=False):
     checkpoint_every_s : seconds between checkpoints, taken at an epoch's end, default 60; 0 is every epoch
     on_audit : called with what the audit found, before anything is trained
     on_workers : called with how many runs are trained at the same time, and why
+    on_damage : called with a sentence about each file of the folder that is not what was written, before anything is
+        trained; such runs are set aside and trained anew
     reuse : other study folders, whose finished runs are copied instead of trained if they are equal in
         everything: recipe, seed, scans, split, engine, threads, device, versions
     """
@@ -100,6 +102,7 @@ class RunOptions(TypedDict, total=False):
     reuse: Sequence[str | Path]
     on_audit: Callable[[Audit], None]
     on_workers: Callable[[WorkerChoice], None]
+    on_damage: Callable[[str], None]
 
 
 def run(
@@ -153,6 +156,7 @@ def run(
         before=audit_first,
         timing=progress,
         chosen=options.get("on_workers", silent),
+        note=options.get("on_damage", silent),
     )
     return run_study(study, scans, folder, execution, hooks)
 

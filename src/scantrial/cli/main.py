@@ -220,6 +220,14 @@ def status(folder: Folder, as_json: Json = False) -> None:
 
 
 @app.command()
+def verify(folder: Folder, as_json: Json = False) -> None:
+    """Check that every file of a study folder is what was written. Exit code 1 if one is not."""
+    from scantrial.cli import verify
+
+    verify.verify(folder, as_json=as_json)
+
+
+@app.command()
 def show(
     folder: Folder,
     case: Annotated[int, typer.Option("--case", metavar="K", help="Case number, as in the report.")],

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from scantrial import api
 from scantrial.cli.audit import say_audit
-from scantrial.cli.output import duration, err, out, print_json, progress_bar
+from scantrial.cli.output import duration, err, out, print_json, progress_bar, say
 from scantrial.cli.results import outcome_dict, print_diagnosis, print_results, print_verdicts
 from scantrial.core.format import NONE, counted, percent
 from scantrial.findings.view import ReportView
@@ -62,8 +62,19 @@ def _carry_out(study: Study, folder: Path, options: Mapping[str, Any]) -> Outcom
             display.watch(event, clock)
 
         return api.run(
-            study, out=folder, watch=watch, progress=progress, on_audit=say_audit, on_workers=_say_workers, **options
+            study,
+            out=folder,
+            watch=watch,
+            progress=progress,
+            on_audit=say_audit,
+            on_workers=_say_workers,
+            on_damage=_say_damage,
+            **options,
         )
+
+
+def _say_damage(sentence: str) -> None:
+    say(sentence, bullet="! ", console=err)
 
 
 def _say_workers(choice: WorkerChoice) -> None:

@@ -7,6 +7,7 @@
     │   │   └── UnreadableScansError   files that cannot be read, all of them named
     │   └── ShapeError             arrays whose shapes do not match
     ├── StoreError                 the study folder cannot be read or written
+    │   ├── DamagedError           a file in it is not what was written
     │   ├── LockedError            another process holds it
     │   └── StudyConflictError     exit code 2: the study differs from what the folder holds
     ├── DownloadError              a public data set could not be fetched
@@ -150,6 +151,10 @@ class ShapeError(InputError):
 
 class StoreError(ScantrialError):
     """The study folder cannot be read or written."""
+
+
+class DamagedError(StoreError):
+    """A file of a study folder is not what was written."""
 
 
 class LockedError(StoreError):

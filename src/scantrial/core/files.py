@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +21,7 @@ _ADVICE = {
     errno.EACCES: "choose a folder that you may write to (--out DIR), or fix its permissions",
     errno.EPERM: "choose a folder that you may write to (--out DIR), or fix its permissions",
     errno.ELOOP: "it is a link, and links are not followed here: put the file itself in its place",
+    errno.ENOLCK: "copy the folder to a disk of this machine: its file system offers no locks",
 }
 
 _FOLDERS_NOT_SYNCED = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
@@ -47,7 +49,7 @@ def is_aside(name: object) -> bool:
     return name is not None and re.search(r"\.[0-9a-f]{8}\.tmp$", os.fsdecode(str(name))) is not None
 
 
-def _encoded(text: str) -> bytes:
+def encoded(text: str) -> bytes:
     """Encode as UTF-8; a byte that is not UTF-8 in a file name, which Python keeps as a surrogate, is escaped."""
     return text.encode(errors="backslashreplace")
 
@@ -86,25 +88,32 @@ def written_aside(path: Path, *, sync: bool = True) -> Iterator[Path]:
 
 def write_atomic(path: Path, content: bytes | str, *, sync: bool = True) -> None:
     """Write `content` to `path` so that a reader sees the old file or the new one, never a part."""
-    data = _encoded(content) if isinstance(content, str) else content
+    data = encoded(content) if isinstance(content, str) else content
     with clear_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_aside(path, sync=sync) as temporary:
             temporary.write_bytes(data)
 
 
-def append_line(path: Path, line: str, *, sync: bool = True) -> None:
+def append_line(path: Path, line: str | Callable[[int], str], *, sync: bool = True) -> None:
     """Append one line with one write, so that lines of several processes never mix.
 
     If a crash left the last line incomplete, that line is ended first, so that the new one is intact. With
     `sync` the line is on the disk before this returns. A link is not followed.
+
+    Parameters
+    ----------
+    line : the line, or a function that makes it from the open file; no other process appends meanwhile
     """
     with clear_os_errors(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
         try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
             size = os.fstat(handle).st_size
-            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-            data = b"\n" * torn + _encoded(line.rstrip("\n")) + b"\n"
+            if size > 0 and os.pread(handle, 1, size - 1) != b"\n":
+                os.write(handle, b"\n")
+            text = line if isinstance(line, str) else line(handle)
+            data = encoded(text.rstrip("\n")) + b"\n"
             # A full disk writes only a part, and only the returned count shows it.
             if os.write(handle, data) < len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))

@@ -111,7 +111,12 @@ def _decided(kind: str, compared: Compared, *, swapped: bool) -> Answer:
 
 
 def declared_when(study: StudyData, key: str, number: int | None) -> Declared:
-    """Return when a part of the study file was first written in its present form."""
+    """Return when a part of the study file was first written in its present form.
+
+    Not known where files of the folder are not what was written.
+    """
+    if study.mismatches:
+        return Declared(before_runs=False, at="", sha256=None)
     versions = [(version, _parsed(version)) for version in study.protocol]
     if not versions:
         return Declared(before_runs=False, at="", sha256=None)

@@ -14,6 +14,7 @@ from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPr
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import Failure, RunKey, StudyFolder
 from scantrial.store.test_lock import Opening
+from scantrial.store.verify import Mismatch, study_mismatches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class StudyData:
     cases : case, split, label, patient, source; no thumbnails
     openings : every reading of test rows so far, this one among them
     audit : what is wrong with the scans; None where they were not audited
+    mismatches : which files and lines of the folder are not what was written
     """
 
     plan: Plan
@@ -49,6 +51,7 @@ class StudyData:
     openings: tuple[Opening, ...]
     cases: pa.Table
     audit: Audit | None = None
+    mismatches: tuple[Mismatch, ...] = ()
 
     def runs_of(self, arm: str) -> tuple[RunData, ...]:
         """Return the finished runs of one arm."""
@@ -70,6 +73,7 @@ def read_study_folder(folder: StudyFolder, *, by: str, purpose: str) -> StudyDat
         openings=tuple(folder.test_openings()),
         cases=folder.cases(["case", "split", "label", "patient", "source"]),
         audit=read_audit(folder),
+        mismatches=tuple(study_mismatches(folder)),
     )
 
 

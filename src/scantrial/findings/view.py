@@ -200,6 +200,7 @@ class ReportView:
     about: Mapping[str, str] = field(default_factory=dict)
     disputed: tuple[DisputedCase, ...] = ()
     curves: tuple[ClassCurves, ...] = ()
+    mismatches: tuple[Mismatch, ...] = ()
 
     def _repr_html_(self) -> str:
         """Show each arm's primary metric in a notebook, and the verdicts."""
@@ -308,6 +309,7 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
         about=answers(plan.about),
         disputed=disputed_cases(study, class_names, labels, n=N_DISPUTED),
         curves=ranking_curves(study, class_names, evaluation),
+        mismatches=study.mismatches,
     )
 
 

@@ -2,17 +2,19 @@
 
     DIR/study.yaml            as run, with every default spelled out
     DIR/plan.json             the study with every default spelled out: arms with their recipes, seeds, hypotheses
-    DIR/protocol.jsonl        every version of the study file that was run, with its hash and time
+    DIR/protocol.jsonl        every version of the study file that was run, and the hash of every file, in a chain
     DIR/environment.json      versions, machine, threads per run: fixed by the first run
     DIR/data.json             fingerprint, classes, counts, source, licence, what was left out
     DIR/cases.parquet         case, split, label, patient, source, thumbnail
     DIR/audit.json            what is wrong with the scans: findings with their cases, every check's outcome, and small
                               pictures (a mean image of 64 x 64 pixels for each split and class) in base64
     DIR/runs/ARM/seed-S/      run.json, history.parquet, predictions.parquet, best.safetensors
+    DIR/damaged/ARM/seed-S-N/ a run whose files had changed, set aside before it was trained anew
     DIR/partial/ARM/seed-S/   of an unfinished run: checkpoint, live.json (its epochs so far), failure.json if it failed
     DIR/test-openings.jsonl   every reading of test rows: when, by what, for what
 
-A run folder is written under a temporary name and then renamed, so it is never incomplete.
+A run folder is written under a temporary name and then renamed, so it is never incomplete. The files of a run are
+compared with their hashes whenever they are read; `scantrial.store.verify` checks all files of the folder.
 """
 
 from __future__ import annotations
@@ -27,22 +29,27 @@ from typing import Any
 import pyarrow as pa
 
 from scantrial.core.errors import InputError, StoreError
-from scantrial.core.files import append_line, aside, clear_os_errors, is_aside, sha256_of, sync_folder, write_atomic
+from scantrial.core.files import aside, clear_os_errors, encoded, is_aside, sha256_of, sync_folder, write_atomic
 from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
 from scantrial.recipe.plan import Plan
+from scantrial.store.hashed import sha256_hex
 from scantrial.store.links import refuse_links
 from scantrial.store.live import read_live, write_live
-from scantrial.store.schema import SCHEMA_VERSION, dump_json, now, read_json, read_lines, write_json
-from scantrial.store.tables import (
-    history_table,
-    predictions_table,
-    read_history,
-    read_predictions,
-    read_table,
-    write_table,
+from scantrial.store.protocol import Protocol
+from scantrial.store.run_files import (
+    FACTS,
+    HISTORY,
+    PREDICTIONS,
+    WEIGHTS,
+    check_run_files,
+    read_facts,
+    write_facts,
+    write_run_files,
 )
+from scantrial.store.schema import json_bytes, now, read_json, write_json
+from scantrial.store.tables import read_history, read_predictions, read_table, table_bytes
 from scantrial.store.test_lock import Opening, TestLock
-from scantrial.store.weights import read_weights, write_weights
+from scantrial.store.weights import read_weights
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -64,12 +71,6 @@ class Failure:
     message: str
 
 
-_FACTS, _HISTORY, _PREDICTIONS, _WEIGHTS = "run.json", "history.parquet", "predictions.parquet", "best.safetensors"
-"""What a run folder holds; the weights only where they are kept."""
-
-_HASHES = "sha256"
-"""Key of ``run.json``: the SHA-256 of each of the run's other files, by name."""
-
 CHANGED_ABOUT, WRITTEN_DIFFERENTLY = "changed about", "written differently, same study"
 """What the protocol calls a change of the author's answers alone, and one of the text alone."""
 
@@ -89,6 +90,7 @@ class StudyFolder:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        self.hashes = Protocol(self.path)
         self._test_lock = TestLock(self.path)
 
     # ------------------------------------------------------------------ the study
@@ -123,7 +125,8 @@ class StudyFolder:
         """Return which names may be scantrial's: without a lock beside it, a data.json belongs to someone else."""
         if not (self.path / ".lock").is_file():
             return frozenset()
-        return _STARTED if (self.path / "protocol.jsonl").is_file() else _STARTED - {"study.yaml"}
+        has_study = self.hashes.path.is_file() and bool(self.hashes.versions() or not self.hashes.log().lines)
+        return _STARTED if has_study else _STARTED - {"study.yaml"}
 
     def plan(self) -> Plan:
         """Return the plan; a plan of an earlier version is completed."""
@@ -138,23 +141,23 @@ class StudyFolder:
     def write_study(self, text: str, plan: Plan, *, sha256: str, change: str) -> None:
         """Store the study file and its plan, and log this version of it."""
         version = {
-            "schema_version": SCHEMA_VERSION,
-            "at": now(),
             "study_sha256": sha256,
             "finished_runs": len(self.run_keys()) if self.exists() else 0,
             "change": change,
             "study_yaml": text,
         }
-        with clear_os_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-        # The log first: a study.yaml without it belongs to someone else, see `refuse_foreign`.
-        append_line(self.path / "protocol.jsonl", dump_json(version, indent=None))
-        write_atomic(self.path / "study.yaml", text)
-        write_json(self.path / "plan.json", plan.to_dict())
+        # The protocol first: a study.yaml without it belongs to someone else, see `refuse_foreign`.
+        self._put("study", {"study.yaml": encoded(text), "plan.json": json_bytes(plan.to_dict())}, **version)
+
+    def _put(self, kind: str, files: Mapping[str, bytes], **facts: Any) -> None:
+        """Log the hashes of files in the protocol, then write them."""
+        self.hashes.bind(kind, {name: sha256_hex(content) for name, content in files.items()}, **facts)
+        for name, content in files.items():
+            write_atomic(self.path / name, content)
 
     def protocol(self) -> list[dict[str, Any]]:
         """Return every version of the study file that was run: at, study_sha256, finished_runs, change, study_yaml."""
-        return read_lines(self.path / "protocol.jsonl")
+        return self.hashes.versions()
 
     def environment(self) -> dict[str, Any]:
         """Return versions, machine and threads per run, as the first run fixed them."""
@@ -172,11 +175,15 @@ class StudyFolder:
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         """Keep the environment of the first run."""
-        write_json(self.path / "environment.json", environment)
+        self._put("environment", {"environment.json": json_bytes(environment)})
 
     def data(self) -> dict[str, Any]:
         """Return the facts about the scans: fingerprint, class_names, counts, image, source, licence, skipped."""
         return read_json(self.path / "data.json")
+
+    def has_data(self) -> bool:
+        """Return whether the facts about the scans and the table of cases are there."""
+        return (self.path / "data.json").is_file() and (self.path / "cases.parquet").is_file()
 
     def cases(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return one row per case: case, split, label, patient, source, thumbnail (PNG bytes or null)."""
@@ -184,10 +191,7 @@ class StudyFolder:
 
     def write_data(self, data: Mapping[str, Any], cases: pa.Table) -> None:
         """Keep the facts about the scans and the table of cases."""
-        with clear_os_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-        write_table(cases, self.path / "cases.parquet")
-        write_json(self.path / "data.json", data)
+        self._put("data", {"cases.parquet": table_bytes(cases), "data.json": json_bytes(data)})
 
     def has_audit(self) -> bool:
         """Return whether the scans were audited."""
@@ -199,7 +203,7 @@ class StudyFolder:
 
     def write_audit(self, audit: Mapping[str, Any]) -> None:
         """Keep the audit of the scans."""
-        write_json(self.path / "audit.json", audit)
+        self._put("audit", {"audit.json": json_bytes(audit)})
 
     # ------------------------------------------------------------------ runs
 
@@ -224,7 +228,7 @@ class StudyFolder:
 
     def is_finished(self, key: RunKey) -> bool:
         """Return whether a run is finished."""
-        return (self.run_path(key) / _FACTS).is_file()
+        return (self.run_path(key) / FACTS).is_file()
 
     def has_finished_runs(self) -> bool:
         """Return whether any run is finished, in the plan or not."""
@@ -232,11 +236,25 @@ class StudyFolder:
 
     def facts(self, key: RunKey) -> RunFacts:
         """Return the facts about one finished run."""
-        return RunFacts.from_dict(read_json(self._finished(key) / _FACTS))
+        return self._facts(key)[0]
 
     def history(self, key: RunKey) -> tuple[EpochRecord, ...]:
         """Return the epochs of one finished run."""
-        return read_history(self._finished(key) / _HISTORY)
+        return read_history(self.run_path(key) / HISTORY, self._facts(key)[1].get(HISTORY))
+
+    def _facts(self, key: RunKey) -> tuple[RunFacts, Mapping[str, str]]:
+        """Return the facts about a finished run, and the hashes of its other files by name."""
+        return read_facts(self._finished(key), self._facts_hash(key))
+
+    def _facts_hash(self, key: RunKey) -> str | None:
+        return self.hashes.hash_of(self._facts_name(key))
+
+    def _facts_name(self, key: RunKey) -> str:
+        return (self.run_path(key) / FACTS).relative_to(self.path).as_posix()
+
+    def _scores(self, key: RunKey, splits: Sequence[Split]) -> tuple[SplitPredictions, ...]:
+        facts, hashes = self._facts(key)
+        return read_predictions(self.run_path(key) / PREDICTIONS, splits, facts.class_names, hashes.get(PREDICTIONS))
 
     def predictions(
         self, key: RunKey, splits: Sequence[Split], *, by: str, purpose: str
@@ -252,10 +270,11 @@ class StudyFolder:
         Reading test rows is logged in ``test-openings.jsonl``, once for all runs and before they are
         handed out; `by` and `purpose` say what for.
         """
-        paths = {key: self._finished(key) / _PREDICTIONS for key in keys}
+        for key in keys:
+            self._finished(key)
         if "test" in splits and keys:
             self.log_test_opening(by=by, purpose=purpose, runs=keys)
-        return {key: read_predictions(path, splits, self.facts(key).class_names) for key, path in paths.items()}
+        return {key: self._scores(key, splits) for key in keys}
 
     def read_logged_predictions(self, key: RunKey, splits: Sequence[Split]) -> tuple[SplitPredictions, ...]:
         """Return the scores of one run for a reader that has already logged its reading of the run's test rows.
@@ -267,7 +286,7 @@ class StudyFolder:
         """
         if "test" in splits and not self._test_lock.is_open(str(key)):
             raise StoreError(f"test rows of {key} without an entry in test-openings.jsonl", do="report this as a bug")
-        return read_predictions(self._finished(key) / _PREDICTIONS, splits, self.facts(key).class_names)
+        return self._scores(key, splits)
 
     def weights(self, key: RunKey) -> dict[str, Any]:
         """Return the weights of the chosen epoch by name.
@@ -279,41 +298,44 @@ class StudyFolder:
         StoreError
             If the file is damaged.
         """
-        path = self._finished(key) / _WEIGHTS
-        if not path.is_file():
-            if self.facts(key).chosen_epoch is None:
+        path, (facts, hashes) = self._finished(key) / WEIGHTS, self._facts(key)
+        if not path.is_file() and WEIGHTS not in hashes:
+            if facts.chosen_epoch is None:
                 raise InputError(f"run {key} diverged before any epoch could be chosen", expected="a run with weights")
             raise InputError(f"{path.parent} holds no weights", do="run the study with `keep_weights: best`")
-        return read_weights(path)
+        return read_weights(path, hashes.get(WEIGHTS))
 
     def has_weights(self, key: RunKey) -> bool:
         """Return whether the weights of a finished run were kept."""
-        return (self._finished(key) / _WEIGHTS).is_file()
+        return (self._finished(key) / WEIGHTS).is_file()
 
-    def verify(self, key: RunKey) -> None:
-        """Make sure that the files of a finished run are those that were written, by the hashes in its ``run.json``.
+    def check_run(self, key: RunKey, *, strict: bool = False) -> None:
+        """Make sure that the files of a finished run are those that were written, by the hashes kept of them.
+
+        Parameters
+        ----------
+        strict : whether a file is refused if no hash of it was kept
 
         Raises
         ------
         StoreError
-            If one is damaged or missing, or ``run.json`` has no hashes.
+            If one is damaged or missing.
         """
-        path = self._finished(key)
-        stored = read_json(path / _FACTS).get(_HASHES, {})
-        for name in (_HISTORY, _PREDICTIONS, *([_WEIGHTS] if self.has_weights(key) else [])):
-            with clear_os_errors(path / name):
-                found = sha256_of(path / name)
-            if found != stored.get(name):
-                raise StoreError(
-                    f"{path / name} has changed since it was written",
-                    do=f"delete the run folder {path}, then run its study again",
-                )
+        check_run_files(self._finished(key), self._facts_hash(key), strict=strict)
+
+    def set_aside(self, key: RunKey) -> Path:
+        """Move a run out of the way, into ``damaged``, so that it can be trained anew; return where it is now."""
+        place = self.path / "damaged" / key.arm / f"seed-{key.seed}"
+        number = 1 + len(list(place.parent.glob(f"{place.name}-*")))
+        with clear_os_errors(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            return self.run_path(key).rename(place.with_name(f"{place.name}-{number}"))
 
     def write_run(self, result: RunResult, *, keep_weights: bool = True) -> None:
         """Write a finished run, never a part of it, and remove its unfinished files."""
 
         def fill(folder: Path) -> None:
-            self._fill_run(folder, result, keep_weights=keep_weights)
+            write_run_files(folder, result, keep_weights=keep_weights)
 
         self._put_run(RunKey(result.facts.arm, result.facts.seed), fill)
 
@@ -328,18 +350,18 @@ class StudyFolder:
         StoreError
             If a file of it is damaged.
         """
-        source.verify(theirs)
+        source.check_run(theirs, strict=True)
         facts = replace(
             source.facts(theirs),
             arm=key.arm,
             reused_from={"folder": str(source.path.resolve()), "arm": theirs.arm, "seed": theirs.seed},
         )
-        names = [_HISTORY, _PREDICTIONS, *([_WEIGHTS] if keep_weights and source.has_weights(theirs) else [])]
+        names = [HISTORY, PREDICTIONS, *([WEIGHTS] if keep_weights and source.has_weights(theirs) else [])]
 
         def fill(folder: Path) -> None:
             for name in names:
                 write_atomic(folder / name, (source.run_path(theirs) / name).read_bytes())
-            _write_facts(folder, facts)
+            write_facts(folder, facts)
 
         self.log_test_opening(by="run", purpose=f"copied from {source.path.resolve()}, {theirs}", runs=[key])
         self._put_run(key, fill)
@@ -356,20 +378,13 @@ class StudyFolder:
                 if not self.is_finished(key):
                     # An interrupted copy may have left a folder without its run.json.
                     shutil.rmtree(target, ignore_errors=True)
+                    self.hashes.bind("run", {self._facts_name(key): sha256_of(temporary / FACTS)}, run=str(key))
                 temporary.rename(target)
                 sync_folder(target.parent)
             except BaseException:
                 shutil.rmtree(temporary, ignore_errors=True)
                 raise
         self.drop_partial(key)
-
-    def _fill_run(self, folder: Path, result: RunResult, *, keep_weights: bool) -> None:
-        write_table(history_table(result.history), folder / _HISTORY)
-        predictions = predictions_table(result.predictions, result.facts.class_names)
-        write_table(predictions, folder / _PREDICTIONS)
-        if keep_weights and result.weights:
-            write_weights(result.weights, folder / _WEIGHTS)
-        _write_facts(folder, result.facts)
 
     def _finished(self, key: RunKey) -> Path:
         if not self.is_finished(key):
@@ -471,12 +486,6 @@ class StudyFolder:
     def test_openings(self) -> list[Opening]:
         """Return every reading of test rows so far."""
         return self._test_lock.openings()
-
-
-def _write_facts(folder: Path, facts: RunFacts) -> None:
-    """Write ``run.json``, the last file of a run, with the hashes of the others."""
-    hashes = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
-    write_json(folder / _FACTS, {**facts.to_dict(), _HASHES: hashes})
 
 
 def open_folder(path: Path | str) -> StudyFolder:

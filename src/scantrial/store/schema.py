@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scantrial.core.errors import StoreError
-from scantrial.core.files import clear_os_errors, write_atomic
+from scantrial.core.errors import DamagedError, StoreError
+from scantrial.core.files import encoded, write_atomic
 from scantrial.core.plain import as_plain
+from scantrial.store.hashed import advice_for, read_hashed
 
 SCHEMA_VERSION = 1
 
@@ -34,7 +34,12 @@ def check_version(found: Any, path: Path) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write `content` as JSON with its schema version; non-finite numbers become null."""
-    write_atomic(path, dump_json({"schema_version": SCHEMA_VERSION, **content}) + "\n")
+    write_atomic(path, json_bytes(content))
+
+
+def json_bytes(content: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a JSON file with its schema version, as `write_json` writes it."""
+    return encoded(dump_json({"schema_version": SCHEMA_VERSION, **content}) + "\n")
 
 
 def dump_json(content: Any, *, indent: int | None = 2) -> str:
@@ -42,39 +47,27 @@ def dump_json(content: Any, *, indent: int | None = 2) -> str:
     return json.dumps(as_plain(content), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, sha256: str | None = None) -> dict[str, Any]:
     """Read a JSON file of a study folder.
+
+    Parameters
+    ----------
+    sha256 : the hash that its bytes must have, if one was kept
 
     Raises
     ------
     StoreError
-        If it is missing, is not a JSON object, or has a different schema version.
+        If it is missing, has another hash, is not a JSON object, or has a different schema version.
     """
-    with clear_os_errors(path):
-        text = path.read_bytes()
+    text = read_hashed(path, sha256)
     try:
         content = json.loads(text)
     except ValueError as error:
-        raise StoreError(f"{path} is damaged: {error}", do="restore it from a copy, or start a new folder") from error
+        raise DamagedError(f"{path} is damaged: {error}", do=advice_for(path)) from error
     if not isinstance(content, dict):
-        raise StoreError(f"{path} holds {type(content).__name__}", expected="a JSON object")
+        raise DamagedError(f"{path} holds {type(content).__name__}", expected="a JSON object")
     check_version(content.pop("schema_version", None), path)
     return content
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read JSON lines; a torn line, left by a crash in the middle of a write, is passed over."""
-    if not path.is_file():
-        return []
-    with clear_os_errors(path):
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    records = []
-    for line in lines:
-        with contextlib.suppress(ValueError):
-            record = json.loads(line)
-            check_version(record.pop("schema_version", None), path)
-            records.append(record)
-    return records
 
 
 def now() -> str:

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from scantrial.core.errors import StoreError
+from scantrial.core.errors import DamagedError
 from scantrial.core.files import clear_os_errors, written_aside
 from scantrial.core.records import HISTORY_COLUMNS, EpochRecord, Split, SplitPredictions
+from scantrial.store.hashed import advice_for, read_hashed
 from scantrial.store.schema import SCHEMA_VERSION, check_version
 
 _VERSION_KEY = b"scantrial_schema_version"
@@ -27,22 +28,35 @@ _HISTORY_SCHEMA = pa.schema(
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Write a table with its schema version, whole or not at all."""
-    marked = table.replace_schema_metadata({_VERSION_KEY: str(SCHEMA_VERSION)})
     with clear_os_errors(path), written_aside(path) as temporary:
-        pq.write_table(marked, temporary, compression="zstd", write_page_checksum=True)
+        _write(table, temporary)
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+def table_bytes(table: pa.Table) -> bytes:
+    """Return the bytes that `write_table` writes."""
+    stream = pa.BufferOutputStream()
+    _write(table, stream)
+    return bytes(stream.getvalue())
+
+
+def _write(table: pa.Table, target: Any) -> None:
+    marked = table.replace_schema_metadata({_VERSION_KEY: str(SCHEMA_VERSION)})
+    pq.write_table(marked, target, compression="zstd", write_page_checksum=True)
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None, *, sha256: str | None = None) -> pa.Table:
     """Read a table of a study folder.
+
+    Parameters
+    ----------
+    sha256 : the hash that the file's bytes must have, if one was kept
 
     Raises
     ------
     StoreError
-        If it is missing, damaged, or of another schema version.
+        If it is missing, damaged, of another schema version, or has another hash.
     """
-    # Bytes, because Arrow accepts only paths in UTF-8.
-    with clear_os_errors(path):
-        content = path.read_bytes()
+    content = read_hashed(path, sha256)  # bytes, because Arrow accepts only paths in UTF-8
     try:
         with pq.ParquetFile(native_reader(content), page_checksum_verification=True) as file:
             version = (file.schema_arrow.metadata or {}).get(_VERSION_KEY, b"none").decode()
@@ -63,12 +77,8 @@ def native_reader(content: bytes) -> pa.BufferReader:
     return pa.BufferReader(stream.getvalue())
 
 
-def _damaged(path: Path, error: Exception) -> StoreError:
-    if path.parent.name.startswith("seed-"):
-        advice = f"delete the run folder {path.parent}, then run the study again"
-    else:
-        advice = "restore it from a copy, or run the study into a new folder"
-    return StoreError(f"{path} is damaged: {error}", do=advice)
+def _damaged(path: Path, error: Exception) -> DamagedError:
+    return DamagedError(f"{path} is damaged: {error}", do=advice_for(path))
 
 
 def history_table(history: Iterable[EpochRecord]) -> pa.Table:
@@ -77,9 +87,9 @@ def history_table(history: Iterable[EpochRecord]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=_HISTORY_SCHEMA)
 
 
-def read_history(path: Path) -> tuple[EpochRecord, ...]:
+def read_history(path: Path, sha256: str | None = None) -> tuple[EpochRecord, ...]:
     """Return the epochs that `history_table` stored; a column that was added later is None."""
-    table = read_table(path)
+    table = read_table(path, sha256=sha256)
     known = [name for name in HISTORY_COLUMNS if name in table.column_names]
     return tuple(EpochRecord(**row) for row in table.select(known).to_pylist())
 
@@ -99,9 +109,11 @@ def predictions_table(parts: Sequence[SplitPredictions], class_names: Sequence[s
     return pa.table(columns)
 
 
-def read_predictions(path: Path, splits: Sequence[Split], class_names: Sequence[str]) -> tuple[SplitPredictions, ...]:
+def read_predictions(
+    path: Path, splits: Sequence[Split], class_names: Sequence[str], sha256: str | None = None
+) -> tuple[SplitPredictions, ...]:
     """Return the scores of the requested splits, in that order; rows of other splits are not returned."""
-    table = read_table(path)
+    table = read_table(path, sha256=sha256)
     output_names = tuple(name.removeprefix("logit_") for name in table.column_names if name.startswith("logit_"))
     parts = []
     for split in splits:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from scantrial.core.files import append_line
-from scantrial.store.schema import SCHEMA_VERSION, dump_json, now, read_lines
+from scantrial.store.chain import append_chained, read_log
+from scantrial.store.schema import now
+
+OPENINGS = "test-openings.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ class TestLock:
     __test__ = False  # no test class, whatever its name suggests to pytest
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "test-openings.jsonl"
+        self._path = folder / OPENINGS
         self._opened: set[str] = set()
 
     def log(self, *, by: str, purpose: str, runs: Sequence[str]) -> None:
@@ -51,8 +53,7 @@ class TestLock:
             If the log cannot be written: then the rows are not handed out either.
         """
         opening = Opening(at=now(), by=by, purpose=purpose, runs=tuple(runs))
-        line = dump_json({"schema_version": SCHEMA_VERSION, **asdict(opening)}, indent=None)
-        append_line(self._path, line, sync=False)
+        append_chained(self._path, asdict(opening), sync=False)
         self._opened.update(runs)
 
     def is_open(self, run: str) -> bool:
@@ -63,5 +64,5 @@ class TestLock:
         """Return every reading of test rows so far."""
         return [
             Opening(at=line["at"], by=line["by"], purpose=line["purpose"], runs=tuple(line["runs"]))
-            for line in read_lines(self._path)
+            for line in read_log(self._path).lines
         ]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
-from scantrial.core.errors import StoreError
-from scantrial.core.files import clear_os_errors, write_atomic
+from scantrial.core.errors import DamagedError
+from scantrial.core.files import write_atomic
+from scantrial.store.hashed import read_hashed
 from scantrial.store.schema import SCHEMA_VERSION, check_version
 
 
@@ -23,21 +25,33 @@ def write_weights(weights: Mapping[str, NDArray[Any]], path: Path) -> None:
     write_atomic(path, save(whole, metadata={"schema_version": str(SCHEMA_VERSION)}))
 
 
-def read_weights(path: Path) -> dict[str, NDArray[Any]]:
+def read_weights(path: Path, sha256: str | None = None) -> dict[str, NDArray[Any]]:
     """Read arrays by name.
+
+    Parameters
+    ----------
+    sha256 : the hash that the file's bytes must have, if one was kept
 
     Raises
     ------
     StoreError
-        If the file is missing, damaged, or of another schema version.
+        If the file is missing, damaged, of another schema version, or has another hash.
     """
-    with clear_os_errors(path):
-        try:
-            with safe_open(path, framework="numpy") as file:
-                found = (file.metadata() or {}).get("schema_version", "none")
-                check_version(int(found) if found.isdigit() else found, path)
-                return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-        except SafetensorError as error:
-            raise StoreError(
-                f"{path} is damaged: {error}", do="delete the folder it is in, then run the study again"
-            ) from error
+    content = read_hashed(path, sha256)
+    try:
+        # Copies, because `load` returns views of the bytes, which cannot be written to.
+        weights = {name: array.copy() for name, array in load(content).items()}
+        found = _metadata(content).get("schema_version", "none")
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise DamagedError(
+            f"{path} is damaged: {error}", do="delete the folder it is in, then run the study again"
+        ) from error
+    check_version(int(found) if found.isdigit() else found, path)
+    return weights
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """Return the words in the header of a safetensors file that has been read as a whole."""
+    n_bytes = int.from_bytes(content[:8], "little")
+    found: dict[str, str] = json.loads(content[8 : 8 + n_bytes]).get("__metadata__") or {}
+    return found

@@ -131,7 +131,7 @@ def find_offers(
             if with_weights and facts.chosen_epoch is not None and not source.has_weights(theirs):
                 without["weights"] += 1
                 continue
-            source.verify(theirs)
+            source.check_run(theirs, strict=True)
             found.setdefault(key, []).append(_offer(source, theirs, facts))
         notes += _notes(source, without, nothing=sum(map(len, found.values())) == n_before)
     return Offers(by_key={key: tuple(found[key]) for key in keys if key in found}, notes=tuple(notes))

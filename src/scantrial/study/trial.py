@@ -26,6 +26,7 @@ from scantrial.store.lock import StudyLock
 from scantrial.store.schema import now
 from scantrial.study.changes import changed_keys, describe_change
 from scantrial.study.costs import seen_epoch_s
+from scantrial.study.damage import mend, rewriting_of
 from scantrial.study.executor import Executor, MakeExecutor
 from scantrial.study.file import study_to_yaml
 from scantrial.study.fits import refuse_what_does_not_fit
@@ -120,12 +121,14 @@ class Hooks:
     before : called before anything is trained, for the audit of the scans
     timing : called with the progress of measuring the number of workers
     chosen : called with the choice of workers
+    note : called with a sentence about each file of the folder that is not what was written
     """
 
     watch: Watch = silent
     before: Before = silent
     timing: Progress = silent
     chosen: Callable[[WorkerChoice], None] = silent
+    note: Callable[[str], None] = silent
 
 
 @dataclass(slots=True)
@@ -174,7 +177,7 @@ def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Exec
     """Train every run of the study that the folder does not have yet.
 
     Finished runs are kept, unfinished ones continue from their checkpoint. A run that fails is
-    noted and the others continue.
+    noted and the others continue. A run whose files are not what was written is set aside and trained anew.
 
     Parameters
     ----------
@@ -197,6 +200,8 @@ def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Exec
     notes: tuple[str, ...] = ()
     with StudyLock(folder.path) as lock:
         folder.sweep_leftovers()
+        for sentence in mend(folder):
+            hooks.note(sentence)
         setup = _setup(study, scans, folder, execution)
         _record_study(study, scans, folder)
         keys = [key for key in folder.planned_keys() if not folder.is_finished(key)]
@@ -259,15 +264,17 @@ def _record_study(study: Study, scans: ScanSet, folder: StudyFolder) -> None:
     change = describe_change(folder, plan)
     if folder.has_finished_runs():
         check_same_scans(folder, scans)
-    elif not (folder.exists() and holds_same_scans(folder, scans)):
+    elif not (folder.exists() and folder.has_data() and holds_same_scans(folder, scans)):
         for key in folder.unfinished_keys():
             folder.drop_partial(key)
         spec = study.spec.data
         folder.write_data(data_record(scans, spec), cases_table(scans, thumbnails=spec.thumbnails))
     for key in changed_keys(folder, plan):
         folder.drop_partial(key)
-    if change or folder.study_text() != text:
-        folder.write_study(text, plan, sha256=sha256(text.encode()).hexdigest(), change=change or WRITTEN_DIFFERENTLY)
+    rewriting = rewriting_of(folder)
+    if change or rewriting or folder.study_text() != text:
+        why = change or rewriting or WRITTEN_DIFFERENTLY
+        folder.write_study(text, plan, sha256=sha256(text.encode()).hexdigest(), change=why)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

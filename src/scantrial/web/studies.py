@@ -25,6 +25,8 @@ from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.store.links import refuse_links
 from scantrial.store.lock import holder_of
+from scantrial.store.protocol import FIXED_FILES
+from scantrial.store.verify import study_mismatches
 from scantrial.web.cases import CaseIndex, read_cases
 
 T = TypeVar("T")
@@ -91,7 +93,7 @@ class OpenStudy:
     def stamp(self) -> Stamp:
         """Return what the folder holds now, from names and times of files alone."""
         path = self.folder.path
-        fixed = [path / name for name in ("plan.json", "data.json", "cases.parquet", "audit.json", "protocol.jsonl")]
+        fixed = [path / name for name in (*FIXED_FILES, "protocol.jsonl")]
         report = path / "report" / "report.html"
         live = [*path.glob("partial/*.json"), *path.glob("partial/*/seed-*/*.json"), report]
         runs = sorted(path.glob("runs/*/seed-*/run.json"))
@@ -214,6 +216,7 @@ class OpenStudy:
             openings=tuple(folder.test_openings()),
             cases=folder.cases(["case", "split", "label", "patient", "source"]),
             audit=self.audit(),
+            mismatches=tuple(study_mismatches(folder)),
         )
 
 

@@ -23,6 +23,7 @@ from tests.unit.store.conftest import PLAN, MakeResult
 from scantrial.core.errors import InputError, StoreError
 from scantrial.core.records import EpochRecord
 from scantrial.store import folder as folder_module
+from scantrial.store import run_files
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.schema import now
 
@@ -145,7 +146,7 @@ class TestRuns:
         def fail(*_: object, **__: object) -> None:
             raise kind(errno.ENOSPC, "No space left on device") if kind is OSError else kind
 
-        monkeypatch.setattr(folder_module, step, fail)
+        monkeypatch.setattr(run_files, step, fail)
         with pytest.raises(StoreError if kind is OSError else kind):
             folder.write_run(make_result())
         assert files_of(folder) == before
@@ -359,12 +360,13 @@ class TestUnfinished:
 import os, sys
 from pathlib import Path
 from types import SimpleNamespace
-from scantrial.store import folder as module
+from scantrial.store import folder, run_files as module
+import pyarrow as pa
 def die(*_): os.kill(os.getpid(), 9)
-module.history_table = lambda _: module.pa.table({{"epoch": [1]}})
+module.history_table = lambda _: pa.table({{"epoch": [1]}})
 module.predictions_table = die
 result = SimpleNamespace(facts=SimpleNamespace(arm="base", seed=0, class_names=()), history=(), predictions=())
-module.StudyFolder({str(folder.path)!r}).write_run(result)
+folder.StudyFolder({str(folder.path)!r}).write_run(result)
 """
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
         assert folder.run_keys() == []

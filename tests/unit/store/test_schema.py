@@ -72,7 +72,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes):
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(StoreError, match="is damaged") as caught:
         read_json(tmp_path / "a.json")
-    assert caught.value.do == "restore it from a copy, or start a new folder"
+    assert caught.value.do == "restore it from a copy, or run the study into a new folder"
 
 
 def test_something_other_than_an_object_is_refused(tmp_path: Path):

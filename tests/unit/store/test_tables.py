@@ -94,7 +94,7 @@ class TestDamage:
     @pytest.mark.parametrize(
         ("where", "advice"),
         [
-            ("runs/base/seed-0", "delete the run folder {}, then run the study again"),
+            ("runs/base/seed-0", "run the study again: it sets {} aside and trains this run anew"),
             (".", "restore it from a copy, or run the study into a new folder"),
         ],
     )

@@ -1,0 +1,75 @@
+"""The files of a finished run: how they are written, and which hash each of them must have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from scantrial.core.errors import DamagedError
+from scantrial.core.files import sha256_of
+from scantrial.core.records import RunFacts, RunResult
+from scantrial.store.hashed import advice_for, read_hashed
+from scantrial.store.schema import read_json, write_json
+from scantrial.store.tables import history_table, predictions_table, write_table
+from scantrial.store.weights import write_weights
+
+FACTS, HISTORY, PREDICTIONS, WEIGHTS = "run.json", "history.parquet", "predictions.parquet", "best.safetensors"
+"""What a run folder holds; the weights only where they are kept."""
+
+_HASHES = "sha256"
+"""Key of ``run.json``: the SHA-256 of each of the run's other files, by name."""
+
+
+def write_run_files(folder: Path, result: RunResult, *, keep_weights: bool) -> None:
+    """Write the files of a run into an empty folder, ``run.json`` last."""
+    write_table(history_table(result.history), folder / HISTORY)
+    write_table(predictions_table(result.predictions, result.facts.class_names), folder / PREDICTIONS)
+    if keep_weights and result.weights:
+        write_weights(result.weights, folder / WEIGHTS)
+    write_facts(folder, result.facts)
+
+
+def write_facts(folder: Path, facts: RunFacts) -> None:
+    """Write ``run.json``, the last file of a run, with the hashes of the others."""
+    hashes = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+    write_json(folder / FACTS, {**facts.to_dict(), _HASHES: hashes})
+
+
+def read_facts(folder: Path, sha256: str | None) -> tuple[RunFacts, Mapping[str, str]]:
+    """Return the facts about a run and the hashes of its other files by name, empty where none were kept.
+
+    Parameters
+    ----------
+    sha256 : the hash of ``run.json``, from the protocol; None where none was kept
+    """
+    content = read_json(folder / FACTS, sha256)
+    hashes = content.get(_HASHES)
+    return RunFacts.from_dict(content), hashes if isinstance(hashes, dict) else {}
+
+
+def check_run_files(folder: Path, sha256: str | None, *, strict: bool) -> None:
+    """Compare every file of a run with its hash.
+
+    Parameters
+    ----------
+    sha256 : as in `read_facts`
+    strict : whether a file without a hash is refused too
+
+    Raises
+    ------
+    DamagedError
+        If one has changed or is missing.
+    """
+    hashes = read_facts(folder, sha256)[1]
+    for name in run_file_names(folder, hashes):
+        if strict and name not in hashes:
+            raise DamagedError(f"no hash of {folder / name} was kept", do=advice_for(folder / name))
+        if not (folder / name).exists():
+            raise DamagedError(f"{folder / name} is missing", do=advice_for(folder / name))
+        read_hashed(folder / name, hashes.get(name))
+
+
+def run_file_names(folder: Path, hashes: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the files that a run has to have beside ``run.json``."""
+    has_weights = WEIGHTS in hashes or (folder / WEIGHTS).is_file()
+    return (HISTORY, PREDICTIONS, *([WEIGHTS] if has_weights else []))
