@@ -39,6 +39,7 @@ from scantrial.findings.reading import RunData, StudyData
 from scantrial.recipe.plan import PlannedArm
 from scantrial.recipe.spec import Recipe
 from scantrial.store.folder import Failure
+from scantrial.store.verify import Mismatch
 
 N_DISPUTED = 8
 """Cases that are shown because arms disagree on them."""

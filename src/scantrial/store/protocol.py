@@ -22,6 +22,7 @@ from typing import Any
 
 from scantrial.core.files import clear_os_errors, sha256_of
 from scantrial.store.chain import Log, append_chained, read_log
+from scantrial.store.contents import ProtocolLine
 from scantrial.store.schema import now
 
 NAME = "protocol.jsonl"
@@ -48,7 +49,7 @@ class Protocol:
         """Return its lines, with what is wrong with them."""
         stamp = _stamp(self.path)
         if self._seen[0] != stamp:
-            self._seen = stamp, read_log(self.path)
+            self._seen = stamp, read_log(self.path, ProtocolLine)
         return self._seen[1]
 
     def versions(self) -> list[dict[str, Any]]:

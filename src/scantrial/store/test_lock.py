@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scantrial.store.chain import append_chained, read_log
+from scantrial.store.contents import OpeningLine
 from scantrial.store.schema import now
 
 OPENINGS = "test-openings.jsonl"
@@ -64,5 +65,5 @@ class TestLock:
         """Return every reading of test rows so far."""
         return [
             Opening(at=line["at"], by=line["by"], purpose=line["purpose"], runs=tuple(line["runs"]))
-            for line in read_log(self._path).lines
+            for line in read_log(self._path, OpeningLine).lines
         ]

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from scantrial.analysis.metric_names import metrics_meant
 from scantrial.analysis.metrics import METRICS
 from scantrial.core.names import listed, nearest
-from scantrial.study.tree import Path, dotted
+from scantrial.core.yaml import Path, dotted
 
 Model = TypeVar("Model", bound=BaseModel)
 
