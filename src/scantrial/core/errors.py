@@ -64,9 +64,16 @@ def _shown(message: str) -> str:
     return printable(re.sub(r"\n(?!  )", r"\\u000a", message), keep="\n")
 
 
-def itemised(items: Iterable[object]) -> str:
-    """Return the items of a list in a message, each on a line of its own whatever it holds."""
-    return "\n".join(f"  {printable(str(item))}" for item in items)
+MOST_FAULTS = 50
+"""Faults of one file that a message lists; it counts the rest."""
+
+
+def itemised(items: Iterable[object], *, most: int | None = None) -> str:
+    """Return the items of a list in a message, each on a line of its own whatever it holds; of many the first."""
+    listed = list(items)
+    shown = [printable(str(item)) for item in listed[:most]]
+    more = [f"and {len(listed) - len(shown):,} more"] if len(shown) < len(listed) else []
+    return "\n".join(f"  {line}" for line in [*shown, *more])
 
 
 class InputError(ScantrialError):
@@ -104,14 +111,14 @@ class Fault:
 
 
 class StudyFileError(InputError):
-    """A study file with faults; all of them are listed."""
+    """A study file with faults; `faults` has all of them, and the message the first `MOST_FAULTS`."""
 
     def __init__(self, source: str, faults: Sequence[Fault]) -> None:
         self.source = source
         self.faults = tuple(faults)
         count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
         super().__init__(
-            f"{source} has {count}:\n{itemised(self.faults)}",
+            f"{source} has {count}:\n{itemised(self.faults, most=MOST_FAULTS)}",
             do="fix these, then run the same command again; `scantrial schema` prints every key",
         )
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from scantrial.data.patients import MAX_PATTERN
+
 
 class DataModel(BaseModel):
     """Base of the data specs: unknown keys are errors, values never change."""
@@ -180,6 +182,8 @@ class DataSpec(DataModel):
     def _one_group(cls, pattern: str | None) -> str | None:
         if pattern is None:
             return None
+        if len(pattern) > MAX_PATTERN:
+            raise ValueError(f"got a pattern of {len(pattern):,} characters; expected at most {MAX_PATTERN:,}")
         try:
             n_groups = re.compile(pattern).groups
         except (re.error, OverflowError, RecursionError) as error:
