@@ -89,7 +89,7 @@ def test_one_row_more_is_one_kind_more(tmp_path, monkeypatch):
         title="PGM",
         suffixes=(".pgm",),
         recognises=starts_with(b"P5"),
-        decode=lambda path: np.frombuffer(path.read_bytes()[-30:], np.uint8).reshape(5, 6),
+        decode=lambda path, claim: np.frombuffer(path.read_bytes()[-30:], np.uint8).reshape(5, 6),
     )
     monkeypatch.setattr(table, "CODECS", Registry("kind of image file", {**CODECS, "pgm": portable}))
     (tmp_path / "a.pgm").write_bytes(b"P5 6 5 255\n" + PIXELS.tobytes())

@@ -22,10 +22,10 @@ MODULES = {
 
         import numpy as np
 
-        from scantrial.data.codecs.base import Codec, starts_with
+        from scantrial.data.codecs.base import Claim, Codec, starts_with
 
 
-        def _decode(path: Path) -> np.ndarray:
+        def _decode(path: Path, claim: Claim) -> np.ndarray:
             sizes, pixels = path.read_bytes().split(b"\\n255\\n", 1)
             width, height = map(int, sizes.split()[1:])
             return np.frombuffer(pixels, np.uint8).reshape(height, width)

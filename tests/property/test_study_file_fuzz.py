@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scantrial.core.errors import Fault, StudyFileError
+from scantrial.core.yaml import Tree, read_tree
 from scantrial.study import builtin
 from scantrial.study.arms import RECIPE_KEYS
 from scantrial.study.file import parse_study, study_of, study_to_yaml
 from scantrial.study.study import Study
 from scantrial.study.to_plan import study_to_plan
-from scantrial.study.tree import Tree, read_tree
 
 FULL = """
 study: Which of these is better?

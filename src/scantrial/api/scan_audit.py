@@ -12,7 +12,7 @@ from scantrial.data.load import load
 from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec, SplitSpec
 from scantrial.data.splits import apply_split
-from scantrial.store.folder import StudyFolder
+from scantrial.store.folder import StudyFolder, open_folder
 from scantrial.study import builtin
 from scantrial.study.file import parse_study
 from scantrial.study.study import Study
@@ -96,7 +96,8 @@ def _study_to_audit(data: Study | DataSpec | str | Path) -> tuple[Study | None, 
         return load_study(path), None
     folder = StudyFolder(path)
     if folder.exists():
-        return parse_study(folder.study_text(), source=str(path / "study.yaml"), base=base_of(folder)), folder
+        text = open_folder(path).study_text()
+        return parse_study(text, source=str(path / "study.yaml"), base=base_of(folder)), folder
     return None, None
 
 

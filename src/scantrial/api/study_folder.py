@@ -120,7 +120,7 @@ def about(study: Study | str | Path, *, out: str | Path | None = None) -> dict[s
     """
     if not isinstance(study, Study):
         if StudyFolder(study).exists():
-            return answers(StudyFolder(study).plan().about)
+            return answers(open_folder(study).plan().about)
         study = load_study(study)
     if out is not None:
         record_answers(study, open_folder(out))

@@ -14,8 +14,8 @@ from scantrial.cli.output import err, out, print_json, progress_bar, say, say_po
 from scantrial.core.errors import InputError
 from scantrial.core.format import counted
 from scantrial.core.positive import health_warning, positive_facts
+from scantrial.core.yaml import read_tree
 from scantrial.data.spec import SplitSpec
-from scantrial.study.tree import read_tree
 
 BLOCKED = 4
 _SHOWN = 10

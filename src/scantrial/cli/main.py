@@ -15,6 +15,7 @@ import typer
 
 from scantrial.core.errors import NotLoggedWarning, ScantrialError
 from scantrial.core.names import DeviceName, EngineName
+from scantrial.core.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -484,7 +485,7 @@ def _plain_errors() -> Iterator[None]:
 
 
 def _stop(message: str, code: int) -> NoReturn:
-    first, *rest = message.splitlines() or [""]
+    first, *rest = printable(message, keep="\n").split("\n")
     sys.stderr.write("\n".join([f"scantrial: {first}", *rest]) + "\n")
     sys.exit(code)
 

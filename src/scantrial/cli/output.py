@@ -1,6 +1,7 @@
 """Print results to standard output and progress to standard error.
 
-Names of files, arms and questions are printed unchanged: no console here reads markup or emoji codes.
+No console here reads markup or emoji codes in names of files, arms and questions. What cannot be seen of a text, such
+as a control character, is written as its escape.
 """
 
 from __future__ import annotations
@@ -14,21 +15,30 @@ from typing import IO, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from scantrial.core.custom_code import CustomClass
 from scantrial.core.positive import health_warning, positive_class
 from scantrial.core.progress import Progress as Tell
+from scantrial.core.text import printable, printable_json
 from scantrial.store.schema import dump_json
 
 _WIDE = 100_000
 """Width of a table that is not printed to a terminal: every row is one line."""
 
 
+class _Console(Console):
+    """Writes out what cannot be seen in every text that is printed, also in the cells of a table."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text, keep="\n"), **options)
+
+
 def make_console(
     *, stderr: bool = False, file: IO[str] | None = None, width: int | None = None, terminal: bool | None = None
 ) -> Console:
-    """Return a console that prints text unchanged; with `terminal` None it finds out whether it is a terminal."""
-    return Console(
+    """Return a console that prints markup as text; with `terminal` None it finds out whether it is a terminal."""
+    return _Console(
         stderr=stderr,
         file=file,
         width=width,
@@ -49,7 +59,7 @@ def print_json(content: Any) -> None:
 
     A byte of a file name that is not valid text, which Python keeps as a surrogate, is written as its JSON escape.
     """
-    text = dump_json(content) + "\n"
+    text = printable_json(dump_json(content)) + "\n"
     sys.stdout.flush()
     binary = getattr(sys.stdout, "buffer", None)
     if binary is None:

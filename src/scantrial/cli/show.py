@@ -18,7 +18,7 @@ def show(folder: Path, case: int, *, arm: str | None, seed: int | None, png: Pat
     if as_json:
         print_json(view.to_dict())
         return
-    for line in view.to_text().splitlines():
+    for line in view.to_text().split("\n"):
         _print_line(line)
     if png is not None:
         out.print(f"picture: {png}")

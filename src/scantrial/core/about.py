@@ -83,7 +83,11 @@ def answers(about: Mapping[str, Any] | None) -> dict[str, str]:
     """Return the answers that were given, by key, as text: items of a list are joined by ``; ``."""
     found = about or {}
     given = {question.key: found.get(question.key) for question in QUESTIONS}
-    return {key: value if isinstance(value, str) else "; ".join(value) for key, value in given.items() if value}
+    return {key: _as_text(value) for key, value in given.items() if value}
+
+
+def _as_text(value: Any) -> str:
+    return "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def unanswered(about: Mapping[str, Any] | None) -> tuple[Question, ...]:

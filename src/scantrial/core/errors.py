@@ -14,13 +14,18 @@
     ├── TrainingError              a run could not be carried out
     └── MissingExtraError          an optional part is not installed
 
-A message has three parts: what was got, what was expected, what to do.
+A message has three parts: what was got, what was expected, what to do. It may name files, classes and patients of any
+kind: what cannot be seen of a name is written as its escape, and a list in a message has its items on lines of their
+own, each after two blanks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from scantrial.core.text import printable
 
 
 class ScantrialError(Exception):
@@ -36,10 +41,10 @@ class ScantrialError(Exception):
     exit_code = 1
 
     def __init__(self, got: str, *, expected: str | None = None, do: str | None = None) -> None:
-        self.got = got
-        self.expected = expected
-        self.do = do
-        super().__init__(got, expected, do)
+        self.got = _shown(got)
+        self.expected = None if expected is None else _shown(expected)
+        self.do = None if do is None else _shown(do)
+        super().__init__(self.got, self.expected, self.do)
 
     def __str__(self) -> str:
         lines = [self.got]
@@ -52,6 +57,23 @@ class ScantrialError(Exception):
     def to_dict(self) -> dict[str, str | None]:
         """Return plain data from which `error_from_dict` builds an error like this one, in another process."""
         return {"type": type(self).__name__, "got": self.got, "expected": self.expected, "do": self.do}
+
+
+def _shown(message: str) -> str:
+    """Return a message with what cannot be seen in it written out; a newline that begins no item is a name's own."""
+    return printable(re.sub(r"\n(?!  )", r"\\u000a", message), keep="\n")
+
+
+MOST_FAULTS = 50
+"""Faults of one file that a message lists; it counts the rest."""
+
+
+def itemised(items: Iterable[object], *, most: int | None = None) -> str:
+    """Return the items of a list in a message, each on a line of its own whatever it holds; of many the first."""
+    listed = list(items)
+    shown = [printable(str(item)) for item in listed[:most]]
+    more = [f"and {len(listed) - len(shown):,} more"] if len(shown) < len(listed) else []
+    return "\n".join(f"  {line}" for line in [*shown, *more])
 
 
 class InputError(ScantrialError):
@@ -89,15 +111,14 @@ class Fault:
 
 
 class StudyFileError(InputError):
-    """A study file with faults; all of them are listed."""
+    """A study file with faults; `faults` has all of them, and the message the first `MOST_FAULTS`."""
 
     def __init__(self, source: str, faults: Sequence[Fault]) -> None:
         self.source = source
         self.faults = tuple(faults)
         count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        listing = "\n".join(f"  {fault}" for fault in self.faults)
         super().__init__(
-            f"{source} has {count}:\n{listing}",
+            f"{source} has {count}:\n{itemised(self.faults, most=MOST_FAULTS)}",
             do="fix these, then run the same command again; `scantrial schema` prints every key",
         )
 
@@ -123,7 +144,7 @@ class UnreadableScansError(DataError):
     ) -> None:
         self.problems = tuple(problems)
         count = "1 file" if len(self.problems) == 1 else f"{len(self.problems)} files"
-        listing = "\n".join(f"  {path}: {reason}" for path, reason in self.problems)
+        listing = itemised(f"{path}: {reason}" for path, reason in self.problems)
         super().__init__(
             f"{count} cannot be used:\n{listing}",
             expected="every scan readable",

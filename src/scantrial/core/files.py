@@ -20,6 +20,7 @@ _ADVICE = {
     errno.EROFS: "choose a folder that can be written (--out DIR)",
     errno.EACCES: "choose a folder that you may write to (--out DIR), or fix its permissions",
     errno.EPERM: "choose a folder that you may write to (--out DIR), or fix its permissions",
+    errno.ELOOP: "it is a link, and links are not followed here: put the file itself in its place",
     errno.ENOLCK: "copy the folder to a disk of this machine: its file system offers no locks",
 }
 
@@ -98,14 +99,14 @@ def append_line(path: Path, line: str | Callable[[int], str], *, sync: bool = Tr
     """Append one line with one write, so that lines of several processes never mix.
 
     If a crash left the last line incomplete, that line is ended first, so that the new one is intact. With
-    `sync` the line is on the disk before this returns.
+    `sync` the line is on the disk before this returns. A link is not followed.
 
     Parameters
     ----------
     line : the line, or a function that makes it from the open file; no other process appends meanwhile
     """
     with clear_os_errors(path):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             size = os.fstat(handle).st_size

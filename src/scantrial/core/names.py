@@ -6,7 +6,10 @@ import difflib
 import re
 from collections.abc import Iterable
 from importlib import import_module
+from itertools import islice
 from typing import Any, Literal
+
+LONG, MAX_COMPARED = 100, 500
 
 EngineName = Literal["auto", "reference", "fused"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
@@ -22,8 +25,14 @@ def slug(text: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name most like `name`, ignoring case, or None if none is near."""
-    by_lower = {candidate.lower(): candidate for candidate in known}
+    """Return the known name most like `name`, ignoring case, or None if none is near.
+
+    A name longer than any that a person means, and names beyond the first `MAX_COMPARED`, are not compared: that would
+    take minutes for a file that was made to.
+    """
+    by_lower = {candidate.lower(): candidate for candidate in islice(known, MAX_COMPARED) if len(candidate) <= LONG}
+    if len(str(name)) > LONG:
+        return None
     found = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[found[0]] if found else None
 

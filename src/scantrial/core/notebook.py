@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
+from html import escape as escape_html
+
+from scantrial.core.text import printable
 
 
 def notebook_html(
@@ -19,3 +21,8 @@ def notebook_html(
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else ""
     return f"<div><p><strong>{escape(title)}</strong></p>{table}{f'<ul>{items}</ul>' if items else ''}</div>"
+
+
+def escape(text: str) -> str:
+    """Return a text as HTML that says just it."""
+    return escape_html(printable(text, keep="\n"))

@@ -11,10 +11,11 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.core.errors import DataError
+from scantrial.core.errors import DataError, itemised
 from scantrial.core.names import listed, nearest
 from scantrial.data.formats import Listing
 from scantrial.data.formats.base import clashing_names
+from scantrial.data.patients import MAX_PATTERN, find_patients
 
 _MAX_NAMED = 10
 
@@ -71,20 +72,21 @@ def _refuse_class_list(classes: tuple[str, ...], listing: Listing, *, any_names:
 
 
 def _patients_by(pattern: str, sources: Sequence[str]) -> tuple[str, ...]:
+    if len(pattern) > MAX_PATTERN:
+        raise DataError(f"patient: a pattern of {len(pattern):,} characters", expected=f"at most {MAX_PATTERN:,}")
     try:
-        expression = re.compile(pattern)
-    except re.error as error:
+        n_groups = re.compile(pattern).groups
+    except (re.error, OverflowError, RecursionError) as error:
         raise DataError(f"patient: {pattern!r} is not a regular expression: {error}") from error
-    if expression.groups < 1:
+    if n_groups < 1:
         raise DataError(f"patient: {pattern!r} has no group", expected=r"a group, such as (person\d+)")
-    matches = [expression.search(PurePosixPath(source).name) for source in sources]
-    patients = ["" if match is None else match.group(1) or "" for match in matches]
+    patients = find_patients(pattern, [PurePosixPath(source).name for source in sources])
     missed = [source for source, found in zip(sources, patients, strict=True) if not found]
     if missed:
         more = f"\n  and {len(missed) - _MAX_NAMED} more" if len(missed) > _MAX_NAMED else ""
         raise DataError(
             f"patient: {pattern!r} finds no patient in {len(missed)} of {len(sources)} file names:\n"
-            + "\n".join(f"  {source}" for source in missed[:_MAX_NAMED])
+            + itemised(missed[:_MAX_NAMED])
             + more,
             expected="a patient for every scan",
         )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from scantrial.core.errors import DataError
-from scantrial.data.codecs.base import HEAD_BYTES, Codec, RefusedError, bomb
+from scantrial.data.codecs.base import HEAD_BYTES, Claim, Codec, RefusedError, bomb, no_claim
 from scantrial.data.codecs.table import CODECS, codec_of, titles_read
 from scantrial.data.scanset import Pixels
 
@@ -71,12 +71,16 @@ class _QuietDecoders:
 _quiet_decoders = _QuietDecoders()
 
 
-def decode_image(path: Path | str) -> Pixels:
+def decode_image(path: Path | str, claim: Claim = no_claim) -> Pixels:
     """Decode one image file.
 
     Alpha is composited over black, palettes are expanded to RGB, CMYK is converted to RGB, the EXIF orientation is
     applied, "white is zero" is inverted. 16 bits stay 16 bits. The kind of file is recognised by its
     content, not by its name.
+
+    Parameters
+    ----------
+    claim : told how many bytes the image takes, before it is unpacked
 
     Returns
     -------
@@ -94,14 +98,14 @@ def decode_image(path: Path | str) -> Pixels:
     """
     try:
         with _quiet_decoders:
-            image = _decode(Path(path))
+            image = _decode(Path(path), claim)
     except Exception as error:
         # Decoders raise nearly anything on damaged input: struct.error, SyntaxError, zlib.error, IndexError ...
         raise ImageError(path, _reason(error)) from error
     return np.ascontiguousarray(image)
 
 
-def _decode(path: Path) -> NDArray[Any]:
+def _decode(path: Path, claim: Claim) -> NDArray[Any]:
     if not path.is_file():
         raise RefusedError("not a file" if path.exists() else "no such file")
     with path.open("rb") as handle:
@@ -113,7 +117,7 @@ def _decode(path: Path) -> NDArray[Any]:
         raise RefusedError(_unknown())
     if codec.decode is None:
         raise RefusedError(_unread(codec))
-    return codec.decode(path)
+    return codec.decode(path, claim)
 
 
 def _unread(codec: Codec) -> str:

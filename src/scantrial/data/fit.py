@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scantrial.core.errors import DataError, ShapeError
+from scantrial.data.codecs.base import row_blocks
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
 
@@ -73,8 +74,10 @@ def _with_channels(image: Pixels, channels: int | None) -> Pixels:
     if channels == 1 and image.ndim == 3 and image.dtype == np.uint8:
         return np.asarray(Image.fromarray(np.ascontiguousarray(image)).convert("L"))
     if channels == 1 and image.ndim == 3:
-        luma = (image.astype(np.uint32) @ _LUMA + np.uint32(1 << 15)) >> np.uint32(16)
-        return _pixels(luma.astype(image.dtype))
+        luma = np.empty(image.shape[:2], dtype=image.dtype)
+        for rows in row_blocks(image):
+            luma[rows] = (image[rows].astype(np.uint32) @ _LUMA + np.uint32(1 << 15)) >> np.uint32(16)
+        return _pixels(luma)
     if channels == 3 and image.ndim == 2:
         return _pixels(np.repeat(image[..., None], 3, axis=2))
     return image

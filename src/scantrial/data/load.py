@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from scantrial.core.errors import DataError, UnreadableScansError
+from scantrial.core.errors import DataError, UnreadableScansError, itemised
 from scantrial.core.files import sha256_of
 from scantrial.core.machine import n_cores
 from scantrial.core.names import listed, nearest
@@ -140,7 +140,7 @@ def _job(
 ) -> _Job:
     messages = check_source(source, base=base)
     if messages:
-        raise DataError("\n".join(messages), do="fix data.source")
+        raise DataError("\n  ".join(messages), do="fix data.source")
     job = _phantom_job(source, image) if source.name == PHANTOM else _file_job(source, base)
     known = patient or _known_patient(source, job.listing)
     return replace(job, listing=arrange(job.listing, classes=classes, patient=known))
@@ -231,7 +231,7 @@ def _file_job(source: SourceSpec, base: Path | None) -> _Job:
     path, options, origin = _resolved(source, base)
     reader = format_of(path)
     if reader is None:
-        raise DataError("\n".join(_format_faults(path, source)))
+        raise DataError("\n  ".join(_format_faults(path, source)))
     # A catalogue entry may have more options than the reader needs.
     known = {key: value for key, value in options.items() if key in reader.options}
     listing = reader.read(path, known)
@@ -258,7 +258,7 @@ def _refuse_unspeakable(sources: Sequence[str]) -> None:
     wrong = [source for source in sources if any("\ud800" <= letter <= "\udfff" for letter in source)]
     if wrong:
         raise DataError(
-            "file names that are not valid UTF-8:\n" + "\n".join(f"  {source!r}" for source in wrong),
+            f"file names that are not valid UTF-8:\n{itemised(map(repr, wrong))}",
             do="rename these files",
         )
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from scantrial.core.errors import DataError, UnreadableScansError
-from scantrial.core.machine import n_cores
+from scantrial.core.errors import DataError, UnreadableScansError, itemised
+from scantrial.core.machine import available_memory, n_cores
 from scantrial.core.progress import Progress
 from scantrial.data.decode import ImageError
 from scantrial.data.fit import fit_image, match_depth
@@ -24,7 +26,10 @@ from scantrial.data.spec import ImageSpec
 
 _BLOCK_ROWS = 64
 _IN_FLIGHT = 4
-"""Images that wait for each thread: enough to keep it busy, few enough to save memory."""
+"""Images that wait for each thread: enough to keep it busy."""
+
+_LEAST_ROOM = 512 << 20
+"""Bytes that images in flight may take together at least; more where an eighth of the free memory is more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,22 +156,74 @@ def write_pixels(
 
 def _in_order(decoders: Iterator[Decode], image: ImageSpec) -> Iterator[Pixels | ImageError]:
     """Decode and fit in threads; yield in the order of the cases."""
+    room = _Room(max(_LEAST_ROOM, (available_memory() or 0) // 8))
 
-    def work(decode: Decode) -> Pixels | ImageError:
+    def work(position: int, decode: Decode) -> Pixels | ImageError:
         try:
-            return fit_image(decode(), image)
+            result = fit_image(decode(partial(room.take, position)), image)
         except ImageError as error:
+            room.keep(position, 0)
             return error
+        room.keep(position, result.nbytes)
+        return result
 
     waiting: deque[Future[Any]] = deque()
     workers = n_cores()
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        for decode in decoders:
-            waiting.append(pool.submit(work, decode))
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+    try:
+        for position, decode in enumerate(decoders):
+            waiting.append(pool.submit(work, position, decode))
             if len(waiting) >= _IN_FLIGHT * workers:
                 yield waiting.popleft().result()
+                room.leave()
         while waiting:
             yield waiting.popleft().result()
+            room.leave()
+    finally:
+        room.open_wide()
+        pool.shutdown(cancel_futures=True)
+
+
+class _Room:
+    """The bytes that images in flight may take together; the first of them may always take what it needs.
+
+    Parameters
+    ----------
+    limit : bytes
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit: float = limit
+        self._taken: dict[int, int] = {}
+        self._first = 0
+        self._changed = threading.Condition()
+
+    def take(self, position: int, n_bytes: int) -> None:
+        """Wait until there is room for these bytes, and take it."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: position == self._first or sum(self._taken.values()) + n_bytes <= self._limit
+            )
+            self._taken[position] = n_bytes
+
+    def keep(self, position: int, n_bytes: int) -> None:
+        """Keep only so many bytes of what an image took."""
+        with self._changed:
+            self._taken[position] = n_bytes
+            self._changed.notify_all()
+
+    def leave(self) -> None:
+        """Give up what the first image took; the next one becomes the first."""
+        with self._changed:
+            self._taken.pop(self._first, None)
+            self._first += 1
+            self._changed.notify_all()
+
+    def open_wide(self) -> None:
+        """Let nobody wait any longer."""
+        with self._changed:
+            self._limit = float("inf")
+            self._changed.notify_all()
 
 
 def _refuse_several_shapes(shapes: dict[int, tuple[int, ...]], listing: Listing) -> None:
@@ -175,9 +232,9 @@ def _refuse_several_shapes(shapes: dict[int, tuple[int, ...]], listing: Listing)
         return
     usual = counts[0][0]
     seen = ", ".join(f"{n} of {_words(shape)}" for shape, n in counts[:5]) + (" ..." if len(counts) > 5 else "")
-    odd = [f"  {listing.sources[i]}: {_words(shape)}" for i, shape in shapes.items() if shape != usual]
+    odd = [f"{listing.sources[i]}: {_words(shape)}" for i, shape in shapes.items() if shape != usual]
     raise DataError(
-        f"the scans have {len(counts)} shapes: {seen}; these differ from the most common one:\n" + "\n".join(odd),
+        f"the scans have {len(counts)} shapes: {seen}; these differ from the most common one:\n{itemised(odd)}",
         expected="one height, width and number of channels",
         do="set data.image.size and data.image.channels, which bring all scans to one shape",
     )

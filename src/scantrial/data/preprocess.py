@@ -14,8 +14,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
-from scantrial.core.errors import InputError, ShapeError
+from scantrial.core.errors import InputError, ShapeError, StoreError
 from scantrial.core.names import listed
 from scantrial.core.plain import Plain
 from scantrial.data.scanset import Pixels
@@ -101,9 +102,31 @@ class Preprocessing(Plain):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Preprocessing:
-        """Build from what `to_dict` gave."""
-        numbers = {key: None if data[key] is None else tuple(data[key]) for key in ("centre", "width")}
-        return cls(method=data["method"], pixel_type=data["pixel_type"], channels=data["channels"], **numbers)
+        """Build from what `to_dict` gave.
+
+        Raises
+        ------
+        StoreError
+            If it is something else.
+        """
+        try:
+            found = TypeAdapter(cls).validate_python(dict(data))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise _damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        for numbers in (found.centre, found.width):
+            n = found.channels if numbers is None else len(numbers)
+            if n != found.channels or (numbers is None) != (found.method == "image"):
+                raise _damaged(f"{found.method} with {numbers} for {found.channels} channels")
+        return found
+
+
+def _damaged(what: str) -> StoreError:
+    return StoreError(
+        f"the preprocessing in run.json is damaged: {what}",
+        expected="what scantrial writes there",
+        do="restore it from a copy, or delete the run's folder and run the study again",
+    )
 
 
 def fit_preprocessing(images: Pixels, cases: NDArray[np.int64], method: str) -> Preprocessing:

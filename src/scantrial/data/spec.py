@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from scantrial.data.patients import MAX_PATTERN
 from scantrial.data.places import name_without_folders
 
 
@@ -190,6 +191,8 @@ class DataSpec(DataModel):
     def _one_group(cls, pattern: str | None) -> str | None:
         if pattern is None:
             return None
+        if len(pattern) > MAX_PATTERN:
+            raise ValueError(f"got a pattern of {len(pattern):,} characters; expected at most {MAX_PATTERN:,}")
         try:
             n_groups = re.compile(pattern).groups
         except (re.error, OverflowError, RecursionError) as error:

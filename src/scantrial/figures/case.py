@@ -10,6 +10,7 @@ from functools import lru_cache
 from PIL import Image, ImageDraw, ImageFont
 
 from scantrial.core.format import proportion
+from scantrial.core.text import printable
 from scantrial.figures.palette import INK, MUTED, PAPER
 from scantrial.findings.case import ArmCase, CaseView
 
@@ -72,6 +73,7 @@ def _lines(heading: Sequence[str], rows: Sequence[tuple[str, bool | None]], deta
 
 def _broken(text: str, size: int, colour: str) -> list[Line]:
     """Break a text so that its lines fit; letters are taken to be as wide as they are in this text on average."""
+    text = printable(text)
     length = _font(size).getlength(text)
     width = max(8, int(0.95 * len(text) * _TEXT_WIDTH / length)) if length > _TEXT_WIDTH else len(text) + 1
     return [(part, size, colour) for part in textwrap.wrap(text, width, max_lines=12, placeholder=" …")]

@@ -14,6 +14,7 @@ import pyarrow as pa
 import vl_convert
 
 from scantrial.core.plain import Plain
+from scantrial.core.text import printable, printable_data
 from scantrial.figures.palette import GRID, INK, MUTED, PAPER
 
 VEGA_LITE = "6.4"
@@ -94,13 +95,27 @@ def inline(rows: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def build_figure(charts: Sequence[Any], *, table: pa.Table, title: str, caption: str, alt_text: str) -> Figure:
-    """Set Altair charts side by side as one figure in the house's look; their `ROWS` become those of `table`."""
-    parts: list[dict[str, Any]] = [chart.to_dict(validate=False) for chart in charts]
+    """Set Altair charts side by side as one figure in the house's look; their `ROWS` become those of `table`.
+
+    What cannot be seen in a name is written out, in the charts and in the table.
+    """
+    parts: list[dict[str, Any]] = printable_data([chart.to_dict(validate=False) for chart in charts])
+    table = _printable_table(table)
     rows = {"rows": table.to_pylist()}
     panels = tuple({**part, "config": _THEME, "datasets": {**part.get("datasets", {}), **rows}} for part in parts)
+    title, caption, alt_text = printable(title), printable(caption), printable(alt_text)
     return Figure(
         spec=_side_by_side(panels, title), panels=panels, table=table, title=title, caption=caption, alt=alt_text
     )
+
+
+def _printable_table(table: pa.Table) -> pa.Table:
+    """Return a table with every text in it printable, its columns' names among them."""
+    columns = [
+        pa.array(printable_data(column.to_pylist()), pa.string()) if pa.types.is_string(column.type) else column
+        for column in table.columns
+    ]
+    return pa.table(columns, names=[printable(name) for name in table.column_names])
 
 
 def _side_by_side(panels: Sequence[dict[str, Any]], title: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from scantrial.core.format import counted, percent
 from scantrial.core.names import listed, nearest
 from scantrial.core.plain import LEFT_OUT, Plain, fields_of
 from scantrial.core.records import Split, SplitPredictions
+from scantrial.core.text import printable
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey, StudyFolder
 
@@ -80,8 +81,9 @@ class CaseView(Plain):
     thumbnail: bytes | None = field(metadata=LEFT_OUT)
 
     def to_text(self) -> str:
-        """Return the case as lines to print."""
-        return "\n".join([*self.heading(), "", *(line for arm in self.arms for line in self._arm_lines(arm))])
+        """Return the case as lines to print; what cannot be seen in a name is written out."""
+        lines = [*self.heading(), "", *(line for arm in self.arms for line in self._arm_lines(arm))]
+        return "\n".join(map(printable, lines))
 
     def heading(self) -> list[str]:
         """Return the lines about the case itself."""

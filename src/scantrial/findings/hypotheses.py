@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.verdicts import Label
+from scantrial.core.yaml import plain_yaml
 from scantrial.findings.reading import StudyData
 from scantrial.recipe.plan import PlannedHypothesis
 
 Answer = Literal["supported", "contradicted", "undecided"]
+
+MAX_READ = 400_000
+"""Characters of study files in a protocol that are read."""
 
 _SWAPPED: Mapping[Label, Label] = {"better": "worse", "worse": "better"}
 
@@ -117,8 +118,8 @@ def declared_when(study: StudyData, key: str, number: int | None) -> Declared:
     """
     if study.mismatches:
         return Declared(before_runs=False, at="", sha256=None)
-    versions = [(version, _parsed(version)) for version in study.protocol]
-    if not versions:
+    versions = _parsed(study.protocol)
+    if not versions or versions[-1][1] is None:
         return Declared(before_runs=False, at="", sha256=None)
     wanted = _part(versions[-1][1], key, number)
     for version, content in versions:
@@ -131,21 +132,29 @@ def declared_when(study: StudyData, key: str, number: int | None) -> Declared:
     return Declared(before_runs=False, at="", sha256=None)
 
 
-def _parsed(version: Mapping[str, Any]) -> Mapping[str, Any]:
-    try:
-        found = YAML(typ="safe").load(str(version.get("study_yaml", "")))
-    except YAMLError:
-        return {}
-    return found if isinstance(found, Mapping) else {}
+def _parsed(protocol: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
+    """Return every version of the study file with its content, the last one first of all; None where it is no text.
+
+    A protocol with more text than a person writes is read in part.
+    """
+    left, found = MAX_READ, []
+    for version in [*protocol[-1:], *protocol[:-1]]:
+        text = str(version.get("study_yaml", ""))
+        left -= len(text)
+        content = plain_yaml(text) if left >= 0 else None
+        found.append((version, content if isinstance(content, Mapping) else None))
+    return [*found[1:], *found[:1]]
 
 
-def _part(content: Mapping[str, Any], key: str, number: int | None) -> Any:
-    part = content.get(key)
+def _part(content: Mapping[str, Any] | None, key: str, number: int | None) -> Any:
+    part = (content or {}).get(key)
     if number is None:
         return part
     return part[number] if isinstance(part, list) and number < len(part) else None
 
 
-def _holds(content: Mapping[str, Any], key: str, wanted: Any) -> bool:
+def _holds(content: Mapping[str, Any] | None, key: str, wanted: Any) -> bool:
+    if content is None:
+        return False
     part = content.get(key)
     return wanted in part if isinstance(part, list) else part == wanted

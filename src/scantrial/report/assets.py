@@ -145,7 +145,7 @@ def _csv(rows: Iterable[Iterable[Any]]) -> bytes:
 
 def _harmless(value: Any) -> Any:
     """Return a value that no spreadsheet takes for a formula: a text that begins like one gets an apostrophe."""
-    if not isinstance(value, str) or not re.match(r"[=+\-@\t\r]", value):
+    if not isinstance(value, str) or not re.match(r"\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]", value):
         return value
     return value if _NUMBERS.fullmatch(value) else f"'{value}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +11,7 @@ import scantrial
 from scantrial.audit.records import SEVERITIES, Audit, ScanFinding
 from scantrial.core.format import count, counted, joined
 from scantrial.core.positive import health_warning, positive_class
+from scantrial.core.text import printable
 from scantrial.data.scanset import ScanSet
 from scantrial.data.thumbnails import thumbnail_png
 from scantrial.figures.audit import histogram_figure
@@ -35,13 +35,6 @@ from scantrial.report.html import render_html
 
 MAX_PAIRS = 12
 """Pairs of one finding that are shown as pictures; all of them are listed."""
-
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-
-
-def harmless(name: str) -> str:
-    """Return a name with its unseen characters written out: control characters, and those that turn the line around."""
-    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", name)
 
 
 def shown_scans(audit: Audit) -> list[str]:
@@ -73,7 +66,7 @@ def audit_document(audit: Audit, *, source: str, pictures: Mapping[str, bytes]) 
     n = {severity: sum(one.severity == severity for one in audit.findings) for severity in SEVERITIES}
     found = [(f"{severity.capitalize()}s", count(n[severity])) for severity in SEVERITIES]
     return Document(
-        title=f"What is wrong with these scans? {harmless(source)}",
+        title=f"What is wrong with these scans? {printable(source)}",
         eyebrow="scantrial · audit of scans",
         facts=(("Scans", count(sum(audit.n_cases.values()))), *found, ("Checks", count(len(audit.results)))),
         sections=(
@@ -95,7 +88,7 @@ def _in_short(audit: Audit) -> Section:
     blocks: list[Block] = [Paragraph(id="answer", content=text(*audit_words(audit)), role="lead")]
     if audit.findings:
         blocks.append(_ranking(audit.findings))
-    names = tuple(harmless(name) for name in audit.class_names)
+    names = tuple(printable(name) for name in audit.class_names)
     positive, warning = positive_class(names), health_warning(names)
     if positive is not None:
         said = warning or f"The positive class is “{positive}”."
@@ -142,7 +135,7 @@ def _scans(audit: Audit) -> Table:
     return Table(
         id="scans",
         caption="Scans by split and class",
-        columns=(Column(title="Split"), *(_number(harmless(name)) for name in audit.class_names), _number("All")),
+        columns=(Column(title="Split"), *(_number(printable(name)) for name in audit.class_names), _number("All")),
         rows=tuple(
             (
                 Cell(text=split or "in no split"),
@@ -175,9 +168,9 @@ def _findings(audit: Audit, pictures: Mapping[str, bytes]) -> Section:
 
 def _finding(number: int, finding: ScanFinding, pictures: Mapping[str, bytes]) -> Note:
     name = f"finding-{number}"
-    blocks: list[Block] = [Paragraph(id=f"{name}-text", content=text(harmless(finding.text)))]
+    blocks: list[Block] = [Paragraph(id=f"{name}-text", content=text(printable(finding.text)))]
     if finding.acknowledged is not None:
-        reason = text("Acknowledged in the study file: ", harmless(finding.acknowledged))
+        reason = text("Acknowledged in the study file: ", printable(finding.acknowledged))
         blocks.append(Paragraph(id=f"{name}-acknowledged", content=reason))
     blocks.append(Paragraph(id=f"{name}-action", content=text(f"What to do: {finding.action}."), role="small"))
     blocks += _side_by_side(name, finding, pictures)
@@ -212,7 +205,7 @@ def _side_by_side(name: str, finding: ScanFinding, pictures: Mapping[str, bytes]
 
 
 def _picture(label: str, path: str, pictures: Mapping[str, bytes]) -> Picture:
-    seen = harmless(path)
+    seen = printable(path)
     return Picture(png=pictures.get(path), alt=f"Scan {seen}", caption=f"{label}: {seen}")
 
 
@@ -228,7 +221,7 @@ def _all_cases(name: str, finding: ScanFinding) -> Iterator[Block]:
         id=f"{name}-table",
         caption=f"{finding.code}: every {'pair' if paired else 'case'}",
         columns=tuple(Column(title=title) for title in columns),
-        rows=tuple(tuple(Cell(text=harmless(path)) for path in row) for row in rows),
+        rows=tuple(tuple(Cell(text=printable(path)) for path in row) for row in rows),
     )
     yield Details(id=f"{name}-cases", summary=f"The {noun}" if len(rows) > 1 else f"{noun}", blocks=(table,))
 
@@ -251,14 +244,14 @@ def _looks(audit: Audit, pictures: Mapping[str, bytes]) -> Iterator[Section]:
 
 def _histograms(audit: Audit) -> Iterator[Block]:
     seen = {**audit.pictures, "histograms": _seen(audit.pictures["histograms"])}
-    names = tuple(harmless(name) for name in audit.class_names)
+    names = tuple(printable(name) for name in audit.class_names)
     figure = histogram_figure(replace(audit, class_names=names, pictures=seen))
     if figure is not None:
         yield FigureBlock(id="histograms", figure=figure)
 
 
 def _seen(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{**row, "class": harmless(row["class"])} for row in rows]
+    return [{**row, "class": printable(row["class"])} for row in rows]
 
 
 def _mean_pictures(means: Sequence[Mapping[str, Any]]) -> Gallery:
@@ -307,7 +300,7 @@ def _checks(audit: Audit) -> Section:
             (
                 Cell(text=result.code),
                 Cell(text=result.title),
-                Cell(text=f"{result.outcome}: {harmless(result.reason)}" if result.reason else result.outcome),
+                Cell(text=f"{result.outcome}: {printable(result.reason)}" if result.reason else result.outcome),
             )
             for result in audit.results
         ),

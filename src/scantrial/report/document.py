@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from scantrial.core import format as fmt
 from scantrial.core.plain import LEFT_OUT, Plain, fields_of
+from scantrial.core.text import printable
 from scantrial.figures.figure import Figure
 
 Role = Literal["plain", "lead", "small", "note"]
@@ -83,6 +84,22 @@ def glue_document(part: Any) -> Any:
         return replace(part, title=fmt.glued(part.title), caption=fmt.glued(part.caption))
     if is_dataclass(part) and not isinstance(part, type | Code | CodeBlock):
         return replace(part, **{one.name: glue_document(getattr(part, one.name)) for one in fields(part)})
+    return part
+
+
+def printable_document(part: Any) -> Any:
+    """Return a document, or a part of one, without what cannot be seen in its words; a line's end is a blank.
+
+    The lines of code stay lines. Figures are left alone: they are drawn up of printable words.
+    """
+    if isinstance(part, str):
+        return printable(re.sub(r"[\n\t]", " ", part))
+    if isinstance(part, tuple):
+        return tuple(map(printable_document, part))
+    if isinstance(part, CodeBlock):
+        return replace(part, content=printable(part.content, keep="\n\t"))
+    if is_dataclass(part) and not isinstance(part, type | Figure):
+        return replace(part, **{one.name: printable_document(getattr(part, one.name)) for one in fields(part)})
     return part
 
 
@@ -258,7 +275,7 @@ Block = Paragraph | Bullets | Pairs | Table | FigureBlock | Gallery | CodeBlock 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document(Plain):
-    """A whole report.
+    """A whole report; what cannot be seen in a name is written out in it (`printable_document`).
 
     Parameters
     ----------
@@ -283,6 +300,8 @@ class Document(Plain):
     dated: str = ""
 
     def __post_init__(self) -> None:
+        for one in fields(self):
+            object.__setattr__(self, one.name, printable_document(getattr(self, one.name)))
         ids = Counter(block.id for block in walk(self))
         doubled = [name for name, n in ids.items() if n > 1]
         if doubled:

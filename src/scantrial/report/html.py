@@ -16,6 +16,7 @@ import pyarrow as pa
 from markupsafe import Markup, escape
 
 from scantrial.core import format as fmt
+from scantrial.core.text import printable
 from scantrial.report.charts import Charts, is_zoomable, toggles
 from scantrial.report.document import (
     Block,
@@ -29,6 +30,7 @@ from scantrial.report.document import (
     Text,
     glue_document,
     numbered_figures,
+    printable_document,
     walk,
 )
 
@@ -73,7 +75,7 @@ def render_fragment(part: Document | Section, *, level: int = 2, prefix: str = "
     level : of the outermost headings
     prefix : of ids within drawings; two fragments of one page need two
     """
-    part, charts = glue_document(part), Charts(prefix=prefix)
+    part, charts = glue_document(printable_document(part)), Charts(prefix=prefix)
     body = _blocks_module(part, charts)
     outer: Iterable[Block] = (*part.front, *part.sections) if isinstance(part, Document) else (part,)
     inside = "".join(str(body.render(block, level)) for block in outer)
@@ -106,7 +108,7 @@ def _folded(part: Document | Section) -> frozenset[str]:
 
 
 def template_environment(source: Callable[[str], str], **filters: Callable[..., Any]) -> jinja2.Environment:
-    """Return what makes HTML of templates: values are escaped, and an unknown name is an error.
+    """Return what makes HTML of templates: values are escaped and printable, and an unknown name is an error.
 
     Parameters
     ----------
@@ -117,10 +119,16 @@ def template_environment(source: Callable[[str], str], **filters: Callable[..., 
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_printable,
         loader=jinja2.FunctionLoader(source),
     )
     environment.filters.update(filters)
     return environment
+
+
+def _printable(value: Any) -> Any:
+    """Write out what cannot be seen in a text that a template shows; HTML that was made here has been through this."""
+    return printable(value, keep="\n\t") if type(value) is str else value
 
 
 @cache

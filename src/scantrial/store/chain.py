@@ -11,7 +11,6 @@ without its end; the next line binds what is left of it.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from typing import Any
 
 from scantrial.core.files import append_line, clear_os_errors
 from scantrial.store.hashed import sha256_hex
-from scantrial.store.schema import SCHEMA_VERSION, check_version, dump_json
+from scantrial.store.schema import SCHEMA_VERSION, check_version, dump_json, fault_in, parse_json
 
 _CHAINED = re.compile(rb'(\{.*"previous": "([0-9a-f]{64})"), "sha256": "([0-9a-f]{64})"\}')
 _COMPLETE = re.compile(rb'"sha256": "[0-9a-f]{64}"[^\n]')
@@ -68,8 +67,12 @@ def append_chained(path: Path, record: Mapping[str, Any], *, sync: bool = True) 
     append_line(path, compose, sync=sync)
 
 
-def read_log(path: Path) -> Log:
+def read_log(path: Path, kind: Any) -> Log:
     """Read a log and follow its chain; a log that does not exist is empty.
+
+    Parameters
+    ----------
+    kind : what a line holds, a type of `scantrial.store.contents`; another line counts as one that cannot be read
 
     Raises
     ------
@@ -80,7 +83,7 @@ def read_log(path: Path) -> Log:
         return Log()
     with clear_os_errors(path):
         content = path.read_bytes()
-    reader = _Reader(content)
+    reader = _Reader(content, kind)
     for number, line in enumerate(_lines(content), 1):
         reader.take(number, line)
     for record in reader.lines:
@@ -91,8 +94,9 @@ def read_log(path: Path) -> Log:
 class _Reader:
     """Takes the lines of a log one after the other."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, kind: Any) -> None:
         self._content = content
+        self._kind = kind
         self._at = 0
         self._bound_from = 0
         self._is_broken = False
@@ -104,7 +108,7 @@ class _Reader:
     def take(self, number: int, line: bytes) -> None:
         start, self._at = self._at, self._at + len(line)
         bare = line.removesuffix(b"\n")
-        record = _record(bare)
+        record = _record(bare, self._kind)
         found = _CHAINED.fullmatch(bare)
         if found is None:
             self._take_loose(number, line, record)
@@ -136,12 +140,15 @@ def _lines(content: bytes) -> list[bytes]:
     return re.findall(rb"[^\n]*\n|[^\n]+", content)
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
+def _record(line: bytes, kind: Any) -> dict[str, Any] | None:
     try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
+        found = parse_json(line)
+    except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    if not isinstance(found, dict):
+        return None
+    is_other_version = found.get("schema_version") != SCHEMA_VERSION  # which `read_log` refuses
+    return found if is_other_version or fault_in(found, kind) is None else None
 
 
 def _tail(handle: int) -> bytes:

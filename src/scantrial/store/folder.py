@@ -6,8 +6,7 @@
     DIR/environment.json      versions, machine, threads per run: fixed by the first run
     DIR/data.json             fingerprint, classes, counts, source, licence, what was left out
     DIR/cases.parquet         case, split, label, patient, source, thumbnail
-    DIR/audit.json            what is wrong with the scans: findings with their cases, every check's outcome, and small
-                              pictures (a mean image of 64 x 64 pixels for each split and class) in base64
+    DIR/audit.json            what is wrong with the scans: findings, every check's outcome, small mean pictures
     DIR/runs/ARM/seed-S/      run.json, history.parquet, predictions.parquet, best.safetensors
     DIR/damaged/ARM/seed-S-N/ a run whose files had changed, set aside before it was trained anew
     DIR/partial/ARM/seed-S/   of an unfinished run: checkpoint, live.json (its epochs so far), failure.json if it failed
@@ -31,9 +30,11 @@ from scantrial.core.errors import InputError, StoreError
 from scantrial.core.files import aside, clear_os_errors, encoded, is_aside, sha256_of, sync_folder, write_atomic
 from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
 from scantrial.recipe.plan import Plan
-from scantrial.store.hashed import sha256_hex
+from scantrial.store import contents
+from scantrial.store.hashed import read_text, sha256_hex
 from scantrial.store.leftovers import remove_half_written, remove_notes
-from scantrial.store.live import read_live, write_live
+from scantrial.store.links import refuse_links
+from scantrial.store.live import read_live, read_progress, write_live
 from scantrial.store.protocol import Protocol
 from scantrial.store.run_files import (
     FACTS,
@@ -45,8 +46,8 @@ from scantrial.store.run_files import (
     write_facts,
     write_run_files,
 )
-from scantrial.store.schema import json_bytes, now, read_json, write_json
-from scantrial.store.tables import read_history, read_predictions, read_table, table_bytes
+from scantrial.store.schema import json_bytes, now, read_json, read_record, write_json
+from scantrial.store.tables import read_cases, read_history, read_predictions, table_bytes
 from scantrial.store.test_lock import Opening, TestLock
 from scantrial.store.weights import read_weights
 
@@ -108,10 +109,11 @@ class StudyFolder:
         InputError
             Naming what is there.
         """
+        refuse_links(self.path)
         if self.exists() or not self.path.is_dir():
             return
-        known = self._started()
-        there = sorted(path.name for path in self.path.iterdir() if path.name not in known and not is_aside(path))
+        names = {path.name for path in self.path.iterdir() if not is_aside(path)}
+        there = sorted(names - self._started())
         if there:
             raise InputError(
                 f"{self.path} is not a study folder and holds {', '.join(there[:5])}{' ...' * (len(there) > 5)}",
@@ -133,8 +135,7 @@ class StudyFolder:
 
     def study_text(self) -> str:
         """Return the study file as run, every default spelled out."""
-        with clear_os_errors(self.path):
-            return (self.path / "study.yaml").read_text(encoding="utf-8")
+        return read_text(self.path / "study.yaml")
 
     def write_study(self, text: str, plan: Plan, *, sha256: str, change: str) -> None:
         """Store the study file and its plan, and log this version of it."""
@@ -159,7 +160,7 @@ class StudyFolder:
 
     def environment(self) -> dict[str, Any]:
         """Return versions, machine and threads per run, as the first run fixed them."""
-        return read_json(self.path / "environment.json")
+        return read_record(self.path / "environment.json", contents.EnvironmentContent)
 
     def has_environment(self) -> bool:
         """Return whether a run was started; it fixes what later runs must match."""
@@ -167,9 +168,11 @@ class StudyFolder:
 
     def fixed_engine(self) -> str | None:
         """Return the engine of this folder's runs, as the first run fixed it; None if nothing was trained yet."""
-        if not self.has_environment():
-            return None
-        return str(self.environment()["engine"])
+        return str(self.fixed_environment()["engine"]) if self.has_environment() else None
+
+    def fixed_environment(self) -> dict[str, Any]:
+        """Return the environment, with what further runs have to match: engine, device and threads."""
+        return read_record(self.path / "environment.json", contents.FixedEnvironment)
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         """Keep the environment of the first run."""
@@ -177,7 +180,7 @@ class StudyFolder:
 
     def data(self) -> dict[str, Any]:
         """Return the facts about the scans: fingerprint, class_names, counts, image, source, licence, skipped."""
-        return read_json(self.path / "data.json")
+        return read_record(self.path / "data.json", contents.DataContent)
 
     def has_data(self) -> bool:
         """Return whether the facts about the scans and the table of cases are there."""
@@ -185,7 +188,7 @@ class StudyFolder:
 
     def cases(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return one row per case: case, split, label, patient, source, thumbnail (PNG bytes or null)."""
-        return read_table(self.path / "cases.parquet", columns=columns)
+        return read_cases(self.path / "cases.parquet", columns)
 
     def write_data(self, data: Mapping[str, Any], cases: pa.Table) -> None:
         """Keep the facts about the scans and the table of cases."""
@@ -197,7 +200,7 @@ class StudyFolder:
 
     def audit(self) -> dict[str, Any]:
         """Return the audit of the scans, as `scantrial.audit` wrote it."""
-        return read_json(self.path / "audit.json")
+        return read_record(self.path / "audit.json", contents.AuditContent)
 
     def write_audit(self, audit: Mapping[str, Any]) -> None:
         """Keep the audit of the scans."""
@@ -394,7 +397,7 @@ class StudyFolder:
 
     def unfinished_keys(self) -> list[RunKey]:
         """Return the runs with unfinished files, in the plan or not."""
-        paths = self.path.glob("partial/*/seed-*")
+        paths = [path for path in self.path.glob("partial/*/seed-*") if path.name.removeprefix("seed-").isdecimal()]
         return sorted(RunKey(path.parent.name, int(path.name.removeprefix("seed-"))) for path in paths)
 
     def drop_partial(self, key: RunKey) -> None:
@@ -424,7 +427,7 @@ class StudyFolder:
         for key in self.planned_keys():
             path = self.partial_path(key) / "failure.json"
             if path.is_file() and not self.is_finished(key):
-                found.append(Failure(key=key, message=read_json(path)["message"]))
+                found.append(Failure(key=key, message=read_record(path, contents.FailureContent)["message"]))
         return found
 
     def sweep_leftovers(self) -> None:
@@ -444,12 +447,7 @@ class StudyFolder:
 
     def progress(self) -> dict[str, Any]:
         """Return the last progress note of the running runs; empty if there is none."""
-        path = self.path / "partial" / "progress.json"
-        try:
-            return read_json(path)
-        except StoreError:
-            # The training process creates and removes it; it may be gone when a reader opens it.
-            return {}
+        return read_progress(self.path / "partial" / "progress.json")
 
     def write_live(self, key: RunKey, history: Sequence[EpochRecord]) -> None:
         """Write the epochs of a running run for viewers, without waiting for the disk."""
@@ -487,10 +485,11 @@ def open_folder(path: Path | str) -> StudyFolder:
 
     Raises
     ------
-    InputError
-        If there is none.
+    InputError, StoreError
+        If there is none; if a link in it leads out of it.
     """
     folder = StudyFolder(path)
+    refuse_links(folder.path)
     if not folder.exists():
         what = "is not a study folder (it has no plan.json)" if folder.path.is_dir() else "does not exist"
         raise InputError(f"{path} {what}", expected="the folder of a study", do="scantrial run STUDY --out DIR")

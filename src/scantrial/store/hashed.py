@@ -35,6 +35,14 @@ def read_hashed(path: Path, expected: str | None) -> bytes:
     return content
 
 
+def read_text(path: Path) -> str:
+    """Return the text of a file in UTF-8; a `StoreError` if it cannot be read or is something else."""
+    try:
+        return read_hashed(path, None).decode()
+    except UnicodeDecodeError as error:
+        raise DamagedError(f"{path} is damaged: not UTF-8 text", do=advice_for(path)) from error
+
+
 def advice_for(path: Path) -> str:
     """Return what to do about a damaged file of a study folder."""
     if path.parent.name.startswith("seed-"):

@@ -1,4 +1,4 @@
-"""``live.json``: the epochs of a run that is still trained, for viewers."""
+"""What a process that trains tells its viewers: ``live.json``, the epochs of a run, and ``progress.json``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 from scantrial.core.errors import StoreError
 from scantrial.core.files import write_atomic
 from scantrial.core.records import HISTORY_COLUMNS, EpochRecord
-from scantrial.store.schema import SCHEMA_VERSION, dump_json, read_json
+from scantrial.store.contents import LiveContent, ProgressContent
+from scantrial.store.schema import SCHEMA_VERSION, dump_json, read_record
 
 _ALWAYS_NUMBERS = ("lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
 
@@ -25,12 +26,21 @@ def write_live(path: Path, history: Sequence[EpochRecord]) -> None:
 def read_live(path: Path) -> tuple[EpochRecord, ...]:
     """Return the epochs as last written; empty if there is no complete file."""
     try:
-        content = read_json(path)
+        content = read_record(path, LiveContent)
         rows = [dict(zip(content["columns"], row, strict=True)) for row in content["epochs"]]
         return tuple(_epoch_record(row) for row in rows)
-    except (StoreError, KeyError, TypeError, ValueError):
+    except (StoreError, KeyError, TypeError, ValueError):  # of them a row of another length, or without a column
         # The training process replaces and removes it while others read, and a crash may leave it empty.
         return ()
+
+
+def read_progress(path: Path) -> dict[str, Any]:
+    """Return the last note of the running runs; empty if there is none."""
+    try:
+        return read_record(path, ProgressContent)
+    except StoreError:
+        # The training process creates and removes it; it may be gone when a reader opens it.
+        return {}
 
 
 def _epoch_record(row: Mapping[str, Any]) -> EpochRecord:

@@ -50,7 +50,7 @@ class StudyLock:
     def __enter__(self) -> StudyLock:
         with clear_os_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
             with clear_os_errors(self.path):
                 self._acquire(handle)
@@ -86,7 +86,7 @@ class StudyLock:
 def holder_of(folder: Path) -> dict[str, Any] | None:
     """Return who holds the folder (pid, host, since, command), or None if nobody does or it is unknown."""
     try:
-        handle = os.open(folder / ".lock", os.O_RDONLY)
+        handle = os.open(folder / ".lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
     try:

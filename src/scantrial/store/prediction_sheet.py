@@ -12,17 +12,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from scantrial.core.errors import InputError
+from scantrial.core.errors import InputError, itemised
 from scantrial.core.files import clear_os_errors
 from scantrial.core.names import listed
-from scantrial.store.tables import native_reader
+from scantrial.store.parquet import MAX_COLUMNS, TooLargeError, native_reader, read_parquet
 
 _DELIMITERS = (",", ";", "\t")
 N_NAMED = 5
 """How many rows or cases a message names; it counts the rest."""
+MAX_RAGGED = 10_000
+"""Rows of another number of cells, with which reading goes on so that all of them can be told."""
 
 _EXPECTED = (
     "CSV (comma, semicolon or tab; UTF-8) or Parquet with the columns arm, seed, case, label and either score or one "
@@ -71,7 +72,7 @@ def read_sheet(path: Path) -> Sheet:
         raise InputError(f"{path} is empty", expected=_EXPECTED)
     try:
         sheet = _load_parquet(path, content) if content[:4] == b"PAR1" else _load_csv(path, content)
-    except (pa.ArrowException, OSError, csv.Error) as error:
+    except (pa.ArrowException, OSError, csv.Error, TooLargeError) as error:
         raise InputError(f"{path} cannot be read: {error}", expected=_EXPECTED) from error
     if not len(sheet.table) and not sheet.faults:
         raise InputError(f"{path} has no rows", expected=_EXPECTED)
@@ -79,8 +80,7 @@ def read_sheet(path: Path) -> Sheet:
 
 
 def _load_parquet(path: Path, content: bytes) -> Sheet:
-    with pq.ParquetFile(native_reader(content)) as file:
-        table = file.read(use_threads=False)
+    table = read_parquet(content).replace_schema_metadata(None)
     table.validate(full=True)
     return Sheet(path=path, table=table, rows=np.arange(1, len(table) + 1))
 
@@ -92,9 +92,12 @@ def _load_csv(path: Path, content: bytes) -> Sheet:
     names = next(csv.reader([header], delimiter=delimiter), [])
     ragged: list[tuple[int, int, int]] = []
 
+    if header.count(delimiter) >= MAX_COLUMNS:
+        raise TooLargeError(f"more than {MAX_COLUMNS:,} columns")
+
     def note(row: Any) -> str:
         ragged.append((row.number, row.actual_columns, row.expected_columns))
-        return "skip"
+        return "skip" if len(ragged) < MAX_RAGGED else "error"
 
     table = pa_csv.read_csv(
         native_reader(content),
@@ -174,8 +177,7 @@ def raise_faults(sheet: Sheet) -> None:
     """
     if sheet.faults:
         count = "1 fault" if len(sheet.faults) == 1 else f"{len(sheet.faults)} faults"
-        listing = "\n".join(f"  {fault}" for fault in sheet.faults)
         raise InputError(
-            f"{sheet.path} has {count}:\n{listing}",
+            f"{sheet.path} has {count}:\n{itemised(sheet.faults)}",
             expected=f"{_EXPECTED}; one row for each run and case, every run on the same cases",
         )

@@ -22,6 +22,7 @@ from typing import Any
 
 from scantrial.core.files import clear_os_errors, sha256_of
 from scantrial.store.chain import Log, append_chained, read_log
+from scantrial.store.contents import ProtocolLine
 from scantrial.store.schema import now
 
 NAME = "protocol.jsonl"
@@ -52,7 +53,7 @@ class Protocol:
         """Return the log, and the hashes of each file that it names."""
         stamp = _stamp(self.path)
         if self._seen[0] != stamp:
-            log = read_log(self.path)
+            log = read_log(self.path, ProtocolLine)
             bound: dict[str, tuple[str, ...]] = {}
             for line in log.lines:
                 for name, digest in _files_of(line).items():

@@ -8,8 +8,9 @@ from pathlib import Path
 from scantrial.core.errors import DamagedError
 from scantrial.core.files import sha256_of
 from scantrial.core.records import RunFacts, RunResult
+from scantrial.store.contents import RunContent
 from scantrial.store.hashed import advice_for, read_hashed
-from scantrial.store.schema import read_json, write_json
+from scantrial.store.schema import read_record, write_json
 from scantrial.store.tables import history_table, predictions_table, write_table
 from scantrial.store.weights import write_weights
 
@@ -42,9 +43,15 @@ def read_facts(folder: Path, sha256: str | None) -> tuple[RunFacts, Mapping[str,
     ----------
     sha256 : the hash of ``run.json``, from the protocol; None where none was kept
     """
-    content = read_json(folder / FACTS, sha256)
-    hashes = content.get(_HASHES)
-    return RunFacts.from_dict(content), hashes if isinstance(hashes, dict) else {}
+    content = read_record(folder / FACTS, RunContent, sha256)
+    facts = RunFacts.from_dict(content)
+    if (facts.arm, f"seed-{facts.seed}") != (folder.parent.name, folder.name):
+        raise DamagedError(
+            f"{folder / FACTS} is of run {facts.arm}/seed-{facts.seed}",
+            expected=f"that of {folder.parent.name}/{folder.name}",
+            do=advice_for(folder / FACTS),
+        )
+    return facts, content.get(_HASHES, {})
 
 
 def check_run_files(folder: Path, sha256: str | None, *, strict: bool) -> None:

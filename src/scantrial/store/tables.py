@@ -6,6 +6,7 @@ Equal content gives equal bytes: columns in a fixed order, no times, no machine 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,29 @@ import pyarrow.parquet as pq
 
 from scantrial.core.errors import DamagedError
 from scantrial.core.files import clear_os_errors, written_aside
-from scantrial.core.records import HISTORY_COLUMNS, EpochRecord, Split, SplitPredictions
+from scantrial.core.records import HISTORY_COLUMNS, SPLITS, EpochRecord, Split, SplitPredictions
+from scantrial.store.contents import is_picture
 from scantrial.store.hashed import advice_for, read_hashed
+from scantrial.store.parquet import read_parquet
 from scantrial.store.schema import SCHEMA_VERSION, check_version
 
 _VERSION_KEY = b"scantrial_schema_version"
 _HISTORY_SCHEMA = pa.schema(
     [(name, pa.int64() if name in ("round", "epoch") else pa.float64()) for name in HISTORY_COLUMNS]
+)
+_HISTORY_NEEDED = tuple(part.name for part in fields(EpochRecord) if part.default is MISSING)
+_KEYS = (
+    pa.field("case", pa.int64(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("label", pa.int64(), nullable=False),
+)
+_CASES_SCHEMA = pa.schema(
+    [
+        *_KEYS,
+        pa.field("patient", pa.string()),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("thumbnail", pa.binary()),
+    ]
 )
 
 
@@ -58,27 +75,36 @@ def read_table(path: Path, columns: Sequence[str] | None = None, *, sha256: str 
     """
     content = read_hashed(path, sha256)  # bytes, because Arrow accepts only paths in UTF-8
     try:
-        with pq.ParquetFile(native_reader(content), page_checksum_verification=True) as file:
-            version = (file.schema_arrow.metadata or {}).get(_VERSION_KEY, b"none").decode()
-            check_version(int(version) if version.isdigit() else version, path)
-            return file.read(columns=columns, use_threads=False)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        table = read_parquet(content, columns)
+        version = (table.schema.metadata or {}).get(_VERSION_KEY, b"none").decode()
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise _damaged(path, error) from error
+    check_version(int(version) if version.isdecimal() and len(version) < 10 else version, path)
+    return table
 
 
-def native_reader(content: bytes) -> pa.BufferReader:
-    """Return a reader over a copy of `content` that holds no Python object.
-
-    Arrow's own threads may release what they read a moment after the reading has ended. If that is a Python object
-    while the interpreter is closing, the whole process aborts.
-    """
-    stream = pa.BufferOutputStream()
-    stream.write(content)
-    return pa.BufferReader(stream.getvalue())
-
-
-def _damaged(path: Path, error: Exception) -> DamagedError:
+def _damaged(path: Path, error: object) -> DamagedError:
     return DamagedError(f"{path} is damaged: {error}", do=advice_for(path))
+
+
+def _typed(table: pa.Table, wanted: pa.Schema, path: Path) -> pa.Table:
+    """Return the columns of a table that a schema names, in its order.
+
+    Raises
+    ------
+    DamagedError
+        If one is missing, is of another type, or lacks a value although it must not.
+    """
+    for field in wanted:
+        n = table.column_names.count(field.name)
+        if n != 1:
+            raise _damaged(path, f"it has {n} columns {field.name!r}, expected one")
+        column = table[field.name]
+        if column.type != field.type:
+            raise _damaged(path, f"the column {field.name!r} is of type {column.type}, expected {field.type}")
+        if column.null_count and not field.nullable:
+            raise _damaged(path, f"the column {field.name!r} lacks {column.null_count} values")
+    return table.select(wanted.names)
 
 
 def history_table(history: Iterable[EpochRecord]) -> pa.Table:
@@ -90,8 +116,36 @@ def history_table(history: Iterable[EpochRecord]) -> pa.Table:
 def read_history(path: Path, sha256: str | None = None) -> tuple[EpochRecord, ...]:
     """Return the epochs that `history_table` stored; a column that was added later is None."""
     table = read_table(path, sha256=sha256)
-    known = [name for name in HISTORY_COLUMNS if name in table.column_names]
-    return tuple(EpochRecord(**row) for row in table.select(known).to_pylist())
+    known = [name for name in HISTORY_COLUMNS if name in (*table.column_names, *_HISTORY_NEEDED)]
+    needed = {name: _HISTORY_SCHEMA.field(name).with_nullable(name not in _HISTORY_NEEDED) for name in known}
+    rows = _typed(table, pa.schema(list(needed.values())), path).to_pylist()
+    history = tuple(EpochRecord(**row) for row in rows)
+    steps = [(record.round, record.epoch) for record in history]
+    if steps != sorted(set(steps)) or [epoch for _, epoch in steps] != list(range(1, len(steps) + 1)):
+        raise _damaged(path, "its epochs do not count from 1 through its rounds")
+    return history
+
+
+def read_cases(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return one row for each case: case, split, label, patient, source, thumbnail, or some of these columns.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing or damaged.
+    """
+    names = _CASES_SCHEMA.names if columns is None else list(columns)
+    wanted = pa.schema([_CASES_SCHEMA.field(name) for name in names])
+    table = _typed(read_table(path, columns=names), wanted, path)
+    if "case" in names:
+        cases = table["case"].to_numpy()
+        if len(np.unique(cases)) < len(cases) or (len(cases) and cases.min() < 0):
+            raise _damaged(path, "a case is listed twice, or has a negative number")
+    if "split" in names and not pc.all(pc.is_in(table["split"], pa.array(SPLITS))).as_py() and len(table):
+        raise _damaged(path, f"a split is not one of {', '.join(SPLITS)}")
+    if "thumbnail" in names and not all(map(is_picture, filter(None, table["thumbnail"].to_pylist()))):
+        raise _damaged(path, "a thumbnail is not a small PNG picture")
+    return table
 
 
 def predictions_table(parts: Sequence[SplitPredictions], class_names: Sequence[str]) -> pa.Table:
@@ -115,6 +169,7 @@ def read_predictions(
     """Return the scores of the requested splits, in that order; rows of other splits are not returned."""
     table = read_table(path, sha256=sha256)
     output_names = tuple(name.removeprefix("logit_") for name in table.column_names if name.startswith("logit_"))
+    _check_scores(table, output_names, class_names, path)
     parts = []
     for split in splits:
         rows = table.filter(pc.equal(table["split"], split))
@@ -130,6 +185,23 @@ def read_predictions(
                 )
             )
     return tuple(parts)
+
+
+def _check_scores(table: pa.Table, output_names: Sequence[str], class_names: Sequence[str], path: Path) -> None:
+    """Refuse predictions with wrong columns, labels of no class, or cases that are not in rising order."""
+    logits = [pa.field(f"logit_{name}", pa.float32(), nullable=False) for name in output_names]
+    chances = [pa.field(f"p_{name}", pa.float64(), nullable=False) for name in class_names]
+    if not len(table):
+        return
+    rows = _typed(table, pa.schema([*_KEYS, *logits, *chances]), path)
+    labels, cases = rows["label"].to_numpy(), rows["case"].to_numpy()
+    splits = np.array(rows["split"].to_pylist())
+    if labels.min() < 0 or labels.max() >= len(class_names):
+        raise _damaged(path, f"a label is not one of 0 to {len(class_names) - 1}")
+    if not np.isin(splits, SPLITS).all():
+        raise _damaged(path, f"a split is not one of {', '.join(SPLITS)}")
+    if any((np.diff(cases[splits == split]) <= 0).any() for split in SPLITS):
+        raise _damaged(path, "its cases do not rise within each split")
 
 
 def _joined(arrays: Sequence[Any], kind: pa.DataType) -> pa.Array:

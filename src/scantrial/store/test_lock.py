@@ -11,6 +11,7 @@ from pathlib import Path
 
 from scantrial.core.errors import NotLoggedWarning, StoreError
 from scantrial.store.chain import append_chained, read_log
+from scantrial.store.contents import OpeningLine
 from scantrial.store.schema import now
 
 OPENINGS = "test-openings.jsonl"
@@ -98,5 +99,5 @@ class TestLock:
         """Return every reading of test rows so far."""
         return [
             Opening(at=line["at"], by=line["by"], purpose=line["purpose"], runs=tuple(line["runs"]))
-            for line in read_log(self._path).lines
+            for line in read_log(self._path, OpeningLine).lines
         ]

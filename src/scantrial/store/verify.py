@@ -12,6 +12,7 @@ from scantrial.core.errors import StoreError
 from scantrial.core.files import clear_os_errors, encoded, sha256_of
 from scantrial.core.plain import Plain
 from scantrial.store.chain import read_log
+from scantrial.store.contents import OpeningLine
 from scantrial.store.folder import StudyFolder
 from scantrial.store.lock import holder_of
 from scantrial.store.protocol import FIXED_FILES, NAME, Protocol
@@ -76,7 +77,7 @@ def verify_folder(folder: StudyFolder) -> Verification:
     StoreError
         If a file cannot be read, for lack of permission or because of the disk, or a log is of another version.
     """
-    logs = {NAME: folder.hashes.log(), OPENINGS: read_log(folder.path / OPENINGS)}
+    logs = {NAME: folder.hashes.log(), OPENINGS: read_log(folder.path / OPENINGS, OpeningLine)}
     states = {name: fixed_state(folder.hashes, name) for name in FIXED_FILES}
     checked = [name for name, state in states.items() if state not in ("absent", "not bound", "not in the protocol")]
     not_bound = [name for name, state in states.items() if state == "not bound"]
@@ -145,7 +146,7 @@ def _study_mismatches(folder: StudyFolder) -> Iterator[Mismatch]:
     protocol = folder.hashes
     if not protocol.path.is_file():
         yield _file_mismatch(NAME, "missing")
-    openings = read_log(folder.path / OPENINGS)
+    openings = read_log(folder.path / OPENINGS, OpeningLine)
     for name, log in ((NAME, protocol.log()), (OPENINGS, openings)):
         for fault in log.faults:
             yield Mismatch(kind="log", where=name, sentence=f"{name}: {fault}")

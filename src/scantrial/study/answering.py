@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from ruamel.yaml import YAML
-
 from scantrial.core.errors import DamagedError, StudyConflictError
+from scantrial.core.yaml import plain_yaml
 from scantrial.store.folder import CHANGED_ABOUT, StudyFolder
 from scantrial.store.lock import StudyLock
 from scantrial.store.protocol import STUDY_FILES
@@ -58,6 +57,8 @@ def _refuse_changed(folder: StudyFolder) -> None:
 
 
 def _with_answers(text: str, given: dict[str, object]) -> str:
-    content = dict(YAML(typ="safe", pure=True).load(text))
-    content.pop("about", None)
+    content = plain_yaml(text)
+    if not isinstance(content, dict):
+        raise DamagedError("study.yaml in the folder is damaged", do="restore it from a copy")
+    content = {key: value for key, value in content.items() if key != "about"}
     return to_yaml({**content, "about": given} if given else content)

@@ -10,11 +10,11 @@ from typing import Any
 
 from scantrial.core.names import nearest, slug
 from scantrial.core.trees import value_at
+from scantrial.core.yaml import Path
 from scantrial.recipe.spec import Recipe
 from scantrial.study.faults import Problem, known_keys, shown, validated
 from scantrial.study.settings import SettingError, with_setting
 from scantrial.study.study import Arm
-from scantrial.study.tree import Path
 
 BASE = "base"
 MAX_ARMS = 500

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from scantrial.core.registry import Registry
-from scantrial.study.tree import read_tree
+from scantrial.core.yaml import read_tree
 
 _FOLDER = Path(__file__).parent.parent / "studies"
 

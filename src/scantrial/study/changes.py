@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from scantrial.core.errors import StudyConflictError
+from scantrial.core.errors import StudyConflictError, itemised
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.study.to_plan import planned_data
@@ -27,7 +27,7 @@ def describe_change(folder: StudyFolder, plan: Plan) -> str:
     differences = list(_conflicts(folder, old, plan))
     if differences:
         raise StudyConflictError(
-            f"{folder.path} holds runs of another study; the difference:\n" + "\n".join(f"  {d}" for d in differences),
+            f"{folder.path} holds runs of another study; the difference:\n{itemised(differences)}",
             expected="unchanged arms and seeds where runs are finished; others may be added",
             do="run into a new folder (--out DIR), or restore the study file",
         )

@@ -7,11 +7,11 @@ from typing import Any
 
 from scantrial.core.names import listed, nearest
 from scantrial.core.trees import value_at
+from scantrial.core.yaml import Path
 from scantrial.recipe.plan import PlannedHypothesis
 from scantrial.study.arms import ArmBuilder, Draft, key_problem
 from scantrial.study.faults import Problem, shown
 from scantrial.study.spec import StudySpec
-from scantrial.study.tree import Path
 
 _ARM = "arm"
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from scantrial.core.files import clear_os_errors
 from scantrial.store.folder import StudyFolder
@@ -102,12 +102,18 @@ def local_executor(folder: StudyFolder, lock_handle: int) -> LocalExecutor:
     return LocalExecutor(lock_handle=lock_handle, log_folder=log_folder)
 
 
+def _new_file(path: Path) -> BinaryIO:
+    """Open an empty file for writing; a link is not followed."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+    return os.fdopen(handle, "wb")
+
+
 class WorkerProcess:
     """One worker process, as a `Seat`. It ends with this object's process, however that ends."""
 
     def __init__(self, setup: WorkerSetup, *, lock_handle: int, log_path: Path) -> None:
         self.log_path = log_path
-        with clear_os_errors(log_path), log_path.open("wb") as log:
+        with clear_os_errors(log_path), _new_file(log_path) as log:
             self._process = subprocess.Popen(
                 # -P: the working directory must not shadow Python's own modules.
                 [sys.executable, "-P", "-m", "scantrial.study.worker"],

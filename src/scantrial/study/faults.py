@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from scantrial.analysis.metric_names import metrics_meant
 from scantrial.analysis.metrics import METRICS
 from scantrial.core.names import listed, nearest
-from scantrial.study.tree import Path, dotted
+from scantrial.core.yaml import Path, dotted
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -101,8 +101,9 @@ def _problems(errors: Sequence[ErrorDetails], root: type[BaseModel], data: Any) 
     groups: dict[Path, list[ErrorDetails]] = {}
     for error in errors:
         groups.setdefault(_path(error, data), []).append(error)
+    above = {path[:length] for path in groups for length in range(len(path))}
     for path, group in groups.items():
-        if not any(_is_below(other, path) for other in groups):
+        if path not in above:
             yield _problem(path, group, root, data)
 
 
@@ -123,10 +124,6 @@ def _behind_wrong_names(problems: Sequence[Problem], root: type[BaseModel], data
         errors = [each for each in error.errors(include_url=False) if each["type"] != "extra_forbidden"]
         told = {each.path for each in problems}
         yield from (each for each in _problems(errors, root, mended) if each.path not in told)
-
-
-def _is_below(path: Path, above: Path) -> bool:
-    return len(path) > len(above) and path[: len(above)] == above
 
 
 def _path(error: ErrorDetails, data: Any) -> Path:

@@ -13,6 +13,7 @@ from scantrial.core.errors import Fault, InputError, StudyFileError
 from scantrial.core.files import clear_os_errors
 from scantrial.core.names import listed, nearest
 from scantrial.core.trees import value_at
+from scantrial.core.yaml import MAX_CHARACTERS, Place, Tree, dotted, read_tree
 from scantrial.data.load import check_source
 from scantrial.data.spec import SourceSpec
 from scantrial.study import builtin
@@ -22,7 +23,6 @@ from scantrial.study.faults import Problem, shown, validated
 from scantrial.study.settings import SettingError, with_setting
 from scantrial.study.spec import StudySpec
 from scantrial.study.study import Study
-from scantrial.study.tree import MAX_CHARACTERS, Place, Tree, dotted, read_tree
 
 
 def read_study_file(name_or_path: str | Path, *, sets: Sequence[str] = (), seeds: int | None = None) -> Study:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scantrial.analysis.metrics import metrics_for
-from scantrial.core.errors import InputError
+from scantrial.core.errors import InputError, itemised
 from scantrial.core.names import listed
 from scantrial.data.scanset import CaseList, ScanSet
 from scantrial.study.study import Arm, Study
@@ -21,8 +21,7 @@ def refuse_what_does_not_fit(study: Study, scans: ScanSet | CaseList) -> None:
     """
     faults = list(_faults(study, scans))
     if faults:
-        listing = "\n".join(f"  {fault}" for fault in faults)
-        raise InputError(f"the study does not fit its scans:\n{listing}", do="correct these in the study file")
+        raise InputError(f"the study does not fit its scans:\n{itemised(faults)}", do="correct these in the study file")
 
 
 def _faults(study: Study, scans: ScanSet | CaseList) -> Iterator[str]:

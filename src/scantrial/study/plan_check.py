@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from scantrial.core.errors import StudyFileError
+from scantrial.core.yaml import read_tree
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import StudyFolder
 from scantrial.store.verify import Mismatch
 from scantrial.study.changes import differences
 from scantrial.study.file import study_of
 from scantrial.study.to_plan import study_to_plan
-from scantrial.study.tree import read_tree
 
 
 def plan_mismatches(folder: StudyFolder) -> Iterator[Mismatch]:

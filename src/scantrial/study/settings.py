@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scantrial.core.yaml import Path, dotted
 from scantrial.recipe.spec import Recipe
-from scantrial.study.tree import Path, dotted
 
 _DEFAULT = Recipe().to_dict()
 

@@ -344,7 +344,7 @@ def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Executi
     threads = execution.threads or max(1, n_cores() // at_once)
     device = execution.device
     if folder.has_environment():
-        fixed = folder.environment()
+        fixed = folder.fixed_environment()
         if device not in ("auto", fixed["device"]):
             raise StudyConflictError(
                 f"--device {device}, but the runs in {folder.path} were trained on {fixed['device']}",

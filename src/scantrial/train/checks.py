@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from scantrial.core.errors import InputError
+from scantrial.core.errors import InputError, itemised
 from scantrial.recipe.task import RunTask
 from scantrial.train.steps import batch_bounds
 
@@ -21,8 +21,7 @@ def check_task(task: RunTask) -> None:
     """
     faults = list(_data_faults(task)) or list(_recipe_faults(task))
     if faults:
-        listing = "\n".join(f"  {fault}" for fault in faults)
-        raise InputError(f"the run of arm {task.arm}, seed {task.seed} cannot be trained:\n{listing}")
+        raise InputError(f"the run of arm {task.arm}, seed {task.seed} cannot be trained:\n{itemised(faults)}")
 
 
 def _data_faults(task: RunTask) -> Iterator[str]:

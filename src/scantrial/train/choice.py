@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scantrial.core.errors import InputError, StudyConflictError
+from scantrial.core.errors import InputError, StudyConflictError, itemised
 from scantrial.recipe.networks import network_of
 from scantrial.recipe.spec import Recipe
 from scantrial.train.kernel import kernel_state
@@ -85,7 +85,7 @@ def _refuse_unfit(recipes: Mapping[str, Recipe], *, device: str) -> None:
     reasons = {name: why_not_fused(recipe, device=device) for name, recipe in recipes.items()}
     faults += [f"arm {name}: {reason}" for name, reason in reasons.items() if reason]
     if faults:
-        listing = "\n".join(f"  {fault}" for fault in faults)
         raise InputError(
-            f"--engine fused cannot be used:\n{listing}", do="leave it out: auto uses the reference engine where needed"
+            f"--engine fused cannot be used:\n{itemised(faults)}",
+            do="leave it out: auto uses the reference engine where needed",
         )

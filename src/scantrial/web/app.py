@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from scantrial.core.errors import InputError, ScantrialError
 from scantrial.core.plain import as_plain
+from scantrial.core.text import printable, printable_json
 from scantrial.store.schema import dump_json
 from scantrial.web.cache import Kept
 from scantrial.web.case_pages import case_page, cases_page
@@ -182,7 +183,7 @@ class Site:
         status = 400 if isinstance(error, InputError) else 500
         ours = error if isinstance(error, ScantrialError) else None
         if ours is None:
-            _LOG.warning("%s: %s: %s", request.url.path, type(error).__name__, error)
+            _LOG.warning("%s", printable(f"{request.url.path}: {type(error).__name__}: {error}"))
         page = ErrorPage(
             status=status,
             got=fault_in_words(error),
@@ -421,7 +422,7 @@ def _stamp_or_none(shelf: Shelf, name: str) -> Stamp | None:
 
 def _json(page: Page) -> bytes:
     # A byte of a file name that is not valid text, which Python keeps as a surrogate, is written as its JSON escape.
-    return dump_json(page).encode(errors="backslashreplace")
+    return printable_json(dump_json(page)).encode(errors="backslashreplace")
 
 
 def _wants_json(request: Request) -> bool:

@@ -7,6 +7,8 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from scantrial.core.text import printable_data
+
 BEAT_S = 1.0
 """Seconds between two looks."""
 ALIVE_S = 15.0
@@ -48,7 +50,7 @@ class Feed:
                     yield ": still here\n\n"
                 else:
                     told = news
-                    yield f"event: state\ndata: {json.dumps(news)}\n\n"
+                    yield f"event: state\ndata: {json.dumps(printable_data(news))}\n\n"
         finally:
             self._n_readers -= 1
 

@@ -23,6 +23,7 @@ from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPr
 from scantrial.findings.reading import RunData, StudyData
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey, StudyFolder
+from scantrial.store.links import refuse_links
 from scantrial.store.lock import holder_of
 from scantrial.store.protocol import FIXED_FILES
 from scantrial.store.verify import study_mismatches
@@ -67,9 +68,15 @@ class OpenStudy:
     Parameters
     ----------
     name : of the folder, as in addresses
+
+    Raises
+    ------
+    StoreError
+        If a link in the folder leads out of it.
     """
 
     def __init__(self, name: str, path: Path) -> None:
+        refuse_links(path)
         self.name = name
         self.folder = StudyFolder(path)
         self._guard = threading.RLock()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from scantrial.core.positive import class_word, classes_line, health_warning, positive_class, positive_facts
+from scantrial.core.yaml import read_tree
 from scantrial.data import catalogue
 from scantrial.data.phantom import CLASS_NAMES
-from scantrial.study.tree import read_tree
 
 WARNED = [
     ("COVID", "Normal"),

@@ -12,13 +12,13 @@ from PIL import Image
 from tests.unit.study.test_docs import placed
 
 import two_reports
+from scantrial.core.yaml import read_tree
 from scantrial.data.load import load
 from scantrial.data.spec import SourceSpec
 from scantrial.study.arms import ArmBuilder
 from scantrial.study.claims import Claims
 from scantrial.study.faults import validated
 from scantrial.study.spec import StudySpec
-from scantrial.study.tree import read_tree
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"

@@ -140,6 +140,10 @@ def made_up_data() -> dict[str, Any]:
         "image": {"shape": [1, 256, 256], "size": 256, "channels": 1, "fit": "stretch"},
         "split": {"train": 800, "val": 200, "test": 200, "per": "class"},
         "source": {"name": "chest-xray", "title": "Made-up scans"},
+        "n_scans": 2400,
+        "n_used": 2400,
+        "has_patients": False,
+        "skipped": [],
     }
 
 

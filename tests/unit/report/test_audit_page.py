@@ -11,7 +11,8 @@ from tests.unit.audit.conftest import phantom_scans
 from scantrial.audit.audit import audit_scans
 from scantrial.audit.checks import CHECKS
 from scantrial.audit.records import AuditSettings
-from scantrial.report.audit_document import MAX_PAIRS, audit_document, harmless, scan_pictures, shown_scans
+from scantrial.core.text import printable
+from scantrial.report.audit_document import MAX_PAIRS, audit_document, scan_pictures, shown_scans
 from scantrial.report.document import Gallery, Note, Table, walk, words
 from scantrial.report.html import render_html
 
@@ -42,7 +43,7 @@ def test_every_finding_stands_there_ranked_with_all_its_cases(audited, document)
     tables = {block.id: block for block in walk(document) if isinstance(block, Table)}
     said = [piece for block in walk(document) for piece in words(block)]
     for number, one in enumerate(audit.findings, start=1):
-        assert harmless(one.text) in said
+        assert printable(one.text) in said
         assert f"What to do: {one.action}." in said
         if one.cases:
             assert len(tables[f"finding-{number}-table"].rows) == len(one.cases)
@@ -69,7 +70,7 @@ def test_names_do_no_harm(document):
     assert "<b>normal" not in page
     assert not re.search("[\u202a-\u202e\u2066-\u2069]", page)
     assert "a\\u202egnp.b" in page
-    assert harmless("עברית and العربية\n") == "עברית and العربية\\u000a"
+    assert printable("עברית and العربية\n") == "עברית and العربية\\u000a"
 
 
 def test_nothing_found_is_said():

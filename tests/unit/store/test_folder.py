@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
+from tests.studies import TWO_ARMS, StudyShape, cases_of, data_of
 from tests.unit.store.conftest import PLAN, MakeResult
 
 from scantrial.core.errors import InputError, StoreError
@@ -65,13 +65,12 @@ class TestStudy:
 
     def test_environment_and_data_are_kept(self, folder: StudyFolder):
         """Plain facts come back as they were; the table of cases column by column."""
-        cases = pa.table(
-            {"case": [0, 1], "split": ["train", "test"], "thumbnail": pa.array([b"png", None], pa.binary())}
-        )
+        shape = StudyShape(arms=TWO_ARMS)
+        cases, data = cases_of(shape), data_of(shape, cases_of(shape))
         folder.write_environment({"threads": 2})
-        folder.write_data({"class_names": ["well", "sick"]}, cases)
+        folder.write_data(data, cases)
         assert folder.environment() == {"threads": 2}
-        assert folder.data() == {"class_names": ["well", "sick"]}
+        assert folder.data() == data
         assert folder.cases().equals(cases)
         assert folder.cases(["case", "split"]).column_names == ["case", "split"]
 

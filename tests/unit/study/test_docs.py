@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from scantrial.core.yaml import read_tree
 from scantrial.data.spec import DataSpec
 from scantrial.recipe.spec import Recipe
 from scantrial.study.arms import ArmBuilder
 from scantrial.study.claims import Claims
 from scantrial.study.faults import validated
 from scantrial.study.spec import StudySpec
-from scantrial.study.tree import read_tree
 
 TEXT = (Path(__file__).parents[3] / "docs" / "study-file.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)

@@ -8,10 +8,10 @@ from typing import Any
 import jsonschema
 import pytest
 
+from scantrial.core.yaml import read_tree
 from scantrial.study import builtin
 from scantrial.study.file import parse_study, study_to_yaml
 from scantrial.study.schema import schema
-from scantrial.study.tree import read_tree
 
 SCHEMA = schema()
 PARTS: dict[str, Any] = {"StudySpec": SCHEMA, **SCHEMA["$defs"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,15 @@ from numpy.typing import NDArray
 
 MAX_PIXELS = 89_478_485
 """Pillow's own limit (a quarter of a GiB of RGB): a larger file is refused as a possible decompression bomb."""
+
+MAX_BYTES = 4 * MAX_PIXELS
+"""What an image may unpack to."""
+
+_WORK_BYTES = 16
+"""Bytes that a pixel takes while it is decoded: the library's own picture, its bytes, and the array made of them."""
+
+Claim = Callable[[int], None]
+"""Told how many bytes the decoding of an image takes, before it begins; it may wait until there is room for them."""
 
 ORIENTATION_TAG = 274
 """Of EXIF and of TIFF."""
@@ -30,8 +39,9 @@ class Codec:
     title : its usual name, such as ``JPEG 2000``
     suffixes : endings of file names of this kind, in lower case, such as ``.png``
     recognises : whether the first `HEAD_BYTES` bytes of a file (or fewer, of a short file) are of this kind
-    decode : from a path to shape (height, width) or (height, width, 3), uint8 or uint16. Raises `RefusedError` with
-        the reason, or whatever a library raises on a damaged file. None for a kind that is not read
+    decode : from a path to shape (height, width) or (height, width, 3), uint8 or uint16; makes its claim before it
+        unpacks. Raises `RefusedError` with the reason, or whatever a library raises on a damaged file. None for a kind
+        that is not read
     way_out : for a kind that is not read, what to do with the file; None if there is no advice except which kinds
         are read
     """
@@ -39,9 +49,11 @@ class Codec:
     title: str
     suffixes: tuple[str, ...]
     recognises: Callable[[bytes], bool]
-    decode: Callable[[Path], NDArray[Any]] | None = None
+    decode: Callable[[Path, Claim], NDArray[Any]] | None = None
     way_out: str | None = None
 
+
+_BLOCK_PIXELS = 1 << 20
 
 HEAD_BYTES = 132
 """How many bytes of a file a codec sees to recognise it: the mark of DICOM comes after 128 bytes."""
@@ -57,6 +69,23 @@ def bomb() -> RefusedError:
     return RefusedError(f"more than {MAX_PIXELS:,} pixels: refused as a possible decompression bomb")
 
 
+def no_claim(n_bytes: int) -> None:
+    """Claim nothing: for an image that is decoded alone."""
+
+
+def claim_pixels(claim: Claim, width: int, height: int) -> None:
+    """Claim the bytes that an image of this size takes, unless it is too large.
+
+    Raises
+    ------
+    RefusedError
+        If it has more than `MAX_PIXELS` pixels.
+    """
+    if width * height > MAX_PIXELS:
+        raise bomb()
+    claim(width * height * _WORK_BYTES)
+
+
 def over_black(image: NDArray[Any]) -> NDArray[Any]:
     """Composite over black: shape (height, width, 2 or 4) with alpha last loses the alpha, correctly rounded."""
     colour, alpha = image[..., :-1], image[..., -1:]
@@ -64,8 +93,16 @@ def over_black(image: NDArray[Any]) -> NDArray[Any]:
     if bool((alpha == full).all()):
         blended = colour
     else:
-        blended = ((colour.astype(np.uint32) * alpha + full // 2) // full).astype(image.dtype)
+        blended = np.empty_like(colour, order="C")
+        for rows in row_blocks(image):
+            blended[rows] = (colour[rows].astype(np.uint32) * alpha[rows] + full // 2) // full
     return blended[..., 0] if blended.shape[-1] == 1 else blended
+
+
+def row_blocks(image: NDArray[Any]) -> Iterator[slice]:
+    """Yield the rows of an image in blocks of about a million pixels, for work that needs several times their bytes."""
+    step = max(1, _BLOCK_PIXELS // max(1, image.shape[1]))
+    return (slice(start, start + step) for start in range(0, len(image), step))
 
 
 def oriented(pixels: NDArray[Any], orientation: Any) -> NDArray[Any]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import lzma
+import math
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scantrial.data.codecs.base import (
-    MAX_PIXELS,
+    MAX_BYTES,
     ORIENTATION_TAG,
+    Claim,
     Codec,
     RefusedError,
     bomb,
+    claim_pixels,
     oriented,
     over_black,
     starts_with,
@@ -25,27 +30,42 @@ from scantrial.data.codecs.pillow import array_of
 
 _SAMPLE_KINDS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 _UNASSOCIATED_ALPHA = 2
+_MAX_PAGES = 1000
+_PADDED = 4
+"""How many times the largest image all strips or tiles may hold: those at the border are filled up."""
+
+_DEFLATE, _LZMA, _BOUNDED = (8, 32946, 50013), (34925,), (1, 32773)
+"""Compressions by number; the bounded ones unpack to at most 64 times their size."""
 
 # tifffile logs what it repairs; without its own handler, Python would print that on stderr.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-def _decode(path: Path) -> NDArray[Any]:
+def _decode(path: Path, claim: Claim) -> NDArray[Any]:
     with tifffile.TiffFile(path) as tiff:
         page = _single_page(tiff)
         _refuse_samples(page)
-        if page.imagewidth * page.imagelength > MAX_PIXELS:
-            raise bomb()
+        claim_pixels(claim, page.imagewidth, page.imagelength)
+        _refuse_large_parts(page)
         if page.bitspersample == 16:
             return _sixteen_bit_page(page, path)
     return _tiff_by_pillow(path)
 
 
 def _single_page(tiff: tifffile.TiffFile) -> Any:
-    n_pages = len(tiff.pages)
+    n_pages = next((n for n in range(_MAX_PAGES) if not _has_page(tiff, n)), _MAX_PAGES)
     if n_pages != 1:
-        raise RefusedError(f"{n_pages} pages: save each as a separate file")
+        more = " or more" if n_pages == _MAX_PAGES else ""
+        raise RefusedError(f"{n_pages}{more} pages: save each as a separate file")
     return tiff.pages[0]
+
+
+def _has_page(tiff: tifffile.TiffFile, number: int) -> bool:
+    """Whether there is a page of this number; to count all of them would take long in a file made for that."""
+    try:
+        return tiff.pages[number] is not None
+    except IndexError:
+        return False
 
 
 def _refuse_samples(page: Any) -> None:
@@ -55,6 +75,17 @@ def _refuse_samples(page: Any) -> None:
         raise RefusedError(f"{page.bitspersample} bits per sample, expected 8 or 16")
     if page.imagedepth != 1 or page.imagewidth < 1 or page.imagelength < 1:
         raise RefusedError(f"a volume or an empty image, of shape {page.shape}")
+
+
+def _refuse_large_parts(page: Any) -> None:
+    """Refuse strips or tiles that together hold far more than the image: a decoder unpacks all of each."""
+    n_samples, n_bytes = page.samplesperpixel, max(1, page.bitspersample // 8)
+    if page.imagewidth * page.imagelength * n_samples * n_bytes > MAX_BYTES:
+        raise bomb()
+    if math.prod(page.chunks) * n_bytes > MAX_BYTES:
+        raise bomb()
+    if len(page.dataoffsets) * math.prod(page.chunks) * n_bytes > _PADDED * MAX_BYTES:
+        raise bomb()
 
 
 def _tiff_by_pillow(path: Path) -> NDArray[Any]:
@@ -71,7 +102,10 @@ def _sixteen_bit_page(page: Any, path: Path) -> NDArray[Any]:
         raise RefusedError(f"a 16-bit TIFF of {getattr(page.photometric, 'name', page.photometric)} colours")
     _refuse_missing_strips(page, path)
     n_colours = 3 if page.photometric == 2 else 1
+    if page.samplesperpixel not in (n_colours, n_colours + 1):
+        raise RefusedError(f"{page.samplesperpixel} channels, expected 1 or 3, with or without alpha")
     if _has_decoder(page):
+        _refuse_long_segments(page)
         pixels = page.asarray()
         pixels = np.moveaxis(pixels, 0, -1) if page.axes.startswith("S") else pixels
         tag = page.tags.get(ORIENTATION_TAG)
@@ -85,6 +119,8 @@ def _sixteen_bit_page(page: Any, path: Path) -> NDArray[Any]:
 
 def _has_decoder(page: Any) -> bool:
     """Whether tifffile can undo the compression without further packages."""
+    if page.compression not in (*_DEFLATE, *_LZMA, *_BOUNDED):
+        return False
     try:
         tifffile.TIFF.DECOMPRESSORS[page.compression]
         if page.predictor != 1:
@@ -92,6 +128,19 @@ def _has_decoder(page: Any) -> bool:
     except KeyError:
         return False
     return True
+
+
+def _refuse_long_segments(page: Any) -> None:
+    """Refuse strips or tiles that unpack to more than their size in the image: Python's decoders know no limit."""
+    if page.compression in _BOUNDED:
+        return
+    limit = math.prod(page.chunks) * 2
+    handle = page.parent.filehandle
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        handle.seek(offset)
+        decoder: Any = lzma.LZMADecompressor() if page.compression in _LZMA else zlib.decompressobj()
+        if len(decoder.decompress(handle.read(count), limit + 1)) > limit:
+            raise bomb()
 
 
 def _refuse_missing_strips(page: Any, path: Path) -> None:
@@ -109,8 +158,6 @@ def _without_extra(pixels: NDArray[Any], page: Any, n_colours: int) -> NDArray[A
     n_samples = page.samplesperpixel
     if n_samples == n_colours:
         return pixels[..., 0] if pixels.ndim == 3 and n_colours == 1 else pixels
-    if n_samples != n_colours + 1:
-        raise RefusedError(f"{n_samples} channels, expected 1 or 3, with or without alpha")
     kind = page.extrasamples[0] if page.extrasamples else _UNASSOCIATED_ALPHA
     if kind == _UNASSOCIATED_ALPHA:
         return over_black(pixels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.core.errors import DataError
+from scantrial.core.errors import MOST_FAULTS, DataError, itemised
 from scantrial.core.names import listed, nearest
 from scantrial.core.records import SPLITS, Split
-from scantrial.data.codecs.base import over_black
+from scantrial.data.codecs.base import MAX_BYTES, Claim, no_claim, over_black
 from scantrial.data.scanset import Pixels
 
 SPLIT_OF_WORD: dict[str, Split] = {
@@ -28,7 +29,10 @@ SPLIT_OF_WORD: dict[str, Split] = {
 }
 """The words for a split, in lower case."""
 
-Decode = Callable[[], Pixels]
+MAX_IMAGES = 5_000_000
+"""Of one array."""
+
+Decode = Callable[[Claim], Pixels]
 """Decodes one case; raises `scantrial.data.decode.ImageError` if that fails. May run in any thread."""
 
 
@@ -129,7 +133,7 @@ def is_hidden(path: Path) -> bool:
 def refuse(where: Path, faults: Sequence[str], *, expected: str) -> DataError:
     """Build one error from all faults of a source."""
     count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-    return DataError(f"{where} has {count}:\n" + "\n".join(f"  {fault}" for fault in faults), expected=expected)
+    return DataError(f"{where} has {count}:\n{itemised(faults, most=MOST_FAULTS)}", expected=expected)
 
 
 def clashing_names(names: Iterable[str]) -> list[str]:
@@ -144,13 +148,14 @@ def clashing_names(names: Iterable[str]) -> list[str]:
     ]
 
 
-def row_decoder(rows: NDArray[Any], number: int) -> Pixels:
+def row_decoder(rows: NDArray[Any], number: int, claim: Claim = no_claim) -> Pixels:
     """Take one image out of an array of shape (n, height, width[, 1, 3 or 4])."""
-    return without_alpha(rows[number])
+    return without_alpha(rows[number], claim)
 
 
-def without_alpha(row: NDArray[Any]) -> Pixels:
+def without_alpha(row: NDArray[Any], claim: Claim = no_claim) -> Pixels:
     """Make one row of an array (height, width[, 1, 3 or 4]) an image in native byte order; alpha goes over black."""
+    claim(2 * row.nbytes)
     row = np.ascontiguousarray(row, dtype=row.dtype.newbyteorder("="))
     if row.ndim == 3 and row.shape[2] == 4:
         return np.ascontiguousarray(over_black(row))
@@ -163,4 +168,8 @@ def array_fault(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str | None:
         return f"type {dtype}, expected uint8 or uint16"
     if len(shape) not in (3, 4) or shape[3:] not in ((), (1,), (3,), (4,)):
         return f"shape {shape}, expected (n, height, width) or (n, height, width, 3 or 4)"
-    return f"shape {shape} holds no pixels" if 0 in shape else None
+    if 0 in shape:
+        return f"shape {shape} holds no pixels"
+    if math.prod(shape[1:]) * dtype.itemsize > MAX_BYTES:
+        return f"shape {shape}: an image of more than {MAX_BYTES >> 20:,} MB"
+    return f"shape {shape}: more than {MAX_IMAGES:,} images" if shape[0] > MAX_IMAGES else None

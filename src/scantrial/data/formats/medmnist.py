@@ -31,6 +31,9 @@ from scantrial.data.formats.base import (
 )
 
 _EXPECTED = "MedMNIST's arrays: train_images (n, side, side[, 3]) and train_labels (n, 1), likewise val_ and test_"
+_MAX_RATIO, _MAX_UNPACKED = 200, 1 << 30
+"""How many times its size an archive of more than so many bytes may hold; scans are packed to a half or a tenth."""
+
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -70,7 +73,8 @@ def _label_faults(name: str, header: _Header, n_images: int) -> list[str]:
         return [f"{name}: {columns} labels for each scan, expected 1: multi-label sets are not supported"]
     if header.shape not in ((n_images,), (n_images, 1)):
         return [f"{name}: shape {header.shape} for {n_images} images, expected ({n_images}, 1) or ({n_images},)"]
-    return [] if header.dtype.kind in "uif" else [f"{name}: type {header.dtype}, expected whole numbers"]
+    is_number = header.dtype.kind in "uif" and header.dtype.itemsize <= 8
+    return [] if is_number else [f"{name}: type {header.dtype}, expected whole numbers"]
 
 
 def _labels_of(archive: zipfile.ZipFile, name: str) -> NDArray[np.int64]:
@@ -81,6 +85,17 @@ def _labels_of(archive: zipfile.ZipFile, name: str) -> NDArray[np.int64]:
     if wrong:
         raise ValueError(f"{name}: label out of range: {listed(f'{value:g}' for value in wrong[:10])}")
     return raw.astype(np.int64)
+
+
+def _refuse_bomb(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse an archive that unpacks to far more than scans ever do."""
+    unpacked, packed = sum(part.file_size for part in archive.infolist()), path.stat().st_size
+    if unpacked > _MAX_RATIO * packed and unpacked > _MAX_UNPACKED:
+        raise refuse(
+            path,
+            [f"{packed:,} bytes unpack to {unpacked:,}: refused as a possible decompression bomb"],
+            expected=_EXPECTED,
+        )
 
 
 def _split_faults(archive: zipfile.ZipFile, split: str) -> list[str]:
@@ -154,6 +169,7 @@ def read(path: Path, options: Mapping[str, Any]) -> Listing:
     """List the cases of an ``.npz`` file; only its labels are loaded."""
     try:
         with zipfile.ZipFile(path) as archive:
+            _refuse_bomb(path, archive)
             splits = _check(path, archive)
             by_split = [_labels_of(archive, f"{split}_labels") for split in splits]
     except DataError:

@@ -6,6 +6,7 @@ import csv
 import os
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,18 @@ import numpy as np
 from scantrial.core.errors import DataError
 from scantrial.core.names import listed, nearest
 from scantrial.data.decode import decode_image
-from scantrial.data.formats.base import SPLIT_OF_WORD, Decode, Format, Listing, Option, clashing_names, refuse
+from scantrial.data.formats.base import (
+    MAX_IMAGES,
+    SPLIT_OF_WORD,
+    Decode,
+    Format,
+    Listing,
+    Option,
+    clashing_names,
+    refuse,
+)
 
+_MANY = 1000
 _NEEDED = ("path", "label")
 _OPTIONAL = ("split", "patient")
 _EXPECTED = "columns path and label, optionally split and patient; one row for each scan"
@@ -58,6 +69,8 @@ def _read_rows(path: Path, options: Mapping[str, Any]) -> tuple[list[_Row], list
         if faults:
             return [], faults
         for cells in reader:
+            if len(rows) > MAX_IMAGES or len(faults) > _MANY:
+                break
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) != len(header):
@@ -98,8 +111,13 @@ def _checked_rows(path: Path, options: Mapping[str, Any]) -> list[_Row]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a readable table ({error})", expected="a CSV file in UTF-8") from error
     root = path.parent
-    faults += [f"line {row.line}: {fault}" for row in rows for fault in _row_faults(row, root)]
-    faults += _duplicates(rows, root) + clashing_names(row.label for row in rows)
+    if len(rows) > MAX_IMAGES:
+        raise refuse(path, [f"more than {MAX_IMAGES:,} rows"], expected=_EXPECTED)
+    every = (f"line {row.line}: {fault}" for row in rows for fault in _row_faults(row, root))
+    # Of a table of other files a thousand faults say as much as all of them.
+    faults += islice(every, _MANY)
+    if len(faults) < _MANY:
+        faults += _duplicates(rows, root) + clashing_names(row.label for row in rows)
     if not rows and not faults:
         faults = ["it holds no rows"]
     if faults:

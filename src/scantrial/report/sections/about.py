@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from scantrial.core.about import NOT_ANSWERED, QUESTIONS, answers
 from scantrial.core.format import counted, joined
+from scantrial.core.yaml import plain_yaml
 from scantrial.findings.view import ReportView
 from scantrial.report.document import Code, Pairs, Paragraph, Section, text
 
@@ -62,8 +60,6 @@ def late_answers(protocol: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def _answers_in(version: Mapping[str, Any]) -> dict[str, str]:
-    try:
-        content = YAML(typ="safe").load(str(version.get("study_yaml", "")))
-    except YAMLError:
-        return {}
-    return answers(content.get("about")) if isinstance(content, Mapping) else {}
+    content = plain_yaml(str(version.get("study_yaml", "")))
+    about = content.get("about") if isinstance(content, Mapping) else None
+    return answers(about) if isinstance(about, Mapping) else {}

@@ -8,6 +8,7 @@ from typing import Any
 
 from scantrial.audit.records import Audit, ScanFinding
 from scantrial.core import format as fmt
+from scantrial.core.text import printable
 from scantrial.figures.figure import Figure
 from scantrial.findings.view import ReportView
 from scantrial.prose import study as study_prose
@@ -63,7 +64,8 @@ def _cases(finding: ScanFinding, name: str) -> tuple[Details, ...]:
     if not finding.cases:
         return ()
     kind = "case" if isinstance(finding.cases[0], str) else "pair"
-    lines = "\n".join(case if isinstance(case, str) else " = ".join(case) for case in finding.cases)
+    names = (case if isinstance(case, str) else " = ".join(case) for case in finding.cases)
+    lines = "\n".join(map(printable, names))
     summary = f"The {fmt.counted(len(finding.cases), kind)}"
     return (Details(id=f"{name}-cases", summary=summary, blocks=(CodeBlock(id=f"{name}-list", content=lines),)),)
 

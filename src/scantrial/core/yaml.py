@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -103,6 +104,13 @@ def read_tree(text: str) -> Tree:
     except _TextError as error:
         return _refused(error.message, error.line)
     return builder.tree
+
+
+@lru_cache(maxsize=256)
+def plain_yaml(text: str) -> Any:
+    """Return YAML text as plain data, or None if it has any fault; what is returned must not be changed."""
+    tree = read_tree(text)
+    return None if tree.faults else tree.data
 
 
 class _TextError(Exception):

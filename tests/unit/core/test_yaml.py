@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scantrial.study.tree import Place, dotted, read_tree
+from scantrial.core.yaml import Place, dotted, read_tree
 
 
 @pytest.mark.parametrize(

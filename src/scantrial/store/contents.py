@@ -1,0 +1,279 @@
+"""What each JSON file of a study folder holds, as types that `scantrial.store.schema.read_record` checks.
+
+A file may have more keys than its type, and lack those that are not required: later versions add some, and earlier
+versions did not have all.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import AfterValidator, ConfigDict, Field
+from typing_extensions import TypedDict
+
+MAX_PICTURE_SIDE = 4096
+"""Pixels; a stored picture is 128 at most, and no later version should need more than this."""
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Threads = Annotated[int, Field(ge=1)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Names = Annotated[list[str], Field(min_length=1)]
+
+
+def is_picture(content: bytes) -> bool:
+    """Return whether these bytes begin as a PNG of a size that is safe to show."""
+    if not content.startswith(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR") or len(content) < 24:
+        return False
+    width, height = struct.unpack(">II", content[16:24])
+    return bool(0 < width <= MAX_PICTURE_SIDE and 0 < height <= MAX_PICTURE_SIDE)
+
+
+def _picture_text(text: str) -> str:
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("not base64") from error
+    if not is_picture(content):
+        raise ValueError("not a small PNG picture")
+    return text
+
+
+PictureText = Annotated[str, AfterValidator(_picture_text)]
+
+
+class Content(TypedDict):
+    """Base of all: keys that are not named stay as they are."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc] # read by pydantic
+
+
+class ImageContent(Content):
+    """How the scans were brought to one shape."""
+
+    shape: Annotated[list[Count], Field(min_length=3, max_length=3)]
+    size: Annotated[int, Field(ge=1)] | Annotated[list[Count], Field(min_length=2, max_length=2)] | None
+    channels: Literal[1, 3] | None
+    fit: Literal["stretch", "pad"]
+
+
+class SourceContent(Content):
+    """Where the scans are from."""
+
+    name: NotRequired[str]
+    title: NotRequired[str]
+    licence: NotRequired[str]
+    citation: NotRequired[str]
+    homepage: NotRequired[str]
+    format: NotRequired[str]
+    path: NotRequired[str]
+    notes: NotRequired[list[str]]
+
+
+class DataContent(Content):
+    """``data.json``."""
+
+    fingerprint: str
+    class_names: Names
+    counts: dict[Literal["train", "val", "test"], dict[str, Count]]
+    n_scans: Count
+    n_used: Count
+    has_patients: bool
+    image: ImageContent
+    pixel_type: NotRequired[str]
+    split: dict[str, Any]
+    source: SourceContent
+    skipped: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
+
+
+class ChangeContent(Content):
+    """A change of the environment between two runs."""
+
+    at: str
+    now: dict[str, Any]
+
+
+class _Environment(Content):
+    """Versions and machine."""
+
+    versions: NotRequired[dict[str, str]]
+    workers: NotRequired[dict[str, Any]]
+    changes: NotRequired[list[ChangeContent]]
+    import_paths: NotRequired[list[str]]
+    python: NotRequired[str]
+    machine: NotRequired[str]
+    cpu: NotRequired[str | None]
+    torch: NotRequired[str]
+
+
+class ReusedContent(Content):
+    """The run that a run was copied from."""
+
+    folder: str
+    arm: str
+    seed: Count
+
+
+class RunContent(Content):
+    """``run.json``; `scantrial.core.records.RunFacts` says what each key means."""
+
+    arm: str
+    seed: Count
+    status: Literal["finished", "diverged"]
+    n_epochs: Count
+    chosen_epoch: Count | None
+    selection: str
+    diverged_epoch: Count | None
+    engine: str
+    engine_reason: str
+    device: str
+    threads: Count
+    n_parameters: Count
+    recipe: dict[str, Any]
+    preprocessing: dict[str, Any]
+    class_names: Names
+    image_shape: Annotated[list[Annotated[int, Field(ge=1, le=2**20)]], Field(min_length=3, max_length=3)]
+    pixel_type: Literal["uint8", "uint16"]
+    times: NotRequired[dict[str, float | str]]
+    identity: NotRequired[dict[str, str | None] | None]
+    reused_from: NotRequired[ReusedContent | None]
+    sha256: NotRequired[dict[str, str]]
+
+
+class EnvironmentContent(_Environment):
+    """``environment.json``."""
+
+    threads: NotRequired[Threads]
+    engine: NotRequired[str]
+    device: NotRequired[str]
+
+
+class FixedEnvironment(_Environment):
+    """``environment.json``, with what further runs have to match."""
+
+    threads: Threads
+    engine: str
+    device: str
+
+
+class FindingContent(Content):
+    """One finding of an audit."""
+
+    code: Annotated[str, Field(pattern=r"^[A-Z]{2}[0-9]{3}$")]
+    severity: Literal["blocker", "warning", "note"]
+    title: str
+    text: str
+    action: str
+    cases: list[str] | list[Annotated[list[str], Field(min_length=2, max_length=2)]]
+    case_numbers: list[Count]
+    numbers: dict[str, Any]
+    acknowledged: NotRequired[str | None]
+
+
+class CheckContent(Content):
+    """The outcome of one check of an audit."""
+
+    code: str
+    title: str
+    severity: Literal["blocker", "warning", "note"]
+    outcome: Literal["found", "clear", "not applicable"]
+    reason: str
+    numbers: dict[str, Any]
+
+
+_Bins = Annotated[int, Field(ge=1, le=4096)]
+
+MeanContent = TypedDict("MeanContent", {"split": str, "class": str, "n": Count, "png": PictureText})
+HistogramContent = TypedDict(
+    "HistogramContent", {"split": str, "class": str, "n_bins": _Bins, "top": Count, "share": list[Number]}
+)
+
+
+class AlikeCaseContent(Content):
+    """A case that looks like another split."""
+
+    case: Count
+    path: str
+
+
+class AlikeContent(Content):
+    """The cases of two splits that look most alike."""
+
+    splits: Annotated[list[Annotated[str, Field(pattern="^[a-z]+$")]], Field(min_length=2, max_length=2)]
+    auc: float
+    second: list[AlikeCaseContent]
+    like_second: list[AlikeCaseContent]
+
+
+class PicturesContent(Content):
+    """What an audit shows."""
+
+    means: NotRequired[list[MeanContent]]
+    histograms: NotRequired[list[HistogramContent]]
+    most_alike: NotRequired[list[AlikeContent]]
+
+
+class AuditContent(Content):
+    """``audit.json``."""
+
+    key: str
+    n_cases: dict[str, Count]
+    class_names: Names
+    findings: list[FindingContent]
+    checks: list[CheckContent]
+    pictures: PicturesContent
+
+
+class FailureContent(Content):
+    """``failure.json``."""
+
+    message: str
+
+
+class RunningContent(Content):
+    """A run in progress."""
+
+    arm: str
+    seed: int
+    epoch: Count
+    n_epochs: Count
+    val_accuracy: NotRequired[float | None]
+
+
+class ProgressContent(Content):
+    """``progress.json``."""
+
+    running: list[RunningContent]
+    seconds_left: NotRequired[Number | None]
+    at: NotRequired[Number]
+    pid: NotRequired[int]
+
+
+class LiveContent(Content):
+    """``live.json``."""
+
+    columns: list[str]
+    epochs: list[list[float | None]]
+
+
+class ProtocolLine(Content):
+    """A line of ``protocol.jsonl``."""
+
+    at: NotRequired[str]
+    kind: NotRequired[str]
+    files: NotRequired[dict[str, str]]
+    study_sha256: NotRequired[str]
+    finished_runs: NotRequired[Count]
+    change: NotRequired[str]
+    study_yaml: NotRequired[str]
+
+
+class OpeningLine(Content):
+    """A line of ``test-openings.jsonl``."""
+
+    at: str
+    by: str
+    purpose: str
+    runs: list[str]
