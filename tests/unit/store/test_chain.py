@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from scantrial.core.errors import StoreError
-from scantrial.store.chain import append_chained, read_log
+from scantrial.store import chain
+from scantrial.store.chain import Log, append_chained
+from scantrial.store.contents import Content
 
 
 @pytest.fixture
@@ -22,6 +24,11 @@ def log(tmp_path: Path) -> Path:
     for number in range(4):
         append_chained(path, {"number": number, "word": "naïve\n\udce9"})
     return path
+
+
+def read_log(path: Path) -> Log:
+    """Read a log whose lines may hold anything."""
+    return chain.read_log(path, Content)
 
 
 def numbers(path: Path) -> list[int]:
