@@ -7,6 +7,7 @@ import json
 import pytest
 from tests.unit.study.trial import Trial
 
+from scantrial import api
 from scantrial.study.plan_check import plan_mismatches
 
 
@@ -42,6 +43,16 @@ def test_each_value_that_does_not_is_told(recorded: Trial):
     assert any(sentence.startswith("plan.json.primary.margin: was ") for sentence in found)
     assert any("now [0, 5]" in sentence for sentence in found)
     assert any(sentence.startswith("plan.json.arms.base.optimizer.lr") for sentence in found)
+
+
+def test_a_plan_that_cannot_be_read_is_told(recorded: Trial):
+    """Beside everything else that is wrong."""
+    path = recorded.folder.path / "plan.json"
+    path.write_text("{")
+    (sentence,) = said(recorded)
+    assert sentence.startswith(f"{path} is damaged")
+    kinds = {item.kind for item in api.verify(recorded.folder.path).mismatches}
+    assert kinds == {"changed", "plan"}
 
 
 def test_a_study_file_with_faults_is_told(recorded: Trial):
