@@ -22,6 +22,9 @@ from scantrial.store.test_lock import OPENINGS
 Kind = Literal["changed", "missing", "put back", "not in the protocol", "log", "not logged", "plan"]
 State = Literal["whole", "changed", "missing", "put back", "not in the protocol", "not bound", "absent"]
 
+_LOOKS = 3
+"""How often a folder that is being written to is looked at again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mismatch(Plain):
@@ -108,7 +111,9 @@ def study_mismatches(folder: StudyFolder) -> list[Mismatch]:
     earlier versions have no hashes, so nothing is wrong with them.
     """
     found = list(_study_mismatches(folder))
-    if found and holder_of(folder.path) is not None:
+    for _ in range(_LOOKS):
+        if not found or holder_of(folder.path) is None:
+            break
         # A file gets its name a moment after its line in the protocol: look again.
         time.sleep(0.1)
         found = list(_study_mismatches(folder))
