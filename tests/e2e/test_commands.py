@@ -260,7 +260,10 @@ def test_faults_of_a_study_file_come_all_at_once_and_before_anything(cli, tmp_pa
 
 
 def test_a_run_that_fails_leaves_the_others_and_exits_3(cli, tmp_path):
-    """A network of the user's that raises fails its own runs; the other arm is finished and reported."""
+    """A network of the user's that raises fails its own runs; the other arm is finished and reported.
+
+    It is imported once the user has said so, and then without being asked again.
+    """
     (tmp_path / "mine.py").write_text(
         "import torch\n"
         "class Net(torch.nn.Module):\n"
@@ -280,8 +283,17 @@ def test_a_run_that_fails_leaves_the_others_and_exits_3(cli, tmp_path):
         "{name: mlp, hidden: [16], batch_norm: true, dropout: 0.3}", "mlp-32x3"
     )
     (tmp_path / "custom.yaml").write_text(study)
+    refused = cli("run", "custom.yaml", "--json")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert f"mine:Net, from {tmp_path / 'mine.py'}" in refused.stderr
+    assert not (tmp_path / "custom").exists()
     result = cli("run", "custom.yaml", "--trust-code", "--json")
     assert result.returncode == 3, result.stderr
+    assert f"--trust-code imports mine:Net from {tmp_path / 'mine.py'}" in result.stderr
+    assert str(tmp_path) not in (tmp_path / "custom" / "environment.json").read_text()
+    again = cli("run", "custom.yaml", "--json")
+    assert again.returncode == 3, again.stderr
+    assert "out of luck" in json.loads(again.stdout)["failed"][0]["message"]
     told = json.loads(result.stdout)
     assert [run["arm"] for run in told["runs"]] == ["base"]
     assert "out of luck" in told["failed"][0]["message"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.abc
 import importlib.machinery
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -57,8 +59,7 @@ def import_class(item: CustomClass) -> type[nn.Module]:
         See `build_custom`.
     """
     try:
-        for source in item.sources:
-            module = _import_module(source)
+        module = _import_module(item)
     except ScantrialError:
         raise
     except Exception as error:
@@ -73,10 +74,10 @@ def import_class(item: CustomClass) -> type[nn.Module]:
     if not _is_network(found):
         classes = [name for name, value in vars(module).items() if _is_network(value)]
         guess = nearest(attribute, classes)
-        what = "is no class of networks" if attribute in vars(module) else f"has no class {attribute!r}"
+        there = attribute in vars(module)
+        what = f"{item.name} is no class of networks" if there else f"{module_name} has no class {attribute!r}"
         raise TrainingError(
-            f"{item.name if attribute in vars(module) else module_name} {what}"
-            + (f" (did you mean {guess!r}?)" if guess else ""),
+            what + (f" (did you mean {guess!r}?)" if guess else ""),
             expected=f"one of {listed(sorted(classes))}" if classes else "a module that defines a torch.nn.Module",
         )
     if found.__module__ != module_name:
@@ -110,24 +111,33 @@ class _Loader(importlib.machinery.SourceFileLoader):
         return self.source_to_code(content, self.path)
 
 
-def _import_module(source: SourceFile) -> ModuleType:
-    """Run one module, unless it is already there."""
-    loaded = sys.modules.get(source.module)
-    if loaded is not None:
-        _refuse_namesake(source, loaded)
-        return loaded
-    module = importlib.util.module_from_spec(_module_spec(source))
-    sys.modules[source.module] = module
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds the modules of one class in the files that were allowed, whoever imports them."""
+
+    def __init__(self, item: CustomClass) -> None:
+        self._sources = {source.module: source for source in item.sources}
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,  # noqa: ARG002 - importlib's
+        target: ModuleType | None = None,  # noqa: ARG002 - importlib's
+    ) -> importlib.machinery.ModuleSpec | None:
+        source = self._sources.get(fullname)
+        return None if source is None else _module_spec(source)
+
+
+def _import_module(item: CustomClass) -> ModuleType:
+    """Import the module of a class, and before it the packages around it."""
+    for source in item.sources:
+        if source.module in sys.modules:
+            _refuse_namesake(source, sys.modules[source.module])
+    finder = _Finder(item)
+    sys.meta_path.insert(0, finder)
     try:
-        if source.sha256 is not None:
-            _Loader(source).exec_module(module)
-    except BaseException:
-        del sys.modules[source.module]
-        raise
-    outer, _, own = source.module.rpartition(".")
-    if outer:
-        setattr(sys.modules[outer], own, module)
-    return module
+        return importlib.import_module(item.sources[-1].module)
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def _module_spec(source: SourceFile) -> importlib.machinery.ModuleSpec:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
-from tests.studies import StudyShape, write_study
+from tests.studies import StudyShape, cases_of, run_of, write_study
 
 from scantrial.cli.main import main
 from scantrial.core.errors import InputError
 from scantrial.recipe.networks import ModelSpec
+from scantrial.store.folder import StudyFolder
 from scantrial.store.trust import permit, state_folder
 
 CANARY = "canary"
@@ -62,6 +67,8 @@ OWN = ["own:Net", "own:factory", "own:absent", "own:__builtins__", "ownö:Nét",
 NO_NAMES = ["", ":", "own:", ":Net", ".own:Net", "own.:Net", "own:Net.forward", "own:Net()", "own:Net\n", "../own:Net",
             "own/net:Net", "own:Net:Net", "own Net:Net", "${HOME}:Net", "ówn:Nét"]  # fmt: skip
 
+OWN_MODULES = {"own", "ówn", "ownö", "package", "package.own", "kinds"}
+
 SOURCE = f"""
 import pathlib, torch
 pathlib.Path({MARKER!r}).touch()
@@ -71,6 +78,33 @@ class Net(torch.nn.Module):
     def __init__(self, **words):
         super().__init__()
         pathlib.Path({CANARY!r}).touch()
+"""
+
+KINDS = """
+import functools, pathlib, torch
+from own import Net as Imported
+def factory(**words):
+    pathlib.Path("canary").touch()
+    return torch.nn.Flatten()
+partial = functools.partial(factory)
+unnamed = lambda **words: factory()
+decorated = functools.cache(factory)
+made = torch.nn.Flatten()
+class NoModule:
+    def __init__(self, **words):
+        factory()
+    def __call__(self, **words):
+        factory()
+instance = object.__new__(NoModule)
+class Meta(type):
+    def __call__(cls, **words):
+        return factory()
+    def __subclasscheck__(cls, item):
+        return True
+class Tricky(metaclass=Meta):
+    pass
+def __getattr__(name):
+    return factory
 """
 
 STUDY = """
@@ -93,7 +127,7 @@ Tell = Callable[..., Told]
 
 
 @pytest.fixture
-def tell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Tell:
+def tell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Tell]:
     """Carry out a command in this process, in a folder with modules that leave a mark when they are imported."""
     (tmp_path / "package").mkdir()
     for name in ("own.py", "ówn.py", "ownö.py", "package/own.py", "package/__init__.py"):
@@ -109,13 +143,14 @@ def tell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
         said = capsys.readouterr()
         return Told(ended.value.code, said.out, said.err)
 
-    return carry_out
+    yield carry_out
+    for name in OWN_MODULES & set(sys.modules):
+        del sys.modules[name]
 
 
 def nothing_ran(folder: Path) -> bool:
     """Return whether neither a module was imported nor anything called."""
-    own = {"own", "ówn", "ownö", "package", "package.own"} & set(sys.modules)
-    return not own and not (folder / CANARY).exists() and not (folder / MARKER).exists()
+    return not OWN_MODULES & set(sys.modules) and not (folder / CANARY).exists() and not (folder / MARKER).exists()
 
 
 def received(folder: Path, name: str, args: dict[str, Any]) -> Path:
@@ -166,6 +201,41 @@ def test_no_module_is_imported_without_being_trusted(name, tell, tmp_path):
             assert str(tmp_path / "package" / "__init__.py") in told.err
         assert "--trust-code" in told.err
     assert nothing_ran(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    ["factory", "partial", "unnamed", "decorated", "made", "NoModule", "instance", "Meta", "Tricky", "Imported",
+     "functools", "absent", "__getattr__", "__builtins__", "__dict__", "__loader__"],
+)  # fmt: skip
+def test_what_trusted_code_calls_a_network_must_be_one(attribute, tell, tmp_path):
+    """The module is run, because the user said so; nothing in it is called that is no network of its own."""
+    (tmp_path / "kinds.py").write_text(KINDS)
+    run = received(tmp_path / "received", f"kinds:{attribute}", {})
+    shape = StudyShape(arms={"base": {"model": {"name": f"kinds:{attribute}"}}}, seeds=(0,))
+    shutil.rmtree(run)
+    made = run_of(shape, cases_of(shape), "base", 0)
+    StudyFolder(tmp_path / "received").write_run(replace(made, weights={"w": np.zeros(1, "f4")}), keep_weights=True)
+    np.save(tmp_path / "one.npy", np.zeros((32, 32), np.uint8))
+    told = tell("predict", run, "one.npy", "--trust-code")
+    assert told.code == 1, told
+    assert "--trust-code imports kinds:" in told.err
+    assert re.search("is no class of networks|has no class|is defined in another module", told.err), told
+    assert "Traceback" not in told.err
+    assert not (tmp_path / CANARY).exists()
+
+
+def test_a_run_of_what_is_no_network_fails(tell, tmp_path, quick_workers):
+    """A worker calls no more than ``predict`` does."""
+    (tmp_path / "kinds.py").write_text(KINDS)
+    (tmp_path / "study.yaml").write_text(STUDY.replace("MODEL", "'kinds:factory'") + "seeds: 1\n")
+    told = tell("run", "study.yaml", "--out", "out", "--trust-code", "--json")
+    assert told.code == 3, told
+    assert {"kinds:factory is no class of networks"} <= {
+        item["message"].splitlines()[0] for item in json.loads(told.out)["failed"]
+    }
+    assert (tmp_path / MARKER).exists()
+    assert not (tmp_path / CANARY).exists()
 
 
 @pytest.mark.parametrize("name", NO_NAMES)

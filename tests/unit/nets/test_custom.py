@@ -133,23 +133,37 @@ def test_a_file_that_has_changed_is_not_run(build, tmp_path):
     assert "own" not in sys.modules
 
 
-def test_a_compiled_file_beside_the_source_is_not_run(build, tmp_path):
-    """A compilation that claims to be of the source that was read; Python itself would run it."""
-    source = tmp_path / "own.py"
-    source.write_text(NETWORK)
+def plant(source: Path) -> None:
+    """Write a compilation that claims to be of a source as it stands there, and ends the process."""
     cached = Path(importlib.util.cache_from_source(str(source)))
-    cached.parent.mkdir()
-    evil = compile("raise SystemExit('compiled')", str(source), "exec")
+    cached.parent.mkdir(exist_ok=True)
     facts = source.stat()
-    head = importlib.util.MAGIC_NUMBER + b"".join(
-        number.to_bytes(4, "little") for number in (0, int(facts.st_mtime), facts.st_size)
-    )
-    cached.write_bytes(head + marshal.dumps(evil))
+    numbers = (0, int(facts.st_mtime), facts.st_size)
+    head = importlib.util.MAGIC_NUMBER + b"".join(number.to_bytes(4, "little") for number in numbers)
+    cached.write_bytes(head + marshal.dumps(compile("raise SystemExit('compiled')", str(source), "exec")))
+
+
+def test_a_compiled_file_beside_the_source_is_not_run(build, tmp_path):
+    """Python itself would run it."""
+    (tmp_path / "own.py").write_text(NETWORK)
+    plant(tmp_path / "own.py")
     assert isinstance(build("own:Net", width=3), nn.Module)
     del sys.modules["own"]
     importlib.invalidate_caches()
     with pytest.raises(SystemExit, match="compiled"):
         importlib.import_module("own")
+
+
+def test_nor_where_a_package_imports_the_module_first(build, tmp_path):
+    """An ``__init__.py`` that imports the class gets it from the source that was allowed, too."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "small.py").write_text(NETWORK)
+    (tmp_path / "own" / "__init__.py").write_text("from own.small import Net")
+    for name in ("small.py", "__init__.py"):
+        plant(tmp_path / "own" / name)
+    assert isinstance(build("own.small:Net", width=3), nn.Module)
+    with pytest.raises(TrainingError, match=r"write own\.small:Net"):
+        build("own:Net")
 
 
 @pytest.mark.parametrize("has_init", [False, True])
