@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from tests.conftest import HANGS_S
 from tests.web.serving import Reader
 
-PATHS = ("/", "/s/done", "/s/done/cases", "/s/done/cases/1", "/s/done/cases/13/thumb.png", "/s/done.json")
+PATHS = ("/", "/s/{0}", "/s/{0}/cases", "/s/{0}/cases/1", "/s/{0}/cases/13/thumb.png", "/s/{0}.json")
 BEGINNINGS = (b"", b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
 
 
@@ -27,13 +27,13 @@ def half_open(port: int, n: int) -> Iterator[list[socket.socket]]:
         yield found
 
 
-def siege_of_readers(reader: Reader, *, n_readers: int, n_rounds: int) -> list[str]:
+def siege_of_readers(reader: Reader, study: str, *, n_readers: int, n_rounds: int) -> list[str]:
     """Let readers with the cookie go through pages at the same time; return what went wrong, a line for each."""
 
     def read(number: int) -> list[str]:
         faults = []
         for i in range(n_rounds * len(PATHS)):
-            path = PATHS[(number + i) % len(PATHS)]
+            path = PATHS[(number + i) % len(PATHS)].format(study)
             try:
                 answer = reader.ask(path)
             except OSError as error:
