@@ -333,6 +333,28 @@ def test_a_full_disk_is_told_in_words_and_nothing_finished_is_lost(study_folder,
     assert cli("run", "small.yaml", "--seeds", "3").returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("gigabytes", "words"),
+    [
+        (0.5, "expected: at least 0.7 GB"),
+        (4.0, "the figures cannot be drawn: this process may use addresses for 4.0 GB (ulimit -v)"),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold a process to this limit")
+def test_a_limit_on_memory_is_told_in_words(study_folder, gigabytes, words):
+    """Before the libraries are loaded, and before the figures: no dump, no traceback."""
+    program = (
+        f"import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (int({gigabytes}e9),) * 2);"
+        "sys.argv = ['scantrial', 'report', sys.argv[1]]; from scantrial.cli.main import main; main()"
+    )
+    command = [sys.executable, "-c", program, str(study_folder)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=HANGS_S)
+    assert result.returncode == 1, result.stderr
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.splitlines()) < 10
+
+
 @pytest.mark.parametrize("place", ["/proc/scantrial", "/dev/null/study"])
 def test_a_folder_that_cannot_be_written_is_told_in_words(small_study, cli, place):
     """An --out that cannot be made ends in words, not in a traceback."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from scantrial.core.errors import NotLoggedWarning, ScantrialError
+from scantrial.core.memory import memory_error, refuse_small_address_space
 from scantrial.core.names import DeviceName, EngineName
 from scantrial.core.text import printable
 
@@ -451,6 +452,7 @@ def main() -> None:
     with _plain_errors(), warnings.catch_warnings():
         warnings.simplefilter("always", NotLoggedWarning)
         warnings.showwarning = partial(_show_warning, warnings.showwarning)
+        refuse_small_address_space()
         app()
 
 
@@ -477,11 +479,14 @@ def _plain_errors() -> Iterator[None]:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
-    except OSError as error:
+    except Exception as error:
+        short = memory_error(error)
+        if short is not None:
+            _stop(str(short), short.exit_code)
+        if not isinstance(error, OSError):
+            raise
         where = f"{error.filename}: " if error.filename else ""
         _stop(f"{where}{error.strerror or error}", 1)
-    except MemoryError:
-        _stop("out of memory\ndo this: use fewer or smaller scans (data.image.size), or fewer --workers", 1)
 
 
 def _stop(message: str, code: int) -> NoReturn:

@@ -128,6 +128,7 @@ class _PlainLines:
             "started": "started",
             "epoch": f"epoch {event.epoch} of {event.n_epochs}, val accuracy {_accuracy(event)}",
             "done": f"copied from {event.reused_from}" if event.reused_from else event.status,
+            "lost": f"{event.message}; it will be tried again",
             "failed": f"failed: {event.message}",
         }[event.kind]
         left = "" if clock.seconds_left is None else f" ({duration(clock.seconds_left)} left)"
@@ -154,7 +155,10 @@ class _LiveTable:
         if not self._started:
             self._live.start()
             self._started = True
-        if event.kind in ("done", "failed"):
+        if event.kind == "lost":
+            self._rows.pop(event.key, None)
+            self._live.console.print(f"{event.key}: {event.message}; it will be tried again")
+        elif event.kind in ("done", "failed"):
             self._rows.pop(event.key, None)
             self._n_ended += 1
             self._live.console.print(f"{event.key}: {event.status or 'failed: ' + event.message}")

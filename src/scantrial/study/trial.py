@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from scantrial.core.custom_code import CustomClass
-from scantrial.core.errors import StudyConflictError
+from scantrial.core.errors import StoreError, StudyConflictError
 from scantrial.core.format import counted
 from scantrial.core.machine import command_line, n_cores
 from scantrial.core.notebook import notebook_html
 from scantrial.core.progress import Progress, silent
 from scantrial.data.scanset import ScanSet
 from scantrial.store.folder import WRITTEN_DIFFERENTLY, Failure, RunKey, StudyFolder
-from scantrial.store.lock import StudyLock
+from scantrial.store.lock import StudyLock, refuse_removed
 from scantrial.store.schema import now
 from scantrial.study.changes import changed_keys, describe_change
 from scantrial.study.costs import seen_epoch_s
@@ -159,6 +159,8 @@ class Clock:
             self.done[event.key] = event.epoch
         elif event.kind in ("done", "failed"):
             self.done[event.key] = self.n_epochs[event.key]
+        elif event.kind == "lost":
+            self.done.pop(event.key, None)
         self._last[event.key] = at
 
     @property
@@ -322,18 +324,24 @@ def _train(training: _Training, setup: WorkerSetup, executor: Executor, watch: W
     clock = Clock(training.n_epochs, choice.workers)
     noted = _Progress(folder, clock)
     reused: dict[RunKey, str] = {}
-    # Closed whatever happens in `watch`, so that no worker outlives this call.
-    with closing(pool.events()) as events:
-        for event in events:
-            clock.note(event)
-            if event.kind == "started":
-                folder.clear_failure(event.key)
-            elif event.kind == "failed":
-                folder.write_failure(event.key, event.message)
-            elif event.reused_from:
-                reused[event.key] = event.reused_from
-            noted.note(event)
-            watch(event, clock)
+    try:
+        # Closed whatever happens in `watch`, so that no worker outlives this call.
+        with closing(pool.events()) as events:
+            for event in events:
+                refuse_removed(folder.path)
+                clock.note(event)
+                if event.kind == "started":
+                    folder.clear_failure(event.key)
+                elif event.kind == "failed":
+                    folder.write_failure(event.key, event.message)
+                elif event.reused_from:
+                    reused[event.key] = event.reused_from
+                noted.note(event)
+                watch(event, clock)
+    except StoreError:
+        # Whatever could not be written first, the folder is what is missing.
+        refuse_removed(folder.path)
+        raise
     folder.tidy_partial()
     return reused
 
@@ -455,7 +463,7 @@ class _Progress:
         self._written = 0.0
 
     def note(self, event: Event) -> None:
-        if event.kind in ("done", "failed"):
+        if event.kind in ("lost", "done", "failed"):
             self._running.pop(event.key, None)
         else:
             self._running[event.key] = event

@@ -24,10 +24,12 @@ import numpy as np
 from scantrial.core.custom_code import CustomClass, allowed
 from scantrial.core.errors import ScantrialError, StoreError, TrainingError
 from scantrial.core.machine import peak_memory, return_freed_memory
+from scantrial.core.memory import memory_error
 from scantrial.core.names import resolve
 from scantrial.core.records import SPLITS, EpochRecord, Split
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import RunKey, StudyFolder
+from scantrial.store.lock import refuse_removed
 from scantrial.store.schema import dump_json
 from scantrial.study.costs import epoch_seconds, timed_task
 from scantrial.study.identity import Identities, where
@@ -106,12 +108,15 @@ class _Worker:
         live = LiveHistory(self.folder, key)
 
         def tell(record: EpochRecord, n_epochs: int) -> None:
+            refuse_removed(self.folder.path)
             live.note(record)
-            self.answer(kind="epoch", epoch=record.epoch, n_epochs=n_epochs, val_accuracy=record.val_accuracy)
+            told = {"epoch": record.epoch, "n_epochs": n_epochs, "val_accuracy": record.val_accuracy}
+            self.answer(kind="epoch", peak_bytes=peak_memory(), **told)
 
         with allowed(self.setup.custom_classes):
             result = self.engine(self._task(key, partial / "checkpoint.pt"), tell)
         return_freed_memory()  # writing needs copies of the weights, of other sizes than what training has freed
+        refuse_removed(self.folder.path)
         facts = replace(result.facts, identity={"what": self.identities.what(key), "where": self.where})
         self.folder.write_run(replace(result, facts=facts), keep_weights=self.setup.keep_weights)
         self.answer(kind="done", status=result.facts.status)
@@ -187,7 +192,7 @@ def _private_stdout() -> TextIO:
 def _described(error: Exception) -> dict[str, str | None]:
     """Return an error as plain data for the parent."""
     if not isinstance(error, ScantrialError):
-        error = TrainingError(f"{type(error).__name__}: {error}")
+        error = memory_error(error) or TrainingError(f"{type(error).__name__}: {error}")
     return error.to_dict()
 
 

@@ -404,7 +404,7 @@ def test_failures_surface_with_arm_seed_epoch_and_cause(make_task, own):
     ) as caught:
         run(make_task(model={"name": f"{own}:Tires", "args": {"error": "KeyError: lost"}}))
     assert isinstance(caught.value.__cause__, KeyError)
-    with pytest.raises(TrainingError, match=r"out of memory\ndo this: use smaller batches"):
+    with pytest.raises(TrainingError, match=r"memory ran out\ndo this: use smaller batches"):
         run(make_task(model=f"{own}:Tires"))
 
 
