@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from contextlib import contextmanager
 from enum import StrEnum
@@ -17,6 +18,12 @@ from scantrial.core.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+UNEXPECTED = 70
+"""Exit code of an error that should not be possible."""
+
+TRACEBACK = "SCANTRIAL_TRACEBACK"
+"""Name of the environment variable that lets such an error show where it arose."""
 
 app = typer.Typer(
     name="scantrial",
@@ -432,7 +439,7 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 def main() -> None:
-    """Run the command line; user errors and disk errors end in a message, not in a traceback."""
+    """Run the command line; every error ends in a message, not in a traceback."""
     accept_every_character()
     with _plain_errors():
         app()
@@ -459,6 +466,14 @@ def _plain_errors() -> Iterator[None]:
         _stop(f"{where}{error.strerror or error}", 1)
     except MemoryError:
         _stop("out of memory\ndo this: use fewer or smaller scans (data.image.size), or fewer --workers", 1)
+    except Exception as error:  # a fault of ours: neither the user nor the disk did wrong
+        if TRACEBACK in os.environ:
+            raise
+        _stop(
+            f"unexpected error: {type(error).__name__}: {error}\ndo this: set {TRACEBACK}=1 and run the same command "
+            "again, and report the whole text that it prints as a bug",
+            UNEXPECTED,
+        )
 
 
 def _stop(message: str, code: int) -> NoReturn:
