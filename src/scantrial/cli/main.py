@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import warnings
 from contextlib import contextmanager
@@ -20,6 +21,12 @@ from scantrial.core.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+UNEXPECTED = 70
+"""Exit code of an error that should not be possible."""
+
+TRACEBACK = "SCANTRIAL_TRACEBACK"
+"""Name of the environment variable that lets such an error show where it arose."""
 
 app = typer.Typer(
     name="scantrial",
@@ -447,7 +454,7 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 def main() -> None:
-    """Run the command line; user errors and disk errors end in a message, not in a traceback."""
+    """Run the command line; every error ends in a message, not in a traceback."""
     accept_every_character()
     with _plain_errors(), warnings.catch_warnings():
         warnings.simplefilter("always", NotLoggedWarning)
@@ -480,13 +487,25 @@ def _plain_errors() -> Iterator[None]:
         sys.stderr.close()
         sys.exit(1)
     except Exception as error:
-        short = memory_error(error)
-        if short is not None:
-            _stop(str(short), short.exit_code)
-        if not isinstance(error, OSError):
-            raise
+        _stop_at(error)
+
+
+def _stop_at(error: Exception) -> NoReturn:
+    """End with what is known of an error that no command foresaw."""
+    short = memory_error(error)
+    if short is not None:
+        _stop(str(short), short.exit_code)
+    if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         _stop(f"{where}{error.strerror or error}", 1)
+    # A fault of ours: neither the user nor the disk did wrong.
+    if TRACEBACK in os.environ:
+        raise error
+    _stop(
+        f"unexpected error: {type(error).__name__}: {error}\ndo this: set {TRACEBACK}=1 and run the same command "
+        "again, and report the whole text that it prints as a bug",
+        UNEXPECTED,
+    )
 
 
 def _stop(message: str, code: int) -> NoReturn:

@@ -1,0 +1,94 @@
+"""No file of a study folder is read or written through a link that leads out of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.siege.commands import run
+
+from scantrial.core.errors import LockedError, StoreError
+from scantrial.core.files import append_line
+from scantrial.store.folder import StudyFolder, open_folder
+from scantrial.store.links import refuse_links
+from scantrial.store.lock import StudyLock, holder_of
+
+INSIDE = [".lock", "protocol.jsonl", "test-openings.jsonl", "plan.json", "runs", "partial", "report", "cases.parquet",
+          "runs/base/seed-0/run.json", "partial/worker-0.log", "partial/progress.json"]  # fmt: skip
+
+
+@pytest.fixture
+def study(make_study, tmp_path: Path) -> Path:
+    """A folder that a test may change."""
+    return Path(shutil.copytree(make_study(seeds=(0,)).path, tmp_path / "study"))
+
+
+def lead_out(folder: Path, name: str, target: Path) -> None:
+    path = folder / name
+    if path.is_dir():
+        path.rename(target)
+    else:
+        target.write_bytes(path.read_bytes() if path.exists() else b"")
+        path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_a_link_that_leads_out_is_refused(study, tmp_path, name):
+    """A command names the link and where it leads, and what it leads to stays as it was."""
+    target = tmp_path / "bashrc"
+    lead_out(study, name, target)
+    before = target.read_bytes() if target.is_file() else sorted(target.rglob("*"))
+    for words in (("report", study), ("status", study), ("compare", study)):
+        code, said = run(*words)
+        assert code == 1
+        assert f"{study / name} is a link to {target}, outside the study folder" in said
+    assert before == (target.read_bytes() if target.is_file() else sorted(target.rglob("*")))
+
+
+def test_a_study_is_not_trained_into_a_link(study, tmp_path):
+    """`run` refuses such a folder before it takes the lock."""
+    target = tmp_path / "elsewhere"
+    target.write_text("mine")
+    (study / ".lock").unlink(missing_ok=True)
+    (study / ".lock").symlink_to(target)
+    with pytest.raises(StoreError, match="outside the study folder"):
+        StudyFolder(study).refuse_foreign()
+    with pytest.raises(StoreError, match="links are not followed"), StudyLock(study):
+        pass
+    assert holder_of(study) is None
+    assert target.read_text() == "mine"
+
+
+def test_no_line_is_appended_through_a_link(tmp_path):
+    """A log that is a link is refused when it is written, wherever it leads."""
+    (tmp_path / "log").symlink_to(tmp_path / "mine")
+    with pytest.raises(StoreError, match="links are not followed"):
+        append_line(tmp_path / "log", "x")
+    assert not (tmp_path / "mine").exists()
+
+
+def test_the_folder_itself_may_be_a_link_and_links_within_it_stay(study, tmp_path):
+    """A study may be reached through a link, and a link to another of its files is read."""
+    (study / "copy.json").symlink_to("data.json")
+    (tmp_path / "link").symlink_to(study)
+    assert open_folder(tmp_path / "link").exists()
+
+
+def test_a_pipe_in_a_folder_is_refused_at_once(study):
+    """To open a pipe would wait for ever."""
+    (study / "audit.json").unlink(missing_ok=True)
+    os.mkfifo(study / "audit.json")
+    with pytest.raises(StoreError, match="neither a file nor a folder"):
+        open_folder(study)
+
+
+def test_what_cannot_be_listed_is_left_to_its_reader(study):
+    """A folder without permission is no link; whoever reads in it says so."""
+    refuse_links(study)
+    refuse_links(study / "is-not-there")
+    with pytest.raises(LockedError), StudyLock(study), StudyLock(study, wait_s=0.1):
+        pass
