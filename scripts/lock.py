@@ -29,17 +29,32 @@ OF_CUDA = re.compile(r"(nvidia-|cuda-|triton$)")
 """What PyTorch's default build for Linux needs, and its CPU build does not."""
 
 
-def resolved(groups: tuple[str, ...], *, extras: tuple[str, ...] = ()) -> dict[str, str]:
-    """Return the entry of each package, with its marker and its hashes, for every platform."""
-    asked = [word for group in groups for word in ("--group", group)]
-    asked += [word for extra in extras for word in ("--extra", extra)]
+def resolved(*asked: str) -> dict[str, str]:
+    """Return the entry of each package, with its marker and its hashes, for every platform.
+
+    Parameters
+    ----------
+    asked : files, groups and extras, in the words of ``uv pip compile``
+    """
     words = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal", "--python-version", LEAST_PYTHON]
     words += ["--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
     words += ["--constraint", "constraints.txt", "--no-config", *asked]
-    source = ["pyproject.toml"] if extras else []
-    text = subprocess.run([*words, *source], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    text = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
     entries = re.split(r"\n(?=[A-Za-z0-9])", text.strip())
-    return {entry.partition("==")[0]: entry for entry in entries}
+    by_name = {entry.partition("==")[0]: entry for entry in entries}
+    if len(by_name) < len(entries):
+        raise SystemExit("a package has several versions, by the platform: pin one in constraints.txt")
+    return by_name
+
+
+def is_torch(name: str) -> bool:
+    """Return whether a package is PyTorch, or belongs to its build for CUDA."""
+    return name == "torch" or OF_CUDA.match(name) is not None
+
+
+def of_groups(name: str) -> list[str]:
+    """Return the words for the groups of a lock."""
+    return [word for group in GROUPS[name] for word in ("--group", group)]
 
 
 def write(name: str, entries: dict[str, str], *, about: str) -> None:
@@ -52,18 +67,21 @@ def write(name: str, entries: dict[str, str], *, about: str) -> None:
 
 
 def main() -> None:
-    """Resolve every group and write its lock."""
+    """Resolve everything and write each lock."""
     LOCKS.mkdir(exist_ok=True)
-    everything = resolved(GROUPS["env"], extras=EXTRAS)
-    torch = {name: entry for name, entry in everything.items() if name == "torch" or OF_CUDA.match(name)}
+    extras = [word for extra in EXTRAS for word in ("--extra", extra)]
+    everything = resolved("pyproject.toml", *of_groups("env"), *extras)
+    torch = {name: entry for name, entry in everything.items() if is_torch(name)}
     built = {name: everything[name] for name in BUILT}
     env = {name: entry for name, entry in everything.items() if name not in {*torch, *built}}
     write("env", env, about="What `make env` installs, but for PyTorch.")
     write("built", built, about="Packages of `make env` that are offered as source only.")
     write("torch", torch, about="PyTorch's default build, and what it needs on Linux.")
-    write("build", resolved(GROUPS["build"]), about="What a build without isolation needs.")
-    write("mutate", resolved(GROUPS["mutate"]), about="What `make mutate` installs on top.")
-    write("release", resolved(GROUPS["release"]), about="What `make lock`, `make sbom` and `make dist` install on top.")
+    write("build", resolved(*of_groups("build")), about="What a build without isolation needs.")
+    write("mutate", resolved(*of_groups("mutate")), about="What `make mutate` installs on top.")
+    write("release", resolved(*of_groups("release")), about="What `make lock`, `sbom` and `dist` install on top.")
+    peers = {name: entry for name, entry in resolved("benchmarks/peers.txt").items() if not is_torch(name)}
+    write("peers", peers, about="What `make peers` installs, but for PyTorch.")
 
 
 if __name__ == "__main__":
