@@ -21,7 +21,7 @@ ifneq ($(wildcard ../shared/refdata/.),)
 export SCANTRIAL_REFDATA ?= $(abspath ../shared/refdata)
 endif
 
-.PHONY: help env demo test slow sim search coverage mutate lint lock sbom dist format size pages bench peers replicate docs clean
+.PHONY: help env demo test slow sim siege search coverage mutate lint lock sbom dist format size pages bench peers replicate docs clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -69,6 +69,10 @@ slow: env ## the tests that take minutes
 
 sim: env ## simulations under a known truth: coverage and false-positive rates
 	@$(PY) -m pytest -n $(JOBS) -m sim || [ $$? -eq 5 ]
+
+siege: env ## kills, mutants, flipped bits, damaged folders, bad disks, half-open connections; PARTS="bits disks" chooses
+	@$(PY) scripts/siege.py --processes $(JOBS) $(PARTS)
+	@$(PY) scripts/pages.py siege
 
 search: env ## new examples for every property, a few times over
 	@for i in 1 2 3; do SCANTRIAL_HYPOTHESIS=search $(PY) -m pytest -n $(JOBS) -m "not slow and not sim" -q \

@@ -18,6 +18,7 @@ import learning_curves_page
 import metrics_page
 import page_json_page
 import sentences_page
+import siege_page
 import simulations_page
 import size_page
 import study_file_page
@@ -33,6 +34,7 @@ PAGES: dict[str, tuple[Path, Callable[[], str]]] = {
     "metrics": (DOCS / "reference" / "metrics.md", metrics_page.page),
     "page-json": (DOCS / "page-json.md", page_json_page.page),
     "sentences": (DOCS / "sentences.md", sentences_page.page),
+    "siege": (DOCS / "siege.md", siege_page.page),
     "simulations": (DOCS / "simulations.md", simulations_page.page),
     "size": (DOCS / "architecture.md", size_page.page),
     "study-file": (DOCS / "reference" / "study-file.md", study_file_page.page),

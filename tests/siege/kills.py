@@ -19,7 +19,7 @@ from tests.siege.outcome import Row
 
 Target = Literal["parent", "worker", "group"]
 TARGETS: tuple[Target, ...] = ("parent", "worker", "group")
-MOST_STARTS = 5
+MOST_STARTS = 20
 """Times the number of kills: so often a command is started at most, for a kill may come after its end."""
 
 STUDY = """

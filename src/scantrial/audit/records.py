@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal
 
@@ -263,9 +263,9 @@ class ScanFinding(Plain):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ScanFinding:
-        """Build from what `to_dict` gave."""
+        """Build from what `to_dict` gave, ignoring keys that are not fields."""
         cases = tuple(tuple(case) if isinstance(case, list) else case for case in data["cases"])
-        return cls(**{**data, "cases": cases, "case_numbers": tuple(data["case_numbers"])})
+        return cls(**{**_known(cls, data), "cases": cases, "case_numbers": tuple(data["case_numbers"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,6 +319,10 @@ class Audit(Plain):
             n_cases=data["n_cases"],
             class_names=tuple(data["class_names"]),
             findings=tuple(ScanFinding.from_dict(item) for item in data["findings"]),
-            results=tuple(CheckResult(**item) for item in data["checks"]),
+            results=tuple(CheckResult(**_known(CheckResult, item)) for item in data["checks"]),
             pictures=data["pictures"],
         )
+
+
+def _known(cls: type[CheckResult | ScanFinding], data: Mapping[str, Any]) -> dict[str, Any]:
+    return {item.name: data[item.name] for item in fields(cls) if item.name in data}
