@@ -104,7 +104,8 @@ def test_arms_and_seeds_may_be_added(study_folder, cli):
     assert sorted(told["trained"]) == sorted(
         [["base", 2], ["loss-ce", 2], ["lr-0.01", 0], ["lr-0.01", 1], ["lr-0.01", 2]]
     )
-    versions = [json.loads(line) for line in (study_folder / "protocol.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (study_folder / "protocol.jsonl").read_text().splitlines()]
+    versions = [line for line in lines if line["kind"] == "study"]
     assert "added arms: lr-0.01" in versions[-1]["change"]
     assert "added seeds: 2" in versions[-1]["change"]
     assert versions[-1]["finished_runs"] == 4
