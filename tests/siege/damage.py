@@ -57,8 +57,21 @@ def mutated(content: bytes, rng: random.Random) -> bytes:
 
 
 def damage(folder: Path, rng: random.Random) -> str:
-    """Damage a study folder in one to three ways; return in words what was done."""
+    """Damage a study folder in one to three ways; return in words what was done.
+
+    In half of the folders the hashes of the runs' files are forgotten first, as a forger would do.
+    """
+    if rng.random() < 0.5:
+        forget_hashes(folder)
     return "; ".join(_one(folder, rng) for _ in range(rng.choice([1, 1, 1, 2, 3])))
+
+
+def forget_hashes(folder: Path) -> None:
+    """Take the hashes of its other files out of every ``run.json``, so that damage to these is not told by them."""
+    for path in folder.glob("runs/*/seed-*/run.json"):
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts.pop("sha256", None)
+        path.write_text(json.dumps(facts), encoding="utf-8")
 
 
 def _one(folder: Path, rng: random.Random) -> str:

@@ -20,7 +20,7 @@ from scantrial.audit.records import Audit
 from scantrial.audit.stored import read_audit
 from scantrial.core.errors import InputError
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPredictions
-from scantrial.findings.reading import RunData, StudyData
+from scantrial.findings.reading import RunData, StudyData, checked
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.store.links import refuse_links
@@ -205,7 +205,7 @@ class OpenStudy:
         """Return everything that a report is made of, including test rows if asked for."""
         runs = self.runs(with_test=with_test)
         folder = self.folder
-        return StudyData(
+        study = StudyData(
             plan=self.plan(),
             data=folder.data(),
             environment=folder.environment() if (folder.path / "environment.json").is_file() else {},
@@ -218,6 +218,7 @@ class OpenStudy:
             audit=self.audit(),
             mismatches=tuple(study_mismatches(folder)),
         )
+        return checked(study)
 
 
 def _without_test(run: RunData) -> RunData:
