@@ -6,7 +6,6 @@ SHELL := bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 JOBS ?= 2
-EXTRAS := train,pdf,web
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,19 +21,33 @@ ifneq ($(wildcard ../shared/refdata/.),)
 export SCANTRIAL_REFDATA ?= $(abspath ../shared/refdata)
 endif
 
-.PHONY: help env demo test slow sim search coverage mutate lint format size pages bench peers replicate docs clean
+.PHONY: help env demo test slow sim search coverage mutate lint lock sbom dist format size pages bench peers replicate docs clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-env: $(STAMP) ## .venv with scantrial, PyTorch and every tool, in the versions of constraints.txt
+env: $(STAMP) ## .venv with scantrial, PyTorch and every tool, by the hashes in locks/
 
-$(STAMP): pyproject.toml constraints.txt hatch_build.py $(wildcard src/scantrial/train/native/*.cpp src/scantrial/train/native/*.h) src/scantrial/train/native/build.py
+# Every file that pip takes has one of the hashes in locks/. What is built is built by what was installed so.
+PIP := pip install --quiet --disable-pip-version-check --no-deps
+HASHED := $(PIP) --require-hashes
+LOCKED := $(HASHED) --only-binary :all:
+
+# PyTorch into an environment: its CPU build where one is offered whose hash is known.
+define with_torch
+	@$(1) -m $(LOCKED) --requirement locks/torch-cpu.txt 2>/dev/null || \
+	  { echo "no CPU build of PyTorch is offered here for which there is a hash: taking the default one"; \
+	    $(1) -m $(LOCKED) --requirement locks/torch.txt; }
+endef
+
+$(STAMP): pyproject.toml $(wildcard locks/*.txt) hatch_build.py $(wildcard src/scantrial/train/native/*.cpp src/scantrial/train/native/*.h) src/scantrial/train/native/build.py
 	@test -x $(PY) || "$(PYTHON)" -m venv $(VENV)
 	@$(PY) -c 'import sys; sys.exit("scantrial needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
-	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip
-	$(PY) -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt \
-	  --group dev --editable ".[$(EXTRAS)]"
+	$(PY) -m $(LOCKED) --requirement locks/env.txt
+	$(call with_torch,$(PY))
+	$(PY) -m $(HASHED) --no-build-isolation --requirement locks/built.txt
+	$(PY) -m $(PIP) --no-build-isolation --editable .
+	@$(PY) -m pip check --quiet
 	@touch $@
 
 demo: env ## a small trial on embedded scans, with its report, in ./demo
@@ -69,15 +82,29 @@ coverage: env ## which lines and branches the tests of a commit reach
 
 # MODULES="verdicts mrmc" tries all mutants of these anew; without it, those that have not been tried or whose code changed.
 mutate: env ## small changes of the judge's modules, each of which has to fail a test; MODULES="verdicts mrmc" chooses
-	@$(PY) -m pip install --quiet --constraint constraints.txt --group mutate
+	@$(PY) -m $(LOCKED) --requirement locks/mutate.txt
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PY) scripts/mutants.py --jobs $(JOBS) $(MODULES)
 
-lint: env ## style, format, types, the direction of imports, and no plan read by keys
+lint: env ## style, format, types, the direction of imports, no plan read by keys, and the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	@$(PY) scripts/plan_access.py
+	@$(BIN)/zizmor --offline --strict-collection --quiet .github
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+lock: env ## locks/ anew: the versions of constraints.txt, with the hashes that the package index gives; needs a network
+	@$(PY) -m $(LOCKED) --requirement locks/release.txt
+	$(PY) scripts/lock.py
+
+sbom: env ## a bill of materials of what scantrial runs on, with hashes: dist/sbom.cdx.json (CycloneDX)
+	@$(PY) -m $(LOCKED) --requirement locks/release.txt
+	@$(PY) scripts/sbom.py
+
+dist: env ## sdist and wheel, in dist/
+	@$(PY) -m $(LOCKED) --requirement locks/release.txt
+	$(PY) -m build --no-isolation
 
 format: env ## mend what can be mended without a thought
 	$(BIN)/ruff check --fix-only .
@@ -99,10 +126,10 @@ bench: env peers ## every benchmark, one after the other
 
 peers: .venv-peers/.installed ## the environment of the loops that benchmarks compare with: Lightning, JAX
 
-.venv-peers/.installed: benchmarks/peers.txt
+.venv-peers/.installed: $(wildcard locks/*.txt)
 	@test -x .venv-peers/bin/python || "$(PYTHON)" -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/peers.txt
+	.venv-peers/bin/python -m $(LOCKED) --requirement locks/peers.txt
+	$(call with_torch,.venv-peers/bin/python)
 	@touch $@
 
 replicate: env ## both reports of the course, trained again and set beside their numbers

@@ -234,6 +234,9 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_what_is_random": Rule(rule="arms are paired on seeds and cases, on cases alone, or of one seed", source=_OR),
         "what_best_is": Rule(rule="three arms or more; the verdicts are withheld", source=_MCB),
         "effects_title": Rule(rule="trends along ordered factors, or simple effects in the place of main effects"),
+        "folder_warnings": Rule(
+            rule="a file or a line of the study folder is not what was written", source="decision 36"
+        ),
         "_primary_declared": _DECLARED,
         "when_declared": _DECLARED,
         "verdict_label": Rule(rule="better, and the interval lies within the margin", source=_TOST),

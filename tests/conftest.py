@@ -1,4 +1,4 @@
-"""What every test may use. No test reaches the user's own cache, and none needs the network."""
+"""What every test may use. No test reaches the user's own cache or state, and none needs the network."""
 
 from __future__ import annotations
 
@@ -57,12 +57,13 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the cache in a folder of the test session's; all its processes share it."""
+    """Keep cache and state in folders of the test session's; all its processes share them."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SCANTRIAL_CACHE", str(folder / "scantrial-cache"))
+        patch.setenv("SCANTRIAL_STATE", str(folder / "scantrial-state"))
         if os.environ.get("SCANTRIAL_DATA"):
             # Tests change the working directory; a relative path would lead elsewhere.
             patch.setenv("SCANTRIAL_DATA", str(Path(os.environ["SCANTRIAL_DATA"]).resolve()))

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from scantrial.core.files import sha256_of
 from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
 from scantrial.recipe.plan import Plan
 from scantrial.recipe.spec import Recipe
@@ -46,6 +47,7 @@ class StudyShape:
     split: Mapping[str, Any] | None = None
     about: Mapping[str, Any] | None = None
     thumbnails: bool = True
+    weights: bool = False
     rng_seed: int = 0
 
 
@@ -177,7 +179,8 @@ def run_of(shape: StudyShape, cases: pa.Table, arm: str, seed: int) -> RunResult
     )
     collapsed, sign = (arm, seed) in shape.collapsed, -1.0 if arm in shape.turned else 1.0
     predictions = () if diverged else predictions_of(shape, cases, rng, collapsed=collapsed, sign=sign)
-    return RunResult(facts=facts, history=history, predictions=predictions, weights={})
+    weights = {"w": rng.normal(size=(4, 4)).astype(np.float32)} if shape.weights else {}
+    return RunResult(facts=facts, history=history, predictions=predictions, weights=weights)
 
 
 def log_evaluation(folder: StudyFolder, shape: StudyShape, arm: str, seed: int) -> None:
@@ -190,6 +193,12 @@ def log_evaluation(folder: StudyFolder, shape: StudyShape, arm: str, seed: int) 
 def readings(folder: StudyFolder) -> list[Opening]:
     """Return the logged openings that are not a run's evaluation of itself."""
     return [opening for opening in folder.test_openings() if opening.by != "run"]
+
+
+def rewrite(folder: StudyFolder, path: Path, text: str) -> None:
+    """Write a file of a study folder as if it had been written like that: the protocol has its hash."""
+    path.write_text(text)
+    folder.hashes.bind("run", {path.relative_to(folder.path).as_posix(): sha256_of(path)})
 
 
 def write_study(path: Path, shape: StudyShape) -> StudyFolder:
@@ -216,7 +225,7 @@ def write_study(path: Path, shape: StudyShape) -> StudyFolder:
         for seed in shape.seeds:
             if (name, seed) not in absent:
                 log_evaluation(folder, shape, name, seed)
-                folder.write_run(run_of(shape, cases, name, seed), keep_weights=False)
+                folder.write_run(run_of(shape, cases, name, seed), keep_weights=shape.weights)
     for name, seed in shape.failed:
         folder.write_failure(RunKey(name, seed), "MemoryError: no room for 3 <b>GB</b>")
     return folder

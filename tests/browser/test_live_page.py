@@ -18,6 +18,7 @@ from tests.web.conftest import HOSTILE, write_studies
 from tests.web.serving import Reader, served
 
 from scantrial.store.folder import StudyFolder
+from scantrial.web.serve import redirect_file
 
 pytestmark = pytest.mark.browser
 
@@ -101,6 +102,24 @@ def test_the_cookie_is_out_of_reach_of_scripts(opened):
     assert "token" not in page.url
     (cookie,) = page.context.cookies()
     assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+
+
+def test_a_browser_comes_in_by_a_file(browser, tmp_path):
+    """The strict cookie is sent at once; the code stays in no address, and opens once."""
+    write_study(tmp_path / "done", StudyShape(arms=TWO_ARMS))
+    with served(tmp_path) as reader, redirect_file(reader.door) as file:
+        context = browser.new_context()
+        try:
+            page = new_page(context)
+            page.goto(file.as_uri())
+            page.wait_for_url(f"http://127.0.0.1:{reader.door.port}/")
+            assert "Is cross-entropy better than BCE?" in page.content()
+            page.go_back()
+            assert "code=" not in page.url
+            page.goto(reader.door.invitation)
+            assert "this code was used before" in page.content()
+        finally:
+            context.close()
 
 
 def test_a_hostile_name_is_only_a_name(opened):

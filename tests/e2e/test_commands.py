@@ -260,7 +260,10 @@ def test_faults_of_a_study_file_come_all_at_once_and_before_anything(cli, tmp_pa
 
 
 def test_a_run_that_fails_leaves_the_others_and_exits_3(cli, tmp_path):
-    """A network of the user's that raises fails its own runs; the other arm is finished and reported."""
+    """A network of the user's that raises fails its own runs; the other arm is finished and reported.
+
+    It is imported once the user has said so, and then without being asked again.
+    """
     (tmp_path / "mine.py").write_text(
         "import torch\n"
         "class Net(torch.nn.Module):\n"
@@ -280,8 +283,17 @@ def test_a_run_that_fails_leaves_the_others_and_exits_3(cli, tmp_path):
         "{name: mlp, hidden: [16], batch_norm: true, dropout: 0.3}", "mlp-32x3"
     )
     (tmp_path / "custom.yaml").write_text(study)
-    result = cli("run", "custom.yaml", "--json")
+    refused = cli("run", "custom.yaml", "--json")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert f"mine:Net, from {tmp_path / 'mine.py'}" in refused.stderr
+    assert not (tmp_path / "custom").exists()
+    result = cli("run", "custom.yaml", "--trust-code", "--json")
     assert result.returncode == 3, result.stderr
+    assert f"--trust-code imports mine:Net from {tmp_path / 'mine.py'}" in result.stderr
+    assert str(tmp_path) not in (tmp_path / "custom" / "environment.json").read_text()
+    again = cli("run", "custom.yaml", "--json")
+    assert again.returncode == 3, again.stderr
+    assert "out of luck" in json.loads(again.stdout)["failed"][0]["message"]
     told = json.loads(result.stdout)
     assert [run["arm"] for run in told["runs"]] == ["base"]
     assert "out of luck" in told["failed"][0]["message"]
@@ -319,6 +331,28 @@ def test_a_full_disk_is_told_in_words_and_nothing_finished_is_lost(study_folder,
     assert "Traceback" not in result.stderr
     assert {path: path.read_bytes() for path in study_folder.glob("runs/*/*/*")} == before
     assert cli("run", "small.yaml", "--seeds", "3").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "words"),
+    [
+        (0.5, "expected: at least 0.7 GB"),
+        (4.0, "the figures cannot be drawn: this process may use addresses for 4.0 GB (ulimit -v)"),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold a process to this limit")
+def test_a_limit_on_memory_is_told_in_words(study_folder, gigabytes, words):
+    """Before the libraries are loaded, and before the figures: no dump, no traceback."""
+    program = (
+        f"import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (int({gigabytes}e9),) * 2);"
+        "sys.argv = ['scantrial', 'report', sys.argv[1]]; from scantrial.cli.main import main; main()"
+    )
+    command = [sys.executable, "-c", program, str(study_folder)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=HANGS_S)
+    assert result.returncode == 1, result.stderr
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.splitlines()) < 10
 
 
 @pytest.mark.parametrize("place", ["/proc/scantrial", "/dev/null/study"])

@@ -10,12 +10,15 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import unquote
 from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 from tests.conftest import HANGS_S
 from tests.e2e.conftest import command
 from tests.studies import TWO_ARMS, StudyShape, write_study
+from tests.web.serving import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +65,38 @@ def test_json_tells_the_address(study):
         process.kill()
         process.communicate()
     assert found["address"] == f"http://127.0.0.1:{found['port']}/?token={found['token']}"
+
+
+def test_a_browser_is_started_without_the_token(study, tmp_path):
+    """Its command line names a file that only this user can read. The code in it opens once; the end takes it away."""
+    browser, words = tmp_path / "browser", tmp_path / "words"
+    browser.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {words}.new\nmv {words}.new {words}\n")
+    browser.chmod(0o755)
+    pipe, environment = subprocess.PIPE, {**os.environ, "BROWSER": str(browser), "DISPLAY": ":77"}
+    process = subprocess.Popen(command("serve", study), stdout=pipe, stderr=pipe, text=True, env=environment)
+    try:
+        assert process.stdout is not None
+        token = process.stdout.readline().strip().partition("token=")[2]
+        wait_until(words.exists)
+        (address,) = words.read_text().split()
+        assert address.startswith("file:///")
+        file = Path(unquote(address.removeprefix("file://")))
+        assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        page = file.read_text()
+        assert token not in page
+        (invitation,) = re.findall(r"url=(http://127\.0\.0\.1:\d+/\?code=[\w-]{32})", page)
+        opener = build_opener(HTTPCookieProcessor())
+        assert "url=/" in opener.open(invitation, timeout=HANGS_S).read().decode()
+        page = opener.open(invitation.partition("?")[0], timeout=HANGS_S).read().decode()
+        assert "Is cross-entropy better" in page
+        with pytest.raises(HTTPError, match="403"):
+            build_opener().open(invitation, timeout=HANGS_S)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=HANGS_S)
+    finally:
+        process.kill()
+        process.communicate()
+    assert not file.parent.exists()
 
 
 def test_wrong_words_are_refused(study, cli):

@@ -19,6 +19,7 @@ from tests.web.serving import Reader, served
 
 from scantrial import api
 from scantrial.cli.main import main
+from scantrial.core.errors import DataError
 from scantrial.store.folder import open_folder
 from scantrial.study.identity import Identities
 from scantrial.train.kernel import kernel_state
@@ -74,7 +75,7 @@ def go_on(folder: Path, **options: Any) -> Any:
     engine = json.loads((folder / "environment.json").read_text())["engine"]
     if engine != "scantrial.train.reference:train_run" and not kernel_state().available:
         pytest.skip(f"begun with the fused engine, and there is none here: {kernel_state().reason}")
-    return api.run(folder.with_suffix(".yaml"), out=folder, **options)
+    return api.run(folder.with_suffix(".yaml"), out=folder, trust_code=True, **options)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -154,6 +155,22 @@ def test_nothing_is_trained_again(folder, studies):
     assert outcome.trained == ()
     assert outcome.failed == ()
     assert run_files(studies / folder) == before != {}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "named", [lambda folder: {"paths_start_above": 1}, lambda folder: {"import_paths": [str(folder.parent)]}]
+)
+def test_its_scans_are_found_from_where_the_study_file_lay(version, named, studies, tmp_path, monkeypatch):
+    """By a number of folders above, or as 0.1.0 wrote it, by a path; a report tells neither."""
+    monkeypatch.chdir(tmp_path)
+    folder = open_folder(studies / version / "classes")
+    with pytest.raises(DataError):
+        api.study_scans(folder.path)
+    folder.write_environment({**folder.environment(), **named(folder.path)})
+    assert api.study_scans(folder.path).fingerprint == folder.data()["fingerprint"]
+    written = api.report(folder.path).read_text()
+    assert not any(word in written for word in ("import_paths", "paths_start_above", str(tmp_path)))
 
 
 @pytest.mark.parametrize("version", VERSIONS)

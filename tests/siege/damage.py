@@ -1,4 +1,4 @@
-"""Random damage: to a study folder as a disk, a person or a stranger does it, and to the bytes of any file."""
+"""Random damage to a study folder, as a disk, a person or a stranger does it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tests.siege.mutation import mutated
 
 VALUES: tuple[Any, ...] = (
     None, True, -1, 0, 1, 3.5, 2**70, -(2**63), 1e308, "", "x", "../../x", "a\nb\x1b[31m\u202e", "9" * 30, [], {},
@@ -33,27 +35,6 @@ TEXTS = (
     b"\xef\xbb\xbfstudy: q\n",
 )
 """What a study file may turn into."""
-
-
-def mutated(content: bytes, rng: random.Random) -> bytes:
-    """Return bytes with one to four of them flipped, cut, doubled, swapped or replaced."""
-    found = bytearray(content)
-    for _ in range(rng.randint(1, 4)):
-        at, n = rng.randrange(len(found) + 1), rng.choice([1, 1, 2, 4, 16, 200])
-        kind = rng.randrange(6)
-        if kind == 0:
-            found = found[:at]
-        elif kind == 1 and at < len(found):
-            found[at] ^= 1 << rng.randrange(8)
-        elif kind == 2:
-            found[at : at + n] = rng.randbytes(n)
-        elif kind == 3:
-            found[at:at] = found[at : at + n]
-        elif kind == 4:
-            del found[at : at + n]
-        else:
-            found[at : at + n] = rng.choice([b"\0", b"\xff", b"\x7f", b"9"]) * n
-    return bytes(found)
 
 
 def damage(folder: Path, rng: random.Random) -> str:

@@ -1,155 +1,215 @@
-"""Every kind of file that is read from outside, and what reads it: a mutated one is read, or refused in words."""
+"""Mutated inputs of every kind that is read: each is read or refused in words, in time."""
 
 from __future__ import annotations
 
 import io
 import random
+import resource
+import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.csv
+import pyarrow.parquet
 from PIL import Image
-from tests.siege.damage import mutated
+from tests.e2e.conftest import SMALL_STUDY
+from tests.siege.mutation import mutated
+from tests.siege.outcome import Row
 
-from scantrial import compare_predictions
+from scantrial import api
+from scantrial.audit.stored import read_audit
 from scantrial.core.errors import ScantrialError
-from scantrial.data.load import load
-from scantrial.data.spec import SourceSpec
-from scantrial.store.weights import read_weights
-from scantrial.study.file import read_study_file
+from scantrial.core.records import SPLITS
+from scantrial.data.decode import decode_image
+from scantrial.store.folder import RunKey, StudyFolder
 
-Reader = Callable[[Path], object]
+LIMIT_S = 20.0
+ROOM_BYTES = 2 << 30
+"""Seconds and further memory that no input of a few kilobytes may take."""
+
+KEY = RunKey("base", 0)
+BASE = f"runs/{KEY}"
 
 
-def try_mutated(name: str, seed: int, folder: Path) -> None:
-    """Write a mutated file of a kind and read it; only an error of the tree may come of it.
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """One kind of input.
 
     Parameters
     ----------
-    name : of `KINDS`
-    folder : an empty folder
+    content : one that is sound
+    path : where it is put, in the folder that `read` is given
     """
-    make, file_name, read = KINDS[name]
-    path = folder / file_name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(mutated(make(), random.Random(seed)))
-    with suppress(ScantrialError):
-        read(path)
+
+    content: bytes
+    path: str
+    read: Callable[[Path], object]
 
 
-def _pixels() -> np.ndarray:
-    return np.add.outer(np.arange(24), np.arange(24)).astype(np.uint8) * 5
+def inputs(trained: Path) -> dict[str, Input]:
+    """Return every kind of input, by its name; `trained` is a study folder, whole."""
+    return {**_given(), **_images(), **_stored(trained)}
 
 
-def _picture(kind: str, **options: object) -> Callable[[], bytes]:
-    def make() -> bytes:
-        stream = io.BytesIO()
-        Image.fromarray(_pixels()).save(stream, format=kind, **options)
-        return stream.getvalue()
-
-    return make
+# ---------------------------------------------------------------------- what a user gives
 
 
-def _tiff_16() -> bytes:
-    import tifffile
-
-    stream = io.BytesIO()
-    tifffile.imwrite(stream, _pixels().astype(np.uint16) * 257, compression="zlib")
-    return stream.getvalue()
-
-
-def _study() -> bytes:
-    return (
-        b"study: Is cross-entropy better?\ndata:\n  source: {name: phantom, n: 60}\n  split: {train: 0.6, test: 0.4}\n"
-        b"  patient: '(p\\d+)_'\nrecipe: {epochs: 3, optimizer: {name: adam, lr: 1e-3}}\nfactors:\n  loss: [bce, ce]\n"
-        b"seeds: [1, 2]\nhypotheses:\n- {claim: yes, better: {loss: ce}, than: {loss: bce}}\n"
+def _given() -> dict[str, Input]:
+    table, csv, parquet = _predictions(), io.BytesIO(), io.BytesIO()
+    pyarrow.csv.write_csv(table, csv)
+    pyarrow.parquet.write_table(table, parquet)
+    cases = "path,label,split,patient\n" + "".join(
+        f"{i}.png,{'sick' if i % 2 else 'well'},{SPLITS[i % 3]},p{i // 2}\n" for i in range(12)
     )
-
-
-def _rows(n: int = 8) -> list[tuple[str, int, int, int, float, str]]:
-    return [(arm, 0, case, case % 2, 0.1 * case, f"p{case}") for arm in ("a", "b") for case in range(n)]
-
-
-def _csv() -> bytes:
-    lines = [",".join(map(str, row)) for row in _rows()]
-    return "\n".join(["arm,seed,case,label,score,patient", *lines, ""]).encode()
-
-
-def _parquet() -> bytes:
-    columns = zip(("arm", "seed", "case", "label", "score", "patient"), zip(*_rows(), strict=True), strict=True)
-    stream = pa.BufferOutputStream()
-    pq.write_table(pa.table({name: list(values) for name, values in columns}), stream)
-    return bytes(stream.getvalue())
-
-
-def _table() -> bytes:
-    return b"path,label,split,patient\na.png,x,train,1\nb.png,y,test,2\nc.png,x,test,3\n"
-
-
-def _npz() -> bytes:
-    images, labels = np.stack([_pixels()] * 4), np.array([[0], [1], [0], [1]], dtype=np.uint8)
-    stream = io.BytesIO()
-    splits = {
-        f"{split}_{what}": part
-        for split in ("train", "test")
-        for what, part in (("images", images), ("labels", labels))
+    npz, npy = io.BytesIO(), io.BytesIO()
+    pixels = np.arange(12 * 64, dtype=np.uint8).reshape(12, 8, 8)
+    np.save(npy, pixels)
+    arrays = {f"{split}_images": pixels for split in SPLITS}
+    np.savez(npz, **arrays, **{f"{split}_labels": np.arange(12)[:, None] % 2 for split in SPLITS})
+    return {
+        "study file": Input(content=SMALL_STUDY.encode(), path="study.yaml", read=_read_study_file),
+        "table of cases": Input(content=cases.encode(), path="cases.csv", read=_loading("cases.csv", _twelve_pngs)),
+        "arrays by class": Input(content=npy.getvalue(), path="arrays/a.npy", read=_loading("arrays", _second_array)),
+        "MedMNIST archive": Input(content=npz.getvalue(), path="x.npz", read=_loading("x.npz")),
+        "predictions, CSV": Input(content=csv.getvalue(), path="x.csv", read=_judging("x.csv")),
+        "predictions, Parquet": Input(content=parquet.getvalue(), path="x.parquet", read=_judging("x.parquet")),
     }
-    np.savez_compressed(stream, **splits)
-    return stream.getvalue()
 
 
-def _npy() -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, np.stack([_pixels()] * 3))
-    return stream.getvalue()
+def _predictions() -> pa.Table:
+    rng = np.random.default_rng(0)
+    rows = [(arm, seed, case) for arm in ("a", "b") for seed in (0, 1) for case in range(20)]
+    arms, seeds, cases = zip(*rows, strict=True)
+    labels = [case % 2 for case in cases]
+    scores = np.round(rng.uniform(0, 0.7, len(rows)) + 0.3 * np.array(labels), 3)
+    return pa.table({"arm": arms, "seed": seeds, "case": cases, "label": labels, "score": scores})
 
 
-def _weights() -> bytes:
-    from safetensors.numpy import save
-
-    return save({"a": np.ones((2, 3), dtype=np.float32), "b": np.zeros(2)}, metadata={"schema_version": "1"})
+def _read_study_file(folder: Path) -> object:
+    return api.load_study(folder / "study.yaml")
 
 
-def _load_folder(path: Path) -> object:
-    """Load a folder of two classes, one of them this file."""
-    other = path.parent.parent / "b" / "good.png"
-    other.parent.mkdir(exist_ok=True)
-    Image.fromarray(_pixels()).save(other)
-    return load(SourceSpec(name=str(path.parent.parent)))
+def _judging(name: str) -> Callable[[Path], object]:
+    return lambda folder: api.compare_predictions(folder / name, metric="auroc", bootstrap=False)
 
 
-def _load_arrays(path: Path) -> object:
-    np.save(path.with_name("good.npy"), np.stack([_pixels()] * 3))
-    return load(SourceSpec(name=str(path.parent)))
+def _loading(source: str, prepare: Callable[[Path], None] = lambda folder: None) -> Callable[[Path], object]:
+    def read(folder: Path) -> object:
+        prepare(folder)
+        text = f"study: Which?\ndata: {{source: {folder / source}, split: {{test: given, val: 0.3}}, image: {{size: 8, channels: 1}}}}\n"
+        (folder / "study.yaml").write_text(text + "recipe: {model: mlp, epochs: 1}\nfactors: {loss: [bce, ce]}\n")
+        return api.load_scans(api.load_study(folder / "study.yaml").spec.data)
+
+    return read
 
 
-def _load_table(path: Path) -> object:
-    for name in "abc":
-        Image.fromarray(_pixels()).save(path.with_name(f"{name}.png"))
-    return load(SourceSpec(name=str(path)))
+def _twelve_pngs(folder: Path) -> None:
+    for i in range(12):
+        if not (folder / f"{i}.png").exists():
+            Image.fromarray(np.full((8, 8), 20 * i, dtype=np.uint8)).save(folder / f"{i}.png")
 
 
-def _judge(path: Path) -> object:
-    return compare_predictions(path, metric="accuracy", bootstrap=False)
+def _second_array(folder: Path) -> None:
+    if not (folder / "arrays" / "test_b.npy").exists():
+        for name in ("b", "test_a", "test_b"):
+            np.save(folder / "arrays" / f"{name}.npy", np.zeros((12, 8, 8), dtype=np.uint8))
 
 
-KINDS: Mapping[str, tuple[Callable[[], bytes], str, Reader]] = {
-    "study file": (_study, "study.yaml", read_study_file),
-    "case table": (_table, "cases.csv", _load_table),
-    "PNG": (_picture("PNG"), "scans/a/x.png", _load_folder),
-    "JPEG": (_picture("JPEG"), "scans/a/x.jpg", _load_folder),
-    "progressive JPEG": (_picture("JPEG", progressive=True), "scans/a/x.jpg", _load_folder),
-    "BMP": (_picture("BMP"), "scans/a/x.bmp", _load_folder),
-    "TIFF": (_picture("TIFF"), "scans/a/x.tif", _load_folder),
-    "TIFF, LZW": (_picture("TIFF", compression="tiff_lzw"), "scans/a/x.tif", _load_folder),
-    "TIFF, 16 bits": (_tiff_16, "scans/a/x.tif", _load_folder),
-    "npz": (_npz, "x.npz", lambda path: load(SourceSpec(name=str(path)))),
-    "npy": (_npy, "scans/x.npy", _load_arrays),
-    "predictions, CSV": (_csv, "x.csv", _judge),
-    "predictions, Parquet": (_parquet, "x.parquet", _judge),
-    "weights": (_weights, "x.safetensors", read_weights),
-}
-"""By name: what makes a good file, what it is called, and what reads it."""
+# ---------------------------------------------------------------------- images
+
+
+def _images() -> dict[str, Input]:
+    rng = np.random.default_rng(0)
+    gray, wide = rng.integers(0, 255, (24, 24), dtype=np.uint8), rng.integers(0, 65535, (24, 24), dtype=np.uint16)
+    colour = rng.integers(0, 255, (24, 24, 3), dtype=np.uint8)
+    forms: Mapping[str, tuple[Any, dict[str, Any]]] = {
+        "PNG": (gray, {"format": "PNG"}),
+        "PNG, 16 bits": (wide, {"format": "PNG"}),
+        "JPEG": (colour, {"format": "JPEG"}),
+        "TIFF": (gray, {"format": "TIFF"}),
+        "TIFF, compressed": (wide, {"format": "TIFF", "compression": "tiff_deflate"}),
+        "BMP": (colour, {"format": "BMP"}),
+    }
+    found = {}
+    for name, (pixels, options) in forms.items():
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, **options)
+        found[name] = Input(content=stream.getvalue(), path="x.img", read=lambda folder: decode_image(folder / "x.img"))
+    return found
+
+
+# ---------------------------------------------------------------------- what a study folder holds
+
+
+def _stored(trained: Path) -> dict[str, Input]:
+    return {
+        path: Input(content=(trained / path).read_bytes(), path=path, read=read)
+        for path, read in stored_readers().items()
+    }
+
+
+def stored_readers() -> dict[str, Callable[[Path], object]]:
+    """Return what reads each kind of stored file, by its path in a study folder."""
+    return {
+        "plan.json": lambda folder: StudyFolder(folder).plan(),
+        "study.yaml": lambda folder: StudyFolder(folder).study_text(),
+        "data.json": lambda folder: StudyFolder(folder).data(),
+        "environment.json": lambda folder: StudyFolder(folder).environment(),
+        "audit.json": lambda folder: read_audit(StudyFolder(folder)),
+        "protocol.jsonl": lambda folder: StudyFolder(folder).protocol(),
+        "test-openings.jsonl": lambda folder: StudyFolder(folder).test_openings(),
+        "cases.parquet": lambda folder: StudyFolder(folder).cases().to_pydict(),
+        f"{BASE}/run.json": lambda folder: StudyFolder(folder).facts(KEY),
+        f"{BASE}/history.parquet": lambda folder: StudyFolder(folder).history(KEY),
+        f"{BASE}/predictions.parquet": _read_predictions,
+        f"{BASE}/best.safetensors": lambda folder: StudyFolder(folder).weights(KEY),
+    }
+
+
+def _read_predictions(folder: Path) -> object:
+    return StudyFolder(folder).predictions(KEY, SPLITS[:2], by="siege", purpose="siege")
+
+
+# ---------------------------------------------------------------------- the siege
+
+
+def limit_memory() -> None:
+    """Let this process take a bounded amount of memory more than it has, for good."""
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + ROOM_BYTES, resource.RLIM_INFINITY))
+
+
+def siege_of_inputs(kind: str, one: Input, folder: Path, *, n: int, seed: int) -> Row:
+    """Read `n` mutants of an input. Only the error tree of scantrial may come out, and that soon.
+
+    Parameters
+    ----------
+    folder : the folder that the input is put in; it holds what belongs to it
+    """
+    rng, row = random.Random(f"{seed}/{kind}"), Row(part="inputs", kind=kind, slowest_s=0.0)
+    path = folder / one.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(one.content)
+    one.read(folder)  # what is sound is read, or nothing that follows means anything
+    for number in range(n):
+        path.write_bytes(mutated(one.content, rng))
+        began = time.monotonic()
+        try:
+            one.read(folder)
+        except ScantrialError as error:
+            row.told += 1
+            if not str(error).strip():
+                row.faults.append(f"mutant {number}: an error without words")
+        except Exception as error:
+            row.faults.append(f"mutant {number}: {type(error).__name__}: {str(error)[:150]}")
+        took = time.monotonic() - began
+        row.slowest_s = max(row.slowest_s or 0.0, took)
+        if took > LIMIT_S:
+            row.faults.append(f"mutant {number}: it took {took:.0f} s")
+    row.n = n
+    path.write_bytes(one.content)
+    return row

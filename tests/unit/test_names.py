@@ -25,6 +25,7 @@ COMMANDS = [
     "show",
     "status",
     "studies",
+    "verify",
 ]
 """A command, the function of the API that it calls, and what prints its outcome are one thing at three floors."""
 

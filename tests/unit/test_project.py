@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+import lock
+import sbom
 import size
 import size_page
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCKS, WORKFLOWS = ROOT / "locks", sorted((ROOT / ".github" / "workflows").iterdir())
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "tests" / "README.md"})
 HEADINGS = ["Context", "Options", "Decision", "Consequences", "How we will know it was wrong"]
@@ -44,15 +47,75 @@ def test_everything_that_is_installed_is_pinned():
     assert pins()["torch"] == "2.13.0"
 
 
+def lock_entries(name: str) -> dict[str, str]:
+    """Return the entry of each package in a lock file."""
+    text = "\n" + (LOCKS / f"{name}.txt").read_text()
+    return {entry.partition("==")[0]: entry for entry in re.split(r"\n(?=[A-Za-z0-9])", text)[1:]}
+
+
 def test_make_env_installs_every_extra_and_every_group():
-    """What pyproject.toml offers is what a checkout gets, but for the tool of `make mutate`, which installs it."""
-    makefile = (ROOT / "Makefile").read_text()
-    extras = re.search(r"^EXTRAS := (.*)$", makefile, flags=re.MULTILINE)
-    assert extras is not None
-    assert set(extras[1].split(",")) == PROJECT["project"]["optional-dependencies"].keys()
+    """What pyproject.toml offers is what a checkout gets, but for tools that their targets install."""
     included = {item["include-group"] for item in PROJECT["dependency-groups"]["dev"]}
-    assert included == PROJECT["dependency-groups"].keys() - {"dev", "mutate"}
-    assert re.search(r"^mutate: env.*\n.*--group mutate$", makefile, flags=re.MULTILINE)
+    assert included == PROJECT["dependency-groups"].keys() - {"dev", "mutate", "release"}
+    assert set(lock.EXTRAS) == PROJECT["project"]["optional-dependencies"].keys()
+    assert lock.GROUPS["env"] == ("dev",)
+    makefile = (ROOT / "Makefile").read_text()
+    for name in ("env", "built", "torch", "torch-cpu", "mutate", "release"):
+        assert f"--requirement locks/{name}.txt" in makefile
+
+
+def test_every_pin_is_locked_by_hashes():
+    """The locks hold the pinned versions and no others, each entry with hashes, and name no host."""
+    locked = {}
+    for name in ("env", "built", "torch", "build", "mutate", "release"):
+        for package, entry in lock_entries(name).items():
+            assert re.search(r"\n    --hash=sha256:[0-9a-f]{64}( \\)?(\n|$)", entry), entry
+            locked[package] = re.split(r"[ ;\\]", entry.partition("==")[2])[0]
+    assert {name: version for name, version in locked.items() if not lock.OF_CUDA.match(name)} == pins()
+    assert lock_entries("torch-cpu")["torch"].startswith(f"torch=={pins()['torch']}+cpu \\\n    --hash=sha256:")
+    assert {"jax", "lightning", "optax"} <= lock_entries("peers").keys()
+    for path in LOCKS.iterdir():
+        entries = lock_entries(path.stem)
+        assert "://" not in path.read_text()
+        assert all("\n    --hash=sha256:" in entry for entry in entries.values()), path
+
+
+def test_make_installs_by_hash_alone():
+    """Each call of pip asks for hashes, but that for scantrial itself."""
+    calls = [line for line in (ROOT / "Makefile").read_text().splitlines() if re.search(r"pip install|\$\(PIP\)", line)]
+    assert calls == [
+        "PIP := pip install --quiet --disable-pip-version-check --no-deps",
+        "HASHED := $(PIP) --require-hashes",
+        "\t$(PY) -m $(PIP) --no-build-isolation --editable .",
+    ]
+
+
+def test_the_bill_of_materials_holds_what_scantrial_runs_on():
+    """All that the installed packages ask for is locked; tools of developers are left out."""
+    names = sbom.needed("scantrial", frozenset({"pdf", "train", "web"}), set()) - {"scantrial"}
+    assert {"numpy", "pyarrow", "torch", "typst", "uvicorn", "jinja2"} <= names <= sbom.locked().keys()
+    assert not {"pytest", "ruff", "mkdocs"} & names
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_may_do_little(workflow: Path):
+    """Actions are pinned by commit with their version beside it; no permission by default, and no secret."""
+    text = workflow.read_text()
+    used = re.findall(r"uses: (.*)", text)
+    assert used
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use) for use in used), used
+    assert "\npermissions: {}\n" in text
+    assert "secrets." not in text
+    assert "pull_request_target" not in text
+    assert text.count("persist-credentials: false") == sum("actions/checkout" in use for use in used)
+
+
+def test_a_workflow_tests_every_python_from_the_least_on():
+    """From the one that pyproject.toml asks for, without a gap."""
+    tested = sorted(map(int, re.findall(r'"3\.(\d+)"', (ROOT / ".github" / "workflows" / "check.yml").read_text())))
+    assert f">=3.{tested[0]}" == PROJECT["project"]["requires-python"]
+    assert tested == list(range(tested[0], tested[-1] + 1))
+    assert tested[-1] >= 14
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

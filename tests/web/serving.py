@@ -17,7 +17,7 @@ from tests.conftest import HANGS_S
 
 from scantrial.web.app import Site
 from scantrial.web.guard import Door
-from scantrial.web.serve import listen
+from scantrial.web.serve import configure, listen
 from scantrial.web.studies import Shelf
 
 
@@ -92,8 +92,7 @@ def served(root: Path) -> Iterator[Reader]:
         door = Door(host="127.0.0.1", port=listening.getsockname()[1])
         holder: list[uvicorn.Server] = []
         site = Site(Shelf(root), door, is_over=lambda: bool(holder) and holder[0].should_exit)
-        config = uvicorn.Config(site.application(), log_level="warning", lifespan="off", timeout_graceful_shutdown=3)
-        holder.append(uvicorn.Server(config))
+        holder.append(uvicorn.Server(configure(site.application())))
         thread = threading.Thread(target=holder[0].run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:

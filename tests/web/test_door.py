@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from tests.studies import TWO_ARMS, StudyShape, write_study
+from tests.web.serving import served
+
+from scantrial.web.guard import COOKIE_AGE_S
 
 PAGES = ["/", "/s/done", "/s/done/cases", "/s/done/cases/0", "/s/done/compare", "/s/done/threshold", "/nothing"]
 OTHERS = ["/static/app.js", "/static/app.css", "/s/done/cases/0/thumb.png", "/s/done/events", "/events"]
@@ -42,11 +46,26 @@ def test_the_token_becomes_a_cookie(reader):
     assert answer.status == 303
     assert answer.headers["location"] == "/s/done/cases?split=val"
     cookie = answer.headers["set-cookie"]
+    assert f"Max-Age={COOKIE_AGE_S}" in cookie
+    assert cookie.startswith(f"scantrial-{reader.door.port}=")
     assert "HttpOnly" in cookie
     assert "samesite=strict" in cookie.lower()
     assert reader.door.token not in cookie
     kept = cookie.split(";")[0]
     assert reader.ask(answer.headers["location"], Cookie=kept).status == 200
+
+
+def test_the_code_is_exchanged_once_by_a_page_that_leads_on(tmp_path):
+    """A redirect would not do: a browser that comes from a file sends no strict cookie after it."""
+    write_study(tmp_path / "done", StudyShape(arms=TWO_ARMS))
+    with served(tmp_path) as reader:
+        path = f"/?code={reader.door.code.text}"
+        answer = reader.ask(path, Cookie=None)
+        assert answer.status == 200
+        assert 'http-equiv="refresh" content="0; url=/"' in answer.text
+        assert reader.ask("/", Cookie=answer.headers["set-cookie"].split(";")[0]).status == 200
+        assert reader.ask(path, Cookie=None).status == 403
+        assert reader.ask(path).status == 403
 
 
 @pytest.mark.parametrize("path", ["//evil.example/", "/\\evil.example/", "//evil.example/%2e%2e"])

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
 
 from scantrial.api.checks import one_of, require_torch
-from scantrial.api.trial import execution_of, load_scans, load_study
+from scantrial.api.trial import RunOptions, execution_of, load_scans, load_study
 from scantrial.core.plain import Plain, fields_of
 from scantrial.core.positive import health_warning, positive_class, positive_facts
+from scantrial.store.trust import OnTrust
 
 
 class PlanOptions(TypedDict, total=False):
@@ -44,6 +45,7 @@ class PlanOptions(TypedDict, total=False):
     value, disagreement, correlation, sd_training, shared : assumptions instead of the defaults; not with a pilot
     difference : the true difference to be found, in the metric's unit; default: the margin
     n_cases : plan with this many test cases, of the same kind as the study's
+    trust_code, on_trust : as in `scantrial.api.trial.RunOptions`; for `measure`, and not kept
     """
 
     value: float | None
@@ -53,6 +55,8 @@ class PlanOptions(TypedDict, total=False):
     shared: float | None
     difference: float | None
     n_cases: int | None
+    trust_code: bool
+    on_trust: OnTrust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +123,7 @@ def plan(
         one_of("option", name, PlanOptions.__annotations__)
     given: dict[str, Any] = dict(options)
     difference, n_cases = given.pop("difference", None), given.pop("n_cases", None)
+    trust: RunOptions = {name: given.pop(name) for name in ("trust_code", "on_trust") if name in given}  # type: ignore[assignment]
     _refuse_both(pilot, given)
     if not isinstance(study, Study):
         study = load_study(study, sets=sets, seeds=seeds)
@@ -130,7 +135,7 @@ def plan(
     if measure:
         require_torch("timing")
         scans = load_scans(study.spec.data, base=study.base, progress=progress)
-        taken = measure_time(study, scans, execution_of(study, None, {}), progress=progress)
+        taken = measure_time(study, scans, execution_of(study, None, trust), progress=progress)
     else:
         taken = not_measured(study) if store is None else time_from_pilot(study, store, n_train=cases.n_train)
     warning = health_warning(tuple(cases.by_class))

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from numpy.typing import NDArray
 
+from scantrial.core.progress import silent
 from scantrial.core.records import SPLITS
+from scantrial.store.trust import OnTrust
 
 if TYPE_CHECKING:
     from scantrial.analysis.comparison import Comparison
@@ -101,20 +103,26 @@ def compare_arrays(y_true: NDArray[Any], scores: NDArray[Any], **options: Any) -
     return compare_them(y_true, scores, **options)
 
 
-def predict(run_dir: str | Path, files: Sequence[str | Path]) -> PredictedFiles:
+def predict(
+    run_dir: str | Path, files: Sequence[str | Path], *, trust_code: bool = False, on_trust: OnTrust = silent
+) -> PredictedFiles:
     """Classify new image files with a trained network and its own preprocessing.
 
     Parameters
     ----------
     run_dir : folder of a finished run, ``DIR/runs/ARM/seed-S``
     files : image files of any readable format, and ``.npy`` arrays of one or more images
+    trust_code : import a network of your own that you have not allowed in this folder before; kept for the folder
+    on_trust : called with each such network and its files before it is imported
 
     Raises
     ------
     UnreadableScansError
         If a file cannot be judged; all such files are named, and none is judged.
+    InputError
+        If the network is a custom class that is not found or not allowed.
     """
     require_torch("predicting")
     from scantrial.train.predict import predict_files  # noqa: PLC0415 - PyTorch only where it is needed
 
-    return predict_files(Path(run_dir), [Path(file) for file in files])
+    return predict_files(Path(run_dir), [Path(file) for file in files], trust_code=trust_code, on_trust=on_trust)

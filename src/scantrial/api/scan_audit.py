@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     pass
 
 
+from scantrial.api.study_folder import base_of
 from scantrial.api.trial import load_scans, load_study
 
 
@@ -95,7 +96,8 @@ def _study_to_audit(data: Study | DataSpec | str | Path) -> tuple[Study | None, 
         return load_study(path), None
     folder = StudyFolder(path)
     if folder.exists():
-        return parse_study(open_folder(path).study_text(), source=str(path / "study.yaml")), folder
+        text = open_folder(path).study_text()
+        return parse_study(text, source=str(path / "study.yaml"), base=base_of(folder)), folder
     return None, None
 
 

@@ -13,6 +13,7 @@ from scantrial.core.about import answers
 from scantrial.core.errors import DataError, InputError
 from scantrial.core.progress import Progress, silent
 from scantrial.core.records import SaliencyMaps
+from scantrial.data.places import place_of
 from scantrial.data.scanset import ScanSet
 from scantrial.findings.case import CaseView, case_view
 from scantrial.findings.judging import Choices, Judgement, judge
@@ -126,8 +127,14 @@ def about(study: Study | str | Path, *, out: str | Path | None = None) -> dict[s
     return answers(None if study.spec.about is None else study.spec.about.model_dump(exclude_none=True))
 
 
-def report(folder: str | Path, *, format: str = "html", assets: str | Path | None = None) -> Path:
-    """Write the report of a study folder into it and return its path.
+def report(
+    folder: str | Path,
+    *,
+    format: str = "html",
+    assets: str | Path | None = None,
+    out: str | Path | None = None,
+) -> Path:
+    """Write the report of a study folder and return its path.
 
     Needs neither the scans nor PyTorch.
 
@@ -135,6 +142,7 @@ def report(folder: str | Path, *, format: str = "html", assets: str | Path | Non
     ----------
     format : ``html``, one file; ``pdf``, for paper; ``md``, Markdown with its figures beside it
     assets : a folder to write every figure and table to as well, as files for a paper
+    out : the folder to write it to; default: ``report`` in the study folder
 
     Raises
     ------
@@ -143,16 +151,20 @@ def report(folder: str | Path, *, format: str = "html", assets: str | Path | Non
     MissingExtraError
         If PDF is asked for and Typst is not installed.
     """
-    return reports(folder, formats=(format,), assets=assets).reports[format]
+    return reports(folder, formats=(format,), assets=assets, out=out).reports[format]
 
 
 def reports(
-    folder: str | Path, *, formats: Sequence[str] = ("html", "pdf", "md"), assets: str | Path | None = None
+    folder: str | Path,
+    *,
+    formats: Sequence[str] = ("html", "pdf", "md"),
+    assets: str | Path | None = None,
+    out: str | Path | None = None,
 ) -> Written:
     """Write the report of a study folder in several formats from one logged reading; see `report`."""
     from scantrial.report.formats import write_reports  # noqa: PLC0415 - drawing takes a second to load
 
-    return write_reports(folder, formats, assets=assets)
+    return write_reports(folder, formats, assets=assets, out=out)
 
 
 def report_and_results(folder: str | Path) -> tuple[Path, ReportView]:
@@ -229,11 +241,24 @@ def study_scans(folder: str | Path, *, progress: Progress = silent) -> ScanSet:
         If they are not there, or are other scans now.
     """
     store = open_folder(folder)
-    paths = store.environment().get("import_paths", ()) if (store.path / "environment.json").is_file() else ()
-    scans = load_scans(planned_data(store.plan(), store), base=Path(paths[0]) if paths else None, progress=progress)
+    scans = load_scans(planned_data(store.plan(), store), base=base_of(store), progress=progress)
     if scans.fingerprint != store.data()["fingerprint"]:
         raise DataError("the scans have changed since the study was run", expected="the scans of the study")
     return scans
+
+
+def base_of(store: StudyFolder) -> Path | None:
+    """Return the folder that the name of a folder's scans starts from on this machine, or None if that is not known."""
+    known = place_of(str(store.data()["fingerprint"])) if store.has_data() else None
+    if known is not None:
+        return known
+    environment = store.environment() if store.has_environment() else {}
+    above, path = environment.get("paths_start_above"), store.path.resolve()
+    if isinstance(above, int):
+        return (path, *path.parents)[above] if 0 <= above <= len(path.parents) else None
+    # Folders of scantrial 0.1.0 name it; from there scans are read, and nothing is imported.
+    paths = environment.get("import_paths", ())
+    return Path(paths[0]) if paths else None
 
 
 def saliency(folder: str | Path, case: int, *, arm: str, seed: int, scans: ScanSet) -> SaliencyMaps:

@@ -17,9 +17,11 @@ from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec
 from scantrial.data.splits import apply_split
 from scantrial.store.folder import StudyFolder
+from scantrial.store.trust import OnTrust, permit
 from scantrial.study.executor import local_executor
 from scantrial.study.file import read_study_file
 from scantrial.study.study import Study
+from scantrial.study.to_plan import code_folders
 from scantrial.study.trial import Execution, Hooks, Outcome, Watch, run_study
 from scantrial.study.worker_count import WorkerChoice
 from scantrial.train.choice import choose_engine
@@ -92,6 +94,8 @@ class RunOptions(TypedDict, total=False):
         trained; such runs are set aside and trained anew
     reuse : other study folders, whose finished runs are copied instead of trained if they are equal in
         everything: recipe, seed, scans, split, engine, threads, device, versions
+    trust_code : import networks of your own that you have not allowed in this folder before; kept for the folder
+    on_trust : called with each such network and its files before it is imported
     """
 
     workers: int | Literal["auto"]
@@ -103,6 +107,8 @@ class RunOptions(TypedDict, total=False):
     on_audit: Callable[[Audit], None]
     on_workers: Callable[[WorkerChoice], None]
     on_damage: Callable[[str], None]
+    trust_code: bool
+    on_trust: OnTrust
 
 
 def run(
@@ -135,7 +141,8 @@ def run(
     LockedError
         If another process holds the folder.
     InputError, StoreError
-        If a folder to be reused holds no study or is damaged, before anything is trained.
+        If a folder to be reused holds no study or is damaged, or a network of your own is not found or not allowed,
+        before anything is trained.
     """
     if not isinstance(study, Study):
         study = load_study(study, sets=sets, seeds=seeds)
@@ -201,6 +208,13 @@ def execution_of(study: Study, folder: StudyFolder | None, options: RunOptions) 
         threads=None if threads is None else at_least_one("threads", threads),
         checkpoint_every_s=no_less_than_zero("checkpoint-every", options.get("checkpoint_every_s", 60.0)),
         reuse=tuple(Path(path) for path in options.get("reuse", ())),
+        custom_classes=permit(
+            None if folder is None else folder.path,
+            [arm.recipe.model for arm in study.arms],
+            search=code_folders(study),
+            trust_code=options.get("trust_code", False),
+            on_trust=options.get("on_trust", silent),
+        ),
     )
 
 

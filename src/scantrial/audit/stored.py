@@ -14,6 +14,7 @@ from scantrial.audit.checks import LEAKING
 from scantrial.audit.records import Audit, ModelScores, ScanFinding
 from scantrial.core.progress import Progress, silent
 from scantrial.core.records import Split
+from scantrial.data.places import common_folder, without_folder
 from scantrial.store.folder import StudyFolder
 
 if TYPE_CHECKING:
@@ -27,10 +28,11 @@ def keep_audit(folder: StudyFolder, scans: ScanSet, *, progress: Progress = sile
     """
     stored = folder.audit() if folder.has_audit() else None
     if stored is None or stored["key"] != audit_key(scans):
-        folder.write_audit(audit_scans(scans, progress=progress).to_dict())
-    found = read_audit(folder)
-    assert found is not None
-    return found
+        found = audit_scans(scans, progress=progress).to_dict()
+        folder.write_audit(without_folder(found, common_folder(scans.sources)))
+    kept = read_audit(folder)
+    assert kept is not None
+    return kept
 
 
 def read_audit(folder: StudyFolder) -> Audit | None:

@@ -21,7 +21,7 @@ from scantrial.core.format import NONE, decimal, percent, proportion
 from scantrial.findings.decisions import DecisionFaults
 from scantrial.findings.judging import Judgement
 from scantrial.findings.predictions_file import Rescored
-from scantrial.prose.verdicts import effects_title, notes_on, when_declared, without_leaks
+from scantrial.prose.verdicts import effects_title, folder_warnings, notes_on, when_declared, without_leaks
 
 
 def compare(folder: Path | None, predictions: Path | None, *, as_json: bool, **asked: Any) -> None:
@@ -77,6 +77,8 @@ def _compare_study(folder: Path, asked: dict[str, Any], *, as_json: bool) -> Non
 
 def print_judgement(found: Judgement) -> None:
     """Print what a study decides: its comparisons, its hypotheses, its trends."""
+    for warning in folder_warnings(found):
+        output.say(warning, bullet="! ")
     if found.primary is None:
         output.say(f"No verdict: {found.reason}.")
         _print_decisions(found.decisions)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
-from scantrial.core.errors import ScantrialError
+from scantrial.core.errors import NotLoggedWarning, ScantrialError
+from scantrial.core.memory import memory_error, refuse_small_address_space
 from scantrial.core.names import DeviceName, EngineName
 from scantrial.core.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 UNEXPECTED = 70
 """Exit code of an error that should not be possible."""
@@ -51,6 +54,10 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A study folder.")]
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or a built-in study's name.")]
 Sets = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study file: recipe.epochs=2")
+]
+TrustCode = Annotated[
+    bool,
+    typer.Option("--trust-code", help="Import the study's own networks; the files that this runs are printed."),
 ]
 
 
@@ -101,6 +108,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
             "--reuse", metavar="DIR", help="Copy equal finished runs from this study folder instead of training them."
         ),
     ] = [],  # noqa: B006 - as above
+    trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
     """Train the missing runs of a study and write the report. Unfinished runs are resumed."""
@@ -117,6 +125,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
         device=device,
         checkpoint_every_s=checkpoint_every,
         reuse=reuse,
+        trust_code=trust_code,
         as_json=as_json,
     )
 
@@ -157,6 +166,7 @@ def plan(  # noqa: PLR0913, PLR0917 - the options of the command
         ),
     ] = None,
     time: Annotated[bool, typer.Option("--time", help="Train two epochs of each recipe to estimate the time.")] = False,
+    trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
     """Show, before any training, what a study can detect and how long it takes."""
@@ -175,6 +185,7 @@ def plan(  # noqa: PLR0913, PLR0917 - the options of the command
         sd_training=sd_training,
         shared=shared,
         measure=time,
+        trust_code=trust_code,
         as_json=as_json,
     )
 
@@ -260,6 +271,9 @@ def report(
         Path | None,
         typer.Option("--assets", metavar="DIR", help="Also write every figure and table there, as files for a paper."),
     ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="The folder to write it to (default: DIR/report).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write the report from the study folder alone."""
@@ -268,7 +282,7 @@ def report(
     asked = dict.fromkeys(formats or [FormatOption.html])
     every = [choice.value for choice in FormatOption if choice is not FormatOption.all]
     names = every if FormatOption.all in asked else [choice.value for choice in asked]
-    report.report(folder, formats=names, assets=assets, as_json=as_json)
+    report.report(folder, formats=names, assets=assets, out_folder=out, as_json=as_json)
 
 
 @app.command()
@@ -369,12 +383,13 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
 def predict(
     model: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A finished run: DIR/runs/ARM/seed-S.")],
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Image files or .npy arrays.")],
+    trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
     """Classify new image files with a trained network."""
     from scantrial.cli import predict
 
-    predict.predict(model, files, as_json=as_json)
+    predict.predict(model, files, trust_code=trust_code, as_json=as_json)
 
 
 @app.command()
@@ -441,7 +456,10 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 def main() -> None:
     """Run the command line; every error ends in a message, not in a traceback."""
     accept_every_character()
-    with _plain_errors():
+    with _plain_errors(), warnings.catch_warnings():
+        warnings.simplefilter("always", NotLoggedWarning)
+        warnings.showwarning = partial(_show_warning, warnings.showwarning)
+        refuse_small_address_space()
         app()
 
 
@@ -450,6 +468,13 @@ def accept_every_character() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _show_warning(otherwise: Callable[..., None], message: Warning | str, kind: type[Warning], *where: Any) -> None:
+    if issubclass(kind, NotLoggedWarning):
+        sys.stderr.write(f"scantrial: {message}\n")
+    else:
+        otherwise(message, kind, *where)
 
 
 @contextmanager
@@ -461,19 +486,26 @@ def _plain_errors() -> Iterator[None]:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
-    except OSError as error:
+    except Exception as error:
+        _stop_at(error)
+
+
+def _stop_at(error: Exception) -> NoReturn:
+    """End with what is known of an error that no command foresaw."""
+    short = memory_error(error)
+    if short is not None:
+        _stop(str(short), short.exit_code)
+    if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         _stop(f"{where}{error.strerror or error}", 1)
-    except MemoryError:
-        _stop("out of memory\ndo this: use fewer or smaller scans (data.image.size), or fewer --workers", 1)
-    except Exception as error:  # a fault of ours: neither the user nor the disk did wrong
-        if TRACEBACK in os.environ:
-            raise
-        _stop(
-            f"unexpected error: {type(error).__name__}: {error}\ndo this: set {TRACEBACK}=1 and run the same command "
-            "again, and report the whole text that it prints as a bug",
-            UNEXPECTED,
-        )
+    # A fault of ours: neither the user nor the disk did wrong.
+    if TRACEBACK in os.environ:
+        raise error
+    _stop(
+        f"unexpected error: {type(error).__name__}: {error}\ndo this: set {TRACEBACK}=1 and run the same command "
+        "again, and report the whole text that it prints as a bug",
+        UNEXPECTED,
+    )
 
 
 def _stop(message: str, code: int) -> NoReturn:

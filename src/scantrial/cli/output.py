@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
+from scantrial.core.custom_code import CustomClass
 from scantrial.core.positive import health_warning, positive_class
 from scantrial.core.progress import Progress as Tell
 from scantrial.core.text import printable, printable_json
@@ -70,6 +71,11 @@ def print_json(content: Any) -> None:
 
 WIDTH, WIDEST = 80, 100
 """Width of a line that is not printed to a terminal, and the largest in a terminal: longer lines are hard to read."""
+
+
+def say_trust(item: CustomClass) -> None:
+    """Tell, on standard error, which code is imported because the user trusts it."""
+    err.print(f"scantrial: --trust-code imports {item.name} from {' and '.join(item.files)}")
 
 
 def say(text: str, *, bullet: str = "", under: str | None = None, console: Console | None = None) -> None:

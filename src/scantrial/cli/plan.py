@@ -14,7 +14,7 @@ from scantrial.analysis.plan_words import chance_words, size_words
 from scantrial.analysis.power import PowerCurve
 from scantrial.analysis.power_table import PowerPlan
 from scantrial.cli.about import say_open_questions
-from scantrial.cli.output import duration, out, print_json, print_table, progress_bar, say
+from scantrial.cli.output import duration, out, print_json, print_table, progress_bar, say, say_trust
 from scantrial.core.format import counted
 from scantrial.study.timing import StudyTime
 
@@ -22,7 +22,7 @@ from scantrial.study.timing import StudyTime
 def plan(study: str, *, as_json: bool, **options: Any) -> None:
     """Print what a study can show."""
     with progress_bar() as progress:
-        found = api.plan(study, progress=progress, **options)
+        found = api.plan(study, progress=progress, on_trust=say_trust, **options)
     if as_json:
         print_json(found.to_dict())
     else:

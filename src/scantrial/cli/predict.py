@@ -8,12 +8,12 @@ from pathlib import Path
 from rich.table import Table
 
 from scantrial import api
-from scantrial.cli.output import out, print_json, print_table
+from scantrial.cli.output import out, print_json, print_table, say_trust
 
 
-def predict(model: Path, files: Sequence[Path], *, as_json: bool) -> None:
+def predict(model: Path, files: Sequence[Path], *, trust_code: bool, as_json: bool) -> None:
     """Print class and probabilities of each file."""
-    judged = api.predict(model, files)
+    judged = api.predict(model, files, trust_code=trust_code, on_trust=say_trust)
     if as_json:
         print_json(judged.to_dict())
         return

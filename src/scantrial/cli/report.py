@@ -10,9 +10,11 @@ from scantrial.cli.about import say_open_questions
 from scantrial.cli.output import err, out, print_json
 
 
-def report(folder: Path, *, formats: Sequence[str], assets: Path | None, as_json: bool) -> None:
+def report(
+    folder: Path, *, formats: Sequence[str], assets: Path | None, out_folder: Path | None = None, as_json: bool
+) -> None:
     """Write the report in each format, and its figures and tables; print the paths."""
-    written = api.reports(folder, formats=formats, assets=assets)
+    written = api.reports(folder, formats=formats, assets=assets, out=out_folder)
     paths = {name: str(path) for name, path in written.reports.items()}
     if as_json:
         first = next(iter(paths))

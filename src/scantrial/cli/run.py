@@ -14,7 +14,7 @@ from rich.table import Table
 
 from scantrial import api
 from scantrial.cli.audit import say_audit
-from scantrial.cli.output import duration, err, out, print_json, progress_bar, say
+from scantrial.cli.output import duration, err, out, print_json, progress_bar, say, say_trust
 from scantrial.cli.results import outcome_dict, print_diagnosis, print_results, print_verdicts
 from scantrial.core.format import NONE, counted, percent
 from scantrial.findings.view import ReportView
@@ -61,16 +61,13 @@ def _carry_out(study: Study, folder: Path, options: Mapping[str, Any]) -> Outcom
             reading.close()
             display.watch(event, clock)
 
-        return api.run(
-            study,
-            out=folder,
-            watch=watch,
-            progress=progress,
-            on_audit=say_audit,
-            on_workers=_say_workers,
-            on_damage=_say_damage,
-            **options,
-        )
+        told: Mapping[str, Any] = {
+            "on_audit": say_audit,
+            "on_workers": _say_workers,
+            "on_damage": _say_damage,
+            "on_trust": say_trust,
+        }
+        return api.run(study, out=folder, watch=watch, progress=progress, **told, **options)
 
 
 def _say_damage(sentence: str) -> None:
@@ -131,6 +128,7 @@ class _PlainLines:
             "started": "started",
             "epoch": f"epoch {event.epoch} of {event.n_epochs}, val accuracy {_accuracy(event)}",
             "done": f"copied from {event.reused_from}" if event.reused_from else event.status,
+            "lost": f"{event.message}; it will be tried again",
             "failed": f"failed: {event.message}",
         }[event.kind]
         left = "" if clock.seconds_left is None else f" ({duration(clock.seconds_left)} left)"
@@ -157,7 +155,10 @@ class _LiveTable:
         if not self._started:
             self._live.start()
             self._started = True
-        if event.kind in ("done", "failed"):
+        if event.kind == "lost":
+            self._rows.pop(event.key, None)
+            self._live.console.print(f"{event.key}: {event.message}; it will be tried again")
+        elif event.kind in ("done", "failed"):
             self._rows.pop(event.key, None)
             self._n_ended += 1
             self._live.console.print(f"{event.key}: {event.status or 'failed: ' + event.message}")

@@ -192,6 +192,10 @@ class MissingExtraError(ScantrialError):
         )
 
 
+class NotLoggedWarning(UserWarning):
+    """A reading of test rows could not be logged, because the study folder is read-only."""
+
+
 def error_from_dict(data: Mapping[str, str | None]) -> ScantrialError:
     """Build the error that `ScantrialError.to_dict` described: the same words, and the same exit code.
 

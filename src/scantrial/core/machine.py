@@ -5,11 +5,18 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import resource
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+
+
+def command_line() -> str:
+    """Return the command of this process without the folders of absolute paths, which are nobody else's business."""
+    words = [re.sub(r"(?<![^\s={\[,:'\"])/.*/(?=.)", "", word) for word in sys.argv[1:]]
+    return " ".join(["scantrial", *words])
 
 
 def n_cores() -> int:

@@ -120,7 +120,8 @@ class RunFacts(Plain):
     times : seconds by name ("train", "evaluate", "total"), and when it started
     identity : hashes of what the numbers depend on: "what" (recipe, seed, scans, split; None for a custom
         network) and "where" (engine, threads, device, versions, code); None in folders of earlier versions
-    reused_from : the run that this one was copied from instead of being trained: "folder", "arm", "seed"; else None
+    reused_from : the run that this one was copied from instead of being trained: "folder" (its name), "arm", "seed";
+        else None
     """
 
     arm: str

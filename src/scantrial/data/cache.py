@@ -5,11 +5,15 @@
 
 An entry is written aside and renamed into place, so it exists complete or not at all, and several processes
 may make the same entry at once: the first one to finish wins and the others use its result.
+
+Disks lose bits, and anybody may write to a cache. When an entry is opened, all its pixels are compared with their hash,
+once in each process while the file stays the same; that takes about a second for 2 GB. A damaged entry is made anew.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import time
@@ -46,6 +50,7 @@ class CacheEntry(BaseModel):
     skipped : pairs of (position among all cases, reason)
     n_widened : images of 8 bits that were scaled to 16
     facts : what a generated source needs to know about its scans without generating them again
+    entry_sha256 : over all of this; empty in entries of earlier versions
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +64,16 @@ class CacheEntry(BaseModel):
     skipped: tuple[tuple[int, str], ...] = ()
     n_widened: int = 0
     facts: dict[str, Any] = Field(default_factory=dict)
+    entry_sha256: str = ""
+
+    def digest(self) -> str:
+        """Return the hash of its content."""
+        return hashlib.sha256(self.model_dump_json(exclude={"entry_sha256"}).encode()).hexdigest()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its content is what was written."""
+        return self.entry_sha256 in ("", self.digest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,19 +105,48 @@ def entry_folder(key: str) -> Path:
 
 
 def find_cached(key: str) -> CachedScans | None:
-    """Return an entry if it is complete; a half-written or damaged one does not count."""
+    """Return an entry if it is complete and has its hashes; a half-written or damaged one does not count."""
     folder = entry_folder(key)
     images_path = folder / "images.npy"
     try:
         entry = CacheEntry.model_validate_json((folder / "entry.json").read_bytes())
-        images = np.load(images_path, mmap_mode="r", allow_pickle=False)
         n_bytes = images_path.stat().st_size
-    except (OSError, ValueError, ValidationError, SyntaxError, EOFError):
-        return None
-    is_whole = entry.key == key and n_bytes == entry.n_bytes and images.shape == entry.shape
-    if not is_whole or images.dtype.name != entry.dtype:
+        if not (entry.is_whole and entry.key == key and n_bytes == entry.n_bytes):
+            return None
+        images = _mapped(images_path, entry)
+        if images is None or pixels_sha256(images, images_path) != entry.pixels_sha256:
+            return None
+    except (OSError, ValueError, ValidationError):
         return None
     return CachedScans(entry=entry, images=images, images_path=images_path)
+
+
+def _mapped(path: Path, entry: CacheEntry) -> Pixels | None:
+    """Map the array of an entry; None if the file does not begin with the header of such an array."""
+    dtype = np.dtype(entry.dtype).newbyteorder("<")
+    header = io.BytesIO()
+    facts = {"shape": entry.shape, "fortran_order": False, "descr": dtype.str}
+    np.lib.format.write_array_header_1_0(header, facts)
+    start = header.getvalue()
+    with path.open("rb") as handle:
+        if handle.read(len(start)) != start:
+            return None
+    return np.memmap(path, dtype, mode="r", offset=len(start), shape=entry.shape)
+
+
+_HASHES: dict[tuple[str, int, int, int], str] = {}
+"""The hashes of the arrays that this process has opened, by path, size, time and number of the file."""
+
+
+def pixels_sha256(images: Pixels, path: Path) -> str:
+    """Return the hash of a mapped array as `scantrial.data.pixels` computes it; the same file is read once only."""
+    found = path.stat()
+    key = str(path), found.st_size, found.st_mtime_ns, found.st_ino
+    if key not in _HASHES:
+        digest = hashlib.sha256(f"{images.dtype.name} {images.shape}".encode())
+        digest.update(images.reshape(-1).view(np.uint8).data)
+        _HASHES[key] = digest.hexdigest()
+    return _HASHES[key]
 
 
 def install(key: str, fill: Callable[[Path], CacheEntry]) -> CachedScans:
@@ -118,7 +162,8 @@ def install(key: str, fill: Callable[[Path], CacheEntry]) -> CachedScans:
     try:
         temporary.mkdir(parents=True)
         _remove_stale(folder.parent)
-        entry = fill(temporary)
+        filled = fill(temporary)
+        entry = filled.model_copy(update={"entry_sha256": filled.digest()})
         (temporary / "entry.json").write_text(entry.model_dump_json(indent=1), encoding="utf-8")
         found = _move_into_place(temporary, key)
     except OSError as error:

@@ -28,6 +28,7 @@ from scantrial.data.arrange import arrange, refuse_missing_classes
 from scantrial.data.formats import FORMATS, Format, Listing, format_of
 from scantrial.data.formats.base import Decode, row_decoder
 from scantrial.data.pixels import WrittenPixels, write_pixels
+from scantrial.data.places import remember_place
 from scantrial.data.scanset import CaseList, ScanSet
 from scantrial.data.spec import ImageSpec, SourceSpec
 
@@ -65,7 +66,7 @@ def load(
 
     The first time, every scan is decoded and fitted in parallel and the result is kept in the cache folder
     (``$SCANTRIAL_CACHE``, or the user's own). After that the files are only read to check that their content is the
-    same; nothing is decoded.
+    same and that the pixels in the cache are those that were decoded; if they are not, the scans are decoded again.
 
     Parameters
     ----------
@@ -93,9 +94,17 @@ def load(
     key = job.key or _key_of_files(job.listing, image, progress)
     found = cache.find_cached(key)
     if found is None:
+        told = partial(_say_damaged, progress) if cache.entry_folder(key).exists() else progress
         write = partial(write_pixels, listing=job.listing, image=image, skip_unreadable=skip_unreadable)
-        found = cache.install(key, partial(_fill, key, job.facts, partial(write, progress=progress)))
-    return _scan_set(job, found, skip_unreadable)
+        found = cache.install(key, partial(_fill, key, job.facts, partial(write, progress=told)))
+    scans = _scan_set(job, found, skip_unreadable)
+    if "path" in job.origin:
+        remember_place(scans.fingerprint, Path(job.origin["path"]), source.name)
+    return scans
+
+
+def _say_damaged(progress: Progress, what: str, n_done: int, n_total: int) -> None:
+    progress(f"{what} again, because the cached pixels were damaged", n_done, n_total)
 
 
 def list_cases(

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from scantrial.data.patients import MAX_PATTERN
+from scantrial.data.places import name_without_folders
 
 
 class DataModel(BaseModel):
@@ -35,6 +36,10 @@ class SourceSpec(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str = Field(min_length=1)
+
+    def without_folders(self) -> SourceSpec:
+        """Return the source as a study folder names it, see `scantrial.data.places`."""
+        return self.model_copy(update={"name": name_without_folders(self.name)})
 
     @property
     def options(self) -> dict[str, Any]:
@@ -169,6 +174,10 @@ class DataSpec(DataModel):
     patient: str | None = None
     skip_unreadable: bool = False
     thumbnails: bool = True
+
+    def without_folders(self) -> DataSpec:
+        """Return the same with the source as a study folder names it."""
+        return self.model_copy(update={"source": self.source.without_folders()})
 
     @field_validator("classes")
     @classmethod

@@ -11,10 +11,10 @@ from typing import Any
 
 import altair as alt
 import pyarrow as pa
-import vl_convert
 
 from scantrial.core.plain import Plain
 from scantrial.core.text import printable, printable_data
+from scantrial.figures.converter import chart_converter
 from scantrial.figures.palette import GRID, INK, MUTED, PAPER
 
 VEGA_LITE = "6.4"
@@ -73,7 +73,7 @@ class Figure(Plain):
 
     def to_png(self, *, scale: float = 2.0) -> bytes:
         """Draw the whole chart as PNG, with `scale` pixels to a unit."""
-        png = vl_convert.vegalite_to_png(self.spec, vl_version=VEGA_LITE, scale=scale, allowed_base_urls=[])
+        png = chart_converter().vegalite_to_png(self.spec, vl_version=VEGA_LITE, scale=scale, allowed_base_urls=[])
         return bytes(png)
 
     def _content(self) -> dict[str, Any]:
@@ -132,4 +132,4 @@ def _side_by_side(panels: Sequence[dict[str, Any]], title: str) -> dict[str, Any
 
 
 def _svg(spec: dict[str, Any]) -> str:
-    return str(vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, allowed_base_urls=[]))
+    return str(chart_converter().vegalite_to_svg(spec, vl_version=VEGA_LITE, allowed_base_urls=[]))

@@ -34,6 +34,7 @@ from scantrial.findings.families import factor_levels, family_of, in_words, tren
 from scantrial.findings.hypotheses import Declared, HypothesisAnswer, answer_to, declared_when
 from scantrial.findings.leaks import concerned_cases
 from scantrial.findings.reading import RunData, StudyData
+from scantrial.store.verify import Mismatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,8 @@ class Judgement(Plain):
     without_mix : how the class mix enters the comparison without them: the metric is ``weighted`` to the mix of all
         cases, ``the same`` at any mix, or taken at ``another`` mix; None where there is no such comparison
     class_names : in the order of their indices; of two the second is the positive one
+    mismatches : which files and lines of the study folder are not what was written
+    not_logged : why the reading of the test rows could not be logged; empty if it was
     """
 
     metric: str
@@ -94,6 +97,8 @@ class Judgement(Plain):
     labels: Mapping[str, str]
     class_names: tuple[str, ...] = ()
     decisions: DecisionFaults = field(default_factory=DecisionFaults)
+    mismatches: tuple[Mismatch, ...] = ()
+    not_logged: str = ""
 
     @property
     def outlook_reason(self) -> str | None:
@@ -198,6 +203,8 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
         labels=labels,
         decisions=with_labels(look_at_decisions(runs, split=split, class_names=study.data["class_names"]), labels),
         class_names=tuple(study.data.get("class_names", ())),
+        mismatches=study.mismatches,
+        not_logged=study.not_logged,
     )
 
 

@@ -42,6 +42,7 @@ class StudyData:
     openings : every reading of test rows so far, this one among them
     audit : what is wrong with the scans; None where they were not audited
     mismatches : which files and lines of the folder are not what was written
+    not_logged : why this reading of test rows could not be logged; empty if it was
     """
 
     plan: Plan
@@ -55,6 +56,7 @@ class StudyData:
     cases: pa.Table
     audit: Audit | None = None
     mismatches: tuple[Mismatch, ...] = ()
+    not_logged: str = ""
 
     def runs_of(self, arm: str) -> tuple[RunData, ...]:
         """Return the finished runs of one arm."""
@@ -106,6 +108,7 @@ def read_study_folder(folder: StudyFolder, *, by: str, purpose: str) -> StudyDat
         cases=folder.cases(["case", "split", "label", "patient", "source"]),
         audit=read_audit(folder),
         mismatches=tuple(study_mismatches(folder)),
+        not_logged=folder.not_logged,
     )
     return checked(study)
 

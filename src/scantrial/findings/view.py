@@ -39,7 +39,6 @@ from scantrial.findings.reading import RunData, StudyData
 from scantrial.recipe.plan import PlannedArm
 from scantrial.recipe.spec import Recipe
 from scantrial.store.folder import Failure
-from scantrial.store.verify import Mismatch
 
 N_DISPUTED = 8
 """Cases that are shown because arms disagree on them."""
@@ -201,7 +200,6 @@ class ReportView:
     about: Mapping[str, str] = field(default_factory=dict)
     disputed: tuple[DisputedCase, ...] = ()
     curves: tuple[ClassCurves, ...] = ()
-    mismatches: tuple[Mismatch, ...] = ()
 
     def _repr_html_(self) -> str:
         """Show each arm's primary metric in a notebook, and the verdicts."""
@@ -310,7 +308,6 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
         about=answers(plan.about),
         disputed=disputed_cases(study, class_names, labels, n=N_DISPUTED),
         curves=ranking_curves(study, class_names, evaluation),
-        mismatches=study.mismatches,
     )
 
 

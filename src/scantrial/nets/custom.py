@@ -3,61 +3,167 @@
 from __future__ import annotations
 
 import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any, TypeGuard, cast
 
 from torch import nn
 
-from scantrial.core.errors import TrainingError
+from scantrial.core.custom_code import CustomClass, SourceFile, allowed_class
+from scantrial.core.errors import ScantrialError, TrainingError
 from scantrial.core.names import listed, nearest
-from scantrial.recipe.spec import ModelSpec
+from scantrial.recipe.networks import ModelSpec
 
 
 def build_custom(spec: ModelSpec, image_shape: tuple[int, int, int], n_outputs: int) -> nn.Module:
-    """Import ``package.module:Class`` and construct it.
+    """Import ``package.module:Class``, if that is allowed (`scantrial.core.custom_code`), and construct it.
 
     The constructor receives `spec.args`, and `image_shape` (channels, height, width) and `n_outputs` if its signature
     has them. The class sets its own initial weights; the caller seeds PyTorch's generator.
 
     Raises
     ------
+    InputError
+        If its import is not allowed in this process.
     TrainingError
-        If it cannot be imported, does not exist, is not a `torch.nn.Module`, or its constructor fails; with the cause.
+        If its files have changed since it was allowed, it cannot be imported, does not exist, is not a
+        `torch.nn.Module` that this module defines, or its constructor fails; with the cause.
     """
-    factory = _import_class(spec.name)
-    arguments = {**_offered(factory, image_shape=image_shape, n_outputs=n_outputs), **(spec.args or {})}
+    network_class = import_class(allowed_class(spec.name))
+    arguments = {**_offered(network_class, image_shape=image_shape, n_outputs=n_outputs), **(spec.args or {})}
     try:
-        network = factory(**arguments)
+        network = network_class(**arguments)
     except Exception as error:
         raise TrainingError(
             f"{spec.name} could not be constructed with {_shown(arguments)}: {type(error).__name__}: {error}",
             expected="a constructor that takes model.args, and optionally image_shape and n_outputs",
         ) from error
-    if not isinstance(network, nn.Module):
+    if not issubclass(type(network), nn.Module):
         raise TrainingError(f"{spec.name} returned a {type(network).__name__}", expected="a torch.nn.Module")
     return network
 
 
-def _import_class(path: str) -> Callable[..., Any]:
-    module_name, _, attribute = path.partition(":")
+def import_class(item: CustomClass) -> type[nn.Module]:
+    """Import a class from exactly the files that were allowed, and check that it is a network. Nothing is called.
+
+    Raises
+    ------
+    TrainingError
+        See `build_custom`.
+    """
     try:
-        module = importlib.import_module(module_name)
+        module = _import_module(item)
+    except ScantrialError:
+        raise
     except Exception as error:
         raise TrainingError(
-            f"the network {path} could not be imported: {type(error).__name__}: {error}",
+            f"the network {item.name} could not be imported: {type(error).__name__}: {error}",
             expected="package.module:Class, importable from where scantrial runs",
-            do="install the package, or add its folder to PYTHONPATH",
+            do="install what it needs, or add its folder to PYTHONPATH",
         ) from error
-    found = getattr(module, attribute, None)
-    if not callable(found):
-        classes = [name for name, item in vars(module).items() if inspect.isclass(item) and issubclass(item, nn.Module)]
+    module_name, _, attribute = item.name.partition(":")
+    # Not getattr: a module's own __getattr__ would be called with a name from the study.
+    found = vars(module).get(attribute)
+    if not _is_network(found):
+        classes = [name for name, value in vars(module).items() if _is_network(value)]
         guess = nearest(attribute, classes)
+        there = attribute in vars(module)
+        what = f"{item.name} is no class of networks" if there else f"{module_name} has no class {attribute!r}"
         raise TrainingError(
-            f"{module_name} has no class {attribute!r}" + (f" (did you mean {guess!r}?)" if guess else ""),
+            what + (f" (did you mean {guess!r}?)" if guess else ""),
             expected=f"one of {listed(sorted(classes))}" if classes else "a module that defines a torch.nn.Module",
         )
-    return found  # type: ignore[no-any-return]
+    if found.__module__ != module_name:
+        raise TrainingError(
+            f"{item.name} is defined in another module",
+            expected="a class under the name of the module that defines it",
+            do=f"write {found.__module__}:{found.__name__}",
+        )
+    return found
+
+
+def _is_network(found: object) -> TypeGuard[type[nn.Module]]:
+    """Return whether something is a class of networks, without calling any of its methods."""
+    return issubclass(type(found), type) and issubclass(cast(type, found), nn.Module)
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """Runs the source that was allowed, and neither a cached compilation nor a file that has changed since."""
+
+    def __init__(self, source: SourceFile) -> None:
+        super().__init__(source.module, source.path)
+        self._sha256 = source.sha256
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - importlib's
+        content = Path(self.path).read_bytes()
+        if sha256(content).hexdigest() != self._sha256:
+            raise TrainingError(
+                f"{self.path} has changed since it was allowed",
+                do="read it; if you trust it, run the same command with --trust-code",
+            )
+        return self.source_to_code(content, self.path)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds the modules of one class in the files that were allowed, whoever imports them."""
+
+    def __init__(self, item: CustomClass) -> None:
+        self._sources = {source.module: source for source in item.sources}
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,  # noqa: ARG002 - importlib's
+        target: ModuleType | None = None,  # noqa: ARG002 - importlib's
+    ) -> importlib.machinery.ModuleSpec | None:
+        source = self._sources.get(fullname)
+        return None if source is None else _module_spec(source)
+
+
+def _import_module(item: CustomClass) -> ModuleType:
+    """Import the module of a class, and before it the packages around it."""
+    for source in item.sources:
+        if source.module in sys.modules:
+            _refuse_namesake(source, sys.modules[source.module])
+    finder = _Finder(item)
+    sys.meta_path.insert(0, finder)
+    try:
+        return importlib.import_module(item.sources[-1].module)
+    finally:
+        sys.meta_path.remove(finder)
+
+
+def _module_spec(source: SourceFile) -> importlib.machinery.ModuleSpec:
+    """Describe a module to Python, with the folder in which its own modules lie if it is a package."""
+    if source.sha256 is None:
+        spec = importlib.machinery.ModuleSpec(source.module, None, is_package=True)
+        spec.submodule_search_locations = [source.path]
+        return spec
+    inside = [str(Path(source.path).parent)] if source.is_package else None
+    found = importlib.util.spec_from_file_location(
+        source.module, source.path, loader=_Loader(source), submodule_search_locations=inside
+    )
+    assert found is not None  # a loader was given
+    return found
+
+
+def _refuse_namesake(source: SourceFile, loaded: ModuleType) -> None:
+    """Refuse a module of another file that has the same name in this process."""
+    origin = getattr(loaded, "__file__", None)
+    if source.sha256 is None and origin is None:
+        return
+    if origin is None or source.sha256 is None or not Path(origin).samefile(source.path):
+        raise TrainingError(
+            f"the module {source.module} is {source.path}, but this process has loaded {origin or 'another one'}",
+            do="give one of them another name, or use a new process",
+        )
 
 
 def _offered(factory: Callable[..., Any], **available: Any) -> dict[str, Any]:

@@ -54,6 +54,11 @@ def limits_of_results(view: ReportView) -> list[str]:
             "Metric, split or margin were added to the study file after results existed, and may have been chosen "
             "because of them."
         )
+    if view.judgement.mismatches:
+        said.append(
+            "The study folder is not as it was written: what was changed, by whom and why is not known, and numbers "
+            "that depend on it may be wrong."
+        )
     if later_runs(view.environment):
         said.append(
             "Not all runs were trained with the same versions on the same machine: this may explain part of their "

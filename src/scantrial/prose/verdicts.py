@@ -19,6 +19,9 @@ from scantrial.recipe.spec import Recipe
 MAX_IN_SHORT = 3
 """Verdicts that the top of a report says in full."""
 
+N_MISMATCHES = 10
+"""Mismatches of the study folder that a warning lists."""
+
 
 def in_short(judgement: Judgement) -> list[str]:
     """Answer the study's question in a few sentences."""
@@ -33,8 +36,24 @@ def in_short(judgement: Judgement) -> list[str]:
 
 
 def verdict_warnings(judgement: Judgement) -> list[str]:
-    """Return what a reader has to know before the verdicts; empty where there is nothing to compare."""
-    return [] if judgement.primary is None else list(judgement.primary.warnings)
+    """Return what a reader has to know before the verdicts."""
+    not_logged = [f"{judgement.not_logged}."] if judgement.not_logged else []
+    of_scores = () if judgement.primary is None else judgement.primary.warnings
+    return [*folder_warnings(judgement), *not_logged, *of_scores]
+
+
+def folder_warnings(judgement: Judgement) -> list[str]:
+    """Say which files and lines of the study folder are not what was written; empty where all are."""
+    n = len(judgement.mismatches)
+    if not n:
+        return []
+    first = "; ".join(item.sentence for item in judgement.mismatches[:N_MISMATCHES])
+    more = f"; and {n - N_MISMATCHES} more" if n > N_MISMATCHES else ""
+    return [
+        f"The study folder is not as it was written ({counted(n, 'mismatch', 'mismatches')}): {first}{more}. So it is "
+        "not known whether metric, margin and hypotheses were declared before the runs. `scantrial verify` checks "
+        "every file."
+    ]
 
 
 def is_provisional(item: Compared) -> bool:

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-import vl_convert
-
+from scantrial.figures.converter import chart_converter
 from scantrial.figures.figure import VEGA_LITE, Figure
 from scantrial.figures.palette import BLUE, GRID, INK, MUTED, VERMILLION
 
@@ -112,13 +111,13 @@ def compile_panel(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def _compiled(spec: str) -> str:
-    return json.dumps(vl_convert.vegalite_to_vega(spec, vl_version=VEGA_LITE))
+    return json.dumps(chart_converter().vegalite_to_vega(spec, vl_version=VEGA_LITE))
 
 
 def draw(compiled: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     """Draw a compiled panel with its rows as SVG."""
     data = [{**source, "values": list(rows)} if source["name"] == ROWS else source for source in compiled["data"]]
-    return str(vl_convert.vega_to_svg({**compiled, "data": data}, allowed_base_urls=[]))
+    return str(chart_converter().vega_to_svg({**compiled, "data": data}, allowed_base_urls=[]))
 
 
 def fit_svg(svg: str, *, prefix: str) -> str:

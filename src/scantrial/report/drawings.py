@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-import vl_convert
-
+from scantrial.figures.converter import chart_converter
 from scantrial.figures.figure import Figure
 from scantrial.report.document import FigureBlock
 
@@ -21,7 +20,7 @@ class Drawn:
 
     def to_pdf(self) -> bytes:
         """Return the chart as a PDF of one page that holds its fonts."""
-        return bytes(vl_convert.svg_to_pdf(self.svg))
+        return bytes(chart_converter().svg_to_pdf(self.svg))
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,14 +48,16 @@ def write_reports(
     formats: Sequence[str] = ("html",),
     *,
     assets: Path | str | None = None,
+    out: Path | str | None = None,
     view: ReportView | None = None,
 ) -> Written:
-    """Write the report of a study folder into it, in each of some formats, from one reading.
+    """Write the report of a study folder, in each of some formats, from one reading.
 
     Parameters
     ----------
     formats : names of `FORMATS`
     assets : a folder to write every figure and table to, as files
+    out : the folder to write to; default: ``report`` in the study folder
     view : the folder's numbers where they have been read already; by default they are read, which is logged
 
     Raises
@@ -70,7 +72,7 @@ def write_reports(
     if view is None:
         view = build_view(read_study_folder(folder, by="report", purpose="report"))
     document, drawings = report_document(folder, view=view), Drawings()
-    target = folder.path / "report"
+    target = folder.path / "report" if out is None else Path(out)
     reports = {name: FORMATS[name](document, target, drawings) for name in formats}
     files = () if assets is None else write_assets(document, Path(assets), drawings=drawings)
     return Written(reports=reports, assets=files, view=view)

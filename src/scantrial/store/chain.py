@@ -23,6 +23,7 @@ from scantrial.store.hashed import sha256_hex
 from scantrial.store.schema import SCHEMA_VERSION, check_version, dump_json, fault_in, parse_json
 
 _CHAINED = re.compile(rb'(\{.*"previous": "([0-9a-f]{64})"), "sha256": "([0-9a-f]{64})"\}')
+_COMPLETE = re.compile(rb'"sha256": "[0-9a-f]{64}"[^\n]')
 _TAIL_BYTES = 1 << 16
 
 
@@ -127,7 +128,7 @@ class _Reader:
         if record is not None:
             if self.head is not None:
                 self.faults.append(f"line {number} is not chained: an earlier version wrote it, or somebody added it")
-        elif line.startswith(b"{") and not line.rstrip(b"\n").endswith(b"}"):
+        elif line.startswith(b"{") and not line.rstrip(b"\n").endswith(b"}") and not _COMPLETE.search(line):
             self.notes.append(f"line {number} has no end: writing it was interrupted")
         elif line.strip():
             self.faults.append(f"line {number} cannot be read")

@@ -18,7 +18,6 @@ compared with their hashes whenever they are read; `scantrial.store.verify` chec
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +32,7 @@ from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, Spli
 from scantrial.recipe.plan import Plan
 from scantrial.store import contents
 from scantrial.store.hashed import read_text, sha256_hex
+from scantrial.store.leftovers import remove_half_written, remove_notes
 from scantrial.store.links import refuse_links
 from scantrial.store.live import read_live, read_progress, write_live
 from scantrial.store.protocol import Protocol
@@ -353,10 +353,11 @@ class StudyFolder:
             If a file of it is damaged.
         """
         source.check_run(theirs, strict=True)
+        named = source.path.resolve().name
         facts = replace(
             source.facts(theirs),
             arm=key.arm,
-            reused_from={"folder": str(source.path.resolve()), "arm": theirs.arm, "seed": theirs.seed},
+            reused_from={"folder": named, "arm": theirs.arm, "seed": theirs.seed},
         )
         names = [HISTORY, PREDICTIONS, *([WEIGHTS] if keep_weights and source.has_weights(theirs) else [])]
 
@@ -365,7 +366,7 @@ class StudyFolder:
                 write_atomic(folder / name, (source.run_path(theirs) / name).read_bytes())
             write_facts(folder, facts)
 
-        self.log_test_opening(by="run", purpose=f"copied from {source.path.resolve()}, {theirs}", runs=[key])
+        self.log_test_opening(by="run", purpose=f"copied from {named}, {theirs}", runs=[key])
         self._put_run(key, fill)
         return facts
 
@@ -409,15 +410,12 @@ class StudyFolder:
 
     def tidy_partial(self) -> None:
         """Remove notes, logs and empty folders once every worker has ended; the files of failed runs stay."""
-        partial = self.path / "partial"
-        for note in (*partial.glob("worker-*.log"), partial / "progress.json"):
-            note.unlink(missing_ok=True)
-        for folder in (*partial.glob("*"), partial):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        remove_notes(self.path / "partial")
 
     def write_failure(self, key: RunKey, message: str) -> None:
         """Note that a run failed and why; its checkpoint stays, so that it can continue."""
+        for path in (self.path.resolve(), self.path):
+            message = message.replace(f"{path}/", "")
         write_json(self.partial_path(key) / "failure.json", {"message": message, "at": now()})
 
     def clear_failure(self, key: RunKey) -> None:
@@ -438,15 +436,7 @@ class StudyFolder:
         """
         if not self.exists():
             return
-        patterns = ("runs/*", "partial", "partial/*/*")
-        with clear_os_errors(self.path):
-            for folder in (self.path, *(folder for pattern in patterns for folder in self.path.glob(pattern))):
-                for leftover in filter(is_aside, folder.glob(".*.tmp")):
-                    if leftover.is_dir():
-                        shutil.rmtree(leftover, ignore_errors=True)
-                    else:
-                        leftover.unlink(missing_ok=True)
-            (self.path / "partial" / "progress.json").unlink(missing_ok=True)
+        remove_half_written(self.path)
         for key in self.run_keys():
             self.drop_partial(key)
 
@@ -474,9 +464,15 @@ class StudyFolder:
         Raises
         ------
         StoreError
-            If the log cannot be written: then the rows are not handed out either.
+            If the log cannot be written: then the rows are not handed out either. On a read-only medium they are, with
+            a `NotLoggedWarning`.
         """
         self._test_lock.log(by=by, purpose=purpose, runs=list(map(str, runs)))
+
+    @property
+    def not_logged(self) -> str:
+        """Why the last opening of test rows could not be logged; empty if it was."""
+        return self._test_lock.not_logged
 
     def test_openings(self) -> list[Opening]:
         """Return every reading of test rows so far."""

@@ -24,8 +24,10 @@ def read_hashed(path: Path, expected: str | None) -> bytes:
     Raises
     ------
     StoreError
-        If the file cannot be read; `DamagedError` if it has another hash.
+        If the file cannot be read; `DamagedError` if it has another hash, or is missing although one was kept.
     """
+    if expected is not None and not path.exists():
+        raise DamagedError(f"{path} is missing", do=advice_for(path))
     with clear_os_errors(path):
         content = path.read_bytes()
     if expected is not None and sha256_hex(content) != expected:

@@ -7,19 +7,23 @@ file: the folder stays locked until the last worker is gone, even if its parent 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import platform
-import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scantrial.core.errors import LockedError
+from scantrial.core.errors import LockedError, StoreError
 from scantrial.core.files import clear_os_errors
+from scantrial.core.machine import command_line
+
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
+"""Errors of a file system that has no locks, or whose server refuses them."""
 
 
 class StudyLock:
@@ -34,6 +38,8 @@ class StudyLock:
     ------
     LockedError
         If another process holds the folder; the message says which.
+    StoreError
+        If the folder cannot be written to, or its file system has no locks.
     """
 
     def __init__(self, folder: Path, *, wait_s: float = 30.0) -> None:
@@ -53,7 +59,11 @@ class StudyLock:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
             with clear_os_errors(self.path):
-                self._acquire(handle)
+                try:
+                    self._acquire(handle)
+                except OSError as error:
+                    _refuse_no_locks(self.path.parent, error)
+                    raise
                 os.ftruncate(handle, 0)
                 os.pwrite(handle, json.dumps(_ourselves()).encode(), 0)
         except BaseException:
@@ -100,6 +110,22 @@ def holder_of(folder: Path) -> dict[str, Any] | None:
         os.close(handle)
 
 
+def refuse_removed(folder: Path) -> None:
+    """Make sure that the study that is being carried out is still there, before something is written into its folder.
+
+    Raises
+    ------
+    StoreError
+        If it was deleted or moved meanwhile.
+    """
+    if not (folder / "plan.json").is_file():
+        raise StoreError(
+            f"{folder} was deleted or moved while its study was being carried out",
+            expected="the folder to stay until the command has ended",
+            do="run the same command again; the runs start anew, or go on if you put the folder back",
+        )
+
+
 def _try_lock(handle: int, kind: int) -> bool:
     try:
         fcntl.flock(handle, kind | fcntl.LOCK_NB)
@@ -108,12 +134,22 @@ def _try_lock(handle: int, kind: int) -> bool:
     return True
 
 
+def _refuse_no_locks(folder: Path, error: OSError) -> None:
+    if error.errno in _NO_LOCKS:
+        raise StoreError(
+            f"{folder} cannot be locked: {os.strerror(error.errno or 0)}",
+            expected="a file system with file locks (flock), so that two processes never write into one folder",
+            do="choose a folder on a local disk (--out DIR) and copy it afterwards, or have the network disk mounted "
+            "with locks",
+        ) from error
+
+
 def _ourselves() -> dict[str, Any]:
     return {
         "pid": os.getpid(),
         "host": platform.node(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(sys.argv)[:200],
+        "command": command_line()[:200],
     }
 
 

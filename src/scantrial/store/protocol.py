@@ -43,14 +43,23 @@ class Protocol:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / NAME
-        self._seen: tuple[tuple[int, ...], Log] = (), Log()
+        self._seen: tuple[tuple[int, ...], Log, Mapping[str, tuple[str, ...]]] = (), Log(), {}
 
     def log(self) -> Log:
         """Return its lines, with what is wrong with them."""
+        return self._read()[0]
+
+    def _read(self) -> tuple[Log, Mapping[str, tuple[str, ...]]]:
+        """Return the log, and the hashes of each file that it names."""
         stamp = _stamp(self.path)
         if self._seen[0] != stamp:
-            self._seen = stamp, read_log(self.path, ProtocolLine)
-        return self._seen[1]
+            log = read_log(self.path, ProtocolLine)
+            bound: dict[str, tuple[str, ...]] = {}
+            for line in log.lines:
+                for name, digest in _files_of(line).items():
+                    bound[name] = (*bound.get(name, ()), digest)
+            self._seen = stamp, log, bound
+        return self._seen[1:]
 
     def versions(self) -> list[dict[str, Any]]:
         """Return every version of the study that was run: at, study_sha256, finished_runs, change, study_yaml.
@@ -70,8 +79,7 @@ class Protocol:
 
     def hashes(self, name: str) -> tuple[str, ...]:
         """Return the hashes of all versions of a file, the present one last; empty if none was kept."""
-        every = map(_files_of, self.log().lines)
-        return tuple(files[name] for files in every if name in files)
+        return self._read()[1].get(name, ())
 
     def hash_of(self, name: str) -> str | None:
         """Return the hash of the present version of a file; None if none was kept."""
@@ -80,7 +88,7 @@ class Protocol:
 
     def names(self) -> tuple[str, ...]:
         """Return every file that the protocol names."""
-        return tuple(dict.fromkeys(name for line in self.log().lines for name in _files_of(line)))
+        return tuple(self._read()[1])
 
     def bind(self, kind: str, files: Mapping[str, str], **facts: Any) -> None:
         """Log the hashes of files that are about to get their names; the line is on the disk before this returns.

@@ -22,6 +22,9 @@ from scantrial.store.test_lock import OPENINGS
 Kind = Literal["changed", "missing", "put back", "not in the protocol", "log", "not logged", "plan"]
 State = Literal["whole", "changed", "missing", "put back", "not in the protocol", "not bound", "absent"]
 
+_LOOKS = 3
+"""How often a folder that is being written to is looked at again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mismatch(Plain):
@@ -85,7 +88,7 @@ def verify_folder(folder: StudyFolder) -> Verification:
     for name in _run_names(folder):
         for where, state in _run_states(folder, name):
             if state == "not bound":
-                not_bound.append(where)
+                not_bound += [where] if where != name or not logs[NAME].is_chained else []
             else:
                 checked.append(where)
             if state in ("changed", "missing"):
@@ -108,7 +111,9 @@ def study_mismatches(folder: StudyFolder) -> list[Mismatch]:
     earlier versions have no hashes, so nothing is wrong with them.
     """
     found = list(_study_mismatches(folder))
-    if found and holder_of(folder.path) is not None:
+    for _ in range(_LOOKS):
+        if not found or holder_of(folder.path) is None:
+            break
         # A file gets its name a moment after its line in the protocol: look again.
         time.sleep(0.1)
         found = list(_study_mismatches(folder))
@@ -172,7 +177,7 @@ def _set_of_runs(folder: StudyFolder, opened: Collection[str]) -> Iterator[Misma
     for name in there:
         if name not in bound:
             yield _file_mismatch(name, "not in the protocol")
-        elif _has_scores(folder.path / name) and _run_of(name) not in opened:
+        elif _has_scores(protocol, name) and _run_of(name) not in opened:
             sentence = f"{name}: {OPENINGS} has no line that says that this run read the test rows"
             yield Mismatch(kind="not logged", where=OPENINGS, sentence=sentence)
 
@@ -187,12 +192,13 @@ def _run_of(name: str) -> str:
     return name.removeprefix("runs/").removesuffix(f"/{FACTS}")
 
 
-def _has_scores(path: Path) -> bool:
+def _has_scores(protocol: Protocol, name: str) -> bool:
     """Return whether a run was evaluated; a damaged one is told elsewhere."""
     try:
-        return read_facts(path.parent, None)[0].chosen_epoch is not None
+        facts, _ = read_facts((protocol.folder / name).parent, protocol.hash_of(name))
     except StoreError:
         return False
+    return facts.chosen_epoch is not None
 
 
 def _run_states(folder: StudyFolder, name: str) -> Iterator[tuple[str, State]]:

@@ -53,7 +53,7 @@ def _words(folder: StudyFolder, old: Plan, new: Plan) -> Iterator[str]:
 
 def _differs(key: str, folder: StudyFolder, old: Plan, new: Plan) -> bool:
     if key == "data":
-        return planned_data(old, folder) != planned_data(new, folder)
+        return planned_data(old, folder).without_folders() != planned_data(new, folder).without_folders()
     return bool(getattr(old, key) != getattr(new, key))
 
 

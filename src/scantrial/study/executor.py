@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from scantrial.core.files import clear_os_errors
+from scantrial.core.memory import ADVICE, says_memory_ran_out
 from scantrial.store.folder import StudyFolder
 from scantrial.study.worker import WorkerSetup
 
@@ -149,12 +150,14 @@ class WorkerProcess:
         """Return how the worker ended, with the last lines of its log."""
         code = self._process.wait()
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        hint = "; the system may have run out of memory" if code == -signal.SIGKILL else ""
+        tail: list[str] = []
         with suppress(OSError):
             tail = self.log_path.read_text(errors="replace").strip().splitlines()[-3:]
-            if tail:
-                hint += "; the end of its log: " + " / ".join(tail)
-        return f"the worker process {how}{hint}"
+        if says_memory_ran_out("\n".join(tail)):
+            how += f"; memory ran out: {ADVICE}"
+        elif code == -signal.SIGKILL:
+            how += f"; the system may have run out of memory: {ADVICE}"
+        return f"the worker process {how}" + (f"; the end of its log: {' / '.join(tail)}" if tail else "")
 
     def close(self) -> None:
         """Let the worker end, and wait until it has."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from scantrial.core.errors import StudyFileError
+from scantrial.core.errors import StoreError, StudyFileError
 from scantrial.core.yaml import read_tree
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import StudyFolder
@@ -17,7 +17,12 @@ from scantrial.study.to_plan import study_to_plan
 
 def plan_mismatches(folder: StudyFolder) -> Iterator[Mismatch]:
     """Yield every value of ``plan.json`` that does not follow from ``study.yaml``; the scans are not looked for."""
-    tree = read_tree(folder.study_text())
+    try:
+        text, plan = folder.study_text(), folder.plan()
+    except StoreError as error:
+        yield _mismatch(error.got)
+        return
+    tree = read_tree(text)
     if isinstance(tree.data, dict) and isinstance(tree.data.get("data"), dict):
         tree.data["data"]["source"] = "phantom"  # needs no files; sources are not compared
     try:
@@ -25,7 +30,7 @@ def plan_mismatches(folder: StudyFolder) -> Iterator[Mismatch]:
     except StudyFileError as error:
         yield _mismatch(f"study.yaml cannot be compared with plan.json: it has faults, the first is: {error.faults[0]}")
         return
-    for difference in differences("plan.json", _compared(made), _compared(folder.plan())):
+    for difference in differences("plan.json", _compared(made), _compared(plan)):
         yield _mismatch(f"{difference} ('was' is what study.yaml says)")
 
 

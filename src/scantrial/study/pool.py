@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from scantrial.core.errors import TrainingError, error_from_dict
+from scantrial.core.memory import gigabytes
 from scantrial.store.folder import RunKey
 from scantrial.study.executor import Executor, Seat
 from scantrial.study.reuse import Offer
@@ -23,11 +24,12 @@ class Event:
 
     Parameters
     ----------
-    kind : ``started``, ``epoch``, ``done`` or ``failed``
+    kind : ``started``, ``epoch``, ``lost`` (it will be tried again), ``done`` or ``failed``
     epoch, n_epochs, val_accuracy : of ``epoch``
     status : of ``done``, "finished" or "diverged"
     reused_from : of ``done``, the folder and the run that were copied instead of training; else empty
-    message : of ``failed``
+    message : of ``lost`` and ``failed``
+    peak_bytes : of ``epoch``, the most memory that the seat has held so far; 0 if not known
     """
 
     kind: str
@@ -38,6 +40,7 @@ class Event:
     status: str = ""
     reused_from: str = ""
     message: str = ""
+    peak_bytes: int = 0
 
 
 class Pool:
@@ -62,6 +65,7 @@ class Pool:
     ) -> None:
         self._setup = setup
         self._pending = deque(keys)
+        self._lost_once: set[RunKey] = set()
         self._executor = executor
         self._n_workers = max(1, min(n_workers, len(keys)))
         self._on_ready = on_ready
@@ -117,13 +121,14 @@ class Pool:
             self._events.put(None)
 
     def _serve_one_seat(self, number: int) -> None:
-        """Train runs until none is left or the seat is lost; a lost seat fails only the run it had."""
+        """Train runs until none is left or the seat is lost; only the run that a lost seat had is concerned."""
         with self._guard:
             if self._stopping:
                 return
             seat = self._executor.start(self._setup, number)
             self._seats.append(seat)
         key: RunKey | None = None
+        last: Event | None = None
         for answer in seat.answers():
             kind = answer.pop("kind")
             if kind == "fatal":
@@ -133,13 +138,14 @@ class Pool:
             elif kind == "failed":
                 self._events.put(Event(kind=kind, key=key, message=str(error_from_dict(answer["error"]))))
             else:
-                self._events.put(Event(kind=kind, key=key, **answer))
+                last = Event(kind=kind, key=key, **answer)
+                self._events.put(last)
             if kind != "epoch":
                 key = self._next(seat)
                 if key is None:
                     break
         else:
-            self._lost(seat, key)
+            self._lost(seat, key, last)
         seat.close()
         self._seats.remove(seat)
 
@@ -155,9 +161,24 @@ class Pool:
         seat.send({"arm": key.arm, "seed": key.seed, "offers": offers})
         return key
 
-    def _lost(self, seat: Seat, key: RunKey | None) -> None:
+    def _lost(self, seat: Seat, key: RunKey | None, last: Event | None) -> None:
+        """Try a run whose seat was lost once more, after the others, when fewer may need memory; then give it up."""
         if self._stopping:
             return
         if key is None:
             raise TrainingError(f"{seat.epitaph()} before it could start")
-        self._events.put(Event(kind="failed", key=key, message=seat.epitaph()))
+        how = seat.epitaph() + _known(last, key)
+        if key in self._lost_once:
+            self._events.put(Event(kind="failed", key=key, message=f"tried twice: {how}"))
+            return
+        self._lost_once.add(key)
+        self._pending.append(key)
+        self._events.put(Event(kind="lost", key=key, message=how))
+
+
+def _known(last: Event | None, key: RunKey) -> str:
+    """Say how far a lost run was and how much memory it held, as far as its last epoch tells."""
+    if last is None or last.key != key or last.kind != "epoch":
+        return "; it was in its first epoch since its start"
+    held = f", where it held up to {gigabytes(last.peak_bytes)} of memory" if last.peak_bytes else ""
+    return f"; it was after epoch {last.epoch}{held}"

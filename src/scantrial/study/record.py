@@ -11,6 +11,7 @@ import pyarrow as pa
 from scantrial.core.errors import StudyConflictError
 from scantrial.core.format import counted
 from scantrial.core.records import SPLITS
+from scantrial.data.places import common_folder, name_without_folders, without_folder
 from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import DataSpec
 from scantrial.data.thumbnails import thumbnail_png
@@ -36,15 +37,21 @@ def data_record(scans: ScanSet, spec: DataSpec) -> dict[str, Any]:
         "image": {"shape": list(scans.image_shape), **spec.image.model_dump(mode="json")},
         "pixel_type": str(scans.images.dtype),
         "split": spec.split.model_dump(mode="json", exclude_none=True),
-        "source": dict(scans.origin),
-        "skipped": [list(pair) for pair in scans.skipped],
+        "source": _source(scans),
+        "skipped": without_folder(scans.skipped, common_folder(scans.sources)),
     }
+
+
+def _source(scans: ScanSet) -> dict[str, Any]:
+    """Return the facts about the source, without folders of this machine."""
+    facts = {key: value for key, value in scans.origin.items() if key != "path"}
+    return {**facts, **({"name": name_without_folders(str(facts["name"]))} if "name" in facts else {})}
 
 
 def cases_table(scans: ScanSet, *, thumbnails: bool) -> pa.Table:
     """Return one row for each case in a split: case, split, label, patient, source, thumbnail."""
     used = np.flatnonzero(scans.split != "")
-    patients = scans.patients
+    patients, folder = scans.patients, common_folder(scans.sources)
     pictures: list[bytes | None] = [None] * len(used)
     if thumbnails:
         with ThreadPoolExecutor() as pool:
@@ -55,7 +62,7 @@ def cases_table(scans: ScanSet, *, thumbnails: bool) -> pa.Table:
             "split": pa.array(scans.split[used].tolist(), pa.string()),
             "label": pa.array(scans.labels[used], pa.int64()),
             "patient": pa.array([None if patients is None else patients[case] for case in used], pa.string()),
-            "source": pa.array([scans.sources[case] for case in used], pa.string()),
+            "source": pa.array([without_folder(scans.sources[case], folder) for case in used], pa.string()),
             "thumbnail": pa.array(pictures, pa.binary()),
         }
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,10 @@ class Study:
             rows=[(arm.name, arm.label) for arm in self.arms],
             lines=[f"seeds: {', '.join(map(str, self.seeds))}", f"decided on: {self.spec.primary.metric}"],
         )
+
+    def without_folders(self) -> Study:
+        """Return the study as its folder names it: the source of the scans without folders of this machine."""
+        return replace(self, spec=self.spec.model_copy(update={"data": self.spec.data.without_folders()}))
 
     def arm(self, name: str) -> Arm:
         """Return the arm of that name; raises KeyError if there is none."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scantrial.core.custom_code import CustomClass, allowed, extended_path
 from scantrial.core.format import counted
 from scantrial.core.machine import n_cores
 from scantrial.core.names import resolve
@@ -119,7 +119,7 @@ def measure_time(study: Study, scans: ScanSet, execution: Execution, *, progress
     """
     load = _load()
     threads = execution.threads or max(1, n_cores() // (execution.workers or 1))
-    with _importable(study), tempfile.TemporaryDirectory() as folder:
+    with _importable(study, execution.custom_classes), tempfile.TemporaryDirectory() as folder:
         prepared = resolve(execution.prepare)(execution.device, threads)
         engine = resolve(execution.engine)
         seconds: dict[str, float] = {}
@@ -150,14 +150,10 @@ def _busy(load: float) -> str:
 
 
 @contextmanager
-def _importable(study: Study) -> Iterator[None]:
-    """Make custom networks importable, as in a worker."""
-    before = list(sys.path)
-    sys.path += [path for path in import_paths(study) if path not in sys.path]
-    try:
+def _importable(study: Study, classes: Sequence[CustomClass]) -> Iterator[None]:
+    """Make the custom networks that are allowed importable, as in a worker."""
+    with allowed(classes), extended_path(import_paths(study, classes)):
         yield
-    finally:
-        sys.path[:] = before
 
 
 def _task(study: Study, arm: Arm, scans: ScanSet, *, device: str, threads: int, path: Path) -> RunTask:

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scantrial.core.files import sha256_of
+from scantrial.core.custom_code import CustomClass, find_class
+from scantrial.core.errors import InputError
 from scantrial.data.spec import DataSpec
 from scantrial.recipe.plan import AcceptedFinding, Plan, PlannedArm, read_typed
 from scantrial.store.folder import StudyFolder
@@ -24,7 +25,7 @@ def study_to_plan(study: Study) -> Plan:
         data=spec["data"],
         design=study.spec.design if isinstance(study.spec.design, str) else "list of arms",
         factors=spec["factors"],
-        arms=tuple(_arm(arm, import_paths(study)) for arm in study.arms),
+        arms=tuple(_arm(arm, code_folders(study)) for arm in study.arms),
         seeds=study.seeds,
         primary=study.spec.primary,
         hypotheses=study.hypotheses,
@@ -39,9 +40,18 @@ def planned_data(plan: Plan, folder: StudyFolder) -> DataSpec:
     return read_typed(DataSpec, plan.data, where=f"{folder.path / 'plan.json'}, data")
 
 
-def import_paths(study: Study) -> tuple[str, ...]:
-    """Return the folders to search for custom networks: the study file's folder and the working directory."""
-    return tuple(dict.fromkeys((str(study.base.resolve()), str(Path.cwd()))))
+def code_folders(study: Study) -> tuple[str, ...]:
+    """Return the folders to search for custom networks: the study file's, the working directory, and Python's own."""
+    return tuple(dict.fromkeys((*_own_folders(study), *sys.path)))
+
+
+def import_paths(study: Study, allowed: Sequence[CustomClass]) -> tuple[str, ...]:
+    """Return the folders to search for what the networks of the user's own import; none if none is allowed."""
+    return tuple(dict.fromkeys((*_own_folders(study), *(item.folder for item in allowed)))) if allowed else ()
+
+
+def _own_folders(study: Study) -> tuple[str, str]:
+    return str(study.base.resolve()), str(Path.cwd())
 
 
 def _arm(arm: Arm, paths: Sequence[str]) -> PlannedArm:
@@ -59,9 +69,7 @@ def _arm(arm: Arm, paths: Sequence[str]) -> PlannedArm:
 
 def _source_sha256(name: str, paths: Sequence[str]) -> str | None:
     """Return the hash of the file that ``package.module:Class`` is in, without importing it; None if not found."""
-    relative = Path(*name.partition(":")[0].split("."))
-    for folder in (*paths, *sys.path):
-        for candidate in (Path(folder) / relative.with_suffix(".py"), Path(folder) / relative / "__init__.py"):
-            if candidate.is_file():
-                return sha256_of(candidate)
-    return None
+    try:
+        return find_class(name, paths).sources[-1].sha256
+    except InputError:
+        return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,14 +14,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from scantrial.core.errors import StudyConflictError
+from scantrial.core.custom_code import CustomClass
+from scantrial.core.errors import StoreError, StudyConflictError
 from scantrial.core.format import counted
-from scantrial.core.machine import n_cores
+from scantrial.core.machine import command_line, n_cores
 from scantrial.core.notebook import notebook_html
 from scantrial.core.progress import Progress, silent
 from scantrial.data.scanset import ScanSet
 from scantrial.store.folder import WRITTEN_DIFFERENTLY, Failure, RunKey, StudyFolder
-from scantrial.store.lock import StudyLock
+from scantrial.store.lock import StudyLock, refuse_removed
 from scantrial.store.schema import now
 from scantrial.study.changes import changed_keys, describe_change
 from scantrial.study.costs import seen_epoch_s
@@ -56,6 +56,7 @@ class Execution:
     threads : threads for one run; None shares the cores among the workers. The first run fixes it.
     checkpoint_every_s : seconds between checkpoints, at an epoch's end; 0 is every epoch
     reuse : other study folders; their finished runs are copied if they equal a run of this study
+    custom_classes : the networks of the user's own that may be imported
     """
 
     engine: str
@@ -67,6 +68,7 @@ class Execution:
     threads: int | None = None
     checkpoint_every_s: float = 60.0
     reuse: tuple[Path, ...] = ()
+    custom_classes: tuple[CustomClass, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +159,8 @@ class Clock:
             self.done[event.key] = event.epoch
         elif event.kind in ("done", "failed"):
             self.done[event.key] = self.n_epochs[event.key]
+        elif event.kind == "lost":
+            self.done.pop(event.key, None)
         self._last[event.key] = at
 
     @property
@@ -260,7 +264,8 @@ def _choose_workers(
 
 def _record_study(study: Study, scans: ScanSet, folder: StudyFolder) -> None:
     """Write the study and its scans into the folder, or check that the folder has the same."""
-    plan, text = study_to_plan(study), study_to_yaml(study)
+    named = study.without_folders()
+    plan, text = study_to_plan(named), study_to_yaml(named)
     change = describe_change(folder, plan)
     if folder.has_finished_runs():
         check_same_scans(folder, scans)
@@ -313,24 +318,30 @@ def _train(training: _Training, setup: WorkerSetup, executor: Executor, watch: W
         training.in_order,
         executor=executor,
         n_workers=choice.workers,
-        on_ready=_EnvironmentKeeper(folder, setup, choice).keep,
+        on_ready=_EnvironmentKeeper(folder, _environment(training, setup)).keep,
         offers=training.offers.by_key,
     )
     clock = Clock(training.n_epochs, choice.workers)
     noted = _Progress(folder, clock)
     reused: dict[RunKey, str] = {}
-    # Closed whatever happens in `watch`, so that no worker outlives this call.
-    with closing(pool.events()) as events:
-        for event in events:
-            clock.note(event)
-            if event.kind == "started":
-                folder.clear_failure(event.key)
-            elif event.kind == "failed":
-                folder.write_failure(event.key, event.message)
-            elif event.reused_from:
-                reused[event.key] = event.reused_from
-            noted.note(event)
-            watch(event, clock)
+    try:
+        # Closed whatever happens in `watch`, so that no worker outlives this call.
+        with closing(pool.events()) as events:
+            for event in events:
+                refuse_removed(folder.path)
+                clock.note(event)
+                if event.kind == "started":
+                    folder.clear_failure(event.key)
+                elif event.kind == "failed":
+                    folder.write_failure(event.key, event.message)
+                elif event.reused_from:
+                    reused[event.key] = event.reused_from
+                noted.note(event)
+                watch(event, clock)
+    except StoreError:
+        # Whatever could not be written first, the folder is what is missing.
+        refuse_removed(folder.path)
+        raise
     folder.tidy_partial()
     return reused
 
@@ -370,31 +381,42 @@ def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Executi
         threads=threads,
         checkpoint_every_s=execution.checkpoint_every_s,
         keep_weights=study.spec.keep_weights == "best",
-        import_paths=import_paths(study),
+        custom_classes=execution.custom_classes,
+        import_paths=import_paths(study, execution.custom_classes),
     )
 
 
-def _environment(setup: WorkerSetup, choice: WorkerChoice) -> dict[str, Any]:
+def _environment(training: _Training, setup: WorkerSetup) -> dict[str, Any]:
     return {
         "threads": setup.threads,
-        "workers": choice.to_dict(),
+        "workers": training.choice.to_dict(),
         "engine": setup.engine,
         "python": platform.python_version(),
         "system": platform.platform(),
         "machine": platform.machine(),
         "n_cores": n_cores(),
-        "import_paths": list(setup.import_paths),
+        "paths_start_above": _folders_above(training.folder.path, training.study.base),
         "versions": {name: version(name) for name in ("scantrial", "numpy", "pyarrow", "scikit-learn")},
-        "command": " ".join(["scantrial", *sys.argv[1:]]),
+        "command": command_line(),
     }
+
+
+def _folders_above(folder: Path, base: Path) -> int | None:
+    """Return how many folders above the study folder the study file's relative paths start; None if elsewhere.
+
+    A number, because a path would tell others how the folders of this machine are called.
+    """
+    path, start = folder.resolve(), base.resolve()
+    above = (path, *path.parents)
+    return above.index(start) if start in above else None
 
 
 class _EnvironmentKeeper:
     """Write ``environment.json`` when the first worker is ready; later, add what has changed."""
 
-    def __init__(self, folder: StudyFolder, setup: WorkerSetup, choice: WorkerChoice) -> None:
+    def __init__(self, folder: StudyFolder, ours: Mapping[str, Any]) -> None:
         self._folder = folder
-        self._ours = _environment(setup, choice)
+        self._ours = ours
         self._guard = threading.Lock()
 
     def keep(self, of_worker: Mapping[str, Any]) -> None:
@@ -441,7 +463,7 @@ class _Progress:
         self._written = 0.0
 
     def note(self, event: Event) -> None:
-        if event.kind in ("done", "failed"):
+        if event.kind in ("lost", "done", "failed"):
             self._running.pop(event.key, None)
         else:
             self._running[event.key] = event

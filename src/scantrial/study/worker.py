@@ -21,12 +21,15 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from scantrial.core.custom_code import CustomClass, allowed
 from scantrial.core.errors import ScantrialError, StoreError, TrainingError
 from scantrial.core.machine import peak_memory, return_freed_memory
+from scantrial.core.memory import memory_error
 from scantrial.core.names import resolve
 from scantrial.core.records import SPLITS, EpochRecord, Split
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import RunKey, StudyFolder
+from scantrial.store.lock import refuse_removed
 from scantrial.store.schema import dump_json
 from scantrial.study.costs import epoch_seconds, timed_task
 from scantrial.study.identity import Identities, where
@@ -52,7 +55,8 @@ class WorkerSetup:
     threads : threads for one run
     checkpoint_every_s : seconds between checkpoints
     keep_weights : whether the chosen epoch's weights are kept
-    import_paths : folders to search for custom networks
+    custom_classes : the networks of the user's own that may be imported
+    import_paths : folders to search for what their modules import
     """
 
     folder: str
@@ -64,7 +68,14 @@ class WorkerSetup:
     threads: int
     checkpoint_every_s: float
     keep_weights: bool
-    import_paths: tuple[str, ...]
+    custom_classes: tuple[CustomClass, ...] = ()
+    import_paths: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> WorkerSetup:
+        """Read the plain data of `dataclasses.asdict`."""
+        classes = tuple(CustomClass.from_dict(item) for item in content["custom_classes"])
+        return cls(**{**content, "custom_classes": classes})
 
 
 class _Worker:
@@ -97,11 +108,15 @@ class _Worker:
         live = LiveHistory(self.folder, key)
 
         def tell(record: EpochRecord, n_epochs: int) -> None:
+            refuse_removed(self.folder.path)
             live.note(record)
-            self.answer(kind="epoch", epoch=record.epoch, n_epochs=n_epochs, val_accuracy=record.val_accuracy)
+            told = {"epoch": record.epoch, "n_epochs": n_epochs, "val_accuracy": record.val_accuracy}
+            self.answer(kind="epoch", peak_bytes=peak_memory(), **told)
 
-        result = self.engine(self._task(key, partial / "checkpoint.pt"), tell)
+        with allowed(self.setup.custom_classes):
+            result = self.engine(self._task(key, partial / "checkpoint.pt"), tell)
         return_freed_memory()  # writing needs copies of the weights, of other sizes than what training has freed
+        refuse_removed(self.folder.path)
         facts = replace(result.facts, identity={"what": self.identities.what(key), "where": self.where})
         self.folder.write_run(replace(result, facts=facts), keep_weights=self.setup.keep_weights)
         self.answer(kind="done", status=result.facts.status)
@@ -123,7 +138,8 @@ class _Worker:
         """
         whole = replace(self._task(RunKey(arm, 0), self.folder.partial_path(RunKey(arm, 0)) / "timed"), threads=threads)
         task = timed_task(whole, n_train=_TIMED_STEPS * whole.recipe.batch_size)
-        seconds = epoch_seconds(self.engine, task, enough_s=_TIMED_S)
+        with allowed(self.setup.custom_classes):
+            seconds = epoch_seconds(self.engine, task, enough_s=_TIMED_S)
         return_freed_memory()
         scale = len(whole.cases["train"]) / len(task.cases["train"])
         self.answer(kind="timed", epoch_s=scale * seconds, peak_bytes=peak_memory())
@@ -176,7 +192,7 @@ def _private_stdout() -> TextIO:
 def _described(error: Exception) -> dict[str, str | None]:
     """Return an error as plain data for the parent."""
     if not isinstance(error, ScantrialError):
-        error = TrainingError(f"{type(error).__name__}: {error}")
+        error = memory_error(error) or TrainingError(f"{type(error).__name__}: {error}")
     return error.to_dict()
 
 
@@ -191,7 +207,7 @@ def main() -> None:
         answers.flush()
 
     try:
-        worker = _Worker(WorkerSetup(**commands.get()), answers)
+        worker = _Worker(WorkerSetup.from_dict(commands.get()), answers)
     except Exception as error:
         say(kind="fatal", error=_described(error))
         return

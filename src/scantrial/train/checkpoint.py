@@ -50,7 +50,7 @@ def save_checkpoint(state: TrainState, task: RunTask, *, engine: str, spent_s: f
     }
     path = task.checkpoint_path
     with clear_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)
         with written_aside(path) as temporary, temporary.open("wb") as handle:
             sealed = _SealedWriter(handle)
             try:

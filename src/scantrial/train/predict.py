@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scantrial.core.custom_code import CustomClass, allowed, extended_path
 from scantrial.core.errors import DataError, InputError, UnreadableScansError
 from scantrial.core.files import sha256_of
 from scantrial.core.plain import Plain
+from scantrial.core.progress import silent
 from scantrial.core.records import RunFacts
 from scantrial.data.decode import ImageError, decode_image
 from scantrial.data.fit import fit_image, match_depth
 from scantrial.data.formats.base import array_fault, row_decoder
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
+from scantrial.recipe.networks import ModelSpec
+from scantrial.recipe.plan import stored_recipe
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
+from scantrial.store.trust import OnTrust, allowed_before, permit
 from scantrial.train.predictor import load_predictor
 
 
@@ -61,28 +65,33 @@ class PredictedFiles(Plain):
         )
 
 
-def predict_files(run_dir: Path, files: Sequence[Path]) -> PredictedFiles:
+def predict_files(
+    run_dir: Path, files: Sequence[Path], *, trust_code: bool = False, on_trust: OnTrust = silent
+) -> PredictedFiles:
     """Apply the run's preprocessing and its network to each file.
 
     Parameters
     ----------
     run_dir : a finished run, ``DIR/runs/ARM/seed-S``
     files : at least one image file or ``.npy`` array: (n, height, width[, 3]) or one image, uint8 or uint16
+    trust_code, on_trust : see `scantrial.store.trust.permit`
 
     Raises
     ------
     UnreadableScansError
         If any file cannot be used (unreadable, different channels, more bits); all such files are named.
     InputError
-        If `run_dir` is not a finished run or has no weights.
+        If `run_dir` is not a finished run or has no weights, or its network is a custom class that is not found or not
+        allowed.
     TrainingError
         If its network is a custom class that cannot be imported.
     """
     folder, key = _locate(run_dir)
     facts = folder.facts(key)
+    classes = _allowed_here(folder, stored_recipe(facts).model, trust_code=trust_code, on_trust=on_trust)
     weights = folder.weights(key)
     names, images = _read(files, facts, _image_spec(folder, facts))
-    with _importable(folder):
+    with allowed(classes), extended_path(item.folder for item in classes):
         _, y_prob = load_predictor(facts, weights)(images)
     rows = tuple(
         PredictedFile(file=name, predicted_class=facts.class_names[int(p.argmax())], y_prob=tuple(map(float, p)))
@@ -118,16 +127,13 @@ def _image_spec(folder: StudyFolder, facts: RunFacts) -> ImageSpec:
     return ImageSpec(size=facts.image_shape[1:] if image["size"] else None, channels=channels, fit=image["fit"])
 
 
-@contextmanager
-def _importable(folder: StudyFolder) -> Iterator[None]:
-    """Look for a custom network where training found it, and in the working directory."""
-    before = list(sys.path)
-    known = (folder.path / "environment.json").is_file()
-    sys.path += [*(folder.environment().get("import_paths", ()) if known else ()), str(Path.cwd())]
-    try:
-        yield
-    finally:
-        sys.path[:] = before
+def _allowed_here(
+    folder: StudyFolder, model: ModelSpec, *, trust_code: bool, on_trust: OnTrust
+) -> tuple[CustomClass, ...]:
+    """Look for a custom network where it was allowed before, in the working directory, and where Python looks."""
+    before = [item.folder for item in allowed_before(folder.path).values()]
+    search = (*before, str(Path.cwd()), *sys.path)
+    return permit(folder.path, [model], search=search, trust_code=trust_code, on_trust=on_trust)
 
 
 def _read(files: Sequence[Path], facts: RunFacts, spec: ImageSpec) -> tuple[list[str], Pixels]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from scantrial.core.errors import ScantrialError, TrainingError
 from scantrial.core.machine import return_freed_memory
+from scantrial.core.memory import ADVICE, memory_ran_out
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, RunResult, Split, SplitPredictions
 from scantrial.core.rng import derive_seed
 from scantrial.data.preprocess import fit_preprocessing
@@ -328,8 +329,8 @@ def failures_named(task: RunTask, doing: str) -> Iterator[None]:
     except ScantrialError:
         raise
     except Exception as error:
-        short = isinstance(error, MemoryError) or "memory" in str(error).lower()
+        short = memory_ran_out(error)
         raise TrainingError(
-            f"arm {task.arm}, seed {task.seed} failed while it {doing}: {type(error).__name__}: {error}",
-            do="use smaller batches, images or layers, or fewer workers" if short else None,
+            f"arm {task.arm}, seed {task.seed} failed while it {doing}: {short or f'{type(error).__name__}: {error}'}",
+            do=ADVICE if short else None,
         ) from error

@@ -75,6 +75,7 @@ class Made:
 
 
 Maker = Callable[[Request, OpenStudy, Stamp], Awaitable[Made]]
+Answer = Callable[[Request], Awaitable[Response]]
 
 
 class Site:
@@ -119,37 +120,39 @@ class Site:
             "/s/{name}/compare": self._compare,
             "/s/{name}/threshold": self._threshold,
         }
-        return [
-            Route("/", self._index),
-            Route("/index.json", self._index),
-            Route("/events", self._index_events),
-            Route("/static/{file}", _static),
-            Route("/s/{name}/events", self._events),
-            Route("/s/{name}/report/events", self._events),
-            Route("/s/{name}/report.html", self._built_report),
-            Route("/s/{name}/cases/{case:int}/thumb.png", self._thumb),
-            Route("/s/{name}/cases/{case:int}/saliency/{arm}/{seed:int}/{kind}.png", self._saliency_picture),
-            *(
-                Route(f"{path}{suffix}", self._answered(make))
-                for path, make in pages.items()
-                for suffix in ("", ".json")
-            ),
-        ]
+        answers: dict[str, Answer] = {
+            "/": self._index,
+            "/index.json": self._index,
+            "/events": self._index_events,
+            "/static/{file}": _static,
+            "/s/{name}/events": self._events,
+            "/s/{name}/report/events": self._events,
+            "/s/{name}/report.html": self._built_report,
+            "/s/{name}/cases/{case:int}/thumb.png": self._thumb,
+            "/s/{name}/cases/{case:int}/saliency/{arm}/{seed:int}/{kind}.png": self._saliency_picture,
+            **{
+                f"{path}{suffix}": partial(self._page, make) for path, make in pages.items() for suffix in ("", ".json")
+            },
+        }
+        return [Route(path, self._in_words(answer)) for path, answer in answers.items()]
 
     # ------------------------------------------------------------------ answering
 
-    def _answered(self, make: Maker) -> Callable[[Request], Awaitable[Response]]:
-        async def answer(request: Request) -> Response:
+    def _in_words(self, answer: Answer) -> Answer:
+        async def answered(request: Request) -> Response:
             try:
-                study = await self._find(request)
-                stamp = await self._stamp(study)
-                return await self._shown(request, await make(request, study, stamp))
+                return await answer(request)
             except HTTPException:
                 raise
             except Exception as error:  # a damaged folder raises nearly anything, and the server stays up
                 return self._refused(request, error)
 
-        return answer
+        return answered
+
+    async def _page(self, make: Maker, request: Request) -> Response:
+        study = await self._find(request)
+        stamp = await self._stamp(study)
+        return await self._shown(request, await make(request, study, stamp))
 
     async def _find(self, request: Request) -> OpenStudy:
         name: str = request.path_params["name"]
@@ -180,7 +183,9 @@ class Site:
         return _html(request, html)
 
     def _refused(self, request: Request, error: Exception) -> Response:
-        status = 400 if isinstance(error, InputError) else 500
+        # A damaged folder is no fault of the server, and can be mended: 409, a conflict with what is there now.
+        found = 409 if isinstance(error, (ScantrialError, OSError)) else 500
+        status = 400 if isinstance(error, InputError) else found
         ours = error if isinstance(error, ScantrialError) else None
         if ours is None:
             _LOG.warning("%s", printable(f"{request.url.path}: {type(error).__name__}: {error}"))
@@ -201,12 +206,9 @@ class Site:
 
     async def _index(self, request: Request) -> Response:
         request.state.wants_json = request.url.path.endswith(".json")
-        try:
-            state = await self._index_state()
-            page = await self._quick.get(("index", state), lambda: index_page(self.shelf))
-            return await self._shown(request, Made(page=page, state=state))
-        except Exception as error:  # as above
-            return self._refused(request, error)
+        state = await self._index_state()
+        page = await self._quick.get(("index", state), lambda: index_page(self.shelf))
+        return await self._shown(request, Made(page=page, state=state))
 
     async def _index_state(self) -> str:
         def look() -> str:
@@ -347,10 +349,7 @@ class Site:
                 study.open_test(with_runs=False)
             return None if place is None else index.pictures[place]
 
-        try:
-            png = await asyncio.get_running_loop().run_in_executor(self._pool, picture)
-        except Exception as error:  # as above
-            return self._refused(request, error)
+        png = await asyncio.get_running_loop().run_in_executor(self._pool, picture)
         if png is None:
             raise HTTPException(404, f"there is no stored picture of case {case}")
         return _picture(request, png)
@@ -360,16 +359,11 @@ class Site:
         run, case, kind = f"{wanted['arm']}/{wanted['seed']}", int(wanted["case"]), wanted["kind"]
         if kind not in KINDS:
             raise HTTPException(404, f"no picture is called {kind!r}")
-        try:
-            asked = read_query(StudyQuery, dict(request.query_params))
-            stamp = await self._stamp(study)
-            is_closed = await self._is_closed(study, stamp, asked.results)
-            key = ("picture", study.name, stamp.results, case, run, kind, is_closed)
-            png = await self._slow.get(
-                key, lambda: self._explainer.picture(study, case, run, kind, is_closed=is_closed)
-            )
-        except Exception as error:  # as above
-            return self._refused(request, error)
+        asked = read_query(StudyQuery, dict(request.query_params))
+        stamp = await self._stamp(study)
+        is_closed = await self._is_closed(study, stamp, asked.results)
+        key = ("picture", study.name, stamp.results, case, run, kind, is_closed)
+        png = await self._slow.get(key, lambda: self._explainer.picture(study, case, run, kind, is_closed=is_closed))
         return _picture(request, png)
 
     # ------------------------------------------------------------------ the feed
@@ -383,7 +377,7 @@ class Site:
                 stamp = await self._stamp(study)
                 progress = await self._progress(study, stamp)
                 return {"state": state_of(study, stamp), **as_plain(progress)}
-            except Exception as error:  # as above
+            except Exception as error:  # as for a page
                 return {"state": "fault", "fault": fault_in_words(error)}
 
         return self._stream(f"{study.name}/{state_of.__name__}", look)
@@ -392,7 +386,7 @@ class Site:
         async def look() -> dict[str, object]:
             try:
                 return {"state": await self._index_state()}
-            except Exception as error:  # as above
+            except Exception as error:  # as for a page
                 return {"state": "fault", "fault": fault_in_words(error)}
 
         return self._stream("", look)

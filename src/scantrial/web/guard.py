@@ -9,16 +9,24 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from html import escape
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 NONCE = b"@@nonce@@"
 """Placeholder in rendered pages for the nonce of each answer."""
+
+COOKIE_AGE_S = 7 * 24 * 3600
+"""Seconds after which a browser forgets the cookie; the printed address gives a new one."""
+CODE_AGE_S = 120.0
+"""Seconds in which a one-time code has to be used: a browser may start slowly."""
 
 _FIXED = {
     "X-Content-Type-Options": "nosniff",
@@ -30,6 +38,28 @@ _FIXED = {
 }
 
 
+class OneTimeCode:
+    """A code that is accepted once, and only for a while.
+
+    Parameters
+    ----------
+    age_s : seconds until it expires
+    clock : returns the time in seconds
+    """
+
+    def __init__(self, *, age_s: float = CODE_AGE_S, clock: Callable[[], float] = time.monotonic) -> None:
+        self.text = secrets.token_urlsafe(24)
+        self._clock = clock
+        self._ends = clock() + age_s
+
+    def accept(self, given: str) -> bool:
+        """Return whether this is the code, still unused and not expired; from then on it is used."""
+        if not _is_equal(given, self.text) or self._clock() >= self._ends:
+            return False
+        self._ends = float("-inf")
+        return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
     """What lets a request in.
@@ -39,13 +69,15 @@ class Door:
     host, port : that the server is bound to
     is_remote : whether requests from other machines are accepted
     token : in the address that was printed
-    pass_word : in the cookie that it is exchanged for
+    code : opens the door once, for the browser that the server itself starts
+    pass_word : in the cookie that either is exchanged for
     """
 
     host: str
     port: int
     is_remote: bool = False
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    code: OneTimeCode = field(default_factory=OneTimeCode)
     pass_word: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
     @property
@@ -55,10 +87,19 @@ class Door:
 
     @property
     def address(self) -> str:
-        """The address to open."""
+        """The address to open; it holds the token."""
+        return f"{self._home}?token={self.token}"
+
+    @property
+    def invitation(self) -> str:
+        """The address with the one-time code, useless once it was opened."""
+        return f"{self._home}?code={self.code.text}"
+
+    @property
+    def _home(self) -> str:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{self.port}/?token={self.token}"
+        return f"http://{shown}:{self.port}/"
 
     def knows_host(self, named: str) -> bool:
         """Return whether a ``Host`` header names this server."""
@@ -76,7 +117,7 @@ class Door:
 
     def has_token(self, given: str) -> bool:
         """Return whether this is the token, in constant time."""
-        return hmac.compare_digest(given.encode(errors="replace"), self.token.encode())
+        return _is_equal(given, self.token)
 
     def has_cookie(self, header: str) -> bool:
         """Return whether a ``Cookie`` header holds our cookie.
@@ -85,7 +126,12 @@ class Door:
         """
         parts = (part.strip().partition("=") for part in header.split(";"))
         given = [value for name, _, value in parts if name == self.cookie]
-        return any(hmac.compare_digest(value.encode(), self.pass_word.encode()) for value in given)
+        return any(_is_equal(value, self.pass_word) for value in given)
+
+
+def _is_equal(given: str, secret: str) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(given.encode(errors="replace"), secret.encode())
 
 
 def _split_host(named: str) -> tuple[str, str]:
@@ -134,9 +180,11 @@ class Guard:
                 "only GET is allowed: this server changes nothing\n", 405, headers={"Allow": "GET, HEAD"}
             )
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        given = [value for key, value in query if key == "token"]
-        if given:
-            return self._exchange(scope, given[0], query)
+        given = {key: value for key, value in reversed(query) if key in ("token", "code")}
+        if "token" in given:
+            return self._exchange(scope, given["token"], query)
+        if "code" in given:
+            return self._welcome(given["code"])
         if not door.has_cookie(headers.get("cookie", "")):
             return _refused("no valid token was given; open the address that `scantrial serve` printed")
         return None
@@ -147,8 +195,20 @@ class Guard:
         rest = urlencode([(key, value) for key, value in query if key != "token"])
         path = scope.get("raw_path", scope["path"].encode()).decode("latin-1").split("?")[0]
         # One slash at the start: two would be the address of another host.
-        answer = RedirectResponse(f"/{path.lstrip('/')}{'?' + rest if rest else ''}", 303)
-        answer.set_cookie(self._door.cookie, self._door.pass_word, httponly=True, samesite="strict", path="/")
+        return self._with_cookie(RedirectResponse(f"/{path.lstrip('/')}{'?' + rest if rest else ''}", 303))
+
+    def _welcome(self, given: str) -> Response:
+        """Exchange the one-time code by a page of ours that leads on.
+
+        The browser comes from a file, which is no page of ours. After a redirect it would keep the strict cookie back.
+        """
+        if not self._door.code.accept(given):
+            return _refused("this code was used before or is too old; open the address that `scantrial serve` printed")
+        return self._with_cookie(HTMLResponse(leading_to("/")))
+
+    def _with_cookie(self, answer: Response) -> Response:
+        name, value = self._door.cookie, self._door.pass_word
+        answer.set_cookie(name, value, max_age=COOKIE_AGE_S, httponly=True, samesite="strict", path="/")
         return answer
 
     def _sealed(self, scope: Scope, send: Send) -> Send:
@@ -174,5 +234,16 @@ def policy_with(nonce: str) -> str:
     )
 
 
+def leading_to(address: str) -> str:
+    """Return a page that leads on at once; the browser's history keeps only where it leads."""
+    to = escape(address)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>scantrial</title>'
+        f'<meta name="referrer" content="no-referrer"><meta http-equiv="refresh" content="0; url={to}">'
+        f'<p><a href="{to}">Open the page</a></p></html>\n'
+    )
+
+
 def _refused(why: str) -> Response:
-    return PlainTextResponse(f"refused: {why}\n", 403)
+    # Who is not let in does not keep a connection either.
+    return PlainTextResponse(f"refused: {why}\n", 403, headers={"Connection": "close"})

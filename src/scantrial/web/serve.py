@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import tempfile
 import threading
 import webbrowser
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from scantrial.core.errors import InputError
+from scantrial.core.files import clear_os_errors
 from scantrial.web.app import Site
-from scantrial.web.guard import LOOPBACK, Door
+from scantrial.web.connections import IDLE_S, BoundedConnection, most_open
+from scantrial.web.guard import LOOPBACK, Door, leading_to
 from scantrial.web.studies import Shelf
 
 FIRST_PORT, N_PORTS = 8765, 20
@@ -64,23 +68,46 @@ def run_server(root: Path, options: ServeOptions, *, say: Callable[[Door], None]
     door = Door(host=options.host, port=listening.getsockname()[1], is_remote=options.allow_remote)
     server: list[uvicorn.Server] = []
     site = Site(shelf, door, is_over=lambda: bool(server) and server[0].should_exit)
-    config = uvicorn.Config(
-        site.application(),
+    server.append(uvicorn.Server(configure(site.application())))
+    threading.Thread(target=site.warm_up, daemon=True).start()
+    say(door)
+    with listening, ExitStack() as files:
+        if options.open_browser and can_open_a_browser():
+            file = files.enter_context(redirect_file(door))
+            threading.Thread(target=webbrowser.open, args=(file.as_uri(),), daemon=True).start()
+        # uvicorn raises Ctrl-C again once it has ended.
+        with suppress(KeyboardInterrupt):
+            server[0].run(sockets=[listening])
+
+
+def configure(application: ASGIApp) -> uvicorn.Config:
+    """Return how the application is served: few and short-lived connections for who asks for nothing."""
+    most = most_open()
+    return uvicorn.Config(
+        application,
+        http=BoundedConnection,
+        # So many connections may come before the first of them is closed.
+        backlog=most // 2,
         log_level="warning",
         access_log=False,
         server_header=False,
         lifespan="off",
         timeout_graceful_shutdown=SHUTDOWN_S,
-        timeout_keep_alive=30,
+        timeout_keep_alive=IDLE_S,
     )
-    server.append(uvicorn.Server(config))
-    threading.Thread(target=site.warm_up, daemon=True).start()
-    say(door)
-    if options.open_browser and can_open_a_browser():
-        threading.Thread(target=webbrowser.open, args=(door.address,), daemon=True).start()
-    # uvicorn raises Ctrl-C again once it has ended.
-    with listening, suppress(KeyboardInterrupt):
-        server[0].run(sockets=[listening])
+
+
+@contextmanager
+def redirect_file(door: Door) -> Iterator[Path]:
+    """Yield a file that only this user can read and that leads a browser in; it is gone at the end of the block.
+
+    Everyone on the machine sees the command line that starts a browser: it names this file, and no token or code.
+    """
+    with clear_os_errors(tempfile.gettempdir()), tempfile.TemporaryDirectory(prefix="scantrial-") as folder:
+        path = Path(folder) / "open.html"
+        path.touch(mode=0o600)
+        path.write_text(leading_to(door.invitation), encoding="utf-8")
+        yield path
 
 
 def listen(host: str, port: int | None) -> socket.socket:

@@ -217,6 +217,7 @@ class OpenStudy:
             cases=folder.cases(["case", "split", "label", "patient", "source"]),
             audit=self.audit(),
             mismatches=tuple(study_mismatches(folder)),
+            not_logged=folder.not_logged,
         )
         return checked(study)
 

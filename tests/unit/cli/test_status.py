@@ -103,10 +103,10 @@ def test_judged_files_are_named_in_full(monkeypatch, consoles, terminal):
     row = PredictedFile(file=name, predicted_class="[b]", y_prob=(0.25, 0.75))
     model = {"study": "[/q]", "arm": "base", "seed": 0, "chosen_epoch": 3, "weights_sha256": "a" * 64}
     judged = PredictedFiles(class_names=("[a]", "[b]"), rows=(row,), model=model)
-    monkeypatch.setattr(api, "predict", lambda *what: judged)
+    monkeypatch.setattr(api, "predict", lambda *what, **how: judged)
     console = consoles(terminal=terminal)
     monkeypatch.setattr(predict, "out", console)
-    predict.predict(Path("run"), [Path(name)], as_json=False)
+    predict.predict(Path("run"), [Path(name)], trust_code=False, as_json=False)
     text = console.file.getvalue()
     assert "p [a]" in text
     assert "0.7500" in text

@@ -34,7 +34,7 @@ class Watcher:
 
     @property
     def n_decoded(self):
-        return sum(what == "decoding scans" for what, _, _ in self.told)
+        return sum(what.startswith("decoding scans") for what, _, _ in self.told)
 
 
 def load_path(path, **options) -> ScanSet:

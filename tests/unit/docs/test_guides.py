@@ -101,18 +101,19 @@ def test_one_file_is_read_as_described(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("loss", ["bce", "ce"])
-def test_the_network_of_the_guide_gives_what_it_should(loss: str, tmp_path: Path, monkeypatch: Any) -> None:
+def test_the_network_of_the_guide_gives_what_it_should(loss: str, tmp_path: Path) -> None:
     """Its class is built with `args` and answers (batch, n_outputs)."""
     torch = pytest.importorskip("torch")
+    from scantrial.core.custom_code import allowed, find_class
     from scantrial.nets.build import build_network
     from scantrial.recipe.spec import ModelSpec
 
     (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "how-to" / "own-network.md").read_text(), re.DOTALL)
     (tmp_path / f"guide_nets_{loss}.py").write_text(code)
-    monkeypatch.syspath_prepend(str(tmp_path))
     spec = ModelSpec(name=f"guide_nets_{loss}:TwoLayers", args={"width": 3})
     n_outputs = 1 if loss == "bce" else 2
-    network = build_network(spec, image_shape=(1, 8, 8), n_outputs=n_outputs, seed=0)
+    with allowed([find_class(spec.name, [str(tmp_path)])]):
+        network = build_network(spec, image_shape=(1, 8, 8), n_outputs=n_outputs, seed=0)
     assert network(torch.zeros(5, 1, 8, 8)).shape == (5, n_outputs)
 
 

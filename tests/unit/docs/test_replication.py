@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from tests.studies import rewrite
 
 import replicate
 from replicating import measures, reports, rules, runs, study_section
@@ -592,7 +593,7 @@ def test_a_diverged_run_is_named(tmp_path: Path) -> None:
     store = write_study(tmp_path / "report-a-loss", "report-a-loss", history=diverging)
     path = store.run_path(RunKey("base", 0)) / "run.json"
     facts = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**facts, "status": "diverged", "diverged_epoch": 9}), encoding="utf-8")
+    rewrite(store, path, json.dumps({**facts, "status": "diverged", "diverged_epoch": 9}))
     page = make_document(tmp_path, tmp_path, "--studies", "report-a-loss")
     assert "run base/seed-0 diverged at epoch 9" in section(page, "In short")
     run = runs.RunView(store, RunKey("base", 0))

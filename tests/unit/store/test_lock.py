@@ -20,7 +20,7 @@ import pytest
 from tests.conftest import HANGS_S
 
 from scantrial.core.errors import LockedError, StoreError
-from scantrial.store.lock import StudyLock, holder_of
+from scantrial.store.lock import StudyLock, holder_of, refuse_removed
 
 HOLD = """
 import sys
@@ -247,6 +247,42 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path):
     (tmp_path / "study").write_text("")
     with pytest.raises(StoreError, match="study"):
         StudyLock(tmp_path / "study").__enter__()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_disk_without_locks_is_told_with_the_way_out(tmp_path: Path, monkeypatch, number: int):
+    """As some network disks are; whoever only looks finds no holder."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StoreError, match="cannot be locked") as caught:
+        StudyLock(tmp_path).__enter__()
+    assert type(caught.value) is StoreError
+    assert "choose a folder on a local disk (--out DIR)" in str(caught.value)
+    assert holder_of(tmp_path) is None
+
+
+def test_a_folder_that_may_not_be_written_is_told_with_the_way_out(tmp_path: Path):
+    """By a process without the rights of the superuser."""
+    tmp_path.chmod(0o555)
+    code = "import os, sys\nfrom pathlib import Path\nfrom scantrial.store.lock import StudyLock\n"
+    code += "os.getuid() or os.setuid(65534)\nStudyLock(Path(sys.argv[1])).__enter__()\n"
+    for folder in list(tmp_path.parents)[:3]:
+        folder.chmod(folder.stat().st_mode | 0o011)
+    result = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    tmp_path.chmod(0o755)
+    assert "StoreError" in result.stderr
+    assert "choose a folder that you may write to (--out DIR), or fix its permissions" in result.stderr
+
+
+def test_a_folder_that_is_gone_is_refused(tmp_path: Path):
+    """Before anything is written into it again."""
+    with pytest.raises(StoreError, match="was deleted or moved"):
+        refuse_removed(tmp_path / "study")
+    (tmp_path / "plan.json").touch()
+    refuse_removed(tmp_path)
 
 
 def test_a_full_disk_leaves_it_free(tmp_path: Path, monkeypatch):

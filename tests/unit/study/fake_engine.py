@@ -5,6 +5,7 @@ Tests copy it into a folder of their own, where worker processes find it by its 
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -77,9 +78,16 @@ def be_timed(task: RunTask, tell: Tell) -> Any:
 
 def misbehave(what: str, task: RunTask) -> None:
     """Fail in one of many ways."""
+    if what == "kill once":
+        what = "" if (HERE / "killed").exists() else "kill"
+        (HERE / "killed").touch()
     if what in ("exit", "kill"):
         print("a warning\nand the last words", file=sys.stderr, flush=True)
         os._exit(7) if what == "exit" else os.kill(os.getpid(), signal.SIGKILL)
+    if what == "bad_alloc":
+        ctypes.CDLL("libstdc++.so.6")["_ZSt17__throw_bad_allocv"]()  # nobody catches it, as in a library's own thread
+    if what == "too large":
+        np.empty(1 << 60, np.uint8)
     if what == "wait":
         time.sleep(60)
     if what == "checkpoint":

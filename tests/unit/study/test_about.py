@@ -6,7 +6,7 @@ import pytest
 from tests.unit.study.trial import TEXT, Trial
 
 from scantrial.core.about import QUESTIONS, answers, how_many, unanswered
-from scantrial.core.errors import StudyConflictError, StudyFileError
+from scantrial.core.errors import DamagedError, StudyConflictError, StudyFileError
 from scantrial.study.about import AboutSpec
 from scantrial.study.answering import record_answers
 from scantrial.study.file import parse_study, study_to_yaml
@@ -53,6 +53,16 @@ def test_answers_survive_being_written_out() -> None:
 
 class TestFinishedStudy:
     """Nothing is trained again for a word of the author."""
+
+    @pytest.mark.parametrize("name", ["plan.json", "study.yaml"])
+    def test_a_study_that_was_changed_outside_is_refused(self, trial: Trial, name: str) -> None:
+        """Answers would make a new version of it, which would pass for one that was run."""
+        trial.record(finished=FINISHED)
+        path = trial.folder.path / name
+        path.write_text(path.read_text().replace("accuracy", "f1"))
+        with pytest.raises(DamagedError, match=f"{name} is not what was written"):
+            record_answers(parse_study(ANSWERED), trial.folder)
+        assert len(trial.folder.protocol()) == 1
 
     def test_running_again_with_answers_trains_nothing(self, trial: Trial) -> None:
         """The log of versions has one more, which says what changed; the first one and its hash stay."""

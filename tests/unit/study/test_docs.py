@@ -77,5 +77,5 @@ def test_the_network_of_ones_own_can_be_trained(loss: str, tmp_path: Path, cli: 
             "LOSS", loss
         )
     )
-    result = cli("run", tmp_path / "own.yaml", "--out", tmp_path / "out")
+    result = cli("run", tmp_path / "own.yaml", "--out", tmp_path / "out", "--trust-code")
     assert result.returncode == 0, result.stderr

@@ -157,15 +157,19 @@ def test_no_more_seats_than_runs_are_started_and_each_run_is_given_once():
     assert all(seat.closed for seat in executor.seats)
 
 
-def test_a_lost_seat_fails_only_its_run_and_is_replaced():
-    """The message is the seat's own; the seat that replaces it has its number and goes on with the next run."""
+def test_a_lost_seat_is_replaced_and_its_run_tried_once_more():
+    """After the others; the seat that replaces it has its number. The message is the seat's own, with what is known."""
     executor = ScriptedExecutor(script=by_key(other_0=[LOST]))
     events = events_of(pool_of(executor))
-    assert [(event.key, event.message) for event in events if event.kind == "failed"] == [(KEYS[1], "seat 0 is lost")]
+    known = "seat 0 is lost; it was in its first epoch since its start"
+    assert [(event.kind, event.key, event.message) for event in events if event.kind in ("lost", "failed")] == [
+        ("lost", KEYS[1], known),
+        ("failed", KEYS[1], f"tried twice: {known}"),
+    ]
     assert [event.key for event in events if event.kind == "done"] == [KEYS[0], *KEYS[2:]]
     assert [(seat.number, len(seat.commands), seat.closed) for seat in executor.seats] == [
         (0, 2, True),
-        (0, 2, True),
+        (0, 3, True),
     ]
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.studies import rewrite
 from tests.unit.study import fake_engine
 from tests.unit.study.trial import Trial
 
@@ -45,7 +46,7 @@ def write_identities_of_0_1_0(folder: StudyFolder) -> None:
         path = folder.run_path(key) / "run.json"
         facts = json.loads(path.read_text())
         what = hashed({"format": 1, "recipe": recipes[key.arm], "seed": key.seed, "scans": scans})
-        path.write_text(json.dumps({**facts, "identity": {**facts["identity"], "what": what}}))
+        rewrite(folder, path, json.dumps({**facts, "identity": {**facts["identity"], "what": what}}))
 
 
 @pytest.fixture(scope="module", params=["of 0.1.0", "of today"])

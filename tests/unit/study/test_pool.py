@@ -2,33 +2,84 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+
 import pytest
 from tests.unit.study.trial import Trial
 
 from scantrial.core.errors import DataError, InputError, StoreError, TrainingError
+from scantrial.core.memory import ADVICE
 from scantrial.study.pool import Event
 from scantrial.study.trial import Clock
+
+LAST_WORDS = "the end of its log: printed by a network / a warning / and the last words"
 
 
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ("exit", "the worker process ended with code 7; the end of its log: "),
+        ("exit", f"the worker process ended with code 7; {LAST_WORDS}"),
         (
             "kill",
-            "the worker process was killed by SIGKILL; the system may have run out of memory; the end of its log: ",
+            f"the worker process was killed by SIGKILL; the system may have run out of memory: {ADVICE}; {LAST_WORDS}",
+        ),
+        (
+            "bad_alloc",
+            f"the worker process was killed by SIGABRT; memory ran out: {ADVICE}; the end of its log: printed by a network"
+            " / terminate called after throwing an instance of 'std::bad_alloc' /   what():  std::bad_alloc",
         ),
     ],
 )
-def test_a_worker_that_dies_fails_only_its_run(trial: Trial, how: str, words: str):
-    """The message names the signal or the code, and the log's last words; the other runs finish."""
+def test_a_worker_that_dies_twice_fails_only_its_run(trial: Trial, how: str, words: str):
+    """The message names the signal or the code, the log's last words and the memory it held; the other runs finish."""
     trial.behave(**{"base/seed-0": how})
-    outcome = trial.run()
+    events = []
+    outcome = trial.run(watch=lambda event, _: events.append((event.kind, str(event.key), event.message)))
     (failure,) = outcome.failed
     assert str(failure.key) == "base/seed-0"
-    assert failure.message == words + "printed by a network / a warning / and the last words"
+    said = re.escape(words) + r"; it was after epoch 2, where it held up to [\d.]+ [MG]B of memory"
+    assert re.fullmatch(f"tried twice: {said}", failure.message)
+    (lost,) = [(key, message) for kind, key, message in events if kind == "lost"]
+    assert lost[0] == "base/seed-0"
+    assert re.fullmatch(said, lost[1])
     assert list(map(str, outcome.finished)) == ["base/seed-1", "loss-ce/seed-0", "loss-ce/seed-1"]
+    assert [line.split()[0] for line in trial.trained()].count("base/seed-0") == 2
     assert trial.worker_pids() == []
+
+
+def test_a_worker_that_is_killed_once_costs_nothing(trial: Trial):
+    """Its run is tried again after the others, and is finished like them."""
+    trial.behave(**{"base/seed-0": "kill once"})
+    outcome = trial.run()
+    assert (len(outcome.trained), outcome.failed) == (4, ())
+    assert [line.split()[0] for line in trial.trained()][-1] == "base/seed-0"
+    assert not (trial.folder.path / "partial").exists()
+
+
+def test_memory_that_runs_out_in_a_run_is_told(trial: Trial):
+    """What was asked for, and what helps."""
+    trial.behave(**{"base/seed-0": "too large"})
+    (failure,) = trial.run(trial.study(seeds=1)).failed
+    assert failure.message == f"memory ran out: 1.00 EiB more were asked for\ndo this: {ADVICE}"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_folder_that_is_deleted_in_mid_run_ends_the_study(trial: Trial, workers: int):
+    """Within the epoch, in a sentence; no folder comes back in its place, and no worker goes on."""
+    trial.behave(**{"base/seed-0": "wait", "loss-ce/seed-0": "wait"})
+
+    def watch(event: Event, clock: Clock) -> None:
+        if event.kind == "epoch" and event.epoch == 1:
+            shutil.rmtree(trial.folder.path, ignore_errors=True)
+
+    with pytest.raises(StoreError, match="was deleted or moved while its study was being carried out") as caught:
+        trial.run(watch=watch, workers=workers)
+    assert caught.value.do is not None
+    assert trial.worker_pids() == []
+    assert not (trial.folder.path / "partial").exists()
+    trial.behave()
+    assert len(trial.run(trial.study(seeds=1)).finished) == 2
 
 
 def test_a_failed_run_is_tried_again(trial: Trial):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.studies import rewrite
 from tests.unit.study.trial import Trial
 
 from scantrial import api
@@ -39,7 +40,8 @@ def give_identity(trial: Trial, *, threads: int = 2) -> None:
     for key in trial.folder.run_keys():
         path = trial.folder.run_path(key) / "run.json"
         identity = {"what": identities.what(key), "where": place}
-        path.write_text(json.dumps({**json.loads(path.read_text()), "threads": threads, "identity": identity}))
+        facts = {**json.loads(path.read_text()), "threads": threads, "identity": identity}
+        rewrite(trial.folder, path, json.dumps(facts))
 
 
 def reuse(other: Trial, trial: Trial, *sets: str, **how: object) -> Outcome:
@@ -57,16 +59,16 @@ def test_an_equal_run_is_taken_over_and_the_rest_is_trained(trial: Trial, other:
     assert "base/seed-0 starts" not in trial.trained()[4:]
     facts = other.folder.facts(BASE)
     assert (facts.arm, facts.threads) == ("base", 2)
-    assert facts.reused_from == {"folder": str(source), "arm": "loss-ce", "seed": 0}
+    assert facts.reused_from == {"folder": source.name, "arm": "loss-ce", "seed": 0}
     assert facts.identity == trial.folder.facts(RunKey("loss-ce", 0)).identity
     for name in ("history.parquet", "predictions.parquet", "best.safetensors"):
         theirs = trial.folder.run_path(RunKey("loss-ce", 0)) / name
         assert (other.folder.run_path(BASE) / name).read_bytes() == theirs.read_bytes()
     told = status_dict(api.status(other.folder.path))["reused"]
-    assert told[0] == {"arm": "base", "seed": 0, "from": {"folder": str(source), "arm": "loss-ce", "seed": 0}}
+    assert told[0] == {"arm": "base", "seed": 0, "from": {"folder": source.name, "arm": "loss-ce", "seed": 0}}
     assert "copied from" in other.folder.test_openings()[0].purpose
     said = " ".join(choice_sentences(build_view(read_study_folder(other.folder, by="report", purpose="a test"))))
-    assert f"epochs = 2 (base) at seed 0 and epochs = 2 (base) at seed 1 from {source}" in said
+    assert f"epochs = 2 (base) at seed 0 and epochs = 2 (base) at seed 1 from {source.name}" in said
 
 
 @pytest.mark.parametrize(
@@ -214,7 +216,7 @@ def test_a_recipe_of_a_later_version_is_refused_with_its_folder(trial: Trial, ot
     path = trial.folder.run_path(BASE) / "run.json"
     facts = json.loads(path.read_text())
     facts["recipe"]["later_key"] = 1
-    path.write_text(json.dumps(facts))
+    rewrite(trial.folder, path, json.dumps(facts))
     with pytest.raises(StoreError, match=r"run\.json of base/seed-0 in .* does not know: later_key = 1") as caught:
         reuse(other, trial, "factors={}", "seeds=1", threads=2)
     assert str(trial.folder.path) in caught.value.got

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.studies import rewrite
 
 from scantrial import api
 from scantrial.analysis.comparison import compare
@@ -201,7 +202,7 @@ def timed(folder):
     """Write into each run how long it trained: 3 s and a bit more for each seed."""
     for path in folder.path.glob("runs/*/seed-*/run.json"):
         facts = json.loads(path.read_text())
-        path.write_text(json.dumps({**facts, "times": {"train_s": 3.0 + 0.6 * facts["seed"]}}))
+        rewrite(folder, path, json.dumps({**facts, "times": {"train_s": 3.0 + 0.6 * facts["seed"]}}))
     return folder
 
 

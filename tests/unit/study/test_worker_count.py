@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.studies import rewrite
 from tests.unit.study.trial import Trial
 
 from scantrial.core import machine
@@ -244,7 +245,8 @@ def test_seconds_of_finished_runs_tell_the_order(trial: Trial):
     for name, seconds in (("base", 1.0), ("loss-ce", 9.0)):
         key = RunKey(name, 0)
         path = trial.folder.run_path(key) / "run.json"
-        path.write_text(path.read_text().replace('"times": {}', f'"times": {{"train_s": {seconds}}}'))
+        text = path.read_text().replace('"times": {}', f'"times": {{"train_s": {seconds}}}')
+        rewrite(trial.folder, path, text)
     started: list[str] = []
     hooks = Hooks(watch=lambda event, clock: started.append(str(event.key)) if event.kind == "started" else None)
     execution = trial_module.Execution(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from tests.unit.study.fake_engine import result_of
 
+from scantrial.core.progress import silent
 from scantrial.data.scanset import ScanSet
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import RunKey, StudyFolder
@@ -96,12 +97,13 @@ class Trial:
         study: Study | None = None,
         scans: ScanSet | None = None,
         watch: Watch = lambda event, clock: None,
+        hear: Callable[[str], None] = silent,
         **how: Any,
     ) -> Outcome:
         """Carry out a study with the fake engine."""
         fields = {"engine": "fake_engine:train", "engine_reason": "a test", "prepare": "fake_engine:prepare"}
         execution = Execution(**{**fields, "executor": local_executor, **how})
-        hooks = Hooks(watch=watch)
+        hooks = Hooks(watch=watch, note=hear)
         return run_study(study or self.study(), scans or self.scans(), self.folder, execution, hooks)
 
     def record(self, study: Study | None = None, *, finished: Iterable[str] = ()) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -41,6 +42,12 @@ seeds: 1
 """
 
 
+@pytest.fixture(autouse=True)
+def _imported_anew():
+    """Let each test import the network from where it finds it."""
+    sys.modules.pop("mine_for_judge", None)
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> StudyFolder:
     """A study with a network of the user's own, one run of which diverged in its first epoch."""
@@ -48,7 +55,7 @@ def study(tmp_path_factory) -> StudyFolder:
     (folder / "mine_for_judge.py").write_text(NETWORK)
     (folder / "own.yaml").write_text(STUDY)
     out = folder / "own"
-    outcome = run(folder / "own.yaml", out=out, threads=1)
+    outcome = run(folder / "own.yaml", out=out, threads=1, trust_code=True)
     assert outcome.failed == ()
     assert [key.arm for key in outcome.diverged] == [key.arm for key in outcome.finished if key.arm != "base"]
     return StudyFolder(out)
@@ -66,7 +73,6 @@ def images():
 
 def test_a_network_of_the_users_own_is_found_again(study, run_dir, images, tmp_path):
     """A run of a user's own network is loaded from where training found it; the import path stays as it was."""
-    sys.modules.pop("mine_for_judge", None)
     before = list(sys.path)
     Image.fromarray(images[5]).save(tmp_path / "five.png")
     judged = predict(run_dir, [tmp_path / "five.png"])
@@ -80,14 +86,41 @@ def test_a_network_of_the_users_own_is_found_again(study, run_dir, images, tmp_p
 
 
 def test_a_network_in_the_working_directory_is_found(study, images, tmp_path, monkeypatch):
-    """In a folder that does not say where training found it, the network of the working directory is taken."""
-    sys.modules.pop("mine_for_judge", None)
+    """In a folder in which nothing was allowed, the network of the working directory is taken, once it is trusted."""
     copy = shutil.copytree(study.path, tmp_path / "copy")
-    (copy / "environment.json").unlink()
     (tmp_path / "mine_for_judge.py").write_text(NETWORK)
     monkeypatch.chdir(tmp_path)
     np.save("one.npy", images[5])
-    assert predict(copy / "runs" / "base" / "seed-0", ["one.npy"]).rows[0].file == "one.npy#0"
+    copied, told = copy / "runs" / "base" / "seed-0", []
+    with pytest.raises(InputError, match=re.escape(f"mine_for_judge:Net, from {tmp_path / 'mine_for_judge.py'}")):
+        predict(copied, ["one.npy"])
+    assert "mine_for_judge" not in sys.modules
+    assert predict(copied, ["one.npy"], trust_code=True, on_trust=told.append).rows[0].file == "one.npy#0"
+    assert [item.files for item in told] == [(str(tmp_path / "mine_for_judge.py"),)]
+    sys.modules.pop("mine_for_judge")
+    assert predict(copied, ["one.npy"], on_trust=told.append).rows[0].file == "one.npy#0"
+    assert len(told) == 1
+
+
+def test_a_network_that_has_changed_is_asked_for_again(study, images, tmp_path, monkeypatch):
+    """Other code, other arguments, and a copy of the folder elsewhere are each refused without ``trust_code``."""
+    copy = shutil.copytree(study.path, tmp_path / "copy")
+    run_dir = copy / "runs" / "base" / "seed-0"
+    monkeypatch.chdir(tmp_path)
+    mine = tmp_path / "mine_for_judge.py"
+    mine.write_text(NETWORK)
+    np.save("one.npy", images[5])
+    predict(run_dir, ["one.npy"], trust_code=True)
+    mine.write_text(NETWORK + "\n")
+    with pytest.raises(InputError, match="have not allowed"):
+        predict(run_dir, ["one.npy"])
+    mine.write_text(NETWORK)
+    predict(run_dir, ["one.npy"])
+    facts = json.loads((run_dir / "run.json").read_text())
+    facts["recipe"]["model"]["args"] = {"n_outputs": 1}
+    (run_dir / "run.json").write_text(json.dumps(facts))
+    with pytest.raises(InputError, match="have not allowed"):
+        predict(run_dir, ["one.npy"])
 
 
 def test_an_array_is_judged_as_its_images_are(run_dir, images, tmp_path):
@@ -140,7 +173,7 @@ def test_arrays_that_cannot_be_judged_are_named(run_dir, images, tmp_path):
         assert re.search(reason, problems[name]), (name, problems[name])
 
 
-def test_a_run_without_weights_says_why(study, run_dir, images, tmp_path):
+def test_a_run_without_weights_says_why(study, run_dir, images, tmp_path, monkeypatch):
     """A run that diverged at once, and one of a study that keeps no weights, are refused in different words."""
     np.save(tmp_path / "one.npy", images[0])
     diverged = next(key for key in study.run_keys() if key.arm != "base")
@@ -148,6 +181,7 @@ def test_a_run_without_weights_says_why(study, run_dir, images, tmp_path):
         predict(study.run_path(diverged), [tmp_path / "one.npy"])
     copy = shutil.copytree(study.path, tmp_path / "copy")
     (copy / "runs" / "base" / "seed-0" / "best.safetensors").unlink()
+    monkeypatch.chdir(study.path.parent)
     with pytest.raises(InputError, match="holds no weights") as caught:
-        predict(copy / "runs" / "base" / "seed-0", [tmp_path / "one.npy"])
+        predict(copy / "runs" / "base" / "seed-0", [tmp_path / "one.npy"], trust_code=True)
     assert "keep_weights: best" in caught.value.do

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from scantrial.core.custom_code import allowed, find_class
 from scantrial.core.errors import InputError, ShapeError, StoreError, TrainingError
 from scantrial.core.records import EpochRecord, RunFacts, RunResult
 from scantrial.recipe.networks import NETWORKS
@@ -388,11 +389,11 @@ class Still(nn.Module):
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
+def own(tmp_path):
     name = f"own_{tmp_path.name.replace('-', '_')}"
     (tmp_path / f"{name}.py").write_text(OWN)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield name
+    with allowed([find_class(f"{name}:{own_class}", [str(tmp_path)]) for own_class in ("Tires", "Still")]):
+        yield name
     sys.modules.pop(name, None)
 
 
@@ -403,7 +404,7 @@ def test_failures_surface_with_arm_seed_epoch_and_cause(make_task, own):
     ) as caught:
         run(make_task(model={"name": f"{own}:Tires", "args": {"error": "KeyError: lost"}}))
     assert isinstance(caught.value.__cause__, KeyError)
-    with pytest.raises(TrainingError, match=r"out of memory\ndo this: use smaller batches"):
+    with pytest.raises(TrainingError, match=r"memory ran out\ndo this: use smaller batches"):
         run(make_task(model=f"{own}:Tires"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scantrial.web.guard import Door, policy_with
+from scantrial.web.guard import CODE_AGE_S, Door, OneTimeCode, policy_with
 
 DOOR = Door(host="127.0.0.1", port=8765)
 
@@ -51,6 +51,21 @@ def test_tokens_are_long_and_of_one_server():
     assert DOOR.has_cookie(f"a=b; {DOOR.cookie}={DOOR.pass_word}")
     for header in ("", f"{DOOR.cookie}=", f"{DOOR.cookie}={DOOR.token}", "=;;\x00", f"x={DOOR.pass_word}"):
         assert not DOOR.has_cookie(header)
+
+
+def test_a_code_opens_once_and_not_for_long():
+    """A wrong one changes nothing; a used or an old one is worth nothing."""
+    at = [0.0]
+    code = OneTimeCode(clock=lambda: at[0])
+    assert not code.accept("")
+    assert not code.accept(code.text + "x")
+    assert code.accept(code.text)
+    assert not code.accept(code.text)
+    late = OneTimeCode(clock=lambda: at[0])
+    at[0] = CODE_AGE_S
+    assert not late.accept(late.text)
+    assert DOOR.invitation == f"http://127.0.0.1:8765/?code={DOOR.code.text}"
+    assert DOOR.token not in DOOR.invitation
 
 
 @pytest.mark.parametrize("other", ["a[b]=1", 'q="torn', "spa ce=x", "{json: 1}", "=", "é=ü", "theme=\x01", ";;"])

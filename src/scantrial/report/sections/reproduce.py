@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from scantrial.core import format as fmt
 from scantrial.core.trees import flattened
 from scantrial.findings.view import ReportView
@@ -23,7 +26,7 @@ def again(view: ReportView) -> Section:
     )
     commands = "scantrial run study.yaml --out again\nscantrial report again"
     file = CodeBlock(id="study-file-text", content=view.study_text, language="yaml")
-    environment = settings("environment-list", flattened(view.environment))
+    environment = settings("environment-list", flattened(_of_the_run(view.environment)))
     return Section(
         id="again",
         title="Run it again",
@@ -34,6 +37,11 @@ def again(view: ReportView) -> Section:
             [Details(id="environment", summary="Environment", blocks=environment)] if environment else [],
         ),
     )
+
+
+def _of_the_run(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out where the files of the study lay: a report may be handed on."""
+    return {name: value for name, value in environment.items() if name not in ("import_paths", "paths_start_above")}
 
 
 def _versions(view: ReportView) -> tuple[Details, ...]:
