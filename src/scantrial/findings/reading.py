@@ -63,7 +63,7 @@ class StudyData:
         return tuple(run for run in self.runs if run.key.arm == arm)
 
 
-def checked(study: StudyData) -> StudyData:
+def fitting_together(study: StudyData) -> StudyData:
     """Return what was read of a study, if its files belong together.
 
     Raises
@@ -110,7 +110,7 @@ def read_study_folder(folder: StudyFolder, *, by: str, purpose: str) -> StudyDat
         mismatches=tuple(study_mismatches(folder)),
         not_logged=folder.not_logged,
     )
-    return checked(study)
+    return fitting_together(study)
 
 
 def _environment(folder: StudyFolder) -> dict[str, Any]:

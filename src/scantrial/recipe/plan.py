@@ -200,9 +200,6 @@ class Plan(RecipePart):
             raise ValueError("a seed is listed twice")
         if self.n_runs > MAX_RUNS:
             raise ValueError(f"{self.n_runs:,} runs, at most {MAX_RUNS:,} can be planned")
-        strangers = [name for item in self.hypotheses for name in item.arms if name not in names]
-        if strangers:
-            raise ValueError(f"a hypothesis names an arm {strangers[0]!r} that is not planned")
         return self
 
     @property

@@ -47,7 +47,7 @@ from scantrial.store.run_files import (
     write_run_files,
 )
 from scantrial.store.schema import json_bytes, now, read_json, read_record, write_json
-from scantrial.store.tables import read_cases, read_history, read_predictions, table_bytes
+from scantrial.store.tables import read_case_table, read_history, read_predictions, table_bytes
 from scantrial.store.test_lock import Opening, TestLock
 from scantrial.store.weights import read_weights
 
@@ -188,7 +188,7 @@ class StudyFolder:
 
     def cases(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return one row per case: case, split, label, patient, source, thumbnail (PNG bytes or null)."""
-        return read_cases(self.path / "cases.parquet", columns, n_classes=len(self.data()["class_names"]))
+        return read_case_table(self.path / "cases.parquet", columns, n_classes=len(self.data()["class_names"]))
 
     def write_data(self, data: Mapping[str, Any], cases: pa.Table) -> None:
         """Keep the facts about the scans and the table of cases."""

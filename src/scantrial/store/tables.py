@@ -139,7 +139,7 @@ def read_history(path: Path, sha256: str | None = None, *, n_epochs: int | None 
     return history
 
 
-def read_cases(path: Path, columns: Sequence[str] | None = None, *, n_classes: int) -> pa.Table:
+def read_case_table(path: Path, columns: Sequence[str] | None = None, *, n_classes: int) -> pa.Table:
     """Return one row for each case: case, split, label, patient, source, thumbnail, or some of these columns.
 
     Parameters
