@@ -1,4 +1,4 @@
-"""Random damage: to a study folder as a disk, a person or a stranger does it, and to the bytes of any file."""
+"""Random damage to a study folder, as a disk, a person or a stranger does it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tests.siege.mutation import mutated
 
 VALUES: tuple[Any, ...] = (
     None, True, -1, 0, 1, 3.5, 2**70, -(2**63), 1e308, "", "x", "../../x", "a\nb\x1b[31m\u202e", "9" * 30, [], {},
@@ -35,30 +37,22 @@ TEXTS = (
 """What a study file may turn into."""
 
 
-def mutated(content: bytes, rng: random.Random) -> bytes:
-    """Return bytes with one to four of them flipped, cut, doubled, swapped or replaced."""
-    found = bytearray(content)
-    for _ in range(rng.randint(1, 4)):
-        at, n = rng.randrange(len(found) + 1), rng.choice([1, 1, 2, 4, 16, 200])
-        kind = rng.randrange(6)
-        if kind == 0:
-            found = found[:at]
-        elif kind == 1 and at < len(found):
-            found[at] ^= 1 << rng.randrange(8)
-        elif kind == 2:
-            found[at : at + n] = rng.randbytes(n)
-        elif kind == 3:
-            found[at:at] = found[at : at + n]
-        elif kind == 4:
-            del found[at : at + n]
-        else:
-            found[at : at + n] = rng.choice([b"\0", b"\xff", b"\x7f", b"9"]) * n
-    return bytes(found)
-
-
 def damage(folder: Path, rng: random.Random) -> str:
-    """Damage a study folder in one to three ways; return in words what was done."""
+    """Damage a study folder in one to three ways; return in words what was done.
+
+    In half of the folders the hashes of the runs' files are forgotten first, as a forger would do.
+    """
+    if rng.random() < 0.5:
+        forget_hashes(folder)
     return "; ".join(_one(folder, rng) for _ in range(rng.choice([1, 1, 1, 2, 3])))
+
+
+def forget_hashes(folder: Path) -> None:
+    """Take the hashes of its other files out of every ``run.json``, so that damage to these is not told by them."""
+    for path in folder.glob("runs/*/seed-*/run.json"):
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts.pop("sha256", None)
+        path.write_text(json.dumps(facts), encoding="utf-8")
 
 
 def _one(folder: Path, rng: random.Random) -> str:

@@ -25,6 +25,11 @@ from scantrial.core.files import sync_folder
 from scantrial.core.progress import Progress, silent
 
 CHUNK_BYTES = 1 << 18
+MAX_UNKNOWN_BYTES = 16 << 30
+"""Bytes of a file whose size is not known beforehand; more are neither asked for nor received."""
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 HASHES = ("sha256", "md5", "git-blob-sha1")
 
 
@@ -120,6 +125,8 @@ class ResumingDownloader:
             if answer.start != have:
                 have = _start_again(handle)
             total = self.size if answer.total is None else answer.total
+            if self.size is None and (total or 0) > MAX_UNKNOWN_BYTES:
+                raise _endless(url)
             _expect_room(handle, have, total)
             self._receive(answer.response, handle, have=have, total=total, what=f"fetching {name}")
 
@@ -127,7 +134,8 @@ class ResumingDownloader:
         self, response: http.client.HTTPResponse, handle: BinaryIO, *, have: int, total: int | None, what: str
     ) -> None:
         broken = False
-        while not broken and (total is None or have <= total):
+        limit = MAX_UNKNOWN_BYTES if total is None else total
+        while not broken and have <= limit:
             self.progress(what, have, total or 0)
             try:
                 chunk = response.read1(CHUNK_BYTES)
@@ -138,6 +146,9 @@ class ResumingDownloader:
             handle.write(chunk)
             have += len(chunk)
         handle.flush()
+        if total is None and have > limit:
+            handle.truncate(0)
+            raise _endless(response.url)
         if broken or (total is not None and have < total):
             of = "" if total is None else f" of {total:,}"
             raise DownloadError(
@@ -254,13 +265,21 @@ def _ask(url: str, have: int, timeout_s: float) -> _Answer | None:
 def _placed(response: http.client.HTTPResponse, asked_from: int) -> _Answer | None:
     """Read where the answer belongs in the file; None if it is not the part that was asked for."""
     if response.status == http.HTTPStatus.PARTIAL_CONTENT:
-        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if not found or int(found[1]) != asked_from:
             response.close()
             return None
         return _Answer(response=response, start=asked_from, total=None if found[2] == "*" else int(found[2]))
     length = response.headers.get("Content-Length", "")
-    return _Answer(response=response, start=0, total=int(length) if length.isdecimal() else None)
+    return _Answer(response=response, start=0, total=int(length) if _NUMBER.fullmatch(length) else None)
+
+
+def _endless(url: str) -> DownloadError:
+    return DownloadError(
+        f"{url}: the server sends more than {MAX_UNKNOWN_BYTES:,} bytes; what was received is deleted",
+        expected="a file of the data set",
+        do="a proxy may have answered instead: try another network",
+    )
 
 
 def _refused(url: str, error: urllib.error.HTTPError) -> DownloadError:

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from scantrial.audit.records import Audit
 from scantrial.audit.stored import read_audit
+from scantrial.core.errors import DamagedError
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPredictions
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import Failure, RunKey, StudyFolder
@@ -60,11 +63,40 @@ class StudyData:
         return tuple(run for run in self.runs if run.key.arm == arm)
 
 
+def fitting_together(study: StudyData) -> StudyData:
+    """Return what was read of a study, if its files belong together.
+
+    Raises
+    ------
+    DamagedError
+        If the predictions of a run are of other cases, labels or classes than the study's.
+    """
+    for run in study.runs:
+        _check_fit(run, study.cases, tuple(study.data["class_names"]))
+    return study
+
+
+def _check_fit(run: RunData, cases: pa.Table, class_names: tuple[str, ...]) -> None:
+    numbers, labels = cases["case"].to_numpy(), cases["label"].to_numpy()
+    for split, part in run.predictions.items():
+        inside = pc.equal(cases["split"], split).to_numpy()
+        order = np.argsort(numbers[inside])
+        fits = np.isin(part.cases, numbers[inside])
+        if fits.all():
+            fits = labels[inside][order][np.searchsorted(numbers[inside][order], part.cases)] == part.y_true
+        if not fits.all() or run.facts.class_names != class_names:
+            raise DamagedError(
+                f"the {split} predictions of run {run.key} are not of the study's cases and classes",
+                expected="cases, labels and classes as in cases.parquet and data.json",
+                do="restore these files from a copy, or run the study into a new folder",
+            )
+
+
 def read_study_folder(folder: StudyFolder, *, by: str, purpose: str) -> StudyData:
     """Read a study folder; the reading of test rows is logged once for all runs, under `by` and `purpose`."""
     predictions = folder.open_predictions(folder.run_keys(), SPLITS, by=by, purpose=purpose)
     runs = tuple(_read_run(folder, key, parts) for key, parts in predictions.items())
-    return StudyData(
+    study = StudyData(
         plan=folder.plan(),
         data=folder.data(),
         environment=_environment(folder),
@@ -78,6 +110,7 @@ def read_study_folder(folder: StudyFolder, *, by: str, purpose: str) -> StudyDat
         mismatches=tuple(study_mismatches(folder)),
         not_logged=folder.not_logged,
     )
+    return fitting_together(study)
 
 
 def _environment(folder: StudyFolder) -> dict[str, Any]:

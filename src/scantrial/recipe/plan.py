@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, Field, StrictInt, ValidationErro
 import scantrial
 from scantrial.core.errors import StoreError
 from scantrial.core.records import RunFacts
+from scantrial.core.text import is_printable
 from scantrial.core.trees import differing_keys, flattened, value_at
 from scantrial.recipe.spec import Recipe, RecipePart
 
@@ -47,10 +48,15 @@ _UNKNOWN = ("extra_forbidden", "literal_error", "union_tag_invalid", "unknown_na
 
 _SHOWN, _LONG = 3, 80
 
+MAX_RUNS = 1_000_000
+"""Arms times seeds of a plan; each takes a look at the disk."""
+
 
 def _plain_name(name: str) -> str:
     if name in ("", ".", "..") or {"/", "\\", "\0"} & set(name):
         raise ValueError("a name that would point outside the study folder")
+    if not is_printable(name):
+        raise ValueError("a name with characters that cannot be seen")
     return name
 
 
@@ -186,10 +192,14 @@ class Plan(RecipePart):
 
     @model_validator(mode="after")
     def _names_differ(self) -> Plan:
-        names = self.arm_names
-        twice = sorted({name for name in names if names.count(name) > 1})
+        names = Counter(self.arm_names)
+        twice = sorted(name for name, n in names.items() if n > 1)
         if twice:
             raise ValueError(f"two arms are called {twice[0]}")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("a seed is listed twice")
+        if self.n_runs > MAX_RUNS:
+            raise ValueError(f"{self.n_runs:,} runs, at most {MAX_RUNS:,} can be planned")
         return self
 
     @property

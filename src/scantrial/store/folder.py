@@ -47,7 +47,7 @@ from scantrial.store.run_files import (
     write_run_files,
 )
 from scantrial.store.schema import json_bytes, now, read_json, read_record, write_json
-from scantrial.store.tables import read_cases, read_history, read_predictions, table_bytes
+from scantrial.store.tables import read_case_table, read_history, read_predictions, table_bytes
 from scantrial.store.test_lock import Opening, TestLock
 from scantrial.store.weights import read_weights
 
@@ -188,7 +188,7 @@ class StudyFolder:
 
     def cases(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return one row per case: case, split, label, patient, source, thumbnail (PNG bytes or null)."""
-        return read_cases(self.path / "cases.parquet", columns)
+        return read_case_table(self.path / "cases.parquet", columns, n_classes=len(self.data()["class_names"]))
 
     def write_data(self, data: Mapping[str, Any], cases: pa.Table) -> None:
         """Keep the facts about the scans and the table of cases."""
@@ -241,7 +241,8 @@ class StudyFolder:
 
     def history(self, key: RunKey) -> tuple[EpochRecord, ...]:
         """Return the epochs of one finished run."""
-        return read_history(self.run_path(key) / HISTORY, self._facts(key)[1].get(HISTORY))
+        facts, hashes = self._facts(key)
+        return read_history(self.run_path(key) / HISTORY, hashes.get(HISTORY), n_epochs=facts.n_epochs)
 
     def _facts(self, key: RunKey) -> tuple[RunFacts, Mapping[str, str]]:
         """Return the facts about a finished run, and the hashes of its other files by name."""
@@ -423,12 +424,10 @@ class StudyFolder:
 
     def failures(self) -> list[Failure]:
         """Return the runs of the plan that failed when they were last tried."""
-        found = []
-        for key in self.planned_keys():
-            path = self.partial_path(key) / "failure.json"
-            if path.is_file() and not self.is_finished(key):
-                found.append(Failure(key=key, message=read_record(path, contents.FailureContent)["message"]))
-        return found
+        notes = {key: self.partial_path(key) / "failure.json" for key in self.planned_keys()}
+        failed = {key: path for key, path in notes.items() if path.is_file() and not self.is_finished(key)}
+        read = {key: read_record(path, contents.FailureContent) for key, path in failed.items()}
+        return [Failure(key=key, message=note["message"]) for key, note in read.items()]
 
     def sweep_leftovers(self) -> None:
         """Remove what a killed process left: half-written files, its progress note, unfinished files of finished runs.

@@ -154,11 +154,13 @@ def _ourselves() -> dict[str, Any]:
 
 
 def _read_holder(handle: int) -> dict[str, Any]:
+    """Return what the holder wrote of itself, or nothing where it is something else."""
     try:
         holder = json.loads(os.pread(handle, 4096, 0))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return holder if isinstance(holder, dict) else {}
+    texts = isinstance(holder, dict) and all(isinstance(holder.get(key), str) for key in ("host", "since", "command"))
+    return holder if texts and type(holder.get("pid")) is int and 0 < holder["pid"] < 2**31 else {}
 
 
 def _is_alive(holder: dict[str, Any]) -> bool:

@@ -113,8 +113,19 @@ def history_table(history: Iterable[EpochRecord]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=_HISTORY_SCHEMA)
 
 
-def read_history(path: Path, sha256: str | None = None) -> tuple[EpochRecord, ...]:
-    """Return the epochs that `history_table` stored; a column that was added later is None."""
+def read_history(path: Path, sha256: str | None = None, *, n_epochs: int | None = None) -> tuple[EpochRecord, ...]:
+    """Return the epochs that `history_table` stored; a column that was added later is None.
+
+    Parameters
+    ----------
+    sha256 : the hash that the file's bytes must have, if one was kept
+    n_epochs : how many there have to be, if that is known
+
+    Raises
+    ------
+    StoreError
+        If the file is missing or damaged.
+    """
     table = read_table(path, sha256=sha256)
     known = [name for name in HISTORY_COLUMNS if name in (*table.column_names, *_HISTORY_NEEDED)]
     needed = {name: _HISTORY_SCHEMA.field(name).with_nullable(name not in _HISTORY_NEEDED) for name in known}
@@ -123,11 +134,17 @@ def read_history(path: Path, sha256: str | None = None) -> tuple[EpochRecord, ..
     steps = [(record.round, record.epoch) for record in history]
     if steps != sorted(set(steps)) or [epoch for _, epoch in steps] != list(range(1, len(steps) + 1)):
         raise _damaged(path, "its epochs do not count from 1 through its rounds")
+    if n_epochs is not None and len(history) != n_epochs:
+        raise _damaged(path, f"it has {len(history)} epochs, but the run had {n_epochs}")
     return history
 
 
-def read_cases(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+def read_case_table(path: Path, columns: Sequence[str] | None = None, *, n_classes: int) -> pa.Table:
     """Return one row for each case: case, split, label, patient, source, thumbnail, or some of these columns.
+
+    Parameters
+    ----------
+    n_classes : labels are below it
 
     Raises
     ------
@@ -143,6 +160,9 @@ def read_cases(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
             raise _damaged(path, "a case is listed twice, or has a negative number")
     if "split" in names and not pc.all(pc.is_in(table["split"], pa.array(SPLITS))).as_py() and len(table):
         raise _damaged(path, f"a split is not one of {', '.join(SPLITS)}")
+    labels = table["label"].to_numpy() if "label" in names else np.zeros(0)
+    if len(labels) and not 0 <= labels.min() <= labels.max() < n_classes:
+        raise _damaged(path, f"a label is not one of 0 to {n_classes - 1}")
     if "thumbnail" in names and not all(map(is_picture, filter(None, table["thumbnail"].to_pylist()))):
         raise _damaged(path, "a thumbnail is not a small PNG picture")
     return table
@@ -193,6 +213,8 @@ def _check_scores(table: pa.Table, output_names: Sequence[str], class_names: Seq
     chances = [pa.field(f"p_{name}", pa.float64(), nullable=False) for name in class_names]
     if not len(table):
         return
+    if not logits:
+        raise _damaged(path, "it has no columns logit_CLASS")
     rows = _typed(table, pa.schema([*_KEYS, *logits, *chances]), path)
     labels, cases = rows["label"].to_numpy(), rows["case"].to_numpy()
     splits = np.array(rows["split"].to_pylist())

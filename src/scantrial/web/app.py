@@ -410,7 +410,7 @@ def _results_part(study: OpenStudy) -> ResultsPart:
 def _stamp_or_none(shelf: Shelf, name: str) -> Stamp | None:
     try:
         return shelf.study(name).stamp()
-    except (OSError, KeyError):
+    except (OSError, KeyError, ScantrialError):
         return None
 
 

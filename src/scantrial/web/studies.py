@@ -20,7 +20,7 @@ from scantrial.audit.records import Audit
 from scantrial.audit.stored import read_audit
 from scantrial.core.errors import InputError
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPredictions
-from scantrial.findings.reading import RunData, StudyData
+from scantrial.findings.reading import RunData, StudyData, fitting_together
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.store.links import refuse_links
@@ -91,8 +91,9 @@ class OpenStudy:
     # ------------------------------------------------------------------ what there is
 
     def stamp(self) -> Stamp:
-        """Return what the folder holds now, from names and times of files alone."""
+        """Return what the folder holds now, from names and times of files alone; refuse links as `OpenStudy` does."""
         path = self.folder.path
+        refuse_links(path)
         fixed = [path / name for name in (*FIXED_FILES, "protocol.jsonl")]
         report = path / "report" / "report.html"
         live = [*path.glob("partial/*.json"), *path.glob("partial/*/seed-*/*.json"), report]
@@ -205,7 +206,7 @@ class OpenStudy:
         """Return everything that a report is made of, including test rows if asked for."""
         runs = self.runs(with_test=with_test)
         folder = self.folder
-        return StudyData(
+        study = StudyData(
             plan=self.plan(),
             data=folder.data(),
             environment=folder.environment() if (folder.path / "environment.json").is_file() else {},
@@ -219,6 +220,7 @@ class OpenStudy:
             mismatches=tuple(study_mismatches(folder)),
             not_logged=folder.not_logged,
         )
+        return fitting_together(study)
 
 
 def _without_test(run: RunData) -> RunData:
@@ -263,7 +265,9 @@ class Shelf:
         """
         path = self._paths()[name]
         with self._guard:
-            return self._studies.setdefault(name, OpenStudy(name, path))
+            if name not in self._studies:
+                self._studies[name] = OpenStudy(name, path)
+            return self._studies[name]
 
     def cases(self, study: OpenStudy) -> CaseIndex:
         """Return the cases of a study with their pictures; those of the last few studies stay in memory."""

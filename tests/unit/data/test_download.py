@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
 import re
@@ -18,6 +19,7 @@ import pytest
 from tests.conftest import HANGS_S
 
 from scantrial.core.errors import DownloadError
+from scantrial.data import download
 from scantrial.data.download import ResumingDownloader, file_digest, matches_hash
 
 CONTENT = bytes(range(256)) * 4000  # 1,024,000 bytes
@@ -68,11 +70,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         if start:
             first = 0 if mode == "other range" else start
-            self.send_header("Content-Range", f"bytes {first}-{len(CONTENT) - 1}/{len(CONTENT)}")
+            total = "9" * 5000 if mode == "nonsense" else len(CONTENT)
+            self.send_header("Content-Range", f"bytes {first}-{len(CONTENT) - 1}/{total}")
         if mode == "chunked":
             self.send_header("Transfer-Encoding", "chunked")
         elif mode != "no length":
-            self.send_header("Content-Length", str(len(content) - start + (7 if mode == "longer" else 0)))
+            self.send_header(
+                "Content-Length",
+                "9" * 5000 if mode == "nonsense" else str(len(content) - start + (7 if mode == "longer" else 0)),
+            )
         self.end_headers()
         self._send(content[start:], mode)
         return None
@@ -194,6 +200,24 @@ def test_a_connection_lost_without_a_stated_length_is_noticed(place):
     with pytest.raises(DownloadError, match="the connection closed after 300,000 bytes"):
         place.fetch(size=None)
     assert place.part.stat().st_size == 300_000
+
+
+def test_headers_that_are_nonsense_are_not_read(place):
+    """Numbers of thousands of digits in an answer's headers count as not stated, and the bytes are judged by the hash."""
+    place.part.write_bytes(CONTENT[:100])
+    place.server.mode = "nonsense"
+    with contextlib.suppress(DownloadError):
+        place.fetch(size=None)
+
+
+def test_a_file_of_unknown_size_has_a_limit(place, monkeypatch):
+    """What a server sends beyond the limit is neither asked for nor kept."""
+    monkeypatch.setattr(download, "MAX_UNKNOWN_BYTES", 1000)
+    for mode in ("", "no length"):
+        place.server.mode = mode
+        with pytest.raises(DownloadError, match="more than 1,000 bytes"):
+            place.fetch(size=None)
+        assert not place.part.exists() or place.part.stat().st_size == 0
 
 
 def test_a_wrong_hash_is_thrown_away(place):

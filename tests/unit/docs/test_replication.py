@@ -128,8 +128,17 @@ def write_study(
 
 
 def made_up_cases() -> pa.Table:
-    nothing = pa.array([None], pa.string())
-    return pa.table({"case": [0], "split": ["train"], "label": [0], "patient": nothing, "source": ["a.png"]})
+    """The cases of `made_up_predictions`."""
+    n = 3 * 400
+    return pa.table(
+        {
+            "case": range(n),
+            "split": np.repeat(["train", "val", "test"], 400),
+            "label": np.tile(np.repeat([0, 1], 200), 3),
+            "patient": pa.nulls(n, pa.string()),
+            "source": [f"{case}.png" for case in range(n)],
+        }
+    )
 
 
 def made_up_data() -> dict[str, Any]:
