@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from unittest import mock
 
-from scantrial.cli import main as cli
+from scantrial.cli.ending import TRACEBACK
+from scantrial.cli.main import main
 from scantrial.core.errors import ScantrialError
 from scantrial.core.text import printable
 from scantrial.web.app import _results_part
@@ -31,18 +32,18 @@ NOT_OURS = "it cannot be read ("
 def run(*words: str | Path) -> tuple[int, str]:
     """Carry out a command in this process; return its exit code and all that it printed.
 
-    An error that is not of the tree, which would end in `scantrial.cli.main.UNEXPECTED`, is raised.
+    An error that is not of the tree, which would end in `scantrial.cli.ending.UNEXPECTED`, is raised.
     """
     printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace", write_through=True)
     code: object = 0
     with (
         mock.patch.object(sys, "argv", ["scantrial", *map(str, words)]),
-        mock.patch.dict("os.environ", {cli.TRACEBACK: "1"}),
+        mock.patch.dict("os.environ", {TRACEBACK: "1"}),
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(printed),
     ):
         try:
-            cli.main()
+            main()
         except SystemExit as ended:
             code = ended.code
     return int(code or 0) if isinstance(code, int | None) else 1, printed.buffer.getvalue().decode()  # type: ignore[attr-defined]
