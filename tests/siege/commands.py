@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from unittest import mock
 
+from scantrial.cli import endings
 from scantrial.cli import main as cli
 from scantrial.core.errors import ScantrialError
 from scantrial.core.text import printable
@@ -31,13 +32,13 @@ NOT_OURS = "it cannot be read ("
 def run(*words: str | Path) -> tuple[int, str]:
     """Carry out a command in this process; return its exit code and all that it printed.
 
-    An error that is not of the tree, which would end in `scantrial.cli.main.UNEXPECTED`, is raised.
+    An error that is not of the tree, which would end in `scantrial.cli.endings.UNEXPECTED`, is raised.
     """
     printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace", write_through=True)
     code: object = 0
     with (
         mock.patch.object(sys, "argv", ["scantrial", *map(str, words)]),
-        mock.patch.dict("os.environ", {cli.TRACEBACK: "1"}),
+        mock.patch.dict("os.environ", {endings.TRACEBACK: "1"}),
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(printed),
     ):

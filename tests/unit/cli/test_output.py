@@ -52,10 +52,10 @@ def test_no_name_ends_a_command_in_a_traceback(env):
     """A command that has to print what the locale lacks spells it out, on either stream."""
     program = (
         "import sys\n"
-        "from scantrial.cli import main, output\n"
+        "from scantrial.cli import main, output\nfrom scantrial.core.errors import ScantrialError\n"
         "def app():\n"
         f"    output.out.print({ODD!a}); output.err.print({ODD!a})\n"
-        f"    raise main.ScantrialError({ODD!a})\n"
+        f"    raise ScantrialError({ODD!a})\n"
         "main.app = app\n"
         "main.main()\n"
     )
