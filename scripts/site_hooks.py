@@ -25,6 +25,7 @@ ELSEWHERE = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
     "tests/README.md": "tests.md",
     "benchmarks/README.md": "benchmark-scripts.md",
 }

@@ -164,6 +164,7 @@ def test_nothing_is_trained_again(folder, studies):
 def test_its_scans_are_found_from_where_the_study_file_lay(version, named, studies, tmp_path, monkeypatch):
     """By a number of folders above, or as 0.1.0 wrote it, by a path; a report tells neither."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SCANTRIAL_CACHE", str(tmp_path / "cache"))  # in which no place of these scans is kept
     folder = open_folder(studies / version / "classes")
     with pytest.raises(DataError):
         api.study_scans(folder.path)

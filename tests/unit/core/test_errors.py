@@ -8,6 +8,7 @@ import pytest
 
 from scantrial.core import errors
 from scantrial.core.errors import (
+    DamagedError,
     DataError,
     DownloadError,
     Fault,
@@ -81,6 +82,7 @@ EVERY_KIND: list[ScantrialError] = [
     UnreadableScansError([("a.png", "cut off")]),
     ShapeError("(2, 3)", expected="(2, 2)"),
     StoreError("got"),
+    DamagedError("has changed", do="run it again"),
     LockedError("held", do="wait"),
     StudyConflictError("got", expected="expected", do="do"),
     DownloadError("got", do="do"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.studies import rewrite
 
 from scantrial.api import predict, run
 from scantrial.core.errors import InputError, UnreadableScansError
@@ -118,7 +119,7 @@ def test_a_network_that_has_changed_is_asked_for_again(study, images, tmp_path, 
     predict(run_dir, ["one.npy"])
     facts = json.loads((run_dir / "run.json").read_text())
     facts["recipe"]["model"]["args"] = {"n_outputs": 1}
-    (run_dir / "run.json").write_text(json.dumps(facts))
+    rewrite(StudyFolder(copy), run_dir / "run.json", json.dumps(facts))
     with pytest.raises(InputError, match="have not allowed"):
         predict(run_dir, ["one.npy"])
 
@@ -180,6 +181,9 @@ def test_a_run_without_weights_says_why(study, run_dir, images, tmp_path, monkey
     with pytest.raises(InputError, match="diverged before any epoch could be chosen"):
         predict(study.run_path(diverged), [tmp_path / "one.npy"])
     copy = shutil.copytree(study.path, tmp_path / "copy")
+    facts = json.loads((copy / "runs" / "base" / "seed-0" / "run.json").read_text())
+    del facts["sha256"]["best.safetensors"]
+    rewrite(StudyFolder(copy), copy / "runs" / "base" / "seed-0" / "run.json", json.dumps(facts))
     (copy / "runs" / "base" / "seed-0" / "best.safetensors").unlink()
     monkeypatch.chdir(study.path.parent)
     with pytest.raises(InputError, match="holds no weights") as caught:
