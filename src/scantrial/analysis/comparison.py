@@ -449,7 +449,10 @@ def _methods(estimates: Estimates, n_comparisons: int) -> dict[str, str]:
         "interval that contains all three intervals, and the largest p (Berger 1982)",
         "multiplicity": f"Holm over {n_comparisons} comparison{'s' * (n_comparisons != 1)}"
         + "; intervals by Bonferroni" * (n_comparisons != 1),
-        "equivalence": "two one-sided tests (Schuirmann 1987)" + ", Holm" * (n_comparisons != 1),
+        "equivalence": "two one-sided tests (Schuirmann 1987)"
+        + ", with the spread of areas that differ by the margin (Farrington and Manning 1990)"
+        * (estimates.metric == "auroc")
+        + ", Holm" * (n_comparisons != 1),
     }
 
 
