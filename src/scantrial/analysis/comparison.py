@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scantrial.analysis.area_margin import with_area_spread
 from scantrial.analysis.best import BestArm, best_of
 from scantrial.analysis.best_words import best_sentence
 from scantrial.analysis.bootstrap import N_DRAWS, CrossCheck, cross_check, disagreement_words
@@ -304,7 +305,7 @@ def _analysed(
     fault: InputError | None = None
     for contrast in family:
         try:
-            results.append(analyse(estimates, contrast, level=level))
+            results.append(with_area_spread(analyse(estimates, contrast, level=level), estimates))
         except InputError as error:
             fault = error
             notes.append(f"{contrast.name} is not compared: {error.got}")
@@ -448,7 +449,10 @@ def _methods(estimates: Estimates, n_comparisons: int) -> dict[str, str]:
         "interval that contains all three intervals, and the largest p (Berger 1982)",
         "multiplicity": f"Holm over {n_comparisons} comparison{'s' * (n_comparisons != 1)}"
         + "; intervals by Bonferroni" * (n_comparisons != 1),
-        "equivalence": "two one-sided tests (Schuirmann 1987)" + ", Holm" * (n_comparisons != 1),
+        "equivalence": "two one-sided tests (Schuirmann 1987)"
+        + ", with the spread of areas that differ by the margin (Farrington and Manning 1990)"
+        * (estimates.metric == "auroc")
+        + ", Holm" * (n_comparisons != 1),
     }
 
 

@@ -8,21 +8,24 @@ two arms is the published test to rounding and lets one unstable arm spoil no ot
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 from scantrial.analysis.contrasts import Contrast
 from scantrial.analysis.estimates import Estimates
 from scantrial.analysis.metrics import METRICS
 from scantrial.core.errors import InputError
-from scantrial.core.plain import Plain
+from scantrial.core.plain import LEFT_OUT, Plain
 
 Pairing = Literal["paired", "unpaired", "one seed"]
 Scope = Literal["seeds and cases", "cases only", "seeds only"]
+NullSpread = Callable[[float], tuple[float, float]]
+"""Standard error and degrees of freedom as they would be if the effect had some value."""
 
 ROUNDING = 1e-13
 """A spread below this share of the numbers that it is the spread of is rounding, and counts as none."""
@@ -42,6 +45,7 @@ class Inference(Plain):
     low, high : interval at `level`
     equivalence_low, equivalence_high : interval at ``1 - 2 alpha``, alpha being ``1 - level``; inside the margin it
         shows equivalence
+    null_spread : what equivalence is tested with, where the spread depends on the effect; None: `se` and `df`
     """
 
     scope: Scope
@@ -55,13 +59,19 @@ class Inference(Plain):
     high: float
     equivalence_low: float
     equivalence_high: float
+    null_spread: NullSpread | None = field(default=None, compare=False, repr=False, metadata=LEFT_OUT)
 
     def p_equivalence(self, margin: float) -> float:
         """Return the larger of the two one-sided p of TOST (Schuirmann 1987) for a margin; NaN where `se` is 0."""
         if self.se == 0:
             return float("nan")
-        above, below = (self.effect + margin) / self.se, (margin - self.effect) / self.se
-        return max(upper_tail(above, self.df), upper_tail(below, self.df))
+        (se_low, df_low), (se_high, df_high) = map(self.null_spread or self._as_found, (-margin, margin))
+        return max(
+            upper_tail((self.effect + margin) / se_low, df_low), upper_tail((margin - self.effect) / se_high, df_high)
+        )
+
+    def _as_found(self, _: float) -> tuple[float, float]:
+        return self.se, self.df
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +118,29 @@ def t_quantile(p: float, df: float) -> float:
     return float(special.ndtri(p) if math.isinf(df) else special.stdtrit(df, p))
 
 
-def infer(effect: float, se: float, df: float, *, scope: Scope, level: float, largest: float = math.inf) -> Inference:
+def infer(
+    effect: float,
+    se: float,
+    df: float,
+    *,
+    scope: Scope,
+    level: float,
+    largest: float = math.inf,
+    null_spread: NullSpread | None = None,
+) -> Inference:
     """Make an inference from an estimate, its standard error and its degrees of freedom.
 
-    Intervals are cut at an effect of `largest` in either direction, which the metric cannot exceed.
+    Intervals are cut at an effect of `largest` in either direction, which the metric cannot exceed. With `null_spread`
+    the interval of equivalence holds the effects that a test with the spread of that effect does not refuse.
     """
     alpha = 1 - level
     wide, narrow = t_quantile(1 - alpha / 2, df) * se, t_quantile(1 - alpha, df) * se
+    inside = (effect - narrow, effect + narrow)
+    if null_spread is not None and se > 0:
+        inside = (
+            _far_from(effect, -largest, null_spread, alpha=alpha),
+            _far_from(effect, largest, null_spread, alpha=alpha),
+        )
     statistic = effect / se if se > 0 else float("nan")
     if se > 0:
         p = 2 * upper_tail(abs(statistic), df)
@@ -131,9 +157,20 @@ def infer(effect: float, se: float, df: float, *, scope: Scope, level: float, la
         level=level,
         low=max(effect - wide, -largest),
         high=min(effect + wide, largest),
-        equivalence_low=max(effect - narrow, -largest),
-        equivalence_high=min(effect + narrow, largest),
+        equivalence_low=max(inside[0], -largest),
+        equivalence_high=min(inside[1], largest),
+        null_spread=null_spread,
     )
+
+
+def _far_from(effect: float, end: float, null_spread: NullSpread, *, alpha: float) -> float:
+    """Return the value between an effect and `end` from which on a one-sided test refuses it; `end` where none does."""
+
+    def room(null: float) -> float:
+        se, df = null_spread(null)
+        return abs(effect - null) - t_quantile(1 - alpha, df) * se
+
+    return end if room(end) <= 0 else float(optimize.brentq(room, effect, end, xtol=1e-12))
 
 
 def largest_effect(contrast: Contrast, metric: str) -> float:
@@ -200,7 +237,7 @@ def _paired(
     if not _is_beyond_rounding(np.trace(gram), np.abs(weights) @ np.linalg.norm(estimates.influence[at], axis=2)):
         gram = np.zeros_like(gram)
     s2 = _variance(per_seed, sizes) if r > 1 else float("nan")
-    off = _mean_off_diagonal(gram) if r > 1 else float("nan")
+    off = mean_off_diagonal(gram) if r > 1 else float("nan")
     q = max(off, 0.0)
     identical = bool((gram == 0).all() and (per_seed == 0).all())
     shape = {"seeds_term": s2 / r, "seeds_df_term": (s2 / r) ** 2 / (r - 1) if r > 1 else float("nan"), "q": q}
@@ -242,7 +279,7 @@ def _unpaired(
     theta = {arm: estimates.theta[at[arm]] for arm in at}
     terms = [weights[arm] ** 2 * _variance(theta[arm], np.abs(theta[arm])) / len(at[arm]) for arm in at]
     df_terms = [term**2 / (len(at[arm]) - 1) for term, arm in zip(terms, at, strict=True)]
-    off = _unpaired_q(estimates.covariance, at, weights)
+    off = unpaired_covariance(estimates.covariance, at, weights)
     mean_influence = sum(weights[arm] * estimates.influence[at[arm]].mean(axis=0) for arm in at)
     se_cases = math.sqrt(float(np.sum(np.square(mean_influence))))
     largest = largest_effect(contrast, estimates.metric)
@@ -284,13 +321,16 @@ def _variance(values: NDArray[np.float64], sizes: NDArray[np.float64]) -> float:
     return variance if _is_beyond_rounding(variance, sizes) else 0.0
 
 
-def _mean_off_diagonal(gram: NDArray[np.float64]) -> float:
+def mean_off_diagonal(gram: NDArray[np.float64]) -> float:
+    """Return the mean of the elements beside the diagonal; 0 where it is rounding."""
     r, trace = len(gram), float(np.trace(gram))
     off = float(gram.sum()) - trace
     return off / (r * (r - 1)) if abs(off) > ROUNDING * r * trace else 0.0
 
 
-def _unpaired_q(covariance: NDArray[np.float64], at: dict[str, NDArray[Any]], weights: dict[str, float]) -> float:
+def unpaired_covariance(
+    covariance: NDArray[np.float64], at: Mapping[str, NDArray[Any]], weights: Mapping[str, float]
+) -> float:
     """Return the mean covariance over cases of runs that share neither training: within arms and across them."""
     total = 0.0
     for arm, runs in at.items():

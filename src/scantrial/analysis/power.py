@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from scipy import optimize, special, stats
@@ -19,7 +19,7 @@ from scantrial.analysis.mrmc import Components
 from scantrial.analysis.verdict_power import VerdictTest
 from scantrial.core.errors import InputError
 from scantrial.core.format import percent
-from scantrial.core.plain import Plain
+from scantrial.core.plain import LEFT_OUT, Plain
 
 Test = Literal["verdict", "seeds and cases", "cases only", "seeds only"]
 """What has to find a difference: the verdict, that is all three of the others, or one of them."""
@@ -43,6 +43,7 @@ class Variances(Plain):
     error : variance of one run's metric over samples of cases, less what two arms share at one seed (``- Cov1``)
     excess : what two trainings of one arm share over cases beyond what two arms share (``max(Cov2 - Cov3, 0)``)
     source : where the numbers are from, in words
+    area : mean AUROC where that is the metric, else None
     """
 
     n_cases: int
@@ -50,6 +51,7 @@ class Variances(Plain):
     error: float
     excess: float
     source: str
+    area: float | None = field(default=None, metadata=LEFT_OUT)
 
     def __post_init__(self) -> None:
         if self.n_cases < 2 or min(self.var_arm_seed, self.error, self.excess) < 0 or self.error < self.excess:
@@ -64,10 +66,13 @@ class Variances(Plain):
         return replace(self, n_cases=n_cases, error=k * self.error, excess=k * self.excess)
 
 
-def from_components(found: Components, *, source: str, ms_arm_seed: float | None = None) -> Variances:
+def from_components(
+    found: Components, *, source: str, ms_arm_seed: float | None = None, area: float | None = None
+) -> Variances:
     """Take the variances of a study that has run as a pilot.
 
-    `ms_arm_seed` replaces the mean square of arms and seeds, for its uncertainty (see `cautious`).
+    `ms_arm_seed` replaces the mean square of arms and seeds, for its uncertainty (see `cautious`). `area` is the mean
+    AUROC where that is the metric.
     """
     ms = found.ms_arm_seed if ms_arm_seed is None else ms_arm_seed
     error = max(found.var_error - found.cov1, found.excess)
@@ -77,14 +82,20 @@ def from_components(found: Components, *, source: str, ms_arm_seed: float | None
         error=error,
         excess=found.excess,
         source=source,
+        area=area,
     )
 
 
-def cautious(found: Components, *, source: str) -> Variances:
+def mean_area(metric: str, values: Sequence[float]) -> float | None:
+    """Return the mean of some arms' or runs' AUROC; None for another metric."""
+    return sum(values) / len(values) if metric == "auroc" else None
+
+
+def cautious(found: Components, *, source: str, area: float | None = None) -> Variances:
     """Take a pilot with its mean square at the upper 80 % limit, for a pilot's variance is uncertain (Browne 1995)."""
     df = found.n_seeds - 1
     upper = found.ms_arm_seed * df / float(stats.chi2.ppf(0.20, df))
-    return from_components(found, source=source, ms_arm_seed=upper)
+    return from_components(found, source=source, ms_arm_seed=upper, area=area)
 
 
 def assumed(
@@ -185,6 +196,7 @@ def assumed_auroc(
         source=f"assumed: AUROC {value:g}, correlation {correlation:g} between arms over cases, "
         f"standard deviation over seeds {sd_training:g}, {percent(shared)} of the variance over cases remains when "
         "both networks are trained again",
+        area=value,
     )
 
 
@@ -244,6 +256,7 @@ def verdict_test(variances: Variances, *, n_seeds: int, n_cases: int | None = No
         over_seeds=2 * (variances.var_arm_seed + k * (variances.error - variances.excess)),
         shared=2 * k * variances.excess,
         over_cases=2 * k * (variances.error + (n_seeds - 1) * variances.excess) / n_seeds,
+        area=variances.area,
     )
 
 

@@ -20,7 +20,7 @@ from scantrial.analysis.mrmc import Components
 from scantrial.analysis.outlook import Outlook, curve_of, outlook_of
 from scantrial.analysis.plan_words import plan_sentences, plan_warnings
 from scantrial.analysis.planned_design import PlannedDesign
-from scantrial.analysis.power import PowerCurve, cautious, from_components
+from scantrial.analysis.power import PowerCurve, cautious, from_components, mean_area
 from scantrial.analysis.verdicts import MIN_SEEDS, NEEDED_SEEDS
 from scantrial.core.errors import InputError
 from scantrial.core.format import counted
@@ -109,12 +109,13 @@ def plan_again(found: Comparison) -> PowerPlan | None:
         level=found.level,
         class_names=found.class_names,
     )
+    area = mean_area(found.metric, [arm.mean for arm in found.arms])
     words = f"this study: {measured.n_arms} arms x {measured.n_seeds} seeds on {measured.n_cases:,} cases"
     return plan_power(
         design,
         Basis(
-            variances=from_components(measured, source=words),
-            cautious=cautious(measured, source=f"{words}, spread over seeds at its upper 80 % limit"),
+            variances=from_components(measured, source=words, area=area),
+            cautious=cautious(measured, source=f"{words}, spread over seeds at its upper 80 % limit", area=area),
             source=words,
         ),
     )

@@ -162,7 +162,15 @@ def _together(result: ContrastResult, item: Inference, n_comparisons: int) -> In
     """Return an inference with intervals that hold for a whole family."""
     level = simultaneous_level(item.level, n_comparisons)
     largest = largest_effect(result.contrast, result.metric)
-    return infer(item.effect, item.se, item.df, scope=item.scope, level=level, largest=largest)
+    return infer(
+        item.effect,
+        item.se,
+        item.df,
+        scope=item.scope,
+        level=level,
+        largest=largest,
+        null_spread=item.null_spread,
+    )
 
 
 def decide(

@@ -131,6 +131,12 @@ def comparison(view: ReportView) -> list[str]:
             f"Arms count as equivalent if two one-sided tests [@schuirmann; @lakens] place their difference within "
             f"±{view.judgement.margin:g}."
         )
+        if primary.metric == "auroc":
+            said.append(
+                "Their standard errors are those of areas that differ by just the margin [@farrington-manning]: luck "
+                "of training moves an area as in the binormal model, and its variance over cases is in proportion to "
+                "that of Hanley and McNeil [@hanley-mcneil]."
+            )
     if any(item.cross_check is not None for item in primary.comparisons):
         said.append("Intervals were checked by a crossed bootstrap of seeds and cases [@owen].")
     return said

@@ -146,6 +146,14 @@ REFERENCES: dict[str, Reference] = {
         1983,
         "10.1080/01621459.1983.10477047",
     ),
+    "farrington-manning": Reference(
+        "Farrington CP, Manning G",
+        "Test statistics and sample size formulae for comparative binomial trials with null hypothesis of non-zero "
+        "risk difference or non-unity relative risk",
+        "Statistics in Medicine 9:1447-1454",
+        1990,
+        "10.1002/sim.4780091208",
+    ),
     "focal": Reference(
         "Lin TY, Goyal P, Girshick R, He K, Dollár P",
         "Focal loss for dense object detection",
@@ -158,6 +166,13 @@ REFERENCES: dict[str, Reference] = {
         "On calibration of modern neural networks",
         "ICML, PMLR 70:1321-1330; arXiv:1706.04599",
         2017,
+    ),
+    "hanley-mcneil": Reference(
+        "Hanley JA, McNeil BJ",
+        "The meaning and use of the area under a receiver operating characteristic (ROC) curve",
+        "Radiology 143:29-36",
+        1982,
+        "10.1148/radiology.143.1.7063747",
     ),
     "hillis-2007": Reference(
         "Hillis SL",

@@ -14,7 +14,7 @@ from scantrial.analysis.contrasts import factorial_effects
 from scantrial.analysis.estimates import estimate
 from scantrial.analysis.mrmc import Components, components
 from scantrial.analysis.planned_design import PlannedDesign
-from scantrial.analysis.power import cautious, from_components
+from scantrial.analysis.power import cautious, from_components, mean_area
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdicts import MIN_SEEDS, NEEDED_SEEDS
 from scantrial.core.errors import DataError, InputError
@@ -224,24 +224,28 @@ def pilot_basis(folder: StudyFolder, metric: str) -> Basis:
     scores = folder.open_predictions(
         folder.run_keys(), ["test"], by="plan", purpose="spreads over seeds and cases, as a pilot of another study"
     )
-    found = _components(folder, {key: parts[0] for key, parts in scores.items() if parts}, metric)
+    found, area = _components(folder, {key: parts[0] for key, parts in scores.items() if parts}, metric)
     words = f"pilot {folder.path.name}: {found.n_arms} arms x {found.n_seeds} seeds on {found.n_cases:,} test cases"
     return Basis(
-        variances=from_components(found, source=words),
-        cautious=cautious(found, source=f"{words}, spread over seeds at its upper 80 % limit"),
+        variances=from_components(found, source=words, area=area),
+        cautious=cautious(found, source=f"{words}, spread over seeds at its upper 80 % limit", area=area),
         source=words,
     )
 
 
-def _components(folder: StudyFolder, scores: Mapping[RunKey, SplitPredictions], metric: str) -> Components:
-    found = components(estimate(_run_scores(folder, scores), metric)) if scores else None
-    if found is None or found.n_seeds < MIN_SEEDS:
+def _components(
+    folder: StudyFolder, scores: Mapping[RunKey, SplitPredictions], metric: str
+) -> tuple[Components, float | None]:
+    """Return the components, and the mean area where areas are compared."""
+    estimates = estimate(_run_scores(folder, scores), metric) if scores else None
+    found = None if estimates is None else components(estimates)
+    if estimates is None or found is None or found.n_seeds < MIN_SEEDS:
         raise InputError(
             f"{folder.path} does not have two evaluated arms with {MIN_SEEDS} seeds in common",
             expected=f"a pilot with at least two arms and {MIN_SEEDS} seeds: {NEEDED_SEEDS}",
             do="train more seeds: scantrial run STUDY --seeds 3 --out DIR",
         )
-    return found
+    return found, mean_area(metric, estimates.theta.tolist())
 
 
 def _run_scores(folder: StudyFolder, scores: Mapping[RunKey, SplitPredictions]) -> RunScores:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from scantrial.analysis.area_margin import widening
 from scantrial.analysis.mrmc import Components
 from scantrial.analysis.power import (
     Variances,
@@ -123,6 +125,36 @@ def test_power_of_the_verdict_is_that_of_a_simulation(spread, n_seeds):
     )
     inside &= ~is_found(effect)
     assert power_of_equivalence(found, margin, n_seeds=n_seeds) == pytest.approx(inside.mean(), abs=0.005)
+
+
+@pytest.mark.parametrize("n_seeds", [3, 5, 10])
+def test_power_of_equivalence_of_areas_is_that_of_a_simulation(n_seeds):
+    """200,000 trials of arms of 0.95, one of which is tested with the spread that it would have at the margin."""
+    training, error, excess, area, margin = 2e-4, 3e-4, 1e-4, 0.95, 0.06
+    found = Variances(n_cases=400, var_arm_seed=training, error=error, excess=excess, source="drawn", area=area)
+    rng, n, df = np.random.default_rng(6), 200_000, n_seeds - 1
+    over_seeds, q = 2 * (training + error - excess), 2 * excess
+    seen = over_seeds * rng.chisquare(df, n) / df / n_seeds
+    effect = rng.normal(0, math.sqrt(over_seeds / n_seeds + q), n)
+    reach = margin - np.abs(effect)
+
+    def passes(of_seeds, of_cases):
+        p_both = stats.t.sf(reach / np.sqrt(seen * of_seeds + q * of_cases), df_of(seen * of_seeds, q * of_cases))
+        p_seeds = stats.t.sf(reach / np.sqrt(seen * of_seeds), df)
+        p_cases = stats.norm.sf(reach / np.sqrt(of_cases * 2 * (error + df * excess) / n_seeds))
+        return np.maximum(np.maximum(p_both, p_seeds), p_cases) < 0.05
+
+    def df_of(seeds, cases):
+        return ((seeds + cases) / seeds) ** 2 * df
+
+    training_growth, case_growth = widening(area, np.maximum(reach, 0.0))
+    inside = passes((1 + training_growth**2) / 2, (1 + case_growth**2) / 2)
+    p_both = 2 * stats.t.sf(np.abs(effect) / np.sqrt(seen + q), df_of(seen, q))
+    p_seeds = 2 * stats.t.sf(np.abs(effect) / np.sqrt(seen), df)
+    p_cases = 2 * stats.norm.sf(np.abs(effect) / math.sqrt(2 * (error + df * excess) / n_seeds))
+    inside &= np.maximum(np.maximum(p_both, p_seeds), p_cases) >= 0.05
+    assert power_of_equivalence(found, margin, n_seeds=n_seeds) == pytest.approx(inside.mean(), abs=0.005)
+    assert inside.mean() < power_of_equivalence(replace(found, area=None), margin, n_seeds=n_seeds) - 0.03
 
 
 def test_the_smallest_difference_is_found_with_the_power_it_promises():
