@@ -231,6 +231,10 @@ class StudyFolder:
         """Return whether a run is finished."""
         return (self.run_path(key) / FACTS).is_file()
 
+    def was_finished(self, key: RunKey) -> bool:
+        """Return whether the protocol names a run, whether or not it is still there."""
+        return self._facts_hash(key) is not None
+
     def has_finished_runs(self) -> bool:
         """Return whether any run is finished, in the plan or not."""
         return any(self.path.glob("runs/*/seed-*/run.json"))

@@ -30,7 +30,12 @@ def mend(folder: StudyFolder) -> Iterator[str]:
     if fixed_state(folder.hashes, "audit.json") in _WRONG:
         (folder.path / "audit.json").unlink(missing_ok=True)
         yield f"{folder.path / 'audit.json'} is not what was written: the scans are audited anew"
-    for key in folder.run_keys() if folder.exists() else ():
+    for key in folder.planned_keys() if folder.exists() else ():
+        if not folder.is_finished(key):
+            if folder.was_finished(key):
+                path = folder.run_path(key)
+                yield f"{path} is missing: it was deleted, or writing it was interrupted; run {key} is trained anew"
+            continue
         try:
             folder.check_run(key)
         except DamagedError as error:

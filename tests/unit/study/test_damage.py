@@ -63,6 +63,18 @@ def test_a_damaged_run_is_set_aside_and_trained_anew(
     assert api.verify(done.folder.path).is_whole
 
 
+def test_a_run_that_is_missing_is_noted_and_trained_anew(done: Trial, heard: list[str]):
+    """It was deleted, or a kill came between its line in the protocol and its name."""
+    path = done.folder.run_path(BASE)
+    path.rename(path.with_name(f".{path.name}.0123abcd.tmp"))
+    outcome = done.run(done.study(seeds=1), hear=heard.append)
+    assert outcome.trained == (BASE,)
+    assert heard == [
+        f"{path} is missing: it was deleted, or writing it was interrupted; run base/seed-0 is trained anew"
+    ]
+    assert api.verify(done.folder.path).is_whole
+
+
 @pytest.fixture
 def heard() -> list[str]:
     """What `run` says about damage."""
