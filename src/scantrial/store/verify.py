@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from scantrial.core.errors import StoreError
+from scantrial.core.errors import DamagedError, StoreError
 from scantrial.core.files import clear_os_errors, encoded, is_aside, sha256_of
 from scantrial.core.plain import Plain
 from scantrial.store.chain import read_log
 from scantrial.store.contents import OpeningLine
 from scantrial.store.folder import StudyFolder
+from scantrial.store.hashed import advice_for
 from scantrial.store.lock import holder_of
-from scantrial.store.protocol import FIXED_FILES, NAME, Protocol
+from scantrial.store.protocol import FIXED_FILES, NAME, STUDY_FILES, Protocol
 from scantrial.store.run_files import FACTS, read_facts, run_file_names
 from scantrial.store.test_lock import OPENINGS
 
 Kind = Literal["changed", "missing", "put back", "not in the protocol", "log", "not logged", "plan"]
 State = Literal["whole", "changed", "missing", "put back", "not in the protocol", "not bound", "absent"]
+
+READ = (*STUDY_FILES, "data.json", "cases.parquet")
+"""The files that say what was studied: the study, its plan, its scans."""
 
 _LOOKS = 3
 """How often a folder that is being written to is looked at again."""
@@ -132,6 +136,25 @@ def fixed_state(protocol: Protocol, name: str) -> State:
     if found == hashes[-1]:
         return "whole"
     return "put back" if found in hashes else "changed"
+
+
+def refuse_changed(folder: StudyFolder, names: Sequence[str] = READ) -> None:
+    """Refuse a folder with files that are not what was written, for readers that do not tell mismatches themselves.
+
+    Parameters
+    ----------
+    names : of `FIXED_FILES`; by default those that say what was studied
+
+    Raises
+    ------
+    DamagedError
+        If one of them has changed, is missing, was put back, or is not in the protocol.
+    """
+    for name in names:
+        path = folder.path / name
+        if fixed_state(folder.hashes, name) in _SAID and not _is_being_written(folder, name):
+            anew = "run the study again, which writes it anew; then repeat this command"
+            raise DamagedError(f"{path} is not what was written", do=anew if name in STUDY_FILES else advice_for(path))
 
 
 _SAID: Mapping[State, tuple[Kind, str]] = {
