@@ -105,6 +105,27 @@ def test_its_verdicts_are_what_they_were(folder, studies, told):
     assert leaves(found) == {place: about(leaf) for place, leaf in (expected | corrected).items()}
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_plan_that_was_edited_was_not_declared_before(version, studies):
+    """A folder without hashes of its plan: what the study file does not say is declared at an unknown time."""
+    folder = studies / version / "demo"
+    path = folder / "plan.json"
+    plan = json.loads(path.read_text())
+    found = api.compare(folder)
+    assert found.primary_declared.before_runs
+    assert found.hypotheses[0].declared.before_runs
+    plan["primary"]["margin"] = 0.2
+    plan["hypotheses"][0]["arms"].reverse()
+    path.write_text(json.dumps(plan))
+    found = api.compare(folder)
+    assert (found.primary_declared.before_runs, found.primary_declared.at) == (False, "")
+    assert (found.hypotheses[0].declared.before_runs, found.hypotheses[0].declared.at) == (False, "")
+    plan["hypotheses"][0]["arms"].reverse()
+    plan["hypotheses"][0]["claim"] = "CE is less accurate than BCE"
+    path.write_text(json.dumps(plan))
+    assert not api.compare(folder).hypotheses[0].declared.before_runs
+
+
 def leaves(value: Any, where: str = "") -> dict[str, Any]:
     """Return every leaf of plain data by its place."""
     if isinstance(value, dict | list):
