@@ -21,6 +21,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -332,10 +333,10 @@ class StudyFolder:
     def set_aside(self, key: RunKey) -> Path:
         """Move a run out of the way, into ``damaged``, so that it can be trained anew; return where it is now."""
         place = self.path / "damaged" / key.arm / f"seed-{key.seed}"
-        number = 1 + len(list(place.parent.glob(f"{place.name}-*")))
+        free = next(path for n in count(1) if not (path := place.with_name(f"{place.name}-{n}")).exists())
         with clear_os_errors(place):
             place.parent.mkdir(parents=True, exist_ok=True)
-            return self.run_path(key).rename(place.with_name(f"{place.name}-{number}"))
+            return self.run_path(key).rename(free)
 
     def write_run(self, result: RunResult, *, keep_weights: bool = True) -> None:
         """Write a finished run, never a part of it, and remove its unfinished files."""
