@@ -243,3 +243,20 @@ def test_its_runs_are_what_they_were(folder, studies):
         assert identities.what(key) == identities.what_stored(facts)
         # What a module of the user's own imports is not known, so that such a run has no hash.
         assert (identities.what(key) is None) == (facts.identity["what"] is None) == (folder == "0.1.0/custom")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_its_report_names_no_folder_of_the_source(version, studies):
+    """Earlier versions kept the source as it was typed; who is given the report does not see where it lay."""
+    folder, place = studies / version / "classes", "/home/somebody/private scans"
+    for name, old, new in (
+        ("study.yaml", "name: blobs.npz", f"name: {place}/blobs.npz"),
+        ("plan.json", '"name": "blobs.npz"', f'"name": "{place}/blobs.npz"'),
+        ("data.json", '"blobs.npz"', f'"{place}/blobs.npz"'),
+    ):
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new))
+    page = api.report(folder, format="md").read_text()
+    assert "blobs.npz" in page
+    assert "somebody" not in page

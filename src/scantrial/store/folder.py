@@ -29,6 +29,7 @@ import pyarrow as pa
 
 from scantrial.core.errors import InputError, StoreError
 from scantrial.core.files import aside, clear_os_errors, encoded, is_aside, sha256_of, sync_folder, write_atomic
+from scantrial.core.machine import without_folders
 from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
 from scantrial.recipe.plan import Plan
 from scantrial.store import contents
@@ -418,10 +419,9 @@ class StudyFolder:
         remove_notes(self.path / "partial")
 
     def write_failure(self, key: RunKey, message: str) -> None:
-        """Note that a run failed and why; its checkpoint stays, so that it can continue."""
-        for path in (self.path.resolve(), self.path):
-            message = message.replace(f"{path}/", "")
-        write_json(self.partial_path(key) / "failure.json", {"message": message, "at": now()})
+        """Note that a run failed and why, without folders of this machine; its checkpoint stays, so it can continue."""
+        note = {"message": without_folders(message, self.path), "at": now()}
+        write_json(self.partial_path(key) / "failure.json", note)
 
     def clear_failure(self, key: RunKey) -> None:
         """Remove the note of an earlier failure when a run is tried again."""
