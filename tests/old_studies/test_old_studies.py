@@ -105,6 +105,27 @@ def test_its_verdicts_are_what_they_were(folder, studies, told):
     assert leaves(found) == {place: about(leaf) for place, leaf in (expected | corrected).items()}
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_plan_that_was_edited_was_not_declared_before(version, studies):
+    """A folder without hashes of its plan: what the study file does not say is declared at an unknown time."""
+    folder = studies / version / "demo"
+    path = folder / "plan.json"
+    plan = json.loads(path.read_text())
+    found = api.compare(folder)
+    assert found.primary_declared.before_runs
+    assert found.hypotheses[0].declared.before_runs
+    plan["primary"]["margin"] = 0.2
+    plan["hypotheses"][0]["arms"].reverse()
+    path.write_text(json.dumps(plan))
+    found = api.compare(folder)
+    assert (found.primary_declared.before_runs, found.primary_declared.at) == (False, "")
+    assert (found.hypotheses[0].declared.before_runs, found.hypotheses[0].declared.at) == (False, "")
+    plan["hypotheses"][0]["arms"].reverse()
+    plan["hypotheses"][0]["claim"] = "CE is less accurate than BCE"
+    path.write_text(json.dumps(plan))
+    assert not api.compare(folder).hypotheses[0].declared.before_runs
+
+
 def leaves(value: Any, where: str = "") -> dict[str, Any]:
     """Return every leaf of plain data by its place."""
     if isinstance(value, dict | list):
@@ -222,3 +243,20 @@ def test_its_runs_are_what_they_were(folder, studies):
         assert identities.what(key) == identities.what_stored(facts)
         # What a module of the user's own imports is not known, so that such a run has no hash.
         assert (identities.what(key) is None) == (facts.identity["what"] is None) == (folder == "0.1.0/custom")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_its_report_names_no_folder_of_the_source(version, studies):
+    """Earlier versions kept the source as it was typed; who is given the report does not see where it lay."""
+    folder, place = studies / version / "classes", "/home/somebody/private scans"
+    for name, old, new in (
+        ("study.yaml", "name: blobs.npz", f"name: {place}/blobs.npz"),
+        ("plan.json", '"name": "blobs.npz"', f'"name": "{place}/blobs.npz"'),
+        ("data.json", '"blobs.npz"', f'"{place}/blobs.npz"'),
+    ):
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new))
+    page = api.report(folder, format="md").read_text()
+    assert "blobs.npz" in page
+    assert "somebody" not in page

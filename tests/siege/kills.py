@@ -17,6 +17,8 @@ from tests.command_server import CommandServer
 from tests.conftest import HANGS_S, Process
 from tests.siege.outcome import Row
 
+from scantrial import api
+
 Target = Literal["parent", "worker", "group"]
 TARGETS: tuple[Target, ...] = ("parent", "worker", "group")
 MOST_STARTS = 20
@@ -85,7 +87,8 @@ def phases(whole: Path) -> dict[str, Phase]:
 
     def equal_runs(home: Path) -> list[str]:
         found = run_files(home / "study")
-        return [f"{name} differs" for name in sorted(expected) if found.get(name) != expected[name]]
+        differing = [f"{name} differs" for name in sorted(expected) if found.get(name) != expected[name]]
+        return differing + [item.sentence for item in api.verify(home / "study").mismatches]
 
     def whole_report(home: Path) -> list[str]:
         page = (home / "study" / "report" / "report.html").read_text()

@@ -15,6 +15,7 @@ from scantrial.core.errors import InputError
 from scantrial.core.names import listed
 from scantrial.core.progress import Progress, silent
 from scantrial.store.folder import open_folder
+from scantrial.store.verify import refuse_changed
 from scantrial.study.study import Study
 from scantrial.study.test_cases import (
     CountedCases,
@@ -130,6 +131,8 @@ def plan(
     cases, notes = count_test_cases(study, n_cases=n_cases)
     design = design_of(study, cases)
     store = None if pilot is None else open_folder(pilot)
+    if store is not None:
+        refuse_changed(store)
     basis = assume(design, given) if store is None else pilot_basis(store, design.metric)
     found = plan_design(design, basis, difference=difference)
     if measure:

@@ -13,6 +13,7 @@ from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec, SplitSpec
 from scantrial.data.splits import apply_split
 from scantrial.store.folder import StudyFolder, open_folder
+from scantrial.store.verify import refuse_changed
 from scantrial.study import builtin
 from scantrial.study.file import parse_study
 from scantrial.study.study import Study
@@ -96,7 +97,8 @@ def _study_to_audit(data: Study | DataSpec | str | Path) -> tuple[Study | None, 
         return load_study(path), None
     folder = StudyFolder(path)
     if folder.exists():
-        text = open_folder(path).study_text()
+        refuse_changed(open_folder(path))
+        text = folder.study_text()
         return parse_study(text, source=str(path / "study.yaml"), base=base_of(folder)), folder
     return None, None
 

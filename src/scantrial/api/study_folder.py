@@ -22,6 +22,7 @@ from scantrial.findings.view import ReportView, build_view
 from scantrial.recipe.plan import stored_recipe
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.lock import holder_of
+from scantrial.store.verify import Mismatch, refuse_changed, study_mismatches
 from scantrial.study.answering import record_answers
 from scantrial.study.study import Study
 from scantrial.study.to_plan import planned_data
@@ -41,6 +42,7 @@ class Status:
     Parameters
     ----------
     question : the study's question
+    mismatches : which files and lines of the folder are not what was written
     finished, diverged, failed, waiting : runs by their state; diverged ones are finished, too
     running : where each run stood a few seconds ago: arm, seed, epoch, n_epochs, val_accuracy
     reused : finished runs that were copied, each with the folder, arm and seed that it came from
@@ -58,6 +60,7 @@ class Status:
     reused: tuple[tuple[RunKey, Mapping[str, Any]], ...]
     seconds_left: float | None
     holder: Mapping[str, Any] | None
+    mismatches: tuple[Mismatch, ...] = ()
 
 
 def status(folder: str | Path) -> Status:
@@ -83,6 +86,7 @@ def status(folder: str | Path) -> Status:
         reused=tuple((key, found.reused_from) for key, found in facts.items() if found.reused_from is not None),
         seconds_left=_seconds_left(progress),
         holder=holder,
+        mismatches=tuple(study_mismatches(store)),
     )
 
 
@@ -228,8 +232,15 @@ def show(folder: str | Path, case: int, *, arm: str | None = None, seed: int | N
     ----------
     case : case number, as in ``cases.parquet`` and the report
     arm, seed : only this arm, only this seed
+
+    Raises
+    ------
+    DamagedError
+        If the study, its plan or its cases are not what was written.
     """
-    return case_view(open_folder(folder), case, arm=arm, seed=seed)
+    store = open_folder(folder)
+    refuse_changed(store)
+    return case_view(store, case, arm=arm, seed=seed)
 
 
 def study_scans(folder: str | Path, *, progress: Progress = silent) -> ScanSet:
@@ -239,8 +250,11 @@ def study_scans(folder: str | Path, *, progress: Progress = silent) -> ScanSet:
     ------
     DataError
         If they are not there, or are other scans now.
+    DamagedError
+        If the folder's record of them is not what was written.
     """
     store = open_folder(folder)
+    refuse_changed(store)
     scans = load_scans(planned_data(store.plan(), store), base=base_of(store), progress=progress)
     if scans.fingerprint != store.data()["fingerprint"]:
         raise DataError("the scans have changed since the study was run", expected="the scans of the study")

@@ -8,13 +8,19 @@ from pathlib import Path
 from rich.console import Console
 
 from scantrial import api
-from scantrial.cli.output import out, print_json, say
+from scantrial.cli.output import err, out, print_json, say
 from scantrial.core.about import QUESTIONS, how_many, unanswered
+from scantrial.prose.verdicts import folder_warnings
+from scantrial.store.folder import StudyFolder, open_folder
+from scantrial.store.verify import study_mismatches
 
 
 def about(study: str, *, folder: Path | None, as_json: bool) -> None:
     """Print every question with its answer, as lines to copy into the study file."""
     given = api.about(study, out=folder)
+    if StudyFolder(study).exists():
+        for warning in folder_warnings(study_mismatches(open_folder(study))):
+            say(warning, bullet="! ", console=err)
     if as_json:
         print_json(
             {

@@ -77,7 +77,7 @@ def _compare_study(folder: Path, asked: dict[str, Any], *, as_json: bool) -> Non
 
 def print_judgement(found: Judgement) -> None:
     """Print what a study decides: its comparisons, its hypotheses, its trends."""
-    for warning in folder_warnings(found):
+    for warning in folder_warnings(found.mismatches):
         output.say(warning, bullet="! ")
     if found.primary is None:
         output.say(f"No verdict: {found.reason}.")

@@ -50,6 +50,7 @@ def status_dict(status: Status) -> dict[str, Any]:
         "reused": [{**_run_of(key), "from": dict(source)} for key, source in status.reused],
         "seconds_left": status.seconds_left,
         "holder": status.holder,
+        "mismatches": [item.to_dict() for item in status.mismatches],
     }
 
 

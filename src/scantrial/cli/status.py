@@ -9,6 +9,7 @@ from typing import Any
 from scantrial import api
 from scantrial.cli.output import duration, out, print_json, say
 from scantrial.cli.results import status_dict
+from scantrial.prose.verdicts import folder_warnings
 
 
 def status(folder: Path, *, as_json: bool) -> None:
@@ -17,6 +18,8 @@ def status(folder: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(status_dict(found))
         return
+    for warning in folder_warnings(found.mismatches):
+        say(warning, bullet="! ")
     say(found.question)
     if found.holder is not None:
         out.print(_held_by(found.holder))

@@ -27,6 +27,9 @@ _ADVICE = {
 _FOLDERS_NOT_SYNCED = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 """Errors of file systems that cannot flush a folder, such as some network file systems."""
 
+NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
+"""Errors of a file system that has no locks, or whose server refuses them."""
+
 
 @contextmanager
 def clear_os_errors(path: Path | str) -> Iterator[None]:
@@ -99,7 +102,8 @@ def append_line(path: Path, line: str | Callable[[int], str], *, sync: bool = Tr
     """Append one line with one write, so that lines of several processes never mix.
 
     If a crash left the last line incomplete, that line is ended first, so that the new one is intact. With
-    `sync` the line is on the disk before this returns. A link is not followed.
+    `sync` the line is on the disk before this returns. A link is not followed. Where the file system has no locks, two
+    processes that append at once may both follow the same line.
 
     Parameters
     ----------
@@ -108,7 +112,7 @@ def append_line(path: Path, line: str | Callable[[int], str], *, sync: bool = Tr
     with clear_os_errors(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            _lock_if_possible(handle)
             size = os.fstat(handle).st_size
             if size > 0 and os.pread(handle, 1, size - 1) != b"\n":
                 os.write(handle, b"\n")
@@ -121,6 +125,14 @@ def append_line(path: Path, line: str | Callable[[int], str], *, sync: bool = Tr
                 os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _lock_if_possible(handle: int) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
 
 
 def sha256_of(path: Path) -> str:

@@ -19,6 +19,13 @@ def command_line() -> str:
     return " ".join(["scantrial", *words])
 
 
+def without_folders(text: str, own: Path) -> str:
+    """Return a message without the folders of absolute paths; what lies in the folder `own` is named from there."""
+    for folder in (own.resolve(), own):
+        text = text.replace(f"{folder}/", "")
+    return re.sub(r"(?<![^\s={\[(,:'\"])/(?!/)[^\s'\"]*/(?=[^\s'\"])", "", text)
+
+
 def n_cores() -> int:
     """Return the number of cores that this process may run on, at least 1.
 

@@ -10,7 +10,7 @@ from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.verdicts import Label
 from scantrial.core.yaml import plain_yaml
 from scantrial.findings.reading import StudyData
-from scantrial.recipe.plan import PlannedHypothesis
+from scantrial.recipe.plan import Plan, PlannedArm, PlannedHypothesis
 
 Answer = Literal["supported", "contradicted", "undecided"]
 
@@ -114,7 +114,8 @@ def _decided(kind: str, compared: Compared, *, swapped: bool) -> Answer:
 def declared_when(study: StudyData, key: str, number: int | None) -> Declared:
     """Return when a part of the study file was first written in its present form.
 
-    Not known where files of the folder are not what was written.
+    Not known where files of the folder are not what was written, or where the plan says something else than the study
+    file: folders of earlier versions have no hash of the plan.
     """
     if study.mismatches:
         return Declared(before_runs=False, at="", sha256=None)
@@ -122,6 +123,8 @@ def declared_when(study: StudyData, key: str, number: int | None) -> Declared:
     if not versions or versions[-1][1] is None:
         return Declared(before_runs=False, at="", sha256=None)
     wanted = _part(versions[-1][1], key, number)
+    if isinstance(wanted, Mapping) and _is_other(wanted, study.plan, number):
+        return Declared(before_runs=False, at="", sha256=None)
     for version, content in versions:
         if _holds(content, key, wanted):
             return Declared(
@@ -130,6 +133,38 @@ def declared_when(study: StudyData, key: str, number: int | None) -> Declared:
                 sha256=version.get("study_sha256"),
             )
     return Declared(before_runs=False, at="", sha256=None)
+
+
+def _is_other(said: Mapping[str, Any], plan: Plan, number: int | None) -> bool:
+    """Return whether the plan has another primary measure, or another hypothesis, than the study file says."""
+    if number is None:
+        return {"split": "test", "margin": None, **said} != plan.primary.model_dump()
+    item = plan.hypotheses[number]
+    pair = said.get("equivalent", [said.get("better"), said.get("than")])
+    kind = next((kind for kind in ("better", "equivalent") if kind in said), item.kind)
+    arms = {arm.name: arm for arm in plan.arms}
+    return (
+        said.get("claim") != item.claim
+        or kind != item.kind
+        or any(_is_other_arm(one, arms[name]) for one, name in zip(pair, item.arms, strict=False))
+    )
+
+
+def _is_other_arm(said: Any, arm: PlannedArm) -> bool:
+    """Return whether a study file means another arm: by its name, or by settings such as ``{loss: ce}``."""
+    if isinstance(said, str):
+        return said not in (arm.name, arm.label)
+    asked = said if isinstance(said, Mapping) else {}
+    return any(_is_other_value(value, arm.value_at(key)) for key, value in asked.items())
+
+
+def _is_other_value(said: Any, planned: Any) -> bool:
+    """Return whether a value of a study file surely differs; one word stands for a part with this name."""
+    if isinstance(planned, Mapping):
+        given = said if isinstance(said, Mapping) else {"name": said}
+        return any(_is_other_value(value, planned[key]) for key, value in given.items() if key in planned)
+    kinds = (bool, int, float) if isinstance(planned, int | float) else (str,)
+    return isinstance(planned, str | int | float) and isinstance(said, kinds) and said != planned
 
 
 def _parsed(protocol: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:

@@ -29,6 +29,7 @@ from scantrial.audit.records import Audit
 from scantrial.core.about import answers
 from scantrial.core.notebook import notebook_html
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split
+from scantrial.data.places import name_without_folders
 from scantrial.findings.class_counts import fixed_splits
 from scantrial.findings.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
 from scantrial.findings.evaluation import Evaluation, evaluate
@@ -300,7 +301,7 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
         n_evaluations=len(evaluated),
         n_evaluated=len(set(evaluated)),
         environment=study.environment,
-        study_text=study.study_text,
+        study_text=_without_place(study),
         protocol=study.protocol,
         judgement=judge(study),
         evaluation=evaluation,
@@ -320,11 +321,13 @@ def _primary_first(metrics: Sequence[str], primary: str) -> tuple[str, ...]:
 
 def _data(study: StudyData, class_names: tuple[str, ...]) -> DataView:
     data, counts = study.data, study.data["counts"]
+    source = dict(data.get("source", {}))
+    source |= {key: name_without_folders(str(source[key])) for key in ("name", "path") if source.get(key)}
     return DataView(
         class_names=class_names,
         counts={split: dict(counts[split]) for split in SPLITS if any(counts.get(split, {}).values())},
         n_unused=int(data.get("n_scans", 0)) - int(data.get("n_used", 0)),
-        about={key: value for key, value in data.get("source", {}).items() if value not in (None, "", [], {})},
+        about={key: value for key, value in source.items() if value not in (None, "", [], {})},
         image=_image(data),
         split=data.get("split", {}),
         fingerprint=str(data["fingerprint"]),
@@ -333,6 +336,14 @@ def _data(study: StudyData, class_names: tuple[str, ...]) -> DataView:
         n_shared_patients=_shared_patients(study.cases),
         class_counts_fixed=fixed_splits(study),
     )
+
+
+def _without_place(study: StudyData) -> str:
+    """Return the study file without the folders of its source, which earlier versions kept."""
+    source = study.plan.data.get("source", "")
+    name = str(source.get("name", "") if isinstance(source, Mapping) else source)
+    short = name_without_folders(name)
+    return study.study_text if short == name else study.study_text.replace(name, short)
 
 
 def _image(data: Mapping[str, Any]) -> dict[str, Any]:

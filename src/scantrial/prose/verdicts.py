@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scantrial.analysis.best import BestArm
@@ -15,6 +15,7 @@ from scantrial.core.format import counted, interval, joined, percent
 from scantrial.findings.hypotheses import Declared
 from scantrial.findings.judging import Judgement
 from scantrial.recipe.spec import Recipe
+from scantrial.store.verify import Mismatch
 
 MAX_IN_SHORT = 3
 """Verdicts that the top of a report says in full."""
@@ -39,15 +40,15 @@ def verdict_warnings(judgement: Judgement) -> list[str]:
     """Return what a reader has to know before the verdicts."""
     not_logged = [f"{judgement.not_logged}."] if judgement.not_logged else []
     of_scores = () if judgement.primary is None else judgement.primary.warnings
-    return [*folder_warnings(judgement), *not_logged, *of_scores]
+    return [*folder_warnings(judgement.mismatches), *not_logged, *of_scores]
 
 
-def folder_warnings(judgement: Judgement) -> list[str]:
+def folder_warnings(mismatches: Sequence[Mismatch]) -> list[str]:
     """Say which files and lines of the study folder are not what was written; empty where all are."""
-    n = len(judgement.mismatches)
+    n = len(mismatches)
     if not n:
         return []
-    first = "; ".join(item.sentence for item in judgement.mismatches[:N_MISMATCHES])
+    first = "; ".join(item.sentence for item in mismatches[:N_MISMATCHES])
     more = f"; and {n - N_MISMATCHES} more" if n > N_MISMATCHES else ""
     return [
         f"The study folder is not as it was written ({counted(n, 'mismatch', 'mismatches')}): {first}{more}. So it is "

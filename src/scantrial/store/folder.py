@@ -21,6 +21,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ import pyarrow as pa
 
 from scantrial.core.errors import InputError, StoreError
 from scantrial.core.files import aside, clear_os_errors, encoded, is_aside, sha256_of, sync_folder, write_atomic
+from scantrial.core.machine import without_folders
 from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
 from scantrial.recipe.plan import Plan
 from scantrial.store import contents
@@ -231,6 +233,10 @@ class StudyFolder:
         """Return whether a run is finished."""
         return (self.run_path(key) / FACTS).is_file()
 
+    def was_finished(self, key: RunKey) -> bool:
+        """Return whether the protocol names a run, whether or not it is still there."""
+        return self._facts_hash(key) is not None
+
     def has_finished_runs(self) -> bool:
         """Return whether any run is finished, in the plan or not."""
         return any(self.path.glob("runs/*/seed-*/run.json"))
@@ -328,10 +334,10 @@ class StudyFolder:
     def set_aside(self, key: RunKey) -> Path:
         """Move a run out of the way, into ``damaged``, so that it can be trained anew; return where it is now."""
         place = self.path / "damaged" / key.arm / f"seed-{key.seed}"
-        number = 1 + len(list(place.parent.glob(f"{place.name}-*")))
+        free = next(path for n in count(1) if not (path := place.with_name(f"{place.name}-{n}")).exists())
         with clear_os_errors(place):
             place.parent.mkdir(parents=True, exist_ok=True)
-            return self.run_path(key).rename(place.with_name(f"{place.name}-{number}"))
+            return self.run_path(key).rename(free)
 
     def write_run(self, result: RunResult, *, keep_weights: bool = True) -> None:
         """Write a finished run, never a part of it, and remove its unfinished files."""
@@ -413,10 +419,9 @@ class StudyFolder:
         remove_notes(self.path / "partial")
 
     def write_failure(self, key: RunKey, message: str) -> None:
-        """Note that a run failed and why; its checkpoint stays, so that it can continue."""
-        for path in (self.path.resolve(), self.path):
-            message = message.replace(f"{path}/", "")
-        write_json(self.partial_path(key) / "failure.json", {"message": message, "at": now()})
+        """Note that a run failed and why, without folders of this machine; its checkpoint stays, so it can continue."""
+        note = {"message": without_folders(message, self.path), "at": now()}
+        write_json(self.partial_path(key) / "failure.json", note)
 
     def clear_failure(self, key: RunKey) -> None:
         """Remove the note of an earlier failure when a run is tried again."""

@@ -7,7 +7,6 @@ file: the folder stays locked until the last worker is gone, even if its parent 
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -19,11 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from scantrial.core.errors import LockedError, StoreError
-from scantrial.core.files import clear_os_errors
+from scantrial.core.files import NO_LOCKS, clear_os_errors
 from scantrial.core.machine import command_line
-
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
-"""Errors of a file system that has no locks, or whose server refuses them."""
 
 
 class StudyLock:
@@ -135,7 +131,7 @@ def _try_lock(handle: int, kind: int) -> bool:
 
 
 def _refuse_no_locks(folder: Path, error: OSError) -> None:
-    if error.errno in _NO_LOCKS:
+    if error.errno in NO_LOCKS:
         raise StoreError(
             f"{folder} cannot be locked: {os.strerror(error.errno or 0)}",
             expected="a file system with file locks (flock), so that two processes never write into one folder",

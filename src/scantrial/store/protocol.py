@@ -101,11 +101,14 @@ class Protocol:
         """
         with clear_os_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        if not self.log().is_chained:
-            found = self._found()
-            if found:
-                append_chained(self.path, {"at": now(), "kind": "found", "files": found})
+        self.bind_found()
         append_chained(self.path, {"at": now(), "kind": kind, **facts, "files": dict(files)})
+
+    def bind_found(self) -> None:
+        """Log the hashes of what an earlier version wrote, once; workers that write at once come after it."""
+        found = {} if self.log().is_chained else self._found()
+        if found:
+            append_chained(self.path, {"at": now(), "kind": "found", "files": found})
 
     def _found(self) -> dict[str, str]:
         """Return the hashes of the files that are there and that the protocol is to name."""

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from scantrial.core.errors import StoreError
-from scantrial.core.files import clear_os_errors, encoded, sha256_of
+from scantrial.core.errors import DamagedError, StoreError
+from scantrial.core.files import clear_os_errors, encoded, is_aside, sha256_of
 from scantrial.core.plain import Plain
 from scantrial.store.chain import read_log
 from scantrial.store.contents import OpeningLine
 from scantrial.store.folder import StudyFolder
+from scantrial.store.hashed import advice_for
 from scantrial.store.lock import holder_of
-from scantrial.store.protocol import FIXED_FILES, NAME, Protocol
+from scantrial.store.protocol import FIXED_FILES, NAME, STUDY_FILES, Protocol
 from scantrial.store.run_files import FACTS, read_facts, run_file_names
 from scantrial.store.test_lock import OPENINGS
 
 Kind = Literal["changed", "missing", "put back", "not in the protocol", "log", "not logged", "plan"]
 State = Literal["whole", "changed", "missing", "put back", "not in the protocol", "not bound", "absent"]
+
+READ = (*STUDY_FILES, "data.json", "cases.parquet")
+"""The files that say what was studied: the study, its plan, its scans."""
 
 _LOOKS = 3
 """How often a folder that is being written to is looked at again."""
@@ -134,6 +138,25 @@ def fixed_state(protocol: Protocol, name: str) -> State:
     return "put back" if found in hashes else "changed"
 
 
+def refuse_changed(folder: StudyFolder, names: Sequence[str] = READ) -> None:
+    """Refuse a folder with files that are not what was written, for readers that do not tell mismatches themselves.
+
+    Parameters
+    ----------
+    names : of `FIXED_FILES`; by default those that say what was studied
+
+    Raises
+    ------
+    DamagedError
+        If one of them has changed, is missing, was put back, or is not in the protocol.
+    """
+    for name in names:
+        path = folder.path / name
+        if fixed_state(folder.hashes, name) in _SAID and not _is_being_written(folder, name):
+            anew = "run the study again, which writes it anew; then repeat this command"
+            raise DamagedError(f"{path} is not what was written", do=anew if name in STUDY_FILES else advice_for(path))
+
+
 _SAID: Mapping[State, tuple[Kind, str]] = {
     "changed": ("changed", "has changed since it was written"),
     "missing": ("missing", "is missing"),
@@ -160,7 +183,7 @@ def _study_mismatches(folder: StudyFolder) -> Iterator[Mismatch]:
         yield Mismatch(kind="log", where=NAME, sentence=f"{NAME} was lost, and begun again at {lines[0]['at']}")
     for name in FIXED_FILES:
         state = fixed_state(protocol, name)
-        if state in _SAID:
+        if state in _SAID and not (state in ("missing", "put back") and _is_being_written(folder, name)):
             yield _file_mismatch(name, state)
     yield from _set_of_runs(folder, {run for line in openings.lines for run in line.get("runs", ())})
 
@@ -172,14 +195,28 @@ def _set_of_runs(folder: StudyFolder, opened: Collection[str]) -> Iterator[Misma
         return
     bound = [name for name in protocol.names() if name.startswith("runs/")]
     for name in bound:
-        if name not in there:
-            yield _file_mismatch(name, "missing")
+        # In this order: a run that is no longer being written has its file.
+        if name not in there and not _is_being_written(folder, name) and not (folder.path / name).is_file():
+            sentence = f"{name} is missing: it was deleted, or writing it was interrupted; run the study again"
+            yield Mismatch(kind="missing", where=name, sentence=sentence)
     for name in there:
         if name not in bound:
             yield _file_mismatch(name, "not in the protocol")
         elif _has_scores(protocol, name) and _run_of(name) not in opened:
             sentence = f"{name}: {OPENINGS} has no line that says that this run read the test rows"
             yield Mismatch(kind="not logged", where=OPENINGS, sentence=sentence)
+
+
+def _is_being_written(folder: StudyFolder, name: str) -> bool:
+    """Return whether a file may get its name in a moment: its line comes first, and a disk may take long for both."""
+    if holder_of(folder.path) is None:
+        return False
+    if not name.startswith("runs/"):
+        lines = folder.hashes.log().lines
+        return bool(lines) and name in lines[-1].get("files", ())
+    run = (folder.path / name).parent
+    partial = folder.path / "partial" / run.parent.name / run.name
+    return partial.is_dir() or any(filter(is_aside, run.parent.glob(f".{run.name}.*.tmp")))
 
 
 def _run_names(folder: StudyFolder) -> list[str]:

@@ -9,7 +9,7 @@ from scantrial.core.yaml import plain_yaml
 from scantrial.store.folder import CHANGED_ABOUT, StudyFolder
 from scantrial.store.lock import StudyLock
 from scantrial.store.protocol import STUDY_FILES
-from scantrial.store.verify import fixed_state
+from scantrial.store.verify import refuse_changed
 from scantrial.study.file import to_yaml
 from scantrial.study.study import Study
 
@@ -29,7 +29,8 @@ def record_answers(study: Study, folder: StudyFolder) -> bool:
         If the folder's study file or plan is not what was written.
     """
     with StudyLock(folder.path):
-        _refuse_changed(folder)
+        # A new version of a study that was changed outside scantrial would pass for one that was run.
+        refuse_changed(folder, STUDY_FILES)
         plan = folder.plan()
         if plan.study != study.spec.study:
             raise StudyConflictError(
@@ -44,16 +45,6 @@ def record_answers(study: Study, folder: StudyFolder) -> bool:
         new = plan.model_copy(update={"about": given or None})
         folder.write_study(text, new, sha256=sha256(text.encode()).hexdigest(), change=CHANGED_ABOUT)
         return True
-
-
-def _refuse_changed(folder: StudyFolder) -> None:
-    """Refuse a study that was changed outside scantrial: a new version of it would pass for one that was run."""
-    for name in STUDY_FILES:
-        if fixed_state(folder.hashes, name) not in ("whole", "not bound"):
-            raise DamagedError(
-                f"{folder.path / name} is not what was written",
-                do="run the study again, which writes it anew; then give the answers",
-            )
 
 
 def _with_answers(text: str, given: dict[str, object]) -> str:

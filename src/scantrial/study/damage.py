@@ -10,7 +10,6 @@ from scantrial.store.protocol import STUDY_FILES
 from scantrial.store.verify import State, fixed_state
 
 _WRONG: tuple[State, ...] = ("changed", "missing", "put back", "not in the protocol")
-_REWRITTEN = "written again, because {names} had changed outside scantrial"
 
 
 def mend(folder: StudyFolder) -> Iterator[str]:
@@ -30,7 +29,12 @@ def mend(folder: StudyFolder) -> Iterator[str]:
     if fixed_state(folder.hashes, "audit.json") in _WRONG:
         (folder.path / "audit.json").unlink(missing_ok=True)
         yield f"{folder.path / 'audit.json'} is not what was written: the scans are audited anew"
-    for key in folder.run_keys() if folder.exists() else ():
+    for key in folder.planned_keys() if folder.exists() else ():
+        if not folder.is_finished(key):
+            if folder.was_finished(key):
+                path = folder.run_path(key)
+                yield f"{path} is missing: it was deleted, or writing it was interrupted; run {key} is trained anew"
+            continue
         try:
             folder.check_run(key)
         except DamagedError as error:
@@ -54,8 +58,13 @@ def _mend_fixed(folder: StudyFolder, name: str) -> Iterator[str]:
         yield f"{path} is not what was written: it is written anew"
 
 
-def rewriting_of(folder: StudyFolder) -> str:
-    """Return why the study file and the plan have to be written again, as a change of the protocol; empty if not."""
+def rewriting_of(folder: StudyFolder) -> tuple[str, bool]:
+    """Return why the study file and the plan have to be written again, empty if not, and whether they were edited.
+
+    What is missing or an earlier version may be what a kill left.
+    """
     states: Mapping[str, State] = {name: fixed_state(folder.hashes, name) for name in STUDY_FILES}
     wrong = [name for name, state in states.items() if state in _WRONG]
-    return _REWRITTEN.format(names=" and ".join(wrong)) if wrong else ""
+    is_edited = any(states[name] in ("changed", "not in the protocol") for name in wrong)
+    why = "had changed outside scantrial" if is_edited else "was missing or an earlier version"
+    return (f"written again, because {' and '.join(wrong)} {why}" if wrong else ""), is_edited

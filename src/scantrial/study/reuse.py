@@ -11,6 +11,7 @@ from scantrial.core.format import counted
 from scantrial.core.plain import Plain
 from scantrial.core.records import RunFacts
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
+from scantrial.store.verify import refuse_changed
 from scantrial.study.identity import Identities
 
 
@@ -83,6 +84,8 @@ def open_sources(paths: Sequence[Path], folder: StudyFolder) -> tuple[StudyFolde
     ------
     InputError
         If a folder has no study, or is the study's own folder.
+    DamagedError
+        If what a folder says of its study or scans is not what was written.
     """
     sources = tuple(open_folder(path) for path in paths)
     for source in sources:
@@ -91,6 +94,7 @@ def open_sources(paths: Sequence[Path], folder: StudyFolder) -> tuple[StudyFolde
                 f"--reuse {source.path} is the study's own folder",
                 do="leave it out: finished runs in this folder are kept anyway",
             )
+        refuse_changed(source)
     return sources
 
 

@@ -207,11 +207,12 @@ def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Exec
         for sentence in mend(folder):
             hooks.note(sentence)
         setup = _setup(study, scans, folder, execution)
-        _record_study(study, scans, folder)
+        _record_study(study, scans, folder, hooks.note)
         keys = [key for key in folder.planned_keys() if not folder.is_finished(key)]
         offers = find_offers(sources, folder, keys, with_weights=setup.keep_weights)
         hooks.before(folder)
         if keys:
+            folder.hashes.bind_found()  # once, before several workers write
             executor = execution.executor(folder, lock.fileno())
             if _may_choose_threads(execution, folder) and offers.is_worth_its_threads(
                 len(keys), n_workers=execution.workers or 1, n_cores=n_cores()
@@ -262,7 +263,7 @@ def _choose_workers(
     return measured_choice(study, keys, probe, scan_bytes=n_used * scans.images[0].nbytes, progress=hooks.timing)
 
 
-def _record_study(study: Study, scans: ScanSet, folder: StudyFolder) -> None:
+def _record_study(study: Study, scans: ScanSet, folder: StudyFolder, note: Callable[[str], None] = silent) -> None:
     """Write the study and its scans into the folder, or check that the folder has the same."""
     named = study.without_folders()
     plan, text = study_to_plan(named), study_to_yaml(named)
@@ -276,9 +277,13 @@ def _record_study(study: Study, scans: ScanSet, folder: StudyFolder) -> None:
         folder.write_data(data_record(scans, spec), cases_table(scans, thumbnails=spec.thumbnails))
     for key in changed_keys(folder, plan):
         folder.drop_partial(key)
-    rewriting = rewriting_of(folder)
+    rewriting, is_edited = rewriting_of(folder)
     if change or rewriting or folder.study_text() != text:
         why = change or rewriting or WRITTEN_DIFFERENTLY
+        if is_edited:
+            # What differs from a plan that was edited outside is no change of the author's.
+            why = rewriting
+            note(f"{folder.path}: the study is {rewriting}")
         folder.write_study(text, plan, sha256=sha256(text.encode()).hexdigest(), change=why)
 
 

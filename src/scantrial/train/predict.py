@@ -26,6 +26,7 @@ from scantrial.recipe.networks import ModelSpec
 from scantrial.recipe.plan import stored_recipe
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.trust import OnTrust, allowed_before, permit
+from scantrial.store.verify import refuse_changed
 from scantrial.train.predictor import load_predictor
 
 
@@ -85,8 +86,11 @@ def predict_files(
         allowed.
     TrainingError
         If its network is a custom class that cannot be imported.
+    DamagedError
+        If the run, or what the folder says of the study and its scans, is not what was written.
     """
     folder, key = _locate(run_dir)
+    refuse_changed(folder)
     facts = folder.facts(key)
     classes = _allowed_here(folder, stored_recipe(facts).model, trust_code=trust_code, on_trust=on_trust)
     weights = folder.weights(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -184,6 +185,21 @@ class TestAppendLine:
             thread.join()
         written = (tmp_path / "log").read_text().splitlines()
         assert sorted(line for line in written if line) == sorted(lines)
+
+    @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
+    def test_a_disk_without_locks_is_appended_to(self, tmp_path: Path, monkeypatch, number: int):
+        """A reading can be logged there; other errors of the lock are errors."""
+        failing = number
+
+        def refuse(*_: object) -> None:
+            raise OSError(failing, os.strerror(failing))
+
+        monkeypatch.setattr(fcntl, "flock", refuse)
+        append_line(tmp_path / "log", "one")
+        assert (tmp_path / "log").read_text() == "one\n"
+        failing = errno.EIO
+        with pytest.raises(StoreError):
+            append_line(tmp_path / "log", "two")
 
     def test_a_disk_that_takes_only_a_part_is_an_error(self, tmp_path: Path, monkeypatch):
         """A short write is not taken for a written line."""

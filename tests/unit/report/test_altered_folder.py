@@ -8,13 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.siege.commands import run
 
 from scantrial import api
 from scantrial.audit.records import Audit
+from scantrial.core.errors import DamagedError
 from scantrial.findings.reading import read_study_folder
 from scantrial.prose.verdicts import verdict_warnings, when_declared
 from scantrial.report.formats import build_report
 from scantrial.store.folder import StudyFolder
+from scantrial.study.reuse import open_sources
 from scantrial.web.study_page import results_of
 
 BEFORE = "declared before the first run finished"
@@ -98,3 +101,34 @@ def test_what_was_done_is_told_and_nothing_is_claimed(
     page = results_of(read_study_folder(found, by="serve", purpose="page"))
     assert expected in page.warnings[0]
     assert expected in " ".join(item.sentence for item in api.verify(folder.path).mismatches)
+
+
+@pytest.mark.parametrize("name", ["plan.json", "study.yaml", "data.json", "cases.parquet"])
+def test_commands_that_tell_nothing_refuse(folder: StudyFolder, name: str, tmp_path: Path):
+    """One scan under every arm, a prediction, an audit, a pilot and a copied run rest on the study, its plan and its scans."""
+    image = tmp_path / "scan.png"
+    image.write_bytes(folder.cases()["thumbnail"][0].as_py())
+    api.show(folder.path, 3)
+    with (folder.path / name).open("ab") as handle:
+        handle.write(b" \n")
+    reads = {
+        "show": lambda: api.show(folder.path, 3),
+        "predict": lambda: api.predict(folder.path / "runs" / "base" / "seed-0", [image]),
+        "audit": lambda: api.audit(folder.path),
+        "pilot": lambda: api.plan("demo", pilot=folder.path),
+        "reuse": lambda: open_sources([folder.path], StudyFolder(tmp_path / "other")),
+    }
+    for read in reads.values():
+        with pytest.raises(DamagedError, match=f"{name} is not what was written"):
+            read()
+
+
+@pytest.mark.parametrize("words", [("status",), ("about",)])
+def test_the_state_and_the_answers_come_with_what_differs(folder: StudyFolder, words: tuple[str, ...]):
+    """And with the exit code of a command that did its work."""
+    assert NOT_AS_WRITTEN not in run(*words, folder.path)[1]
+    margin(folder.path)
+    code, said = run(*words, folder.path)
+    assert code == 0
+    assert NOT_AS_WRITTEN in said
+    assert "plan.json has changed since it was written" in " ".join(said.split())

@@ -247,6 +247,21 @@ class TestUnfinished:
         folder.clear_failure(BASE_0)
         assert folder.failures() == []
 
+    @pytest.mark.parametrize(
+        ("said", "kept"),
+        [
+            ('File "/usr/lib/python3/net.py", line 3', 'File "net.py", line 3'),
+            ("/home/ada/scans: gone (/home/ada/x.npy); https://a.org/b/c", "scans: gone (x.npy); https://a.org/b/c"),
+            ("{folder}/runs/base/seed-0 is gone", "runs/base/seed-0 is gone"),
+            ("1/2 of a/b and 3 / 4", "1/2 of a/b and 3 / 4"),
+        ],
+    )
+    def test_a_note_names_no_folder_of_the_machine(self, folder: StudyFolder, said: str, kept: str):
+        """Of an absolute path its last part stays; what lies in the study folder is named from there."""
+        folder.write_failure(BASE_0, said.format(folder=folder.path))
+        (failure,) = folder.failures()
+        assert failure.message == kept
+
     def test_a_failure_leaves_the_checkpoint(self, folder: StudyFolder):
         """So that the run can go on from there."""
         checkpoint = folder.partial_path(BASE_0) / "checkpoint.pt"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,52 @@ def test_what_cannot_be_listed_is_left_to_its_reader(study):
     refuse_links(study / "is-not-there")
     with pytest.raises(LockedError), StudyLock(study), StudyLock(study, wait_s=0.1):
         pass
+
+
+def test_a_running_study_can_be_opened_at_any_time(study):
+    """Folders of runs are made, renamed and removed meanwhile."""
+    ended = threading.Event()
+
+    def write() -> None:
+        place = study / "runs" / "base"
+        while not ended.is_set():
+            for temporary in [place / f".seed-9.{number:08x}.tmp" for number in range(8)]:
+                (temporary / "inner").mkdir(parents=True)
+                (temporary / "run.json").write_text("{}")
+                temporary.rename(place / "seed-9")
+                shutil.rmtree(place / "seed-9")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(600):
+            assert open_folder(study).exists()
+    finally:
+        ended.set()
+        writer.join()
+
+
+def test_what_is_not_of_the_study_is_not_looked_at(study, tmp_path):
+    """A dangling link, a link beside the report and a pipe that nobody reads: the commands go on."""
+    (study / "notes").symlink_to(tmp_path / "is-not-there")
+    (study / "report").mkdir(exist_ok=True)
+    (study / "report" / "latest").symlink_to(tmp_path)
+    os.mkfifo(study / "pipe")
+    for words in (("status", study), ("report", study)):
+        assert run(*words)[0] == 0
+
+
+def test_a_link_within_the_folder_is_followed_to_its_end(study, tmp_path):
+    """A folder of a run may lie elsewhere in the study folder; what is in it is looked at too."""
+    shutil.move(study / "runs" / "base", study / "stash")
+    (study / "runs" / "base").symlink_to("../stash")
+    refuse_links(study)
+    (study / "stash" / "seed-0" / "run.json").unlink()
+    (study / "stash" / "seed-0" / "run.json").symlink_to(tmp_path)
+    with pytest.raises(StoreError, match="outside the study folder"):
+        refuse_links(study)
+    (study / "runs" / "base").unlink()
+    os.mkfifo(study / "pipe")
+    (study / "runs" / "base").symlink_to("../pipe")
+    with pytest.raises(StoreError, match="neither a file nor a folder"):
+        refuse_links(study)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from tests.unit.store.conftest import PLAN, MakeResult
 
 from scantrial.core.errors import DamagedError
 from scantrial.store.folder import RunKey, StudyFolder
+from scantrial.store.lock import StudyLock
 from scantrial.store.schema import write_json
 from scantrial.store.verify import Verification, verify_folder
 
@@ -200,3 +203,47 @@ def test_it_is_plain_data(whole: StudyFolder):
     assert found.to_dict()["mismatches"] == [
         {"kind": "changed", "where": "audit.json", "sentence": "audit.json has changed since it was written"}
     ]
+
+
+def slow_to_sync(monkeypatch, path: Path) -> tuple[threading.Event, threading.Event]:
+    """Let the disk take its time over a file until the second event; the first tells that it has begun."""
+    real, begun, goes_on = os.fsync, threading.Event(), threading.Event()
+
+    def wait(handle: int) -> None:
+        if os.path.samestat(os.fstat(handle), path.stat()):
+            begun.set()
+            assert goes_on.wait(60)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", wait)
+    return begun, goes_on
+
+
+@pytest.mark.parametrize("what", ["run", "environment"])
+def test_a_running_study_on_a_slow_disk_is_whole(whole: StudyFolder, make_result: MakeResult, monkeypatch, what: str):
+    """The line of a file is there long before the file; without its writer, the file is missing."""
+    writes = {
+        "run": lambda: whole.write_run(make_result("loss-ce", 0)),
+        "environment": lambda: whole.write_environment({"threads": 2}),
+    }
+    whole.log_test_opening(by="run", purpose="evaluation after training", runs=[RunKey("loss-ce", 0)])
+    begun, goes_on = slow_to_sync(monkeypatch, whole.path / "protocol.jsonl")
+    with StudyLock(whole.path):
+        writer = threading.Thread(target=writes[what])
+        writer.start()
+        assert begun.wait(60)
+        during = said(whole)
+        goes_on.set()
+        writer.join()
+    assert during == []
+    assert said(whole) == []
+
+
+def test_a_run_whose_writing_was_interrupted_is_told_as_such(whole: StudyFolder):
+    """Between its line and its name; nobody holds the folder any more."""
+    shutil.rmtree(whole.run_path(BASE_1))
+    whole.partial_path(BASE_1).mkdir(parents=True)
+    (sentence,) = said(whole)
+    assert sentence == (
+        "runs/base/seed-1/run.json is missing: it was deleted, or writing it was interrupted; run the study again"
+    )

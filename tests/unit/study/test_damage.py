@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,10 +64,46 @@ def test_a_damaged_run_is_set_aside_and_trained_anew(
     assert api.verify(done.folder.path).is_whole
 
 
+def test_a_run_that_is_missing_is_noted_and_trained_anew(done: Trial, heard: list[str]):
+    """It was deleted, or a kill came between its line in the protocol and its name."""
+    path = done.folder.run_path(BASE)
+    path.rename(path.with_name(f".{path.name}.0123abcd.tmp"))
+    outcome = done.run(done.study(seeds=1), hear=heard.append)
+    assert outcome.trained == (BASE,)
+    assert heard == [
+        f"{path} is missing: it was deleted, or writing it was interrupted; run base/seed-0 is trained anew"
+    ]
+    assert api.verify(done.folder.path).is_whole
+
+
 @pytest.fixture
 def heard() -> list[str]:
     """What `run` says about damage."""
     return []
+
+
+def test_a_number_that_is_free_is_taken(done: Trial):
+    """Somebody removed the first of two that were set aside."""
+    key, place = BASE, done.folder.path / "damaged" / "base"
+    for _ in range(2):
+        done.folder.set_aside(key)
+        done.run(done.study(seeds=1))
+    shutil.rmtree(place / "seed-0-1")
+    assert done.folder.set_aside(key) == place / "seed-0-1"
+
+
+def test_an_old_folder_is_bound_before_workers_write(done: Trial):
+    """Its protocol has no chain: two workers that end at once would each bind what they find."""
+    shutil.rmtree(done.folder.run_path(BASE))
+    path = done.folder.path / "protocol.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    old = [{key: line[key] for key in line if key not in ("kind", "files", "previous", "sha256")} for line in lines]
+    path.write_text("".join(json.dumps(line) + "\n" for line in old if "study_yaml" in line))
+    states: list[bool] = []
+    done.run(done.study(seeds=1), watch=lambda event, clock: states.append(done.folder.hashes.log().is_chained))
+    assert set(states) == {True}
+    kinds = [json.loads(line).get("kind") for line in path.read_text().splitlines()]
+    assert kinds == [None, "found", "run"]
 
 
 def test_a_sound_folder_is_not_mended(done: Trial):
@@ -86,7 +123,8 @@ def test_a_changed_plan_is_written_again(done: Trial, heard: list[str]):
     assert not api.verify(done.folder.path).is_whole
     done.run(done.study(seeds=1), hear=heard.append)
     assert path.read_bytes() == sound
-    assert "primary" in done.folder.protocol()[-1]["change"]
+    assert done.folder.protocol()[-1]["change"] == "written again, because plan.json had changed outside scantrial"
+    assert heard == [f"{done.folder.path}: the study is written again, because plan.json had changed outside scantrial"]
     (done.folder.path / "study.yaml").write_text("study: Another?\n")
     done.run(done.study(seeds=1))
     assert done.folder.protocol()[-1]["change"] == ("written again, because study.yaml had changed outside scantrial")
@@ -137,4 +175,5 @@ def test_a_crash_between_the_protocol_and_the_plan_is_mended(done: Trial):
         (done.folder.path / name).write_bytes(content)
     assert {item.kind for item in api.verify(done.folder.path).mismatches} == {"put back"}
     assert done.run(study).trained == ()
+    assert "seeds" in done.folder.protocol()[-1]["change"]
     assert api.verify(done.folder.path).is_whole
