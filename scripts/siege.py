@@ -34,6 +34,15 @@ from tests.siege.disks import siege_of_disks  # noqa: E402 - as above
 from tests.siege.folders import siege_of_folders  # noqa: E402 - as above
 from tests.siege.inputs import inputs, limit_memory, siege_of_inputs, stored_readers  # noqa: E402 - as above
 from tests.siege.kills import LONG, STUDY, besieged, phases  # noqa: E402 - as above
+from tests.siege.numbers import (  # noqa: E402 - as above
+    N_BITS,
+    N_FOLDERS,
+    N_FULL_DISKS,
+    N_HALF_OPEN,
+    N_INPUTS,
+    N_KILLS,
+    N_READERS,
+)
 from tests.siege.outcome import Row  # noqa: E402 - as above
 from tests.siege.readers import half_open, siege_of_readers  # noqa: E402 - as above
 from tests.web.serving import served  # noqa: E402 - as above
@@ -42,8 +51,6 @@ from scantrial.core.files import write_atomic  # noqa: E402 - as above
 
 STORED = ROOT / "docs" / "data" / "siege.json"
 
-N_KILLS = {"training": 40, "cache": 15, "reuse": 15, "report": 20, "verify": 10}
-N_INPUTS, N_BITS, N_FOLDERS, N_FULL_DISKS, N_READERS, N_HALF_OPEN = 10_000, 1_500, 800, 20, 200, 400
 FOLDERS_AT_ONCE = 20
 
 

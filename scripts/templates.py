@@ -100,6 +100,6 @@ def _written(node: ast.expr) -> str:
             return f"[{first}/{second}]" if first and second else f"[{first or second}]"
         case ast.Call(func=ast.Name(id="counted"), args=[_, ast.Constant(value=str(noun))]):
             return f"{OPEN} {noun}s"
-        case ast.Call(func=ast.Name(id="counted"), args=[_, ast.Constant(value=str(noun)), ast.Constant()]):
-            return f"{OPEN} {noun}s"
+        case ast.Call(func=ast.Name(id="counted"), args=[_, ast.Constant(), ast.Constant(value=str(nouns))]):
+            return f"{OPEN} {nouns}"
     return OPEN

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
+import re
+import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +15,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from tests.siege.commands import run
+
+import scantrial
 
 FOLDER, USER = "kaleidoscope-ward", "zebediah"
 STUDY = """
@@ -51,22 +58,48 @@ def texts_of(folder: Path) -> Iterator[tuple[Path, str]]:
             yield path, repr(pq.read_table(path).to_pydict()) + repr(pq.read_schema(path).metadata)
 
 
-def test_no_byte_names_the_machine(home: Path, cli_in):
-    """Run, copied into a second study, audited, reported in two formats, by absolute paths throughout."""
-    source = "list.csv"
-    who = {"USER": USER, "LOGNAME": USER, "SCANTRIAL_CACHE": str(home / "cache")}
-    study, out = home / "study.yaml", home / f"out {source}"
-    study.write_text(STUDY.format(source=json.dumps(str(home / source))))
-    for folder, more in ((out, ()), (home / f"again {source}", ("--reuse", str(out), "--set", "seeds=2"))):
-        done = cli_in("run", study, "--out", folder, "--set", f"data.source={home / source}", *more, cwd=home, **who)
-        assert done.returncode == 0, done.stderr
-        assert cli_in("report", folder, "--format", "html", "--format", "md", cwd=home, **who).returncode == 0
-        for path, text in texts_of(folder):
-            for secret in (FOLDER, USER, str(home.parent)):
-                assert secret not in text, f"{path} names {secret}: {text[max(0, text.find(secret) - 90) :][:200]}"
-    assert cli_in("verify", folder, cwd=home, **who).returncode == 0
+def printed_commands(report: Path) -> list[list[str]]:
+    """Return the words of the commands that a report prints to run its study again."""
+    block = re.search(r'<pre[^>]* id="again-commands".*?</pre>', report.read_text(encoding="utf-8"), re.DOTALL)
+    assert block is not None
+    lines = html.unescape(re.sub("<[^>]*>", "", block[0])).strip().splitlines()
+    return [shlex.split(line) for line in lines]
+
+
+@pytest.mark.usefixtures("quick_workers")
+def test_no_byte_names_the_machine(home: Path, monkeypatch: pytest.MonkeyPatch):
+    """Run by absolute paths, run again by the commands of its report, reported as Markdown, audited."""
+    for name, value in {"USER": USER, "LOGNAME": USER, "HOME": home, "SCANTRIAL_CACHE": home / "cache"}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.chdir(home)
+    source = home / "list.csv"
+    study, out = home / "study.yaml", home / "out list.csv"
+    study.write_text(STUDY.format(source=json.dumps(str(source))))
+    done("run", study, "--out", out, "--set", f"data.source={source}")
+    names_nothing(out, home)
+    # Somebody else saves the study file that the report shows, and has the scans.
+    monkeypatch.chdir(home.parent)
+    shutil.copy(out / "study.yaml", "study.yaml")
+    (_, *first), (_, *second) = printed_commands(out / "report" / "report.html")
+    done(*(word.replace("PATH", str(source)) for word in first), "--reuse", out, "--set", "seeds=2")
+    done(*second, "--format", "md")
+    again = home.parent / "again"
+    names_nothing(again, home)
+    done("verify", again)
     # What the folder no longer says, this machine still knows.
-    assert cli_in("audit", out, cwd="/", home=home, **who).returncode == 0
-    again = cli_in("run", study, "--out", out, cwd=home, **who)
-    assert again.returncode == 0
-    assert "started" not in again.stderr
+    monkeypatch.chdir("/")
+    done("audit", out)
+    assert scantrial.run(study, out=out).trained == ()
+
+
+def done(*words: str | Path) -> None:
+    """Carry out a command, which has to succeed."""
+    code, said = run(*words)
+    assert code == 0, said
+
+
+def names_nothing(folder: Path, home: Path) -> None:
+    """Look for the machine and its user in everything that a folder says."""
+    for path, text in texts_of(folder):
+        for secret in (FOLDER, USER, str(home.parent)):
+            assert secret not in text, f"{path} names {secret}: {text[max(0, text.find(secret) - 90) :][:200]}"

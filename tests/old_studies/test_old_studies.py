@@ -20,6 +20,7 @@ from tests.web.serving import Reader, served
 from scantrial import api
 from scantrial.cli.main import main
 from scantrial.core.errors import DataError
+from scantrial.data.places import remember_place
 from scantrial.store.folder import open_folder
 from scantrial.study.identity import Identities
 from scantrial.train.kernel import kernel_state
@@ -190,6 +191,9 @@ def test_its_scans_are_found_from_where_the_study_file_lay(version, named, studi
     with pytest.raises(DataError):
         api.study_scans(folder.path)
     folder.write_environment({**folder.environment(), **named(folder.path)})
+    # A place that is kept counts no longer once the scans do not lie there.
+    name = folder.plan().data["source"]["name"]
+    remember_place(folder.data()["fingerprint"], tmp_path / "moved away" / name, name)
     assert api.study_scans(folder.path).fingerprint == folder.data()["fingerprint"]
     written = api.report(folder.path).read_text()
     assert not any(word in written for word in ("import_paths", "paths_start_above", str(tmp_path)))

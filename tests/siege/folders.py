@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.siege.commands import readings, run
@@ -24,13 +25,16 @@ EVERY = {"report md": 5, "serve": 10, "run": 40}
 """Every how many folders something is done that takes long: all figures as files, a server, training."""
 
 
-def siege_of_folders(whole: Path, home: Path, *, numbers: range, seed: int) -> list[Row]:
+def siege_of_folders(
+    whole: Path, home: Path, *, numbers: range, seed: int, every: Mapping[str, int] = EVERY
+) -> list[Row]:
     """Damage a study folder anew for each number, and put every command and page to it.
 
     Parameters
     ----------
     whole : a study folder, whole
     home : a folder with an image to predict, ``scan.png``
+    every : every how many folders something is done; what is not named is done with each
     """
     rows: dict[str, Row] = {}
     folder = home / "study"
@@ -44,7 +48,7 @@ def siege_of_folders(whole: Path, home: Path, *, numbers: range, seed: int) -> l
             "serve": lambda: _ask(home),
         }
         for name, check in checks.items():
-            if number % EVERY.get(name, 1):
+            if number % every.get(name, 1):
                 continue
             row = rows.setdefault(name, Row(part="folders", kind=name))
             row.n += 1

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scantrial.analysis.metric_names import check_margin, check_metric
+from scantrial.api.checks import require_torch
+from scantrial.api.trial import load_scans, load_study
 from scantrial.core.about import answers
 from scantrial.core.errors import DataError, InputError
 from scantrial.core.progress import Progress, silent
@@ -29,10 +31,6 @@ from scantrial.study.to_plan import planned_data
 
 if TYPE_CHECKING:
     from scantrial.report.formats import Written
-
-
-from scantrial.api.checks import require_torch
-from scantrial.api.trial import load_scans, load_study
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +261,8 @@ def study_scans(folder: str | Path, *, progress: Progress = silent) -> ScanSet:
 
 def base_of(store: StudyFolder) -> Path | None:
     """Return the folder that the name of a folder's scans starts from on this machine, or None if that is not known."""
-    known = place_of(str(store.data()["fingerprint"])) if store.has_data() else None
+    name = planned_data(store.plan(), store).source.name
+    known = place_of(str(store.data()["fingerprint"]), name) if store.has_data() else None
     if known is not None:
         return known
     environment = store.environment() if store.has_environment() else {}

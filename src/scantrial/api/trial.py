@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, get_args
+from typing import Literal, TypedDict, Unpack, get_args
 
+from scantrial.api.checks import at_least_one, no_less_than_zero, one_of, require_torch
 from scantrial.audit.records import Audit
 from scantrial.core.errors import InputError
 from scantrial.core.machine import return_freed_memory
@@ -25,12 +26,6 @@ from scantrial.study.to_plan import code_folders
 from scantrial.study.trial import Execution, Hooks, Outcome, Watch, run_study
 from scantrial.study.worker_count import WorkerChoice
 from scantrial.train.choice import choose_engine
-
-if TYPE_CHECKING:
-    pass
-
-
-from scantrial.api.checks import at_least_one, no_less_than_zero, one_of, require_torch
 
 
 def load_study(study: str | Path, *, sets: Sequence[str] = (), seeds: int | None = None) -> Study:

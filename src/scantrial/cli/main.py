@@ -41,7 +41,10 @@ Sets = Annotated[
 ]
 TrustCode = Annotated[
     bool,
-    typer.Option("--trust-code", help="Import the study's own networks; the files that this runs are printed."),
+    typer.Option(
+        "--trust-code",
+        help="Import the study's own networks. The files of their classes are printed; what they import is run too.",
+    ),
 ]
 
 

@@ -97,7 +97,7 @@ def find_class(name: str, folders: Iterable[str]) -> CustomClass:
         f"the network {name} was not found: there is no {module.replace('.', '/')}.py",
         expected="package.module:Class, in a Python source file beside the study file, in the working directory, on "
         "PYTHONPATH, or installed",
-        do="correct the name, install the package, or add its folder to PYTHONPATH",
+        do="correct the name, install the package, or add its folder to PYTHONPATH (editable installs too)",
     )
 
 

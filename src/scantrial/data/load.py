@@ -157,7 +157,7 @@ def check_source(source: SourceSpec, *, base: Path | None = None) -> list[str]:
         place = catalogue.find_data_set(source.name)
         return _format_faults(place, source) if place is not None else []
     path = find_path(source.name, base)
-    return [_unknown(source.name)] if path is None else _format_faults(path, source)
+    return [unknown_source(source.name)] if path is None else _format_faults(path, source)
 
 
 def is_here(source: SourceSpec, *, base: Path | None = None) -> bool:
@@ -191,7 +191,8 @@ def _known_patient(source: SourceSpec, listing: Listing) -> str | None:
     return catalogue.entry(source.name).patient or None
 
 
-def _unknown(name: str) -> str:
+def unknown_source(name: str) -> str:
+    """Return the words for a name that is no path and not in the catalogue."""
     known = (PHANTOM, *catalogue.data_set_names())
     guess = nearest(name, known)
     hint = f" (did you mean {guess!r}?)" if guess else ""
@@ -245,7 +246,7 @@ def _resolved(source: SourceSpec, base: Path | None) -> tuple[Path, dict[str, An
     if source.name not in catalogue.CATALOGUE:
         path = find_path(source.name, base)
         if path is None:
-            raise DataError(_unknown(source.name))
+            raise DataError(unknown_source(source.name))
         return path, source.options, {"name": source.name}
     entry = catalogue.entry(source.name)
     described = ("name", "title", "licence", "citation", "homepage")

@@ -66,11 +66,15 @@ def remember_place(fingerprint: str, path: Path, name: str) -> None:
         write_atomic(_file_of(fingerprint), str(base).encode(errors="surrogateescape"), sync=False)
 
 
-def place_of(fingerprint: str) -> Path | None:
-    """Return the folder that the name of a source starts from; None if its scans were not read on this machine."""
+def place_of(fingerprint: str, name: str) -> Path | None:
+    """Return the folder that the name of a source starts from.
+
+    None if its scans were not read on this machine, or no longer lie there.
+    """
     try:
-        return Path(_file_of(fingerprint).read_bytes().decode(errors="surrogateescape"))
-    except (OSError, ValueError):
+        place = Path(_file_of(fingerprint).read_bytes().decode(errors="surrogateescape"))
+        return place if (place / Path(name).expanduser()).exists() else None
+    except (OSError, ValueError, RuntimeError):  # as in `scantrial.data.load.find_path`
         return None
 
 

@@ -66,7 +66,7 @@ def audit_document(audit: Audit, *, source: str, pictures: Mapping[str, bytes]) 
     n = {severity: sum(one.severity == severity for one in audit.findings) for severity in SEVERITIES}
     found = [(f"{severity.capitalize()}s", count(n[severity])) for severity in SEVERITIES]
     return Document(
-        title=f"What is wrong with these scans? {printable(source)}",
+        title=f"What is wrong with these scans? {source}",
         eyebrow="scantrial · audit of scans",
         facts=(("Scans", count(sum(audit.n_cases.values()))), *found, ("Checks", count(len(audit.results)))),
         sections=(
@@ -88,8 +88,7 @@ def _in_short(audit: Audit) -> Section:
     blocks: list[Block] = [Paragraph(id="answer", content=text(*audit_words(audit)), role="lead")]
     if audit.findings:
         blocks.append(_ranking(audit.findings))
-    names = tuple(printable(name) for name in audit.class_names)
-    positive, warning = positive_class(names), health_warning(names)
+    positive, warning = positive_class(audit.class_names), health_warning(audit.class_names)
     if positive is not None:
         said = warning or f"The positive class is “{positive}”."
         blocks.append(Paragraph(id="positive", content=text(said), role="note"))
@@ -135,7 +134,7 @@ def _scans(audit: Audit) -> Table:
     return Table(
         id="scans",
         caption="Scans by split and class",
-        columns=(Column(title="Split"), *(_number(printable(name)) for name in audit.class_names), _number("All")),
+        columns=(Column(title="Split"), *(_number(name) for name in audit.class_names), _number("All")),
         rows=tuple(
             (
                 Cell(text=split or "in no split"),
@@ -168,9 +167,9 @@ def _findings(audit: Audit, pictures: Mapping[str, bytes]) -> Section:
 
 def _finding(number: int, finding: ScanFinding, pictures: Mapping[str, bytes]) -> Note:
     name = f"finding-{number}"
-    blocks: list[Block] = [Paragraph(id=f"{name}-text", content=text(printable(finding.text)))]
+    blocks: list[Block] = [Paragraph(id=f"{name}-text", content=text(finding.text))]
     if finding.acknowledged is not None:
-        reason = text("Acknowledged in the study file: ", printable(finding.acknowledged))
+        reason = text("Acknowledged in the study file: ", finding.acknowledged)
         blocks.append(Paragraph(id=f"{name}-acknowledged", content=reason))
     blocks.append(Paragraph(id=f"{name}-action", content=text(f"What to do: {finding.action}."), role="small"))
     blocks += _side_by_side(name, finding, pictures)
@@ -205,8 +204,7 @@ def _side_by_side(name: str, finding: ScanFinding, pictures: Mapping[str, bytes]
 
 
 def _picture(label: str, path: str, pictures: Mapping[str, bytes]) -> Picture:
-    seen = printable(path)
-    return Picture(png=pictures.get(path), alt=f"Scan {seen}", caption=f"{label}: {seen}")
+    return Picture(png=pictures.get(path), alt=f"Scan {path}", caption=f"{label}: {path}")
 
 
 def _all_cases(name: str, finding: ScanFinding) -> Iterator[Block]:
@@ -221,7 +219,7 @@ def _all_cases(name: str, finding: ScanFinding) -> Iterator[Block]:
         id=f"{name}-table",
         caption=f"{finding.code}: every {'pair' if paired else 'case'}",
         columns=tuple(Column(title=title) for title in columns),
-        rows=tuple(tuple(Cell(text=printable(path)) for path in row) for row in rows),
+        rows=tuple(tuple(Cell(text=path) for path in row) for row in rows),
     )
     yield Details(id=f"{name}-cases", summary=f"The {noun}" if len(rows) > 1 else f"{noun}", blocks=(table,))
 
@@ -243,15 +241,12 @@ def _looks(audit: Audit, pictures: Mapping[str, bytes]) -> Iterator[Section]:
 
 
 def _histograms(audit: Audit) -> Iterator[Block]:
-    seen = {**audit.pictures, "histograms": _seen(audit.pictures["histograms"])}
+    # A figure is drawn of printable words; those of a document become so in `Document`.
+    rows = [{**row, "class": printable(row["class"])} for row in audit.pictures["histograms"]]
     names = tuple(printable(name) for name in audit.class_names)
-    figure = histogram_figure(replace(audit, class_names=names, pictures=seen))
+    figure = histogram_figure(replace(audit, class_names=names, pictures={**audit.pictures, "histograms": rows}))
     if figure is not None:
         yield FigureBlock(id="histograms", figure=figure)
-
-
-def _seen(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{**row, "class": printable(row["class"])} for row in rows]
 
 
 def _mean_pictures(means: Sequence[Mapping[str, Any]]) -> Gallery:
@@ -264,7 +259,7 @@ def _mean_pictures(means: Sequence[Mapping[str, Any]]) -> Gallery:
                 alt=f"Mean of {counted(one['n'], 'scan')}: {one['split'] or 'no split'}, {one['class']}",
                 caption=f"{one['split']} {one['class']} ({count(one['n'])})".strip(),
             )
-            for one in _seen(means)
+            for one in means
         ),
     )
 
@@ -300,7 +295,7 @@ def _checks(audit: Audit) -> Section:
             (
                 Cell(text=result.code),
                 Cell(text=result.title),
-                Cell(text=f"{result.outcome}: {printable(result.reason)}" if result.reason else result.outcome),
+                Cell(text=f"{result.outcome}: {result.reason}" if result.reason else result.outcome),
             )
             for result in audit.results
         ),

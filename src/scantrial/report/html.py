@@ -30,7 +30,6 @@ from scantrial.report.document import (
     Text,
     glue_document,
     numbered_figures,
-    printable_document,
     walk,
 )
 
@@ -75,7 +74,7 @@ def render_fragment(part: Document | Section, *, level: int = 2, prefix: str = "
     level : of the outermost headings
     prefix : of ids within drawings; two fragments of one page need two
     """
-    part, charts = glue_document(printable_document(part)), Charts(prefix=prefix)
+    part, charts = glue_document(part), Charts(prefix=prefix)
     body = _blocks_module(part, charts)
     outer: Iterable[Block] = (*part.front, *part.sections) if isinstance(part, Document) else (part,)
     inside = "".join(str(body.render(block, level)) for block in outer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from itertools import zip_longest
 
@@ -66,7 +65,7 @@ LONG_CELL = 40
 def escape_latex(words: str) -> str:
     """Return words as LaTeX that prints just them, on one line."""
     line = re.sub(r"[ \t\n\r\f\v]+", " ", words).strip(" ")
-    line = "".join(_SIGNS.get(sign, sign) for sign in fmt.glued(line) if unicodedata.category(sign) != "Cc")
+    line = "".join(_SIGNS.get(sign, sign) for sign in fmt.glued(line))
     # Two hyphens would be a dash, two apostrophes a quotation mark.
     return re.sub(r"([-'])(?=\1)", r"\1{}", line)
 

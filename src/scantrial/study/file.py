@@ -14,7 +14,7 @@ from scantrial.core.files import clear_os_errors
 from scantrial.core.names import listed, nearest
 from scantrial.core.trees import value_at
 from scantrial.core.yaml import MAX_CHARACTERS, Place, Tree, dotted, read_tree
-from scantrial.data.load import check_source
+from scantrial.data.load import check_source, unknown_source
 from scantrial.data.spec import SourceSpec
 from scantrial.study import builtin
 from scantrial.study.arms import ArmBuilder
@@ -234,9 +234,10 @@ def _source_problems(data: Mapping[str, Any], base: Path) -> Iterator[Problem]:
         for message in check_source(source, base=base):
             option, colon, rest = message.partition(": ")
             is_option = bool(colon) and option in source.options
+            advice = "; if it lies elsewhere, add --set data.source.name=PATH"
             yield Problem(
                 path=("data", "source", option) if is_option else ("data", "source"),
-                message=rest if is_option else message,
+                message=rest if is_option else message + advice * (message == unknown_source(source.name)),
             )
 
 

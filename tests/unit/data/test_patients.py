@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -48,6 +51,28 @@ def test_a_pattern_that_backtracks_is_stopped(monkeypatch):
     with pytest.raises(DataError, match="stopped after 1 s") as refused:
         patients.find_patients("((a+)+)b", ["a" * 60])
     assert "repeat no group that repeats something itself" in str(refused.value)
+
+
+def test_a_search_that_fails_is_not_called_slow():
+    """The end of what Python said is told."""
+    with pytest.raises(DataError, match=r"failed: .*unterminated") as refused:
+        patients.find_patients("((a)", NAMES)
+    assert "stopped" not in str(refused.value)
+
+
+def test_a_lower_limit_of_the_process_holds():
+    """The seconds that the process may use at most are not raised, and a lower limit is no failure."""
+    limited = (
+        "import resource, os, sys; resource.setrlimit(resource.RLIMIT_CPU, (5, 5)); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", limited, sys.executable, "-c", patients._PROGRAM],
+        input=json.dumps(["(a)", ["a", "b"], 10]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, '["a", ""]'), done.stderr
 
 
 def test_a_pattern_of_a_whole_page_is_refused():

@@ -145,6 +145,15 @@ def test_faults_of_the_source_stand_at_its_options() -> None:
     assert [(fault.line, fault.path) for fault in caught.value.faults] == [(5, "data.source.size"), (7, "seeds")]
 
 
+def test_a_source_that_is_not_there_may_lie_elsewhere() -> None:
+    """A study folder names no folders of the machine, so its study file needs to be told; an option's fault does not."""
+    with pytest.raises(StudyFileError) as caught:
+        parse_study("study: q\ndata: {source: nowhere-scans, split: given}\n")
+    (fault,) = caught.value.faults
+    assert fault.path == "data.source"
+    assert fault.message.endswith("; if it lies elsewhere, add --set data.source.name=PATH")
+
+
 def test_a_missing_question_and_missing_data_are_named(faults_of: FaultsOf) -> None:
     """An all but empty file is told what it needs."""
     with pytest.raises(StudyFileError) as caught:

@@ -15,6 +15,7 @@ from scantrial.report.sections.parts import blocks, left, right, settings, table
 
 def again(view: ReportView) -> Section:
     """Say how to repeat the study, and what it ran on."""
+    source = _source_elsewhere(view)
     how = text(
         "Save the study file below as ",
         Code("study.yaml"),
@@ -23,8 +24,10 @@ def again(view: ReportView) -> Section:
         ", provided that custom classes draw random numbers from PyTorch's generators only."
         if has_own(view.arms)
         else ".",
+        *((" PATH is where the scans lie, ", Code(source), " or a copy of it.") if source else ()),
     )
-    commands = "scantrial run study.yaml --out again\nscantrial report again"
+    more = " --set data.source.name=PATH" if source else ""
+    commands = f"scantrial run study.yaml --out again{more}\nscantrial report again"
     file = CodeBlock(id="study-file-text", content=view.study_text, language="yaml")
     environment = settings("environment-list", flattened(_of_the_run(view.environment)))
     return Section(
@@ -37,6 +40,15 @@ def again(view: ReportView) -> Section:
             [Details(id="environment", summary="Environment", blocks=environment)] if environment else [],
         ),
     )
+
+
+def _source_elsewhere(view: ReportView) -> str:
+    """Return the source's name if it is the last part of a path, whose folders no study folder names; else nothing."""
+    about = view.data.about
+    name = str(about.get("name", ""))
+    # The phantom and what has a title, from the catalogue, are found by their names.
+    is_path = "title" not in about and about.get("format", "phantom") != "phantom"
+    return name if is_path and "/" not in name else ""
 
 
 def _of_the_run(environment: Mapping[str, Any]) -> dict[str, Any]:
