@@ -101,3 +101,47 @@ def test_patients_are_never_worth_more_than_their_cases():
     several, alone = (arm_estimate(estimate(each, "accuracy"), "a") for each in (runs, plain))
     assert several.se >= alone.se
     assert several.high - several.low >= alone.high - alone.low
+
+
+def drawn(*, n_runs: int = 1, strata: np.ndarray, scale: float = 1.0) -> Influence:
+    values = scale * (np.random.default_rng(3).normal(size=(n_runs, len(strata))) + np.arange(n_runs)[:, None])
+    return Influence(theta=np.zeros(n_runs), values=values, strata=strata, method="drawn")
+
+
+def test_each_run_is_measured_by_itself():
+    """Three runs with other means together, or one by one."""
+    strata, patients = np.repeat([0, 1], [30, 18]), np.arange(48) // 4
+    found = drawn(n_runs=3, strata=strata)
+    together = by_patient(found, patients).values
+    for run in range(3):
+        alone = by_patient(found.of_runs(np.array([run])), patients).values
+        assert np.square(together[run]).sum() == pytest.approx(np.square(alone[0]).sum())
+
+
+@pytest.mark.parametrize("lonely", [0, 1])
+def test_a_stratum_of_one_patient_adds_its_cases_as_one_to_the_others(lonely):
+    """Its variance is n squared times that of a mean over n - 1, and the other stratum's is as if it were alone."""
+    strata = np.repeat([lonely, 1 - lonely], [10, 30])
+    patients = np.concatenate([np.zeros(10, dtype=int), 1 + np.arange(30) // 5])
+    found = drawn(strata=strata)
+    units = by_patient(found, patients)
+    mine, others = found.values[0, :10], found.values[:, 10:]
+    rest = Influence(theta=np.zeros(1), values=others, strata=np.zeros(30, dtype=int), method="drawn")
+    expected = (
+        np.square(mine - mine.mean()).sum() * 10 * 10 / 9 + np.square(by_patient(rest, patients[10:]).values).sum()
+    )
+    assert np.square(units.values).sum() == pytest.approx(expected)
+    assert units.df == 1
+
+
+def test_without_any_spread_the_degrees_of_freedom_are_those_of_the_design():
+    """Runs that are right on every case: as where each class has the spread of a mean of as many cases of its own."""
+    strata, patients = np.repeat([0, 1], [40, 15]), np.concatenate([np.arange(40) // 5, 20 + np.arange(15) // 5])
+    none = by_patient(drawn(strata=strata, scale=0.0), patients).df
+    alike = np.where(np.arange(55) % 2, 1.0, -1.0)
+    alike = (alike - np.where(strata == 0, alike[:40].mean(), alike[40:].mean())) / np.where(strata == 0, 40, 15)
+    for stratum in (0, 1):
+        mine = strata == stratum
+        alike[mine] /= np.sqrt(np.square(alike[mine]).mean()) * mine.sum()
+    found = Influence(theta=np.zeros(1), values=alike[None], strata=strata, method="drawn")
+    assert none == pytest.approx(by_patient(found, patients).df)
