@@ -43,7 +43,7 @@ TrustCode = Annotated[
     bool,
     typer.Option(
         "--trust-code",
-        help="Import the study's own networks. The files of their classes are printed; what they import is run too.",
+        help="Import the study's own networks. Their files, and those beside them that they import, are printed.",
     ),
 ]
 

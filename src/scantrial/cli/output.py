@@ -75,7 +75,7 @@ WIDTH, WIDEST = 80, 100
 
 def say_trust(item: CustomClass) -> None:
     """Tell, on standard error, which code is imported because the user trusts it."""
-    err.print(f"scantrial: --trust-code imports {item.name} from {' and '.join(item.files)}")
+    err.print(f"scantrial: --trust-code imports {item.name} from {item.listing}")
 
 
 def say(text: str, *, bullet: str = "", under: str | None = None, console: Console | None = None) -> None:

@@ -1,20 +1,27 @@
 """Where the class of a custom network is, found without running any of its code, and what may be imported.
 
 Nothing here imports anything. A class is imported by `scantrial.nets.custom`, and only while `allowed` holds it: by
-default, no name in a study file or a study folder leads to an import.
+default, no name in a study file or a study folder leads to an import. What the file imports in its turn belongs to the
+class where it lies beside it, unless Python would find it there by itself, as in an installed package.
 """
 
 from __future__ import annotations
 
+import os
+import site
 import sys
+import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
 from scantrial.core.errors import InputError
 from scantrial.core.files import sha256_of
+from scantrial.core.source_imports import imported_names
+from scantrial.core.text import printable
 
 _NOT_YOURS = frozenset({*sys.stdlib_module_names, "torch", "scantrial"})
 """Packages whose classes are no custom networks. Some of them run code, or open files, that an argument names."""
@@ -50,22 +57,40 @@ class CustomClass:
     name : ``package.module:Class``
     folder : where the outermost package lies, or the module
     sources : the packages around the module, the outermost first, and the module last
+    helpers : the other modules in `folder` that these import, and those that they import in turn, found by reading
+        their import statements; none if `installed`
+    installed : whether Python itself looks for modules in `folder`, so that it also finds what the class imports
+    arguments : what the class is called with, as a user reads it
     """
 
     name: str
     folder: str
     sources: tuple[SourceFile, ...]
+    helpers: tuple[SourceFile, ...] = ()
+    installed: bool = False
+    arguments: str = field(default="", compare=False)
+
+    @property
+    def modules(self) -> tuple[SourceFile, ...]:
+        """Its sources, then its helpers."""
+        return (*self.sources, *self.helpers)
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files that its import runs."""
-        return tuple(source.path for source in self.sources if source.sha256 is not None)
+        """The files that its import runs, those alone that are found without Python's own search."""
+        return tuple(source.path for source in self.modules if source.sha256 is not None)
+
+    @property
+    def listing(self) -> str:
+        """Its files and arguments in one line."""
+        line = " and ".join(self.files) + (f", with {self.arguments}" if self.arguments else "")
+        return printable(line)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> CustomClass:
         """Read the plain data of `dataclasses.asdict`."""
-        sources = tuple(SourceFile(**source) for source in content["sources"])
-        return cls(name=content["name"], folder=content["folder"], sources=sources)
+        modules = {name: tuple(SourceFile(**item) for item in content.get(name, ())) for name in ("sources", "helpers")}
+        return cls(**{**content, **modules})
 
 
 def find_class(name: str, folders: Iterable[str]) -> CustomClass:
@@ -92,7 +117,10 @@ def find_class(name: str, folders: Iterable[str]) -> CustomClass:
     for folder in dict.fromkeys(folders):
         sources = _sources(module.split("."), Path(folder))
         if sources:
-            return CustomClass(name=name, folder=str(Path(folder).absolute()), sources=sources)
+            place = Path(folder).absolute()
+            installed = os.path.realpath(place) in _python_folders()
+            helpers = () if installed else _helpers(sources, place)
+            return CustomClass(name=name, folder=str(place), sources=sources, helpers=helpers, installed=installed)
     raise InputError(
         f"the network {name} was not found: there is no {module.replace('.', '/')}.py",
         expected="package.module:Class, in a Python source file beside the study file, in the working directory, on "
@@ -122,6 +150,42 @@ def _sources(parts: Sequence[str], folder: Path) -> tuple[SourceFile, ...]:
     return tuple(found)
 
 
+def _helpers(sources: Sequence[SourceFile], folder: Path) -> tuple[SourceFile, ...]:
+    """Return the modules in a folder that these import, directly or not, without running any."""
+    found = {source.module: source for source in sources}
+    own = sources[0].module
+    elsewhere = {own: False}
+    waiting = [source for source in sources if source.sha256 is not None]
+    while waiting:
+        source = waiting.pop()
+        content = Path(source.path).read_bytes()
+        for name in imported_names(content, module=source.module, is_package=source.is_package):
+            top = name.partition(".")[0]
+            if top not in elsewhere:
+                elsewhere[top] = _is_elsewhere(top)
+            new = () if elsewhere[top] or name in found else _sources(name.split("."), folder)
+            for item in new:
+                if found.setdefault(item.module, item) is item and item.sha256 is not None:
+                    waiting.append(item)
+    return tuple(found[name] for name in sorted(found.keys() - {source.module for source in sources}))
+
+
+def _is_elsewhere(top: str) -> bool:
+    """Return whether Python finds a module by itself, which is then the one that an import gets."""
+    if top in _NOT_YOURS:
+        return True
+    spec = PathFinder.find_spec(top, sorted(_python_folders()))
+    return spec is not None and spec.loader is not None
+
+
+def _python_folders() -> frozenset[str]:
+    """Return the folders in which any Python process of this installation looks for modules, without links."""
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    own = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    users = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+    return frozenset(os.path.realpath(item) for item in (*named, *own, *site.getsitepackages(), *users) if item)
+
+
 _ALLOWED: dict[str, CustomClass] = {}
 
 
@@ -137,15 +201,9 @@ def allowed(classes: Iterable[CustomClass]) -> Iterator[None]:
         _ALLOWED.update(before)
 
 
-@contextmanager
-def extended_path(folders: Iterable[str]) -> Iterator[None]:
-    """Let Python find modules in these folders too, under this block; last, so that they shadow no other module."""
-    before = list(sys.path)
-    sys.path += [folder for folder in folders if folder not in before]
-    try:
-        yield
-    finally:
-        sys.path[:] = before
+def allowed_classes() -> tuple[CustomClass, ...]:
+    """Return every class that may be imported now."""
+    return tuple(_ALLOWED.values())
 
 
 def allowed_class(name: str) -> CustomClass:
@@ -163,10 +221,10 @@ def allowed_class(name: str) -> CustomClass:
 
 def untrusted(got: str, classes: Sequence[CustomClass]) -> InputError:
     """Return the refusal of classes that nobody has allowed, with the files that their import would run."""
-    listing = "".join(f"\n  {item.name}, from {' and '.join(item.files)}" for item in classes[:10])
+    listing = "".join(f"\n  {item.name}, from {item.listing}" for item in classes[:10])
     more = f"\n  and {len(classes) - 10} more" if len(classes) > 10 else ""
     return InputError(
         f"{got}{listing}{more}",
         expected="networks of scantrial's own, or code that you trust: an import can do whatever you can",
-        do="read the file; if you trust it, run the same command with --trust-code (in Python: trust_code=True)",
+        do="read the files; if you trust it, run the same command with --trust-code (in Python: trust_code=True)",
     )

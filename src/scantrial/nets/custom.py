@@ -16,7 +16,7 @@ from typing import Any, TypeGuard, cast
 
 from torch import nn
 
-from scantrial.core.custom_code import CustomClass, SourceFile, allowed_class
+from scantrial.core.custom_code import CustomClass, SourceFile, allowed_class, allowed_classes
 from scantrial.core.errors import ScantrialError, TrainingError
 from scantrial.core.names import listed, nearest
 from scantrial.recipe.networks import ModelSpec
@@ -66,7 +66,8 @@ def import_class(item: CustomClass) -> type[nn.Module]:
         raise TrainingError(
             f"the network {item.name} could not be imported: {type(error).__name__}: {error}",
             expected="package.module:Class, importable from where scantrial runs",
-            do="install what it needs, or add its folder to PYTHONPATH",
+            do="install what it needs, or add its folder to PYTHONPATH; a module beside the network is found only if "
+            "an import statement names it",
         ) from error
     module_name, _, attribute = item.name.partition(":")
     # Not getattr: a module's own __getattr__ would be called with a name from the study.
@@ -112,10 +113,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the modules of one class in the files that were allowed, whoever imports them."""
-
-    def __init__(self, item: CustomClass) -> None:
-        self._sources = {source.module: source for source in item.sources}
+    """Finds the modules of the classes that are allowed now, in the files that were allowed and nowhere else."""
 
     def find_spec(
         self,
@@ -123,40 +121,48 @@ class _Finder(importlib.abc.MetaPathFinder):
         path: Sequence[str] | None,  # noqa: ARG002 - importlib's
         target: ModuleType | None = None,  # noqa: ARG002 - importlib's
     ) -> importlib.machinery.ModuleSpec | None:
-        source = self._sources.get(fullname)
-        return None if source is None else _module_spec(source)
+        for item in allowed_classes():
+            for source in item.modules:
+                if source.module == fullname:
+                    return _module_spec(source, installed=item.installed)
+        return None
+
+
+_FINDER = _Finder()
 
 
 def _import_module(item: CustomClass) -> ModuleType:
     """Import the module of a class, and before it the packages around it."""
-    for source in item.sources:
+    others = {source.module: source for other in allowed_classes() for source in other.modules}
+    for source in item.modules:
         if source.module in sys.modules:
-            _refuse_namesake(source, sys.modules[source.module])
-    finder = _Finder(item)
-    sys.meta_path.insert(0, finder)
-    try:
-        return importlib.import_module(item.sources[-1].module)
-    finally:
-        sys.meta_path.remove(finder)
+            _refuse_namesake(source, getattr(sys.modules[source.module], "__file__", None))
+        if others.get(source.module, source).path != source.path:
+            _refuse_namesake(source, others[source.module].path)
+    if _FINDER not in sys.meta_path:
+        # It stays: a network may import when it is constructed or applied. Where nothing is allowed it finds nothing.
+        sys.meta_path.insert(0, _FINDER)
+    return importlib.import_module(item.sources[-1].module)
 
 
-def _module_spec(source: SourceFile) -> importlib.machinery.ModuleSpec:
-    """Describe a module to Python, with the folder in which its own modules lie if it is a package."""
+def _module_spec(source: SourceFile, *, installed: bool) -> importlib.machinery.ModuleSpec:
+    """Describe a module to Python; if it is an installed package, with the folder in which its other modules lie."""
     if source.sha256 is None:
         spec = importlib.machinery.ModuleSpec(source.module, None, is_package=True)
-        spec.submodule_search_locations = [source.path]
+        spec.submodule_search_locations = [source.path] if installed else []
         return spec
-    inside = [str(Path(source.path).parent)] if source.is_package else None
+    inside: list[str] | None = [str(Path(source.path).parent)] if source.is_package else None
     found = importlib.util.spec_from_file_location(
         source.module, source.path, loader=_Loader(source), submodule_search_locations=inside
     )
     assert found is not None  # a loader was given
+    if source.is_package and not installed:
+        found.submodule_search_locations = []  # else Python would look there by itself, for compiled files too
     return found
 
 
-def _refuse_namesake(source: SourceFile, loaded: ModuleType) -> None:
-    """Refuse a module of another file that has the same name in this process."""
-    origin = getattr(loaded, "__file__", None)
+def _refuse_namesake(source: SourceFile, origin: str | None) -> None:
+    """Refuse a module of another file, `origin`, that has the same name in this process."""
     if source.sha256 is None and origin is None:
         return
     if origin is None or source.sha256 is None or not Path(origin).samefile(source.path):

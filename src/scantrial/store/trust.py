@@ -1,9 +1,9 @@
 """Which custom networks the user has allowed, for each study folder.
 
 Each folder has one file in the user's own state folder, where nobody who sends a study can write. It is found by the
-folder's real path, and names each network with its arguments, the files that its import runs, and their hashes. So
-nothing in a study folder allows anything, a folder that is copied or moved has to be allowed once more, and so has a
-network whose file has changed.
+folder's real path, and names each network with its arguments, the files that its import runs (those of its own folder
+that it imports in turn among them), and their hashes. So nothing in a study folder allows anything, a folder that is
+copied or moved has to be allowed once more, and so has a network one of whose files has changed.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,12 @@ import platformdirs
 from scantrial.core.custom_code import CustomClass, find_class, untrusted
 from scantrial.core.files import written_aside
 from scantrial.core.progress import silent
+from scantrial.core.text import printable
 from scantrial.recipe.networks import ModelSpec
 
 SCHEMA_VERSION = 1
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_WIDEST = 200
 
 OnTrust = Callable[[CustomClass], object]
 """Called with each class that was not allowed before, before it is imported."""
@@ -63,7 +65,9 @@ def permit(
     wanted = {_key(model): model for model in models if model.is_custom}
     if not wanted:
         return ()
-    found = {key: find_class(model.name, search) for key, model in wanted.items()}
+    found = {
+        key: replace(find_class(model.name, search), arguments=_shown(model.args)) for key, model in wanted.items()
+    }
     known = {} if folder is None else allowed_before(folder)
     new = {key: item for key, item in found.items() if known.get(key) != item}
     if new and not trust_code:
@@ -90,6 +94,11 @@ def allowed_before(folder: Path) -> dict[str, CustomClass]:
         if content["schema_version"] == SCHEMA_VERSION and content["folder"] == os.path.realpath(folder):
             return {key: CustomClass.from_dict(item) for key, item in content["networks"].items()}
     return {}
+
+
+def _shown(args: Mapping[str, Any] | None) -> str:
+    text = printable(json.dumps(args, ensure_ascii=False, default=repr)) if args else ""
+    return text if len(text) <= _WIDEST else f"{text[:_WIDEST]}..."
 
 
 def _key(model: ModelSpec) -> str:

@@ -103,6 +103,13 @@ def local_executor(folder: StudyFolder, lock_handle: int) -> LocalExecutor:
     return LocalExecutor(lock_handle=lock_handle, log_folder=log_folder)
 
 
+_WORKER_VARIABLES = {
+    "PYTHONUNBUFFERED": "1",
+    # PyTorch must not import what any package beside it registers as a device; none of these devices is used.
+    "TORCH_DEVICE_BACKEND_AUTOLOAD": "0",
+}
+
+
 def _new_file(path: Path) -> BinaryIO:
     """Open an empty file for writing; a link is not followed."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
@@ -124,7 +131,7 @@ class WorkerProcess:
                 # The parent handles a Ctrl-C in the terminal.
                 start_new_session=True,
                 pass_fds=(lock_handle,),
-                env={**os.environ, "OMP_NUM_THREADS": str(setup.threads), "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **_WORKER_VARIABLES, "OMP_NUM_THREADS": str(setup.threads)},
                 text=True,
                 encoding="utf-8",
             )

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scantrial.core.custom_code import CustomClass, allowed, extended_path
+from scantrial.core.custom_code import allowed
 from scantrial.core.format import counted
 from scantrial.core.machine import n_cores
 from scantrial.core.names import resolve
@@ -21,7 +19,6 @@ from scantrial.recipe.task import RunTask
 from scantrial.store.folder import StudyFolder
 from scantrial.study.costs import cost_key, epoch_seconds, refuse_test, seen_epoch_s, timed_task
 from scantrial.study.study import Arm, Study
-from scantrial.study.to_plan import import_paths
 from scantrial.study.trial import Execution
 
 
@@ -119,7 +116,7 @@ def measure_time(study: Study, scans: ScanSet, execution: Execution, *, progress
     """
     load = _load()
     threads = execution.threads or max(1, n_cores() // (execution.workers or 1))
-    with _importable(study, execution.custom_classes), tempfile.TemporaryDirectory() as folder:
+    with allowed(execution.custom_classes), tempfile.TemporaryDirectory() as folder:
         prepared = resolve(execution.prepare)(execution.device, threads)
         engine = resolve(execution.engine)
         seconds: dict[str, float] = {}
@@ -147,13 +144,6 @@ def _busy(load: float) -> str:
     if load <= n_cores() + 0.5:
         return ""
     return f"; the machine was busy (load {load:.1f} on {counted(n_cores(), 'core')}), and a free one may be faster"
-
-
-@contextmanager
-def _importable(study: Study, classes: Sequence[CustomClass]) -> Iterator[None]:
-    """Make the custom networks that are allowed importable, as in a worker."""
-    with allowed(classes), extended_path(import_paths(study, classes)):
-        yield
 
 
 def _task(study: Study, arm: Arm, scans: ScanSet, *, device: str, threads: int, path: Path) -> RunTask:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scantrial.core.custom_code import CustomClass, find_class
+from scantrial.core.custom_code import find_class
 from scantrial.core.errors import InputError
 from scantrial.data.spec import DataSpec
 from scantrial.recipe.plan import AcceptedFinding, Plan, PlannedArm, read_typed
@@ -42,16 +42,7 @@ def planned_data(plan: Plan, folder: StudyFolder) -> DataSpec:
 
 def code_folders(study: Study) -> tuple[str, ...]:
     """Return the folders to search for custom networks: the study file's, the working directory, and Python's own."""
-    return tuple(dict.fromkeys((*_own_folders(study), *sys.path)))
-
-
-def import_paths(study: Study, allowed: Sequence[CustomClass]) -> tuple[str, ...]:
-    """Return the folders to search for what the networks of the user's own import; none if none is allowed."""
-    return tuple(dict.fromkeys((*_own_folders(study), *(item.folder for item in allowed)))) if allowed else ()
-
-
-def _own_folders(study: Study) -> tuple[str, str]:
-    return str(study.base.resolve()), str(Path.cwd())
+    return tuple(dict.fromkeys((str(study.base.resolve()), str(Path.cwd()), *sys.path)))
 
 
 def _arm(arm: Arm, paths: Sequence[str]) -> PlannedArm:

@@ -35,7 +35,7 @@ from scantrial.study.record import cases_table, check_same_scans, data_record, h
 from scantrial.study.reuse import Offers, find_offers, open_sources
 from scantrial.study.schedule import longest_first, run_costs
 from scantrial.study.study import Study
-from scantrial.study.to_plan import import_paths, study_to_plan
+from scantrial.study.to_plan import study_to_plan
 from scantrial.study.worker import WorkerSetup
 from scantrial.study.worker_count import Probe, WorkerChoice, fixed_choice, measured_choice
 
@@ -387,7 +387,6 @@ def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Executi
         checkpoint_every_s=execution.checkpoint_every_s,
         keep_weights=study.spec.keep_weights == "best",
         custom_classes=execution.custom_classes,
-        import_paths=import_paths(study, execution.custom_classes),
     )
 
 

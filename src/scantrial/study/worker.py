@@ -56,7 +56,6 @@ class WorkerSetup:
     checkpoint_every_s : seconds between checkpoints
     keep_weights : whether the chosen epoch's weights are kept
     custom_classes : the networks of the user's own that may be imported
-    import_paths : folders to search for what their modules import
     """
 
     folder: str
@@ -69,7 +68,6 @@ class WorkerSetup:
     checkpoint_every_s: float
     keep_weights: bool
     custom_classes: tuple[CustomClass, ...] = ()
-    import_paths: tuple[str, ...] = ()
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> WorkerSetup:
@@ -85,8 +83,6 @@ class _Worker:
         self.setup = setup
         self.answers = answers
         self.folder = StudyFolder(setup.folder)
-        # Last, so that a file beside the study never shadows a module of Python.
-        sys.path += [path for path in setup.import_paths if path not in sys.path]
         self.environment: dict[str, Any] = resolve(setup.prepare)(setup.device, setup.threads)
         self.engine = resolve(setup.engine)
         self.where = where(self.environment, engine=setup.engine, threads=setup.threads)

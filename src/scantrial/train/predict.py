@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.core.custom_code import CustomClass, allowed, extended_path
+from scantrial.core.custom_code import CustomClass, allowed
 from scantrial.core.errors import DataError, InputError, UnreadableScansError
 from scantrial.core.files import sha256_of
 from scantrial.core.plain import Plain
@@ -95,7 +95,7 @@ def predict_files(
     classes = _allowed_here(folder, stored_recipe(facts).model, trust_code=trust_code, on_trust=on_trust)
     weights = folder.weights(key)
     names, images = _read(files, facts, _image_spec(folder, facts))
-    with allowed(classes), extended_path(item.folder for item in classes):
+    with allowed(classes):
         _, y_prob = load_predictor(facts, weights)(images)
     rows = tuple(
         PredictedFile(file=name, predicted_class=facts.class_names[int(p.argmax())], y_prob=tuple(map(float, p)))

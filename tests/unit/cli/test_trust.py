@@ -17,6 +17,7 @@ import pytest
 from tests.studies import StudyShape, cases_of, run_of, write_study
 
 from scantrial.cli.main import main
+from scantrial.core.custom_code import CustomClass
 from scantrial.core.errors import InputError
 from scantrial.recipe.networks import ModelSpec
 from scantrial.store.folder import StudyFolder
@@ -315,6 +316,34 @@ class TestWhatWasAllowed:
         (folder.parent / "own").mkdir()
         (folder.parent / "own" / "__init__.py").write_text(SOURCE)
         assert not self.is_allowed(folder)
+
+    @pytest.mark.parametrize("changed", ["own_near.py", "own_far.py", "own_new.py"])
+    def test_ends_when_a_file_changes_that_it_imports(self, folder: Path, changed: str):
+        """At any distance, or when one appears that was not there."""
+        (folder.parent / "own.py").write_text(f"import own_near\n{SOURCE}")
+        (folder.parent / "own_near.py").write_text("import own_far\ntry:\n    import own_new\nexcept: pass")
+        (folder.parent / "own_far.py").touch()
+        (folder.parent / "own_other.py").touch()
+        assert self.is_allowed(folder, trust=True)
+        (folder.parent / "own_other.py").write_text("#")
+        assert self.is_allowed(folder)
+        (folder.parent / changed).write_text("#")
+        assert not self.is_allowed(folder)
+        assert self.is_allowed(folder, trust=True)
+        assert self.is_allowed(folder)
+
+    def test_is_told_with_its_arguments(self, folder: Path):
+        """In one line of bounded length, before and when it is allowed; nothing in it can act on a terminal."""
+        model = ModelSpec(name="own:Net", args={"command": "\x1b[2Jtouch\n", "long": "x" * 500})
+        told: list[CustomClass] = []
+        with pytest.raises(InputError) as refused:
+            permit(folder, [model], search=[str(folder.parent)])
+        permit(folder, [model], search=[str(folder.parent)], trust_code=True, on_trust=told.append)
+        (line,) = (line for line in refused.value.got.splitlines() if "own.py" in line)
+        for text in (line, told[0].listing):
+            assert 'own.py, with {"command": "\\u001b[2Jtouch\\n", "long": "xxx' in text
+            assert text.endswith("x...")
+            assert len(text.partition(", with ")[2]) == 203
 
     def test_is_private(self, folder: Path):
         """Folder and file are the user's alone; a file that others may write, or that is a link, is not believed."""

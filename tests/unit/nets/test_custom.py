@@ -178,9 +178,74 @@ def test_packages_are_run_from_the_outside_in(has_init, build, tmp_path):
     (inner / "small.py").write_text(NETWORK.replace("width=4", "width=WIDTH") + "\nfrom .wide import WIDTH\n")
     (inner / "small.py").write_text("from .wide import WIDTH\n" + NETWORK.replace("width=4", "width=WIDTH"))
     found = find_class("own.nets.small:Net", [str(tmp_path)])
-    files = ["own/__init__.py", "own/nets/__init__.py"] * has_init + ["own/nets/small.py"]
+    files = ["own/__init__.py", "own/nets/__init__.py"] * has_init + ["own/nets/small.py", "own/nets/wide.py"]
     assert found.files == tuple(str(tmp_path / file) for file in files)
     assert build("own.nets.small:Net").layers[1].out_features == 5
+
+
+class TestModulesBesideIt:
+    """What a network imports from its own folder: known before the import, and nothing else from there."""
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path):
+        """A network, the module that it imports, and one that this imports in a function."""
+        (tmp_path / "own.py").write_text("import own_near\n" + NETWORK.replace("width=4", "width=own_near.width()"))
+        (tmp_path / "own_near.py").write_text("def width():\n    from own_pack.far import WIDTH\n    return WIDTH")
+        (tmp_path / "own_pack").mkdir()
+        (tmp_path / "own_pack" / "far.py").write_text("WIDTH = 6")
+
+    @staticmethod
+    def build_elsewhere(folder: Path) -> nn.Module:
+        """Build it where Python does not look into the folder by itself."""
+        sys.path.remove(str(folder))
+        with allowed([find_class("own:Net", [str(folder)])]):
+            return build_network(ModelSpec(name="own:Net"), image_shape=(1, 4, 4), n_outputs=2, seed=0)
+
+    def test_are_found_without_being_on_the_path(self, build, tmp_path):
+        """Each is named; the import path stays as it is."""
+        files = find_class("own:Net", [str(tmp_path)]).files
+        assert files == tuple(str(tmp_path / name) for name in ("own.py", "own_near.py", "own_pack/far.py"))
+        assert self.build_elsewhere(tmp_path).layers[1].out_features == 6
+        assert str(tmp_path) not in sys.path
+
+    def test_are_refused_if_they_have_changed(self, build, tmp_path):
+        """Between the permission and the import."""
+        found = find_class("own:Net", [str(tmp_path)])
+        (tmp_path / "own_near.py").write_text("raise SystemExit('imported')")
+        with allowed([found]), pytest.raises(TrainingError, match=r"own_near\.py has changed since it was allowed"):
+            build_network(ModelSpec(name="own:Net"), image_shape=(1, 4, 4), n_outputs=2, seed=0)
+
+    def test_are_never_run_from_a_compiled_file(self, build, tmp_path):
+        """Python runs one without looking at the source if its head says so."""
+        for source in (tmp_path / "own_near.py", tmp_path / "own_pack" / "far.py"):
+            plant(source)
+            cached = Path(importlib.util.cache_from_source(str(source)))
+            content = cached.read_bytes()
+            cached.write_bytes(content[:4] + (1).to_bytes(4, "little") + content[8:])
+        assert self.build_elsewhere(tmp_path).layers[1].out_features == 6
+
+    @pytest.mark.parametrize("statement", ["importlib.import_module('own_' + 'hid')", "__import__('own_pack.hid')"])
+    def test_are_not_found_if_no_statement_names_them(self, statement, build, tmp_path):
+        """A name that is put together at run time leads to no file of the folder, nor of a package in it."""
+        (tmp_path / "own_near.py").write_text(f"import importlib\nimport own_pack.far\n{statement}")
+        for name in ("own_hid.py", "own_pack/hid.py"):
+            (tmp_path / name).write_text("raise SystemExit('imported')")
+        with pytest.raises(TrainingError, match="ModuleNotFoundError: No module named 'own_"):
+            self.build_elsewhere(tmp_path)
+
+    def test_shadow_no_module_that_python_finds(self, build, tmp_path):
+        """Installed packages and Python's own modules are not taken from the folder."""
+        (tmp_path / "own_near.py").write_text("import colorsys, yaml\ndef width():\n    return 6")
+        for name in ("colorsys.py", "yaml.py"):
+            (tmp_path / name).write_text("raise SystemExit('imported')")
+        assert [Path(file).name for file in find_class("own:Net", [str(tmp_path)]).files] == ["own.py", "own_near.py"]
+        assert self.build_elsewhere(tmp_path).layers[1].out_features == 6
+
+    def test_of_an_installed_package_are_left_to_python(self, build, tmp_path, monkeypatch):
+        """Python finds them by itself; the file of the class is what is hashed."""
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        assert find_class("own:Net", [str(tmp_path)]).files == (str(tmp_path / "own.py"),)
+        assert build("own:Net").layers[1].out_features == 6
 
 
 def test_a_module_of_the_same_name_from_elsewhere_is_not_taken_for_it(build, tmp_path):

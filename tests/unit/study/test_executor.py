@@ -38,7 +38,6 @@ SETUP = WorkerSetup(
     threads=1,
     checkpoint_every_s=0.0,
     keep_weights=True,
-    import_paths=(),
 )
 KEYS = [RunKey(arm, seed) for seed in (0, 1) for arm in ("base", "other")]
 
