@@ -185,7 +185,8 @@ def _study_mismatches(folder: StudyFolder) -> Iterator[Mismatch]:
         state = fixed_state(protocol, name)
         if state in _SAID and not (state in ("missing", "put back") and _is_being_written(folder, name)):
             yield _file_mismatch(name, state)
-    yield from _set_of_runs(folder, {run for line in openings.lines for run in line.get("runs", ())})
+    # What `compare` or `report` appended since does not show that a run's own line is still there.
+    yield from _set_of_runs(folder, {run for line in openings.lines if line["by"] == "run" for run in line["runs"]})
 
 
 def _set_of_runs(folder: StudyFolder, opened: Collection[str]) -> Iterator[Mismatch]:
