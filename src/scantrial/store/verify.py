@@ -191,10 +191,10 @@ def _study_mismatches(folder: StudyFolder) -> Iterator[Mismatch]:
 
 def _set_of_runs(folder: StudyFolder, opened: Collection[str]) -> Iterator[Mismatch]:
     """Yield runs that are gone, runs that were not finished here, and runs whose opening of the test rows is lost."""
-    protocol, there = folder.hashes, _run_names(folder)
+    protocol, there = folder.hashes, dict.fromkeys(_run_names(folder))
     if not protocol.log().is_chained:
         return
-    bound = [name for name in protocol.names() if name.startswith("runs/")]
+    bound = dict.fromkeys(name for name in protocol.names() if name.startswith("runs/"))
     for name in bound:
         # In this order: a run that is no longer being written has its file.
         if name not in there and not _is_being_written(folder, name) and not (folder.path / name).is_file():
