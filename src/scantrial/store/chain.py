@@ -40,12 +40,14 @@ class Log:
     faults : what is wrong with the chain, in words, line by line
     notes : lines that a crash or an earlier version explains
     head : hash of the last chained line; it depends on every line before it. None where no line is chained
+    n_before : lines before the first chained one, by an earlier version; all of them where none is chained
     """
 
     lines: tuple[dict[str, Any], ...] = ()
     faults: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     head: str | None = None
+    n_before: int = 0
 
     @property
     def is_chained(self) -> bool:
@@ -104,6 +106,7 @@ def read_log(path: Path, kind: Any) -> Log:
         faults=tuple(reader.faults),
         notes=tuple(reader.notes),
         head=reader.head,
+        n_before=reader.n_before,
     )
 
 
@@ -120,6 +123,7 @@ class _Reader:
         self.faults: list[str] = []
         self.notes: list[str] = []
         self.head: str | None = None
+        self.n_before = 0
 
     def take(self, number: int, line: bytes) -> None:
         start, self._at = self._at, self._at + len(line)
@@ -137,6 +141,7 @@ class _Reader:
                 self.faults.append(f"line {number} does not follow the line before it: lines are missing or moved")
             self._bound_from, self._is_broken, self.head = start, False, found[3].decode()
         if record is not None:
+            self.n_before += self.head is None
             self.lines.append({key: value for key, value in record.items() if key not in ("previous", "sha256")})
 
     def _take_loose(self, number: int, line: bytes, record: Mapping[str, Any] | None) -> None:

@@ -11,7 +11,7 @@ from typing import Literal
 from scantrial.core.errors import DamagedError, StoreError
 from scantrial.core.files import clear_os_errors, encoded, is_aside, sha256_of
 from scantrial.core.plain import Plain
-from scantrial.store.chain import read_log
+from scantrial.store.chain import Log, read_log
 from scantrial.store.contents import OpeningLine
 from scantrial.store.folder import StudyFolder
 from scantrial.store.hashed import advice_for
@@ -179,6 +179,9 @@ def _study_mismatches(folder: StudyFolder) -> Iterator[Mismatch]:
         for fault in log.faults:
             yield Mismatch(kind="log", where=name, sentence=f"{name}: {fault}")
     lines = protocol.log().lines
+    if _is_stripped(protocol, openings):
+        sentence = f"{NAME} is not chained, although this version of scantrial wrote to the folder: it was replaced"
+        yield Mismatch(kind="log", where=NAME, sentence=sentence)
     if lines and lines[0].get("kind") == "found" and "plan.json" in lines[0]["files"]:
         yield Mismatch(kind="log", where=NAME, sentence=f"{NAME} was lost, and begun again at {lines[0]['at']}")
     for name in FIXED_FILES:
@@ -187,6 +190,19 @@ def _study_mismatches(folder: StudyFolder) -> Iterator[Mismatch]:
             yield _file_mismatch(name, state)
     # What `compare` or `report` appended since does not show that a run's own line is still there.
     yield from _set_of_runs(folder, {run for line in openings.lines if line["by"] == "run" for run in line["runs"]})
+
+
+def _is_stripped(protocol: Protocol, openings: Log) -> bool:
+    """Return whether a protocol lost its chain: it has kinds of lines, or runs were trained, since logs are chained.
+
+    A line of a reader is no such sign: `compare` and `report` add one to a folder of an earlier version, too.
+    """
+    log = protocol.log()
+    if log.is_chained or not protocol.path.is_file():
+        return False
+    return any("kind" in line for line in log.lines) or any(
+        line["by"] == "run" for line in openings.lines[openings.n_before :]
+    )
 
 
 def _set_of_runs(folder: StudyFolder, opened: Collection[str]) -> Iterator[Mismatch]:

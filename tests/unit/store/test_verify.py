@@ -176,6 +176,12 @@ class TestEarlierVersions:
         edit(old.path / "plan.json", "Is CE", "Is BCE")
         assert said(old) == ["plan.json has changed since it was written"]
 
+    def test_are_not_taken_for_stripped_when_they_are_read(self, old: StudyFolder):
+        """A reader adds a chained line to the log of openings, and nothing to the protocol."""
+        old.predictions(BASE_0, ["test"], by="compare", purpose="x")
+        assert verify_folder(old).heads["test-openings.jsonl"] is not None
+        assert said(old) == []
+
     def test_a_study_file_that_was_edited_is_told(self, old: StudyFolder):
         """The protocol of an earlier version has its text."""
         edit(old.path / "study.yaml", "better", "worse")
