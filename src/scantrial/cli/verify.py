@@ -23,8 +23,8 @@ def verify(folder: Path, *, as_json: bool) -> None:
         for name, head in found.heads.items():
             state = "not chained: written by an earlier version" if head is None else f"last line {head}"
             out.print(f"{name}: {counted(found.n_lines[name], 'line')}, {state}")
-        if found.not_bound:
-            _say_not_bound(found.not_bound)
+        _say_files(found.not_bound, "not bound", "written by an earlier version, of which no hash was kept")
+        _say_files(found.not_checked, "not checked", "of which scantrial keeps no hash")
         for note in found.notes:
             say(note, bullet="  ")
         _say_mismatches(found.mismatches)
@@ -32,8 +32,10 @@ def verify(folder: Path, *, as_json: bool) -> None:
         raise SystemExit(NOT_WHOLE)
 
 
-def _say_not_bound(names: tuple[str, ...]) -> None:
-    say(f"not bound: {counted(len(names), 'file')}, written by an earlier version, of which no hash was kept")
+def _say_files(names: tuple[str, ...], state: str, why: str) -> None:
+    """Say which files were not compared, if there are any: the count, why, and the first names."""
+    if names:
+        say(f"{state}: {counted(len(names), 'file')} {why}")
     for name in names[:_SHOWN]:
         say(name, bullet="  ")
     if len(names) > _SHOWN:

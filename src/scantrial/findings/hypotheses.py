@@ -14,8 +14,8 @@ from scantrial.recipe.plan import Plan, PlannedArm, PlannedHypothesis
 
 Answer = Literal["supported", "contradicted", "undecided"]
 
-MAX_READ = 400_000
-"""Characters of study files in a protocol that are read."""
+MAX_READ = 100_000
+"""Characters of study files in a protocol that are read: some forty versions, which take 3 s at worst."""
 
 _SWAPPED: Mapping[Label, Label] = {"better": "worse", "worse": "better"}
 
@@ -115,18 +115,22 @@ def declared_when(study: StudyData, key: str, number: int | None) -> Declared:
     """Return when a part of the study file was first written in its present form.
 
     Not known where files of the folder are not what was written, or where the plan says something else than the study
-    file: folders of earlier versions have no hash of the plan.
+    file: folders of earlier versions have no hash of the plan. Nor where the protocol has more text than `MAX_READ`,
+    and no version that was read has the part.
     """
     if study.mismatches:
         return Declared(before_runs=False, at="", sha256=None)
-    versions = _parsed(study.protocol)
-    if not versions or versions[-1][1] is None:
+    versions = _read_versions(study.protocol)
+    last = _content(versions[-1]) if versions else None
+    if last is None:
         return Declared(before_runs=False, at="", sha256=None)
-    wanted = _part(versions[-1][1], key, number)
+    wanted = _part(last, key, number)
     if isinstance(wanted, Mapping) and _is_other(wanted, study.plan, number):
         return Declared(before_runs=False, at="", sha256=None)
-    for version, content in versions:
-        if _holds(content, key, wanted):
+    for version in versions:
+        if version is None:
+            break
+        if _holds(_content(version), key, wanted):
             return Declared(
                 before_runs=version.get("finished_runs", 0) == 0,
                 at=str(version.get("at", "")),
@@ -167,18 +171,19 @@ def _is_other_value(said: Any, planned: Any) -> bool:
     return isinstance(planned, str | int | float) and isinstance(said, kinds) and said != planned
 
 
-def _parsed(protocol: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
-    """Return every version of the study file with its content, the last one first of all; None where it is no text.
-
-    A protocol with more text than a person writes is read in part.
-    """
+def _read_versions(protocol: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any] | None]:
+    """Return the versions of the study file in their order, None for those beyond `MAX_READ`; the last counts first."""
     left, found = MAX_READ, []
     for version in [*protocol[-1:], *protocol[:-1]]:
-        text = str(version.get("study_yaml", ""))
-        left -= len(text)
-        content = plain_yaml(text) if left >= 0 else None
-        found.append((version, content if isinstance(content, Mapping) else None))
+        left -= len(str(version.get("study_yaml", "")))
+        found.append(version if left >= 0 else None)
     return [*found[1:], *found[:1]]
+
+
+def _content(version: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return what a version of the study file says; None where it is not read or is no study file."""
+    content = plain_yaml(str((version or {}).get("study_yaml", "")))
+    return content if isinstance(content, Mapping) else None
 
 
 def _part(content: Mapping[str, Any] | None, key: str, number: int | None) -> Any:

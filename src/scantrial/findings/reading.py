@@ -94,6 +94,7 @@ def _check_fit(run: RunData, cases: pa.Table, class_names: tuple[str, ...]) -> N
 
 def read_study_folder(folder: StudyFolder, *, by: str, purpose: str) -> StudyData:
     """Read a study folder; the reading of test rows is logged once for all runs, under `by` and `purpose`."""
+    mismatches = tuple(study_mismatches(folder))  # before this reading adds its line to the log
     predictions = folder.open_predictions(folder.run_keys(), SPLITS, by=by, purpose=purpose)
     runs = tuple(_read_run(folder, key, parts) for key, parts in predictions.items())
     study = StudyData(
@@ -107,7 +108,7 @@ def read_study_folder(folder: StudyFolder, *, by: str, purpose: str) -> StudyDat
         openings=tuple(folder.test_openings()),
         cases=folder.cases(["case", "split", "label", "patient", "source"]),
         audit=read_audit(folder),
-        mismatches=tuple(study_mismatches(folder)),
+        mismatches=mismatches,
         not_logged=folder.not_logged,
     )
     return fitting_together(study)

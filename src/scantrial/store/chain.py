@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scantrial.core.errors import StoreError
 from scantrial.core.files import append_line, clear_os_errors
 from scantrial.store.hashed import sha256_hex
 from scantrial.store.schema import SCHEMA_VERSION, check_version, dump_json, fault_in, parse_json
@@ -25,6 +26,8 @@ from scantrial.store.schema import SCHEMA_VERSION, check_version, dump_json, fau
 _CHAINED = re.compile(rb'(\{.*"previous": "([0-9a-f]{64})"), "sha256": "([0-9a-f]{64})"\}')
 _COMPLETE = re.compile(rb'"sha256": "[0-9a-f]{64}"[^\n]')
 _TAIL_BYTES = 1 << 16
+MAX_LINES, MAX_BYTES = 200_000, 64 << 20
+"""What a log may hold at most. A study of 100 runs that was read 10,000 times has less than half of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +40,14 @@ class Log:
     faults : what is wrong with the chain, in words, line by line
     notes : lines that a crash or an earlier version explains
     head : hash of the last chained line; it depends on every line before it. None where no line is chained
+    n_before : lines before the first chained one, by an earlier version; all of them where none is chained
     """
 
     lines: tuple[dict[str, Any], ...] = ()
     faults: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     head: str | None = None
+    n_before: int = 0
 
     @property
     def is_chained(self) -> bool:
@@ -77,18 +82,32 @@ def read_log(path: Path, kind: Any) -> Log:
     Raises
     ------
     StoreError
-        If it cannot be read, or is of another schema version.
+        If it cannot be read, is of another schema version, or is longer than the log of any study.
     """
     if not path.is_file():
         return Log()
-    with clear_os_errors(path):
-        content = path.read_bytes()
+    with clear_os_errors(path), path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    n_lines = content.count(b"\n")
+    if len(content) > MAX_BYTES or n_lines > MAX_LINES:
+        size = f"more than {MAX_BYTES >> 20} MB" if len(content) > MAX_BYTES else f"{n_lines:,} lines"
+        raise StoreError(
+            f"{path} is too long for the log of a study: {size}",
+            expected=f"at most {MAX_LINES:,} lines and {MAX_BYTES >> 20} MB",
+            do="restore it from a copy; if the folder was given to you, ask where it comes from",
+        )
     reader = _Reader(content, kind)
     for number, line in enumerate(_lines(content), 1):
         reader.take(number, line)
     for record in reader.lines:
         check_version(record.pop("schema_version", None), path)
-    return Log(lines=tuple(reader.lines), faults=tuple(reader.faults), notes=tuple(reader.notes), head=reader.head)
+    return Log(
+        lines=tuple(reader.lines),
+        faults=tuple(reader.faults),
+        notes=tuple(reader.notes),
+        head=reader.head,
+        n_before=reader.n_before,
+    )
 
 
 class _Reader:
@@ -104,6 +123,7 @@ class _Reader:
         self.faults: list[str] = []
         self.notes: list[str] = []
         self.head: str | None = None
+        self.n_before = 0
 
     def take(self, number: int, line: bytes) -> None:
         start, self._at = self._at, self._at + len(line)
@@ -121,6 +141,7 @@ class _Reader:
                 self.faults.append(f"line {number} does not follow the line before it: lines are missing or moved")
             self._bound_from, self._is_broken, self.head = start, False, found[3].decode()
         if record is not None:
+            self.n_before += self.head is None
             self.lines.append({key: value for key, value in record.items() if key not in ("previous", "sha256")})
 
     def _take_loose(self, number: int, line: bytes, record: Mapping[str, Any] | None) -> None:

@@ -34,7 +34,7 @@ from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, Spli
 from scantrial.recipe.plan import Plan
 from scantrial.store import contents
 from scantrial.store.hashed import read_text, sha256_hex
-from scantrial.store.leftovers import remove_half_written, remove_notes
+from scantrial.store.leftovers import remove_half_written, remove_notes, remove_unfinished
 from scantrial.store.links import refuse_links
 from scantrial.store.live import read_live, read_progress, write_live
 from scantrial.store.protocol import Protocol
@@ -412,11 +412,11 @@ class StudyFolder:
 
         The arm's folder stays, even empty: another worker may be about to write into it.
         """
-        shutil.rmtree(self.partial_path(key), ignore_errors=True)
+        remove_unfinished(self.path, self.partial_path(key))
 
     def tidy_partial(self) -> None:
         """Remove notes, logs and empty folders once every worker has ended; the files of failed runs stay."""
-        remove_notes(self.path / "partial")
+        remove_notes(self.path)
 
     def write_failure(self, key: RunKey, message: str) -> None:
         """Note that a run failed and why, without folders of this machine; its checkpoint stays, so it can continue."""
@@ -490,7 +490,7 @@ def open_folder(path: Path | str) -> StudyFolder:
     Raises
     ------
     InputError, StoreError
-        If there is none; if a link in it leads out of it.
+        If there is none; if there is a link among its files.
     """
     folder = StudyFolder(path)
     refuse_links(folder.path)

@@ -16,7 +16,7 @@ A line without a kind is a version of the study, written by an earlier version o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,21 +43,21 @@ class Protocol:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / NAME
-        self._seen: tuple[tuple[int, ...], Log, Mapping[str, tuple[str, ...]]] = (), Log(), {}
+        self._seen: tuple[tuple[int, ...], Log, Mapping[str, list[str]]] = (), Log(), {}
 
     def log(self) -> Log:
         """Return its lines, with what is wrong with them."""
         return self._read()[0]
 
-    def _read(self) -> tuple[Log, Mapping[str, tuple[str, ...]]]:
+    def _read(self) -> tuple[Log, Mapping[str, list[str]]]:
         """Return the log, and the hashes of each file that it names."""
         stamp = _stamp(self.path)
         if self._seen[0] != stamp:
             log = read_log(self.path, ProtocolLine)
-            bound: dict[str, tuple[str, ...]] = {}
+            bound: dict[str, list[str]] = {}
             for line in log.lines:
                 for name, digest in _files_of(line).items():
-                    bound[name] = (*bound.get(name, ()), digest)
+                    bound.setdefault(name, []).append(digest)
             self._seen = stamp, log, bound
         return self._seen[1:]
 
@@ -77,9 +77,9 @@ class Protocol:
             finished.update(name for name in _files_of(line) if name.startswith("runs/"))
         return versions
 
-    def hashes(self, name: str) -> tuple[str, ...]:
+    def hashes(self, name: str) -> Sequence[str]:
         """Return the hashes of all versions of a file, the present one last; empty if none was kept."""
-        return self._read()[1].get(name, ())
+        return self._read()[1].get(name, [])
 
     def hash_of(self, name: str) -> str | None:
         """Return the hash of the present version of a file; None if none was kept."""

@@ -11,13 +11,14 @@ from typing import Literal
 from scantrial.core.errors import DamagedError, StoreError
 from scantrial.core.files import clear_os_errors, encoded, is_aside, sha256_of
 from scantrial.core.plain import Plain
-from scantrial.store.chain import read_log
+from scantrial.store.chain import Log, read_log
 from scantrial.store.contents import OpeningLine
 from scantrial.store.folder import StudyFolder
 from scantrial.store.hashed import advice_for
 from scantrial.store.lock import holder_of
 from scantrial.store.protocol import FIXED_FILES, NAME, STUDY_FILES, Protocol
 from scantrial.store.run_files import FACTS, read_facts, run_file_names
+from scantrial.store.strangers import files_below, folders_without_a_run, is_added_to_a_run, is_of_a_run
 from scantrial.store.test_lock import OPENINGS
 
 Kind = Literal["changed", "missing", "put back", "not in the protocol", "log", "not logged", "plan"]
@@ -37,8 +38,8 @@ class Mismatch(Plain):
     Parameters
     ----------
     kind : what is wrong: a file has ``changed`` or is ``missing``; it was ``put back`` to an earlier version; it is
-        ``not in the protocol``, so it was not written here; a ``log`` is damaged; a run's opening of the test rows is
-        ``not logged``; the ``plan`` is not that of the study file
+        ``not in the protocol``, or no run writes such a file, so it was not written here; a ``log`` is damaged; a run's
+        opening of the test rows is ``not logged``; the ``plan`` is not that of the study file
     where : the file, by its path in the folder
     sentence : the same in words
     """
@@ -59,6 +60,7 @@ class Verification(Plain):
     heads : hash of the last line of each log, which depends on all lines before it; None where no line is chained
     mismatches : what is wrong; empty if the folder is whole
     not_bound : files without a hash, written by an earlier version
+    not_checked : other files, of which no hash is kept: reports, what unfinished and damaged runs left, your own
     notes : what an interruption or an earlier version explains
     """
 
@@ -68,6 +70,7 @@ class Verification(Plain):
     heads: Mapping[str, str | None]
     mismatches: tuple[Mismatch, ...]
     not_bound: tuple[str, ...]
+    not_checked: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
@@ -77,7 +80,7 @@ class Verification(Plain):
 
 
 def verify_folder(folder: StudyFolder) -> Verification:
-    """Check every file of a study folder and both logs; nothing is written, and no test row is handed out.
+    """Check every file that a study keeps a hash of, and both logs; nothing is written, no test row is handed out.
 
     Raises
     ------
@@ -93,17 +96,20 @@ def verify_folder(folder: StudyFolder) -> Verification:
         for where, state in _run_states(folder, name):
             if state == "not bound":
                 not_bound += [where] if where != name or not logs[NAME].is_chained else []
-            else:
+            elif state != "not in the protocol":
                 checked.append(where)
-            if state in ("changed", "missing"):
+            if state in ("changed", "missing", "not in the protocol"):
                 mismatches.append(_file_mismatch(where, state))
+    known = {*FIXED_FILES, NAME, OPENINGS, ".lock", *checked, *not_bound}
+    others = [name for name in files_below(folder.path) if name not in known]
     return Verification(
         folder=str(folder.path),
         n_files=len(checked),
         n_lines={name: len(log.lines) for name, log in logs.items()},
         heads={name: log.head for name, log in logs.items()},
-        mismatches=tuple(dict.fromkeys([*mismatches, *_old_study_text(folder)])),
+        mismatches=tuple(dict.fromkeys([*mismatches, *_old_study_text(folder), *_added(folder, others)])),
         not_bound=tuple(not_bound),
+        not_checked=tuple(name for name in others if not is_of_a_run(name)),
         notes=(*_found_note(folder), *(f"{name}: {note}" for name, log in logs.items() for note in log.notes)),
     )
 
@@ -179,21 +185,38 @@ def _study_mismatches(folder: StudyFolder) -> Iterator[Mismatch]:
         for fault in log.faults:
             yield Mismatch(kind="log", where=name, sentence=f"{name}: {fault}")
     lines = protocol.log().lines
+    if _is_stripped(protocol, openings):
+        sentence = f"{NAME} is not chained, although this version of scantrial wrote to the folder: it was replaced"
+        yield Mismatch(kind="log", where=NAME, sentence=sentence)
     if lines and lines[0].get("kind") == "found" and "plan.json" in lines[0]["files"]:
         yield Mismatch(kind="log", where=NAME, sentence=f"{NAME} was lost, and begun again at {lines[0]['at']}")
     for name in FIXED_FILES:
         state = fixed_state(protocol, name)
         if state in _SAID and not (state in ("missing", "put back") and _is_being_written(folder, name)):
             yield _file_mismatch(name, state)
-    yield from _set_of_runs(folder, {run for line in openings.lines for run in line.get("runs", ())})
+    # What `compare` or `report` appended since does not show that a run's own line is still there.
+    yield from _set_of_runs(folder, {run for line in openings.lines if line["by"] == "run" for run in line["runs"]})
+
+
+def _is_stripped(protocol: Protocol, openings: Log) -> bool:
+    """Return whether a protocol lost its chain: it has kinds of lines, or runs were trained, since logs are chained.
+
+    A line of a reader is no such sign: `compare` and `report` add one to a folder of an earlier version, too.
+    """
+    log = protocol.log()
+    if log.is_chained or not protocol.path.is_file():
+        return False
+    return any("kind" in line for line in log.lines) or any(
+        line["by"] == "run" for line in openings.lines[openings.n_before :]
+    )
 
 
 def _set_of_runs(folder: StudyFolder, opened: Collection[str]) -> Iterator[Mismatch]:
     """Yield runs that are gone, runs that were not finished here, and runs whose opening of the test rows is lost."""
-    protocol, there = folder.hashes, _run_names(folder)
+    protocol, there = folder.hashes, dict.fromkeys(_run_names(folder))
     if not protocol.log().is_chained:
         return
-    bound = [name for name in protocol.names() if name.startswith("runs/")]
+    bound = dict.fromkeys(name for name in protocol.names() if name.startswith("runs/"))
     for name in bound:
         # In this order: a run that is no longer being written has its file.
         if name not in there and not _is_being_written(folder, name) and not (folder.path / name).is_file():
@@ -251,7 +274,9 @@ def _run_states(folder: StudyFolder, name: str) -> Iterator[tuple[str, State]]:
         yield name, "changed"
         return
     for other in run_file_names(run, hashes):
-        yield f"{run.relative_to(folder.path).as_posix()}/{other}", _state(run / other, hashes.get(other))
+        is_added = bool(hashes) and other not in hashes
+        found: State = "not in the protocol" if is_added else _state(run / other, hashes.get(other))
+        yield f"{run.relative_to(folder.path).as_posix()}/{other}", found
 
 
 def _state(path: Path, expected: str | None) -> State:
@@ -272,6 +297,18 @@ def _old_study_text(folder: StudyFolder) -> Iterator[Mismatch]:
         text = (folder.path / "study.yaml").read_bytes()
     if versions and encoded(str(versions[-1].get("study_yaml", ""))) != text:
         yield _file_mismatch("study.yaml", "changed")
+
+
+def _added(folder: StudyFolder, others: Sequence[str]) -> Iterator[Mismatch]:
+    """Yield what lies in a run's folder, or in its place, and was written by no run."""
+    bound = set(folder.hashes.names())
+    empty = [name for name in folders_without_a_run(folder.path) if f"{name}/{FACTS}" not in bound]
+    for name in empty:
+        sentence = f"{name} has no {FACTS}: it was not written here by a study"
+        yield Mismatch(kind="not in the protocol", where=name, sentence=sentence)
+    for name in filter(is_added_to_a_run, others):
+        sentence = f"{name} was not written here by a study: no run writes such a file"
+        yield Mismatch(kind="not in the protocol", where=name, sentence=sentence)
 
 
 def _found_note(folder: StudyFolder) -> Iterator[str]:

@@ -52,9 +52,20 @@ def test_at_most_ten_of_a_kind(folder, consoles, monkeypatch):
     assert words.endswith("not whole: 15 mismatches\n")
 
 
+def test_at_most_ten_files_that_are_not_checked(folder, consoles, monkeypatch):
+    """Of which no hash is kept, such as reports and notes."""
+    for number in range(12):
+        (folder.path / f"note-{number:02d}.md").write_text("")
+    words, code = printed(folder, consoles, monkeypatch)
+    assert code == 0
+    assert "not checked: 12 files of which scantrial keeps no hash\n  note-00.md\n" in words
+    assert "  note-09.md\n  and 2 more\nwhole\n" in words
+
+
 def test_as_json(folder, monkeypatch, capsys):
     """Everything, and the same exit code; through the command line itself."""
     (folder.path / "study.yaml").write_text("study: Another?\n")
+    (folder.path / "notes.md").write_text("")
     monkeypatch.setattr("sys.argv", ["scantrial", "verify", str(folder.path), "--json"])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -62,4 +73,5 @@ def test_as_json(folder, monkeypatch, capsys):
     assert ended.value.code == 1
     assert found["whole"] is False
     assert [item["where"] for item in found["mismatches"]] == ["study.yaml"]
+    assert found["not_checked"] == ["notes.md"]
     assert found["heads"]["protocol.jsonl"] == folder.hashes.log().head

@@ -16,7 +16,7 @@ from scantrial.audit.records import Audit, ScanFinding
 from scantrial.core.errors import InputError
 from scantrial.core.records import EpochRecord, SplitPredictions
 from scantrial.figures.forest import forest_plot
-from scantrial.findings.hypotheses import _decided
+from scantrial.findings.hypotheses import MAX_READ, _decided
 from scantrial.findings.judging import Choices, judge, run_scores
 from scantrial.findings.reading import RunData, StudyData
 from scantrial.prose import verdicts as verdict_prose
@@ -262,13 +262,20 @@ def test_an_ordered_factor_has_a_trend():
         ),
         ([version("{{not yaml")], None),
         ([], None),
+        (
+            [
+                version("hypotheses: []\n#" + "x" * MAX_READ),
+                version("hypotheses: [{claim: CE is better}]", finished_runs=4),
+            ],
+            None,
+        ),
     ],
-    ids=["there", "added-later", "seeds-added-later", "changed-later", "damaged", "no-protocol"],
+    ids=["there", "added-later", "seeds-added-later", "changed-later", "damaged", "no-protocol", "too-long"],
 )
 def test_when_a_hypothesis_was_declared(protocol, before):
     """A claim counts as declared before the runs only if a version of the file without finished runs holds it.
 
-    Where the last version cannot be read, when is not known.
+    Where the last version cannot be read, or an earlier one is longer than is read, when is not known.
     """
     found = judge(study({"base": 0.0, "loss-ce": 0.5}, hypotheses=[claim()], protocol=protocol))
     assert found.hypotheses[0].declared.before_runs is bool(before)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from scantrial.api import report, report_and_results, results
+import pytest
+
+from scantrial.api import compare, report, report_and_results, results, verify
 from scantrial.findings.reading import read_study_folder
 
 
@@ -40,3 +42,15 @@ def test_report_and_results_come_from_one_reading(make_study, readings):
     for arm in view.arms:
         assert f"{100 * arm.summaries['test']['accuracy'].mean:.1f}" in page
     assert len(readings(folder)) == 1
+
+
+@pytest.mark.parametrize("reader", [compare, report, results])
+def test_a_deleted_log_of_openings_is_told_by_whoever_reads_first_and_after(make_study, reader):
+    """The line that a reading adds names every run, but is not the line of the run itself."""
+    folder = make_study(seeds=(0,))
+    (folder.path / "test-openings.jsonl").unlink()
+    first = read_study_folder(folder, by="somebody", purpose="a look").mismatches
+    assert {item.kind for item in first} == {"not logged"}
+    reader(folder.path)
+    assert results(folder.path).judgement.mismatches == first
+    assert set(first) <= set(verify(folder.path).mismatches)

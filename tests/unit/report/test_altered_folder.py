@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,15 @@ def delete_the_audit(path: Path) -> None:
     (path / "audit.json").unlink()
 
 
+def strip_the_protocol(path: Path) -> None:
+    """Write the version of the study as an earlier version of scantrial did, and change the margin."""
+    first = json.loads((path / "protocol.jsonl").read_text().splitlines()[0])
+    for key in ("kind", "files", "previous", "sha256"):
+        del first[key]
+    (path / "protocol.jsonl").write_text(json.dumps(first) + "\n")
+    margin(path)
+
+
 @pytest.fixture
 def folder(make_study) -> StudyFolder:
     """Return a study with an audit in its folder."""
@@ -78,6 +88,7 @@ def test_a_whole_folder_says_when_its_question_was_declared(folder: StudyFolder)
     ("damage", "expected"),
     [
         (margin, "plan.json has changed since it was written"),
+        (strip_the_protocol, "protocol.jsonl is not chained, although this version of scantrial wrote to the folder"),
         (edit_study, "study.yaml has changed since it was written"),
         (lose_a_line, "protocol.jsonl: line 4 does not follow the line before it"),
         (swap_lines, "protocol.jsonl: line 1 does not follow the line before it"),

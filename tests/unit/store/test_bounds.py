@@ -14,9 +14,11 @@ import pytest
 
 from scantrial.core.errors import DamagedError, InputError, StoreError
 from scantrial.core.names import nearest
-from scantrial.store.contents import DataContent
+from scantrial.store.chain import MAX_BYTES, MAX_LINES, read_log
+from scantrial.store.contents import DataContent, ProtocolLine
 from scantrial.store.parquet import TooLargeError, read_parquet
 from scantrial.store.prediction_sheet import read_sheet
+from scantrial.store.protocol import Protocol
 from scantrial.store.schema import read_json, read_record
 
 SOON_S = 5
@@ -129,3 +131,22 @@ def test_the_nearest_of_many_names_is_found_soon():
     assert nearest("x" * 100_000, ["x" * 99_999]) is None
     nearest("epochz", [f"name-{i}" for i in range(200_000)])
     assert time.process_time() - started < SOON_S
+
+
+def test_a_protocol_that_names_one_file_again_and_again_is_read_soon(tmp_path):
+    """The time grows with the number of lines, not with its square."""
+    n = 100_000
+    (tmp_path / "protocol.jsonl").write_text('{"schema_version":1,"kind":"x","files":{"a":""}}\n' * n)
+    started = time.process_time()
+    assert len(Protocol(tmp_path).hashes("a")) == n
+    assert time.process_time() - started < SOON_S
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"\n" * (MAX_LINES + 1), "200,001 lines"), (b" " * (MAX_BYTES + 1), "more than 64 MB")]
+)
+def test_a_log_longer_than_any_study_has_is_refused(tmp_path, content, said):
+    """In words, and before its lines are read."""
+    (tmp_path / "protocol.jsonl").write_bytes(content)
+    with pytest.raises(StoreError, match=f"is too long for the log of a study: {said}"):
+        read_log(tmp_path / "protocol.jsonl", ProtocolLine)

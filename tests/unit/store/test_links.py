@@ -1,4 +1,4 @@
-"""No file of a study folder is read or written through a link that leads out of it."""
+"""No file of a study folder is read, written or removed through a link in it."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def test_no_line_is_appended_through_a_link(tmp_path):
     assert not (tmp_path / "mine").exists()
 
 
-def test_the_folder_itself_may_be_a_link_and_links_within_it_stay(study, tmp_path):
-    """A study may be reached through a link, and a link to another of its files is read."""
+def test_the_folder_itself_may_be_a_link_and_notes_in_it_may_be_links(study, tmp_path):
+    """A study may be reached through a link, and a link of a name that is not scantrial's is not looked at."""
     (study / "copy.json").symlink_to("data.json")
     (tmp_path / "link").symlink_to(study)
     assert open_folder(tmp_path / "link").exists()
@@ -128,17 +128,45 @@ def test_what_is_not_of_the_study_is_not_looked_at(study, tmp_path):
         assert run(*words)[0] == 0
 
 
-def test_a_link_within_the_folder_is_followed_to_its_end(study, tmp_path):
-    """A folder of a run may lie elsewhere in the study folder; what is in it is looked at too."""
-    shutil.move(study / "runs" / "base", study / "stash")
-    (study / "runs" / "base").symlink_to("../stash")
-    refuse_links(study)
-    (study / "stash" / "seed-0" / "run.json").unlink()
-    (study / "stash" / "seed-0" / "run.json").symlink_to(tmp_path)
-    with pytest.raises(StoreError, match="outside the study folder"):
-        refuse_links(study)
-    (study / "runs" / "base").unlink()
-    os.mkfifo(study / "pipe")
-    (study / "runs" / "base").symlink_to("../pipe")
-    with pytest.raises(StoreError, match="neither a file nor a folder"):
-        refuse_links(study)
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("partial", "runs"),
+        ("partial/base", "../runs/base"),
+        ("runs/copy", "base"),
+        ("runs/base/seed-9", "seed-0"),
+        ("runs/base/seed-0/more.json", "run.json"),
+        ("damaged", "runs"),
+        ("report", "runs"),
+        ("audit.json", "data.json"),
+        (".lock", "plan.json"),
+    ],
+)
+def test_a_link_to_another_place_of_the_folder_is_refused(study, name, target):
+    """What is removed or written at the one would be removed or written at the other."""
+    path = study / name
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(target)
+    for refused in (open_folder, lambda folder: StudyFolder(folder).refuse_foreign()):
+        with pytest.raises(StoreError) as caught:
+            refused(study)
+        assert caught.value.got == f"{path} is a link to {path.resolve()}"
+
+
+@pytest.mark.parametrize(("name", "target"), [("partial", "runs"), ("partial/base", "../runs/base")])
+def test_nothing_is_removed_through_a_link(study, name, target):
+    """Not even by a caller that has not looked for links before: the finished runs stay."""
+    (study / name).parent.mkdir(exist_ok=True)
+    (study / name).symlink_to(target)
+    (study / "runs" / "base" / ".run.json.01234567.tmp").write_text("")
+    (study / "runs" / "base" / "seed-0" / ".run.json.01234567.tmp").write_text("")
+    (study / "runs" / "progress.json").write_text("")
+    before = sorted((study / "runs").rglob("*"))
+    folder = StudyFolder(study)
+    folder.tidy_partial()
+    folder.sweep_leftovers()
+    # Half-written files of an arm are removed in its own place.
+    assert sorted((study / "runs").rglob("*")) == [
+        path for path in before if path.parent != study / "runs" / "base" or path.suffix != ".tmp"
+    ]

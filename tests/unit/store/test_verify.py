@@ -65,7 +65,7 @@ def as_of_0_1_0(folder: StudyFolder) -> None:
 def test_what_was_written_is_whole(whole: StudyFolder):
     """Every file has a hash and both logs are chained."""
     found = verify_folder(whole)
-    assert (found.is_whole, found.not_bound, found.notes) == (True, (), ())
+    assert (found.is_whole, found.not_bound, found.not_checked, found.notes) == (True, (), (), ())
     assert found.n_files == len([path for path in whole.path.rglob("*") if path.suffix != ".jsonl" and path.is_file()])
     assert found.n_lines == {"protocol.jsonl": 6, "test-openings.jsonl": 2}
     assert None not in found.heads.values()
@@ -94,6 +94,8 @@ def test_what_was_written_is_whole(whole: StudyFolder):
         (lambda path: (path / "protocol.jsonl").unlink(), "protocol.jsonl is missing"),
         (lambda path: edit(path / "protocol.jsonl", "Is CE", "Is BCE"), "protocol.jsonl: line 1 has changed"),
         (lambda path: edit(path / "test-openings.jsonl", "after", "before"), "test-openings.jsonl: line 1 has changed"),
+        (lambda path: (path / RUN_0 / "evil.txt").write_text(""), f"{RUN_0}evil.txt was not written here by a study"),
+        (lambda path: (path / "runs/base/seed-9").mkdir(), "runs/base/seed-9 has no run.json: it was not written here"),
         (lambda path: (path / "test-openings.jsonl").unlink(), f"{RUN_0}run.json: test-openings.jsonl has no line"),
     ],
 )
@@ -147,6 +149,34 @@ def test_weights_that_were_deleted_are_missed(whole: StudyFolder):
         whole.weights(BASE_0)
 
 
+def test_weights_that_were_added_are_told(folder: StudyFolder, make_result: MakeResult):
+    """A run that kept none has a hash of each of its files, and none of these."""
+    folder.log_test_opening(by="run", purpose="evaluation after training", runs=[BASE_0])
+    folder.write_run(make_result("base", 0), keep_weights=False)
+    assert said(folder) == []
+    (folder.run_path(BASE_0) / "best.safetensors").write_bytes(b"")
+    assert said(folder) == [f"{RUN_0}best.safetensors is not in the protocol: it was not written here by a study"]
+
+
+def test_a_run_without_its_facts_is_told_once(whole: StudyFolder):
+    """Its other files are not called strangers."""
+    (whole.run_path(BASE_0) / "run.json").unlink()
+    (sentence,) = said(whole)
+    assert sentence.startswith(f"{RUN_0}run.json is missing")
+
+
+def test_files_without_a_hash_are_named(whole: StudyFolder, tmp_path: Path):
+    """Reports, notes and what unfinished runs left may be anything; links are named, and not followed."""
+    names = ("damaged/base/seed-1-1/run.json", "notes.md", "partial/base/seed-3/checkpoint.pt", "report/report.html")
+    for name in names:
+        (whole.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (whole.path / name).write_text("")
+    (whole.path / "zoo").symlink_to(tmp_path)
+    found = verify_folder(whole)
+    assert found.is_whole
+    assert found.not_checked == (*names, "zoo")
+
+
 class TestEarlierVersions:
     """Folders without hashes are old, not forged."""
 
@@ -175,6 +205,12 @@ class TestEarlierVersions:
         assert "written by an earlier version, and bound as they were at" in found.notes[0]
         edit(old.path / "plan.json", "Is CE", "Is BCE")
         assert said(old) == ["plan.json has changed since it was written"]
+
+    def test_are_not_taken_for_stripped_when_they_are_read(self, old: StudyFolder):
+        """A reader adds a chained line to the log of openings, and nothing to the protocol."""
+        old.predictions(BASE_0, ["test"], by="compare", purpose="x")
+        assert verify_folder(old).heads["test-openings.jsonl"] is not None
+        assert said(old) == []
 
     def test_a_study_file_that_was_edited_is_told(self, old: StudyFolder):
         """The protocol of an earlier version has its text."""

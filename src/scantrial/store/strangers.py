@@ -1,0 +1,42 @@
+"""What lies in a study folder although no study keeps a hash of it: reports, notes, files added to a run."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from scantrial.store.run_files import FACTS, HISTORY, PREDICTIONS, WEIGHTS
+
+RUN_FILES = (FACTS, HISTORY, PREDICTIONS, WEIGHTS)
+"""The files that a run writes."""
+
+_IN_A_RUN = re.compile(r"(runs/[^/]+/seed-[^/]*)/(.+)", re.DOTALL)
+
+
+def files_below(folder: Path) -> list[str]:
+    """Return every file and link below a folder, by its path in it, sorted; what links lead to is not looked at."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        found += [(Path(place) / name).relative_to(folder).as_posix() for name in (*files, *links)]
+    return sorted(found)
+
+
+def is_added_to_a_run(name: str) -> bool:
+    """Return whether a path is of a file in a run's folder that no run writes."""
+    found = _IN_A_RUN.fullmatch(name)
+    return found is not None and found[2] not in RUN_FILES
+
+
+def is_of_a_run(name: str) -> bool:
+    """Return whether a path is of a file in a run's folder."""
+    return _IN_A_RUN.fullmatch(name) is not None
+
+
+def folders_without_a_run(folder: Path) -> Iterator[str]:
+    """Yield the folders that have the name of a run's folder, and no ``run.json``."""
+    for path in sorted(folder.glob("runs/*/seed-*")):
+        if not (path / FACTS).is_file() and path.is_dir():
+            yield path.relative_to(folder).as_posix()
