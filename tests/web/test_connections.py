@@ -104,16 +104,46 @@ def test_a_body_that_never_ends_holds_no_connection(reader, monkeypatch):
         assert is_closed(one)
 
 
-def test_who_is_not_let_in_keeps_no_connection(reader):
-    """The refusal ends it."""
+@pytest.mark.parametrize("request_line", [b"GET / HTTP/1.1", b"POST / HTTP/1.1", b"OPTIONS * HTTP/1.1"])
+@pytest.mark.parametrize("more", [b"", b"Content-Length: 9\r\nExpect: 100-continue\r\n"])
+def test_who_is_not_let_in_keeps_no_connection(reader, request_line, more):
+    """The refusal ends it, whatever was asked, and does not wait for a body."""
     with connected(reader) as one:
-        one.sendall(HEAD + f"127.0.0.1:{reader.door.port}\r\n\r\n".encode())
+        one.sendall(request_line + f"\r\nHost: 127.0.0.1:{reader.door.port}\r\n".encode() + more + b"\r\n")
         assert answer_of(one).startswith(b"HTTP/1.1 403")
         assert is_closed(one)
 
 
+def test_refusals_take_no_place(tmp_path, monkeypatch):
+    """Of those who are refused again and again, by any method, none is kept before a new reader."""
+    monkeypatch.setattr(connections, "MOST_OPEN", 6)
+    write_study(tmp_path / "done", StudyShape(arms=TWO_ARMS))
+    with served(tmp_path) as reader, ExitStack() as opened:
+        for _ in range(3):
+            for _ in range(6):
+                other = opened.enter_context(connected(reader))
+                other.sendall(f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{reader.door.port}\r\n\r\n".encode())
+                assert answer_of(other).startswith(b"HTTP/1.1 403")
+            assert reader.ask("/s/done").status == 200
+
+
+def test_a_new_connection_is_not_the_one_that_makes_room(tmp_path, monkeypatch):
+    """Where all others were let in, the one that has waited longest goes."""
+    monkeypatch.setattr(connections, "MOST_OPEN", 3)
+    write_study(tmp_path / "done", StudyShape(arms=TWO_ARMS))
+    with served(tmp_path) as reader, ExitStack() as opened:
+        kept = [opened.enter_context(connected(reader)) for _ in range(3)]
+        for one in kept:
+            one.sendall(head_of(reader))
+            answer_of(one)
+        new = opened.enter_context(connected(reader))
+        assert is_closed(kept[0])
+        new.sendall(head_of(reader))
+        assert answer_of(new).startswith(b"HTTP/1.1 200")
+
+
 def test_the_oldest_that_waits_makes_room(tmp_path, monkeypatch):
-    """Those that had an answer go last, and a feed that is being read is never closed."""
+    """Those that were let in go last, and a feed that is being read is never closed."""
     monkeypatch.setattr(connections, "MOST_OPEN", 6)
     write_study(tmp_path / "done", StudyShape(arms=TWO_ARMS))
     with served(tmp_path) as reader, ExitStack() as opened:

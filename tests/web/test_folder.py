@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from tests.conftest import HANGS_S
 from tests.studies import TWO_ARMS, StudyShape, write_study
 from tests.web.serving import served, wait_until
 
-from scantrial.core.errors import InputError
+from scantrial.core.errors import InputError, StoreError
 from scantrial.store.folder import RunKey, StudyFolder
+from scantrial.web import built_report
+from scantrial.web.built_report import written_report
 from scantrial.web.cases import CaseIndex, read_cases
 from scantrial.web.studies import Shelf
 
@@ -243,6 +246,28 @@ def test_a_report_that_is_a_link_out_of_the_folder_is_not_shown(study, tmp_path)
     assert "default-src 'none'" in policy
     assert "script-src" not in policy
     assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("part", [b"<style>", b"<style", b"<style></style>", b"<style>" * 2 + b"</style"])
+def test_a_written_report_takes_time_in_proportion_to_its_size(tmp_path, part):
+    """Styles that never end, or very many of them, hold nobody up; all but the first are not applied."""
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "report.html").write_bytes(part * (8_000_000 // len(part)))
+    began = time.monotonic()
+    _, policy = written_report(tmp_path)
+    assert time.monotonic() - began < 2
+    assert len(policy) < 8000
+
+
+def test_a_written_report_without_end_is_refused(tmp_path, monkeypatch):
+    """In words; one of the largest size is shown."""
+    monkeypatch.setattr(built_report, "MOST_BYTES", 1 << 20)
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "report.html").write_bytes(b" " * (1 << 20))
+    assert written_report(tmp_path)[0] == b" " * (1 << 20)
+    (tmp_path / "report" / "report.html").write_bytes(b" " * ((1 << 20) + 1))
+    with pytest.raises(StoreError, match="more than 1 MB"):
+        written_report(tmp_path)
 
 
 def test_what_is_no_folder_is_refused(tmp_path):

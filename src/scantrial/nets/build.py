@@ -48,6 +48,26 @@ def build_network(spec: ModelSpec, *, image_shape: tuple[int, int, int], n_outpu
     return network
 
 
+def shapes_of(
+    spec: ModelSpec, *, image_shape: tuple[int, int, int], n_outputs: int
+) -> dict[str, tuple[int, ...]] | None:
+    """Return the shape of each parameter and buffer by name, without memory for any; None for a custom class.
+
+    Raises
+    ------
+    ShapeError
+        If the images are too small for the network.
+    TrainingError
+        If it cannot be constructed.
+    """
+    if spec.is_custom:
+        return None
+    builder: Builder = resolve(network_of(spec.name).builder)
+    with borrowed_generators(0), torch.device("meta"):
+        network = _built(builder, spec, image_shape, n_outputs)
+    return {name: tuple(values.shape) for name, values in network.state_dict().items()}
+
+
 def _built(builder: Builder, spec: ModelSpec, image_shape: tuple[int, int, int], n_outputs: int) -> nn.Module:
     try:
         return builder(spec, image_shape, n_outputs)

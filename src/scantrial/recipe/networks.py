@@ -21,6 +21,9 @@ from scantrial.recipe.activations import describe as describe_activation
 from scantrial.recipe.parts import Count, RecipePart, unknown_name
 
 _CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+MAX_LAYERS = 1000
+"""Hidden layers of a perceptron: each takes memory, however small it is."""
+
 _KEYS = ("hidden", "activation", "batch_norm", "dropout")
 
 
@@ -151,7 +154,7 @@ class ModelSpec(RecipePart):
     """
 
     name: str = "mlp-256"
-    hidden: tuple[Count, ...] | None = None
+    hidden: Annotated[tuple[Count, ...], Field(max_length=MAX_LAYERS)] | None = None
     activation: Activation | None = None
     batch_norm: bool | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None

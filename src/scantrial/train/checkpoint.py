@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import struct
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
@@ -22,6 +24,9 @@ from scantrial.train.state import TrainState
 
 _FORMAT = 2
 _READ_BYTES = 1 << 20
+_ZIP_END = struct.Struct("<4sQHHIIQQQQ 4sIQI 4sHHHHIIH")
+"""End of an archive in the format Zip64 without a comment: size and start of its table, where that is said, and the end
+itself."""
 
 
 def save_checkpoint(state: TrainState, task: RunTask, *, engine: str, spent_s: float) -> None:
@@ -146,10 +151,33 @@ def _is_whole(handle: BinaryIO) -> bool:
     return whole
 
 
+def _is_as_large_as_it_says(handle: BinaryIO) -> bool:
+    """Return whether the file is an archive as PyTorch writes it, nothing in it packed, and rewind it.
+
+    PyTorch unpacks packed entries, and a few bytes of them may become any number. It reads the archive by a reader of
+    its own, so the end of the file is compared with what PyTorch writes: both readers then find the same entries.
+    """
+    size = handle.seek(-hashlib.sha256().digest_size, io.SEEK_END)
+    if size < _ZIP_END.size:
+        return False
+    handle.seek(size - _ZIP_END.size)
+    end = _ZIP_END.unpack(handle.read(_ZIP_END.size))
+    table_size, table_start, end_start = end[8], end[9], end[12]
+    is_usual = end[:2] == (b"PK\x06\x06", 44) and end[10] == b"PK\x06\x07" and end[14:16] == (b"PK\x05\x06", 0)
+    if not is_usual or not table_start + table_size == end_start == size - _ZIP_END.size:
+        return False
+    with zipfile.ZipFile(handle) as archive:
+        entries = archive.infolist()
+    handle.seek(0)
+    is_packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+    return not is_packed and sum(entry.file_size for entry in entries) <= size
+
+
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         with path.open("rb") as handle:
-            content = torch.load(handle, map_location="cpu", weights_only=True) if _is_whole(handle) else None
+            is_safe = _is_whole(handle) and _is_as_large_as_it_says(handle)
+            content = torch.load(handle, map_location="cpu", weights_only=True) if is_safe else None
     except Exception:  # an incomplete file can raise many errors, none of which helps the user
         return None
     return content if isinstance(content, dict) else None

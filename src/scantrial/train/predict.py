@@ -29,6 +29,11 @@ from scantrial.store.trust import OnTrust, allowed_before, permit
 from scantrial.store.verify import refuse_changed
 from scantrial.train.predictor import load_predictor
 
+MAX_IMAGES = 250_000
+"""Images of one array of new scans."""
+MAX_PIXELS = 250_000_000
+"""Pixels of the images of one array, once each has the network's size, unless the array has as many itself."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictedFile:
@@ -80,7 +85,8 @@ def predict_files(
     Raises
     ------
     UnreadableScansError
-        If any file cannot be used (unreadable, different channels, more bits); all such files are named.
+        If any file cannot be used (unreadable, different channels, more bits, too many images); all such files are
+        named.
     InputError
         If `run_dir` is not a finished run or has no weights, or its network is a custom class that is not found or not
         allowed.
@@ -94,13 +100,14 @@ def predict_files(
     facts = folder.facts(key)
     classes = _allowed_here(folder, stored_recipe(facts).model, trust_code=trust_code, on_trust=on_trust)
     weights = folder.weights(key)
-    names, images = _read(files, facts, _image_spec(folder, facts))
+    spec = _image_spec(folder, facts)
     with allowed(classes):
-        _, y_prob = load_predictor(facts, weights)(images)
-    rows = tuple(
-        PredictedFile(file=name, predicted_class=facts.class_names[int(p.argmax())], y_prob=tuple(map(float, p)))
-        for name, p in zip(names, y_prob, strict=True)
-    )
+        predictor = load_predictor(facts, weights)
+        rows = tuple(
+            PredictedFile(file=name, predicted_class=facts.class_names[int(p.argmax())], y_prob=tuple(map(float, p)))
+            for names, images in _batches(files, facts, spec, n_at_once=predictor.n_at_once)
+            for name, p in zip(names, predictor(images).y_prob, strict=True)
+        )
     model = {
         "study": folder.plan().study,
         "arm": key.arm,
@@ -140,29 +147,48 @@ def _allowed_here(
     return permit(folder.path, [model], search=search, trust_code=trust_code, on_trust=on_trust)
 
 
-def _read(files: Sequence[Path], facts: RunFacts, spec: ImageSpec) -> tuple[list[str], Pixels]:
-    """Return the images of all files as one array, each with its name."""
-    found: list[tuple[str, Pixels]] = []
+def _batches(
+    files: Sequence[Path], facts: RunFacts, spec: ImageSpec, *, n_at_once: int
+) -> Iterator[tuple[list[str], Pixels]]:
+    """Yield the images of all files with their names, some at a time; in the end raise if any file cannot be used."""
+    batch: list[tuple[str, Pixels]] = []
     problems: list[tuple[str, str]] = []
     for file in files:
         try:
-            found += [(name, _fitted(image, file, facts, spec)) for name, image in _images_of(file)]
+            for name, image in _images_of(file, facts):
+                batch.append((name, _fitted(image, file, facts, spec)))
+                if len(batch) == n_at_once and not problems:
+                    yield _stacked(batch)
+                if len(batch) == n_at_once:
+                    batch = []
         except ImageError as error:
             problems.append((str(file), error.reason))
         except DataError as error:
             problems.append((str(file), f"{error.got}; the network was trained on {facts.pixel_type}"))
     if problems:
         raise UnreadableScansError(problems, do="leave these files out, or choose a network trained on such files")
-    stacked: Pixels = np.stack([image for _, image in found])  # type: ignore[assignment] # one type, the network's
-    return [name for name, _ in found], stacked
+    if batch:
+        yield _stacked(batch)
 
 
-def _images_of(file: Path) -> Iterator[tuple[str, Pixels]]:
+def _stacked(batch: Sequence[tuple[str, Pixels]]) -> tuple[list[str], Pixels]:
+    images: Pixels = np.stack([image for _, image in batch])  # type: ignore[assignment] # one type, the network's
+    return [name for name, _ in batch], images
+
+
+def _images_of(file: Path, facts: RunFacts) -> Iterator[tuple[str, Pixels]]:
     """Yield the images of a file with their names: one image, or those of an array."""
     if file.suffix.lower() not in (".npy", ".npz"):
         yield str(file), decode_image(file)
         return
     rows = _array_of(file)
+    _, height, width = facts.image_shape
+    n_pixels = len(rows) * height * width
+    if len(rows) > MAX_IMAGES:
+        raise ImageError(file, f"{len(rows):,} images, at most {MAX_IMAGES:,} in one file: divide it")
+    if n_pixels > max(MAX_PIXELS, rows.size):
+        why = f"{len(rows):,} images would take {n_pixels:,} pixels at the network's size of {height}x{width}"
+        raise ImageError(file, f"{why}, at most {MAX_PIXELS:,} in one file: divide it")
     for number in range(len(rows)):
         yield f"{file}#{number}", row_decoder(rows, number)
 

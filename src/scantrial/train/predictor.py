@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,15 +12,18 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from scantrial.core.errors import InputError, ShapeError
+from scantrial.core.errors import InputError, ShapeError, itemised
 from scantrial.core.records import RunFacts
 from scantrial.data.preprocess import Preprocessing
 from scantrial.data.scanset import Pixels
-from scantrial.nets.build import build_network
+from scantrial.nets.build import build_network, shapes_of
 from scantrial.nets.heads import Head, make_head
 from scantrial.recipe.plan import stored_recipe
 from scantrial.train.evaluate import cases_at_once, logits_of
 from scantrial.train.scans import put_on_device
+
+MOST_NAMED, MOST_LETTERS = 10, 500
+"""Weights that do not fit which a message names, and the length of PyTorch's own words on a custom network's."""
 
 
 class BatchScores(NamedTuple):
@@ -99,6 +103,10 @@ def load_predictor(facts: RunFacts, weights: Mapping[str, NDArray[Any]], *, devi
     """
     recipe = stored_recipe(facts)
     head = make_head(recipe.loss, n_classes=len(facts.class_names))
+    expected = shapes_of(recipe.model, image_shape=facts.image_shape, n_outputs=head.n_outputs)
+    if expected is not None:
+        # Before memory is taken: a file of a few bytes may ask for any.
+        _check_shapes(expected, weights)
     network = build_network(recipe.model, image_shape=facts.image_shape, n_outputs=head.n_outputs, seed=facts.seed)
     load_weights(network, weights)
     network.to(device).eval()
@@ -124,8 +132,27 @@ def load_weights(network: nn.Module, weights: Mapping[str, NDArray[Any]]) -> Non
     try:
         network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
     except RuntimeError as error:
-        raise InputError(
-            f"the weights do not fit the recipe's network: {error}",
-            expected="the weights and the run.json of one run",
-            do="keep weights with `keep_weights: best`, and do not move files between runs" if not weights else None,
-        ) from error
+        raise _unfit(weights, f" {shorten(str(error), MOST_LETTERS)}") from error
+
+
+def _check_shapes(expected: Mapping[str, tuple[int, ...]], weights: Mapping[str, NDArray[Any]]) -> None:
+    """Raise InputError if names or shapes of the weights are not those of the network."""
+    faults = [
+        f"{name}: {_shape_word(weights, name)}, expected {expected.get(name, 'none')}"
+        for name in dict.fromkeys((*expected, *weights))
+        if name not in weights or weights[name].shape != expected.get(name)
+    ]
+    if faults:
+        raise _unfit(weights, f"\n{itemised(faults, most=MOST_NAMED)}")
+
+
+def _unfit(weights: Mapping[str, NDArray[Any]], why: str) -> InputError:
+    return InputError(
+        f"the weights do not fit the recipe's network:{why}",
+        expected="the weights and the run.json of one run",
+        do="keep weights with `keep_weights: best`, and do not move files between runs" if not weights else None,
+    )
+
+
+def _shape_word(weights: Mapping[str, NDArray[Any]], name: str) -> str:
+    return str(weights[name].shape) if name in weights else "none"

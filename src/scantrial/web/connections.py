@@ -32,15 +32,16 @@ class BoundedConnection(H11Protocol):
     """One connection. It waits for a request, or a request is being answered.
 
     A connection that waits is closed if no whole request comes in time; single bytes do not prolong it. If there are
-    too many connections, the one that has waited longest is closed, first among those that never had an answer. A
-    connection whose request is being answered is never closed.
+    too many connections, the one that has waited longest is closed, first among those that were never let in. Neither
+    the newest connection is closed, nor one whose request is being answered; only where all others are being answered,
+    the newest is.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._most = most_open()
         self._timer: asyncio.TimerHandle | None = None
-        self._n_answers = 0
+        self._was_let_in = False
         self._since = 0.0
 
     @property
@@ -66,7 +67,7 @@ class BoundedConnection(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Go on after an answer."""
-        self._n_answers += 1
+        self._was_let_in |= self.cycle.scope["state"].get("is_let_in", False)
         self._since = self.loop.time()
         super().on_response_complete()
 
@@ -89,6 +90,6 @@ class BoundedConnection(H11Protocol):
             self._timer = None
 
     def _make_room(self) -> None:
-        waiting = [one for one in self.connections if isinstance(one, BoundedConnection) and one.is_waiting]
-        # This connection waits itself: where all others are being answered, it is the one to go.
-        min(waiting, key=lambda one: (one._n_answers > 0, one._since)).close_now()
+        others = [one for one in self.connections if isinstance(one, BoundedConnection) and one is not self]
+        waiting = [one for one in others if one.is_waiting]
+        min(waiting, key=lambda one: (one._was_let_in, one._since), default=self).close_now()

@@ -10,7 +10,7 @@ import hmac
 import ipaddress
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from urllib.parse import parse_qsl, urlencode
@@ -27,6 +27,9 @@ COOKIE_AGE_S = 7 * 24 * 3600
 """Seconds after which a browser forgets the cookie; the printed address gives a new one."""
 CODE_AGE_S = 120.0
 """Seconds in which a one-time code has to be used: a browser may start slowly."""
+
+_NO_TOKEN = "no valid token was given; open the address that `scantrial serve` printed"
+_ONLY_GET = "only GET is allowed: this server changes nothing"
 
 _FIXED = {
     "X-Content-Type-Options": "nosniff",
@@ -164,6 +167,7 @@ class Guard:
             return
         scope.setdefault("state", {})["nonce"] = secrets.token_urlsafe(16)
         answer = self._refusal(scope)
+        scope["state"]["is_let_in"] = answer is None or answer.status_code < 400
         await (answer or self._app)(scope, receive, self._sealed(scope, send))
 
     def _refusal(self, scope: Scope) -> Response | None:
@@ -175,19 +179,16 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and not door.knows_origin(origin, named):
             return _refused(f"origin {origin!r} is not this server's")
+        is_known = door.has_cookie(headers.get("cookie", ""))
         if scope["method"] not in ("GET", "HEAD"):
-            return PlainTextResponse(
-                "only GET is allowed: this server changes nothing\n", 405, headers={"Allow": "GET, HEAD"}
-            )
+            return _refused(_ONLY_GET, 405, {"Allow": "GET, HEAD"}) if is_known else _refused(_NO_TOKEN)
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = {key: value for key, value in reversed(query) if key in ("token", "code")}
         if "token" in given:
             return self._exchange(scope, given["token"], query)
         if "code" in given:
             return self._welcome(given["code"])
-        if not door.has_cookie(headers.get("cookie", "")):
-            return _refused("no valid token was given; open the address that `scantrial serve` printed")
-        return None
+        return None if is_known else _refused(_NO_TOKEN)
 
     def _exchange(self, scope: Scope, given: str, query: list[tuple[str, str]]) -> Response:
         if not self._door.has_token(given):
@@ -244,6 +245,6 @@ def leading_to(address: str) -> str:
     )
 
 
-def _refused(why: str) -> Response:
+def _refused(why: str, status: int = 403, headers: Mapping[str, str] | None = None) -> Response:
     # Who is not let in does not keep a connection either.
-    return PlainTextResponse(f"refused: {why}\n", 403, headers={"Connection": "close"})
+    return PlainTextResponse(f"refused: {why}\n", status, headers={"Connection": "close", **(headers or {})})

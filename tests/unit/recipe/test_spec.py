@@ -57,6 +57,7 @@ def test_a_recipe_survives_json(given: dict[str, Any]) -> None:
         ({"model": {"name": "mlp", "args": {}}}, "args are only for a custom class"),
         ({"model": {"name": "a:B", "hidden": [1]}}, "hidden: a custom class takes its arguments under args"),
         ({"model": {"name": "cnn", "hidden": [1]}}, "cnn has no hidden sizes to set"),
+        ({"model": {"name": "mlp", "hidden": [1] * 1001}}, "at most 1000 items"),
         ({"model": {"activation": "ReLu"}}, r"no element-wise activation 'ReLu' \(did you mean 'ReLU'\?\)"),
         ({"model": {"activation": {"name": "ReLU", "slope": 1}}}, "ReLU takes no argument 'slope'; it takes no arguments"),
         ({"model": {"activation": {"name": "ELU", "alpha": "x"}}}, "ELU: alpha must be a finite number, not 'x'"),

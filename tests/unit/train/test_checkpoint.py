@@ -191,6 +191,51 @@ def test_no_code_is_run_on_loading(make_task, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("tail", [b"", b"x", b"PK"], ids=["alone", "prefix", "comment"])
+def test_a_packed_checkpoint_is_not_unpacked(make_task, tail, monkeypatch):
+    """A few bytes may unpack to any number: such an archive is thrown away before PyTorch reads it."""
+    import hashlib
+    import io
+    import zipfile
+
+    task, buffer, packed = make_task(), io.BytesIO(), io.BytesIO()
+    torch.save({"run": torch.zeros(1_000_000)}, buffer)
+    with (
+        zipfile.ZipFile(buffer) as plain,
+        zipfile.ZipFile(packed, "w", compression=zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for entry in plain.infolist():
+            archive.writestr(entry.filename, plain.read(entry))
+        archive.comment = tail if tail == b"PK" else b""
+    content = tail * (tail == b"x") + packed.getvalue()
+    assert len(content) < 50_000
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it was unpacked"))
+    task.checkpoint_path.write_bytes(content + hashlib.sha256(content).digest())
+    assert load_checkpoint(task, engine="reference") is None
+    assert not task.checkpoint_path.exists()
+
+
+@pytest.mark.parametrize("change", ["packed", "larger"])
+def test_a_checkpoint_whose_table_says_otherwise_is_thrown_away(make_task, change, monkeypatch):
+    """The archive as PyTorch writes it, but for one entry that is said to be packed, or larger than the file."""
+    import hashlib
+    import io
+    import struct
+
+    task, buffer = make_task(), io.BytesIO()
+    torch.save({"run": torch.zeros(100)}, buffer)
+    content = bytearray(buffer.getvalue())
+    entry = content.index(b"PK\x01\x02")
+    place, value = (
+        (entry + 10, struct.pack("<H", 8)) if change == "packed" else (entry + 20, struct.pack("<II", 9999, 9999))
+    )
+    content[place : place + len(value)] = value
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it was unpacked"))
+    task.checkpoint_path.write_bytes(content + hashlib.sha256(content).digest())
+    assert load_checkpoint(task, engine="reference") is None
+    assert not task.checkpoint_path.exists()
+
+
 def test_a_folder_that_cannot_be_written_is_named(make_task, tmp_path):
     """The error names the path; no half-written file is left."""
     (tmp_path / "file").write_text("in the way")

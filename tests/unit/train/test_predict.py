@@ -6,6 +6,8 @@ import json
 import re
 import shutil
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,8 @@ from scantrial.api import predict, run
 from scantrial.core.errors import InputError, UnreadableScansError
 from scantrial.data.phantom import PhantomOptions, make_phantom
 from scantrial.store.folder import RunKey, StudyFolder
+from scantrial.train import predict as module
+from scantrial.train.predictor import Predictor, load_predictor
 
 NETWORK = """
 import torch
@@ -172,6 +176,44 @@ def test_arrays_that_cannot_be_judged_are_named(run_dir, images, tmp_path):
     assert list(problems) == list(reasons)
     for name, reason in reasons.items():
         assert re.search(reason, problems[name]), (name, problems[name])
+
+
+def test_images_are_predicted_some_at_a_time(run_dir, images, tmp_path, monkeypatch):
+    """In batches over the borders of files, in order; a fault in the last file still names every fault, once."""
+    np.save(tmp_path / "some.npy", images[:5])
+    np.save(tmp_path / "rest.npy", images[5:12])
+    files = [tmp_path / "some.npy", tmp_path / "rest.npy"]
+    at_once = predict(run_dir, files)
+    sizes = []
+
+    def in_fours(facts, weights):
+        predictor = replace(load_predictor(facts, weights), n_at_once=4)
+        monkeypatch.setattr(Predictor, "__call__", lambda self, part: sizes.append(len(part)) or scored(self, part))
+        return predictor
+
+    scored = Predictor.__call__
+    monkeypatch.setattr(module, "load_predictor", in_fours)
+    in_parts = predict(run_dir, files)
+    assert sizes == [4, 4, 4]
+    assert [row.file for row in in_parts.rows] == [row.file for row in at_once.rows]
+    for one, other in zip(in_parts.rows, at_once.rows, strict=True):
+        assert one.y_prob == pytest.approx(other.y_prob, abs=1e-6)
+    with pytest.raises(UnreadableScansError) as caught:
+        predict(run_dir, [tmp_path / "gone.png", *files, tmp_path / "none.png"])
+    assert [Path(path).name for path, _ in caught.value.problems] == ["gone.png", "none.png"]
+
+
+def test_a_small_file_of_very_many_images_is_refused(run_dir, tmp_path):
+    """By their number, and by what they take at the network's size; before any is decoded."""
+    np.save(tmp_path / "dots.npy", np.zeros((4_900_000, 1, 2), np.uint8))
+    np.save(tmp_path / "lines.npy", np.zeros((250_000, 1, 32), np.uint8))
+    began = time.monotonic()
+    with pytest.raises(UnreadableScansError) as caught:
+        predict(run_dir, [tmp_path / "dots.npy", tmp_path / "lines.npy"])
+    assert time.monotonic() - began < 10
+    dots, lines = (reason for _, reason in caught.value.problems)
+    assert dots == "4,900,000 images, at most 250,000 in one file: divide it"
+    assert "250,000 images would take 256,000,000 pixels at the network's size of 32x32" in lines
 
 
 def test_a_run_without_weights_says_why(study, run_dir, images, tmp_path, monkeypatch):

@@ -464,6 +464,18 @@ def test_a_loaded_network_refuses_other_scans(make_task):
         load_predictor(result.facts, other)
 
 
+def test_a_network_that_its_weights_do_not_fit_takes_no_memory(make_task):
+    """Tiny weights beside a recipe of three hundred thousand units by as many: refused before any is allocated."""
+    result = run(make_task(epochs=1))
+    recipe = {**result.facts.recipe, "model": {"name": "mlp", "hidden": [300_000, 300_000, *[1] * 20]}}
+    before = torch.get_rng_state()
+    with pytest.raises(InputError, match="the weights do not fit") as caught:
+        load_predictor(replace(result.facts, recipe=recipe), result.weights)
+    assert len(caught.value.got.splitlines()) == 12
+    assert "more" in caught.value.got.splitlines()[-1]
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.parametrize("model", NETWORKS)
 def test_every_network_is_trained_and_repeats_itself(make_task, model):
     """The same task twice gives the same bytes."""
