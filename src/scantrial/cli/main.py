@@ -226,7 +226,7 @@ def status(folder: Folder, as_json: Json = False) -> None:
 
 @app.command()
 def verify(folder: Folder, as_json: Json = False) -> None:
-    """Check that every file of a study folder is what was written. Exit code 1 if one is not."""
+    """Check that a study folder is what was written, and name what is not checked. Exit code 1 if a file is not."""
     from scantrial.cli import verify
 
     verify.verify(folder, as_json=as_json)
