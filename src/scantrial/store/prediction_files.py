@@ -34,6 +34,9 @@ from scantrial.store.prediction_sheet import (
     some_of,
 )
 
+MAX_ARMS, MAX_SEEDS, MAX_IN_PAIRS = 50, 1000, 50_000
+"""Of one file: arms, seeds of an arm, and runs of all pairs of arms, for every pair is compared at every seed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileScores:
@@ -140,6 +143,7 @@ class _Keys:
         arms, arm_of = _by_first(arm)
         numbers, seed_of = np.unique(seed, return_inverse=True)
         codes, run_of = np.unique(arm_of * len(numbers) + seed_of.reshape(-1), return_inverse=True)
+        _note_too_many(sheet, arms[codes // len(numbers)])
         cases, case_of = _by_first(case)
         split_of = splits_of_rows(sheet)
         return cls(
@@ -151,6 +155,21 @@ class _Keys:
             split_names=tuple(split for split in SPLITS if (split_of == split).any()),
             sound=not sheet.faults,
         )
+
+
+def _note_too_many(sheet: Sheet, arm_of_run: NDArray[np.str_]) -> None:
+    """Note more arms or seeds than can be compared in reasonable time; given the arm of each run."""
+    arms, n_seeds = np.unique(arm_of_run, return_counts=True)
+    if len(arms) > MAX_ARMS:
+        n_pairs = len(arms) * (len(arms) - 1) // 2
+        sheet.faults.append(f"{len(arms):,} arms, which make {n_pairs:,} pairs; expected at most {MAX_ARMS} arms")
+    most = int(np.argmax(n_seeds)) if len(arms) else 0
+    if len(arms) and n_seeds[most] > MAX_SEEDS:
+        sheet.faults.append(f"arm {arms[most]} has {n_seeds[most]:,} seeds; expected at most {MAX_SEEDS:,} an arm")
+    n_in_pairs = len(arm_of_run) * (len(arms) - 1)
+    if len(arms) <= MAX_ARMS and n_in_pairs > MAX_IN_PAIRS:
+        what = f"{len(arm_of_run):,} runs of {len(arms)} arms, {n_in_pairs:,} runs in all pairs of arms"
+        sheet.faults.append(f"{what}; expected at most {MAX_IN_PAIRS:,}: divide the file, or leave seeds out")
 
 
 def _by_first(text: NDArray[np.str_]) -> tuple[NDArray[np.str_], NDArray[np.int64]]:

@@ -47,6 +47,22 @@ def test_columns_are_missed_by_name(tmp_path, head, message):
     assert message in faults_of(write(tmp_path, *ROWS, head=head))
 
 
+def test_more_arms_or_seeds_than_can_be_compared_are_counted(tmp_path):
+    """With the pairs that they make; the largest numbers are read."""
+    two = ["{arm},{seed},x,0,0.1", "{arm},{seed},y,1,0.7"]
+
+    def rows(n_arms: int, n_seeds: int) -> list[str]:
+        return [line.format(arm=f"a{k}", seed=seed) for k in range(n_arms) for seed in range(n_seeds) for line in two]
+
+    assert "51 arms, which make 1,275 pairs; expected at most 50 arms" in faults_of(write(tmp_path, *rows(51, 1)))
+    message = "arm a0 has 1,001 seeds; expected at most 1,000 an arm"
+    assert message in faults_of(write(tmp_path, *rows(1, 1001), "b,0,x,0,0.1", "b,0,y,1,0.7"))
+    message = "1,050 runs of 50 arms, 51,450 runs in all pairs of arms; expected at most 50,000"
+    assert message in faults_of(write(tmp_path, *rows(50, 21)))
+    assert len(read_prediction_file(write(tmp_path, *rows(50, 20))).arms) == 1000
+    assert len(read_prediction_file(write(tmp_path, *rows(2, 1000))).arms) == 2000
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
