@@ -12,6 +12,9 @@ from scantrial.store.run_files import FACTS, HISTORY, PREDICTIONS, WEIGHTS
 RUN_FILES = (FACTS, HISTORY, PREDICTIONS, WEIGHTS)
 """The files that a run writes."""
 
+OF_THE_DESKTOP = (".DS_Store", "Thumbs.db", "desktop.ini")
+"""Files that file managers leave where somebody has looked into a folder."""
+
 _IN_A_RUN = re.compile(r"(runs/[^/]+/seed-[^/]*)/(.+)", re.DOTALL)
 
 
@@ -27,7 +30,7 @@ def files_below(folder: Path) -> list[str]:
 def is_added_to_a_run(name: str) -> bool:
     """Return whether a path is of a file in a run's folder that no run writes."""
     found = _IN_A_RUN.fullmatch(name)
-    return found is not None and found[2] not in RUN_FILES
+    return found is not None and found[2] not in (*RUN_FILES, *OF_THE_DESKTOP)
 
 
 def is_of_a_run(name: str) -> bool:
