@@ -48,8 +48,8 @@ _UNKNOWN = ("extra_forbidden", "literal_error", "union_tag_invalid", "unknown_na
 
 _SHOWN, _LONG = 3, 80
 
-MAX_RUNS = 1_000_000
-"""Arms times seeds of a plan; each takes a look at the disk."""
+MAX_ARMS, MAX_SEEDS = 500, 1000
+"""Arms beside the base, and seeds, of a study file and of a plan; each run takes a look at the disk."""
 
 
 def _plain_name(name: str) -> str:
@@ -182,8 +182,8 @@ class Plan(RecipePart):
     data: dict[str, Any] = Field(default_factory=dict)
     design: str = "one-at-a-time"
     factors: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
-    arms: Annotated[tuple[PlannedArm, ...], Field(min_length=1)]
-    seeds: tuple[Annotated[StrictInt, Field(ge=0)], ...]
+    arms: Annotated[tuple[PlannedArm, ...], Field(min_length=1, max_length=MAX_ARMS + 1)]
+    seeds: Annotated[tuple[Annotated[StrictInt, Field(ge=0)], ...], Field(max_length=MAX_SEEDS)]
     primary: Primary = Primary()
     hypotheses: tuple[PlannedHypothesis, ...] = ()
     acknowledge: tuple[AcceptedFinding, ...] = ()
@@ -198,8 +198,6 @@ class Plan(RecipePart):
             raise ValueError(f"two arms are called {twice[0]}")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("a seed is listed twice")
-        if self.n_runs > MAX_RUNS:
-            raise ValueError(f"{self.n_runs:,} runs, at most {MAX_RUNS:,} can be planned")
         return self
 
     @property

@@ -11,13 +11,13 @@ from typing import Any
 from scantrial.core.names import nearest, slug
 from scantrial.core.trees import value_at
 from scantrial.core.yaml import Path
+from scantrial.recipe.plan import MAX_ARMS
 from scantrial.recipe.spec import Recipe
 from scantrial.study.faults import Problem, known_keys, shown, validated
 from scantrial.study.settings import SettingError, with_setting
 from scantrial.study.study import Arm
 
 BASE = "base"
-MAX_ARMS = 500
 MAX_NAME = 100
 
 RECIPE_KEYS = known_keys(Recipe)
@@ -143,6 +143,8 @@ class ArmBuilder:
             yield from self._listed(design)
         elif design == "factorial":
             yield from self._factorial(others)
+        elif (n_arms := sum(map(len, others))) > MAX_ARMS:
+            self._report(("factors",), f"{n_arms:,} levels in all; a study has at most {MAX_ARMS} arms")
         else:
             yield from itertools.chain.from_iterable(others)
 

@@ -9,15 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from scantrial.audit.checks import CHECKS
 from scantrial.core.names import listed, nearest
 from scantrial.data.spec import DataSpec
-from scantrial.recipe.plan import Primary
+from scantrial.recipe.plan import MAX_SEEDS, Primary
 from scantrial.recipe.spec import Recipe
 from scantrial.study.about import AboutSpec
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Settings = Annotated[dict[str, Any], Field(min_length=1)]
 SeedNumber = Annotated[int, Field(ge=0, le=2**63 - 1)]
-
-MAX_SEEDS = 1000
 
 
 class StudyPart(BaseModel):

@@ -241,6 +241,20 @@ def test_arms_with_one_title_are_told_apart():
     assert [arm.title for arm in plan.arms] == ["x", "x", "c"]
 
 
+def test_a_plan_has_no_more_arms_and_seeds_than_a_study_file():
+    """Five hundred arms beside the base, a thousand seeds; more are refused before they are all read."""
+
+    def plan(n_arms: int, n_seeds: int) -> Plan:
+        arms = [{"name": f"a{number}", "recipe": {}} for number in range(n_arms)]
+        return Plan.from_dict({"study": "?", "arms": arms, "seeds": list(range(n_seeds))})
+
+    assert plan(501, 1000).n_runs == 501_000
+    with pytest.raises(StoreError, match=r"arms: .*at most 501 items"):
+        plan(9000, 1)
+    with pytest.raises(StoreError, match=r"seeds: .*at most 1000 items"):
+        plan(1, 1001)
+
+
 def test_what_arms_differ_in():
     """Dotted keys whose values are not the same everywhere, and the value of a factor."""
     arms = [{"name": "a", "recipe": {}}, {"name": "b", "recipe": {"optimizer": {"name": "adam", "lr": 0.5}}}]

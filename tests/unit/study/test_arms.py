@@ -149,6 +149,8 @@ def test_a_varied_name_keeps_what_was_given_and_brings_its_own_defaults(study_wi
         ("design: [{arm: a, set: {loss: bec}}]", "design[0].set.loss", "got 'bec'; expected 'bce' or 'ce'"),
         ("design: [{arm: a, set: {loss: ce, loss.focal_gamma: 1}}]", "design[0].set",
          "loss and loss.focal_gamma overlap: one would override the other"),
+        (f"factors: {{epochs: {list(range(1, 300))}, batch_size: {list(range(1, 300))}}}", "factors",
+         "596 levels in all; a study has at most 500 arms"),
         (f"factors: {{epochs: {list(range(1, 600))}}}", "factors.epochs", "599 levels; a study has at most 500 arms"),
         (f"factors: {{epochs: {list(range(1, 40))}, batch_size: {list(range(1, 40))}}}\ndesign: factorial", "factors",
          "1,521 combinations; a study has at most 500 arms"),
