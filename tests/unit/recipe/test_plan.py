@@ -251,7 +251,7 @@ def test_a_plan_has_no_more_arms_and_seeds_than_a_study_file():
     assert plan(501, 1000).n_runs == 501_000
     with pytest.raises(StoreError, match=r"arms: .*at most 501 items"):
         plan(9000, 1)
-    with pytest.raises(StoreError, match="seeds: .*at most 1000 items"):
+    with pytest.raises(StoreError, match=r"seeds: .*at most 1000 items"):
         plan(1, 1001)
 
 
