@@ -118,10 +118,17 @@ def uninterrupted(started: Started, tmp_path_factory: pytest.TempPathFactory) ->
     return run_straight(started, folder / "small.yaml", folder / "study", *LONGER)
 
 
+def matching(out: Path, pattern: str) -> list[Path]:
+    """Return the paths that match; a folder may vanish while we look, then we look again."""
+    while True:
+        with suppress(FileNotFoundError):
+            return list(out.glob(pattern))
+
+
 def checkpoints(out: Path) -> dict[Path, int]:
     """Return when each checkpoint was written; one may vanish while we look."""
     found = {}
-    for path in out.glob("partial/*/*/checkpoint.pt"):
+    for path in matching(out, "partial/*/*/checkpoint.pt"):
         with suppress(FileNotFoundError):
             found[path] = path.stat().st_mtime_ns
     return found
@@ -133,13 +140,13 @@ def has_checkpoint(out: Path) -> bool:
 
 def is_unfinished(out: Path) -> bool:
     """Return whether a study has begun and has runs left to do."""
-    return (out / "plan.json").is_file() and len(list(out.glob("runs/*/seed-*/run.json"))) < N_RUNS
+    return (out / "plan.json").is_file() and len(matching(out, "runs/*/seed-*/run.json")) < N_RUNS
 
 
 def n_trained(out: Path) -> int:
     """Return how many epochs of a study's runs are done, as far as its folder tells."""
-    n = N_EPOCHS // N_RUNS * len(list(out.glob("runs/*/seed-*/run.json")))
-    for path in out.glob("partial/*/*/live.json"):
+    n = N_EPOCHS // N_RUNS * len(matching(out, "runs/*/seed-*/run.json"))
+    for path in matching(out, "partial/*/*/live.json"):
         # A run that ends takes it away.
         with suppress(FileNotFoundError):
             n += len(json.loads(path.read_text())["epochs"])
