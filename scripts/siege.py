@@ -2,7 +2,7 @@
 
     python scripts/siege.py [PART...] [--seed 1] [--share 1.0] [--processes 2]
 
-Without a part, all of them, in about half an hour on two cores. Each part prints what was done and what was found, and
+Without a part, all of them; that takes hours. Each part prints what was done and what was found, and
 stores it in docs/data/siege.json, from which `scripts/pages.py siege` writes docs/siege.md. Ends with 1 if a fault was
 found.
 """

@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 from tests.conftest import HANGS_S, Process, StartCli
 from tests.e2e.conftest import SMALL_STUDY
+from tests.siege.kills import run_files
 
 from scantrial import api
+from scantrial.core.files import matching
 from scantrial.core.machine import n_cores
 from scantrial.store.lock import holder_of
 
@@ -25,14 +27,6 @@ ROUND = 12
 LONGER = ("--set", f"recipe.epochs={ROUND}")
 """So that training takes longer than starting a process."""
 N_EPOCHS = N_RUNS * 2 * ROUND
-
-
-def run_files(folder: Path) -> dict[str, bytes]:
-    """Return what must be equal: every run's history, predictions and weights."""
-    names = ("history.parquet", "predictions.parquet", "best.safetensors")
-    return {
-        str(path.relative_to(folder)): path.read_bytes() for name in names for path in folder.rglob(f"seed-*/{name}")
-    }
 
 
 Started = Callable[..., AbstractContextManager[Process]]
@@ -116,13 +110,6 @@ def uninterrupted(started: Started, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("straight")
     (folder / "small.yaml").write_text(SMALL_STUDY)
     return run_straight(started, folder / "small.yaml", folder / "study", *LONGER)
-
-
-def matching(out: Path, pattern: str) -> list[Path]:
-    """Return the paths that match; a folder may vanish while we look, then we look again."""
-    while True:
-        with suppress(FileNotFoundError):
-            return list(out.glob(pattern))
 
 
 def checkpoints(out: Path) -> dict[Path, int]:

@@ -124,7 +124,7 @@ def plan(
         one_of("option", name, PlanOptions.__annotations__)
     given: dict[str, Any] = dict(options)
     difference, n_cases = given.pop("difference", None), given.pop("n_cases", None)
-    trust: RunOptions = {name: given.pop(name) for name in ("trust_code", "on_trust") if name in given}  # type: ignore[assignment]
+    trust: RunOptions = {name: given.pop(name) for name in ("trust_code", "on_trust") if name in given}  # type: ignore[assignment] # names of it alone
     _refuse_both(pilot, given)
     if not isinstance(study, Study):
         study = load_study(study, sets=sets, seeds=seeds)

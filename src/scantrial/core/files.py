@@ -9,7 +9,7 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scantrial.core.errors import StoreError
@@ -133,6 +133,13 @@ def _lock_if_possible(handle: int) -> None:
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """Return the paths below a folder that match, sorted; where one vanishes while we look, we look again."""
+    while True:
+        with suppress(FileNotFoundError):
+            return sorted(folder.glob(pattern))
 
 
 def sha256_of(path: Path) -> str:

@@ -34,7 +34,7 @@ from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, Spli
 from scantrial.recipe.plan import Plan
 from scantrial.store import contents
 from scantrial.store.hashed import read_text, sha256_hex
-from scantrial.store.leftovers import remove_half_written, remove_notes, remove_unfinished
+from scantrial.store.leftovers import remove_half_written, remove_notes, remove_unfinished, unfinished_in
 from scantrial.store.links import refuse_links
 from scantrial.store.live import read_live, read_progress, write_live
 from scantrial.store.protocol import Protocol
@@ -404,8 +404,7 @@ class StudyFolder:
 
     def unfinished_keys(self) -> list[RunKey]:
         """Return the runs with unfinished files, in the plan or not."""
-        paths = [path for path in self.path.glob("partial/*/seed-*") if path.name.removeprefix("seed-").isdecimal()]
-        return sorted(RunKey(path.parent.name, int(path.name.removeprefix("seed-"))) for path in paths)
+        return sorted(RunKey(arm, seed) for arm, seed in unfinished_in(self.path))
 
     def drop_partial(self, key: RunKey) -> None:
         """Remove the files of an unfinished run.

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from scantrial.core.files import clear_os_errors, is_aside
+from scantrial.core.files import clear_os_errors, is_aside, matching
 
 _WRITTEN_INTO = ("runs/*", "partial", "partial/*/*")
 
@@ -46,3 +46,10 @@ def _is_within(folder: Path, place: Path) -> bool:
     """Return whether no step from the study folder to `place` is a link: nothing is removed through one."""
     steps = place.relative_to(folder).parts
     return not any(folder.joinpath(*steps[: n + 1]).is_symlink() for n in range(len(steps)))
+
+
+def unfinished_in(folder: Path) -> list[tuple[str, int]]:
+    """Return arm and seed of every folder of an unfinished run; other names are no runs."""
+    paths = matching(folder, "partial/*/seed-*")
+    seeds = [(path.parent.name, path.name.removeprefix("seed-")) for path in paths]
+    return [(arm, int(seed)) for arm, seed in seeds if seed.isdecimal()]

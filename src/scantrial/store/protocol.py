@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scantrial.core.files import clear_os_errors, sha256_of
+from scantrial.core.files import clear_os_errors, matching, sha256_of
 from scantrial.store.chain import Log, append_chained, read_log
 from scantrial.store.contents import ProtocolLine
 from scantrial.store.schema import now
@@ -114,7 +114,7 @@ class Protocol:
         """Return the hashes of the files that are there and that the protocol is to name."""
         fixed = [self.folder / name for name in FIXED_FILES]
         with clear_os_errors(self.folder):
-            there = [path for path in (*fixed, *sorted(self.folder.glob("runs/*/seed-*/run.json"))) if path.is_file()]
+            there = [path for path in (*fixed, *matching(self.folder, "runs/*/seed-*/run.json")) if path.is_file()]
             return {path.relative_to(self.folder).as_posix(): sha256_of(path) for path in there}
 
 

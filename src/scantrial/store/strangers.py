@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from scantrial.core.files import matching
 from scantrial.store.run_files import FACTS, HISTORY, PREDICTIONS, WEIGHTS
 
 RUN_FILES = (FACTS, HISTORY, PREDICTIONS, WEIGHTS)
@@ -40,6 +41,6 @@ def is_of_a_run(name: str) -> bool:
 
 def folders_without_a_run(folder: Path) -> Iterator[str]:
     """Yield the folders that have the name of a run's folder, and no ``run.json``."""
-    for path in sorted(folder.glob("runs/*/seed-*")):
+    for path in matching(folder, "runs/*/seed-*"):
         if not (path / FACTS).is_file() and path.is_dir():
             yield path.relative_to(folder).as_posix()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from scantrial.core.errors import DamagedError, StoreError
-from scantrial.core.files import clear_os_errors, encoded, is_aside, sha256_of
+from scantrial.core.files import clear_os_errors, encoded, is_aside, matching, sha256_of
 from scantrial.core.plain import Plain
 from scantrial.store.chain import Log, read_log
 from scantrial.store.contents import OpeningLine
@@ -239,11 +239,11 @@ def _is_being_written(folder: StudyFolder, name: str) -> bool:
         return bool(lines) and name in lines[-1].get("files", ())
     run = (folder.path / name).parent
     partial = folder.path / "partial" / run.parent.name / run.name
-    return partial.is_dir() or any(filter(is_aside, run.parent.glob(f".{run.name}.*.tmp")))
+    return partial.is_dir() or any(filter(is_aside, matching(run.parent, f".{run.name}.*.tmp")))
 
 
 def _run_names(folder: StudyFolder) -> list[str]:
-    paths = sorted(folder.path.glob(f"runs/*/seed-*/{FACTS}"))
+    paths = matching(folder.path, f"runs/*/seed-*/{FACTS}")
     return [path.relative_to(folder.path).as_posix() for path in paths]
 
 

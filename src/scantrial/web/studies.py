@@ -19,6 +19,7 @@ from scantrial import api
 from scantrial.audit.records import Audit
 from scantrial.audit.stored import read_audit
 from scantrial.core.errors import InputError
+from scantrial.core.files import matching
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPredictions
 from scantrial.findings.reading import RunData, StudyData, fitting_together
 from scantrial.recipe.plan import Plan
@@ -96,8 +97,8 @@ class OpenStudy:
         refuse_links(path)
         fixed = [path / name for name in (*FIXED_FILES, "protocol.jsonl")]
         report = path / "report" / "report.html"
-        live = [*path.glob("partial/*.json"), *path.glob("partial/*/seed-*/*.json"), report]
-        runs = sorted(path.glob("runs/*/seed-*/run.json"))
+        live = [*matching(path, "partial/*.json"), *matching(path, "partial/*/seed-*/*.json"), report]
+        runs = matching(path, "runs/*/seed-*/run.json")
         holder = holder_of(path)
         return Stamp(results=_digest([*fixed, *runs]), live=_digest(sorted(live), str((holder or {}).get("pid"))))
 

@@ -19,6 +19,7 @@ from scantrial.core.files import (
     aside,
     clear_os_errors,
     is_aside,
+    matching,
     sha256_of,
     sync_folder,
     write_atomic,
@@ -287,3 +288,22 @@ def test_sha256_of_a_file(tmp_path: Path):
     """The digest of the bytes."""
     (tmp_path / "a").write_bytes(b"scan" * 100_000)
     assert sha256_of(tmp_path / "a") == hashlib.sha256(b"scan" * 100_000).hexdigest()
+
+
+def test_what_vanishes_while_it_is_looked_for_is_looked_for_again(tmp_path, monkeypatch):
+    """A folder that goes between the listing of its parent and its own: the second look has the rest."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.json").write_text("")
+    scandir, gone = os.scandir, tmp_path / "b"
+
+    def vanishing(place):
+        if Path(place) == gone and gone.exists():
+            (gone / "x.json").unlink()
+            gone.rmdir()
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", vanishing)
+    assert matching(tmp_path, "*/x*.json") == [tmp_path / "a" / "x.json"]
+    assert not gone.exists()
+    assert matching(tmp_path / "nowhere", "*") == []
