@@ -21,6 +21,7 @@ from scantrial.findings.class_counts import fixed_splits
 from scantrial.findings.leaks import shared_cases
 from scantrial.findings.reading import RunData, StudyData
 from scantrial.findings.shift import two_sample
+from scantrial.recipe.facts import on_curves
 from scantrial.recipe.spec import Recipe
 
 
@@ -90,7 +91,10 @@ def diagnose_study(study: StudyData, arms: Sequence[DiagnosedArm]) -> StudyDiagn
     return StudyDiagnosis(
         arms=found,
         factors=tuple(_factors(arms, {arm.name: arm.rounds for arm in found})),
-        caveats=tuple(caveats([part for arm in found for part in arm.rounds])),
+        caveats=(
+            *caveats([part for arm in found for part in arm.rounds]),
+            *on_curves(arm.recipe for arm in study.plan.arms),
+        ),
     )
 
 
