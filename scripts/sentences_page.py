@@ -172,7 +172,6 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "analysis/reversal_words.py": {
         "_reversed": _REVERSED,
-        "_numbers": _SHAPE,
         "_of_epochs": Rule(
             rule="validation chose the epoch of some arm; what that can add to a lead is taken off",
             threshold="sqrt(Var - Cov2) c_n of the leading arm minus that of the other",
@@ -326,7 +325,6 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "worst_heading": Rule(rule="lowest mean probability of the true class over all runs; whether a run was wrong"),
         "what_aggregates_are": Rule(rule="rounds or none; runs longer than the epochs left out"),
         "start_in_common": Rule(rule="a custom class, or pretrained weights, among the networks, or neither"),
-        "alike_at_start": Rule(rule="a custom class, or pretrained weights, among the networks, or neither"),
         "choice_sentences": _ONLY_WHERE_TRUE,
         "_engines_chosen": _FACTS,
         "_epochs_chosen": Rule(rule="one rule for all arms, or several"),
