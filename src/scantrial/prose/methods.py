@@ -187,13 +187,20 @@ def selection(view: ReportView) -> list[str]:
             f"Test scans were not used for training or for choosing an epoch, a threshold or a temperature; {logged} "
             "of each run on them is logged."
         )
-    if not has_own(ran(view)):
-        return [*said, "Each run is one network; none is an ensemble."]
-    return [
-        *said,
-        "Each run is one network; whether a custom class is an ensemble internally, or starts from weights that were "
-        "trained on these test scans, is not known.",
-    ]
+    said.append(f"Each run is {per_arm(view, _members)}.")
+    if has_own(ran(view)):
+        said.append(
+            "Whether a custom class is an ensemble internally, or starts from weights that were trained on these test "
+            "scans, is not known."
+        )
+    return said
+
+
+def _members(recipe: Recipe) -> str:
+    n = recipe.ensemble
+    if n == 1:
+        return "one network"
+    return f"an ensemble of {n} networks, each trained with a seed of its own, whose logits are averaged [@ensemble]"
 
 
 def software(view: ReportView) -> list[str]:
