@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import re
+import stat
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,8 @@ _ADVICE = {
     errno.ELOOP: "it is a link, and links are not followed here: put the file itself in its place",
     errno.ENOLCK: "copy the folder to a disk of this machine: its file system offers no locks",
 }
+
+_BLOCK = 1 << 20
 
 _FOLDERS_NOT_SYNCED = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 """Errors of file systems that cannot flush a folder, such as some network file systems."""
@@ -142,7 +145,31 @@ def matching(folder: Path, pattern: str) -> list[Path]:
             return sorted(folder.glob(pattern))
 
 
+def blocks_of(path: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file, as many as it says it has.
+
+    A pipe, a device and a file of the system, such as one below ``/proc``, may wait or go on for ever.
+
+    Raises
+    ------
+    OSError
+        If it is not a regular file, or holds more than its size.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as handle:
+        found = os.fstat(handle.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(f"{path} is not a regular file")
+        left = found.st_size
+        while block := handle.read(min(_BLOCK, left + 1)):
+            left -= len(block)
+            if left < 0:
+                raise OSError(f"{path} holds more than its size, {found.st_size:,} bytes")
+            yield block
+
+
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes as hexadecimal digits."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    """Return the SHA-256 of a file's bytes as hexadecimal digits; errors as those of `blocks_of`."""
+    digest = hashlib.sha256()
+    for block in blocks_of(path):
+        digest.update(block)
+    return digest.hexdigest()

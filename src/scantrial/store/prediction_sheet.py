@@ -15,7 +15,7 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from scantrial.core.errors import InputError, itemised
-from scantrial.core.files import clear_os_errors
+from scantrial.core.files import blocks_of, clear_os_errors
 from scantrial.core.names import listed
 from scantrial.store.parquet import MAX_COLUMNS, TooLargeError, native_reader, read_parquet
 
@@ -67,7 +67,7 @@ def read_sheet(path: Path) -> Sheet:
     if not path.is_file():
         raise InputError(f"no such file: {path}", expected=_EXPECTED)
     with clear_os_errors(path):
-        content = path.read_bytes()
+        content = b"".join(blocks_of(path))
     if not content.strip():
         raise InputError(f"{path} is empty", expected=_EXPECTED)
     try:

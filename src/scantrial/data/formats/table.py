@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scantrial.core.errors import DataError
+from scantrial.core.files import blocks_of
 from scantrial.core.names import listed, nearest
 from scantrial.data.decode import decode_image
 from scantrial.data.formats.base import (
@@ -62,7 +64,7 @@ def _column(name: str, options: Mapping[str, Any], header: list[str], faults: li
 def _read_rows(path: Path, options: Mapping[str, Any]) -> tuple[list[_Row], list[str]]:
     faults: list[str] = []
     rows: list[_Row] = []
-    with path.open(encoding="utf-8-sig", newline="") as handle:
+    with io.StringIO(b"".join(blocks_of(path)).decode("utf-8-sig"), newline="") as handle:
         reader = csv.reader(handle, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
         header = [cell.strip() for cell in next(reader, [])]
         columns = [_column(name, options, header, faults) for name in (*_NEEDED, *_OPTIONAL)]
