@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import re
 import stat
@@ -145,25 +146,35 @@ def matching(folder: Path, pattern: str) -> list[Path]:
             return sorted(folder.glob(pattern))
 
 
-def blocks_of(path: Path) -> Iterator[bytes]:
-    """Yield the bytes of a file, as many as it says it has.
+def open_regular(path: Path) -> io.FileIO:
+    """Open a file to read, without buffer; reading never waits.
 
-    A pipe, a device and a file of the system, such as one below ``/proc``, may wait or go on for ever.
+    Raises
+    ------
+    OSError
+        If it is a pipe, a device or anything else than a regular file.
+    """
+    handle = io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+        handle.close()
+        raise OSError(f"{path} is not a regular file")
+    return handle
+
+
+def blocks_of(path: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file, as many as it says it has: a file of the system may go on for ever.
 
     Raises
     ------
     OSError
         If it is not a regular file, or holds more than its size.
     """
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as handle:
-        found = os.fstat(handle.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(f"{path} is not a regular file")
-        left = found.st_size
+    with open_regular(path) as handle:
+        size = left = os.fstat(handle.fileno()).st_size
         while block := handle.read(min(_BLOCK, left + 1)):
             left -= len(block)
             if left < 0:
-                raise OSError(f"{path} holds more than its size, {found.st_size:,} bytes")
+                raise OSError(f"{path} holds more than its size, {size:,} bytes")
             yield block
 
 
