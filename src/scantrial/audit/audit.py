@@ -27,6 +27,7 @@ from scantrial.audit.records import (
     ScanFinding,
     Subject,
 )
+from scantrial.core.numbering import numbered
 from scantrial.core.progress import Progress, silent
 from scantrial.data.scanset import ScanSet
 
@@ -87,8 +88,8 @@ def subject_of(
 ) -> Subject:
     """Look at the scans once, for all checks."""
     cases = audited_cases(scans)
-    patients = None if scans.patients is None else np.array(scans.patients)[cases]
-    units = np.arange(len(cases)) if patients is None else np.unique(patients, return_inverse=True)[1].ravel()
+    known = scans.patients
+    units = np.arange(len(cases)) if known is None else numbered(known[case] for case in cases)
     return Subject(
         scans=scans,
         settings=settings,

@@ -16,6 +16,7 @@ import numpy as np
 from scantrial.core.errors import DataError
 from scantrial.core.files import blocks_of
 from scantrial.core.names import listed, nearest
+from scantrial.core.numbering import MAX_TEXT
 from scantrial.data.decode import decode_image
 from scantrial.data.formats.base import (
     MAX_IMAGES,
@@ -86,8 +87,8 @@ def _read_rows(path: Path, options: Mapping[str, Any]) -> tuple[list[_Row], list
 def _row_faults(row: _Row, root: Path) -> Iterator[str]:
     if not row.path:
         yield "no path"
-    elif "\0" in row.path or not (root / row.path).is_file():
-        yield f"no such file: {row.path}"
+    elif "\0" in row.path or len(row.path) > MAX_TEXT or not (root / row.path).is_file():
+        yield f"no such file: {row.path[:MAX_TEXT]}"
     if not row.label:
         yield "no label"
     if row.split and row.split.lower() not in SPLIT_OF_WORD:
@@ -95,6 +96,9 @@ def _row_faults(row: _Row, root: Path) -> Iterator[str]:
         yield f"split {row.split!r}, expected train, val or test{f' (did you mean {guess!r}?)' if guess else ''}"
     if row.patient == "":
         yield "no patient"
+    for name, text in (("label", row.label), ("patient", row.patient or "")):
+        if len(text) > MAX_TEXT:
+            yield f"a {name} of {len(text):,} characters, expected at most {MAX_TEXT:,}"
 
 
 def _duplicates(rows: list[_Row], root: Path) -> list[str]:
