@@ -7,7 +7,9 @@ import pytest
 from pydantic import ValidationError
 from sklearn.linear_model import LogisticRegression
 
-from scantrial.data.phantom import Phantom, PhantomOptions, make_phantom
+from scantrial.data.load import check_source
+from scantrial.data.phantom import Phantom, PhantomOptions, make, make_phantom
+from scantrial.data.spec import SourceSpec
 
 
 def phantom(n_cases: int = 48, size: int = 32, **options) -> Phantom:
@@ -41,6 +43,26 @@ def test_impossible_options_are_refused(option, value):
     """A value out of range or an unknown knob is refused, and the message names it."""
     with pytest.raises(ValidationError, match=option):
         PhantomOptions(**{option: value})
+
+
+def test_more_pixels_than_memory_are_refused_before_any_is_drawn():
+    """Three hundred bytes of a study file cannot ask for a terabyte; the message says how many scans there may be."""
+    said = "1,000,000 scans of 1024 x 1024 have 1,048,576,000,000 pixels; expected at most 1,073,741,824"
+    with pytest.raises(ValidationError, match=said):
+        PhantomOptions(n_cases=1_000_000, size=1024)
+    assert check_source(SourceSpec(name="phantom", n_cases=1025, size=1024)) == [
+        "n_cases, size: 1,025 scans of 1024 x 1024 have 1,074,790,400 pixels; expected at most 1,073,741,824, that is "
+        "1,024 scans of this size"
+    ]
+    assert PhantomOptions(n_cases=1024, size=1024).n_cases == 1024
+
+
+def test_several_processes_draw_the_same_scans(monkeypatch):
+    """Each draws its rows into the one array."""
+    alone = phantom(5).images
+    monkeypatch.setattr(make, "_LARGE", 0)
+    monkeypatch.setattr(make, "n_cores", lambda: 2)
+    assert np.array_equal(phantom(5).images, alone)
 
 
 def test_the_default_has_the_proportions_of_the_courses_data():

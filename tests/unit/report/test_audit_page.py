@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 
 import pytest
@@ -10,11 +11,12 @@ from tests.unit.audit.conftest import phantom_scans
 
 from scantrial.audit.audit import audit_scans
 from scantrial.audit.checks import CHECKS
-from scantrial.audit.records import AuditSettings
+from scantrial.audit.records import Audit, AuditSettings, ScanFinding
 from scantrial.core.text import printable
 from scantrial.report.audit_document import MAX_PAIRS, audit_document, scan_pictures, shown_scans
-from scantrial.report.document import Gallery, Note, Table, walk, words
+from scantrial.report.document import Gallery, Note, Paragraph, Section, Table, walk, words
 from scantrial.report.html import render_html
+from scantrial.report.sections.audit import _names
 
 HOSTILE = "<script>alert(1)</script>"
 TURNED = "a\u202egnp.b"
@@ -81,3 +83,17 @@ def test_nothing_found_is_said():
     said = [piece for block in walk(found) for piece in words(block)]
     assert f"{len(CHECKS)} checks found nothing wrong with these scans." in said
     assert "No check found anything." in said
+
+
+def test_many_findings_and_blocks_are_named_and_walked_soon():
+    """The time grows as their number does, not as its square."""
+    finding = ScanFinding(
+        code="AU001", severity="note", title="t", text="x", action="y", cases=(), case_numbers=(), numbers={}
+    )
+    audit = Audit(key="", n_cases={}, class_names=("a",), results=(), findings=(finding,) * 20_000, pictures={})
+    started = time.process_time()
+    names = _names(audit)
+    assert (names[:2], names[-1]) == (["finding-au001", "finding-au001-2"], "finding-au001-20000")
+    section = Section(id="a", title="A", blocks=(Paragraph(id="p", content="x"),) * 100_000)
+    assert sum(1 for _ in walk(section)) == 100_001
+    assert time.process_time() - started < 2

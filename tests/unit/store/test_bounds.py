@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ import pytest
 from scantrial.core.errors import DamagedError, InputError, StoreError
 from scantrial.core.names import nearest
 from scantrial.store.chain import MAX_BYTES, MAX_LINES, read_log
-from scantrial.store.contents import DataContent, ProtocolLine
+from scantrial.store.contents import MAX_FINDINGS, AuditContent, DataContent, ProtocolLine
 from scantrial.store.parquet import TooLargeError, read_parquet
 from scantrial.store.prediction_sheet import read_sheet
 from scantrial.store.protocol import Protocol
@@ -109,6 +110,21 @@ def test_a_record_says_what_is_wrong_with_it(tmp_path: Path):
     assert "class_names is 'ab'" in said
     assert said.count(";") == 2
     assert "do this: restore it from a copy" in said
+
+
+@pytest.mark.parametrize("name", ["findings", "checks"])
+def test_an_audit_of_findings_without_end_is_refused(tmp_path: Path, name: str):
+    """A file of some megabytes would keep a report busy for minutes."""
+    one = {"code": "AU001", "severity": "note", "title": "", "numbers": {}}
+    finding = {**one, "text": "", "action": "", "cases": [], "case_numbers": []}
+    check = {**one, "outcome": "clear", "reason": ""}
+    lists = {"findings": [finding], "checks": [check]}
+    audit = {"schema_version": 1, "key": "k", "n_cases": {}, "class_names": ["a"], "pictures": {}, **lists}
+    (tmp_path / "audit.json").write_text(json.dumps(audit))
+    read_record(tmp_path / "audit.json", AuditContent)
+    (tmp_path / "audit.json").write_text(json.dumps(audit | {name: lists[name] * (MAX_FINDINGS + 1)}))
+    with pytest.raises(StoreError, match=f"{name} is .*at most {MAX_FINDINGS}"):
+        read_record(tmp_path / "audit.json", AuditContent)
 
 
 @pytest.mark.parametrize(
