@@ -28,7 +28,7 @@ from scantrial.study.test_cases import _count
 N, MOST_MB = 10_000, 30
 """Cases, and what they may take; with an array of texts each would take 16 kB, all of them 160 MB."""
 
-NAMES = tuple(["x" * MAX_TEXT, *(f"p{i // 2}" for i in range(1, N))])
+NAMES = ("x" * MAX_TEXT, *(f"p{i // 2}" for i in range(1, N)))
 LABELS = np.arange(N) % 2
 CASES = CaseList(
     labels=LABELS.astype(np.int64),
