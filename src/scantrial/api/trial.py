@@ -17,6 +17,7 @@ from scantrial.data.load import load
 from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec
 from scantrial.data.splits import apply_split
+from scantrial.recipe.networks import is_timm
 from scantrial.store.folder import StudyFolder
 from scantrial.store.trust import OnTrust, permit
 from scantrial.study.executor import local_executor
@@ -145,6 +146,7 @@ def run(
     folder = StudyFolder(out if out is not None else default_folder(study))
     execution = execution_of(study, folder, options)
     scans = load_scans(study.spec.data, base=study.base, progress=progress)
+    check_networks(study, scans)
 
     def audit_first(folder: StudyFolder) -> None:
         from scantrial.audit.stored import keep_audit  # noqa: PLC0415 - only who trains or audits pays for it
@@ -211,6 +213,23 @@ def execution_of(study: Study, folder: StudyFolder | None, options: RunOptions) 
             on_trust=options.get("on_trust", silent),
         ),
     )
+
+
+def check_networks(study: Study, scans: ScanSet) -> None:
+    """Refuse networks of timm, and pretrained weights, that cannot be built on these scans.
+
+    Raises
+    ------
+    MissingExtraError
+        If timm is not installed.
+    InputError
+        If timm has no such network, or weights are not found or do not fit.
+    """
+    models = [arm.recipe.model for arm in study.arms if is_timm(arm.recipe.model.name)]
+    if models:
+        from scantrial.nets.pretrained import refuse_unfit  # noqa: PLC0415 - PyTorch only where it is needed
+
+        refuse_unfit(models, image_shape=scans.image_shape, files=study.weights_files)
 
 
 def _workers(asked: int | str) -> int | None:

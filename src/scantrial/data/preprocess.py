@@ -21,7 +21,7 @@ from scantrial.core.names import listed
 from scantrial.core.plain import Plain
 from scantrial.data.scanset import Pixels
 
-Method = Literal["none", "dataset", "image", "equalize"]
+Method = Literal["none", "dataset", "image", "equalize", "pretrained"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 _BLOCK_PIXELS = 1 << 20  # sums of 2^20 squared 16-bit pixels are still exact in float64
@@ -46,7 +46,7 @@ class Preprocessing(Plain):
 
     Parameters
     ----------
-    method : ``none``, ``dataset``, ``image`` or ``equalize``
+    method : ``none``, ``dataset``, ``image``, ``equalize`` or ``pretrained``
     pixel_type : "uint8" or "uint16"
     channels : 1 or 3
     centre, width : one number for each channel, in pixel units; None for ``image``, where each image has its own
@@ -129,7 +129,13 @@ def _damaged(what: str) -> StoreError:
     )
 
 
-def fit_preprocessing(images: Pixels, cases: NDArray[np.int64], method: str) -> Preprocessing:
+Moments = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation of each of three channels, of pixels in [0, 1]."""
+
+
+def fit_preprocessing(
+    images: Pixels, cases: NDArray[np.int64], method: str, *, moments: Moments | None = None
+) -> Preprocessing:
     """Fit the numbers of a preprocessing on training cases.
 
     Parameters
@@ -138,7 +144,10 @@ def fit_preprocessing(images: Pixels, cases: NDArray[np.int64], method: str) -> 
     cases : rows of `images` to fit on: the training cases only
     method : ``none`` (scaling to [0, 1] only), ``dataset`` (mean 0 and deviation 1 over all training pixels of a
         channel), ``image`` (the same within each channel of each image), ``equalize`` (each channel's histogram
-        flattened, then scaled to [0, 1]). Standard deviations are of the population. Constant pixels become 0.
+        flattened, then scaled to [0, 1]), ``pretrained`` (scaled to [0, 1], then standardised by `moments`; gray
+        images by their averages over the channels). Standard deviations are of the population. Constant pixels
+        become 0.
+    moments : what pretrained weights take, for ``pretrained`` only
 
     Raises
     ------
@@ -155,7 +164,12 @@ def fit_preprocessing(images: Pixels, cases: NDArray[np.int64], method: str) -> 
             expected="(n, height, width[, 3]) of uint8 or uint16",
         )
     channels = 1 if images.ndim == 3 else images.shape[3]
-    centre, width = _fit_numbers(images, cases, method, channels)
+    if method == "pretrained":
+        if moments is None:
+            raise InputError("normalisation 'pretrained' without pretrained weights", expected="a network of timm")
+        centre, width = (_of_pixels(numbers, images, channels) for numbers in moments)
+    else:
+        centre, width = _fit_numbers(images, cases, method, channels)
     known: Method = next(name for name in METHODS if name == method)
     return Preprocessing(method=known, pixel_type=images.dtype.name, channels=channels, centre=centre, width=width)
 
@@ -184,6 +198,13 @@ def _equalize_plane(plane: NDArray[Any]) -> NDArray[Any]:
     levels = np.rint((cumulative - darkest) * (largest / (plane.size - darkest))).clip(0, largest)
     flattened: NDArray[Any] = levels.astype(plane.dtype)[plane]
     return flattened
+
+
+def _of_pixels(numbers: tuple[float, ...], images: Pixels, channels: int) -> tuple[float, ...]:
+    """Return numbers of three channels in pixel units; for gray images their average."""
+    largest = float(np.iinfo(images.dtype).max)
+    chosen = numbers if channels == len(numbers) else (sum(numbers) / len(numbers),) * channels
+    return tuple(largest * number for number in chosen)
 
 
 def _fit_numbers(

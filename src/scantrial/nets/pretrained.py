@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from scantrial.core.errors import InputError, itemised
 from scantrial.core.files import sha256_of
-from scantrial.nets.timm_network import BACKBONE, classifier_of
+from scantrial.nets.timm_network import BACKBONE, build_timm, classifier_of
 from scantrial.recipe.networks import ModelSpec
 from scantrial.recipe.pretrained import PACKAGE, PACKAGES, WeightsPackage
 
@@ -38,6 +38,36 @@ def load_pretrained(network: nn.Module, spec: ModelSpec, files: WeightsFiles) ->
     """
     own = network.state_dict()
     network.load_state_dict({**own, **pretrained_weights(own, spec, files)})
+
+
+def refuse_unfit(models: Iterable[ModelSpec], *, image_shape: tuple[int, int, int], files: WeightsFiles) -> None:
+    """Refuse networks of timm that cannot be built, and weights that do not fit; without memory for any network.
+
+    Parameters
+    ----------
+    image_shape : (channels, height, width)
+
+    Raises
+    ------
+    MissingExtraError
+        If timm is not installed.
+    InputError
+        If timm has no such network or cannot build it for these images, or as `pretrained_weights` says.
+    """
+    tried: list[ModelSpec] = []
+    for model in models:
+        if model not in tried:
+            tried.append(model)
+            try:
+                with torch.device("meta"):
+                    own = build_timm(model, image_shape, 1).state_dict()
+            except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+                raise InputError(
+                    f"timm cannot build {model.name} for images of {image_shape}: {type(error).__name__}: {error}",
+                    do="choose another size of image or another network",
+                ) from error
+            if model.is_pretrained:
+                pretrained_weights(own, model, files)
 
 
 def pretrained_weights(own: Mapping[str, Tensor], spec: ModelSpec, files: WeightsFiles) -> dict[str, Tensor]:

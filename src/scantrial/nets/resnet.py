@@ -54,7 +54,7 @@ def build_resnet(spec: ModelSpec, image_shape: tuple[int, int, int], n_outputs: 
         raise ShapeError(
             f"{spec.name} with a {spec.stem} stem on images of {height}x{width} pixels",
             expected=f"at least {smallest}x{smallest}: that is how often it halves both sides",
-            do="set a larger image.size" + ("" if spec.stem == "3x3" else ", or stem: 3x3"),
+            do="set a larger data.image.size" + ("" if spec.stem == "3x3" else ", or stem: 3x3"),
         )
     widths = spec.widths or ()
     stages = nn.Sequential()

@@ -17,7 +17,7 @@ from scantrial.findings.view import ArmView, ReportView
 from scantrial.prose.methods_statistics import comparison, evaluation
 from scantrial.prose.study import epoch_rule
 from scantrial.recipe import losses, optimizers, schedules
-from scantrial.recipe.networks import network_of
+from scantrial.recipe.networks import is_timm, network_of
 from scantrial.recipe.spec import NORMALIZATIONS, Recipe
 
 
@@ -128,15 +128,22 @@ def network(view: ReportView) -> list[str]:
 
 
 def _initial_weights(view: ReportView) -> list[str]:
-    own = [arm.recipe.model.is_custom for arm in ran(view)]
+    models = [arm.recipe.model for arm in ran(view)]
+    other = [network_of(model.name).initial == "own" for model in models]
     said = []
-    if not all(own):
-        of, none = (" of the other networks", "none of these") if any(own) else ("", "no network")
+    if not all(other):
+        of, none = (" of the other networks", "none of these") if any(other) else ("", "no network")
         said.append(
             f"Weights and biases of linear and convolutional layers{of} are initialised uniformly within ±1/√(number "
             f"of inputs); {none} was pretrained."
         )
-    if any(own):
+    if any(is_timm(model.name) for model in models):
+        said.append(
+            "The last layer of a network of timm is initialised uniformly within ±1/√(number of inputs). Its other "
+            "layers are initialised as timm does it, under the run's seed, or take pretrained weights where these are "
+            "named above."
+        )
+    if any(model.is_custom for model in models):
         said.append(
             "A custom class sets its own initial weights: whether these are pretrained, and whether it normalises or "
             "uses dropout internally, is not known."

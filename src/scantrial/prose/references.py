@@ -330,6 +330,13 @@ REFERENCES: dict[str, Reference] = {
         1992,
         "10.2307/2532311",
     ),
+    "resnet": Reference(
+        "He K, Zhang X, Ren S, Sun J",
+        "Deep residual learning for image recognition",
+        "Proceedings of the IEEE Conference on Computer Vision and Pattern Recognition, 770-778",
+        2016,
+        "10.1109/CVPR.2016.90",
+    ),
     "roc": Reference(
         "Fawcett T",
         "An introduction to ROC analysis",
@@ -351,6 +358,7 @@ REFERENCES: dict[str, Reference] = {
         "Journal of Machine Learning Research 12:2825-2830",
         2011,
     ),
+    "timm": Reference("Wightman R", "PyTorch image models", "Zenodo", 2019, "10.5281/zenodo.4414861"),
     "zou-donner": Reference(
         "Zou GY, Donner A",
         "Construction of confidence limits about effect measures: a general approach",

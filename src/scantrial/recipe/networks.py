@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -101,8 +102,11 @@ BLOCKS = {"resnet-10": 1, "resnet-18": 2}
 
 
 def smallest_side(model: ModelSpec) -> int:
-    """Return the pixels that a residual network needs on each side: how often its strides divide it."""
-    return 8 if model.stem == "3x3" else 32
+    """Return the pixels that a network of strides needs on each side, its smallest input; 1 where that is not known.
+
+    A residual network divides both sides by 8, and its stem by 4 more if it is not of 3x3.
+    """
+    return 1 if model.stem is None else 8 if model.stem == "3x3" else 32
 
 
 def _residual(model: ModelSpec) -> str:
@@ -160,6 +164,7 @@ CUSTOM = Network(
     name="package.module:Class",
     builder="scantrial.nets.custom:build_custom",
     describe=lambda model: f"{model.name}, a custom class",
+    initial="own",
 )
 """Any custom class. Its inner working is unknown, so nothing is done or reported that depends on it."""
 
@@ -186,6 +191,16 @@ def is_custom(name: str) -> bool:
 def is_timm(name: str) -> bool:
     """Whether a name is that of a network of timm, ``timm/NAME``."""
     return name.startswith(TIMM_PREFIX)
+
+
+def library_versions(name: str) -> dict[str, str]:
+    """Return the version of each library whose code a network of that name is, none for one of scantrial's own."""
+    if not is_timm(name):
+        return {}
+    try:
+        return {"timm": version("timm")}
+    except PackageNotFoundError:
+        return {}
 
 
 def network_of(name: str) -> Network:

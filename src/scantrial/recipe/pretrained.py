@@ -85,5 +85,6 @@ def _frozen(freeze: int | str | None) -> str:
         return ""
     if freeze == "all":
         return "; only the last layer was trained"
-    stages = "" if freeze == 1 else " and the first stage" if freeze == 2 else f" and the first {int(freeze) - 1} stages"
+    n_stages = int(freeze) - 1
+    stages = "" if n_stages == 0 else " and the first stage" if n_stages == 1 else f" and the first {n_stages} stages"
     return f"; the stem{stages} stayed frozen, in evaluation mode"

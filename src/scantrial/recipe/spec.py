@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, model_validator
 from scantrial.core.registry import Registry
 from scantrial.recipe.activations import ActivationSpec
 from scantrial.recipe.losses import LossSpec
-from scantrial.recipe.networks import ModelSpec
+from scantrial.recipe.networks import ModelSpec, is_timm
 from scantrial.recipe.optimizers import AdamSpec, Optimizer, SgdSpec
 from scantrial.recipe.parts import Count, Positive, RecipePart, named, unknown_name
 from scantrial.recipe.schedules import ScheduleSpec
@@ -40,6 +40,8 @@ NORMALIZATIONS: Registry[str] = Registry(
         "dataset": "pixels were standardised by mean and standard deviation of the training cases",
         "image": "each image was standardised by its own mean and standard deviation",
         "equalize": "each image's histogram was equalised and its pixels divided by the largest value of their type",
+        "pretrained": "pixels were standardised by the mean and standard deviation that the pretrained weights take "
+        "(for gray scans, by their averages over the channels)",
     },
 )
 """The description of each in the methods of a report; a test compares it with `scantrial.data.preprocess`."""
@@ -57,7 +59,8 @@ class Recipe(RecipePart):
     batch_size : cases in one step
     select : which epoch's weights are kept and evaluated
     normalize : after scaling to [0, 1]: ``none``, ``dataset`` (mean and deviation of the training split, each
-        channel), ``image`` (each image's own mean and deviation), ``equalize`` (each image's histogram flattened)
+        channel), ``image`` (each image's own mean and deviation), ``equalize`` (each image's histogram flattened),
+        ``pretrained`` (the mean and deviation that the weights of a ``timm/NAME`` take)
     epochs : epochs in one round
     rounds : rounds that continue the weights with a fresh optimiser and schedule
     clip_grad_norm : largest Euclidean norm of the whole gradient; None for no limit
@@ -68,7 +71,7 @@ class Recipe(RecipePart):
     loss: Annotated[LossSpec, BeforeValidator(named)] = LossSpec(name="bce")
     optimizer: Annotated[Optimizer, BeforeValidator(named)] = AdamSpec(name="adam")
     schedule: Annotated[ScheduleSpec, BeforeValidator(named)] = ScheduleSpec(name="constant")
-    normalize: Literal["none", "dataset", "image", "equalize"] = "none"
+    normalize: Literal["none", "dataset", "image", "equalize", "pretrained"] = "none"
     batch_size: Count = 32
     epochs: Count = 30
     rounds: Count = 1
@@ -81,6 +84,12 @@ class Recipe(RecipePart):
         warmup = self.schedule.warmup_epochs
         if warmup > self.epochs:
             raise ValueError(f"schedule.warmup_epochs is {warmup}, but a round has only {self.epochs} epochs")
+        return self
+
+    @model_validator(mode="after")
+    def _normalization_known(self) -> Recipe:
+        if self.normalize == "pretrained" and not is_timm(self.model.name):
+            raise ValueError(f"normalize: pretrained is for a network of timm (timm/NAME), not for {self.model.name}")
         return self
 
     @property
@@ -106,6 +115,9 @@ class Recipe(RecipePart):
             if part == field.default:
                 continue
             found[key] = _beyond_its_name(part, plain[key]) if isinstance(part, RecipePart) else plain.get(key)
+        if self.model.weights_sha256:
+            # Weights are what they hold, whatever the name of their file.
+            found["model"].pop("pretrained")
         return found
 
 

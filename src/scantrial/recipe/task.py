@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ class RunTask:
     engine_reason : why this engine was chosen, to be recorded
     open_test : called with the chosen epoch before test rows are read, which happens once; an exception ends the run
     where : a hash of the machine, the versions and the code; a checkpoint with a different hash is not resumed
+    weights_files : files of pretrained weights, by their SHA-256
     """
 
     arm: str
@@ -48,6 +49,7 @@ class RunTask:
     engine_reason: str
     open_test: Callable[[int], None]
     where: str = ""
+    weights_files: Mapping[str, Path] = field(default_factory=dict)
 
 
 Tell = Callable[[EpochRecord, int], None]

@@ -85,7 +85,7 @@ class ArmBuilder:
         for problem in problems:
             combination = (problem.path, problem.message) if not draft.places else None
             if combination is None or combination not in self._seen_in_combinations:
-                self.problems.append(_moved(problem, draft))
+                self.problems.append(at_setting(problem, draft))
             self._seen_in_combinations.add(combination)
         return recipe
 
@@ -244,7 +244,7 @@ class ArmBuilder:
         self.problems.append(Problem(path=path, message=message))
 
 
-def _moved(problem: Problem, draft: Draft) -> Problem:
+def at_setting(problem: Problem, draft: Draft) -> Problem:
     """Return a problem of an arm's recipe as a problem of the setting that caused it, or else of the arm."""
     for key, place in draft.places.items():
         steps = tuple(key.split("."))

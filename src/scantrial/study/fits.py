@@ -8,11 +8,12 @@ from scantrial.analysis.metrics import metrics_for
 from scantrial.core.errors import InputError, itemised
 from scantrial.core.names import listed
 from scantrial.data.scanset import CaseList, ScanSet
+from scantrial.recipe.networks import smallest_side
 from scantrial.study.study import Arm, Study
 
 
 def refuse_what_does_not_fit(study: Study, scans: ScanSet | CaseList) -> None:
-    """Refuse a primary measure, class weights or batches that do not fit these scans.
+    """Refuse a primary measure, class weights, batches or networks that do not fit these scans.
 
     Raises
     ------
@@ -31,6 +32,8 @@ def _faults(study: Study, scans: ScanSet | CaseList) -> Iterator[str]:
         yield f"primary.metric: {metric} needs two classes, but there are {n_classes}; use one of {known}"
     for arm in study.arms:
         yield from _arm_faults(arm, n_classes)
+        if isinstance(scans, ScanSet):
+            yield from _size_faults(arm, scans.image_shape)
 
 
 def _arm_faults(arm: Arm, n_classes: int) -> Iterator[str]:
@@ -39,3 +42,14 @@ def _arm_faults(arm: Arm, n_classes: int) -> Iterator[str]:
         yield f"arm {arm.name}: {len(weights)} class weights for {n_classes} classes"
     if arm.recipe.model.norm_needs_two and arm.recipe.batch_size == 1:
         yield f"arm {arm.name}: batch_size 1, but batch normalisation needs batches of two or more"
+
+
+def _size_faults(arm: Arm, image_shape: tuple[int, int, int]) -> Iterator[str]:
+    _, height, width = image_shape
+    smallest, model = smallest_side(arm.recipe.model), arm.recipe.model
+    if min(height, width) < smallest:
+        advice = "" if model.stem == "3x3" else ", or stem: 3x3"
+        yield (
+            f"arm {arm.name}: {model.name} with a {model.stem} stem on images of {height}x{width} pixels; it takes "
+            f"{smallest}x{smallest} or more: set a larger data.image.size{advice}"
+        )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scantrial.core.records import RunFacts
+from scantrial.recipe.networks import library_versions
 from scantrial.recipe.plan import stored_recipe
 from scantrial.recipe.spec import Recipe
 from scantrial.store.folder import RunKey, StudyFolder
@@ -66,7 +67,9 @@ class Identities:
             return None
         # The fingerprint covers how images are made, because it is of their pixels.
         scans = {**self._scans, "shape": self._image["shape"]}
-        return _sha256({"format": _WHAT_FORMAT, "recipe": recipe.beyond_defaults(), "seed": seed, "scans": scans})
+        libraries = library_versions(recipe.model.name)
+        what = {"recipe": recipe.beyond_defaults(), "seed": seed, "scans": scans, **libraries}
+        return _sha256({"format": _WHAT_FORMAT, **what})
 
     def _what_in_format_1(self, facts: RunFacts) -> str:
         scans = {**self._scans, "image": self._image}

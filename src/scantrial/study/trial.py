@@ -21,6 +21,7 @@ from scantrial.core.machine import command_line, n_cores
 from scantrial.core.notebook import notebook_html
 from scantrial.core.progress import Progress, silent
 from scantrial.data.scanset import ScanSet
+from scantrial.recipe.networks import library_versions
 from scantrial.store.folder import WRITTEN_DIFFERENTLY, Failure, RunKey, StudyFolder
 from scantrial.store.lock import StudyLock, refuse_removed
 from scantrial.store.schema import now
@@ -387,6 +388,7 @@ def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Executi
         checkpoint_every_s=execution.checkpoint_every_s,
         keep_weights=study.spec.keep_weights == "best",
         custom_classes=execution.custom_classes,
+        weights_files={sha256: str(path.resolve()) for sha256, path in study.weights_files.items()},
     )
 
 
@@ -400,9 +402,14 @@ def _environment(training: _Training, setup: WorkerSetup) -> dict[str, Any]:
         "machine": platform.machine(),
         "n_cores": n_cores(),
         "paths_start_above": _folders_above(training.folder.path, training.study.base),
-        "versions": {name: version(name) for name in ("scantrial", "numpy", "pyarrow", "scikit-learn")},
+        "versions": _versions(training.study),
         "command": command_line(),
     }
+
+
+def _versions(study: Study) -> dict[str, str]:
+    own = {name: version(name) for name in ("scantrial", "numpy", "pyarrow", "scikit-learn")}
+    return own | dict(pair for arm in study.arms for pair in library_versions(arm.recipe.model.name).items())
 
 
 def _folders_above(folder: Path, base: Path) -> int | None:

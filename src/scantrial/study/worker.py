@@ -15,7 +15,7 @@ import queue
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -56,6 +56,7 @@ class WorkerSetup:
     checkpoint_every_s : seconds between checkpoints
     keep_weights : whether the chosen epoch's weights are kept
     custom_classes : the networks of the user's own that may be imported
+    weights_files : files of pretrained weights, by their SHA-256
     """
 
     folder: str
@@ -68,6 +69,7 @@ class WorkerSetup:
     checkpoint_every_s: float
     keep_weights: bool
     custom_classes: tuple[CustomClass, ...] = ()
+    weights_files: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> WorkerSetup:
@@ -160,6 +162,7 @@ class _Worker:
             engine_reason=self.setup.engine_reason,
             open_test=lambda chosen_epoch: self._open_test(key, chosen_epoch),
             where=self.where,
+            weights_files={sha256: Path(path) for sha256, path in self.setup.weights_files.items()},
         )
 
 

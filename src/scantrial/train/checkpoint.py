@@ -18,6 +18,7 @@ from scantrial.core.errors import StoreError
 from scantrial.core.files import clear_os_errors, written_aside
 from scantrial.core.records import EpochRecord
 from scantrial.nets.generators import generator_states, restore_generators
+from scantrial.recipe.networks import library_versions
 from scantrial.recipe.task import RunTask
 from scantrial.train.selection import copy_tensors
 from scantrial.train.state import TrainState
@@ -110,6 +111,7 @@ def run_identity(task: RunTask, engine: str) -> str:
         "images": [list(task.images.shape), task.images.dtype.name],
         "classes": list(task.class_names),
         "arrays": arrays.hexdigest(),
+        **library_versions(task.recipe.model.name),
         "where": [engine, task.device, task.threads, torch.__version__, task.where],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from scantrial.nets.heads import Head
-from scantrial.train.scans import DeviceScans
+from scantrial.train.features import Inputs
 
 _FLOATS_AT_ONCE = (128 << 20) // 4
 _COPIES = 3  # a layer's input, its output, and its working memory
@@ -25,7 +25,7 @@ class Measured:
 
 
 @torch.inference_mode()
-def logits_of(network: nn.Module, scans: DeviceScans, *, n_at_once: int) -> Tensor:
+def logits_of(network: nn.Module, scans: Inputs, *, n_at_once: int) -> Tensor:
     """Return the logits of all scans in evaluation mode, shape (n, n_outputs), float32 on the CPU."""
     network.eval()
     parts = [network(scans.batch(slice(row, row + n_at_once))) for row in range(0, len(scans), n_at_once)]

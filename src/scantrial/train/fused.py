@@ -22,6 +22,7 @@ from scantrial.recipe.spec import AdamSpec, Optimizer
 from scantrial.recipe.task import RunTask, Tell
 from scantrial.train.kernel import ADAM, SGD, Kernel, SweepArguments, chosen_variant
 from scantrial.train.run import TrainedEpoch, carry_out, grad_norm
+from scantrial.train.scans import DeviceScans
 from scantrial.train.state import Setup, TrainState
 from scantrial.train.steps import TrainingStep
 
@@ -143,6 +144,7 @@ class Sweep:
         self._state = optimizer.state[weight]
         self._memory = optimizer_memory(self._spec, weight, optimizer)
         scans = setup.train
+        assert isinstance(scans, DeviceScans)  # a perceptron has no frozen part
         # The arrays that the arguments point to must live as long as the arguments.
         self._tables = scans.centre.reshape(len(scans.centre), -1), scans.width.reshape(len(scans.width), -1)
         self._pixels = scans.pixels

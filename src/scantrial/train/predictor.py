@@ -103,11 +103,12 @@ def load_predictor(facts: RunFacts, weights: Mapping[str, NDArray[Any]], *, devi
     """
     recipe = stored_recipe(facts)
     head = make_head(recipe.loss, n_classes=len(facts.class_names))
-    expected = shapes_of(recipe.model, image_shape=facts.image_shape, n_outputs=head.n_outputs)
+    model = recipe.model.without_weights()
+    expected = shapes_of(model, image_shape=facts.image_shape, n_outputs=head.n_outputs)
     if expected is not None:
         # Before memory is taken: a file of a few bytes may ask for any.
         _check_shapes(expected, weights)
-    network = build_network(recipe.model, image_shape=facts.image_shape, n_outputs=head.n_outputs, seed=facts.seed)
+    network = build_network(model, image_shape=facts.image_shape, n_outputs=head.n_outputs, seed=facts.seed)
     load_weights(network, weights)
     network.to(device).eval()
     return Predictor(

@@ -21,18 +21,20 @@ from scantrial.core.machine import return_freed_memory
 from scantrial.core.memory import ADVICE, memory_ran_out
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, RunResult, Split, SplitPredictions
 from scantrial.core.rng import derive_seed
-from scantrial.data.preprocess import fit_preprocessing
+from scantrial.data.preprocess import Moments, fit_preprocessing
 from scantrial.nets.build import build_network
 from scantrial.nets.generators import borrowed_generators
 from scantrial.nets.heads import make_head, resolve_class_weights
+from scantrial.nets.timm_network import pretrained_moments
 from scantrial.recipe.networks import network_of
+from scantrial.recipe.spec import Recipe
 from scantrial.recipe.task import RunTask, Tell
 from scantrial.train.checkpoint import load_checkpoint, save_checkpoint, take_up
 from scantrial.train.checks import check_task
 from scantrial.train.evaluate import cases_at_once, logits_of, loss_and_accuracy
+from scantrial.train.features import inputs_of
 from scantrial.train.optimizers import make_optimizer
 from scantrial.train.process import set_process
-from scantrial.train.scans import put_on_device
 from scantrial.train.selection import Best, copy_tensors, selection_rule, selection_score, tensors_of
 from scantrial.train.state import Setup, TrainState, has_diverged
 from scantrial.train.steps import TrainingStep, epoch_steps
@@ -93,27 +95,44 @@ def carry_out(task: RunTask, tell: Tell, *, engine: str, train_epoch: EpochTrain
 
 def set_up(task: RunTask) -> tuple[Setup, TrainState]:
     """Bring the scans to the device and build the network, its head and its optimiser."""
-    preprocessing = fit_preprocessing(task.images, task.cases["train"], task.recipe.normalize)
+    preprocessing = fit_preprocessing(
+        task.images, task.cases["train"], task.recipe.normalize, moments=_moments(task.recipe)
+    )
     image_shape = (preprocessing.channels, task.images.shape[1], task.images.shape[2])
     y_train, y_val = (torch.from_numpy(task.labels[task.cases[split]]) for split in ("train", "val"))
     n_classes = len(task.class_names)
     weights = resolve_class_weights(task.recipe.loss, y_train.numpy(), n_classes=n_classes)
     head = make_head(task.recipe.loss, n_classes=n_classes, class_weights=weights)
-    network = build_network(task.recipe.model, image_shape=image_shape, n_outputs=head.n_outputs, seed=task.seed)
-    network = _laid_out(network, task).to(task.device)
+    network = build_network(
+        task.recipe.model,
+        image_shape=image_shape,
+        n_outputs=head.n_outputs,
+        seed=task.seed,
+        weights_files=task.weights_files,
+    )
+    network = network.to(task.device)
+    n_at_once = cases_at_once(network, image_shape, device=task.device)
+    train, val = (
+        inputs_of(task, task.cases[split], preprocessing, network, n_at_once=n_at_once) for split in ("train", "val")
+    )
+    network = _laid_out(network, task)
     setup = Setup(
         task=task,
         image_shape=image_shape,
         preprocessing=preprocessing,
         head=head,
-        train=put_on_device(task.images[task.cases["train"]], preprocessing, device=task.device),
-        val=put_on_device(task.images[task.cases["val"]], preprocessing, device=task.device),
+        train=train,
+        val=val,
         y_train=y_train,
         y_train_device=y_train.to(task.device),
         y_val=y_val,
-        n_at_once=cases_at_once(network, image_shape, device=task.device),
+        n_at_once=n_at_once,
     )
     return setup, _fresh_state(task, network)
+
+
+def _moments(recipe: Recipe) -> Moments | None:
+    return pretrained_moments(recipe.model) if recipe.normalize == "pretrained" else None
 
 
 def _laid_out(network: nn.Module, task: RunTask) -> nn.Module:
@@ -281,7 +300,7 @@ def _predict(setup: Setup, network: nn.Module, split: Split, *, chosen_epoch: in
     scans = {"train": setup.train, "val": setup.val}.get(split)
     if scans is None:
         task.open_test(chosen_epoch)
-        scans = put_on_device(task.images[cases], setup.preprocessing, device=task.device)
+        scans = inputs_of(task, cases, setup.preprocessing, network, n_at_once=setup.n_at_once)
     logits = logits_of(network, scans, n_at_once=setup.n_at_once)
     if not logits.isfinite().all():
         raise TrainingError(

@@ -11,7 +11,7 @@ from scantrial.core.records import EpochRecord
 from scantrial.data.preprocess import Preprocessing
 from scantrial.nets.heads import Head
 from scantrial.recipe.task import RunTask
-from scantrial.train.scans import DeviceScans
+from scantrial.train.features import Inputs
 from scantrial.train.selection import Best
 
 
@@ -22,7 +22,7 @@ class Setup:
     Parameters
     ----------
     image_shape : (channels, height, width)
-    train, val : the scans on the device
+    train, val : the scans on the device, or the features that a frozen backbone makes of them
     y_train, y_val : shape (n,), on the CPU
     y_train_device : the same as `y_train`, on the device
     n_at_once : cases to evaluate together
@@ -32,8 +32,8 @@ class Setup:
     image_shape: tuple[int, int, int]
     preprocessing: Preprocessing
     head: Head
-    train: DeviceScans
-    val: DeviceScans
+    train: Inputs
+    val: Inputs
     y_train: Tensor
     y_train_device: Tensor
     y_val: Tensor
