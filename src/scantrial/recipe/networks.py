@@ -47,8 +47,8 @@ class Network:
     is_convolutional : whether the channels-last layout makes it faster on a CPU
     norm_needs_two : whether its batch normalisation cannot train on one case
     always_norm : whether it has batch normalisation whatever its settings say
-    initial : how its initial weights are drawn, see `scantrial.nets.initial`: ``uniform``, or ``own`` if it draws
-        them itself
+    initial : how its initial weights are drawn, see `scantrial.nets.initial`: ``uniform``, ``he``, or ``own`` if it
+        draws them itself
     """
 
     name: str
@@ -60,7 +60,7 @@ class Network:
     is_convolutional: bool = False
     norm_needs_two: bool = True
     always_norm: bool = False
-    initial: Literal["uniform", "own"] = "uniform"
+    initial: Literal["uniform", "he", "own"] = "uniform"
 
 
 def with_layers(body: str, model: ModelSpec) -> str:
@@ -126,6 +126,7 @@ def _resnet(name: str, *, widths: tuple[int, ...]) -> Network:
         defaults={"widths": widths, "stem": "5x5", "dropout": 0.0, "activation": "ReLU"},
         is_convolutional=True,
         always_norm=True,
+        initial="he",
     )
 
 
