@@ -14,7 +14,7 @@ from scantrial.nets.heads import Head
 from scantrial.prose.references import REFERENCES
 from scantrial.recipe import losses, optimizers, schedules
 from scantrial.recipe.losses import LOSSES, LossSpec
-from scantrial.recipe.networks import CUSTOM, NETWORKS
+from scantrial.recipe.networks import CUSTOM, NETWORKS, TIMM
 from scantrial.recipe.optimizers import OPTIMIZERS, AdamSpec, SgdSpec
 from scantrial.recipe.schedules import SCHEDULES, ScheduleSpec
 from scantrial.recipe.selection import SELECTIONS, SelectSpec
@@ -48,7 +48,7 @@ def test_normalizations_have_one_set_of_names():
 
 
 @pytest.mark.parametrize(
-    "text", [*(row.builder for row in (*NETWORKS.values(), CUSTOM)), *(r.head for r in LOSSES.values())]
+    "text", [*(row.builder for row in (*NETWORKS.values(), TIMM, CUSTOM)), *(r.head for r in LOSSES.values())]
 )
 def test_every_text_in_a_table_leads_somewhere(text):
     """Tables know builders and heads as texts; each can be imported."""

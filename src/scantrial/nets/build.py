@@ -13,7 +13,7 @@ from scantrial.core.rng import derive_seed
 from scantrial.nets.generators import borrowed_generators
 from scantrial.nets.initial import initialise
 from scantrial.nets.pretrained import NO_FILES, WeightsFiles, load_pretrained
-from scantrial.recipe.networks import ModelSpec, network_of
+from scantrial.recipe.networks import ModelSpec, is_timm, network_of
 
 Builder = Callable[[ModelSpec, tuple[int, int, int], int], nn.Module]
 
@@ -57,8 +57,7 @@ def build_network(
     with borrowed_generators(derive_seed(seed, "weights")):
         network = _built(builder, spec, image_shape, n_outputs)
         if not spec.is_custom:
-            how = network_of(spec.name).initial
-            initialise(network, seed=seed, only="head" if how == "own" else None, he=how == "he")
+            initialise(network, seed=seed, only="head" if is_timm(spec.name) else None)
         if spec.is_pretrained:
             load_pretrained(network, spec, weights_files)
         _try_out(network, spec.name, image_shape, n_outputs)

@@ -11,23 +11,24 @@ from scantrial.recipe.spec import ModelSpec
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with batch normalisation, and the block's input added before the last activation.
+    """Two 3x3 convolutions, with batch normalisation if set, and the block's input added before the last activation.
 
-    Where width or size changes, the input passes a 1x1 convolution with batch normalisation (He et al. 2016, option B).
+    Where width or size changes, the input passes a 1x1 convolution and batch normalisation (He et al. 2016, option B).
     """
 
     def __init__(self, spec: ModelSpec, n_in: int, n_out: int, *, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(n_in, n_out, kernel_size=3, stride=stride, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(n_out)
+        bias = not spec.batch_norm
+        self.conv1 = nn.Conv2d(n_in, n_out, kernel_size=3, stride=stride, padding=1, bias=bias)
+        self.norm1 = _norm(spec, n_out)
         self.activation1 = make_activation(spec.activation)
-        self.conv2 = nn.Conv2d(n_out, n_out, kernel_size=3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(n_out)
+        self.conv2 = nn.Conv2d(n_out, n_out, kernel_size=3, padding=1, bias=bias)
+        self.norm2 = _norm(spec, n_out)
         self.activation2 = make_activation(spec.activation)
         self.shortcut = nn.Sequential()
         if stride > 1 or n_in != n_out:
             self.shortcut = named_sequence(
-                conv=nn.Conv2d(n_in, n_out, kernel_size=1, stride=stride, bias=False), norm=nn.BatchNorm2d(n_out)
+                conv=nn.Conv2d(n_in, n_out, kernel_size=1, stride=stride, bias=bias), norm=_norm(spec, n_out)
             )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -41,7 +42,7 @@ def build_resnet(spec: ModelSpec, image_shape: tuple[int, int, int], n_outputs: 
     """Build a stem, four stages of basic blocks, global average pooling, dropout if set, one linear layer out.
 
     The first block of each stage but the first halves both sides. Stem ``3x3`` keeps the size; ``5x5`` and ``7x7``
-    halve it and pool by 3x3 with stride 2. Convolutions have no bias.
+    halve it and pool by 3x3 with stride 2. Convolutions have a bias only without batch normalisation.
 
     Raises
     ------
@@ -79,8 +80,12 @@ def _stem(spec: ModelSpec, n_in: int, n_out: int) -> nn.Module:
     side = int((spec.stem or "5x5")[0])
     keeps_size = side == 3
     return named_sequence(
-        conv=nn.Conv2d(n_in, n_out, side, stride=1 if keeps_size else 2, padding=side // 2, bias=False),
-        norm=nn.BatchNorm2d(n_out),
+        conv=nn.Conv2d(n_in, n_out, side, stride=1 if keeps_size else 2, padding=side // 2, bias=not spec.batch_norm),
+        norm=_norm(spec, n_out),
         activation=make_activation(spec.activation),
         pool=None if keeps_size else nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
     )
+
+
+def _norm(spec: ModelSpec, n_channels: int) -> nn.Module:
+    return nn.BatchNorm2d(n_channels) if spec.batch_norm else nn.Identity()

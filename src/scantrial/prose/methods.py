@@ -129,14 +129,13 @@ def network(view: ReportView) -> list[str]:
 
 def _initial_weights(view: ReportView) -> list[str]:
     models = [arm.recipe.model for arm in ran(view)]
-    drawn = [network_of(model.name).initial for model in models]
-    other = [how == "own" for how in drawn]
+    other = [network_of(model.name).draws_own for model in models]
     said = []
     if not all(other):
         of, none = (" of the other networks", "none of these") if any(other) else ("", "no network")
         said.append(
             f"Weights and biases of linear and convolutional layers{of} are initialised uniformly within ±1/√(number "
-            f"of inputs){_of_residual(drawn)}; {none} was pretrained."
+            f"of inputs); {none} was pretrained."
         )
     if any(is_timm(model.name) for model in models):
         said.append(
@@ -150,15 +149,6 @@ def _initial_weights(view: ReportView) -> list[str]:
             "uses dropout internally, is not known."
         )
     return said
-
-
-def _of_residual(drawn: Sequence[str]) -> str:
-    if "he" not in drawn:
-        return ""
-    return (
-        ", the convolutions of residual networks from a normal distribution of mean 0 and variance 2/(number of "
-        "outputs × kernel size) [@he-init]"
-    )
 
 
 def training(view: ReportView) -> list[str]:

@@ -174,13 +174,6 @@ REFERENCES: dict[str, Reference] = {
         1982,
         "10.1148/radiology.143.1.7063747",
     ),
-    "he-init": Reference(
-        "He K, Zhang X, Ren S, Sun J",
-        "Delving deep into rectifiers: surpassing human-level performance on ImageNet classification",
-        "Proceedings of the IEEE International Conference on Computer Vision, 1026-1034",
-        2015,
-        "10.1109/ICCV.2015.123",
-    ),
     "hillis-2007": Reference(
         "Hillis SL",
         "A comparison of denominator degrees of freedom methods for multiple observer ROC analysis",

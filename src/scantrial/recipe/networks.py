@@ -46,9 +46,7 @@ class Network:
     is_linear_on_pixels : whether its first layer is linear on pixels, which the fused engine needs
     is_convolutional : whether the channels-last layout makes it faster on a CPU
     norm_needs_two : whether its batch normalisation cannot train on one case
-    always_norm : whether it has batch normalisation whatever its settings say
-    initial : how its initial weights are drawn, see `scantrial.nets.initial`: ``uniform``, ``he``, or ``own`` if it
-        draws them itself
+    draws_own : whether it draws its own initial weights, all or nearly all
     """
 
     name: str
@@ -59,8 +57,7 @@ class Network:
     is_linear_on_pixels: bool = False
     is_convolutional: bool = False
     norm_needs_two: bool = True
-    always_norm: bool = False
-    initial: Literal["uniform", "he", "own"] = "uniform"
+    draws_own: bool = False
 
 
 def with_layers(body: str, model: ModelSpec) -> str:
@@ -114,7 +111,7 @@ def _residual(model: ModelSpec) -> str:
     stem = f"a {(model.stem or '').replace('x', ' × ')} convolution"
     stem += "" if model.stem == "3x3" else " of stride 2 with max pooling"
     stages = f"four stages of {n_blocks} with {joined([str(n) for n in model.widths or ()])} channels"
-    return with_layers(f"a residual network [@resnet] of {stem} and {stages}, with batch normalisation", model)
+    return with_layers(f"a residual network [@resnet] of {stem} and {stages}", model)
 
 
 def _resnet(name: str, *, widths: tuple[int, ...]) -> Network:
@@ -123,10 +120,8 @@ def _resnet(name: str, *, widths: tuple[int, ...]) -> Network:
         name=name,
         builder="scantrial.nets.resnet:build_resnet",
         describe=_residual,
-        defaults={"widths": widths, "stem": "5x5", "dropout": 0.0, "activation": "ReLU"},
+        defaults={"widths": widths, "stem": "5x5", "batch_norm": True, "dropout": 0.0, "activation": "ReLU"},
         is_convolutional=True,
-        always_norm=True,
-        initial="he",
     )
 
 
@@ -165,7 +160,7 @@ CUSTOM = Network(
     name="package.module:Class",
     builder="scantrial.nets.custom:build_custom",
     describe=lambda model: f"{model.name}, a custom class",
-    initial="own",
+    draws_own=True,
 )
 """Any custom class. Its inner working is unknown, so nothing is done or reported that depends on it."""
 
@@ -178,8 +173,7 @@ TIMM = Network(
     ),
     defaults={"pretrained": NO_WEIGHTS, "freeze": 0},
     is_convolutional=True,
-    always_norm=True,
-    initial="own",
+    draws_own=True,
 )
 """Any network of timm. How its weights are drawn, and what its layers are, is timm's."""
 
@@ -260,8 +254,9 @@ class ModelSpec(RecipePart):
     @property
     def norm_needs_two(self) -> bool:
         """Whether it has batch normalisation that cannot train on a batch of one case."""
-        row = network_of(self.name)
-        return bool(self.batch_norm or row.always_norm) and row.norm_needs_two and self.freeze != "all"
+        if is_timm(self.name):
+            return self.freeze != "all"  # most of them have it
+        return bool(self.batch_norm) and network_of(self.name).norm_needs_two
 
     @property
     def is_pretrained(self) -> bool:

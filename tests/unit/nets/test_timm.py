@@ -155,7 +155,7 @@ def test_a_file_that_is_no_safetensors_is_refused(tmp_path):
 
 
 def test_unknown_names_are_refused_with_the_nearest():
-    with pytest.raises(InputError, match="did you mean 'timm/tf_efficientnet_lite0'"):
+    with pytest.raises(InputError, match="did you mean 'timm/efficientnet_lite0'"):
         refuse_unfit([ModelSpec(name="timm/tf_eficientnet_lite0")], image_shape=GRAY, files={})
     with pytest.raises(InputError, match=r"knows no weights 'resnet18\.mine'"):
         build("timm/resnet18.mine")

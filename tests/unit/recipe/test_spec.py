@@ -52,7 +52,7 @@ def test_a_recipe_survives_json(given: dict[str, Any]) -> None:
     ("given", "message"),
     [
         ({"model": "mlp-265"}, r"no network is called 'mlp-265' \(did you mean 'mlp-256'\?\)"),
-        ({"model": "zzz"}, "there are mlp-256, mlp-64x3, mlp-32x3, mlp, cnn, cnn-gap, package.module:Class"),
+        ({"model": "zzz"}, "there are mlp-256, mlp-64x3, mlp-32x3, mlp, cnn, cnn-gap, resnet-10, resnet-18, timm/NAME, package.module:Class"),
         ({"model": "net:"}, "'net:' is not the name of a class"),
         ({"model": {"name": "mlp", "args": {}}}, "args are only for a custom class"),
         ({"model": {"name": "a:B", "hidden": [1]}}, "hidden: a custom class takes its arguments under args"),

@@ -47,3 +47,10 @@ def test_every_misfit_is_named_at_once():
     assert "sensitivity needs two classes" in message
     assert "2 class weights for 3 classes" in message
     assert "batch_size 1" in message
+
+
+def test_images_too_small_for_a_residual_network_are_refused_with_the_size():
+    """Scans of 8 x 8: enough for a stem of 3 x 3, which halves them three times."""
+    refuse_what_does_not_fit(study_of("{model: {name: resnet-10, stem: 3x3}}"), scans_of(2))
+    with pytest.raises(InputError, match="resnet-10 with a 5x5 stem on images of 8x8 pixels; it takes 32x32 or more"):
+        refuse_what_does_not_fit(study_of("{model: resnet-10}"), scans_of(2))

@@ -1,0 +1,100 @@
+"""Real radiographs, a network of timm with and without pretrained weights, from the command line."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.conftest import HANGS_S, RunCli
+
+STUDY = """
+study: Do ImageNet weights help on radiographs?
+data:
+  source: {name: scans}
+  image: {size: 64, channels: 1}
+  split: {test: given, val: 0.25}
+recipe:
+  model: cnn-gap
+  optimizer: {name: adamw, lr: 1e-3}
+  batch_size: 16
+  epochs: 2
+factors:
+  model:
+    - cnn-gap
+    - {name: timm/tf_efficientnet_lite0, pretrained: none}
+    - {name: timm/tf_efficientnet_lite0, pretrained: package, freeze: all}
+seeds: 2
+"""
+
+
+@pytest.fixture(name="study")
+def give_study(tmp_path: Path, chest_xray: Path) -> Path:
+    """A few scans of each class, and the study beside them."""
+    for split, n in (("train", 24), ("test", 8)):
+        for folder in sorted((chest_xray / split).iterdir()):
+            (tmp_path / "scans" / split / folder.name).mkdir(parents=True)
+            for file in sorted(folder.iterdir())[:n]:
+                shutil.copy(file, tmp_path / "scans" / split / folder.name)
+    (tmp_path / "study.yaml").write_text(STUDY)
+    return tmp_path / "study.yaml"
+
+
+def bytes_of_runs(folder: Path) -> dict[str, str]:
+    """The hash of each file of the runs that holds no time."""
+    files = {str(path.relative_to(folder)): path for path in (folder / "runs").rglob("*") if path.is_file()}
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items() if path.name != "run.json"
+    }
+
+
+@pytest.mark.slow
+def test_a_killed_study_of_pretrained_networks_ends_with_the_same_bytes(
+    cli: RunCli, study: Path, tmp_path: Path, timm_environment: dict[str, str]
+) -> None:
+    """Killed twice, then run to its end; equal to a study that was left alone, which also agrees with `verify`."""
+    words = ("run", study, "--checkpoint-every", "0")
+    whole = cli(*words, "--out", tmp_path / "whole", **timm_environment)
+    assert whole.returncode == 0, whole.stderr
+    for n_runs in (2, 4):
+        process = start(*words, "--out", tmp_path / "killed", **timm_environment)
+        end = time.monotonic() + HANGS_S
+        while len(list((tmp_path / "killed/runs").glob("*/seed-*/run.json"))) < n_runs:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    again = cli(*words, "--out", tmp_path / "killed", **timm_environment)
+    assert again.returncode == 0, again.stderr
+    assert bytes_of_runs(tmp_path / "killed") == bytes_of_runs(tmp_path / "whole")
+    assert len(bytes_of_runs(tmp_path / "whole")) >= 6 * 3
+
+    checked = cli("verify", tmp_path / "whole", **timm_environment)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    copied = cli(*words, "--out", tmp_path / "copied", "--reuse", tmp_path / "whole", **timm_environment)
+    assert copied.returncode == 0
+    assert bytes_of_runs(tmp_path / "copied") == bytes_of_runs(tmp_path / "whole")
+    scan = next((tmp_path / "scans/test").rglob("*.jpeg"))
+    arm = "model-timm-tf-efficientnet-lite0-pretrained-package-freeze-all"
+    predicted = cli("predict", tmp_path / "whole/runs" / arm / "seed-0", scan, **timm_environment)
+    assert predicted.returncode == 0, predicted.stderr
+    text = "\n".join(path.read_text() for path in (tmp_path / "whole").rglob("*.json"))
+    assert "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db" in text
+    assert str(tmp_path) not in text + (tmp_path / "whole/study.yaml").read_text()
+
+
+def start(*words: str | Path, **env: str) -> subprocess.Popen[bytes]:
+    import os
+
+    environment = {**os.environ, **env}
+    return subprocess.Popen(
+        [sys.executable, "-m", "scantrial", *map(str, words)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
