@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.conftest import HANGS_S, RunCli
+from tests.conftest import HANGS_S
 
 STUDY = """
 study: Do ImageNet weights help on radiographs?
@@ -55,46 +56,46 @@ def bytes_of_runs(folder: Path) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_a_killed_study_of_pretrained_networks_ends_with_the_same_bytes(
-    cli: RunCli, study: Path, tmp_path: Path, timm_environment: dict[str, str]
+    study: Path, tmp_path: Path, timm_environment: dict[str, str]
 ) -> None:
     """Killed twice, then run to its end; equal to a study that was left alone, which also agrees with `verify`."""
+
+    def start(*words: str | Path) -> subprocess.Popen[str]:
+        """Start a command as a user does: the server of the other tests has no shim for torchvision."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "scantrial", *map(str, words)],
+            env={**os.environ, **timm_environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def cli(*words: str | Path) -> str:
+        process = start(*words)
+        said, _ = process.communicate(timeout=HANGS_S)
+        assert process.returncode == 0, said
+        return said
+
     words = ("run", study, "--checkpoint-every", "0")
-    whole = cli(*words, "--out", tmp_path / "whole", **timm_environment)
-    assert whole.returncode == 0, whole.stderr
+    cli(*words, "--out", tmp_path / "whole")
     for n_runs in (2, 4):
-        process = start(*words, "--out", tmp_path / "killed", **timm_environment)
+        process = start(*words, "--out", tmp_path / "killed")
         end = time.monotonic() + HANGS_S
         while len(list((tmp_path / "killed/runs").glob("*/seed-*/run.json"))) < n_runs:
             assert time.monotonic() < end
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
-        process.wait()
-    again = cli(*words, "--out", tmp_path / "killed", **timm_environment)
-    assert again.returncode == 0, again.stderr
+        process.communicate()
+    cli(*words, "--out", tmp_path / "killed")
     assert bytes_of_runs(tmp_path / "killed") == bytes_of_runs(tmp_path / "whole")
     assert len(bytes_of_runs(tmp_path / "whole")) >= 6 * 3
 
-    checked = cli("verify", tmp_path / "whole", **timm_environment)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    copied = cli(*words, "--out", tmp_path / "copied", "--reuse", tmp_path / "whole", **timm_environment)
-    assert copied.returncode == 0
+    cli("verify", tmp_path / "whole")
+    cli(*words, "--out", tmp_path / "copied", "--reuse", tmp_path / "whole")
     assert bytes_of_runs(tmp_path / "copied") == bytes_of_runs(tmp_path / "whole")
     scan = next((tmp_path / "scans/test").rglob("*.jpeg"))
     arm = "model-timm-tf-efficientnet-lite0-pretrained-package-freeze-all"
-    predicted = cli("predict", tmp_path / "whole/runs" / arm / "seed-0", scan, **timm_environment)
-    assert predicted.returncode == 0, predicted.stderr
+    assert "NORMAL" in cli("predict", tmp_path / "whole/runs" / arm / "seed-0", scan)
     text = "\n".join(path.read_text() for path in (tmp_path / "whole").rglob("*.json"))
     assert "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db" in text
     assert str(tmp_path) not in text + (tmp_path / "whole/study.yaml").read_text()
-
-
-def start(*words: str | Path, **env: str) -> subprocess.Popen[bytes]:
-    import os
-
-    environment = {**os.environ, **env}
-    return subprocess.Popen(
-        [sys.executable, "-m", "scantrial", *map(str, words)],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )

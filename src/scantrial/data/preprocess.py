@@ -164,12 +164,11 @@ def fit_preprocessing(
             expected="(n, height, width[, 3]) of uint8 or uint16",
         )
     channels = 1 if images.ndim == 3 else images.shape[3]
-    if method == "pretrained":
-        if moments is None:
-            raise InputError("normalisation 'pretrained' without pretrained weights", expected="a network of timm")
+    if method == "pretrained" and moments is None:
+        raise InputError("normalisation 'pretrained' without pretrained weights", expected="a network of timm")
+    centre, width = _fit_numbers(images, cases, method, channels)
+    if moments is not None:
         centre, width = (_of_pixels(numbers, images, channels) for numbers in moments)
-    else:
-        centre, width = _fit_numbers(images, cases, method, channels)
     known: Method = next(name for name in METHODS if name == method)
     return Preprocessing(method=known, pixel_type=images.dtype.name, channels=channels, centre=centre, width=width)
 

@@ -109,7 +109,8 @@ class Recipe(RecipePart):
 
         The defaults of a named part, such as a network, are those of its name.
         """
-        plain, found = self.to_dict(), {}
+        plain = self.to_dict()
+        found: dict[str, Any] = {}
         for key, field in type(self).model_fields.items():
             part = getattr(self, key)
             if part == field.default:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from scantrial.recipe.activations import ACTIVATIONS
-from scantrial.recipe.networks import CUSTOM, NETWORKS
+from scantrial.recipe.networks import CUSTOM, NETWORKS, TIMM
 from scantrial.recipe.spec import AdamSpec, LossSpec, ScheduleSpec, SelectSpec, SgdSpec
 from scantrial.study.arms import RECIPE_KEYS
 from scantrial.study.faults import models_within, names_of
@@ -41,7 +41,7 @@ def _bare_words() -> Iterator[tuple[str, str, Schema]]:
     """Yield every place where one word can replace a mapping, with the words."""
     yield "DataSpec", "source", {"type": "string", "minLength": 1}
     yield "DataSpec", "split", {"const": "given"}
-    yield "Recipe", "model", {"type": "string", "examples": [*NETWORKS, CUSTOM.name]}
+    yield "Recipe", "model", {"type": "string", "examples": [*NETWORKS, TIMM.name, CUSTOM.name]}
     yield "Recipe", "loss", {"enum": list(names_of(LossSpec))}
     yield "Recipe", "optimizer", {"enum": [*names_of(AdamSpec), *names_of(SgdSpec)]}
     yield "Recipe", "schedule", {"enum": list(names_of(ScheduleSpec))}
