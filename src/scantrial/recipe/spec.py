@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from scantrial.core.registry import Registry
 from scantrial.recipe.activations import ActivationSpec
@@ -32,6 +32,9 @@ __all__ = [
     "named",
     "unknown_name",
 ]
+
+MAX_ENSEMBLE = 100
+"""Networks of one run: all of them are kept and evaluated together."""
 
 NORMALIZATIONS: Registry[str] = Registry(
     "normalization",
@@ -64,6 +67,8 @@ class Recipe(RecipePart):
     epochs : epochs in one round
     rounds : rounds that continue the weights with a fresh optimiser and schedule
     clip_grad_norm : largest Euclidean norm of the whole gradient; None for no limit
+    ensemble : networks that a run trains, each on its own, and whose logits it averages; more than 1 needs
+        ``select: last``
     train_eval : also measure the training split under the weights at the end of each epoch (costs one more pass)
     """
 
@@ -77,6 +82,7 @@ class Recipe(RecipePart):
     rounds: Count = 1
     clip_grad_norm: Positive | None = None
     select: Annotated[SelectSpec, BeforeValidator(named)] = SelectSpec(name="best-val-loss")
+    ensemble: Annotated[int, Field(ge=1, le=MAX_ENSEMBLE)] = 1
     train_eval: bool = False
 
     @model_validator(mode="after")
@@ -90,6 +96,15 @@ class Recipe(RecipePart):
     def _normalization_known(self) -> Recipe:
         if self.normalize == "pretrained" and not is_timm(self.model.name):
             raise ValueError(f"normalize: pretrained is for a network of timm (timm/NAME), not for {self.model.name}")
+        return self
+
+    @model_validator(mode="after")
+    def _ensemble_of_last_epochs(self) -> Recipe:
+        if self.ensemble > 1 and self.select.name != "last":
+            raise ValueError(
+                f"an ensemble of {self.ensemble} with select: {self.select.name}; write `select: last`, because its "
+                "networks would be taken from different epochs"
+            )
         return self
 
     @property
