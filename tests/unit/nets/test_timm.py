@@ -160,7 +160,7 @@ def test_unknown_names_are_refused_with_the_nearest():
     with pytest.raises(InputError, match=r"knows no weights 'resnet18\.mine'"):
         build("timm/resnet18.mine")
     with pytest.raises(ValueError, match="is not the name of a network of timm"):
-        ModelSpec(name="timm/hf-hub:someone/net/x")
+        ModelSpec(name="timm/hf-hub/someone/net")
 
 
 def test_a_missing_timm_and_a_torchvision_of_another_build_are_told_by_name(monkeypatch):
