@@ -36,16 +36,16 @@ def depth_of(network: nn.Module, spec: ModelSpec) -> dict[str, Depth]:
     Notes
     -----
     A built-in network is divided into its layers or residual blocks, one of timm into the groups that timm names for
-    layer-wise rates (`group_matcher`). Of a custom class nothing is known: all its parameters have depth 0, and none
-    belongs to a head.
+    layer-wise rates (`group_matcher`); where it names none, its backbone is one group. Of a custom class nothing is
+    known: all its parameters have depth 0, and none belongs to a head.
     """
     names = [name for name, _ in network.named_parameters()]
     if spec.is_custom:
         return {name: Depth(depth=0, is_head=False) for name in names}
     if is_timm(spec.name):
-        from scantrial.nets.timm_network import backbone_depths  # noqa: PLC0415 - timm is an extra
+        from scantrial.nets.timm_network import backbone_as_one, backbone_depths  # noqa: PLC0415 - timm is an extra
 
-        inside = backbone_depths(network)
+        inside = backbone_depths(network) if hasattr(network.backbone, "group_matcher") else backbone_as_one(network)
         last = 1 + max(inside.values())
         return {name: Depth(inside.get(name, last), name not in inside) for name in names}
     units = [_UNIT.match(name)[0] for name in names]  # type: ignore[index] # a name is never empty

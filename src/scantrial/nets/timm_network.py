@@ -82,14 +82,17 @@ def frozen_parameters(network: nn.Module, spec: ModelSpec) -> list[str]:
     Raises
     ------
     InputError
-        If the network has fewer stages.
+        If the network has fewer stages, or timm does not name them.
     """
     if not spec.freeze:
         return []
-    stages = backbone_depths(network, coarse=True)
-    n_parts = 1 + max(stages.values())
     if spec.freeze == "all":
-        return list(stages)
+        return list(backbone_as_one(network))
+    try:
+        stages = backbone_depths(network, coarse=True)
+    except (AttributeError, AssertionError, NotImplementedError) as error:
+        raise InputError(f"timm names no stages of {spec.name}", expected="freeze: 0 or all") from error
+    n_parts = 1 + max(stages.values())
     if spec.freeze > n_parts:
         raise InputError(
             f"model.freeze is {spec.freeze}, but {spec.name} has {n_parts} parts: a stem and {n_parts - 1} stages",
@@ -111,6 +114,11 @@ def backbone_depths(network: nn.Module, *, coarse: bool = False) -> dict[str, in
     matcher = backbone.group_matcher(coarse=coarse)  # type: ignore[operator]
     groups = group_parameters(backbone, matcher, reverse=True)
     return {f"{BACKBONE}{name}": int(group) for name, group in groups.items()}
+
+
+def backbone_as_one(network: nn.Module) -> dict[str, int]:
+    """Return 0 for each of the backbone's parameters, by its name in the whole network."""
+    return {name: 0 for name, _ in network.named_parameters() if name.startswith(BACKBONE)}
 
 
 def pretrained_moments(spec: ModelSpec) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -102,6 +102,16 @@ def test_more_stages_than_there_are_cannot_be_frozen():
         build(freeze=9)
 
 
+def test_a_network_whose_stages_timm_does_not_name_can_be_frozen_as_a_whole():
+    spec = ModelSpec(name="timm/pit_ti_224", freeze=2)
+    with pytest.raises(InputError, match=r"timm names no stages of timm/pit_ti_224\nexpected: freeze: 0 or all"):
+        shapes_of(spec, image_shape=(1, 224, 224), n_outputs=2)
+    network = build("timm/pit_ti_224", (1, 64, 64), freeze="all")
+    found = depth_of(network, spec)
+    assert set(found.values()) == {(0, False), (1, True)}
+    assert [name for name, p in network.named_parameters() if p.requires_grad] == ["head.weight", "head.bias"]
+
+
 def test_a_gray_scan_gives_what_three_equal_channels_give(tmp_path):
     settings, files = weights_in(tmp_path)
     gray = build(files=files, **settings).double().eval()
