@@ -324,7 +324,9 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "clipped_values": Rule(rule="probabilities nearer to 0 or 1 than the bound", threshold="1e-7"),
         "worst_heading": Rule(rule="lowest mean probability of the true class over all runs; whether a run was wrong"),
         "what_aggregates_are": Rule(rule="rounds or none; runs longer than the epochs left out"),
-        "start_in_common": Rule(rule="a custom class, or pretrained weights, among the networks, or neither"),
+        "start_in_common": Rule(
+            rule="a custom class, a network of timm, or pretrained weights among the networks, or none"
+        ),
         "choice_sentences": _ONLY_WHERE_TRUE,
         "_engines_chosen": _FACTS,
         "_epochs_chosen": Rule(rule="one rule for all arms, or several"),
