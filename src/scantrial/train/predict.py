@@ -17,6 +17,7 @@ from scantrial.core.files import sha256_of
 from scantrial.core.plain import Plain
 from scantrial.core.progress import silent
 from scantrial.core.records import RunFacts
+from scantrial.data.arm_images import decoding
 from scantrial.data.decode import ImageError, decode_image
 from scantrial.data.fit import fit_image, match_depth
 from scantrial.data.formats.base import array_fault, row_decoder
@@ -132,10 +133,11 @@ def _locate(run_dir: Path) -> tuple[StudyFolder, RunKey]:
 
 
 def _image_spec(folder: StudyFolder, facts: RunFacts) -> ImageSpec:
-    """Return the study's image spec, with the actual size of its scans."""
+    """Return how the run's images were decoded, with the actual size of the study's scans."""
     image = folder.data()["image"]
-    channels = image["channels"]
-    return ImageSpec(size=facts.image_shape[1:] if image["size"] else None, channels=channels, fit=image["fit"])
+    size = facts.image_shape[1:] if image["size"] else None
+    own = ImageSpec(size=size, channels=image["channels"], fit=image["fit"])
+    return decoding(stored_recipe(facts).image, own) or own
 
 
 def _allowed_here(
