@@ -15,7 +15,7 @@ import queue
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -62,7 +62,6 @@ class WorkerSetup:
 
     folder: str
     images_path: str
-    arm_images: Mapping[str, ArmImages]
     prepare: str
     engine: str
     engine_reason: str
@@ -71,6 +70,7 @@ class WorkerSetup:
     checkpoint_every_s: float
     keep_weights: bool
     custom_classes: tuple[CustomClass, ...] = ()
+    arm_images: Mapping[str, ArmImages] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> WorkerSetup:

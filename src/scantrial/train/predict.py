@@ -104,11 +104,15 @@ def predict_files(
     spec = _image_spec(folder, facts)
     with allowed(classes):
         predictor = load_predictor(facts, weights)
-        rows = tuple(
-            PredictedFile(file=name, predicted_class=facts.class_names[int(p.argmax())], y_prob=tuple(map(float, p)))
-            for names, images in _batches(files, facts, spec, n_at_once=predictor.n_at_once)
-            for name, p in zip(names, predictor(images).y_prob, strict=True)
-        )
+        batches = _batches(files, facts, spec, n_at_once=predictor.n_at_once)
+        scored = [(names, predictor(images).logits) for names, images in batches]
+    # Of all files at once, as in training: the last bit of a probability can depend on its place in the array.
+    y_prob = predictor.probabilities(np.concatenate([logits for _, logits in scored])) if scored else ()
+    names = [name for names, _ in scored for name in names]
+    rows = tuple(
+        PredictedFile(file=name, predicted_class=facts.class_names[int(p.argmax())], y_prob=tuple(map(float, p)))
+        for name, p in zip(names, y_prob, strict=True)
+    )
     model = {
         "study": folder.plan().study,
         "arm": key.arm,
