@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from scantrial.core.registry import Registry
 from scantrial.core.trees import value_at
@@ -47,6 +47,9 @@ __all__ = [
 
 NormalizeName = Literal["none", "dataset", "image", "equalize", "clahe"]
 
+MAX_ENSEMBLE = 100
+"""Networks of one run: all of them are kept and evaluated together."""
+
 NORMALIZATIONS: Registry[str] = Registry(
     "normalization",
     {
@@ -78,6 +81,8 @@ class Recipe(RecipePart):
     epochs : epochs in one round
     rounds : rounds that continue the weights with a fresh optimiser and schedule
     clip_grad_norm : largest Euclidean norm of the whole gradient; None for no limit
+    ensemble : networks that a run trains, each on its own, and whose logits it averages; more than 1 needs
+        ``select: last``
     train_eval : also measure the training split under the weights at the end of each epoch (costs one more pass)
     """
 
@@ -96,6 +101,7 @@ class Recipe(RecipePart):
     rounds: Count = 1
     clip_grad_norm: Positive | None = None
     select: Annotated[SelectSpec, BeforeValidator(named)] = SelectSpec(name="best-val-loss")
+    ensemble: Annotated[int, Field(ge=1, le=MAX_ENSEMBLE)] = 1
     train_eval: bool = False
 
     @model_validator(mode="after")
@@ -103,6 +109,15 @@ class Recipe(RecipePart):
         warmup = self.schedule.warmup_epochs
         if warmup > self.epochs:
             raise ValueError(f"schedule.warmup_epochs is {warmup}, but a round has only {self.epochs} epochs")
+        return self
+
+    @model_validator(mode="after")
+    def _ensemble_of_last_epochs(self) -> Recipe:
+        if self.ensemble > 1 and self.select.name != "last":
+            raise ValueError(
+                f"an ensemble of {self.ensemble} with select: {self.select.name}; write `select: last`, because its "
+                "networks would be taken from different epochs"
+            )
         return self
 
     @property
