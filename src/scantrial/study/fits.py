@@ -33,7 +33,15 @@ def _faults(study: Study, scans: ScanSet | CaseList) -> Iterator[str]:
     for arm in study.arms:
         yield from _arm_faults(arm, n_classes)
         if isinstance(scans, ScanSet):
-            yield from _size_faults(arm, scans.image_shape)
+            yield from _stride_faults(arm, scans.image_shape[1:])
+        if isinstance(scans, ScanSet) and arm.recipe.image is not None:
+            yield from _size_faults(arm, scans.image_shape[1:])
+
+
+def _size_faults(arm: Arm, own: tuple[int, ...]) -> Iterator[str]:
+    if arm.recipe.image is not None and arm.recipe.image.shape == own:
+        size = " x ".join(map(str, own))
+        yield f"arm {arm.name}: image.size {size}, which is the scans' own size: leave it out, or set data.image.size"
 
 
 def _arm_faults(arm: Arm, n_classes: int) -> Iterator[str]:
@@ -44,12 +52,13 @@ def _arm_faults(arm: Arm, n_classes: int) -> Iterator[str]:
         yield f"arm {arm.name}: batch_size 1, but batch normalisation needs batches of two or more"
 
 
-def _size_faults(arm: Arm, image_shape: tuple[int, int, int]) -> Iterator[str]:
-    _, height, width = image_shape
+def _stride_faults(arm: Arm, own: tuple[int, ...]) -> Iterator[str]:
+    shape = arm.recipe.image.shape if arm.recipe.image is not None else None
+    height, width = shape or own
     smallest, model = smallest_side(arm.recipe.model), arm.recipe.model
     if min(height, width) < smallest:
         advice = "" if model.stem == "3x3" else ", or stem: 3x3"
         yield (
             f"arm {arm.name}: {model.name} with a {model.stem} stem on images of {height}x{width} pixels; it takes "
-            f"{smallest}x{smallest} or more: set a larger data.image.size{advice}"
+            f"{smallest}x{smallest} or more: set a larger image.size{advice}"
         )

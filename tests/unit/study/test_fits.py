@@ -54,3 +54,10 @@ def test_images_too_small_for_a_residual_network_are_refused_with_the_size():
     refuse_what_does_not_fit(study_of("{model: {name: resnet-10, stem: 3x3}}"), scans_of(2))
     with pytest.raises(InputError, match="resnet-10 with a 5x5 stem on images of 8x8 pixels; it takes 32x32 or more"):
         refuse_what_does_not_fit(study_of("{model: resnet-10}"), scans_of(2))
+
+
+def test_a_size_that_the_scans_have_anyway_is_refused():
+    """Without `data.image.size` only the scans tell that two arms would be the same."""
+    with pytest.raises(InputError, match=r"arm base: image\.size 8 x 8, which is the scans' own size: leave it out"):
+        refuse_what_does_not_fit(study_of("{image: {size: 8}}"), scans_of(2))
+    refuse_what_does_not_fit(study_of("{image: {size: [8, 9]}}"), scans_of(2))
