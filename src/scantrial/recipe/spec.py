@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from scantrial.core.names import listed
 from scantrial.core.registry import Registry
 from scantrial.recipe.activations import ActivationSpec
+from scantrial.recipe.augment import NOT_IN_VIEWS, AugmentSpec, augmentation, or_none
 from scantrial.recipe.losses import LossSpec
 from scantrial.recipe.networks import ModelSpec
 from scantrial.recipe.optimizers import AdamSpec, Optimizer, SgdSpec
@@ -58,6 +60,9 @@ class Recipe(RecipePart):
     select : which epoch's weights are kept and evaluated
     normalize : after scaling to [0, 1]: ``none``, ``dataset`` (mean and deviation of the training split, each
         channel), ``image`` (each image's own mean and deviation), ``equalize`` (each image's histogram flattened)
+    augment : how training scans are changed at random, anew in each epoch: None, a preset's name, or its operations
+    test_time_views : views of a scan whose logits are averaged when the chosen weights are evaluated: the scan itself,
+        and others as `augment` changes it
     epochs : epochs in one round
     rounds : rounds that continue the weights with a fresh optimiser and schedule
     clip_grad_norm : largest Euclidean norm of the whole gradient; None for no limit
@@ -69,6 +74,8 @@ class Recipe(RecipePart):
     optimizer: Annotated[Optimizer, BeforeValidator(named)] = AdamSpec(name="adam")
     schedule: Annotated[ScheduleSpec, BeforeValidator(named)] = ScheduleSpec(name="constant")
     normalize: Literal["none", "dataset", "image", "equalize"] = "none"
+    augment: Annotated[AugmentSpec | None, BeforeValidator(augmentation), AfterValidator(or_none)] = None
+    test_time_views: Annotated[int, Field(ge=1, le=1000)] = 1
     batch_size: Count = 32
     epochs: Count = 30
     rounds: Count = 1
@@ -83,13 +90,23 @@ class Recipe(RecipePart):
             raise ValueError(f"schedule.warmup_epochs is {warmup}, but a round has only {self.epochs} epochs")
         return self
 
+    @model_validator(mode="after")
+    def _views_differ(self) -> Recipe:
+        if self.test_time_views > 1 and self.augment is None:
+            raise ValueError(f"test_time_views is {self.test_time_views}, but augment is none, so that all are equal")
+        if self.test_time_views > 1 and self.augment is not None and not self.augment.of_views.changes_something:
+            left_out = f"{listed(NOT_IN_VIEWS)} change no view"
+            raise ValueError(f"test_time_views is {self.test_time_views}, but augment has nothing else, and {left_out}")
+        return self
+
     @property
     def only_in_training(self) -> tuple[str, ...]:
         """What makes cases harder while the network trains and is switched off where they are evaluated.
 
         Of a custom class nothing is known.
         """
-        return ("dropout",) if self.model.dropout else ()
+        found = {"dropout": self.model.dropout, "augmentation": self.augment}
+        return tuple(name for name, is_on in found.items() if is_on)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON and YAML; keys that do not apply (None) are left out."""
@@ -110,5 +127,7 @@ class Recipe(RecipePart):
 
 
 def _beyond_its_name(part: Any, plain: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(part, AugmentSpec):
+        return part.beyond_defaults()
     usual = type(part).model_validate({"name": part.name}).model_dump(mode="json", exclude_none=True)
     return {key: value for key, value in plain.items() if key == "name" or value != usual.get(key)}

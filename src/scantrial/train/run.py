@@ -27,8 +27,10 @@ from scantrial.nets.generators import borrowed_generators
 from scantrial.nets.heads import make_head, resolve_class_weights
 from scantrial.recipe.networks import network_of
 from scantrial.recipe.task import RunTask, Tell
+from scantrial.train.batches import Batches
 from scantrial.train.checkpoint import load_checkpoint, save_checkpoint, take_up
 from scantrial.train.checks import check_task
+from scantrial.train.draws import DrawTables
 from scantrial.train.evaluate import cases_at_once, logits_of, loss_and_accuracy
 from scantrial.train.optimizers import make_optimizer
 from scantrial.train.process import set_process
@@ -37,6 +39,7 @@ from scantrial.train.selection import Best, copy_tensors, selection_rule, select
 from scantrial.train.state import Setup, TrainState, has_diverged
 from scantrial.train.steps import TrainingStep, epoch_steps
 from scantrial.train.units import watched_units
+from scantrial.train.views import views_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,17 +104,26 @@ def set_up(task: RunTask) -> tuple[Setup, TrainState]:
     head = make_head(task.recipe.loss, n_classes=n_classes, class_weights=weights)
     network = build_network(task.recipe.model, image_shape=image_shape, n_outputs=head.n_outputs, seed=task.seed)
     network = _laid_out(network, task).to(task.device)
+    train = put_on_device(task.images[task.cases["train"]], preprocessing, device=task.device)
+    labels = y_train.to(task.device)
     setup = Setup(
         task=task,
         image_shape=image_shape,
         preprocessing=preprocessing,
         head=head,
-        train=put_on_device(task.images[task.cases["train"]], preprocessing, device=task.device),
+        train=train,
         val=put_on_device(task.images[task.cases["val"]], preprocessing, device=task.device),
         y_train=y_train,
-        y_train_device=y_train.to(task.device),
+        y_train_device=labels,
         y_val=y_val,
         n_at_once=cases_at_once(network, image_shape, device=task.device),
+        batches=Batches(
+            scans=train,
+            labels=labels,
+            cases=task.cases["train"],
+            spec=task.recipe.augment,
+            draws=DrawTables(seed=task.seed, n_cases=len(task.images)),
+        ),
     )
     return setup, _fresh_state(task, network)
 
@@ -185,7 +197,7 @@ def _record(
 ) -> EpochRecord:
     epoch = steps[0].epoch
     order = torch.cat([step.rows for step in steps]).cpu()
-    train = loss_and_accuracy(setup.head, trained.logits, setup.y_train[order])
+    train = loss_and_accuracy(setup.head, trained.logits, setup.y_train[order], setup.batches.mixed(steps))
     val = loss_and_accuracy(setup.head, val_logits, setup.y_val)
     again = None
     if setup.task.recipe.train_eval:
@@ -282,7 +294,7 @@ def _predict(setup: Setup, network: nn.Module, split: Split, *, chosen_epoch: in
     if scans is None:
         task.open_test(chosen_epoch)
         scans = put_on_device(task.images[cases], setup.preprocessing, device=task.device)
-    logits = logits_of(network, scans, n_at_once=setup.n_at_once)
+    logits = logits_of(network, scans, n_at_once=setup.n_at_once, views=views_of(task.recipe))
     if not logits.isfinite().all():
         raise TrainingError(
             f"some logits of {split} cases are not finite", do="lower the learning rate or clip gradients"
