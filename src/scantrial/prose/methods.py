@@ -16,7 +16,7 @@ from scantrial.core.records import SPLITS
 from scantrial.findings.view import ArmView, ReportView
 from scantrial.prose.methods_statistics import comparison, evaluation
 from scantrial.prose.study import epoch_rule
-from scantrial.recipe import losses, optimizers, schedules
+from scantrial.recipe import augment, losses, optimizers, schedules
 from scantrial.recipe.networks import network_of
 from scantrial.recipe.spec import NORMALIZATIONS, Recipe
 
@@ -53,11 +53,16 @@ def design(view: ReportView) -> list[str]:
     ]
     if len(view.arms) > 1:
         whose, own = "", ""
+        drawn = (
+            "; where both augment, the same draws"
+            if sum(arm.recipe.augment is not None for arm in view.arms) > 1
+            else ""
+        )
         if has_own(view.arms):
             whose, own = "built-in ", " Custom classes initialise themselves under the run's seed."
         said.append(
             f"Runs of one seed are paired: the same order of cases and, where {whose}networks have a parameter of the "
-            f"same name and shape, the same initial weights.{own}"
+            f"same name and shape, the same initial weights{drawn}.{own}"
         )
     if view.judgement.primary_declared.before_runs:
         margin = view.judgement.margin
@@ -90,7 +95,7 @@ def scans(view: ReportView) -> list[str]:
 
 
 def preprocessing(view: ReportView) -> list[str]:
-    """Shape, scaling, normalisation, and that scantrial does not augment."""
+    """Shape, scaling, normalisation, augmentation."""
     shape = view.data.image.get("shape")
     fit = {"stretch": "stretched", "pad": "padded to a square and scaled"}.get(str(view.data.image.get("fit")))
     said = []
@@ -101,12 +106,23 @@ def preprocessing(view: ReportView) -> list[str]:
         said.append(f"Scans have {' × '.join(sides)} pixels in {colour}{how}.")
     if ran(view):
         said.append(f"{_capital(per_arm(view, lambda recipe: NORMALIZATIONS[recipe.normalize]))}.")
-        said.append(
-            "Scantrial did not augment the data; what a custom class does to them internally is not known."
-            if has_own(ran(view))
-            else "The data were not augmented."
-        )
+        said += _augmentation(view)
     return said
+
+
+def _augmentation(view: ReportView) -> list[str]:
+    """What was changed at random in training cases, or that nothing was."""
+    unknown = "what a custom class does to them internally is not known"
+    if not any(arm.recipe.augment for arm in ran(view)):
+        return [
+            f"Scantrial did not augment the data; {unknown}." if has_own(ran(view)) else "The data were not augmented."
+        ]
+    said = [
+        "Training cases were augmented, before normalisation, with values drawn uniformly anew for every case and "
+        f"epoch: {per_arm(view, lambda recipe: augment.describe(recipe.augment))}. Draws depend on the seed, the "
+        "epoch and the case alone; no case was augmented where it was evaluated, unless the selection says so."
+    ]
+    return [*said, f"{_capital(unknown.replace('them', 'the data'))}."] if has_own(ran(view)) else said
 
 
 def _capital(text: str) -> str:
@@ -181,6 +197,8 @@ def selection(view: ReportView) -> list[str]:
     if not ran(view):
         return []
     said = [f"Each run is evaluated with the weights of {per_arm(view, lambda recipe: epoch_rule(recipe.select))}."]
+    if any(arm.recipe.test_time_views > 1 for arm in ran(view)):
+        said.append(f"Test-time augmentation: {per_arm(view, _views)}; epochs were chosen without it.")
     logged = "the single evaluation" if view.n_evaluations == view.n_evaluated else "every evaluation"
     if view.n_evaluated:
         said.append(
@@ -194,6 +212,15 @@ def selection(view: ReportView) -> list[str]:
         "Each run is one network; whether a custom class is an ensemble internally, or starts from weights that were "
         "trained on these test scans, is not known.",
     ]
+
+
+def _views(recipe: Recipe) -> str:
+    n = recipe.test_time_views
+    if n == 1:
+        return "none"
+    return (
+        f"logits averaged over {n} views, the scan itself and {n - 1} augmented by the same fixed draws for all scans"
+    )
 
 
 def software(view: ReportView) -> list[str]:

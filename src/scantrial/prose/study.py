@@ -416,6 +416,8 @@ def _changed_by_seeds(view: ReportView) -> list[str]:
     changed = ["the initial weights", "the order of the cases"]
     if any(arm.recipe.model.dropout for arm in view.arms):
         changed.append("the dropout masks")
+    if any(arm.recipe.augment for arm in view.arms):
+        changed.append("the draws of augmentation")
     if any(arm.recipe.model.is_custom for arm in view.arms):
         changed.append("any other random numbers that custom classes draw")
     return changed

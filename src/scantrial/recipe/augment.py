@@ -157,9 +157,7 @@ class AugmentSpec(RecipePart):
         preset, own = value["preset"], {key: item for key, item in value.items() if key != "preset"}
         if preset is None or preset == "none":
             return own
-        if not isinstance(preset, str) or preset not in PRESETS:
-            raise unknown_name("no preset of augmentation is called", str(preset), ("none", *PRESETS))
-        return {**PRESETS[preset], **own}
+        return {**PRESETS[_known(str(preset))], **own}
 
     @model_validator(mode="after")
     def _consistent(self) -> AugmentSpec:
@@ -213,7 +211,13 @@ def augmentation(value: Any) -> Any:
     """Read a preset's name as ``{preset: NAME}`` and ``none`` as None."""
     if value == "none":
         return None
-    return {"preset": value} if isinstance(value, str) else value
+    return {"preset": _known(value)} if isinstance(value, str) else value
+
+
+def _known(preset: str) -> str:
+    if preset not in PRESETS:
+        raise unknown_name("no preset of augmentation is called", preset, ("none", *PRESETS))
+    return preset
 
 
 def or_none(spec: AugmentSpec | None) -> AugmentSpec | None:

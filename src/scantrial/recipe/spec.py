@@ -47,6 +47,10 @@ NORMALIZATIONS: Registry[str] = Registry(
 """The description of each in the methods of a report; a test compares it with `scantrial.data.preprocess`."""
 
 
+LATER = frozenset({"test_time_views"})
+"""Keys that 0.1.0 did not have. With their default they are not stored, so that what is stored stays as it was."""
+
+
 class Recipe(RecipePart):
     """Everything needed to train one network.
 
@@ -108,9 +112,18 @@ class Recipe(RecipePart):
         found = {"dropout": self.model.dropout, "augmentation": self.augment}
         return tuple(name for name, is_on in found.items() if is_on)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON and YAML; keys that do not apply (None) are left out."""
+    def every_key(self) -> dict[str, Any]:
+        """Return plain data with every default; keys that do not apply (None) are left out."""
         return self.model_dump(mode="json", exclude_none=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON and YAML: `every_key`, without those of later versions that have their default."""
+        usual = type(self).model_fields
+        return {
+            key: value
+            for key, value in self.every_key().items()
+            if key not in LATER or getattr(self, key) != usual[key].default
+        }
 
     def beyond_defaults(self) -> dict[str, Any]:
         """Return what differs from the defaults, as plain data: a key that comes later changes nothing in it.

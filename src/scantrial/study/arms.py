@@ -152,7 +152,7 @@ class ArmBuilder:
         label = BASE
         if len(self.factors) == 1 and self.base is not None:
             key = next(iter(self.factors))
-            value = value_at(self.base.to_dict(), key)
+            value = value_at(self.base.every_key(), key)
             if key == "augment" and self.base.augment is not None:
                 value = self.base.augment.preset or self.base.augment.beyond_defaults()
             value = value["name"] if isinstance(value, Mapping) and "name" in value else value
