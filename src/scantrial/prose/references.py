@@ -420,6 +420,11 @@ REFERENCES: dict[str, Reference] = {
 _CITATION = re.compile(r"\[@([a-z0-9-]+(?:; ?@[a-z0-9-]+)*)\]")
 
 
+def without_citations(text: str) -> str:
+    """Return a text without its citations."""
+    return re.sub(rf" ?{_CITATION.pattern}", "", text)
+
+
 def numbered_references(texts: Sequence[str]) -> tuple[list[str], list[Reference]]:
     """Put numbers in the place of citations, in the order in which sources are first cited, and list those sources.
 

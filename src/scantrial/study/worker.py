@@ -30,6 +30,7 @@ from scantrial.core.records import SPLITS, EpochRecord, Split
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.store.lock import refuse_removed
+from scantrial.store.run_files import keeps_sheet
 from scantrial.store.schema import dump_json
 from scantrial.study.costs import epoch_seconds, timed_task
 from scantrial.study.identity import Identities, where
@@ -114,7 +115,8 @@ class _Worker:
         return_freed_memory()  # writing needs copies of the weights, of other sizes than what training has freed
         refuse_removed(self.folder.path)
         facts = replace(result.facts, identity={"what": self.identities.what(key), "where": self.where})
-        self.folder.write_run(replace(result, facts=facts), keep_weights=self.setup.keep_weights)
+        sheet = result.sheet if keeps_sheet(self.plan, key.seed) else None
+        self.folder.write_run(replace(result, facts=facts, sheet=sheet), keep_weights=self.setup.keep_weights)
         self.answer(kind="done", status=result.facts.status)
 
     def take_over(self, key: RunKey, offers: list[dict[str, Any]]) -> bool:

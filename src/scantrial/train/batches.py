@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from scantrial.data.preprocess import fit_preprocessing
+from scantrial.data.scanset import Pixels
 from scantrial.nets.heads import Head, Mixed
 from scantrial.recipe.augment import AugmentSpec
+from scantrial.recipe.spec import Recipe
 from scantrial.train.augment import augmented, box_mask
 from scantrial.train.draws import Boxes, Drawn, DrawTables, pasted_boxes
-from scantrial.train.scans import DeviceScans
+from scantrial.train.scans import DeviceScans, put_on_device
 from scantrial.train.steps import TrainingStep
 
 
@@ -78,20 +81,15 @@ class Batches:
         y_true = self.labels[step.rows]
         if self.spec is None:
             return Batch(inputs=self.scans.batch(step.rows), y_true=y_true)
-        drawn = self._drawn(step)
-        inputs = self._changed(step.rows, self.spec, drawn)
-        if not self.spec.mixes:
-            return Batch(inputs=inputs, y_true=y_true)
-        partners = self._partners(self.spec, drawn)
-        rows = torch.from_numpy(partners.rows).to(self.labels.device)
-        # A partner looks as it does in its own step of this epoch.
-        others = self._changed(rows, self.spec, self.draws.of(step.epoch, self.cases[partners.rows]))
-        share = torch.from_numpy(partners.share).to(inputs.dtype).to(inputs.device)
-        if self.spec.mixup:
-            inputs = others.lerp(inputs, share[:, None, None, None])
-        else:
-            inputs = torch.where(box_mask(self._boxes(self.spec, drawn), inputs), others, inputs)
-        return Batch(inputs=inputs, y_true=y_true, mixed=Mixed(y_other=self.labels[rows], share=share))
+        inputs, mixed = self._augmented(step.rows, self.spec, self._drawn(step), self.scans.inputs_of)
+        return Batch(inputs=inputs, y_true=y_true, mixed=mixed)
+
+    def pictures(self, rows: NDArray[np.int64], epoch: int) -> Tensor:
+        """Return training scans as they are shown in an epoch, before normalisation, in [0, 1]."""
+        on_device = torch.from_numpy(rows).to(self.labels.device)
+        if self.spec is None:
+            return self.scans.shares(on_device)
+        return self._augmented(on_device, self.spec, self.draws.of(epoch, self.cases[rows]), lambda shares: shares)[0]
 
     def mixed(self, steps: Sequence[TrainingStep]) -> Mixed | None:
         """Return what the cases of some steps were mixed with, in their order, on the CPU; None where they were not."""
@@ -105,8 +103,24 @@ class Batches:
     def _drawn(self, step: TrainingStep) -> Drawn:
         return self.draws.of(step.epoch, step.cases)
 
-    def _changed(self, rows: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
-        return self.scans.inputs_of(augmented(self.scans.shares(rows), spec, drawn))
+    def _augmented(
+        self, rows: Tensor, spec: AugmentSpec, drawn: Drawn, finish: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, Mixed | None]:
+        """Return some scans augmented, finished (normalised, say) and then mixed, and what they are mixed with."""
+        images = finish(augmented(self.scans.shares(rows), spec, drawn))
+        if not spec.mixes:
+            return images, None
+        partners = self._partners(spec, drawn)
+        other_rows = torch.from_numpy(partners.rows).to(self.labels.device)
+        # A partner looks as it does in its own step of this epoch.
+        theirs = self.draws.of(drawn.epoch, self.cases[partners.rows])
+        others = finish(augmented(self.scans.shares(other_rows), spec, theirs))
+        share = torch.from_numpy(partners.share).to(images.dtype).to(images.device)
+        if spec.mixup:
+            images = others.lerp(images, share[:, None, None, None])
+        else:
+            images = torch.where(box_mask(self._boxes(spec, drawn), images), others, images)
+        return images, Mixed(y_other=self.labels[other_rows], share=share)
 
     def _partners(self, spec: AugmentSpec, drawn: Drawn) -> Partners:
         """Draw each case's partner among all training cases, and its share."""
@@ -124,3 +138,23 @@ class Batches:
     @property
     def _size(self) -> tuple[int, int]:
         return self.scans.pixels.shape[1], self.scans.pixels.shape[2]
+
+
+def batches_of(
+    recipe: Recipe, images: Pixels, labels: NDArray[np.int64], cases: NDArray[np.int64], *, seed: int
+) -> Batches:
+    """Return what makes the batches of a run that is not trained here, on the CPU.
+
+    Parameters
+    ----------
+    images, labels : of all cases
+    cases : case numbers of the training cases, rising
+    """
+    preprocessing = fit_preprocessing(images, cases, recipe.normalize)
+    return Batches(
+        scans=put_on_device(images[cases], preprocessing, device="cpu"),
+        labels=torch.from_numpy(labels[cases]),
+        cases=cases,
+        spec=recipe.augment,
+        draws=DrawTables(seed=seed, n_cases=len(images)),
+    )

@@ -30,6 +30,7 @@ from scantrial.recipe.task import RunTask, Tell
 from scantrial.train.batches import Batches
 from scantrial.train.checkpoint import load_checkpoint, save_checkpoint, take_up
 from scantrial.train.checks import check_task
+from scantrial.train.contact_sheet import stored_sheet
 from scantrial.train.draws import DrawTables
 from scantrial.train.evaluate import cases_at_once, logits_of, loss_and_accuracy
 from scantrial.train.optimizers import make_optimizer
@@ -270,6 +271,7 @@ def _finish(setup: Setup, state: TrainState, *, engine: str, begun: float) -> Ru
         history=tuple(state.history),
         predictions=predictions,
         weights={name: tensor.cpu().numpy() for name, tensor in chosen.items()},
+        sheet=stored_sheet(setup.batches),
     )
 
 
