@@ -124,7 +124,7 @@ def _coarser(images: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
     factors = spec.low_resolution + (1 - spec.low_resolution) * drawn.uniform("low_resolution")[:, 0]
     size = images.shape[2:]
     rows = []
-    for image, factor in zip(images.split(1), factors, strict=True):
+    for image, factor in zip(torch.split(images, 1), factors, strict=True):
         small = [max(1, round(side * factor)) for side in size]
         reduced = functional.interpolate(image, size=small, mode="bilinear", antialias=True)
         rows.append(functional.interpolate(reduced, size=size, mode="bilinear"))

@@ -80,5 +80,5 @@ def _image(picture: Tensor) -> Image.Image:
     """Return a scan, shape (channels, height, width) in [0, 1], with its longer side of `SIDE` pixels."""
     pixels = (picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     image = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).convert("RGB")
-    scale = SIDE / max(image.size)
-    return image.resize(tuple(max(1, round(side * scale)) for side in image.size), Image.Resampling.BICUBIC)
+    width, height = (max(1, round(side * SIDE / max(image.size))) for side in image.size)
+    return image.resize((width, height), Image.Resampling.BICUBIC)

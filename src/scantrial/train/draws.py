@@ -154,18 +154,23 @@ def _matrices(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
 
 def _symmetries(spec: AugmentSpec, drawn: Drawn, *, square: bool) -> Floats:
     """Return the flip or symmetry of each case, an orthogonal matrix, shape (n, 2, 2)."""
-    across, down, swaps = np.ones(len(drawn)), np.ones(len(drawn)), np.zeros(len(drawn), dtype=bool)
+    none: Floats = np.zeros(len(drawn))
+    across, down, swaps = none + 1, none + 1, none > 0
     if spec.symmetries:
         number = drawn.choice("symmetries", 8 if square else 4)
-        across, down, swaps = 1.0 - 2 * (number & 1), 1.0 - (number & 2), number >= 4
+        across, down, swaps = _signs(number, 1), _signs(number, 2), number >= 4
     if spec.flip == "both":
         number = drawn.choice("flip", 4)
-        across, down = 1.0 - 2 * (number & 1), 1.0 - (number & 2)
+        across, down = _signs(number, 1), _signs(number, 2)
     elif spec.flip != "none":
-        mirrored = 1.0 - 2 * drawn.choice("flip", 2)
+        mirrored = _signs(drawn.choice("flip", 2), 1)
         across, down = (mirrored, down) if spec.flip == "horizontal" else (across, mirrored)
-    none = np.zeros(len(drawn))
     return np.where(swaps[:, None, None], _matrices(none, across, down, none), _matrices(across, none, none, down))
+
+
+def _signs(numbers: NDArray[np.int64], bit: int) -> Floats:
+    """Return -1 for the numbers that have a bit, 1 for the others."""
+    return np.where(numbers & bit, -1.0, 1.0)
 
 
 def _crops(spec: AugmentSpec, drawn: Drawn, *, height: int, width: int) -> tuple[Floats, Floats]:

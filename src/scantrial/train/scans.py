@@ -81,7 +81,7 @@ def put_on_device(images: Pixels, preprocessing: Preprocessing, *, device: str) 
         centre=_column(affine.centre).to(device),
         width=_column(affine.width).to(device),
         centred=bool(affine.centre.any()),
-        largest=int(np.iinfo(pixels.dtype).max),
+        largest=int(np.iinfo(images.dtype).max),
         of_each=preprocessing.centre is None,
     )
 
