@@ -110,7 +110,8 @@ class AugmentSpec(RecipePart):
     fill : what comes in at the borders: ``black``, ``edge`` (the outermost pixels repeated) or ``reflect`` (mirrored)
     brightness : factor of all pixels
     contrast : factor of the distance from the scan's mean
-    saturation, hue : of RGB scans: factor of the distance from gray; share of the colour circle
+    saturation : factor of the distance from gray; RGB scans only
+    hue : share of the colour circle; RGB scans only
     gamma : x gives an exponent from 1 / (1 + x) to 1 + x, uniform in its logarithm
     blur : largest standard deviation of a Gaussian, in pixels
     low_resolution : smallest factor by which both sides are made smaller and then enlarged again; 1 turns it off
