@@ -35,6 +35,9 @@ __all__ = [
     "unknown_name",
 ]
 
+MAX_ENSEMBLE = 100
+"""Networks of one run: all of them are kept and evaluated together."""
+
 NORMALIZATIONS: Registry[str] = Registry(
     "normalization",
     {
@@ -47,7 +50,7 @@ NORMALIZATIONS: Registry[str] = Registry(
 """The description of each in the methods of a report; a test compares it with `scantrial.data.preprocess`."""
 
 
-LATER = frozenset({"test_time_views"})
+LATER = frozenset({"ensemble", "test_time_views"})
 """Keys that 0.1.0 did not have. With their default they are not stored, so that what is stored stays as it was."""
 
 
@@ -70,6 +73,8 @@ class Recipe(RecipePart):
     epochs : epochs in one round
     rounds : rounds that continue the weights with a fresh optimiser and schedule
     clip_grad_norm : largest Euclidean norm of the whole gradient; None for no limit
+    ensemble : networks that a run trains, each on its own, and whose logits it averages; more than 1 needs
+        ``select: last``
     train_eval : also measure the training split under the weights at the end of each epoch (costs one more pass)
     """
 
@@ -85,6 +90,7 @@ class Recipe(RecipePart):
     rounds: Count = 1
     clip_grad_norm: Positive | None = None
     select: Annotated[SelectSpec, BeforeValidator(named)] = SelectSpec(name="best-val-loss")
+    ensemble: Annotated[int, Field(ge=1, le=MAX_ENSEMBLE)] = 1
     train_eval: bool = False
 
     @model_validator(mode="after")
@@ -101,6 +107,15 @@ class Recipe(RecipePart):
         if self.test_time_views > 1 and self.augment is not None and not self.augment.of_views.changes_something:
             left_out = f"{listed(NOT_IN_VIEWS)} change no view"
             raise ValueError(f"test_time_views is {self.test_time_views}, but augment has nothing else, and {left_out}")
+        return self
+
+    @model_validator(mode="after")
+    def _ensemble_of_last_epochs(self) -> Recipe:
+        if self.ensemble > 1 and self.select.name != "last":
+            raise ValueError(
+                f"an ensemble of {self.ensemble} with select: {self.select.name}; write `select: last`, because its "
+                "networks would be taken from different epochs"
+            )
         return self
 
     @property

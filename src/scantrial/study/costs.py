@@ -52,7 +52,7 @@ def _epoch_s(facts: RunFacts) -> float:
 
 
 def timed_task(task: RunTask, *, n_train: int | None = None) -> RunTask:
-    """Return the same run for timing: without test cases, without checkpoints and without a choice of epoch.
+    """Return the same run for timing: one network, without test cases, checkpoints and a choice of epoch.
 
     Parameters
     ----------
@@ -64,6 +64,7 @@ def timed_task(task: RunTask, *, n_train: int | None = None) -> RunTask:
         "rounds": 1,
         "schedule": ScheduleSpec(name="constant"),
         "select": SelectSpec(name="last"),
+        "ensemble": 1,
         "loss": task.recipe.loss.model_copy(update={"class_weights": None}),
     }
     share = 1.0 if n_train is None else min(1.0, n_train / len(task.cases["train"]))
