@@ -535,6 +535,7 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
             "about",
             "reproduce",
             "audit",
+            "augmented",
             "calibration",
             "choices",
             "compared",

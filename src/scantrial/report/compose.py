@@ -11,7 +11,7 @@ from scantrial.report.document import Document
 from scantrial.report.sections.about import about
 from scantrial.report.sections.answer import facts, short
 from scantrial.report.sections.audit import audit
-from scantrial.report.sections.augmented import augmented
+from scantrial.report.sections.augmented import augmented_scans_section
 from scantrial.report.sections.calibration import belief
 from scantrial.report.sections.choices import choices
 from scantrial.report.sections.compared import compared
@@ -45,7 +45,7 @@ def build_document(
         short(view),
         # what was compared
         compared(view),
-        augmented(view, sheets or {}),
+        augmented_scans_section(view, sheets or {}),
         # the verdicts
         verdicts(view, figures.forest),
         # the curves

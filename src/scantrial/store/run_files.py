@@ -69,7 +69,7 @@ def names_to_copy(folder: Path, *, weights: bool, sheet: bool) -> list[str]:
     return [name for name, is_wanted in wanted.items() if is_wanted and (folder / name).is_file()]
 
 
-def read_sheet(folder: Path, sha256: str | None) -> bytes | None:
+def read_augmented_sheet(folder: Path, sha256: str | None) -> bytes | None:
     """Return the picture of augmented scans that a run keeps, a PNG, or None where it keeps none.
 
     Parameters

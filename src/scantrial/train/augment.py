@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from scantrial.recipe.augment import AugmentSpec
-from scantrial.train.draws import Boxes, Drawn, affine_maps, erased_boxes
+from scantrial.train.draws import Boxes, CaseDraws, affine_maps, erased_boxes
 
 PADDING = {"black": "zeros", "edge": "border", "reflect": "reflection"}
 """How `grid_sample` calls what comes in at the borders."""
@@ -25,7 +25,7 @@ LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in gray (ITU-R BT.601)."""
 
 
-def augmented(images: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
+def augmented(images: Tensor, spec: AugmentSpec, drawn: CaseDraws) -> Tensor:
     """Return scans changed at random; the input is not written to.
 
     Parameters
@@ -42,7 +42,7 @@ def augmented(images: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
 # ---------------------------------------------------------------------- geometry
 
 
-def moved(images: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
+def moved(images: Tensor, spec: AugmentSpec, drawn: CaseDraws) -> Tensor:
     """Do the geometry in one bilinear resampling."""
     if not spec.moves_pixels:
         return images
@@ -61,7 +61,7 @@ def moved(images: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
     return functional.grid_sample(images, grid, padding_mode=PADDING[spec.fill], align_corners=False)
 
 
-def _displacement(spec: AugmentSpec, drawn: Drawn, images: Tensor) -> Tensor:
+def _displacement(spec: AugmentSpec, drawn: CaseDraws, images: Tensor) -> Tensor:
     """Return the elastic displacement of each pixel in the units of the grid, shape (n, height, width, 2)."""
     points = _on(drawn.normals("elastic", (2, spec.elastic_grid, spec.elastic_grid)), images)
     smooth = functional.interpolate(points, size=images.shape[2:], mode="bicubic", align_corners=True)
@@ -71,21 +71,21 @@ def _displacement(spec: AugmentSpec, drawn: Drawn, images: Tensor) -> Tensor:
 # ---------------------------------------------------------------------- intensity
 
 
-def _brighter(images: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
+def _brighter(images: Tensor, spec: AugmentSpec, drawn: CaseDraws) -> Tensor:
     return (images * _factor(1 + drawn.within("brightness", spec.brightness), images)).clamp(0, 1)
 
 
-def _contrasted(images: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
+def _contrasted(images: Tensor, spec: AugmentSpec, drawn: CaseDraws) -> Tensor:
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
     return (mean + (images - mean) * _factor(1 + drawn.within("contrast", spec.contrast), images)).clamp(0, 1)
 
 
-def _saturated(images: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
+def _saturated(images: Tensor, spec: AugmentSpec, drawn: CaseDraws) -> Tensor:
     gray = (images * images.new_tensor(LUMA)[:, None, None]).sum(dim=1, keepdim=True)
     return (gray + (images - gray) * _factor(1 + drawn.within("saturation", spec.saturation), images)).clamp(0, 1)
 
 
-def _hue_turned(images: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
+def _hue_turned(images: Tensor, spec: AugmentSpec, drawn: CaseDraws) -> Tensor:
     """Turn the hue of the HSV colour model; brightest and darkest channel of each pixel keep their values."""
     high, low = images.amax(dim=1), images.amin(dim=1)
     span = high - low
@@ -100,12 +100,12 @@ def _hue_turned(images: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
     return torch.stack([high - span * torch.minimum(part, 4 - part).clamp(0, 1) for part in sixths], dim=1)
 
 
-def _gamma(images: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
+def _gamma(images: Tensor, spec: AugmentSpec, drawn: CaseDraws) -> Tensor:
     exponent = np.exp(drawn.within("gamma", math.log1p(spec.gamma)))
     return images ** _factor(exponent, images)
 
 
-def _blurred(images: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
+def _blurred(images: Tensor, spec: AugmentSpec, drawn: CaseDraws) -> Tensor:
     """Convolve with a Gaussian along each side, cut off at three of the largest standard deviations."""
     deviation = np.maximum(drawn.uniform("blur") * spec.blur, 1e-3)
     radius = math.ceil(3 * spec.blur)
@@ -119,7 +119,7 @@ def _blurred(images: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
     return functional.conv2d(rows, kernels.transpose(2, 3), groups=n * channels).reshape(images.shape)
 
 
-def _coarser(images: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
+def _coarser(images: Tensor, spec: AugmentSpec, drawn: CaseDraws) -> Tensor:
     """Make each scan smaller, and as large as before, bilinearly."""
     factors = spec.low_resolution + (1 - spec.low_resolution) * drawn.uniform("low_resolution")[:, 0]
     size = images.shape[2:]
@@ -131,18 +131,18 @@ def _coarser(images: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
     return torch.cat(rows)
 
 
-def _noisy(images: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
+def _noisy(images: Tensor, spec: AugmentSpec, drawn: CaseDraws) -> Tensor:
     deviation = _factor(drawn.uniform("noise") * spec.noise, images)
     return (images + deviation * _on(drawn.normals("noise-pixels", tuple(images.shape[1:])), images)).clamp(0, 1)
 
 
-def _erased(images: Tensor, spec: AugmentSpec, drawn: Drawn) -> Tensor:
+def _erased(images: Tensor, spec: AugmentSpec, drawn: CaseDraws) -> Tensor:
     height, width = images.shape[2:]
     inside = box_mask(erased_boxes(spec, drawn, height=height, width=width), images)
     return torch.where(inside, images.mean(dim=(1, 2, 3), keepdim=True), images)
 
 
-Change = Callable[[Tensor, AugmentSpec, Drawn], Tensor]
+Change = Callable[[Tensor, AugmentSpec, CaseDraws], Tensor]
 
 _INTENSITY: tuple[tuple[Callable[[AugmentSpec], bool], Change], ...] = (
     (lambda spec: spec.brightness > 0, _brighter),

@@ -16,7 +16,7 @@ from scantrial.nets.heads import Head, Mixed
 from scantrial.recipe.augment import AugmentSpec
 from scantrial.recipe.spec import Recipe
 from scantrial.train.augment import augmented, box_mask
-from scantrial.train.draws import Boxes, Drawn, DrawTables, pasted_boxes
+from scantrial.train.draws import Boxes, CaseDraws, DrawTables, pasted_boxes
 from scantrial.train.scans import DeviceScans, put_on_device
 from scantrial.train.steps import TrainingStep
 
@@ -100,11 +100,11 @@ class Batches:
         share = torch.from_numpy(np.concatenate([partners.share for partners in found]))
         return Mixed(y_other=self.labels.cpu()[rows], share=share)
 
-    def _drawn(self, step: TrainingStep) -> Drawn:
+    def _drawn(self, step: TrainingStep) -> CaseDraws:
         return self.draws.of(step.epoch, step.cases)
 
     def _augmented(
-        self, rows: Tensor, spec: AugmentSpec, drawn: Drawn, finish: Callable[[Tensor], Tensor]
+        self, rows: Tensor, spec: AugmentSpec, drawn: CaseDraws, finish: Callable[[Tensor], Tensor]
     ) -> tuple[Tensor, Mixed | None]:
         """Return some scans augmented, finished (normalised, say) and then mixed, and what they are mixed with."""
         images = finish(augmented(self.scans.shares(rows), spec, drawn))
@@ -122,7 +122,7 @@ class Batches:
             images = torch.where(box_mask(self._boxes(spec, drawn), images), others, images)
         return images, Mixed(y_other=self.labels[other_rows], share=share)
 
-    def _partners(self, spec: AugmentSpec, drawn: Drawn) -> Partners:
+    def _partners(self, spec: AugmentSpec, drawn: CaseDraws) -> Partners:
         """Draw each case's partner among all training cases, and its share."""
         rows = (drawn.uniform("partner")[:, 0] * len(self.cases)).astype(np.int64)
         if spec.mixup:
@@ -131,7 +131,7 @@ class Batches:
         # The box is cut off at the borders: the share is what is left of the case.
         return Partners(rows=rows, share=1 - self._boxes(spec, drawn).areas(height=height, width=width))
 
-    def _boxes(self, spec: AugmentSpec, drawn: Drawn) -> Boxes:
+    def _boxes(self, spec: AugmentSpec, drawn: CaseDraws) -> Boxes:
         height, width = self._size
         return pasted_boxes(1 - drawn.share("cutmix", spec.cutmix), drawn, height=height, width=width)
 

@@ -27,7 +27,7 @@ OF_VIEWS = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
+class CaseDraws:
     """The draws of some cases in one epoch.
 
     Parameters
@@ -96,9 +96,9 @@ class DrawTables:
     _epoch: int = -1
     _kept: dict[tuple[str | int | float, ...], Floats] = field(default_factory=dict)
 
-    def of(self, epoch: int, cases: NDArray[np.int64], repeats: NDArray[np.int64] | None = None) -> Drawn:
+    def of(self, epoch: int, cases: NDArray[np.int64], repeats: NDArray[np.int64] | None = None) -> CaseDraws:
         """Return the draws of some cases; without `repeats` no case came before."""
-        return Drawn(
+        return CaseDraws(
             tables=self, epoch=epoch, cases=cases, repeats=np.zeros_like(cases) if repeats is None else repeats
         )
 
@@ -127,7 +127,7 @@ class DrawTables:
         return self._kept
 
 
-def affine_maps(spec: AugmentSpec, drawn: Drawn, *, height: int, width: int) -> Floats:
+def affine_maps(spec: AugmentSpec, drawn: CaseDraws, *, height: int, width: int) -> Floats:
     """Return for each case the map from a pixel of the changed scan to its place in the scan, shape (n, 2, 3).
 
     Both places are (right, down) from the centre, in pixels. The scan is cropped, mirrored or turned by a quarter,
@@ -152,7 +152,7 @@ def _matrices(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
     return np.stack([np.stack([a, b], axis=-1), np.stack([c, d], axis=-1)], axis=-2)
 
 
-def _symmetries(spec: AugmentSpec, drawn: Drawn, *, square: bool) -> Floats:
+def _symmetries(spec: AugmentSpec, drawn: CaseDraws, *, square: bool) -> Floats:
     """Return the flip or symmetry of each case, an orthogonal matrix, shape (n, 2, 2)."""
     none: Floats = np.zeros(len(drawn))
     across, down, swaps = none + 1, none + 1, none > 0
@@ -173,7 +173,7 @@ def _signs(numbers: NDArray[np.int64], bit: int) -> Floats:
     return np.where(numbers & bit, -1.0, 1.0)
 
 
-def _crops(spec: AugmentSpec, drawn: Drawn, *, height: int, width: int) -> tuple[Floats, Floats]:
+def _crops(spec: AugmentSpec, drawn: CaseDraws, *, height: int, width: int) -> tuple[Floats, Floats]:
     """Return each case's cut-out: its sides as shares, diagonal matrices, and its centre from the scan's, in pixels."""
     none = np.zeros(len(drawn))
     if spec.crop == 1:
@@ -200,7 +200,7 @@ class Boxes:
         return (self.bottom - self.top) * (self.right - self.left) / (height * width)
 
 
-def erased_boxes(spec: AugmentSpec, drawn: Drawn, *, height: int, width: int) -> Boxes:
+def erased_boxes(spec: AugmentSpec, drawn: CaseDraws, *, height: int, width: int) -> Boxes:
     """Return what is erased of each case; an empty rectangle where nothing is."""
     u = drawn.uniform("erasing", 5)
     area = ERASED_AREA[0] + (ERASED_AREA[1] - ERASED_AREA[0]) * u[:, 1]
@@ -213,7 +213,7 @@ def erased_boxes(spec: AugmentSpec, drawn: Drawn, *, height: int, width: int) ->
     return Boxes(top=top, bottom=top + tall, left=left, right=left + wide)
 
 
-def pasted_boxes(share: Floats, drawn: Drawn, *, height: int, width: int) -> Boxes:
+def pasted_boxes(share: Floats, drawn: CaseDraws, *, height: int, width: int) -> Boxes:
     """Return what CutMix pastes into each case: `share` of the scan about a random centre, cut off at its borders."""
     u = drawn.uniform("cutmix-place", 2)
     edges = []

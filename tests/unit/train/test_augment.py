@@ -13,7 +13,7 @@ from torch import Tensor
 
 from scantrial.recipe.augment import PRESETS, AugmentSpec
 from scantrial.train.augment import PADDING, augmented
-from scantrial.train.draws import Drawn, DrawTables
+from scantrial.train.draws import CaseDraws, DrawTables
 
 HIGHEST = 1 - 1e-12
 
@@ -29,7 +29,7 @@ class Fixed(DrawTables):
         return np.broadcast_to(np.asarray(self.given.get(operation, 0.5), dtype=np.float64), (self.n_cases, n))
 
 
-def fixed(n: int, **given: float | list[float]) -> Drawn:
+def fixed(n: int, **given: float | list[float]) -> CaseDraws:
     """Draws of n cases with given numbers."""
     return Fixed(seed=0, n_cases=n, given=given).of(1, np.arange(n))
 

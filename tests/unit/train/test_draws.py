@@ -11,7 +11,7 @@ from scantrial.nets.heads import Mixed
 from scantrial.recipe.augment import PRESETS, AugmentSpec
 from scantrial.recipe.spec import Recipe
 from scantrial.train.augment import augmented
-from scantrial.train.draws import Drawn, DrawTables, affine_maps, erased_boxes, pasted_boxes
+from scantrial.train.draws import CaseDraws, DrawTables, affine_maps, erased_boxes, pasted_boxes
 from scantrial.train.engines import train_run as train_anywhere
 from scantrial.train.evaluate import logits_of
 from scantrial.train.predictor import load_predictor
@@ -40,11 +40,11 @@ ALL = {
 CASES = np.array([7, 3, 11, 0, 5])
 
 
-def drawn_of(cases: np.ndarray, *, seed: int = 1, epoch: int = 2, n_cases: int = 12, **more: np.ndarray) -> Drawn:
+def drawn_of(cases: np.ndarray, *, seed: int = 1, epoch: int = 2, n_cases: int = 12, **more: np.ndarray) -> CaseDraws:
     return DrawTables(seed=seed, n_cases=n_cases).of(epoch, cases, **more)
 
 
-def every_draw(drawn: Drawn) -> list[np.ndarray]:
+def every_draw(drawn: CaseDraws) -> list[np.ndarray]:
     """Return what is drawn for each case, of every kind."""
     spec = AugmentSpec.model_validate(ALL)
     boxes = [

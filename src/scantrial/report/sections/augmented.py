@@ -9,7 +9,7 @@ from scantrial.report.document import Gallery, Picture, Section
 from scantrial.report.sections.parts import paragraph, slugs
 
 
-def augmented(view: ReportView, sheets: Mapping[str, bytes]) -> Section | None:
+def augmented_scans_section(view: ReportView, sheets: Mapping[str, bytes]) -> Section | None:
     """Show a sheet of training scans for each arm that augments and keeps pictures; None if there is none.
 
     Parameters
