@@ -11,10 +11,12 @@ from scantrial.core.errors import InputError
 from scantrial.core.names import listed
 from scantrial.core.plain import LEFT_OUT, Plain
 from scantrial.core.progress import Progress, silent
+from scantrial.data.arm_images import decoding
 from scantrial.prose.references import without_citations
 from scantrial.recipe.augment import describe
 from scantrial.recipe.plan import Plan, PlannedArm
 from scantrial.store.folder import open_folder
+from scantrial.study.to_plan import planned_data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +62,14 @@ def augmented_scans(
     from scantrial.train.batches import batches_of  # noqa: PLC0415 - PyTorch only where it is needed
     from scantrial.train.contact_sheet import EPOCHS, contact_sheet, shown_rows  # noqa: PLC0415 - as above
 
-    plan = open_folder(folder).plan()
+    store = open_folder(folder)
+    plan = store.plan()
     planned, seed = _augmenting(plan, arm), plan.seeds[0] if seed is None else seed
     if seed not in plan.seeds:
         raise InputError(f"the study has no seed {seed}", expected=f"one of {listed(map(str, plan.seeds))}")
     scans = study_scans(folder, progress=progress)
-    batches = batches_of(planned.recipe, scans.images, scans.labels, scans.cases_of("train"), seed=seed)
+    images = scans.shaped(decoding(planned.recipe.image, planned_data(plan, store).image)).images
+    batches = batches_of(planned.recipe, images, scans.labels, scans.cases_of("train"), seed=seed)
     rows = shown_rows(batches.labels.tolist(), n)
     return AugmentedScans(
         arm=planned.name,

@@ -9,8 +9,20 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from scantrial.core.names import listed
 from scantrial.core.registry import Registry
+from scantrial.core.trees import value_at
 from scantrial.recipe.activations import ActivationSpec
 from scantrial.recipe.augment import NOT_IN_VIEWS, AugmentSpec, augmentation, or_none
+from scantrial.recipe.image import (
+    CLAHE,
+    ArmImage,
+    Clahe,
+    ClaheSpec,
+    bare_name,
+    describe_clahe,
+    describe_contrast,
+    name_if_usual,
+    unless_usual,
+)
 from scantrial.recipe.losses import LossSpec
 from scantrial.recipe.networks import ModelSpec
 from scantrial.recipe.optimizers import AdamSpec, Optimizer, SgdSpec
@@ -35,6 +47,8 @@ __all__ = [
     "unknown_name",
 ]
 
+NormalizeName = Literal["none", "dataset", "image", "equalize", "clahe"]
+
 MAX_ENSEMBLE = 100
 """Networks of one run: all of them are kept and evaluated together."""
 
@@ -45,6 +59,7 @@ NORMALIZATIONS: Registry[str] = Registry(
         "dataset": "pixels were standardised by mean and standard deviation of the training cases",
         "image": "each image was standardised by its own mean and standard deviation",
         "equalize": "each image's histogram was equalised and its pixels divided by the largest value of their type",
+        "clahe": describe_clahe(CLAHE),
     },
 )
 """The description of each in the methods of a report; a test compares it with `scantrial.data.preprocess`."""
@@ -66,7 +81,9 @@ class Recipe(RecipePart):
     batch_size : cases in one step
     select : which epoch's weights are kept and evaluated
     normalize : after scaling to [0, 1]: ``none``, ``dataset`` (mean and deviation of the training split, each
-        channel), ``image`` (each image's own mean and deviation), ``equalize`` (each image's histogram flattened)
+        channel), ``image`` (each image's own mean and deviation), ``equalize`` (each image's histogram flattened),
+        ``clahe`` (the same around each pixel, with limited contrast), also with settings of its own
+    image : this arm's images where they differ from those of the study: size, crop, clipping
     augment : how training scans are changed at random, anew in each epoch: None, a preset's name, or its operations
     test_time_views : views of a scan whose logits are averaged when the chosen weights are evaluated: the scan itself,
         and others as `augment` changes it
@@ -82,7 +99,12 @@ class Recipe(RecipePart):
     loss: Annotated[LossSpec, BeforeValidator(named)] = LossSpec(name="bce")
     optimizer: Annotated[Optimizer, BeforeValidator(named)] = AdamSpec(name="adam")
     schedule: Annotated[ScheduleSpec, BeforeValidator(named)] = ScheduleSpec(name="constant")
-    normalize: Literal["none", "dataset", "image", "equalize"] = "none"
+    normalize: Annotated[
+        NormalizeName | ClaheSpec,
+        BeforeValidator(bare_name),
+        AfterValidator(name_if_usual),
+    ] = "none"
+    image: Annotated[ArmImage | None, AfterValidator(unless_usual)] = None
     augment: Annotated[AugmentSpec | None, BeforeValidator(augmentation), AfterValidator(or_none)] = None
     test_time_views: Annotated[int, Field(ge=1, le=1000)] = 1
     batch_size: Count = 32
@@ -131,6 +153,35 @@ class Recipe(RecipePart):
         """Return plain data with every default; keys that do not apply (None) are left out."""
         return self.model_dump(mode="json", exclude_none=True)
 
+    @property
+    def method(self) -> str:
+        """The name of the normalisation, whatever its settings."""
+        return self.normalize if isinstance(self.normalize, str) else self.normalize.name
+
+    @property
+    def clahe(self) -> Clahe | None:
+        """The settings of CLAHE; None where pixels are normalised otherwise."""
+        if self.method != "clahe":
+            return None
+        spec = CLAHE if isinstance(self.normalize, str) else self.normalize
+        return Clahe(clip_limit=spec.clip_limit, tiles=spec.tiles)
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The packages beyond those of every run that its numbers depend on."""
+        return ("scikit-image",) if self.method == "clahe" else ()
+
+    @property
+    def clip_percentiles(self) -> tuple[float, float] | None:
+        """The percentiles at which each image is clipped, or None."""
+        return None if self.image is None else self.image.clip_percentiles
+
+    def describe_normalization(self) -> str:
+        """Return what was done to the pixels' values, for the methods of a report."""
+        normalize = self.normalize
+        said = NORMALIZATIONS[normalize] if isinstance(normalize, str) else describe_clahe(normalize)
+        return ", then ".join(filter(None, (describe_contrast(self.image), said)))
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON and YAML: `every_key`, without those of later versions that have their default."""
         usual = type(self).model_fields
@@ -139,6 +190,16 @@ class Recipe(RecipePart):
             for key, value in self.every_key().items()
             if key not in LATER or getattr(self, key) != usual[key].default
         }
+
+    def with_settings_of_normalize(self) -> dict[str, Any]:
+        """Return plain data as `to_dict`, in which `normalize` has a name and its settings, whatever they are."""
+        own = {"name": self.method} if self.clahe is None else {"name": self.method, **self.clahe.to_dict()}
+        return {**self.every_key(), "normalize": own}
+
+    def value_at(self, key: str) -> Any:
+        """Return the value at a dotted key, such as ``optimizer.lr``, as plain data; None where there is none."""
+        is_of_normalize = key.startswith("normalize.")
+        return value_at(self.with_settings_of_normalize() if is_of_normalize else self.every_key(), key)
 
     def beyond_defaults(self) -> dict[str, Any]:
         """Return what differs from the defaults, as plain data: a key that comes later changes nothing in it.
@@ -155,7 +216,6 @@ class Recipe(RecipePart):
 
 
 def _beyond_its_name(part: Any, plain: Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(part, AugmentSpec):
-        return part.beyond_defaults()
-    usual = type(part).model_validate({"name": part.name}).model_dump(mode="json", exclude_none=True)
+    given = {"name": part.name} if "name" in type(part).model_fields else {}
+    usual = type(part).model_validate(given).model_dump(mode="json", exclude_none=True)
     return {key: value for key, value in plain.items() if key == "name" or value != usual.get(key)}

@@ -32,6 +32,14 @@ def _faults(study: Study, scans: ScanSet | CaseList) -> Iterator[str]:
     is_gray = scans.image_shape[0] == 1 if isinstance(scans, ScanSet) else study.spec.data.image.channels == 1
     for arm in study.arms:
         yield from _arm_faults(arm, n_classes, is_gray=is_gray)
+        if isinstance(scans, ScanSet) and arm.recipe.image is not None:
+            yield from _size_faults(arm, scans.image_shape[1:])
+
+
+def _size_faults(arm: Arm, own: tuple[int, ...]) -> Iterator[str]:
+    if arm.recipe.image is not None and arm.recipe.image.shape == own:
+        size = " x ".join(map(str, own))
+        yield f"arm {arm.name}: image.size {size}, which is the scans' own size: leave it out, or set data.image.size"
 
 
 def _arm_faults(arm: Arm, n_classes: int, *, is_gray: bool) -> Iterator[str]:

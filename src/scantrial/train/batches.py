@@ -150,7 +150,9 @@ def batches_of(
     images, labels : of all cases
     cases : case numbers of the training cases, rising
     """
-    preprocessing = fit_preprocessing(images, cases, recipe.normalize)
+    preprocessing = fit_preprocessing(
+        images, cases, recipe.method, clip_percentiles=recipe.clip_percentiles, clahe=recipe.clahe
+    )
     return Batches(
         scans=put_on_device(images[cases], preprocessing, device="cpu"),
         labels=torch.from_numpy(labels[cases]),

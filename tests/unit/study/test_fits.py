@@ -47,3 +47,10 @@ def test_every_misfit_is_named_at_once():
     assert "sensitivity needs two classes" in message
     assert "2 class weights for 3 classes" in message
     assert "batch_size 1" in message
+
+
+def test_a_size_that_the_scans_have_anyway_is_refused():
+    """Without `data.image.size` only the scans tell that two arms would be the same."""
+    with pytest.raises(InputError, match=r"arm base: image\.size 8 x 8, which is the scans' own size: leave it out"):
+        refuse_what_does_not_fit(study_of("{image: {size: 8}}"), scans_of(2))
+    refuse_what_does_not_fit(study_of("{image: {size: [8, 9]}}"), scans_of(2))
