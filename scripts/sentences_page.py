@@ -541,6 +541,7 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
             "about",
             "reproduce",
             "audit",
+            "augmented",
             "calibration",
             "choices",
             "compared",

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from scantrial.api.augmented_scans import AugmentedScans, augmented_scans
 from scantrial.api.checks import require_torch
 from scantrial.api.power import PlanOptions, StudyPlan, plan
 from scantrial.api.predictions import CompareOptions, compare_arrays, compare_predictions, predict
@@ -30,6 +31,7 @@ from scantrial.api.verification import verify
 from scantrial.core.names import DeviceName, EngineName
 
 __all__ = [
+    "AugmentedScans",
     "CompareOptions",
     "DeviceName",
     "EngineName",
@@ -39,6 +41,7 @@ __all__ = [
     "StudyPlan",
     "about",
     "audit",
+    "augmented_scans",
     "compare",
     "compare_arrays",
     "compare_predictions",

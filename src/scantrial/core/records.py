@@ -171,12 +171,14 @@ class RunResult:
     ----------
     predictions : train, val and test under the chosen epoch's weights; empty where no epoch could be chosen
     weights : the chosen epoch's parameters and buffers by name; empty where there is none
+    sheet : a PNG of training scans as augmentation changed them; None where they were not augmented
     """
 
     facts: RunFacts
     history: tuple[EpochRecord, ...]
     predictions: tuple[SplitPredictions, ...]
     weights: Mapping[str, NDArray[Any]]
+    sheet: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

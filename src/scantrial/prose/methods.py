@@ -17,7 +17,7 @@ from scantrial.findings.view import ArmView, ReportView
 from scantrial.prose.arm_images import arm_images
 from scantrial.prose.methods_statistics import comparison, evaluation
 from scantrial.prose.study import alike_at_start, epoch_rule
-from scantrial.recipe import losses, optimizers, schedules
+from scantrial.recipe import augment, losses, optimizers, schedules
 from scantrial.recipe.facts import start_of
 from scantrial.recipe.networks import is_timm, network_of
 from scantrial.recipe.spec import Recipe
@@ -55,10 +55,12 @@ def design(view: ReportView) -> list[str]:
     ]
     if len(view.arms) > 1:
         own = " Custom classes initialise themselves under the run's seed." if has_own(view.arms) else ""
+        both = sum(arm.recipe.augment is not None for arm in view.arms) > 1
+        drawn = "; where both augment, the same draws" if both else ""
         alike = alike_at_start({start_of(arm.recipe) for arm in view.arms})
         said.append(
             f"Runs of one seed are paired: the same order of cases and, where {alike} have a parameter of the "
-            f"same name and shape, the same initial weights.{own}"
+            f"same name and shape, the same initial weights{drawn}.{own}"
         )
     if view.judgement.primary_declared.before_runs:
         margin = view.judgement.margin
@@ -91,7 +93,7 @@ def scans(view: ReportView) -> list[str]:
 
 
 def preprocessing(view: ReportView) -> list[str]:
-    """Shape, scaling, normalisation, and that scantrial does not augment."""
+    """Shape, scaling, normalisation, augmentation."""
     shape = view.data.image.get("shape")
     fit = {"stretch": "stretched", "pad": "padded to a square and scaled"}.get(str(view.data.image.get("fit")))
     said = []
@@ -103,12 +105,23 @@ def preprocessing(view: ReportView) -> list[str]:
     said += arm_images(view)
     if ran(view):
         said.append(f"{_capital(per_arm(view, Recipe.describe_normalization))}.")
-        said.append(
-            "Scantrial did not augment the data; what a custom class does to them internally is not known."
-            if has_own(ran(view))
-            else "The data were not augmented."
-        )
+        said += _augmentation(view)
     return said
+
+
+def _augmentation(view: ReportView) -> list[str]:
+    """What was changed at random in training cases, or that nothing was."""
+    unknown = "what a custom class does to them internally is not known"
+    if not any(arm.recipe.augment for arm in ran(view)):
+        return [
+            f"Scantrial did not augment the data; {unknown}." if has_own(ran(view)) else "The data were not augmented."
+        ]
+    said = [
+        "Training cases were augmented, before normalisation, with values drawn uniformly anew for every case and "
+        f"epoch: {per_arm(view, lambda recipe: augment.describe(recipe.augment))}. Draws depend on the seed, the "
+        "epoch and the case alone; no case was augmented where it was evaluated, unless the selection says so."
+    ]
+    return [*said, f"{_capital(unknown.replace('them', 'the data'))}."] if has_own(ran(view)) else said
 
 
 def _capital(text: str) -> str:
@@ -190,6 +203,8 @@ def selection(view: ReportView) -> list[str]:
     if not ran(view):
         return []
     said = [f"Each run is evaluated with the weights of {per_arm(view, lambda recipe: epoch_rule(recipe.select))}."]
+    if any(arm.recipe.test_time_views > 1 for arm in ran(view)):
+        said.append(f"Test-time augmentation: {per_arm(view, _views)}; epochs were chosen without it.")
     logged = "the single evaluation" if view.n_evaluations == view.n_evaluated else "every evaluation"
     if view.n_evaluated:
         said.append(
@@ -210,6 +225,15 @@ def _members(recipe: Recipe) -> str:
     if n == 1:
         return "one network"
     return f"an ensemble of {n} networks, each trained with a seed of its own, whose logits are averaged [@ensemble]"
+
+
+def _views(recipe: Recipe) -> str:
+    n = recipe.test_time_views
+    if n == 1:
+        return "none"
+    return (
+        f"logits averaged over {n} views, the scan itself and {n - 1} augmented by the same fixed draws for all scans"
+    )
 
 
 def software(view: ReportView) -> list[str]:

@@ -126,12 +126,26 @@ REFERENCES: dict[str, Reference] = {
         1994,
         "10.1016/B978-0-12-336156-1.50061-6",
     ),
+    "covid-net": Reference(
+        "Wang L, Lin ZQ, Wong A",
+        "COVID-Net: a tailored deep convolutional neural network design for detection of COVID-19 cases from chest "
+        "X-ray images",
+        "Scientific Reports 10:19549",
+        2020,
+        "10.1038/s41598-020-76550-z",
+    ),
     "cox": Reference(
         "Cox DR",
         "Two further applications of a model for binary regression",
         "Biometrika 45:562-565",
         1958,
         "10.1093/biomet/45.3-4.562",
+    ),
+    "cutmix": Reference(
+        "Yun S, Han D, Oh SJ, Chun S, Choe J, Yoo Y",
+        "CutMix: regularization strategy to train strong classifiers with localizable features",
+        "ICCV, 6023-6032; arXiv:1905.04899",
+        2019,
     ),
     "decision-curve": Reference(
         "Vickers AJ, Elkin EB",
@@ -160,6 +174,13 @@ REFERENCES: dict[str, Reference] = {
         "Journal of the American Statistical Association 78:965-971",
         1983,
         "10.1080/01621459.1983.10477047",
+    ),
+    "erasing": Reference(
+        "Zhong Z, Zheng L, Kang G, Li S, Yang Y",
+        "Random erasing data augmentation",
+        "AAAI 34:13001-13008; arXiv:1708.04896",
+        2020,
+        "10.1609/aaai.v34i07.7000",
     ),
     "farrington-manning": Reference(
         "Farrington CP, Manning G",
@@ -297,6 +318,12 @@ REFERENCES: dict[str, Reference] = {
         2007,
         "10.1002/sim.2677",
     ),
+    "mixup": Reference(
+        "Zhang H, Cisse M, Dauphin YN, Lopez-Paz D",
+        "mixup: beyond empirical risk minimization",
+        "ICLR; arXiv:1710.09412",
+        2018,
+    ),
     "newcombe-2006": Reference(
         "Newcombe RG",
         "Confidence intervals for an effect size measure based on the Mann-Whitney statistic. Part 2: asymptotic "
@@ -320,8 +347,22 @@ REFERENCES: dict[str, Reference] = {
         1995,
         "10.1080/03610919508813243",
     ),
+    "octdl": Reference(
+        "Kulyabin M, Zhdanov A, Nikiforova A, Stepichev A, Kuznetsova A, Ronkin M, et al.",
+        "OCTDL: optical coherence tomography dataset for image-based deep learning methods",
+        "Scientific Data 11:365",
+        2024,
+        "10.1038/s41597-024-03182-7",
+    ),
     "owen": Reference(
         "Owen AB", "The pigeonhole bootstrap", "Annals of Applied Statistics 1:386-411", 2007, "10.1214/07-AOAS122"
+    ),
+    "perez": Reference(
+        "Perez F, Vasconcelos C, Avila S, Valle E",
+        "Data augmentation for skin lesion analysis",
+        "ISIC Skin Image Analysis Workshop, Lecture Notes in Computer Science 11041:303-311; arXiv:1809.01442",
+        2018,
+        "10.1007/978-3-030-01201-4_33",
     ),
     "permutation": Reference(
         "Phipson B, Smyth GK",
@@ -387,6 +428,21 @@ REFERENCES: dict[str, Reference] = {
         2011,
     ),
     "timm": Reference("Wightman R", "PyTorch image models", "Zenodo", 2019, "10.5281/zenodo.4414861"),
+    "tellez": Reference(
+        "Tellez D, Litjens G, Bándi P, Bulten W, Bokhorst JM, Ciompi F, van der Laak J",
+        "Quantifying the effects of data augmentation and stain color normalization in convolutional neural networks "
+        "for computational pathology",
+        "Medical Image Analysis 58:101544",
+        2019,
+        "10.1016/j.media.2019.101544",
+    ),
+    "u-net": Reference(
+        "Ronneberger O, Fischer P, Brox T",
+        "U-Net: convolutional networks for biomedical image segmentation",
+        "MICCAI, Lecture Notes in Computer Science 9351:234-241; arXiv:1505.04597",
+        2015,
+        "10.1007/978-3-319-24574-4_28",
+    ),
     "zou-donner": Reference(
         "Zou GY, Donner A",
         "Construction of confidence limits about effect measures: a general approach",
@@ -398,6 +454,11 @@ REFERENCES: dict[str, Reference] = {
 """By the key that a text cites them with."""
 
 _CITATION = re.compile(r"\[@([a-z0-9-]+(?:; ?@[a-z0-9-]+)*)\]")
+
+
+def without_citations(text: str) -> str:
+    """Return a text without its citations."""
+    return re.sub(rf" ?{_CITATION.pattern}", "", text)
 
 
 def numbered_references(texts: Sequence[str]) -> tuple[list[str], list[Reference]]:

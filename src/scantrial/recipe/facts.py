@@ -24,6 +24,7 @@ DRAWN_BY_SEED: Mapping[str, Callable[[Recipe], bool]] = {
     "the initial weights": lambda _: True,
     "the order of the cases": lambda _: True,
     "the dropout masks": lambda recipe: bool(recipe.model.dropout),
+    "the draws of augmentation": lambda recipe: recipe.augment is not None,
     "any other random numbers that custom classes draw": lambda recipe: recipe.model.is_custom,
 }
 """What differs between two seeds of an arm, and where it does."""

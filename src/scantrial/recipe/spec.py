@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from scantrial.core.names import listed
 from scantrial.core.registry import Registry
 from scantrial.core.trees import value_at
 from scantrial.recipe.activations import ActivationSpec
+from scantrial.recipe.augment import NOT_IN_VIEWS, AugmentSpec, augmentation, or_none
 from scantrial.recipe.image import (
     CLAHE,
     ArmImage,
@@ -65,6 +67,10 @@ NORMALIZATIONS: Registry[str] = Registry(
 """The description of each in the methods of a report; a test compares it with `scantrial.data.preprocess`."""
 
 
+LATER = frozenset({"ensemble", "test_time_views"})
+"""Keys that 0.1.0 did not have. With their default they are not stored, so that what is stored stays as it was."""
+
+
 class Recipe(RecipePart):
     """Everything needed to train one network.
 
@@ -81,6 +87,9 @@ class Recipe(RecipePart):
         ``clahe`` (the same around each pixel, with limited contrast), also with settings of its own,
         ``pretrained`` (the mean and deviation that the weights of a ``timm/NAME`` take)
     image : this arm's images where they differ from those of the study: size, crop, clipping
+    augment : how training scans are changed at random, anew in each epoch: None, a preset's name, or its operations
+    test_time_views : views of a scan whose logits are averaged when the chosen weights are evaluated: the scan itself,
+        and others as `augment` changes it
     epochs : epochs in one round
     rounds : rounds that continue the weights with a fresh optimiser and schedule
     clip_grad_norm : largest Euclidean norm of the whole gradient; None for no limit
@@ -99,6 +108,8 @@ class Recipe(RecipePart):
         AfterValidator(name_if_usual),
     ] = "none"
     image: Annotated[ArmImage | None, AfterValidator(unless_usual)] = None
+    augment: Annotated[AugmentSpec | None, BeforeValidator(augmentation), AfterValidator(or_none)] = None
+    test_time_views: Annotated[int, Field(ge=1, le=1000)] = 1
     batch_size: Count = 32
     epochs: Count = 30
     rounds: Count = 1
@@ -121,6 +132,15 @@ class Recipe(RecipePart):
         return self
 
     @model_validator(mode="after")
+    def _views_differ(self) -> Recipe:
+        if self.test_time_views > 1 and self.augment is None:
+            raise ValueError(f"test_time_views is {self.test_time_views}, but augment is none, so that all are equal")
+        if self.test_time_views > 1 and self.augment is not None and not self.augment.of_views.changes_something:
+            left_out = f"{listed(NOT_IN_VIEWS)} change no view"
+            raise ValueError(f"test_time_views is {self.test_time_views}, but augment has nothing else, and {left_out}")
+        return self
+
+    @model_validator(mode="after")
     def _ensemble_of_last_epochs(self) -> Recipe:
         if self.ensemble > 1 and self.select.name != "last":
             raise ValueError(
@@ -135,7 +155,12 @@ class Recipe(RecipePart):
 
         Of a custom class nothing is known.
         """
-        return ("dropout",) if self.model.dropout else ()
+        found = {"dropout": self.model.dropout, "augmentation": self.augment}
+        return tuple(name for name, is_on in found.items() if is_on)
+
+    def every_key(self) -> dict[str, Any]:
+        """Return plain data with every default; keys that do not apply (None) are left out."""
+        return self.model_dump(mode="json", exclude_none=True)
 
     @property
     def method(self) -> str:
@@ -167,18 +192,23 @@ class Recipe(RecipePart):
         return ", then ".join(filter(None, (describe_contrast(self.image), said)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON and YAML; keys that do not apply (None) are left out."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """Return plain data for JSON and YAML: `every_key`, without those of later versions that have their default."""
+        usual = type(self).model_fields
+        return {
+            key: value
+            for key, value in self.every_key().items()
+            if key not in LATER or getattr(self, key) != usual[key].default
+        }
 
     def with_settings_of_normalize(self) -> dict[str, Any]:
         """Return plain data as `to_dict`, in which `normalize` has a name and its settings, whatever they are."""
         own = {"name": self.method} if self.clahe is None else {"name": self.method, **self.clahe.to_dict()}
-        return {**self.to_dict(), "normalize": own}
+        return {**self.every_key(), "normalize": own}
 
     def value_at(self, key: str) -> Any:
         """Return the value at a dotted key, such as ``optimizer.lr``, as plain data; None where there is none."""
         is_of_normalize = key.startswith("normalize.")
-        return value_at(self.with_settings_of_normalize() if is_of_normalize else self.to_dict(), key)
+        return value_at(self.with_settings_of_normalize() if is_of_normalize else self.every_key(), key)
 
     def beyond_defaults(self) -> dict[str, Any]:
         """Return what differs from the defaults, as plain data: a key that comes later changes nothing in it.

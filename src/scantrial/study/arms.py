@@ -164,6 +164,8 @@ class ArmBuilder:
             key = next(iter(self.factors))
             value = self.base.value_at(key)
             value = own_size(self._own.size) if key == SIZE and value is None else value
+            if key == "augment" and self.base.augment is not None:
+                value = self.base.augment.preset or self.base.augment.beyond_defaults()
             value = value["name"] if isinstance(value, Mapping) and "name" in value else value
             label = f"{self._short(key)} = {text_for_people(value)} (base)"
         return Draft(name=BASE, label=label, settings={}, path=("recipe",))
@@ -318,8 +320,9 @@ def short_key(key: str) -> str:
 def text_for_slug(level: Any) -> str:
     """Write a level for the name of an arm: ``LeakyReLU-negative_slope-0.1``."""
     if isinstance(level, Mapping):
-        rest = [f"{key}-{text_for_slug(item)}" for key, item in level.items() if key != "name"]
-        return "-".join([*([text_for_slug(level["name"])] if "name" in level else []), *rest])
+        name = _name_key(level)
+        rest = [f"{key}-{text_for_slug(item)}" for key, item in level.items() if key != name]
+        return "-".join([*([text_for_slug(level[name])] if name else []), *rest])
     if isinstance(level, list | tuple):
         return "-".join(text_for_slug(item) for item in level) or "none"
     return _word(level)
@@ -328,12 +331,18 @@ def text_for_slug(level: Any) -> str:
 def text_for_people(level: Any) -> str:
     """Write a level for the label of an arm: ``LeakyReLU (negative_slope 0.1)``."""
     if isinstance(level, Mapping):
-        rest = ", ".join(f"{key} {text_for_people(item)}" for key, item in level.items() if key != "name")
-        name = text_for_people(level["name"]) if "name" in level else ""
+        key_of_name = _name_key(level)
+        rest = ", ".join(f"{key} {text_for_people(item)}" for key, item in level.items() if key != key_of_name)
+        name = text_for_people(level[key_of_name]) if key_of_name else ""
         return f"{name} ({rest})".strip() if rest else name
     if isinstance(level, list | tuple):
         return f"[{', '.join(text_for_people(item) for item in level)}]"
     return _word(level)
+
+
+def _name_key(level: Mapping[str, Any]) -> str | None:
+    """Return the key under which a level has its name, or None."""
+    return next((key for key in ("name", "preset") if key in level), None)
 
 
 def _word(level: Any) -> str:

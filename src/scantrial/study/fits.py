@@ -13,7 +13,7 @@ from scantrial.study.study import Arm, Study
 
 
 def refuse_what_does_not_fit(study: Study, scans: ScanSet | CaseList) -> None:
-    """Refuse a primary measure, class weights, batches or networks that do not fit these scans.
+    """Refuse a primary measure, class weights, batches, colours or networks that do not fit these scans.
 
     Raises
     ------
@@ -30,8 +30,9 @@ def _faults(study: Study, scans: ScanSet | CaseList) -> Iterator[str]:
     if metric not in metrics_for(n_classes):
         known = listed(metrics_for(n_classes))
         yield f"primary.metric: {metric} needs two classes, but there are {n_classes}; use one of {known}"
+    is_gray = scans.image_shape[0] == 1 if isinstance(scans, ScanSet) else study.spec.data.image.channels == 1
     for arm in study.arms:
-        yield from _arm_faults(arm, n_classes)
+        yield from _arm_faults(arm, n_classes, is_gray=is_gray)
         if isinstance(scans, ScanSet):
             yield from _stride_faults(arm, scans.image_shape[1:])
         if isinstance(scans, ScanSet) and arm.recipe.image is not None:
@@ -44,12 +45,14 @@ def _size_faults(arm: Arm, own: tuple[int, ...]) -> Iterator[str]:
         yield f"arm {arm.name}: image.size {size}, which is the scans' own size: leave it out, or set data.image.size"
 
 
-def _arm_faults(arm: Arm, n_classes: int) -> Iterator[str]:
+def _arm_faults(arm: Arm, n_classes: int, *, is_gray: bool) -> Iterator[str]:
     weights = arm.recipe.loss.class_weights
     if isinstance(weights, tuple) and len(weights) != n_classes:
         yield f"arm {arm.name}: {len(weights)} class weights for {n_classes} classes"
     if arm.recipe.model.norm_needs_two and arm.recipe.batch_size == 1:
         yield f"arm {arm.name}: batch_size 1, but batch normalisation needs batches of two or more"
+    if is_gray and arm.recipe.augment is not None and arm.recipe.augment.changes_colours:
+        yield f"arm {arm.name}: augment changes hue or saturation, but the scans are gray; set hue: 0 and saturation: 0"
 
 
 def _stride_faults(arm: Arm, own: tuple[int, ...]) -> Iterator[str]:

@@ -30,6 +30,7 @@ from scantrial.core.records import SPLITS, EpochRecord, Split
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.store.lock import refuse_removed
+from scantrial.store.run_files import keeps_sheet
 from scantrial.store.schema import dump_json
 from scantrial.study.costs import epoch_seconds, timed_task
 from scantrial.study.identity import Identities, where
@@ -129,7 +130,8 @@ class _Worker:
             identity={"what": self.identities.what(key), "where": self._where(key)},
             images=images and {"fingerprint": images.fingerprint, "n_enlarged": images.n_enlarged},
         )
-        self.folder.write_run(replace(result, facts=facts), keep_weights=self.setup.keep_weights)
+        sheet = result.sheet if keeps_sheet(self.plan, key.seed) else None
+        self.folder.write_run(replace(result, facts=facts, sheet=sheet), keep_weights=self.setup.keep_weights)
         self.answer(kind="done", status=result.facts.status)
 
     def take_over(self, key: RunKey, offers: list[dict[str, Any]]) -> bool:

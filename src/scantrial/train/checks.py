@@ -43,6 +43,8 @@ def _data_faults(task: RunTask) -> Iterator[str]:
 
 def _recipe_faults(task: RunTask) -> Iterator[str]:
     recipe = task.recipe
+    if recipe.augment is not None and recipe.augment.changes_colours and task.images.ndim == 3:
+        yield "augment changes hue or saturation, but the scans are gray; expected RGB scans"
     if recipe.select.metric in ("auroc", "balanced_accuracy"):
         absent = sorted(set(range(len(task.class_names))) - set(task.labels[task.cases["val"]].tolist()))
         if absent:

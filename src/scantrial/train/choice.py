@@ -74,6 +74,8 @@ def why_not_fused(recipe: Recipe, *, device: str) -> str | None:
         return f"the first layer of {recipe.model.name} is not linear on pixels, which the fused engine needs"
     if recipe.optimizer.name not in FUSED_OPTIMIZERS:
         return f"the fused engine does not support the optimizer {recipe.optimizer.name}"
+    if recipe.augment is not None:
+        return "augmentation changes the pixels of every step, and the fused engine takes them as they are stored"
     if recipe.clip_grad_norm is not None:
         return "clip_grad_norm needs the whole gradient at once, which the fused engine never holds"
     return None

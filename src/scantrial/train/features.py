@@ -58,7 +58,7 @@ Inputs = DeviceScans | DeviceFeatures
 
 def uses_features(recipe: Recipe) -> bool:
     """Return whether a run computes its backbone's features once: all is frozen, and scans are used as they are."""
-    return recipe.model.freeze == "all" and not recipe.only_in_training
+    return recipe.model.freeze == "all" and recipe.augment is None
 
 
 def inputs_of(

@@ -22,6 +22,7 @@ from scantrial.nets.heads import Head, make_head
 from scantrial.recipe.plan import stored_recipe
 from scantrial.train.evaluate import cases_at_once, logits_of
 from scantrial.train.scans import put_on_device
+from scantrial.train.views import Views, views_of
 
 MOST_NAMED, MOST_LETTERS = 10, 500
 """Weights that do not fit which a message names, and the length of PyTorch's own words on a custom network's."""
@@ -48,6 +49,7 @@ class Predictor:
     ----------
     image_shape : (channels, height, width) that it was trained on
     class_names : in the order of the columns of the probabilities
+    views : the views of each scan that are averaged; None where it is evaluated as it is
     """
 
     network: nn.Module
@@ -57,6 +59,7 @@ class Predictor:
     class_names: tuple[str, ...]
     device: str
     n_at_once: int
+    views: Views | None = None
 
     def __call__(self, images: Pixels) -> BatchScores:
         """Score scans.
@@ -83,7 +86,7 @@ class Predictor:
             empty = np.empty((0, self.head.n_outputs), dtype=np.float32)
             return BatchScores(logits=empty, y_prob=np.empty((0, self.head.n_classes)))
         scans = put_on_device(images, self.preprocessing, device=self.device)
-        logits = logits_of(self.network, scans, n_at_once=self.n_at_once)
+        logits = logits_of(self.network, scans, n_at_once=self.n_at_once, views=self.views)
         return BatchScores(logits=logits.numpy(), y_prob=self.head.probabilities(logits).numpy())
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -127,6 +130,7 @@ def load_predictor(facts: RunFacts, weights: Mapping[str, NDArray[Any]], *, devi
         class_names=facts.class_names,
         device=device,
         n_at_once=cases_at_once(network, facts.image_shape, device=device),
+        views=views_of(recipe),
     )
 
 

@@ -65,8 +65,9 @@ def train_step(setup: Setup, state: TrainState, step: TrainingStep, *, norms: li
     for group in state.optimizer.param_groups:
         group["lr"] = step.lr
     state.optimizer.zero_grad(set_to_none=True)
-    logits: Tensor = state.network(setup.train.batch(step.rows))
-    loss = setup.head.loss(logits, setup.y_train_device[step.rows])
+    batch = setup.batches.of(step)
+    logits: Tensor = state.network(batch.inputs)
+    loss = batch.loss(setup.head, logits)
     torch.autograd.backward(loss)
     largest = setup.task.recipe.clip_grad_norm
     if largest is not None:

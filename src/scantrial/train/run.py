@@ -29,8 +29,11 @@ from scantrial.nets.timm_network import pretrained_moments
 from scantrial.recipe.networks import network_of
 from scantrial.recipe.spec import Recipe
 from scantrial.recipe.task import RunTask, Tell
+from scantrial.train.batches import Batches
 from scantrial.train.checkpoint import load_checkpoint, save_checkpoint, take_up
 from scantrial.train.checks import check_task
+from scantrial.train.contact_sheet import stored_sheet
+from scantrial.train.draws import DrawTables
 from scantrial.train.evaluate import cases_at_once, logits_of, loss_and_accuracy
 from scantrial.train.features import inputs_of
 from scantrial.train.optimizers import make_optimizer
@@ -39,6 +42,7 @@ from scantrial.train.selection import Best, copy_tensors, selection_rule, select
 from scantrial.train.state import Setup, TrainState, has_diverged
 from scantrial.train.steps import TrainingStep, epoch_steps
 from scantrial.train.units import watched_units
+from scantrial.train.views import views_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +125,7 @@ def set_up(task: RunTask) -> tuple[Setup, TrainState]:
         inputs_of(task, task.cases[split], preprocessing, network, n_at_once=n_at_once) for split in ("train", "val")
     )
     network = _laid_out(network, task)
+    labels = y_train.to(task.device)
     setup = Setup(
         task=task,
         image_shape=image_shape,
@@ -129,9 +134,16 @@ def set_up(task: RunTask) -> tuple[Setup, TrainState]:
         train=train,
         val=val,
         y_train=y_train,
-        y_train_device=y_train.to(task.device),
+        y_train_device=labels,
         y_val=y_val,
         n_at_once=n_at_once,
+        batches=Batches(
+            scans=train,
+            labels=labels,
+            cases=task.cases["train"],
+            spec=task.recipe.augment,
+            draws=DrawTables(seed=task.seed, n_cases=len(task.images)),
+        ),
     )
     return setup, _fresh_state(task, network)
 
@@ -209,7 +221,7 @@ def _record(
 ) -> EpochRecord:
     epoch = steps[0].epoch
     order = torch.cat([step.rows for step in steps]).cpu()
-    train = loss_and_accuracy(setup.head, trained.logits, setup.y_train[order])
+    train = loss_and_accuracy(setup.head, trained.logits, setup.y_train[order], setup.batches.mixed(steps))
     val = loss_and_accuracy(setup.head, val_logits, setup.y_val)
     again = None
     if setup.task.recipe.train_eval:
@@ -282,6 +294,7 @@ def _finish(setup: Setup, state: TrainState, *, engine: str, begun: float) -> Ru
         history=tuple(state.history),
         predictions=predictions,
         weights={name: tensor.cpu().numpy() for name, tensor in chosen.items()},
+        sheet=stored_sheet(setup.batches),
     )
 
 
@@ -306,7 +319,8 @@ def _predict(setup: Setup, network: nn.Module, split: Split, *, chosen_epoch: in
     if scans is None:
         task.open_test(chosen_epoch)
         scans = inputs_of(task, cases, setup.preprocessing, network, n_at_once=setup.n_at_once)
-    return split_predictions(task, split, logits_of(network, scans, n_at_once=setup.n_at_once), setup.head)
+    logits = logits_of(network, scans, n_at_once=setup.n_at_once, views=views_of(task.recipe))
+    return split_predictions(task, split, logits, setup.head)
 
 
 def split_predictions(task: RunTask, split: Split, logits: Tensor, head: Head) -> SplitPredictions:

@@ -7,6 +7,8 @@ one network; another seed of the same arm may look elsewhere (Adebayo et al. 201
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,11 +27,13 @@ PATCHES = 16
 def explain(predictor: Predictor, image: Pixels) -> SaliencyMaps:
     """Compute both maps of one scan; takes one backward and some thousand forward passes of a scan.
 
+    The scan is taken as it is, without the views of test-time augmentation.
+
     Parameters
     ----------
     image : shape (height, width) or (height, width, 3), of the size and pixel type trained on
     """
-    y_prob = predictor(image[None]).y_prob[0]
+    y_prob = replace(predictor, views=None)(image[None]).y_prob[0]
     target = int(y_prob.argmax())
     x = put_on_device(image[None], predictor.preprocessing, device=predictor.device).batch(slice(0, 1))
     gradient = _gradient(predictor, x, target)

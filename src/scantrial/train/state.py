@@ -11,6 +11,7 @@ from scantrial.core.records import EpochRecord
 from scantrial.data.preprocess import Preprocessing
 from scantrial.nets.heads import Head
 from scantrial.recipe.task import RunTask
+from scantrial.train.batches import Batches
 from scantrial.train.features import Inputs
 from scantrial.train.selection import Best
 
@@ -26,6 +27,7 @@ class Setup:
     y_train, y_val : shape (n,), on the CPU
     y_train_device : the same as `y_train`, on the device
     n_at_once : cases to evaluate together
+    batches : makes the batch of a step
     """
 
     task: RunTask
@@ -38,6 +40,7 @@ class Setup:
     y_train_device: Tensor
     y_val: Tensor
     n_at_once: int
+    batches: Batches
 
     @property
     def n_epochs(self) -> int:

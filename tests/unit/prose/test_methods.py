@@ -321,3 +321,36 @@ def test_a_source_is_whole():
         assert not one.doi or re.fullmatch(r"10\.\d{4,5}/\S+", one.doi), key
     with pytest.raises(KeyError):
         numbered_references(["[@nobody]"])
+
+
+def test_augmentation_is_described_by_its_values_with_sources(make_study):
+    """Of the arms that have it, and of those that have none; with the views at test time, and what seeds change."""
+    arms = {
+        "base": {},
+        "preset": {"augment": "radiograph", "test_time_views": 4},
+        "own": {"augment": {"preset": "radiograph", "rotate": 5, "mixup": 0.2}},
+    }
+    view = view_of(make_study(arms=arms, n_cases=CASES))
+    text = said(view)
+    for words in (
+        "not augmented (base); rotation up to ±10°, scaling by 0.85 to 1.15, shifts up to ±10 % of each side and "
+        "brightness times 0.9 to 1.1, borders filled with black, as in the preset radiograph [@covid-net] (preset); "
+        "rotation up to ±5°",
+        "mixup with α = 0.2 [@mixup]",
+        "before normalisation",
+        "where both augment, the same draws",
+        "Test-time augmentation: none (base and own); logits averaged over 4 views, the scan itself and 3 augmented by "
+        "the same fixed draws for all scans (preset); epochs were chosen without it.",
+    ):
+        assert words in text, words
+    assert "The data were not augmented." not in text
+    assert "the draws of augmentation" in " ".join(study_prose.limit_sentences(view))
+    listed = numbered_references([text])[1]
+    assert {REFERENCES["covid-net"], REFERENCES["mixup"]} <= set(listed)
+
+
+def test_what_a_network_of_ones_own_does_stays_unknown_beside_augmentation(make_study):
+    """Both are said."""
+    view = view_of(make_study(arms={"base": {"model": "my.nets:Flipping", "augment": "oct"}}, n_cases=CASES))
+    assert "as in the preset oct [@octdl]" in said(view)
+    assert "What a custom class does to the data internally is not known." in said(view)

@@ -144,10 +144,10 @@ def test_a_checkpoint_is_taken_up_by_a_recipe_with_a_later_key(make_task):
     task = make_task(**FULL, task={"checkpoint_every_s": 0})
     with pytest.raises(Stopped):
         train_run(task, stop_at(2))
-    later = create_model("Later", __base__=Recipe, augment=(Literal["none", "flip"], "none"))
+    later = create_model("Later", __base__=Recipe, warp=(Literal["none", "flip"], "none"))
     recipe = later.model_validate(task.recipe.to_dict())
     assert load_checkpoint(replace(task, recipe=recipe), engine="reference")["history"][-1]["epoch"] == 2
-    flipped = recipe.model_copy(update={"augment": "flip"})
+    flipped = recipe.model_copy(update={"warp": "flip"})
     assert load_checkpoint(replace(task, recipe=flipped), engine="reference") is None
 
 
