@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from scantrial.core.registry import Registry
 from scantrial.recipe.activations import ActivationSpec
 from scantrial.recipe.losses import LossSpec
 from scantrial.recipe.networks import ModelSpec
-from scantrial.recipe.optimizers import AdamSpec, Optimizer, SgdSpec
+from scantrial.recipe.optimizers import AdamSpec, Optimizer, SgdSpec, has_depths
 from scantrial.recipe.parts import Count, Positive, RecipePart, named, unknown_name
 from scantrial.recipe.schedules import ScheduleSpec
 from scantrial.recipe.selection import SelectSpec
+from scantrial.recipe.training import EarlyStoppingSpec, Precision, Sampling, none_word
 
 __all__ = [
     "ActivationSpec",
@@ -61,6 +62,14 @@ class Recipe(RecipePart):
     epochs : epochs in one round
     rounds : rounds that continue the weights with a fresh optimiser and schedule
     clip_grad_norm : largest Euclidean norm of the whole gradient; None for no limit
+    sampling : the training cases of an epoch: ``shuffled`` (each once), ``undersampled`` (all cases of the smallest
+        class and as many of every other, drawn anew), ``oversampled`` (of every class as many as the largest has, the
+        repeated ones drawn anew)
+    accumulate : batches after which the weights move once, by the mean gradient over all their cases
+    ema : decay of an exponential moving average of the weights; the average is evaluated, chosen and stored
+    early_stopping : when a run ends before its last epoch
+    precision : ``float32``, or ``bf16``: autocast of forward passes to bfloat16; weights, loss and optimiser stay
+        float32
     train_eval : also measure the training split under the weights at the end of each epoch (costs one more pass)
     """
 
@@ -75,6 +84,27 @@ class Recipe(RecipePart):
     clip_grad_norm: Positive | None = None
     select: Annotated[SelectSpec, BeforeValidator(named)] = SelectSpec(name="best-val-loss")
     train_eval: bool = False
+    sampling: Sampling = "shuffled"
+    accumulate: Count = 1
+    ema: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, BeforeValidator(none_word)] = None
+    early_stopping: Annotated[EarlyStoppingSpec | None, BeforeValidator(none_word)] = None
+    precision: Precision = "float32"
+
+    @field_validator("optimizer")
+    @classmethod
+    def _layers_are_known(cls, value: Optimizer, info: ValidationInfo) -> Optimizer:
+        model = info.data.get("model")
+        if model is not None and model.is_custom and has_depths(value):
+            raise ValueError("head_lr_factor and layer_decay need to know the layers, which a custom class does not tell")
+        return value
+
+    @field_validator("early_stopping")
+    @classmethod
+    def _stops_by_a_score(cls, value: EarlyStoppingSpec | None, info: ValidationInfo) -> EarlyStoppingSpec | None:
+        select = info.data.get("select")
+        if value is not None and select is not None and select.name == "last":
+            raise ValueError("select: last has no score to stop by; select the best epoch, or leave early_stopping out")
+        return value
 
     @model_validator(mode="after")
     def _warmup_fits(self) -> Recipe:
@@ -82,6 +112,11 @@ class Recipe(RecipePart):
         if warmup > self.epochs:
             raise ValueError(f"schedule.warmup_epochs is {warmup}, but a round has only {self.epochs} epochs")
         return self
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs of all rounds, if nothing ends the run early."""
+        return self.epochs * self.rounds
 
     @property
     def only_in_training(self) -> tuple[str, ...]:
@@ -110,5 +145,7 @@ class Recipe(RecipePart):
 
 
 def _beyond_its_name(part: Any, plain: Mapping[str, Any]) -> dict[str, Any]:
+    if "name" not in type(part).model_fields:
+        return {key: value for key, value in plain.items() if value != type(part).model_fields[key].default}
     usual = type(part).model_validate({"name": part.name}).model_dump(mode="json", exclude_none=True)
     return {key: value for key, value in plain.items() if key == "name" or value != usual.get(key)}
