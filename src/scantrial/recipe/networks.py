@@ -127,6 +127,11 @@ def is_custom(name: str) -> bool:
     return ":" in name
 
 
+def is_timm(name: str) -> bool:
+    """Whether a name is that of a network of timm, ``timm/NAME``."""
+    return name.startswith("timm/")
+
+
 def network_of(name: str) -> Network:
     """Return the row of a network by its name in a recipe.
 
