@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -22,6 +22,7 @@ OPTIMIZERS: Registry[str] = Registry(
 class _Grouped(RecipePart):
     """Settings that treat some weights unlike others; the defaults treat all alike."""
 
+    later: ClassVar[tuple[str, ...]] = ("weight_decay_on", "head_lr_factor", "layer_decay")
     weight_decay_on: Literal["all", "weights"] = "all"
     head_lr_factor: Positive = 1.0
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0

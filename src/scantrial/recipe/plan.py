@@ -129,7 +129,7 @@ class PlannedArm(RecipePart):
 
     def value_at(self, key: str) -> Any:
         """Return the value of a factor, a dotted key of the recipe such as ``optimizer.lr``, as plain data."""
-        return value_at(self.recipe.to_dict(), key)
+        return value_at(self.recipe.spelt_out(), key)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -222,7 +222,7 @@ class Plan(RecipePart):
 
     def differing(self) -> dict[str, dict[str, Any]]:
         """Return by arm's name the settings that are not the same in all arms, by dotted key of the recipe."""
-        flat = {arm.name: flattened(arm.recipe.to_dict()) for arm in self.arms}
+        flat = {arm.name: flattened(arm.recipe.spelt_out()) for arm in self.arms}
         keys = differing_keys(list(flat.values()))
         return {name: {key: settings.get(key) for key in keys} for name, settings in flat.items()}
 

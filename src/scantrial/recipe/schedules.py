@@ -24,8 +24,8 @@ SCHEDULES: Registry[Callable[[ScheduleSpec], str]] = Registry(
         ),
         "step": lambda schedule: f"multiplied by {schedule.gamma or 0:g} every {schedule.every} epochs",
         "one-cycle": lambda schedule: (
-            f"one cycle over each round [@one-cycle]: rising as a cosine from 1/{schedule.div_factor or 0:g} of it over "
-            f"the first {percent(schedule.pct_start or 0)} of the steps, then falling as a cosine to "
+            f"one cycle over each round [@one-cycle]: rising along a cosine from 1/{schedule.div_factor or 0:g} of it "
+            f"in the first {percent(schedule.pct_start or 0)} of the steps, then falling along a cosine to "
             f"1/{schedule.final_div_factor or 0:g} of where it began"
         ),
     },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -73,6 +73,8 @@ class Recipe(RecipePart):
     train_eval : also measure the training split under the weights at the end of each epoch (costs one more pass)
     """
 
+    later: ClassVar[tuple[str, ...]] = ("sampling", "accumulate", "precision")
+
     model: Annotated[ModelSpec, BeforeValidator(named)] = ModelSpec(name="mlp-256")
     loss: Annotated[LossSpec, BeforeValidator(named)] = LossSpec(name="bce")
     optimizer: Annotated[Optimizer, BeforeValidator(named)] = AdamSpec(name="adam")
@@ -95,7 +97,9 @@ class Recipe(RecipePart):
     def _layers_are_known(cls, value: Optimizer, info: ValidationInfo) -> Optimizer:
         model = info.data.get("model")
         if model is not None and model.is_custom and has_depths(value):
-            raise ValueError("head_lr_factor and layer_decay need to know the layers, which a custom class does not tell")
+            raise ValueError(
+                "head_lr_factor and layer_decay need to know the layers, which a custom class does not tell"
+            )
         return value
 
     @field_validator("early_stopping")

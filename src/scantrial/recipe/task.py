@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scantrial.core.records import EpochRecord, RunResult, Split
 from scantrial.recipe.spec import Recipe
+from scantrial.recipe.training import drawn_of_classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,12 @@ class RunTask:
     engine_reason: str
     open_test: Callable[[int], None]
     where: str = ""
+
+    @property
+    def cases_an_epoch(self) -> int:
+        """Training cases of one epoch as the recipe draws them, repeats counted."""
+        of_classes = np.bincount(self.labels[self.cases["train"]]).tolist()
+        return sum(drawn_of_classes(self.recipe.sampling, of_classes))
 
 
 Tell = Callable[[EpochRecord, int], None]

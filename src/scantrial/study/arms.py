@@ -152,7 +152,7 @@ class ArmBuilder:
         label = BASE
         if len(self.factors) == 1 and self.base is not None:
             key = next(iter(self.factors))
-            value = value_at(self.base.to_dict(), key)
+            value = value_at(self.base.spelt_out(), key)
             value = value["name"] if isinstance(value, Mapping) and "name" in value else value
             label = f"{self._short(key)} = {text_for_people(value)} (base)"
         return Draft(name=BASE, label=label, settings={}, path=("recipe",))

@@ -46,6 +46,8 @@ def _bare_words() -> Iterator[tuple[str, str, Schema]]:
     yield "Recipe", "optimizer", {"enum": [*names_of(AdamSpec), *names_of(SgdSpec)]}
     yield "Recipe", "schedule", {"enum": list(names_of(ScheduleSpec))}
     yield "Recipe", "select", {"enum": list(names_of(SelectSpec))}
+    yield "Recipe", "ema", {"const": "none"}
+    yield "Recipe", "early_stopping", {"const": "none"}
     yield "ModelSpec", "activation", {"enum": list(ACTIVATIONS)}
 
 

@@ -173,7 +173,7 @@ def planned_effects(study: Study) -> tuple[str, ...]:
     if study.spec.design != "factorial" or len(study.arms) < 3:
         return ()
     settings = {
-        arm.name: {factor: str(value_at(arm.recipe.to_dict(), factor)) for factor in study.spec.factors}
+        arm.name: {factor: str(value_at(arm.recipe.spelt_out(), factor)) for factor in study.spec.factors}
         for arm in study.arms
     }
     return tuple(effect.name for effect in factorial_effects(settings))

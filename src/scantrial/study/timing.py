@@ -96,7 +96,7 @@ def _train_scale(folder: StudyFolder, n_train: int | None) -> float:
 
 
 def _arm_time(arm: Arm, epoch_s: float | None) -> ArmTime:
-    return ArmTime(arm=arm.name, n_epochs=arm.recipe.epochs * arm.recipe.rounds, epoch_s=epoch_s)
+    return ArmTime(arm=arm.name, n_epochs=arm.recipe.n_epochs, epoch_s=epoch_s)
 
 
 def not_measured(study: Study) -> StudyTime:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from scantrial.nets.heads import Head
+from scantrial.train.precision import in_precision
 from scantrial.train.scans import DeviceScans
 
 _FLOATS_AT_ONCE = (128 << 20) // 4
@@ -25,10 +26,16 @@ class Measured:
 
 
 @torch.inference_mode()
-def logits_of(network: nn.Module, scans: DeviceScans, *, n_at_once: int) -> Tensor:
-    """Return the logits of all scans in evaluation mode, shape (n, n_outputs), float32 on the CPU."""
+def logits_of(network: nn.Module, scans: DeviceScans, *, n_at_once: int, precision: str = "float32") -> Tensor:
+    """Return the logits of all scans in evaluation mode, shape (n, n_outputs), float32 on the CPU.
+
+    Parameters
+    ----------
+    precision : of the forward passes, as in the recipe
+    """
     network.eval()
-    parts = [network(scans.batch(slice(row, row + n_at_once))) for row in range(0, len(scans), n_at_once)]
+    with in_precision(precision, device=scans.pixels.device.type):
+        parts = [network(scans.batch(slice(row, row + n_at_once))) for row in range(0, len(scans), n_at_once)]
     return torch.cat(parts).float().cpu()
 
 

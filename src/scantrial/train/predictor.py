@@ -47,6 +47,7 @@ class Predictor:
     ----------
     image_shape : (channels, height, width) that it was trained on
     class_names : in the order of the columns of the probabilities
+    precision : that it was trained and evaluated in
     """
 
     network: nn.Module
@@ -56,6 +57,7 @@ class Predictor:
     class_names: tuple[str, ...]
     device: str
     n_at_once: int
+    precision: str = "float32"
 
     def __call__(self, images: Pixels) -> BatchScores:
         """Score scans.
@@ -82,7 +84,7 @@ class Predictor:
             empty = np.empty((0, self.head.n_outputs), dtype=np.float32)
             return BatchScores(logits=empty, y_prob=np.empty((0, self.head.n_classes)))
         scans = put_on_device(images, self.preprocessing, device=self.device)
-        logits = logits_of(self.network, scans, n_at_once=self.n_at_once)
+        logits = logits_of(self.network, scans, n_at_once=self.n_at_once, precision=self.precision)
         return BatchScores(logits=logits.numpy(), y_prob=self.head.probabilities(logits).numpy())
 
 
@@ -118,6 +120,7 @@ def load_predictor(facts: RunFacts, weights: Mapping[str, NDArray[Any]], *, devi
         class_names=facts.class_names,
         device=device,
         n_at_once=cases_at_once(network, facts.image_shape, device=device),
+        precision=recipe.precision,
     )
 
 

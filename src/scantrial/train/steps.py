@@ -116,11 +116,6 @@ def earlier(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return counts
 
 
-def cases_an_epoch(task: RunTask) -> int:
-    """Return how many cases an epoch of a run has, repeats counted."""
-    return sum(drawn_of_classes(task.recipe.sampling, np.bincount(task.labels[task.cases["train"]]).tolist()))
-
-
 def epoch_order(seed: int, epoch: int, n_cases: int) -> NDArray[np.int64]:
     """Return the order of the training cases in one epoch: the same for every arm at the same seed.
 
