@@ -63,8 +63,10 @@ class ScheduleSpec(RecipePart):
     @model_validator(mode="before")
     @classmethod
     def _spell_out(cls, value: Any) -> Any:
-        own = _OWN.get(value.get("name"), {}) if isinstance(value, dict) and isinstance(value.get("name"), str) else {}
-        return {**own, **{key: item for key, item in value.items() if item is not None}} if own else value
+        name = value.get("name") if isinstance(value, dict) else None
+        if not isinstance(name, str) or name not in _OWN:
+            return value
+        return {**_OWN[name], **{key: item for key, item in value.items() if item is not None}}
 
     @model_validator(mode="after")
     def _own_only(self) -> ScheduleSpec:

@@ -102,6 +102,14 @@ class Recipe(RecipePart):
             )
         return value
 
+    @field_validator("sampling")
+    @classmethod
+    def _balanced_once(cls, value: Sampling, info: ValidationInfo) -> Sampling:
+        loss = info.data.get("loss")
+        if value != "shuffled" and loss is not None and loss.class_weights == "balanced":
+            raise ValueError(f"{value} cases and loss.class_weights: balanced both balance the classes; choose one")
+        return value
+
     @field_validator("early_stopping")
     @classmethod
     def _stops_by_a_score(cls, value: EarlyStoppingSpec | None, info: ValidationInfo) -> EarlyStoppingSpec | None:
@@ -124,11 +132,12 @@ class Recipe(RecipePart):
 
     @property
     def only_in_training(self) -> tuple[str, ...]:
-        """What makes cases harder while the network trains and is switched off where they are evaluated.
+        """What makes an epoch harder while the network trains and is switched off where its weights are evaluated.
 
         Of a custom class nothing is known.
         """
-        return ("dropout",) if self.model.dropout else ()
+        dropout = ("dropout",) if self.model.dropout else ()
+        return (*dropout, "resampling") if self.sampling != "shuffled" else dropout
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON and YAML; keys that do not apply (None) are left out."""

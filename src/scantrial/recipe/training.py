@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from scantrial.core.format import counted
+from scantrial.core.records import RunFacts
 from scantrial.core.registry import Registry
 from scantrial.recipe.parts import Count, NotNegative, RecipePart
 
@@ -91,6 +92,13 @@ def describe_average(decay: float | None) -> str:
         f"an exponential moving average of the weights (decay {decay:g} at each move) [@ema], which each epoch was "
         "evaluated with"
     )
+
+
+def stopped_words(facts: RunFacts) -> str:
+    """Return in words when and why early stopping ended a run."""
+    patience = counted(int(facts.recipe["early_stopping"]["patience"]), "epoch")
+    score = facts.selection.removeprefix("best ")
+    return f"stopped after epoch {facts.n_epochs} of {facts.planned_epochs}, since {patience} brought no better {score}"
 
 
 def describe_stopping(stopping: EarlyStoppingSpec | None, *, score: str) -> str:

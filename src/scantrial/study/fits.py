@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+
+import numpy as np
 
 from scantrial.analysis.metrics import metrics_for
 from scantrial.core.errors import InputError, itemised
+from scantrial.core.format import counted
 from scantrial.core.names import listed
 from scantrial.data.scanset import CaseList, ScanSet
+from scantrial.recipe.training import drawn_of_classes
 from scantrial.study.study import Arm, Study
 
 
@@ -31,6 +36,15 @@ def _faults(study: Study, scans: ScanSet | CaseList) -> Iterator[str]:
         yield f"primary.metric: {metric} needs two classes, but there are {n_classes}; use one of {known}"
     for arm in study.arms:
         yield from _arm_faults(arm, n_classes)
+        of_classes = np.bincount(scans.labels[scans.split == "train"]).tolist()
+        yield from _step_faults(arm, sum(drawn_of_classes(arm.recipe.sampling, of_classes)))
+
+
+def _step_faults(arm: Arm, n_cases: int) -> Iterator[str]:
+    """Yield what does not fit an epoch of so many training cases."""
+    n_steps, accumulate = math.ceil(n_cases / arm.recipe.batch_size), arm.recipe.accumulate
+    if accumulate > max(1, n_steps):
+        yield f"arm {arm.name}: accumulate {accumulate}, but an epoch has only {counted(n_steps, 'batch', 'batches')}"
 
 
 def _arm_faults(arm: Arm, n_classes: int) -> Iterator[str]:

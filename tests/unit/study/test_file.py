@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scantrial.core.errors import InputError, StudyFileError
+from scantrial.recipe.spec import Recipe
 from scantrial.study.file import parse_study, read_study_file, study_to_yaml
 from scantrial.study.to_plan import study_to_plan
 

@@ -47,3 +47,12 @@ def test_every_misfit_is_named_at_once():
     assert "sensitivity needs two classes" in message
     assert "2 class weights for 3 classes" in message
     assert "batch_size 1" in message
+
+
+def test_no_move_waits_for_more_batches_than_an_epoch_has():
+    """Four training cases of two classes are four batches of one, drawn in equal numbers or not."""
+    for sampling in ("shuffled", "undersampled"):
+        recipe = f"{{batch_size: 1, accumulate: NUMBER, sampling: {sampling}}}"
+        refuse_what_does_not_fit(study_of(recipe.replace("NUMBER", "4")), scans_of(2))
+        with pytest.raises(InputError, match="arm base: accumulate 5, but an epoch has only 4 batches"):
+            refuse_what_does_not_fit(study_of(recipe.replace("NUMBER", "5")), scans_of(2))
