@@ -66,6 +66,12 @@ _NO_VERDICT = Rule(
 )
 _COUNTING = Rule(rule="one seed: cases alone are random; more: seeds and cases", source=_OR)
 _DECLARED = Rule(rule="a part of the study file stands in a version from before the first finished run, or not")
+_REVERSED = Rule(
+    rule="the verdicts on test and on validation are opposite, by p adjusted over the same family, and the difference "
+    "of the two differences is real too",
+    threshold=_LEVEL,
+    source=f"{_OR}; Berger 1982; Holm 1979",
+)
 _SHAPE = Rule(rule="a piece of other sentences: names and numbers, rounded to two digits of the interval's half width")
 _LOSS = Rule(rule="two arms differ in the loss alone, BCE and CE, with two classes", source="algebra")
 _SMALLEST = Rule(
@@ -163,6 +169,20 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_open": Rule(rule="none of the other verdicts", threshold=_LEVEL, source=_OR),
         "_too_little": _NO_VERDICT,
         "_measured": Rule(rule="the side whose mean is better, by name; or that both are equal"),
+    },
+    "analysis/reversal_words.py": {
+        "_reversed": _REVERSED,
+        "_of_epochs": Rule(
+            rule="validation chose the epoch of some arm; what that can add to a lead is taken off",
+            threshold="sqrt(Var - Cov2) c_n of the leading arm minus that of the other",
+            source="order statistics of the normal distribution",
+        ),
+        "_of_shift": Rule(
+            rule="the class mix reverses the order; AU010 finds that the scans differ; validation cases are in "
+            "training; else nothing is known",
+            threshold="see AU010",
+            source="Lopez-Paz, Oquab 2017; Kapoor, Narayanan 2023",
+        ),
     },
     "analysis/best_words.py": {
         "best_sentence": Rule(
@@ -304,14 +324,13 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "clipped_values": Rule(rule="probabilities nearer to 0 or 1 than the bound", threshold="1e-7"),
         "worst_heading": Rule(rule="lowest mean probability of the true class over all runs; whether a run was wrong"),
         "what_aggregates_are": Rule(rule="rounds or none; runs longer than the epochs left out"),
-        "how_arms_start": Rule(rule="a custom class among the networks, or none"),
+        "start_in_common": Rule(rule="a custom class, or pretrained weights, among the networks, or neither"),
         "choice_sentences": _ONLY_WHERE_TRUE,
         "_engines_chosen": _FACTS,
         "_epochs_chosen": Rule(rule="one rule for all arms, or several"),
         "_changes_in_view_of_results": Rule(rule="a version of the study file is later than the first finished run"),
         "_evaluations": Rule(rule="evaluations that were logged, against runs"),
         "_limits_of_seeds": Rule(rule="one seed, few, or more", threshold=f"fewer than {FEW_SEEDS} seeds are few"),
-        "_changed_by_seeds": Rule(rule="a piece of `_limits_of_seeds`: what the recipes draw at random"),
         "_limits_of_networks": Rule(rule="a custom class among the networks"),
         "_limits_of_scans": _ONLY_WHERE_TRUE,
         "where_test_scans_are_from": Rule(rule="the split's `test`, and the phantom's shift"),
@@ -436,6 +455,7 @@ TITLES = {
     "analysis/gap_words.py": "Gaps: training to validation, and validation to test step by step",
     "analysis/verdict_words.py": "Comparisons: the verdict",
     "analysis/empty_scores.py": "Scores that carry no evidence",
+    "analysis/reversal_words.py": "Comparisons: where validation and test disagree",
     "analysis/best_words.py": "Comparisons: which arm is best",
     "analysis/verdicts.py": "Comparisons: why there is no verdict, and notes",
     "findings/judging.py": "Comparisons: of a study",

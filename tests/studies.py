@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from scantrial.store.test_lock import Opening
 class StudyShape:
     """What to write: sizes, names, runs that are missing, failed, diverged or evaluated twice (arm name, seed).
 
-    Collapsed runs give every case the first class. `turned` names arms whose scores are for the other class.
+    Collapsed runs give every case the first class. `turned` names arms whose scores are for the other class. `signal`
+    says by arm how strong the scores are on a split.
     """
 
     arms: Mapping[str, Mapping[str, Any]]
@@ -43,6 +44,7 @@ class StudyShape:
     evaluated_twice: Sequence[tuple[str, int]] = ()
     collapsed: Sequence[tuple[str, int]] = ()
     turned: Sequence[str] = ()
+    signal: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     primary: str = "accuracy"
     split: Mapping[str, Any] | None = None
     about: Mapping[str, Any] | None = None
@@ -128,7 +130,13 @@ def history_of(shape: StudyShape, rng: np.random.Generator, *, broken_at: int | 
 
 
 def predictions_of(
-    shape: StudyShape, cases: pa.Table, rng: np.random.Generator, *, collapsed: bool = False, sign: float = 1.0
+    shape: StudyShape,
+    cases: pa.Table,
+    rng: np.random.Generator,
+    *,
+    collapsed: bool = False,
+    sign: float = 1.0,
+    signal: Mapping[str, float] | None = None,
 ) -> tuple[SplitPredictions, ...]:
     names, split = tuple(shape.class_names), np.array(cases["split"].to_pylist())
     number, label = cases["case"].to_numpy(), cases["label"].to_numpy()
@@ -137,7 +145,8 @@ def predictions_of(
         which: Split = name  # type: ignore[assignment]
         rows = split == name
         y_true = label[rows]
-        logits = sign * 2.0 * np.eye(len(names))[y_true] + rng.normal(0, scatter, (len(y_true), len(names)))
+        strength = sign * (signal or {}).get(name, 2.0)
+        logits = strength * np.eye(len(names))[y_true] + rng.normal(0, scatter, (len(y_true), len(names)))
         logits[:, 0] += 20 * collapsed
         scores = np.exp(logits)
         parts.append(
@@ -178,7 +187,11 @@ def run_of(shape: StudyShape, cases: pa.Table, arm: str, seed: int) -> RunResult
         times={"train": 1.0},
     )
     collapsed, sign = (arm, seed) in shape.collapsed, -1.0 if arm in shape.turned else 1.0
-    predictions = () if diverged else predictions_of(shape, cases, rng, collapsed=collapsed, sign=sign)
+    predictions = (
+        ()
+        if diverged
+        else predictions_of(shape, cases, rng, collapsed=collapsed, sign=sign, signal=shape.signal.get(arm))
+    )
     weights = {"w": rng.normal(size=(4, 4)).astype(np.float32)} if shape.weights else {}
     return RunResult(facts=facts, history=history, predictions=predictions, weights=weights)
 

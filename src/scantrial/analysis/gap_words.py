@@ -67,7 +67,7 @@ def _explains(step: GapStep) -> str:
 
 def _selection(_gap: Gap, step: GapStep) -> str:
     if step.state == "not yet checked":
-        return "Selection: not yet checked; the last epoch has no validation accuracy."
+        return "Selection: not yet checked; no validation accuracy of the last epoch was measured in the same way."
     if not step.numbers["kept_by_val"]:
         return "Selection: validation did not choose the epoch, so selection explains nothing."
     last, n_epochs, luck = (step.numbers[name] for name in ("val_accuracy_last", "n_epochs", "luck"))

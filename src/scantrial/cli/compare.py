@@ -21,7 +21,7 @@ from scantrial.core.format import NONE, decimal, percent, proportion
 from scantrial.findings.decisions import DecisionFaults
 from scantrial.findings.judging import Judgement
 from scantrial.findings.predictions_file import Rescored
-from scantrial.prose.verdicts import effects_title, folder_warnings, notes_on, when_declared, without_leaks
+from scantrial.prose.verdicts import effects_title, folder_warnings, notes_on, reversals, when_declared, without_leaks
 
 
 def compare(folder: Path | None, predictions: Path | None, *, as_json: bool, **asked: Any) -> None:
@@ -87,6 +87,8 @@ def print_judgement(found: Judgement) -> None:
     say_positive_class(found.class_names)
     _print_decisions(found.decisions)
     print_comparison(found.primary)
+    for sentence in reversals(found):
+        output.say(sentence, bullet="! ")
     _print_list(
         "hypotheses", [f"{item.claim}: {item.answer}, {when_declared(item.declared)}" for item in found.hypotheses]
     )

@@ -141,7 +141,9 @@ def _compose(text: str) -> Node | None:
         if number > 2 * MAX_NODES:
             raise _TextError(f"more than {MAX_NODES:,} values", event.start_mark.line + 1)
         _check_version(event)
-    node: Node | None = YAML(typ="safe", pure=True).compose(text)
+    reader = YAML(typ="safe", pure=True)
+    reader.composer.warn_double_anchors = False  # YAML allows it; the warning would be printed once for each
+    node: Node | None = reader.compose(text)
     return node
 
 

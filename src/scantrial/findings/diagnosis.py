@@ -14,12 +14,14 @@ from scantrial.analysis.diagnosis.curve_words import arm_paragraph, caveats, fac
 from scantrial.analysis.diagnosis.diagnose import RoundDiagnosis, diagnose_arm
 from scantrial.analysis.diagnosis.workings import CurveFinding
 from scantrial.analysis.gap_words import shift_words, train_gap_words
-from scantrial.analysis.gaps import Gap, GapStep, Leakage, ShiftEvidence, TwoSample, accuracy_gap, explain_gap
+from scantrial.analysis.gaps import Gap, GapStep, Leakage, ShiftEvidence, accuracy_gap, explain_gap
 from scantrial.core.plain import Plain, fields_of
 from scantrial.core.records import Split, SplitPredictions
 from scantrial.findings.class_counts import fixed_splits
 from scantrial.findings.leaks import shared_cases
 from scantrial.findings.reading import RunData, StudyData
+from scantrial.findings.shift import two_sample
+from scantrial.recipe.facts import on_curves
 from scantrial.recipe.spec import Recipe
 from scantrial.recipe.training import drawn_of_classes
 
@@ -90,7 +92,10 @@ def diagnose_study(study: StudyData, arms: Sequence[DiagnosedArm]) -> StudyDiagn
     return StudyDiagnosis(
         arms=found,
         factors=tuple(_factors(arms, {arm.name: arm.rounds for arm in found})),
-        caveats=tuple(caveats([part for arm in found for part in arm.rounds])),
+        caveats=(
+            *caveats([part for arm in found for part in arm.rounds]),
+            *on_curves(arm.recipe for arm in study.plan.arms),
+        ),
     )
 
 
@@ -227,7 +232,7 @@ def _evidence(study: StudyData, runs: Sequence[RunData], gap: Gap) -> ShiftEvide
             [_recall([run.predictions["test"] for run in both], index) for index in range(n_classes)]
         ),
         leakage=_leakage(study, both),
-        two_sample=_two_sample(study),
+        two_sample=two_sample(study),
         n_suspect_labels=_suspect_labels(study, both),
     )
 
@@ -248,17 +253,6 @@ def _leakage(study: StudyData, runs: Sequence[RunData]) -> Leakage | None:
     recalls = [_recall(parts, index, among=~seen) if shares[index] else 0.0 for index in range(len(names))]
     without = None if lost else float(shares @ np.array(recalls))
     return Leakage(n_cases=int(seen.sum()), accuracy_without=without, lost=lost)
-
-
-def _two_sample(study: StudyData) -> TwoSample | None:
-    """Return how well the audit tells validation and test scans apart."""
-    result = None if study.audit is None else study.audit.result("AU010")
-    pairs = {} if result is None else result.numbers.get("pairs", {})
-    numbers = pairs.get("val and test")
-    if numbers is None:
-        return None
-    found = numbers["p"] < numbers["alpha"] and numbers["auc"] >= numbers["min_auc"]
-    return TwoSample(auroc=numbers["auc"], p=numbers["p"], is_found=found)
 
 
 def _suspect_labels(study: StudyData, runs: Sequence[RunData]) -> int | None:

@@ -34,6 +34,7 @@ from scantrial.findings.families import factor_levels, family_of, in_words, tren
 from scantrial.findings.hypotheses import Declared, HypothesisAnswer, answer_to, declared_when
 from scantrial.findings.leaks import concerned_cases
 from scantrial.findings.reading import RunData, StudyData
+from scantrial.findings.reversals import Reversals, reversals_of
 from scantrial.store.verify import Mismatch
 
 
@@ -74,6 +75,7 @@ class Judgement(Plain):
     without_mix : how the class mix enters the comparison without them: the metric is ``weighted`` to the mix of all
         cases, ``the same`` at any mix, or taken at ``another`` mix; None where there is no such comparison
     class_names : in the order of their indices; of two the second is the positive one
+    reversals : comparisons that are real on test and, the other way round, on validation; None where there are none
     mismatches : which files and lines of the study folder are not what was written
     not_logged : why the reading of the test rows could not be logged; empty if it was
     """
@@ -97,6 +99,7 @@ class Judgement(Plain):
     labels: Mapping[str, str]
     class_names: tuple[str, ...] = ()
     decisions: DecisionFaults = field(default_factory=DecisionFaults)
+    reversals: Reversals | None = None
     mismatches: tuple[Mismatch, ...] = ()
     not_logged: str = ""
 
@@ -121,6 +124,7 @@ class Judgement(Plain):
                 *self.primary.warnings,
                 *self.decisions.said,
                 *self.primary.sentences,
+                *(() if self.reversals is None else self.reversals.sentences),
                 *(f"{one.claim}: {one.answer}" for one in self.hypotheses),
             ],
         )
@@ -202,6 +206,7 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
         without_mix=None if rest is None or without is None else by_mix(metric, n_classes=rest.n_classes),
         labels=labels,
         decisions=with_labels(look_at_decisions(runs, split=split, class_names=study.data["class_names"]), labels),
+        reversals=_reversals(study, primary, runs, split),
         class_names=tuple(study.data.get("class_names", ())),
         mismatches=study.mismatches,
         not_logged=study.not_logged,
@@ -247,6 +252,12 @@ def _with_direction(primary: Comparison | None, runs: RunScores | None, labels: 
         return primary
     found = below_chance(runs, level=primary.level)
     return replace(primary, warnings=direction_warnings(found, OF_A_STUDY, labels=labels))
+
+
+def _reversals(study: StudyData, primary: Comparison | None, runs: RunScores | None, split: Split) -> Reversals | None:
+    if primary is None or runs is None or split != "test":
+        return None
+    return reversals_of(study, primary, runs, run_scores(study, "val"))
 
 
 def _leaking(study: StudyData, split: Split) -> NDArray[np.bool_]:

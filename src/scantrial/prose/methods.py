@@ -15,8 +15,9 @@ from scantrial.core.format import SPLIT_WORDS, count, counted, joined, percent
 from scantrial.core.records import SPLITS
 from scantrial.findings.view import ArmView, ReportView
 from scantrial.prose.methods_statistics import comparison, evaluation
-from scantrial.prose.study import epoch_rule
+from scantrial.prose.study import alike_at_start, epoch_rule
 from scantrial.recipe import losses, optimizers, schedules
+from scantrial.recipe.facts import start_of
 from scantrial.recipe import training as training_words
 from scantrial.recipe.networks import network_of
 from scantrial.recipe.spec import NORMALIZATIONS, Recipe
@@ -53,11 +54,10 @@ def design(view: ReportView) -> list[str]:
         f"The study has {arms}, each trained once with each of {seeds}: {counted(view.n_planned, 'run')}{finished}."
     ]
     if len(view.arms) > 1:
-        whose, own = "", ""
-        if has_own(view.arms):
-            whose, own = "built-in ", " Custom classes initialise themselves under the run's seed."
+        own = " Custom classes initialise themselves under the run's seed." if has_own(view.arms) else ""
+        alike = alike_at_start({start_of(arm.recipe) for arm in view.arms})
         said.append(
-            f"Runs of one seed are paired: the same order of cases and, where {whose}networks have a parameter of the "
+            f"Runs of one seed are paired: the same order of cases and, where {alike} have a parameter of the "
             f"same name and shape, the same initial weights.{own}"
         )
     if view.judgement.primary_declared.before_runs:
@@ -203,13 +203,20 @@ def selection(view: ReportView) -> list[str]:
             f"Test scans were not used for training or for choosing an epoch, a threshold or a temperature; {logged} "
             "of each run on them is logged."
         )
-    if not has_own(ran(view)):
-        return [*said, "Each run is one network; none is an ensemble."]
-    return [
-        *said,
-        "Each run is one network; whether a custom class is an ensemble internally, or starts from weights that were "
-        "trained on these test scans, is not known.",
-    ]
+    said.append(f"Each run is {per_arm(view, _members)}.")
+    if has_own(ran(view)):
+        said.append(
+            "Whether a custom class is an ensemble internally, or starts from weights that were trained on these test "
+            "scans, is not known."
+        )
+    return said
+
+
+def _members(recipe: Recipe) -> str:
+    n = recipe.ensemble
+    if n == 1:
+        return "one network"
+    return f"an ensemble of {n} networks, each trained with a seed of its own, whose logits are averaged [@ensemble]"
 
 
 def software(view: ReportView) -> list[str]:

@@ -180,6 +180,12 @@ REFERENCES: dict[str, Reference] = {
         1990,
         "10.1002/sim.4780091208",
     ),
+    "ensemble": Reference(
+        "Lakshminarayanan B, Pritzel A, Blundell C",
+        "Simple and scalable predictive uncertainty estimation using deep ensembles",
+        "Advances in Neural Information Processing Systems 30; arXiv:1612.01474",
+        2017,
+    ),
     "focal": Reference(
         "Lin TY, Goyal P, Girshick R, He K, Dollár P",
         "Focal loss for dense object detection",

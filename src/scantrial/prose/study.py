@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from scantrial.analysis.metric_names import depends_on_positive
 from scantrial.analysis.metrics import METRICS
@@ -13,6 +13,7 @@ from scantrial.core.format import SPLIT_WORDS, counted, joined, percent
 from scantrial.core.positive import positive_class
 from scantrial.core.records import Split
 from scantrial.findings.view import ArmView, DataView, ReportView, RunView
+from scantrial.recipe.facts import Start, drawn_by_seed, start_of
 from scantrial.recipe.selection import SELECTIONS
 from scantrial.recipe.spec import SelectSpec
 from scantrial.store.folder import CHANGED_ABOUT, WRITTEN_DIFFERENTLY
@@ -292,15 +293,27 @@ def what_aggregates_are(view: ReportView) -> list[str]:
 
 def how_arms_start(view: ReportView) -> str:
     """Say what the initial weights of two arms have in common under one seed."""
-    if any(arm.recipe.model.is_custom for arm in view.arms):
+    return start_in_common({start_of(arm.recipe) for arm in view.arms})
+
+
+def start_in_common(starts: Set[Start]) -> str:
+    """Say what the initial weights of two networks have in common under one seed, by how some arm's start."""
+    if "by itself" in starts:
         return (
             "Custom classes initialise themselves from one stream of random numbers per seed: the same seed may give "
             "two networks different initial weights."
         )
+    drawn = " and both are drawn" if "trained" in starts else ""
     return (
-        "Where two networks have a parameter of the same name and shape, the same seed gives both the same initial "
-        "values."
-    )
+        f"Where two networks have a parameter of the same name and shape{drawn}, the same seed gives both the same "
+        "initial values."
+    ) + (" Pretrained weights are the same at every seed." if drawn else "")
+
+
+def alike_at_start(starts: Set[Start]) -> str:
+    """Name the networks whose equal parameters start alike under one seed."""
+    kinds = [kind for start, kind in (("by itself", "built-in"), ("trained", "untrained")) if start in starts]
+    return " ".join([*kinds, "networks"])
 
 
 def choice_sentences(view: ReportView) -> list[str]:
@@ -419,22 +432,14 @@ def _limits_of_seeds(view: ReportView) -> list[str]:
     if len(view.seeds) == 1:
         said.append("There is only one seed: seed-to-seed variation is not known.")
     else:
+        changed = joined(drawn_by_seed(view.recipes.values()))
         said.append(
-            f"Seeds are not new training data. They change {joined(_changed_by_seeds(view))}; the scans and their "
-            "split stay the same. How results would change with other scans was not measured."
+            f"Seeds are not new training data. They change {changed}; the scans and their split "
+            "stay the same. How results would change with other scans was not measured."
         )
     if 1 < len(view.seeds) < FEW_SEEDS:
         said.append(f"{len(view.seeds)} seeds are few: a standard deviation over so few runs is imprecise.")
     return said
-
-
-def _changed_by_seeds(view: ReportView) -> list[str]:
-    changed = ["the initial weights", "the order of the cases"]
-    if any(arm.recipe.model.dropout for arm in view.arms):
-        changed.append("the dropout masks")
-    if any(arm.recipe.model.is_custom for arm in view.arms):
-        changed.append("any other random numbers that custom classes draw")
-    return changed
 
 
 def _limits_of_scans(view: ReportView) -> list[str]:

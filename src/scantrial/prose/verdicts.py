@@ -33,7 +33,12 @@ def in_short(judgement: Judgement) -> list[str]:
     said = [*([] if best is None else [best.sentence]), *sentences[:MAX_IN_SHORT]]
     if len(sentences) > MAX_IN_SHORT:
         said.append(_tally(judgement.primary))
-    return said
+    return [*said, *reversals(judgement)]
+
+
+def reversals(judgement: Judgement) -> list[str]:
+    """Say where choosing on validation would have picked the arm that is worse on test: a paragraph, or nothing."""
+    return [] if judgement.reversals is None else [" ".join(judgement.reversals.sentences)]
 
 
 def verdict_warnings(judgement: Judgement) -> list[str]:

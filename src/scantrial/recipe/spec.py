@@ -34,6 +34,9 @@ __all__ = [
     "unknown_name",
 ]
 
+MAX_ENSEMBLE = 100
+"""Networks of one run: all of them are kept and evaluated together."""
+
 NORMALIZATIONS: Registry[str] = Registry(
     "normalization",
     {
@@ -62,6 +65,8 @@ class Recipe(RecipePart):
     epochs : epochs in one round
     rounds : rounds that continue the weights with a fresh optimiser and schedule
     clip_grad_norm : largest Euclidean norm of the whole gradient; None for no limit
+    ensemble : networks that a run trains, each on its own, and whose logits it averages; more than 1 needs
+        ``select: last``
     sampling : the training cases of an epoch: ``shuffled`` (each once), ``undersampled`` (all cases of the smallest
         class and as many of every other, drawn anew), ``oversampled`` (of every class as many as the largest has, the
         repeated ones drawn anew)
@@ -73,7 +78,7 @@ class Recipe(RecipePart):
     train_eval : also measure the training split under the weights at the end of each epoch (costs one more pass)
     """
 
-    later: ClassVar[tuple[str, ...]] = ("sampling", "accumulate", "precision")
+    later: ClassVar[tuple[str, ...]] = ("ensemble", "sampling", "accumulate", "precision")
 
     model: Annotated[ModelSpec, BeforeValidator(named)] = ModelSpec(name="mlp-256")
     loss: Annotated[LossSpec, BeforeValidator(named)] = LossSpec(name="bce")
@@ -85,6 +90,7 @@ class Recipe(RecipePart):
     rounds: Count = 1
     clip_grad_norm: Positive | None = None
     select: Annotated[SelectSpec, BeforeValidator(named)] = SelectSpec(name="best-val-loss")
+    ensemble: Annotated[int, Field(ge=1, le=MAX_ENSEMBLE)] = 1
     train_eval: bool = False
     sampling: Sampling = "shuffled"
     accumulate: Count = 1
@@ -123,6 +129,15 @@ class Recipe(RecipePart):
         warmup = self.schedule.warmup_epochs
         if warmup > self.epochs:
             raise ValueError(f"schedule.warmup_epochs is {warmup}, but a round has only {self.epochs} epochs")
+        return self
+
+    @model_validator(mode="after")
+    def _ensemble_of_last_epochs(self) -> Recipe:
+        if self.ensemble > 1 and self.select.name != "last":
+            raise ValueError(
+                f"an ensemble of {self.ensemble} with select: {self.select.name}; write `select: last`, because its "
+                "networks would be taken from different epochs"
+            )
         return self
 
     @property

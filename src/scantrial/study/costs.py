@@ -52,7 +52,7 @@ def _epoch_s(facts: RunFacts) -> float:
 
 
 def timed_task(task: RunTask, *, n_train: int | None = None) -> RunTask:
-    """Return the same run for timing: without test cases, without checkpoints and without a choice of epoch.
+    """Return the same run for timing: one network, without test cases, checkpoints and a choice of epoch.
 
     Parameters
     ----------
@@ -65,6 +65,7 @@ def timed_task(task: RunTask, *, n_train: int | None = None) -> RunTask:
         "schedule": ScheduleSpec(name="constant"),
         "select": SelectSpec(name="last"),
         "early_stopping": None,
+        "ensemble": 1,
         "loss": task.recipe.loss.model_copy(update={"class_weights": None}),
     }
     n, share = len(task.cases["train"]), 1.0

@@ -128,7 +128,7 @@ def measure_time(study: Study, scans: ScanSet, execution: Execution, *, progress
         for number, (key, arm) in enumerate(distinct.items(), start=1):
             path = Path(folder) / str(number)
             task = _task(study, arm, scans, device=prepared["device"], threads=threads, path=path)
-            seconds[key] = epoch_seconds(engine, task)
+            seconds[key] = arm.recipe.ensemble * epoch_seconds(engine, task)
             progress("timing recipes", number, len(distinct))
     return StudyTime(
         arms=tuple(_arm_time(arm, seconds[keys[arm.name]]) for arm in study.arms),

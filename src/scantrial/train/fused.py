@@ -20,9 +20,10 @@ from scantrial.core.machine import return_freed_memory
 from scantrial.core.records import RunResult
 from scantrial.recipe.spec import AdamSpec, Optimizer
 from scantrial.recipe.task import RunTask, Tell
+from scantrial.train.ensemble import carry_out_run
 from scantrial.train.kernel import ADAM, SGD, Kernel, SweepArguments, chosen_variant
 from scantrial.train.optimizers import group_of, set_rate
-from scantrial.train.run import TrainedEpoch, carry_out, grad_norm
+from scantrial.train.run import TrainedEpoch, grad_norm
 from scantrial.train.state import Setup, TrainState
 from scantrial.train.steps import TrainingStep
 
@@ -36,7 +37,7 @@ def train_run(task: RunTask, tell: Tell) -> RunResult:
     for the rounding of sums; initial weights, order of cases and dropout are the same.
     """
     with Kernel(threads=task.threads, variant=chosen_variant()) as kernel:
-        return carry_out(task, tell, engine="fused", train_epoch=partial(train_epoch, kernel))
+        return carry_out_run(task, tell, engine="fused", train_epoch=partial(train_epoch, kernel))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from scantrial.core.records import RunFacts
 from scantrial.data.preprocess import Preprocessing
 from scantrial.data.scanset import Pixels
 from scantrial.nets.build import build_network, shapes_of
+from scantrial.nets.ensemble import Ensemble
 from scantrial.nets.heads import Head, make_head
 from scantrial.recipe.plan import stored_recipe
 from scantrial.train.evaluate import cases_at_once, logits_of
@@ -105,11 +106,13 @@ def load_predictor(facts: RunFacts, weights: Mapping[str, NDArray[Any]], *, devi
     """
     recipe = stored_recipe(facts)
     head = make_head(recipe.loss, n_classes=len(facts.class_names))
-    expected = shapes_of(recipe.model, image_shape=facts.image_shape, n_outputs=head.n_outputs)
+    sizes: dict[str, Any] = {"image_shape": facts.image_shape, "n_outputs": head.n_outputs}
+    expected = shapes_of(recipe.model, **sizes)
     if expected is not None:
         # Before memory is taken: a file of a few bytes may ask for any.
-        _check_shapes(expected, weights)
-    network = build_network(recipe.model, image_shape=facts.image_shape, n_outputs=head.n_outputs, seed=facts.seed)
+        _check_shapes(_stored_names(expected, recipe.ensemble), weights)
+    networks = [build_network(recipe.model, **sizes, seed=facts.seed) for _ in range(recipe.ensemble)]
+    network = Ensemble(networks) if recipe.ensemble > 1 else networks[0]
     load_weights(network, weights)
     network.to(device).eval()
     return Predictor(
@@ -122,6 +125,13 @@ def load_predictor(facts: RunFacts, weights: Mapping[str, NDArray[Any]], *, devi
         n_at_once=cases_at_once(network, facts.image_shape, device=device),
         precision=recipe.precision,
     )
+
+
+def _stored_names(shapes: Mapping[str, tuple[int, ...]], n_networks: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a network's weights, or of several networks' under their names in an ensemble."""
+    if n_networks == 1:
+        return dict(shapes)
+    return {Ensemble.weight_name(k, name): shape for k in range(n_networks) for name, shape in shapes.items()}
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, NDArray[Any]]) -> None:

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from scantrial.core.records import RunResult
 from scantrial.recipe.task import RunTask, Tell
 from scantrial.train.average import follow
+from scantrial.train.ensemble import carry_out_run
 from scantrial.train.optimizers import set_rate
 from scantrial.train.precision import in_precision
-from scantrial.train.run import TrainedEpoch, carry_out, grad_norm
+from scantrial.train.run import TrainedEpoch, grad_norm
 from scantrial.train.state import Setup, TrainState
 from scantrial.train.steps import TrainingStep
 
@@ -41,7 +42,7 @@ def train_run(task: RunTask, tell: Tell) -> RunResult:
     Threads, flush-to-zero and the allocator are set for the whole process. PyTorch's generators are restored
     afterwards. An existing checkpoint is resumed, with bit-identical results; the caller removes it.
     """
-    return carry_out(task, tell, engine="reference", train_epoch=train_epoch)
+    return carry_out_run(task, tell, engine="reference", train_epoch=train_epoch)
 
 
 def train_epoch(setup: Setup, state: TrainState, steps: Sequence[TrainingStep]) -> TrainedEpoch:

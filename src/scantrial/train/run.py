@@ -24,7 +24,7 @@ from scantrial.core.rng import derive_seed
 from scantrial.data.preprocess import fit_preprocessing
 from scantrial.nets.build import build_network
 from scantrial.nets.generators import borrowed_generators
-from scantrial.nets.heads import make_head, resolve_class_weights
+from scantrial.nets.heads import Head, make_head, resolve_class_weights
 from scantrial.recipe.networks import network_of
 from scantrial.recipe.task import RunTask, Tell
 from scantrial.train.average import judged_weights
@@ -296,18 +296,29 @@ def _predict(setup: Setup, state: TrainState, split: Split, *, chosen_epoch: int
     if scans is None:
         task.open_test(chosen_epoch)
         scans = put_on_device(task.images[cases], setup.preprocessing, device=task.device)
-    logits = _logits(setup, state, scans)
+    return split_predictions(task, split, _logits(setup, state, scans), setup.head)
+
+
+def split_predictions(task: RunTask, split: Split, logits: Tensor, head: Head) -> SplitPredictions:
+    """Return the predictions of one split from its logits, shape (n, n_outputs).
+
+    Raises
+    ------
+    TrainingError
+        If some are not finite.
+    """
     if not logits.isfinite().all():
         raise TrainingError(
             f"some logits of {split} cases are not finite", do="lower the learning rate or clip gradients"
         )
+    cases = task.cases[split]
     return SplitPredictions(
         split=split,
         cases=cases,
         y_true=task.labels[cases],
         logits=logits.numpy(),
-        output_names=setup.head.output_names(task.class_names),
-        y_prob=setup.head.probabilities(logits).numpy(),
+        output_names=head.output_names(task.class_names),
+        y_prob=head.probabilities(logits).numpy(),
     )
 
 

@@ -85,6 +85,12 @@ def test_anchors_may_be_used() -> None:
     assert tree.place(("c",)) == Place(line=2)
 
 
+def test_an_anchor_may_be_used_twice() -> None:
+    """As YAML says, an alias stands for the last value of that name; no warning is printed (a warning fails a test)."""
+    tree = read_tree("a: &x 1\nb: &x 2\nc: *x\n")
+    assert (tree.data, tree.faults) == ({"a": 1, "b": 2, "c": 2}, [])
+
+
 def test_a_growing_alias_is_stopped() -> None:
     """Aliases that double and double again are refused, with a reason, before they are written out."""
     text = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 30))

@@ -150,9 +150,11 @@ def _oscillating(found: Sequence[Numbers]) -> str:
 
 
 def _underfit(found: Sequence[Numbers]) -> str:
+    what = joined(sorted({str(name) for numbers in found for name in numbers["only_in_training"]}))
+    how = f". It is measured with {what} switched on, so that the cases themselves may be fitted better" if what else ""
     return (
         f"Even on its training cases the network is far from fitting: training loss ends at "
-        f"{spread(found, 'train_loss', _loss)}, the loss of guessing is {spread(found, 'guessing_loss', _loss)}."
+        f"{spread(found, 'train_loss', _loss)}, the loss of guessing is {spread(found, 'guessing_loss', _loss)}{how}."
     )
 
 
@@ -362,8 +364,9 @@ def caveats(rounds: Sequence[RoundDiagnosis]) -> list[str]:
     said = []
     if any(not run.train_measured for run in runs):
         said.append(
-            "Training numbers are means over an epoch while the weights changed, with any dropout switched on: they "
-            "lag behind the validation numbers. With train_eval: true they are measured again at the end of each epoch."
+            "Training numbers are means over an epoch while the weights changed, with any dropout and augmentation "
+            "switched on: they lag behind the validation numbers. With train_eval: true they are measured again at the "
+            "end of each epoch."
         )
     if any(run.primary == "LC003" for run in runs):
         said.append("After a rise, validation loss may fall again with many more epochs (Nakkiran 2020).")

@@ -184,7 +184,12 @@ def oscillating(work: Workings, _found: Found) -> Verdict:
 def underfit(work: Workings, found: Found) -> Verdict:
     """Judge whether training ends far from fitting even its own cases."""
     at_end, guess = float(work.smooth_train[-1]), _guess(work)
-    numbers = {"train_loss": at_end, "guessing_loss": guess, "share": at_end / guess}
+    numbers = {
+        "train_loss": at_end,
+        "guessing_loss": guess,
+        "share": at_end / guess,
+        "only_in_training": list(work.unlike),
+    }
     is_high = at_end > UNDERFIT_SHARE.value * guess and not work.is_above_unlike
     return is_high and not _any(found, STUCK, OVERFIT, IMPROVING, OSCILLATING), numbers
 

@@ -125,10 +125,14 @@ class Workings:
         return 0.0 if guess is None else LEAST_CHANGE.value * guess
 
     @property
+    def unlike(self) -> tuple[str, ...]:
+        """What is switched on in the training numbers and off in those of validation."""
+        return () if self.curve.train_measured else self.curve.only_in_training
+
+    @property
     def is_above_unlike(self) -> bool:
         """Whether training loss ends above validation loss, but what is switched on only in training raises it."""
-        unlike = not self.curve.train_measured and bool(self.curve.only_in_training)
-        return unlike and bool(self.smooth_train[-1] > self.smooth_val[-1])
+        return bool(self.unlike) and bool(self.smooth_train[-1] > self.smooth_val[-1])
 
     def accuracy_error(self, accuracy: float) -> float:
         """Return the standard error of the difference of two accuracies of this size on the validation cases."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from scantrial.findings.view import ReportView
-from scantrial.prose.methods import has_own, ran
 from scantrial.prose.methods import methods_text as methods_of
+from scantrial.prose.methods import ran
 from scantrial.prose.references import numbered_references
+from scantrial.recipe.facts import not_known
 from scantrial.report.document import Bullets, Pairs, Section, text
 from scantrial.report.sections.parts import blocks, paragraph
 
@@ -32,6 +33,5 @@ def methods(view: ReportView) -> Section:
 
 
 def partly_known(view: ReportView) -> frozenset[str]:
-    """Return the ids of those steps which say that something is not known: what a custom class does."""
-    steps = ("preprocessing", "network", "selection") if has_own(ran(view)) else ()
-    return frozenset(f"methods-{name}" for name in steps)
+    """Return the ids of those steps which say that something is not known, such as what a custom class does."""
+    return frozenset(f"methods-{name}" for name in not_known(arm.recipe for arm in ran(view)))

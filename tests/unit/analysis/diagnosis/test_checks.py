@@ -85,6 +85,21 @@ def test_guessing_under_class_weights_costs_the_entropy_of_the_weighted_shares(l
     assert found.accuracy == max(counts) / sum(counts)
 
 
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        (None, math.log(2)),  # balanced draws alone
+        ("balanced", 0.3251),  # and weights of the training cases, which then put the rare class above the common one
+    ],
+)
+def test_guessing_under_balanced_draws_costs_the_entropy_of_what_is_drawn(weights, expected):
+    """An epoch of as many cases of each class: ln 2, though 9 of 10 training cases are of one."""
+    loss = {"name": "ce", "class_weights": weights}
+    found = guessing_of(loss, (900, 100), (90, 10), drawn=(100, 100))
+    assert found.loss == pytest.approx(expected, abs=1e-4)
+    assert found.accuracy == 0.9
+
+
 def test_no_constant_prediction_has_a_smaller_weighted_loss_than_guessing():
     """The loss of guessing is the smallest weighted mean loss over all constant predictions, found by search."""
     counts, weights = np.array([700, 200, 100]), np.array([1.0, 2.0, 5.0])
@@ -298,6 +313,13 @@ def test_dropout_that_raises_training_loss_is_no_underfitting():
         assert diagnose(alike).findings["LC019"].state == "clear"
     below = replace(curve, val_loss=curve.train_loss + 0.1)
     assert diagnose(below).label == "Underfit"
+    said = " ".join(arm_paragraph(diagnose_arm({0: [below]})))
+    assert (
+        "is 0.693. It is measured with dropout switched on, so that the cases themselves may be fitted better." in said
+    )
+    alike = " ".join(arm_paragraph(diagnose_arm({0: [replace(below, train_measured=True)]})))
+    assert "Even on its training cases" in alike
+    assert "switched on" not in alike
 
 
 def test_what_is_not_measured_alike_is_said_with_its_reason():

@@ -1,0 +1,67 @@
+"""What of a recipe bears on how its results are told: what seeds draw, what is not known, how losses are measured.
+
+Each question has one table: a key of a recipe that comes later adds a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, TypeVar
+
+from scantrial.recipe.spec import Recipe
+
+Name = TypeVar("Name", bound=str)
+
+Step = Literal["preprocessing", "network", "selection"]
+"""A paragraph of a report's methods."""
+
+Start = Literal["drawn", "by itself", "trained"]
+"""How a network gets its first weights: from the named streams of random numbers, by a custom class, or from weights
+that were trained before."""
+
+DRAWN_BY_SEED: Mapping[str, Callable[[Recipe], bool]] = {
+    "the initial weights": lambda _: True,
+    "the order of the cases": lambda _: True,
+    "the cases that are drawn of each class": lambda recipe: recipe.sampling != "shuffled",
+    "the dropout masks": lambda recipe: bool(recipe.model.dropout),
+    "any other random numbers that custom classes draw": lambda recipe: recipe.model.is_custom,
+}
+"""What differs between two seeds of an arm, and where it does."""
+
+NOT_KNOWN: Mapping[Step, Callable[[Recipe], bool]] = {
+    "preprocessing": lambda recipe: recipe.model.is_custom,
+    "network": lambda recipe: recipe.model.is_custom,
+    "selection": lambda recipe: recipe.model.is_custom,
+}
+"""Of which recipes a step cannot be told in full; its paragraph says what is not known."""
+
+ON_CURVES: Mapping[str, Callable[[Recipe], bool]] = {
+    "Losses are measured against smoothed labels, on training and on validation cases alike: even a perfect network "
+    "has a loss above 0.": lambda recipe: bool(recipe.loss.label_smoothing),
+}
+"""What limits the reading of a learning curve, and where it does."""
+
+
+def drawn_by_seed(recipes: Iterable[Recipe]) -> list[str]:
+    """Return what differs between two seeds of some recipe."""
+    return _where(DRAWN_BY_SEED, recipes)
+
+
+def not_known(recipes: Iterable[Recipe]) -> list[Step]:
+    """Return the steps that cannot be told in full for some recipe."""
+    return _where(NOT_KNOWN, recipes)
+
+
+def on_curves(recipes: Iterable[Recipe]) -> list[str]:
+    """Return, as sentences, what limits the reading of some recipe's learning curves."""
+    return _where(ON_CURVES, recipes)
+
+
+def start_of(recipe: Recipe) -> Start:
+    """Return how a network gets its first weights."""
+    return "by itself" if recipe.model.is_custom else "drawn"
+
+
+def _where(table: Mapping[Name, Callable[[Recipe], bool]], recipes: Iterable[Recipe]) -> list[Name]:
+    every = list(recipes)
+    return [name for name, holds in table.items() if any(holds(recipe) for recipe in every)]
