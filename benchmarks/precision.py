@@ -13,6 +13,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,7 @@ def measure(model, side, *, turns, device):
     found = {}
     for name, work in (("training", train), ("evaluation", evaluate)):
         took = [
-            [seconds(lambda p=precision, e=epoch: work(p, e), device) for precision in PRECISIONS]
+            [seconds(partial(work, precision, epoch), device) for precision in PRECISIONS]
             for epoch in range(1, turns + 2)
         ][1:]
         found[name] = [exact / rough for exact, rough in took], statistics.median(exact for exact, _ in took)

@@ -17,8 +17,8 @@ from scantrial.findings.view import ArmView, ReportView
 from scantrial.prose.methods_statistics import comparison, evaluation
 from scantrial.prose.study import alike_at_start, epoch_rule
 from scantrial.recipe import losses, optimizers, schedules
-from scantrial.recipe.facts import start_of
 from scantrial.recipe import training as training_words
+from scantrial.recipe.facts import start_of
 from scantrial.recipe.networks import network_of
 from scantrial.recipe.spec import NORMALIZATIONS, Recipe
 
