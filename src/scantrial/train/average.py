@@ -1,9 +1,9 @@
 """An exponential moving average of the weights.
 
-It is that of `torch.optim.swa_utils.AveragedModel` with `get_ema_multi_avg_fn` and ``use_buffers=True``: it starts with
-the weights after the first move, and the decay is constant, without a warm-up, which is timm's default as well. Buffers
-of floats, such as the running means of batch normalisation, are averaged like weights, because they have to fit the
-averaged ones. Counters are copied.
+It is that of `torch.optim.swa_utils.AveragedModel` with `get_ema_multi_avg_fn`: it starts with the weights after the
+first move, and the decay is constant, without a warm-up, which is timm's default as well. Buffers, such as the running
+means of batch normalisation, are copied: they are moving averages already, and averaged once more they lag so far in a
+short training that a network which ranks cases well decides them all alike.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def follow(state: TrainState, decay: float | None) -> None:
     if not state.average:
         state.average = {name: tensor.clone() for name, tensor in now.items()}
         return
-    floats = [name for name, tensor in now.items() if tensor.is_floating_point()]
-    torch._foreach_lerp_([state.average[name] for name in floats], [now[name] for name in floats], 1 - decay)
-    for name in now.keys() - set(floats):
+    weights = [name for name, _ in state.network.named_parameters(remove_duplicate=False)]
+    torch._foreach_lerp_([state.average[name] for name in weights], [now[name] for name in weights], 1 - decay)
+    for name in now.keys() - set(weights):
         state.average[name].copy_(now[name])
 
 
