@@ -533,6 +533,10 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
         "Report: methods",
         Rule(rule="each where it is what ran in this study", source="the report's own list of references"),
     ),
+    "prose/arm_images.py": (
+        "Report: methods, images of arms",
+        Rule(rule="each arm whose images are not the study's own", source="method of this project"),
+    ),
     "prose/methods_statistics.py": (
         "Report: methods, statistics",
         Rule(rule="each where it is what ran in this study", source="the report's own list of references"),

@@ -15,8 +15,9 @@ from scantrial.core.about import answers
 from scantrial.core.errors import DataError, InputError
 from scantrial.core.progress import Progress, silent
 from scantrial.core.records import SaliencyMaps
+from scantrial.data.arm_images import decoding
 from scantrial.data.places import place_of
-from scantrial.data.scanset import ScanSet
+from scantrial.data.scanset import Pixels, ScanSet
 from scantrial.findings.case import CaseView, case_view
 from scantrial.findings.judging import Choices, Judgement, judge
 from scantrial.findings.reading import read_study_folder as read_folder
@@ -27,6 +28,7 @@ from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.lock import holder_of
 from scantrial.store.verify import Mismatch, refuse_changed, study_mismatches
 from scantrial.study.answering import record_answers
+from scantrial.study.record import arm_shapes
 from scantrial.study.study import Study
 from scantrial.study.to_plan import planned_data
 
@@ -246,7 +248,9 @@ def show(folder: str | Path, case: int, *, arm: str | None = None, seed: int | N
 
 
 def study_scans(folder: str | Path, *, progress: Progress = silent) -> ScanSet:
-    """Load the scans that a study folder was trained on, with their split; they must still be in the same place.
+    """Load the scans that a study folder was trained on, with their split and in every shape that an arm has.
+
+    They must still be in the same place.
 
     Raises
     ------
@@ -257,7 +261,10 @@ def study_scans(folder: str | Path, *, progress: Progress = silent) -> ScanSet:
     """
     store = open_folder(folder)
     refuse_changed(store)
-    scans = load_scans(planned_data(store.plan(), store), base=base_of(store), progress=progress)
+    plan = store.plan()
+    data = planned_data(plan, store)
+    shapes = set(arm_shapes(plan.arms, data.image).values())
+    scans = load_scans(data, base=base_of(store), shapes=shapes, progress=progress)
     if scans.fingerprint != store.data()["fingerprint"]:
         raise DataError("the scans have changed since the study was run", expected="the scans of the study")
     return scans
@@ -276,6 +283,29 @@ def base_of(store: StudyFolder) -> Path | None:
     # Folders of scantrial 0.1.0 name it; from there scans are read, and nothing is imported.
     paths = environment.get("import_paths", ())
     return Path(paths[0]) if paths else None
+
+
+def run_images(folder: str | Path, *, arm: str, seed: int, scans: ScanSet) -> Pixels:
+    """Return the images of all scans as one run saw them, before their values were normalised.
+
+    Parameters
+    ----------
+    scans : see `study_scans`
+
+    Raises
+    ------
+    InputError
+        If there is no such run.
+    DataError
+        If they are other images now.
+    """
+    store = open_folder(folder)
+    facts = store.facts(RunKey(arm, seed))
+    own = planned_data(store.plan(), store).image
+    found = scans.shaped(decoding(stored_recipe(facts).image, own))
+    if facts.images is not None and facts.images["fingerprint"] != found.fingerprint:
+        raise DataError("the scans have changed since the study was run", expected="the images of the study")
+    return found.images
 
 
 def saliency(folder: str | Path, case: int, *, arm: str, seed: int, scans: ScanSet) -> SaliencyMaps:
@@ -299,4 +329,5 @@ def saliency(folder: str | Path, case: int, *, arm: str, seed: int, scans: ScanS
     facts = store.facts(key)
     if stored_recipe(facts).model.is_custom:
         raise InputError("the network is a custom class", expected="a network of scantrial's")
-    return explain(load_predictor(facts, store.weights(key)), scans.images[case])
+    images = run_images(folder, arm=arm, seed=seed, scans=scans)
+    return explain(load_predictor(facts, store.weights(key)), images[case])

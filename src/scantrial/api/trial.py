@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack, get_args
 
@@ -13,6 +13,7 @@ from scantrial.core.errors import InputError
 from scantrial.core.machine import return_freed_memory
 from scantrial.core.names import DeviceName, EngineName, slug
 from scantrial.core.progress import Progress, silent
+from scantrial.data.contrast import require_clahe
 from scantrial.data.load import load
 from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec
@@ -21,6 +22,7 @@ from scantrial.store.folder import StudyFolder
 from scantrial.store.trust import OnTrust, permit
 from scantrial.study.executor import local_executor
 from scantrial.study.file import read_study_file
+from scantrial.study.record import arm_shapes
 from scantrial.study.study import Study
 from scantrial.study.to_plan import code_folders
 from scantrial.study.trial import Execution, Hooks, Outcome, Watch, run_study
@@ -44,13 +46,20 @@ def load_study(study: str | Path, *, sets: Sequence[str] = (), seeds: int | None
     return read_study_file(study, sets=sets, seeds=seeds)
 
 
-def load_scans(data: DataSpec | str | Path, *, base: Path | None = None, progress: Progress = silent) -> ScanSet:
+def load_scans(
+    data: DataSpec | str | Path,
+    *,
+    base: Path | None = None,
+    shapes: Collection[ImageSpec] = (),
+    progress: Progress = silent,
+) -> ScanSet:
     """Load scans as one array, with the split of `data` if it is a full `DataSpec`.
 
     Parameters
     ----------
     data : the ``data`` part of a study, or just a source: a catalogue name, folder, ``.npz`` or ``.csv`` file
     base : folder that relative paths start from
+    shapes : further shapes to decode the scans of a full `DataSpec` in, see `scantrial.data.load.load`
 
     Raises
     ------
@@ -62,6 +71,7 @@ def load_scans(data: DataSpec | str | Path, *, base: Path | None = None, progres
     scans = load(
         data.source,
         image=data.image,
+        shapes=shapes,
         classes=data.classes,
         patient=data.patient,
         skip_unreadable=data.skip_unreadable,
@@ -69,6 +79,12 @@ def load_scans(data: DataSpec | str | Path, *, base: Path | None = None, progres
         progress=progress,
     )
     return apply_split(scans, data.split)
+
+
+def load_study_scans(study: Study, *, progress: Progress = silent) -> ScanSet:
+    """Load the scans of a study, also in the shapes that its arms want."""
+    shapes = set(arm_shapes(study.arms, study.spec.data.image).values())
+    return load_scans(study.spec.data, base=study.base, shapes=shapes, progress=progress)
 
 
 class RunOptions(TypedDict, total=False):
@@ -144,7 +160,7 @@ def run(
     require_torch("training")
     folder = StudyFolder(out if out is not None else default_folder(study))
     execution = execution_of(study, folder, options)
-    scans = load_scans(study.spec.data, base=study.base, progress=progress)
+    scans = load_study_scans(study, progress=progress)
 
     def audit_first(folder: StudyFolder) -> None:
         from scantrial.audit.stored import keep_audit  # noqa: PLC0415 - only who trains or audits pays for it
@@ -184,6 +200,8 @@ def execution_of(study: Study, folder: StudyFolder | None, options: RunOptions) 
     """
     for name in options:
         one_of("option", name, RunOptions.__annotations__)
+    if any(arm.recipe.clahe for arm in study.arms):
+        require_clahe()
     threads = options.get("threads")
     device = one_of("device", options.get("device", "auto"), get_args(DeviceName))
     engine = one_of("engine", options.get("engine", "auto"), get_args(EngineName))

@@ -14,13 +14,14 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.core.format import SPLIT_WORDS, count, counted, joined, percent
 from scantrial.core.records import SPLITS
 from scantrial.findings.view import ArmView, ReportView
+from scantrial.prose.arm_images import arm_images
 from scantrial.prose.methods_statistics import comparison, evaluation
 from scantrial.prose.study import alike_at_start, epoch_rule
 from scantrial.recipe import losses, optimizers, schedules
 from scantrial.recipe import training as training_words
 from scantrial.recipe.facts import start_of
 from scantrial.recipe.networks import network_of
-from scantrial.recipe.spec import NORMALIZATIONS, Recipe
+from scantrial.recipe.spec import Recipe
 
 
 def per_arm(view: ReportView, say: Callable[[Recipe], str]) -> str:
@@ -100,8 +101,9 @@ def preprocessing(view: ReportView) -> list[str]:
         how = f", {fit} to this size where needed" if fit and view.data.image.get("size") else ""
         colour = "one channel" if channels == "1" else f"{channels} channels"
         said.append(f"Scans have {' × '.join(sides)} pixels in {colour}{how}.")
+    said += arm_images(view)
     if ran(view):
-        said.append(f"{_capital(per_arm(view, lambda recipe: NORMALIZATIONS[recipe.normalize]))}.")
+        said.append(f"{_capital(per_arm(view, Recipe.describe_normalization))}.")
         said.append(
             "Scantrial did not augment the data; what a custom class does to them internally is not known."
             if has_own(ran(view))

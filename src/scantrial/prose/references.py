@@ -24,6 +24,14 @@ class Reference:
 
 
 REFERENCES: dict[str, Reference] = {
+    "ahe": Reference(
+        "Pizer SM, Amburn EP, Austin JD, Cromartie R, Geselowitz A, Greer T, ter Haar Romeny B, Zimmerman JB, "
+        "Zuiderveld K",
+        "Adaptive histogram equalization and its variations",
+        "Computer Vision, Graphics, and Image Processing 39:355-368",
+        1987,
+        "10.1016/S0734-189X(87)80186-X",
+    ),
     "adam": Reference("Kingma DP, Ba J", "Adam: a method for stochastic optimization", "ICLR; arXiv:1412.6980", 2015),
     "adamw": Reference(
         "Loshchilov I, Hutter F", "Decoupled weight decay regularization", "ICLR; arXiv:1711.05101", 2019
@@ -130,6 +138,13 @@ REFERENCES: dict[str, Reference] = {
         "SGDR: stochastic gradient descent with warm restarts",
         "ICLR; arXiv:1608.03983",
         2017,
+    ),
+    "clahe": Reference(
+        "Zuiderveld K",
+        "Contrast limited adaptive histogram equalization",
+        "Graphics Gems IV, Academic Press, 474-485",
+        1994,
+        "10.1016/B978-0-12-336156-1.50061-6",
     ),
     "cox": Reference(
         "Cox DR",
@@ -397,6 +412,13 @@ REFERENCES: dict[str, Reference] = {
         "Journal of Pharmacokinetics and Biopharmaceutics 15:657-680",
         1987,
         "10.1007/BF01068419",
+    ),
+    "scikit-image": Reference(
+        "van der Walt S, Schönberger JL, Nunez-Iglesias J, Boulogne F, Warner JD, Yager N, Gouillart E, Yu T",
+        "scikit-image: image processing in Python",
+        "PeerJ 2:e453",
+        2014,
+        "10.7717/peerj.453",
     ),
     "scikit-learn": Reference(
         "Pedregosa F, Varoquaux G, Gramfort A, et al",

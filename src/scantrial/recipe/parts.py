@@ -19,6 +19,8 @@ from scantrial.core.names import listed, nearest
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Side = Annotated[int, Field(ge=4, le=4096)]
+"""Height or width of an image in pixels."""
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 

@@ -5,10 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from scantrial.core.registry import Registry
+from scantrial.core.trees import value_at
 from scantrial.recipe.activations import ActivationSpec
+from scantrial.recipe.image import (
+    CLAHE,
+    ArmImage,
+    Clahe,
+    ClaheSpec,
+    bare_name,
+    describe_clahe,
+    describe_contrast,
+    name_if_usual,
+    unless_usual,
+)
 from scantrial.recipe.losses import LossSpec
 from scantrial.recipe.networks import ModelSpec
 from scantrial.recipe.optimizers import AdamSpec, Optimizer, SgdSpec, has_depths
@@ -34,6 +53,8 @@ __all__ = [
     "unknown_name",
 ]
 
+NormalizeName = Literal["none", "dataset", "image", "equalize", "clahe"]
+
 MAX_ENSEMBLE = 100
 """Networks of one run: all of them are kept and evaluated together."""
 
@@ -44,6 +65,7 @@ NORMALIZATIONS: Registry[str] = Registry(
         "dataset": "pixels were standardised by mean and standard deviation of the training cases",
         "image": "each image was standardised by its own mean and standard deviation",
         "equalize": "each image's histogram was equalised and its pixels divided by the largest value of their type",
+        "clahe": describe_clahe(CLAHE),
     },
 )
 """The description of each in the methods of a report; a test compares it with `scantrial.data.preprocess`."""
@@ -61,7 +83,9 @@ class Recipe(RecipePart):
     batch_size : cases in one step
     select : which epoch's weights are kept and evaluated
     normalize : after scaling to [0, 1]: ``none``, ``dataset`` (mean and deviation of the training split, each
-        channel), ``image`` (each image's own mean and deviation), ``equalize`` (each image's histogram flattened)
+        channel), ``image`` (each image's own mean and deviation), ``equalize`` (each image's histogram flattened),
+        ``clahe`` (the same around each pixel, with limited contrast), also with settings of its own
+    image : this arm's images where they differ from those of the study: size, crop, clipping
     epochs : epochs in one round
     rounds : rounds that continue the weights with a fresh optimiser and schedule
     clip_grad_norm : largest Euclidean norm of the whole gradient; None for no limit
@@ -84,7 +108,12 @@ class Recipe(RecipePart):
     loss: Annotated[LossSpec, BeforeValidator(named)] = LossSpec(name="bce")
     optimizer: Annotated[Optimizer, BeforeValidator(named)] = AdamSpec(name="adam")
     schedule: Annotated[ScheduleSpec, BeforeValidator(named)] = ScheduleSpec(name="constant")
-    normalize: Literal["none", "dataset", "image", "equalize"] = "none"
+    normalize: Annotated[
+        NormalizeName | ClaheSpec,
+        BeforeValidator(bare_name),
+        AfterValidator(name_if_usual),
+    ] = "none"
+    image: Annotated[ArmImage | None, AfterValidator(unless_usual)] = None
     batch_size: Count = 32
     epochs: Count = 30
     rounds: Count = 1
@@ -154,9 +183,48 @@ class Recipe(RecipePart):
         dropout = ("dropout",) if self.model.dropout else ()
         return (*dropout, "resampling") if self.sampling != "shuffled" else dropout
 
+    @property
+    def method(self) -> str:
+        """The name of the normalisation, whatever its settings."""
+        return self.normalize if isinstance(self.normalize, str) else self.normalize.name
+
+    @property
+    def clahe(self) -> Clahe | None:
+        """The settings of CLAHE; None where pixels are normalised otherwise."""
+        if self.method != "clahe":
+            return None
+        spec = CLAHE if isinstance(self.normalize, str) else self.normalize
+        return Clahe(clip_limit=spec.clip_limit, tiles=spec.tiles)
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The packages beyond those of every run that its numbers depend on."""
+        return ("scikit-image",) if self.method == "clahe" else ()
+
+    @property
+    def clip_percentiles(self) -> tuple[float, float] | None:
+        """The percentiles at which each image is clipped, or None."""
+        return None if self.image is None else self.image.clip_percentiles
+
+    def describe_normalization(self) -> str:
+        """Return what was done to the pixels' values, for the methods of a report."""
+        normalize = self.normalize
+        said = NORMALIZATIONS[normalize] if isinstance(normalize, str) else describe_clahe(normalize)
+        return ", then ".join(filter(None, (describe_contrast(self.image), said)))
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON and YAML; keys that do not apply (None) are left out."""
         return self.model_dump(mode="json", exclude_none=True)
+
+    def with_settings_of_normalize(self) -> dict[str, Any]:
+        """Return plain data as `spelt_out`, in which `normalize` has a name and its settings, whatever they are."""
+        own = {"name": self.method} if self.clahe is None else {"name": self.method, **self.clahe.to_dict()}
+        return {**self.spelt_out(), "normalize": own}
+
+    def value_at(self, key: str) -> Any:
+        """Return the value at a dotted key, such as ``optimizer.lr``, as plain data; None where there is none."""
+        is_of_normalize = key.startswith("normalize.")
+        return value_at(self.with_settings_of_normalize() if is_of_normalize else self.spelt_out(), key)
 
     def beyond_defaults(self) -> dict[str, Any]:
         """Return what differs from the defaults, as plain data: a key that comes later changes nothing in it.

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scantrial.core.names import nearest, slug
-from scantrial.core.trees import value_at
 from scantrial.core.yaml import Path
+from scantrial.data.arm_images import without_own_size
+from scantrial.data.spec import ImageSpec
+from scantrial.recipe.image import SIZE, own_size
 from scantrial.recipe.plan import MAX_ARMS
 from scantrial.recipe.spec import Recipe
 from scantrial.study.faults import Problem, known_keys, shown, validated
@@ -55,7 +57,8 @@ class ArmBuilder:
         self.problems: list[Problem] = []
         given = data.get("recipe")
         self.given: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
-        self.base, base_problems = validated(Recipe, self.given)
+        self._own = _own_image(data)
+        self.base, base_problems = self._validated(self.given)
         self._known_problems = {(problem.path, problem.message) for problem in base_problems}
         self._seen_in_combinations: set[Any] = set()
         self._data = data
@@ -76,8 +79,15 @@ class ArmBuilder:
                 data = with_setting(data, ("recipe", *key.split(".")), value)
         except SettingError as error:
             return None, [Problem(path=(), message=str(error))]
-        recipe, problems = validated(Recipe, data["recipe"])
+        recipe, problems = self._validated(data["recipe"])
         return recipe, [item for item in problems if (item.path, item.message) not in self._known_problems]
+
+    def _validated(self, given: Any) -> tuple[Recipe | None, tuple[Problem, ...]]:
+        """Return a recipe and its problems; a size of its images that is the study's own is left out."""
+        recipe, problems = validated(Recipe, given)
+        if recipe is not None:
+            recipe = recipe.model_copy(update={"image": without_own_size(recipe.image, self._own)})
+        return recipe, problems
 
     def _try(self, draft: Draft) -> Recipe | None:
         """Return the recipe of one arm; its problems are reported at its settings."""
@@ -152,7 +162,8 @@ class ArmBuilder:
         label = BASE
         if len(self.factors) == 1 and self.base is not None:
             key = next(iter(self.factors))
-            value = value_at(self.base.spelt_out(), key)
+            value = self.base.value_at(key)
+            value = own_size(self._own.size) if key == SIZE and value is None else value
             value = value["name"] if isinstance(value, Mapping) and "name" in value else value
             label = f"{self._short(key)} = {text_for_people(value)} (base)"
         return Draft(name=BASE, label=label, settings={}, path=("recipe",))
@@ -242,6 +253,13 @@ class ArmBuilder:
 
     def _report(self, path: Path, message: str) -> None:
         self.problems.append(Problem(path=path, message=message))
+
+
+def _own_image(data: Mapping[str, Any]) -> ImageSpec:
+    """Return the `data.image` of a study's plain data; the default one if it is faulty."""
+    part = data.get("data")
+    given = part.get("image") if isinstance(part, Mapping) else None
+    return validated(ImageSpec, {} if given is None else given)[0] or ImageSpec()
 
 
 def _moved(problem: Problem, draft: Draft) -> Problem:

@@ -36,14 +36,17 @@ def seen_epoch_s(folder: StudyFolder, *, shape: tuple[int, int] | None = None) -
 
     Parameters
     ----------
-    shape : height and width; only runs on images of that size
+    shape : height and width; only runs on images of that size, but for runs whose recipe has a size of its own
     """
     seen: dict[str, list[float]] = {}
     for key in folder.run_keys():
         facts = folder.facts(key)
-        alike = shape is None or tuple(facts.image_shape[1:]) == shape
-        if alike and facts.n_epochs and "train_s" in facts.times:
-            seen.setdefault(cost_key(stored_recipe(facts)), []).append(_epoch_s(facts))
+        if not facts.n_epochs or "train_s" not in facts.times:
+            continue
+        recipe = stored_recipe(facts)
+        has_own = recipe.image is not None and recipe.image.size is not None
+        if has_own or shape is None or tuple(facts.image_shape[1:]) == shape:
+            seen.setdefault(cost_key(recipe), []).append(_epoch_s(facts))
     return {key: statistics.fmean(seconds) for key, seconds in seen.items()}
 
 

@@ -36,6 +36,8 @@ def _faults(study: Study, scans: ScanSet | CaseList) -> Iterator[str]:
         yield f"primary.metric: {metric} needs two classes, but there are {n_classes}; use one of {known}"
     for arm in study.arms:
         yield from _arm_faults(arm, n_classes)
+        if isinstance(scans, ScanSet) and arm.recipe.image is not None:
+            yield from _size_faults(arm, scans.image_shape[1:])
         of_classes = np.bincount(scans.labels[scans.split == "train"]).tolist()
         yield from _step_faults(arm, sum(drawn_of_classes(arm.recipe.sampling, of_classes)))
 
@@ -45,6 +47,12 @@ def _step_faults(arm: Arm, n_cases: int) -> Iterator[str]:
     n_steps, accumulate = math.ceil(n_cases / arm.recipe.batch_size), arm.recipe.accumulate
     if accumulate > max(1, n_steps):
         yield f"arm {arm.name}: accumulate {accumulate}, but an epoch has only {counted(n_steps, 'batch', 'batches')}"
+
+
+def _size_faults(arm: Arm, own: tuple[int, ...]) -> Iterator[str]:
+    if arm.recipe.image is not None and arm.recipe.image.shape == own:
+        size = " x ".join(map(str, own))
+        yield f"arm {arm.name}: image.size {size}, which is the scans' own size: leave it out, or set data.image.size"
 
 
 def _arm_faults(arm: Arm, n_classes: int) -> Iterator[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,15 @@ _WHAT_FORMAT, _WHERE_FORMAT = 2, 2
 """The first hash in format 1 had the whole recipe, so that it changed with every new key."""
 
 _PACKAGE = Path(__file__).parent.parent
-_TRAINING_CODE = ("train", "nets", "recipe", "core/rng.py", "data/preprocess.py", "analysis/metrics.py")
+_TRAINING_CODE = (
+    "train",
+    "nets",
+    "recipe",
+    "core/rng.py",
+    "data/preprocess.py",
+    "data/contrast.py",
+    "analysis/metrics.py",
+)
 _SUFFIXES = (".py", ".cpp", ".h")
 
 
@@ -32,9 +40,11 @@ class Identities:
     Parameters
     ----------
     folder : the study; its plan and its scans are read once
+    images : fingerprint of the images of each arm that has its own, by the arm's name
     """
 
-    def __init__(self, folder: StudyFolder) -> None:
+    def __init__(self, folder: StudyFolder, images: Mapping[str, str] | None = None) -> None:
+        self._images = images or {}
         self._folder = folder.path
         data = folder.data()
         table = folder.cases(["case", "split", "label"])
@@ -50,22 +60,23 @@ class Identities:
 
         None for a custom network: what its module imports is not known.
         """
-        return self._what(self._plan.arm(key.arm).recipe, key.seed)
+        return self._what(self._plan.arm(key.arm).recipe, key.seed, self._images.get(key.arm))
 
     def what_stored(self, facts: RunFacts) -> str | None:
         """Return the hash of a finished run of the folder from its own recipe, whichever version stored it.
 
         None if none was stored, or if it does not match what the folder holds now.
         """
-        what = self._what(stored_recipe(facts, folder=self._folder), facts.seed)
+        images = None if facts.images is None else str(facts.images["fingerprint"])
+        what = self._what(stored_recipe(facts, folder=self._folder), facts.seed, images)
         known = (what, self._what_in_format_1(facts))
         return what if what is not None and (facts.identity or {}).get("what") in known else None
 
-    def _what(self, recipe: Recipe, seed: int) -> str | None:
+    def _what(self, recipe: Recipe, seed: int, images: str | None) -> str | None:
         if recipe.model.is_custom:
             return None
         # The fingerprint covers how images are made, because it is of their pixels.
-        scans = {**self._scans, "shape": self._image["shape"]}
+        scans = {**self._scans, "shape": self._image["shape"], **({"images": images} if images else {})}
         return _sha256({"format": _WHAT_FORMAT, "recipe": recipe.beyond_defaults(), "seed": seed, "scans": scans})
 
     def _what_in_format_1(self, facts: RunFacts) -> str:
@@ -73,12 +84,13 @@ class Identities:
         return _sha256({"format": 1, "recipe": facts.recipe, "seed": facts.seed, "scans": scans})
 
 
-def where(prepared: Mapping[str, Any], *, engine: str, threads: int) -> str:
+def where(prepared: Mapping[str, Any], *, engine: str, threads: int, packages: Sequence[str] = ()) -> str:
     """Return the hash of engine, threads, machine and device, and of the versions and code that numbers depend on.
 
     Parameters
     ----------
     prepared : the environment that a worker process reports
+    packages : those that the run's own recipe needs
     """
     names = ("device", "torch", "cpu_capability", "kernel", "cpu", "gpu", "cuda", "cudnn")
     return _sha256(
@@ -88,7 +100,7 @@ def where(prepared: Mapping[str, Any], *, engine: str, threads: int) -> str:
             "threads": threads,
             **{name: prepared.get(name) for name in names},
             "machine": platform.machine(),
-            "versions": {name: version(name) for name in ("scantrial", "numpy", "scikit-learn")},
+            "versions": {name: version(name) for name in ("scantrial", "numpy", "scikit-learn", *packages)},
             "code": training_code_sha256(),
         }
     )

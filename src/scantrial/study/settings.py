@@ -13,6 +13,7 @@ _DEFAULT = Recipe().to_dict()
 NAMED: Mapping[Path, str | None] = {
     ("data", "source"): None,
     **{("recipe", part): _DEFAULT[part]["name"] for part in ("model", "loss", "optimizer", "schedule", "select")},
+    ("recipe", "normalize"): _DEFAULT["normalize"],
     ("recipe", "model", "activation"): _DEFAULT["model"]["activation"]["name"],
 }
 """Parts that a bare name can replace, with the name that they have by default."""

@@ -14,6 +14,7 @@ from scantrial.core.machine import n_cores
 from scantrial.core.names import resolve
 from scantrial.core.plain import Plain, fields_of
 from scantrial.core.progress import Progress
+from scantrial.data.arm_images import decoding
 from scantrial.data.scanset import ScanSet
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import StudyFolder
@@ -155,7 +156,7 @@ def _task(study: Study, arm: Arm, scans: ScanSet, *, device: str, threads: int, 
             arm=arm.name,
             seed=study.seeds[0],
             recipe=arm.recipe,
-            images=scans.images,
+            images=scans.shaped(decoding(arm.recipe.image, study.spec.data.image)).images,
             labels=scans.labels,
             class_names=scans.class_names,
             cases={"train": scans.cases_of("train"), "val": scans.cases_of("val")},

@@ -31,7 +31,14 @@ from scantrial.study.executor import Executor, MakeExecutor
 from scantrial.study.file import study_to_yaml
 from scantrial.study.fits import refuse_what_does_not_fit
 from scantrial.study.pool import Event, Pool
-from scantrial.study.record import cases_table, check_same_scans, data_record, holds_same_scans
+from scantrial.study.record import (
+    cases_table,
+    check_same_scans,
+    data_record,
+    holds_same_scans,
+    images_by_arm,
+    largest_image,
+)
 from scantrial.study.reuse import Offers, find_offers, open_sources
 from scantrial.study.schedule import longest_first, run_costs
 from scantrial.study.study import Study
@@ -209,7 +216,8 @@ def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Exec
         setup = _setup(study, scans, folder, execution)
         _record_study(study, scans, folder, hooks.note)
         keys = [key for key in folder.planned_keys() if not folder.is_finished(key)]
-        offers = find_offers(sources, folder, keys, with_weights=setup.keep_weights)
+        images = {arm: one.fingerprint for arm, one in setup.arm_images.items()}
+        offers = find_offers(sources, folder, keys, with_weights=setup.keep_weights, images=images)
         hooks.before(folder)
         if keys:
             folder.hashes.bind_found()  # once, before several workers write
@@ -260,7 +268,8 @@ def _choose_workers(
         return fixed_choice(stored, threads=setup.threads, n_runs=len(keys))
     probe = Probe(setup=setup, executor=executor)
     n_used = int((scans.split != "").sum())
-    return measured_choice(study, keys, probe, scan_bytes=n_used * scans.images[0].nbytes, progress=hooks.timing)
+    scan_bytes = n_used * largest_image(study, scans)
+    return measured_choice(study, keys, probe, scan_bytes=scan_bytes, progress=hooks.timing)
 
 
 def _record_study(study: Study, scans: ScanSet, folder: StudyFolder, note: Callable[[str], None] = silent) -> None:
@@ -269,7 +278,7 @@ def _record_study(study: Study, scans: ScanSet, folder: StudyFolder, note: Calla
     plan, text = study_to_plan(named), study_to_yaml(named)
     change = describe_change(folder, plan)
     if folder.has_finished_runs():
-        check_same_scans(folder, scans)
+        check_same_scans(folder, scans, images_by_arm(study, scans))
     elif not (folder.exists() and folder.has_data() and holds_same_scans(folder, scans)):
         for key in folder.unfinished_keys():
             folder.drop_partial(key)
@@ -379,6 +388,7 @@ def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Executi
     return WorkerSetup(
         folder=str(folder.path.resolve()),
         images_path=str(scans.images_path.resolve()),
+        arm_images=images_by_arm(study, scans),
         prepare=execution.prepare,
         engine=execution.engine,
         engine_reason=execution.engine_reason,

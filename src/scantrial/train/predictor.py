@@ -88,6 +88,11 @@ class Predictor:
         logits = logits_of(self.network, scans, n_at_once=self.n_at_once, precision=self.precision)
         return BatchScores(logits=logits.numpy(), y_prob=self.head.probabilities(logits).numpy())
 
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the probability of each class for logits of shape (n, n_outputs), shape (n, n_classes)."""
+        y_prob: NDArray[np.float64] = self.head.probabilities(torch.from_numpy(logits)).numpy()
+        return y_prob
+
 
 def load_predictor(facts: RunFacts, weights: Mapping[str, NDArray[Any]], *, device: str = "cpu") -> Predictor:
     """Rebuild a trained network from the files of its run.

@@ -94,7 +94,13 @@ def carry_out(task: RunTask, tell: Tell, *, engine: str, train_epoch: EpochTrain
 
 def set_up(task: RunTask) -> tuple[Setup, TrainState]:
     """Bring the scans to the device and build the network, its head and its optimiser."""
-    preprocessing = fit_preprocessing(task.images, task.cases["train"], task.recipe.normalize)
+    preprocessing = fit_preprocessing(
+        task.images,
+        task.cases["train"],
+        task.recipe.method,
+        clip_percentiles=task.recipe.clip_percentiles,
+        clahe=task.recipe.clahe,
+    )
     image_shape = (preprocessing.channels, task.images.shape[1], task.images.shape[2])
     y_train, y_val = (torch.from_numpy(task.labels[task.cases[split]]) for split in ("train", "val"))
     n_classes = len(task.class_names)

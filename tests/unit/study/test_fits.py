@@ -56,3 +56,10 @@ def test_no_move_waits_for_more_batches_than_an_epoch_has():
         refuse_what_does_not_fit(study_of(recipe.replace("NUMBER", "4")), scans_of(2))
         with pytest.raises(InputError, match="arm base: accumulate 5, but an epoch has only 4 batches"):
             refuse_what_does_not_fit(study_of(recipe.replace("NUMBER", "5")), scans_of(2))
+
+
+def test_a_size_that_the_scans_have_anyway_is_refused():
+    """Without `data.image.size` only the scans tell that two arms would be the same."""
+    with pytest.raises(InputError, match=r"arm base: image\.size 8 x 8, which is the scans' own size: leave it out"):
+        refuse_what_does_not_fit(study_of("{image: {size: 8}}"), scans_of(2))
+    refuse_what_does_not_fit(study_of("{image: {size: [8, 9]}}"), scans_of(2))
