@@ -23,6 +23,7 @@ from scantrial.findings.judging import Choices, Judgement, judge
 from scantrial.findings.reading import read_study_folder as read_folder
 from scantrial.findings.view import ReportView, build_view
 from scantrial.recipe.plan import stored_recipe
+from scantrial.recipe.training import stopped_words
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.lock import holder_of
 from scantrial.store.verify import Mismatch, refuse_changed, study_mismatches
@@ -46,6 +47,7 @@ class Status:
     finished, diverged, failed, waiting : runs by their state; diverged ones are finished, too
     running : where each run stood a few seconds ago: arm, seed, epoch, n_epochs, val_accuracy
     reused : finished runs that were copied, each with the folder, arm and seed that it came from
+    stopped_early : finished runs that early stopping ended, each with when and why in words
     seconds_left : of the process that is training now, or None
     holder : the process that holds the folder (pid, host, since, command), or None
     """
@@ -61,6 +63,7 @@ class Status:
     seconds_left: float | None
     holder: Mapping[str, Any] | None
     mismatches: tuple[Mismatch, ...] = ()
+    stopped_early: tuple[tuple[RunKey, str], ...] = ()
 
 
 def status(folder: str | Path) -> Status:
@@ -87,6 +90,7 @@ def status(folder: str | Path) -> Status:
         seconds_left=_seconds_left(progress),
         holder=holder,
         mismatches=tuple(study_mismatches(store)),
+        stopped_early=tuple((key, stopped_words(found)) for key, found in facts.items() if found.stopped_early),
     )
 
 

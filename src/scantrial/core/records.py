@@ -154,6 +154,16 @@ class RunFacts(Plain):
             del content["images"]  # a key that came later, only where it says something
         return content
 
+    @property
+    def planned_epochs(self) -> int:
+        """Epochs of all rounds of the recipe."""
+        return int(self.recipe["epochs"] * self.recipe["rounds"])
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether early stopping ended the run before its last planned epoch."""
+        return self.status == "finished" and self.n_epochs < self.planned_epochs
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RunFacts:
         """Build from what `to_dict` gave, ignoring keys that are not fields."""

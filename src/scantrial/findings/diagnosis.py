@@ -23,6 +23,7 @@ from scantrial.findings.reading import RunData, StudyData
 from scantrial.findings.shift import two_sample
 from scantrial.recipe.facts import on_curves
 from scantrial.recipe.spec import Recipe
+from scantrial.recipe.training import drawn_of_classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +127,8 @@ def _arm(study: StudyData, arm: DiagnosedArm, patients: Mapping[int, str] | None
 
 
 def _curves(run: RunData, recipe: Recipe, counts: Mapping[str, Sequence[int]]) -> tuple[LearningCurve, ...]:
-    guessing = guessing_of(recipe.loss.model_dump(), counts["train"], counts["val"])
+    drawn = drawn_of_classes(recipe.sampling, counts["train"])
+    guessing = guessing_of(recipe.loss.model_dump(), drawn, counts["val"])
     return curves_of(
         run.history,
         n_val=sum(counts["val"]),
@@ -135,6 +137,7 @@ def _curves(run: RunData, recipe: Recipe, counts: Mapping[str, Sequence[int]]) -
         schedule=recipe.schedule.name,
         chosen_epoch=run.facts.chosen_epoch,
         val_loss_se=None if guessing.loss is None else loss_error(run, recipe, train_counts=counts["train"]),
+        stopped_early=run.facts.stopped_early,
     )
 
 

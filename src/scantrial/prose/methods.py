@@ -18,6 +18,7 @@ from scantrial.prose.arm_images import arm_images
 from scantrial.prose.methods_statistics import comparison, evaluation
 from scantrial.prose.study import alike_at_start, epoch_rule
 from scantrial.recipe import augment, losses, optimizers, schedules
+from scantrial.recipe import training as training_words
 from scantrial.recipe.facts import start_of
 from scantrial.recipe.networks import is_timm, network_of
 from scantrial.recipe.spec import Recipe
@@ -177,13 +178,21 @@ def training(view: ReportView) -> list[str]:
         f"Learning rate: {per_arm(view, lambda recipe: schedules.describe(recipe.schedule))}.",
         f"Training: {per_arm(view, _length)}.",
     ]
-    if any(arm.recipe.clip_grad_norm for arm in ran(view)):
+    recipes = [arm.recipe for arm in ran(view)]
+    if any(recipe.clip_grad_norm for recipe in recipes):
         said.append(f"Gradients: {per_arm(view, _clipping)}.")
+    if any(recipe.early_stopping for recipe in recipes):
+        said.append(f"Length of a run: {per_arm(view, _stopping)}; schedules kept the planned length.")
+    if any(recipe.precision != "float32" for recipe in recipes):
+        said.append(f"Precision: {per_arm(view, lambda recipe: training_words.PRECISIONS[recipe.precision])}.")
     return said
 
 
 def _length(recipe: Recipe) -> str:
-    batches = f"batches of {recipe.batch_size} cases, reshuffled each epoch"
+    batches = (
+        f"batches of {recipe.batch_size} cases, {training_words.SAMPLINGS[recipe.sampling]}"
+        f"{training_words.describe_accumulation(recipe.accumulate)}"
+    )
     rounds = recipe.rounds
     if rounds == 1:
         return f"{counted(recipe.epochs, 'epoch')}, {batches}"
@@ -191,6 +200,11 @@ def _length(recipe: Recipe) -> str:
         f"{rounds} rounds of {counted(recipe.epochs, 'epoch')}, each continuing from the last weights with a new "
         f"optimiser and schedule, {batches}"
     )
+
+
+def _stopping(recipe: Recipe) -> str:
+    score = f"validation {recipe.select.metric}".replace("_", " ") if recipe.select.metric else "validation loss"
+    return training_words.describe_stopping(recipe.early_stopping, score=score.replace("auroc", "AUROC"))
 
 
 def _clipping(recipe: Recipe) -> str:
@@ -206,6 +220,8 @@ def selection(view: ReportView) -> list[str]:
     if any(arm.recipe.test_time_views > 1 for arm in ran(view)):
         said.append(f"Test-time augmentation: {per_arm(view, _views)}; epochs were chosen without it.")
     logged = "the single evaluation" if view.n_evaluations == view.n_evaluated else "every evaluation"
+    if any(arm.recipe.ema is not None for arm in ran(view)):
+        said.append(f"These weights are {per_arm(view, lambda recipe: training_words.describe_average(recipe.ema))}.")
     if view.n_evaluated:
         said.append(
             f"Test scans were not used for training or for choosing an epoch, a threshold or a temperature; {logged} "

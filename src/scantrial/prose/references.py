@@ -43,6 +43,13 @@ REFERENCES: dict[str, Reference] = {
         2006,
         "10.1145/1143844.1143874",
     ),
+    "bag-of-tricks": Reference(
+        "He T, Zhang Z, Zhang H, Zhang Z, Xie J, Li M",
+        "Bag of tricks for image classification with convolutional neural networks",
+        "IEEE/CVF Conference on Computer Vision and Pattern Recognition, 558-567",
+        2019,
+        "10.1109/CVPR.2019.00065",
+    ),
     "batch-norm": Reference(
         "Ioffe S, Szegedy C",
         "Batch normalization: accelerating deep network training by reducing internal covariate shift",
@@ -61,6 +68,12 @@ REFERENCES: dict[str, Reference] = {
         "Bias reduction in standard errors for linear regression with multi-stage samples",
         "Survey Methodology 28:169-181",
         2002,
+    ),
+    "bf16": Reference(
+        "Kalamkar D, Mudigere D, Mellempudi N, et al.",
+        "A study of BFLOAT16 for deep learning training",
+        "arXiv:1905.12322",
+        2019,
     ),
     "bonett-price": Reference(
         "Bonett DG, Price RM",
@@ -97,6 +110,13 @@ REFERENCES: dict[str, Reference] = {
         "Pattern Recognition 45:2661-2671",
         2012,
         "10.1016/j.patcog.2011.12.024",
+    ),
+    "class-imbalance": Reference(
+        "Buda M, Maki A, Mazurowski MA",
+        "A systematic study of the class imbalance problem in convolutional neural networks",
+        "Neural Networks 106:249-259",
+        2018,
+        "10.1016/j.neunet.2018.07.011",
     ),
     "cochran": Reference("Cochran WG", "Sampling techniques, third edition", "Wiley, New York", 1977),
     "confident-learning": Reference(
@@ -174,6 +194,12 @@ REFERENCES: dict[str, Reference] = {
         "Journal of the American Statistical Association 78:965-971",
         1983,
         "10.1080/01621459.1983.10477047",
+    ),
+    "ema": Reference(
+        "Morales-Brotons D, Vogels T, Hendrikx H",
+        "Exponential moving average of weights in deep learning: dynamics and benefits",
+        "Transactions on Machine Learning Research; arXiv:2411.18704",
+        2024,
     ),
     "erasing": Reference(
         "Zhong Z, Zheng L, Kang G, Li S, Yang Y",
@@ -290,6 +316,13 @@ REFERENCES: dict[str, Reference] = {
         2016,
         "10.1109/CVPR.2016.308",
     ),
+    "layer-rates": Reference(
+        "Howard J, Ruder S",
+        "Universal language model fine-tuning for text classification",
+        "Annual Meeting of the Association for Computational Linguistics, 328-339",
+        2018,
+        "10.18653/v1/P18-1031",
+    ),
     "lakens": Reference(
         "Lakens D",
         "Equivalence tests: a practical primer for t tests, correlations, and meta-analyses",
@@ -347,6 +380,13 @@ REFERENCES: dict[str, Reference] = {
         1995,
         "10.1080/03610919508813243",
     ),
+    "one-cycle": Reference(
+        "Smith LN, Topin N",
+        "Super-convergence: very fast training of neural networks using large learning rates",
+        "Proceedings of SPIE 11006:369-386",
+        2019,
+        "10.1117/12.2520589",
+    ),
     "octdl": Reference(
         "Kulyabin M, Zhdanov A, Nikiforova A, Stepichev A, Kuznetsova A, Ronkin M, et al.",
         "OCTDL: optical coherence tomography dataset for image-based deep learning methods",
@@ -370,6 +410,13 @@ REFERENCES: dict[str, Reference] = {
         "Statistical Applications in Genetics and Molecular Biology 9:39",
         2010,
         "10.2202/1544-6115.1585",
+    ),
+    "prechelt": Reference(
+        "Prechelt L",
+        "Early stopping - but when?",
+        "Neural Networks: Tricks of the Trade, Lecture Notes in Computer Science 1524:55-69",
+        1998,
+        "10.1007/3-540-49430-8_3",
     ),
     "pytorch": Reference(
         "Paszke A, Gross S, Massa F, et al",

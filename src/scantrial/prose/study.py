@@ -21,7 +21,7 @@ from scantrial.store.folder import CHANGED_ABOUT, WRITTEN_DIFFERENTLY
 
 def what_was_done(view: ReportView) -> list[str]:
     """Describe the study in one paragraph: arms, seeds, runs, scans."""
-    return [*_runs_planned(view), *_scans_used(view), *_scans_left_out(view)]
+    return [*_runs_planned(view), *_stopped_early(view), *_scans_used(view), *_scans_left_out(view)]
 
 
 def _runs_planned(view: ReportView) -> list[str]:
@@ -32,6 +32,22 @@ def _runs_planned(view: ReportView) -> list[str]:
     else:
         finished = "finished" if view.n_planned == 1 else "all finished"
     return [f"This study has {arms} and {seeds}{same}: {counted(view.n_planned, 'run')}, {finished}."]
+
+
+def _stopped_early(view: ReportView) -> list[str]:
+    """Say how many epochs the runs of each arm trained that could stop early, beside those planned."""
+    parts = []
+    for arm in view.arms:
+        if arm.recipe.early_stopping is None or not arm.runs:
+            continue
+        epochs = [run.facts.n_epochs for run in arm.runs]
+        n_ended, mean = sum(run.facts.stopped_early for run in arm.runs), sum(epochs) / len(epochs)
+        span = f" ({min(epochs)} to {max(epochs)})" if len(epochs) > 1 else ""
+        parts.append(
+            f"{n_ended} of {counted(len(epochs), 'run')} of {arm.label}, which trained {mean:.4g} of the "
+            f"{arm.recipe.n_epochs} planned epochs on average{span}"
+        )
+    return [f"Early stopping ended {joined(parts)}."] if parts else []
 
 
 def _kept(are_last: frozenset[bool]) -> str:

@@ -23,6 +23,7 @@ weights that were trained before."""
 DRAWN_BY_SEED: Mapping[str, Callable[[Recipe], bool]] = {
     "the initial weights": lambda _: True,
     "the order of the cases": lambda _: True,
+    "the cases that are drawn of each class": lambda recipe: recipe.sampling != "shuffled",
     "the dropout masks": lambda recipe: bool(recipe.model.dropout),
     "the draws of augmentation": lambda recipe: recipe.augment is not None,
     "any other random numbers that custom classes draw": lambda recipe: recipe.model.is_custom,

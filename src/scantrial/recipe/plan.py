@@ -224,7 +224,7 @@ class Plan(RecipePart):
     def differing(self) -> dict[str, dict[str, Any]]:
         """Return by arm's name the settings that are not the same in all arms, by dotted key of the recipe."""
         has_settings = any(not isinstance(arm.recipe.normalize, str) for arm in self.arms)
-        plain = Recipe.with_settings_of_normalize if has_settings else Recipe.every_key
+        plain = Recipe.with_settings_of_normalize if has_settings else Recipe.spelt_out
         flat = {arm.name: flattened(plain(arm.recipe)) for arm in self.arms}
         keys = differing_keys(list(flat.values()))
         usual = {SIZE: own_size(value_at(self.data, SIZE))}

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from scantrial.core.names import listed
 from scantrial.core.registry import Registry
@@ -25,10 +32,11 @@ from scantrial.recipe.image import (
 )
 from scantrial.recipe.losses import LossSpec
 from scantrial.recipe.networks import ModelSpec, is_timm
-from scantrial.recipe.optimizers import AdamSpec, Optimizer, SgdSpec
+from scantrial.recipe.optimizers import AdamSpec, Optimizer, SgdSpec, has_depths
 from scantrial.recipe.parts import Count, Positive, RecipePart, named, unknown_name
 from scantrial.recipe.schedules import ScheduleSpec
 from scantrial.recipe.selection import SelectSpec
+from scantrial.recipe.training import EarlyStoppingSpec, Precision, Sampling, none_word
 
 __all__ = [
     "ActivationSpec",
@@ -67,10 +75,6 @@ NORMALIZATIONS: Registry[str] = Registry(
 """The description of each in the methods of a report; a test compares it with `scantrial.data.preprocess`."""
 
 
-LATER = frozenset({"ensemble", "test_time_views"})
-"""Keys that 0.1.0 did not have. With their default they are not stored, so that what is stored stays as it was."""
-
-
 class Recipe(RecipePart):
     """Everything needed to train one network.
 
@@ -95,8 +99,18 @@ class Recipe(RecipePart):
     clip_grad_norm : largest Euclidean norm of the whole gradient; None for no limit
     ensemble : networks that a run trains, each on its own, and whose logits it averages; more than 1 needs
         ``select: last``
+    sampling : the training cases of an epoch: ``shuffled`` (each once), ``undersampled`` (all cases of the smallest
+        class and as many of every other, drawn anew), ``oversampled`` (of every class as many as the largest has, the
+        repeated ones drawn anew)
+    accumulate : batches after which the weights move once, by the mean gradient over all their cases
+    ema : decay of an exponential moving average of the weights; the average is evaluated, chosen and stored
+    early_stopping : when a run ends before its last epoch
+    precision : ``float32``, or ``bf16``: autocast of forward passes to bfloat16; weights, loss and optimiser stay
+        float32
     train_eval : also measure the training split under the weights at the end of each epoch (costs one more pass)
     """
+
+    later: ClassVar[tuple[str, ...]] = ("ensemble", "test_time_views", "sampling", "accumulate", "precision")
 
     model: Annotated[ModelSpec, BeforeValidator(named)] = ModelSpec(name="mlp-256")
     loss: Annotated[LossSpec, BeforeValidator(named)] = LossSpec(name="bce")
@@ -117,6 +131,37 @@ class Recipe(RecipePart):
     select: Annotated[SelectSpec, BeforeValidator(named)] = SelectSpec(name="best-val-loss")
     ensemble: Annotated[int, Field(ge=1, le=MAX_ENSEMBLE)] = 1
     train_eval: bool = False
+    sampling: Sampling = "shuffled"
+    accumulate: Count = 1
+    ema: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, BeforeValidator(none_word)] = None
+    early_stopping: Annotated[EarlyStoppingSpec | None, BeforeValidator(none_word)] = None
+    precision: Precision = "float32"
+
+    @field_validator("optimizer")
+    @classmethod
+    def _layers_are_known(cls, value: Optimizer, info: ValidationInfo) -> Optimizer:
+        model = info.data.get("model")
+        if model is not None and model.is_custom and has_depths(value):
+            raise ValueError(
+                "head_lr_factor and layer_decay need to know the layers, which a custom class does not tell"
+            )
+        return value
+
+    @field_validator("sampling")
+    @classmethod
+    def _balanced_once(cls, value: Sampling, info: ValidationInfo) -> Sampling:
+        loss = info.data.get("loss")
+        if value != "shuffled" and loss is not None and loss.class_weights == "balanced":
+            raise ValueError(f"{value} cases and loss.class_weights: balanced both balance the classes; choose one")
+        return value
+
+    @field_validator("early_stopping")
+    @classmethod
+    def _stops_by_a_score(cls, value: EarlyStoppingSpec | None, info: ValidationInfo) -> EarlyStoppingSpec | None:
+        select = info.data.get("select")
+        if value is not None and select is not None and select.name == "last":
+            raise ValueError("select: last has no score to stop by; select the best epoch, or leave early_stopping out")
+        return value
 
     @model_validator(mode="after")
     def _warmup_fits(self) -> Recipe:
@@ -150,17 +195,22 @@ class Recipe(RecipePart):
         return self
 
     @property
+    def n_epochs(self) -> int:
+        """Epochs of all rounds, if nothing ends the run early."""
+        return self.epochs * self.rounds
+
+    @property
     def only_in_training(self) -> tuple[str, ...]:
-        """What makes cases harder while the network trains and is switched off where they are evaluated.
+        """What makes an epoch harder while the network trains and is switched off where its weights are evaluated.
 
         Of a custom class nothing is known.
         """
-        found = {"dropout": self.model.dropout, "augmentation": self.augment}
+        found = {
+            "dropout": self.model.dropout,
+            "augmentation": self.augment,
+            "resampling": self.sampling != "shuffled",
+        }
         return tuple(name for name, is_on in found.items() if is_on)
-
-    def every_key(self) -> dict[str, Any]:
-        """Return plain data with every default; keys that do not apply (None) are left out."""
-        return self.model_dump(mode="json", exclude_none=True)
 
     @property
     def method(self) -> str:
@@ -192,23 +242,18 @@ class Recipe(RecipePart):
         return ", then ".join(filter(None, (describe_contrast(self.image), said)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON and YAML: `every_key`, without those of later versions that have their default."""
-        usual = type(self).model_fields
-        return {
-            key: value
-            for key, value in self.every_key().items()
-            if key not in LATER or getattr(self, key) != usual[key].default
-        }
+        """Return plain data for JSON and YAML; keys that do not apply (None) are left out."""
+        return self.model_dump(mode="json", exclude_none=True)
 
     def with_settings_of_normalize(self) -> dict[str, Any]:
-        """Return plain data as `to_dict`, in which `normalize` has a name and its settings, whatever they are."""
+        """Return plain data as `spelt_out`, in which `normalize` has a name and its settings, whatever they are."""
         own = {"name": self.method} if self.clahe is None else {"name": self.method, **self.clahe.to_dict()}
-        return {**self.every_key(), "normalize": own}
+        return {**self.spelt_out(), "normalize": own}
 
     def value_at(self, key: str) -> Any:
         """Return the value at a dotted key, such as ``optimizer.lr``, as plain data; None where there is none."""
         is_of_normalize = key.startswith("normalize.")
-        return value_at(self.with_settings_of_normalize() if is_of_normalize else self.every_key(), key)
+        return value_at(self.with_settings_of_normalize() if is_of_normalize else self.spelt_out(), key)
 
     def beyond_defaults(self) -> dict[str, Any]:
         """Return what differs from the defaults, as plain data: a key that comes later changes nothing in it.
@@ -229,6 +274,7 @@ class Recipe(RecipePart):
 
 
 def _beyond_its_name(part: Any, plain: Mapping[str, Any]) -> dict[str, Any]:
-    given = {"name": part.name} if "name" in type(part).model_fields else {}
-    usual = type(part).model_validate(given).model_dump(mode="json", exclude_none=True)
+    if "name" not in type(part).model_fields:
+        return {key: value for key, value in plain.items() if value != type(part).model_fields[key].default}
+    usual = type(part).model_validate({"name": part.name}).model_dump(mode="json", exclude_none=True)
     return {key: value for key, value in plain.items() if key == "name" or value != usual.get(key)}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scantrial.core.records import EpochRecord, RunResult, Split
 from scantrial.recipe.spec import Recipe
+from scantrial.recipe.training import drawn_of_classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,12 @@ class RunTask:
     open_test: Callable[[int], None]
     where: str = ""
     weights_files: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def cases_an_epoch(self) -> int:
+        """Training cases of one epoch as the recipe draws them, repeats counted."""
+        of_classes = np.bincount(self.labels[self.cases["train"]]).tolist()
+        return sum(drawn_of_classes(self.recipe.sampling, of_classes))
 
 
 Tell = Callable[[EpochRecord, int], None]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+
+import numpy as np
 
 from scantrial.analysis.metrics import metrics_for
 from scantrial.core.errors import InputError, itemised
+from scantrial.core.format import counted
 from scantrial.core.names import listed
 from scantrial.data.scanset import CaseList, ScanSet
 from scantrial.recipe.networks import smallest_side
+from scantrial.recipe.training import drawn_of_classes
 from scantrial.study.study import Arm, Study
 
 
@@ -37,6 +42,15 @@ def _faults(study: Study, scans: ScanSet | CaseList) -> Iterator[str]:
             yield from _stride_faults(arm, scans.image_shape[1:])
         if isinstance(scans, ScanSet) and arm.recipe.image is not None:
             yield from _size_faults(arm, scans.image_shape[1:])
+        of_classes = np.bincount(scans.labels[scans.split == "train"]).tolist()
+        yield from _step_faults(arm, sum(drawn_of_classes(arm.recipe.sampling, of_classes)))
+
+
+def _step_faults(arm: Arm, n_cases: int) -> Iterator[str]:
+    """Yield what does not fit an epoch of so many training cases."""
+    n_steps, accumulate = math.ceil(n_cases / arm.recipe.batch_size), arm.recipe.accumulate
+    if accumulate > max(1, n_steps):
+        yield f"arm {arm.name}: accumulate {accumulate}, but an epoch has only {counted(n_steps, 'batch', 'batches')}"
 
 
 def _size_faults(arm: Arm, own: tuple[int, ...]) -> Iterator[str]:

@@ -51,6 +51,8 @@ def _bare_words() -> Iterator[tuple[str, str, Schema]]:
     yield "Recipe", "schedule", {"enum": list(names_of(ScheduleSpec))}
     yield "Recipe", "augment", {"enum": ["none", *PRESETS]}
     yield "Recipe", "select", {"enum": list(names_of(SelectSpec))}
+    yield "Recipe", "ema", {"const": "none"}
+    yield "Recipe", "early_stopping", {"const": "none"}
     yield "ModelSpec", "activation", {"enum": list(ACTIVATIONS)}
 
 

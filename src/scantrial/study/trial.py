@@ -309,7 +309,7 @@ class _Training:
     @property
     def n_epochs(self) -> dict[RunKey, int]:
         """Epochs of each run over all rounds."""
-        lengths = {arm.name: arm.recipe.epochs * arm.recipe.rounds for arm in self.study.arms}
+        lengths = {arm.name: arm.recipe.n_epochs for arm in self.study.arms}
         return {key: lengths[key.arm] for key in self.keys}
 
     @property

@@ -154,7 +154,7 @@ class _Worker:
         with allowed(self.setup.custom_classes):
             seconds = epoch_seconds(self.engine, task, enough_s=_TIMED_S)
         return_freed_memory()
-        scale = whole.recipe.ensemble * len(whole.cases["train"]) / len(task.cases["train"])
+        scale = whole.recipe.ensemble * whole.cases_an_epoch / task.cases_an_epoch
         self.answer(kind="timed", epoch_s=scale * seconds, peak_bytes=peak_memory())
 
     def _open_test(self, key: RunKey, chosen_epoch: int) -> None:

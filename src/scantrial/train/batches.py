@@ -102,7 +102,7 @@ class Batches:
         return Mixed(y_other=self.labels.cpu()[rows], share=share)
 
     def _drawn(self, step: TrainingStep) -> CaseDraws:
-        return self.draws.of(step.epoch, step.cases)
+        return self.draws.of(step.epoch, step.cases, step.repeats)
 
     def _augmented(
         self, rows: Tensor, spec: AugmentSpec, drawn: CaseDraws, finish: Callable[[Tensor], Tensor]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from scantrial.nets.heads import Head, Mixed
 from scantrial.train.features import Inputs
+from scantrial.train.precision import in_precision
 from scantrial.train.scans import DeviceScans
 from scantrial.train.views import Views
 
@@ -27,19 +28,23 @@ class Measured:
 
 
 @torch.inference_mode()
-def logits_of(network: nn.Module, scans: Inputs, *, n_at_once: int, views: Views | None = None) -> Tensor:
+def logits_of(
+    network: nn.Module, scans: Inputs, *, n_at_once: int, precision: str = "float32", views: Views | None = None
+) -> Tensor:
     """Return the logits of all scans in evaluation mode, shape (n, n_outputs), float32 on the CPU.
 
     Parameters
     ----------
+    precision : of the forward passes, as in the recipe
     views : the views of each scan whose logits are averaged; None for the scan as it is
     """
     network.eval()
     blocks = [slice(row, row + n_at_once) for row in range(0, len(scans), n_at_once)]
-    parts = [network(scans.batch(rows)).float() for rows in blocks]
-    if views is not None:
-        assert isinstance(scans, DeviceScans)  # a recipe with views has no features
-        parts = [views.mean(part, network, scans, rows) for part, rows in zip(parts, blocks, strict=True)]
+    with in_precision(precision, device=scans.device):
+        parts = [network(scans.batch(rows)).float() for rows in blocks]
+        if views is not None:
+            assert isinstance(scans, DeviceScans)  # a recipe with views has no features
+            parts = [views.mean(part, network, scans, rows) for part, rows in zip(parts, blocks, strict=True)]
     return torch.cat(parts).cpu()
 
 

@@ -27,6 +27,7 @@ from scantrial.data.preprocess import Preprocessing
 from scantrial.nets.timm_network import TimmNetwork
 from scantrial.recipe.spec import Recipe
 from scantrial.recipe.task import RunTask
+from scantrial.train.precision import in_precision
 from scantrial.train.scans import DeviceScans, put_on_device
 
 _FORMAT = 1
@@ -46,6 +47,11 @@ class DeviceFeatures:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def device(self) -> str:
+        """The kind of device that they are on, such as ``cpu``."""
+        return self.values.device.type
 
     def batch(self, rows: Tensor | slice) -> Tensor:
         """Return the features of some rows, shape (len(rows), n_features)."""
@@ -82,7 +88,9 @@ def inputs_of(
         kept = _read(path, n=len(images))
         if kept is not None:
             return DeviceFeatures(values=torch.from_numpy(kept).to(task.device))
-    values = _computed(backbone, put_on_device(images, preprocessing, device=task.device), n_at_once)
+    scans = put_on_device(images, preprocessing, device=task.device)
+    with in_precision(task.recipe.precision, device=scans.device):
+        values = _computed(backbone, scans, n_at_once)
     if path is not None:
         _keep(path, values.cpu().numpy())
     return DeviceFeatures(values=values)
@@ -109,6 +117,7 @@ def _key(task: RunTask, images: NDArray[Any], preprocessing: Preprocessing, back
         "images": [list(images.shape), images.dtype.name, pixels],
         "preprocessing": preprocessing.to_dict(),
         "n_at_once": n_at_once,
+        "precision": task.recipe.precision,
         "where": [task.device, task.threads, torch.__version__, task.where],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -50,6 +50,7 @@ class Predictor:
     image_shape : (channels, height, width) that it was trained on
     class_names : in the order of the columns of the probabilities
     views : the views of each scan that are averaged; None where it is evaluated as it is
+    precision : that it was trained and evaluated in
     """
 
     network: nn.Module
@@ -60,6 +61,7 @@ class Predictor:
     device: str
     n_at_once: int
     views: Views | None = None
+    precision: str = "float32"
 
     def __call__(self, images: Pixels) -> BatchScores:
         """Score scans.
@@ -86,7 +88,7 @@ class Predictor:
             empty = np.empty((0, self.head.n_outputs), dtype=np.float32)
             return BatchScores(logits=empty, y_prob=np.empty((0, self.head.n_classes)))
         scans = put_on_device(images, self.preprocessing, device=self.device)
-        logits = logits_of(self.network, scans, n_at_once=self.n_at_once, views=self.views)
+        logits = logits_of(self.network, scans, n_at_once=self.n_at_once, precision=self.precision, views=self.views)
         return BatchScores(logits=logits.numpy(), y_prob=self.head.probabilities(logits).numpy())
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -131,6 +133,7 @@ def load_predictor(facts: RunFacts, weights: Mapping[str, NDArray[Any]], *, devi
         device=device,
         n_at_once=cases_at_once(network, facts.image_shape, device=device),
         views=views_of(recipe),
+        precision=recipe.precision,
     )
 
 

@@ -39,6 +39,11 @@ class DeviceScans:
     def __len__(self) -> int:
         return len(self.pixels)
 
+    @property
+    def device(self) -> str:
+        """The kind of device that they are on, such as ``cpu``."""
+        return self.pixels.device.type
+
     def batch(self, rows: Tensor | slice) -> Tensor:
         """Return the network's input for some rows, shape (len(rows), channels, height, width), float32."""
         values = _as_floats(_channels_first(self._picked(rows)))

@@ -56,6 +56,15 @@ def test_images_too_small_for_a_residual_network_are_refused_with_the_size():
         refuse_what_does_not_fit(study_of("{model: resnet-10}"), scans_of(2))
 
 
+def test_no_move_waits_for_more_batches_than_an_epoch_has():
+    """Four training cases of two classes are four batches of one, drawn in equal numbers or not."""
+    for sampling in ("shuffled", "undersampled"):
+        recipe = f"{{batch_size: 1, accumulate: NUMBER, sampling: {sampling}}}"
+        refuse_what_does_not_fit(study_of(recipe.replace("NUMBER", "4")), scans_of(2))
+        with pytest.raises(InputError, match="arm base: accumulate 5, but an epoch has only 4 batches"):
+            refuse_what_does_not_fit(study_of(recipe.replace("NUMBER", "5")), scans_of(2))
+
+
 def test_a_size_that_the_scans_have_anyway_is_refused():
     """Without `data.image.size` only the scans tell that two arms would be the same."""
     with pytest.raises(InputError, match=r"arm base: image\.size 8 x 8, which is the scans' own size: leave it out"):
