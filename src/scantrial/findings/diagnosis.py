@@ -142,13 +142,15 @@ def _curves(run: RunData, recipe: Recipe, counts: Mapping[str, Sequence[int]]) -
 
 
 def loss_error(run: RunData, recipe: Recipe, *, train_counts: Sequence[int]) -> float | None:
-    """Return the standard error, over cases, of the mean validation loss at the kept epoch; None for a sum of terms.
+    """Return the standard error, over cases, of the mean validation loss at the kept epoch.
+
+    None for a sum of terms, and where the loss of the history is not that of the stored predictions.
 
     With class weights the mean is a ratio of sums, and its error is linearised (Särndal et al. 1992, section 5.6).
     """
     part = run.predictions.get("val")
     one_term = recipe.loss.name == "ce" or len(run.facts.class_names) == 2
-    if part is None or not one_term or len(part.y_true) < 2:
+    if part is None or not one_term or not recipe.history_is_of_predictions or len(part.y_true) < 2:
         return None
     of_true = part.y_prob[np.arange(len(part.y_true)), part.y_true]
     losses = -np.log(np.maximum(of_true, np.finfo(np.float64).tiny))
@@ -222,10 +224,12 @@ def _evidence(study: StudyData, runs: Sequence[RunData], gap: Gap) -> ShiftEvide
     both = [run for run in runs if "val" in run.predictions and "test" in run.predictions]
     n_classes = len(both[0].facts.class_names)
     y_val = both[0].predictions["val"].y_true
+    recipe = study.plan.arm(both[0].key.arm).recipe
+    alike = recipe.history_is_of_predictions
     return ShiftEvidence(
         gap=gap,
-        kept_by_val=study.plan.arm(both[0].key.arm).recipe.select.name != "last",
-        val_accuracy_last=float(np.mean([run.history[-1].val_accuracy for run in both])),
+        kept_by_val=recipe.select.name != "last",
+        val_accuracy_last=float(np.mean([run.history[-1].val_accuracy for run in both])) if alike else None,
         n_epochs=max(len(run.history) for run in both),
         val_shares=np.bincount(y_val, minlength=n_classes) / len(y_val),
         test_recalls=np.array(

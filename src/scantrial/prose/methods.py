@@ -227,12 +227,16 @@ def selection(view: ReportView) -> list[str]:
             f"Test scans were not used for training or for choosing an epoch, a threshold or a temperature; {logged} "
             "of each run on them is logged."
         )
-    said.append(f"Each run is {per_arm(view, _members)}.")
-    if has_own(ran(view)):
+    own = has_own(ran(view))
+    alone = "" if own or any(arm.recipe.ensemble > 1 for arm in ran(view)) else "; none is an ensemble"
+    said.append(f"Each run is {per_arm(view, _members)}{alone}.")
+    if own:
         said.append(
             "Whether a custom class is an ensemble internally, or starts from weights that were trained on these test "
             "scans, is not known."
         )
+    if any(arm.recipe.model.weights_file is not None for arm in ran(view)):
+        said.append("Whether the weights of a file that training started from had seen these test scans is not known.")
     return said
 
 

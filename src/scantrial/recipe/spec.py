@@ -200,6 +200,11 @@ class Recipe(RecipePart):
         return self.epochs * self.rounds
 
     @property
+    def history_is_of_predictions(self) -> bool:
+        """Whether the history measures what is evaluated: one network, and each scan as it is."""
+        return self.ensemble == 1 and self.test_time_views == 1
+
+    @property
     def only_in_training(self) -> tuple[str, ...]:
         """What makes an epoch harder while the network trains and is switched off where its weights are evaluated.
 

@@ -271,7 +271,7 @@ CLAIMS = [
     (
         "selection",
         "none is an ensemble",
-        "whether a custom class is an ensemble internally, or starts from weights",
+        "Whether a custom class is an ensemble internally, or starts from weights",
     ),
     (
         "design",

@@ -219,8 +219,8 @@ _TABLE = (
         kind="modifier",
         severity="note",
         rule="smoothed training loss ends above smoothed validation loss; it is a mean over the epoch (without "
-        "train_eval), and something makes it harder only in training: dropout, classes "
-        "that are resampled",
+        "train_eval), and something makes it harder only in training: dropout, augmentation, classes that are "
+        "resampled",
         source="Srivastava 2014 (dropout)",
         thresholds=(),
         judge=labels.not_alike,
