@@ -15,6 +15,7 @@ from scantrial.analysis.diagnosis.diagnose import RoundDiagnosis, diagnose_arm
 from scantrial.analysis.diagnosis.workings import CurveFinding
 from scantrial.analysis.gap_words import shift_words, train_gap_words
 from scantrial.analysis.gaps import Gap, GapStep, Leakage, ShiftEvidence, accuracy_gap, explain_gap
+from scantrial.core.numbering import numbered
 from scantrial.core.plain import Plain, fields_of
 from scantrial.core.records import Split, SplitPredictions
 from scantrial.findings.class_counts import fixed_splits
@@ -202,9 +203,9 @@ def _groups(part: SplitPredictions, patients: Mapping[int, str] | None) -> NDArr
     """Return the patient of each case of a split; None where each case is its own patient, as far as known."""
     if patients is None:
         return None
-    named = np.array([patients.get(int(case), f"case {case}") for case in part.cases])
-    n_patients = len(np.unique(named))
-    return named if 1 < n_patients < len(named) else None
+    numbers = numbered(patients.get(int(case), f"case {case}") for case in part.cases)
+    n_patients = len(np.unique(numbers))
+    return numbers if 1 < n_patients < len(numbers) else None
 
 
 def _gap_findings(train_gap: Gap | None, test_gap: Gap | None) -> list[CurveFinding]:
