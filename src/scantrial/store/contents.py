@@ -119,6 +119,13 @@ class ReusedContent(Content):
     seed: Count
 
 
+class ImagesContent(Content):
+    """The images of an arm that has its own."""
+
+    fingerprint: str
+    n_enlarged: Count | None
+
+
 class RunContent(Content):
     """``run.json``; `scantrial.core.records.RunFacts` says what each key means."""
 
@@ -142,6 +149,7 @@ class RunContent(Content):
     times: NotRequired[dict[str, float | str]]
     identity: NotRequired[dict[str, str | None] | None]
     reused_from: NotRequired[ReusedContent | None]
+    images: NotRequired[ImagesContent | None]
     sha256: NotRequired[dict[str, str]]
 
 

@@ -20,7 +20,6 @@ from scantrial.analysis.verdicts import MIN_SEEDS, NEEDED_SEEDS
 from scantrial.core.errors import DataError, InputError
 from scantrial.core.numbering import numbered
 from scantrial.core.records import SplitPredictions
-from scantrial.core.trees import value_at
 from scantrial.data import catalogue
 from scantrial.data.class_counts import fixed_class_counts
 from scantrial.data.load import is_here, list_cases
@@ -174,8 +173,7 @@ def planned_effects(study: Study) -> tuple[str, ...]:
     if study.spec.design != "factorial" or len(study.arms) < 3:
         return ()
     settings = {
-        arm.name: {factor: str(value_at(arm.recipe.to_dict(), factor)) for factor in study.spec.factors}
-        for arm in study.arms
+        arm.name: {factor: str(arm.recipe.value_at(factor)) for factor in study.spec.factors} for arm in study.arms
     }
     return tuple(effect.name for effect in factorial_effects(settings))
 
