@@ -65,7 +65,7 @@ NOTES = {
 _LOG = logging.getLogger(__name__)
 
 
-class Number(Convertor[int]):
+class _Digits(Convertor[int]):
     """A number in an address. Starlette's own takes any number of digits, also more than Python can convert."""
 
     regex = "[0-9]{1,18}"
@@ -79,7 +79,7 @@ class Number(Convertor[int]):
         return str(value)
 
 
-register_url_convertor("number", Number())
+register_url_convertor("number", _Digits())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
