@@ -124,7 +124,7 @@ bench: env peers ## every benchmark, one after the other
 	@for network in M1 M2 cnn; do $(PY) benchmarks/engines.py --network $$network; done
 	@for network in M1 M2; do $(PY) benchmarks/engines.py --network $$network --epochs 30; done
 	@for script in kernel_profile growth workers comparison curve_diagnosis recording_costs near_duplicates \
-	  page whole_commands; do \
+	  precision page whole_commands; do \
 	  echo "== $$script"; $(PY) "benchmarks/$$script.py"; done
 	$(PY) benchmarks/pages.py
 

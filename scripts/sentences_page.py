@@ -29,6 +29,14 @@ from scantrial.recipe.optimizers import OPTIMIZERS
 from scantrial.recipe.schedules import SCHEDULES, ScheduleSpec
 from scantrial.recipe.selection import SELECTIONS
 from scantrial.recipe.spec import NORMALIZATIONS, Recipe
+from scantrial.recipe.training import (
+    PRECISIONS,
+    SAMPLINGS,
+    EarlyStoppingSpec,
+    describe_accumulation,
+    describe_average,
+    describe_stopping,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "scantrial"
@@ -309,6 +317,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "prose/study.py": {
         **dict.fromkeys(["_runs_planned", "_kept", "_scans_used", "_scans_left_out"], _FACTS),
+        "_stopped_early": Rule(rule="an arm with `early_stopping` has a finished run"),
         "audited": Rule(rule="findings by severity; blockers that are not acknowledged", source="decision 15"),
         "_copied": Rule(rule="a finished run of equal content was on offer (`--reuse`)", source="decision 20"),
         "_missing": Rule(rule="runs of the plan that are neither finished nor failed"),
@@ -324,7 +333,9 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "clipped_values": Rule(rule="probabilities nearer to 0 or 1 than the bound", threshold="1e-7"),
         "worst_heading": Rule(rule="lowest mean probability of the true class over all runs; whether a run was wrong"),
         "what_aggregates_are": Rule(rule="rounds or none; runs longer than the epochs left out"),
-        "start_in_common": Rule(rule="a custom class, or pretrained weights, among the networks, or neither"),
+        "start_in_common": Rule(
+            rule="a custom class, a network of timm, or pretrained weights among the networks, or none"
+        ),
         "choice_sentences": _ONLY_WHERE_TRUE,
         "_engines_chosen": _FACTS,
         "_epochs_chosen": Rule(rule="one rule for all arms, or several"),
@@ -524,6 +535,10 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
         "Report: methods",
         Rule(rule="each where it is what ran in this study", source="the report's own list of references"),
     ),
+    "prose/arm_images.py": (
+        "Report: methods, images of arms",
+        Rule(rule="each arm whose images are not the study's own", source="method of this project"),
+    ),
     "prose/methods_statistics.py": (
         "Report: methods, statistics",
         Rule(rule="each where it is what ran in this study", source="the report's own list of references"),
@@ -535,6 +550,7 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
             "about",
             "reproduce",
             "audit",
+            "augmented",
             "calibration",
             "choices",
             "compared",
@@ -565,6 +581,9 @@ MARKUP = (
     "report/formats.py",
 )
 """Modules whose texts are no words for a reader."""
+
+GROUPED = {"name": "adamw", "weight_decay_on": "weights", "head_lr_factor": 5.0, "layer_decay": 0.75}
+"""An optimiser that treats some weights unlike others."""
 
 
 def page() -> str:
@@ -617,8 +636,20 @@ def _recipes() -> Iterator[str]:
     said = {
         "model": [row.describe(ModelSpec(name=row.name)) for row in (*NETWORKS.values(), CUSTOM)],
         "loss": [*(row.describe(n) for row in LOSSES.values() for n in (2, 3)), *settled],
-        "optimizer": [optimizers.describe(Recipe.model_validate({"optimizer": name}).optimizer) for name in OPTIMIZERS],
-        "schedule": [schedules.describe(ScheduleSpec(name=name, warmup_epochs=1)) for name in SCHEDULES],
+        "optimizer": [
+            optimizers.describe(Recipe.model_validate({"optimizer": given}).optimizer)
+            for given in (*OPTIMIZERS, GROUPED)
+        ],
+        "schedule": [
+            schedules.describe(ScheduleSpec(name=name, warmup_epochs=int(name != "one-cycle"))) for name in SCHEDULES
+        ],
+        "sampling": list(SAMPLINGS.values()),
+        "accumulate": [describe_accumulation(4).removeprefix(", ")],
+        "ema": [describe_average(decay) for decay in (None, 0.99)],
+        "early_stopping": [
+            describe_stopping(stopping, score="validation loss") for stopping in (None, EarlyStoppingSpec(patience=5))
+        ],
+        "precision": list(PRECISIONS.values()),
         "select": list(SELECTIONS.values()),
         "normalize": list(NORMALIZATIONS.values()),
     }

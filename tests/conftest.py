@@ -82,6 +82,17 @@ def _no_wait_for_the_disk() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def timm_environment() -> dict[str, str]:
+    """Return the variables with which another process can import timm, and let this one do so."""
+    from tests.shims import sitecustomize
+
+    sitecustomize.install()
+    before = os.environ.get("PYTHONPATH")
+    shims = str(Path(sitecustomize.__file__).parent)
+    return {"PYTHONPATH": os.pathsep.join([shims, *([before] if before else [])])}
+
+
 @pytest.fixture(autouse=True)
 def _denormals() -> Iterator[None]:
     """Give the process its small numbers back: training in it flushes them to zero, and other tests need them."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -15,14 +17,15 @@ SHAPES = [(1, 16, 16), (3, 9, 12)]
 
 
 def build(name: str, shape=(1, 16, 16), n_outputs: int = 2, seed: int = 0, **options) -> nn.Module:
-    return build_network(ModelSpec(name=name, **options), image_shape=shape, n_outputs=n_outputs, seed=seed)
+    small = {"widths": (4, 6, 8, 10), "stem": "3x3"} if name.startswith("resnet") else {}
+    return build_network(ModelSpec(name=name, **small, **options), image_shape=shape, n_outputs=n_outputs, seed=seed)
 
 
 def test_each_row_says_what_the_network_is():
     """A builder by its text, settings that a recipe can have, words that name it; another name has no row."""
     for name, row in NETWORKS.items():
         assert row.name == name == ModelSpec(name=name).name
-        assert set(row.defaults) <= {"hidden", "activation", "batch_norm", "dropout"}
+        assert set(row.defaults) <= {"hidden", "activation", "batch_norm", "dropout", "widths", "stem"}
         assert row.describe(ModelSpec(name=name)).startswith("a ")
         assert not is_custom(name)
     assert network_of("my.nets:Net") is CUSTOM
@@ -36,7 +39,9 @@ def test_rows_tell_the_engines_the_truth(name):
     first = next(layer for layer in network.modules() if list(layer.parameters(recurse=False)))
     assert row.is_linear_on_pixels == isinstance(first, nn.Linear)
     assert row.is_convolutional == any(isinstance(layer, nn.Conv2d) for layer in network.modules())
-    assert row.norm_needs_two == any(isinstance(layer, nn.BatchNorm1d) for layer in network.modules())
+    one_case = build(name, (1, 8, 8), batch_norm=True).train()
+    with pytest.raises(ValueError, match="more than 1 value") if row.norm_needs_two else nullcontext():
+        one_case(torch.rand(1, 1, 8, 8))
 
 
 @pytest.mark.parametrize("shape", SHAPES)

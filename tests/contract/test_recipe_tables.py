@@ -14,11 +14,11 @@ from scantrial.nets.heads import Head
 from scantrial.prose.references import REFERENCES
 from scantrial.recipe import losses, optimizers, schedules
 from scantrial.recipe.losses import LOSSES, LossSpec
-from scantrial.recipe.networks import CUSTOM, NETWORKS
+from scantrial.recipe.networks import CUSTOM, NETWORKS, TIMM
 from scantrial.recipe.optimizers import OPTIMIZERS, AdamSpec, SgdSpec
 from scantrial.recipe.schedules import SCHEDULES, ScheduleSpec
 from scantrial.recipe.selection import SELECTIONS, SelectSpec
-from scantrial.recipe.spec import NORMALIZATIONS, Recipe
+from scantrial.recipe.spec import NORMALIZATIONS, NormalizeName, Recipe
 from scantrial.study.faults import names_of
 from scantrial.train.choice import FUSED_OPTIMIZERS
 from scantrial.train.optimizers import BUILDERS
@@ -44,11 +44,11 @@ def test_losses_and_rules_of_choice_have_one_set_of_names():
 
 def test_normalizations_have_one_set_of_names():
     """The words, the key of a recipe, and what does it."""
-    assert tuple(NORMALIZATIONS) == METHODS == get_args(Recipe.model_fields["normalize"].annotation)
+    assert tuple(NORMALIZATIONS) == METHODS == get_args(NormalizeName)
 
 
 @pytest.mark.parametrize(
-    "text", [*(row.builder for row in (*NETWORKS.values(), CUSTOM)), *(r.head for r in LOSSES.values())]
+    "text", [*(row.builder for row in (*NETWORKS.values(), TIMM, CUSTOM)), *(r.head for r in LOSSES.values())]
 )
 def test_every_text_in_a_table_leads_somewhere(text):
     """Tables know builders and heads as texts; each can be imported."""

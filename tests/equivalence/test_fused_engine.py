@@ -144,7 +144,13 @@ def step_on(task: RunTask, rows: np.ndarray) -> TrainingStep:
     """Return a step on these rows at the recipe's learning rate."""
     cases = task.cases["train"][rows]
     return TrainingStep(
-        seed=task.seed, epoch=1, number=0, lr=task.recipe.optimizer.lr, rows=torch.from_numpy(rows.copy()), cases=cases
+        seed=task.seed,
+        epoch=1,
+        number=0,
+        lr=task.recipe.optimizer.lr,
+        rows=torch.from_numpy(rows.copy()),
+        cases=cases,
+        repeats=np.zeros_like(cases),
     )
 
 

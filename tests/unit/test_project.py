@@ -92,7 +92,7 @@ def test_make_installs_by_hash_alone():
 
 def test_the_bill_of_materials_holds_what_scantrial_runs_on():
     """All that the installed packages ask for is locked; tools of developers are left out."""
-    names = sbom.needed("scantrial", frozenset({"pdf", "train", "web"}), set()) - {"scantrial"}
+    names = sbom.needed("scantrial", frozenset({"nets", "pdf", "train", "web"}), set()) - {"scantrial"}
     assert {"numpy", "pyarrow", "torch", "typst", "uvicorn", "jinja2"} <= names <= sbom.locked().keys()
     assert not {"pytest", "ruff", "mkdocs"} & names
 

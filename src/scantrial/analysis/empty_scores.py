@@ -32,7 +32,7 @@ class EmptyScores:
     class_names : as those of `RunScores`
     """
 
-    arms: NDArray[np.str_]
+    arms: NDArray[np.object_]
     copies: Mapping[str, tuple[tuple[int, ...], ...]]
     one_score: NDArray[np.bool_]
     two_scores: NDArray[np.bool_]
@@ -76,7 +76,7 @@ def empty_scores(runs: RunScores) -> EmptyScores:
     right = (runs.y_pred == runs.y_true).mean(axis=1)
     telling = ~(two_scores & ((right == 0) | (right == 1) | (one_class >= 0)))
     return EmptyScores(
-        arms=np.array(runs.arms, dtype=str),
+        arms=np.array(runs.arms, dtype=object),
         copies={arm: _copied_seeds(runs, arm, telling) for arm in runs.arm_names},
         one_score=(low == high).all(axis=(1, 2)),
         two_scores=two_scores,

@@ -6,6 +6,7 @@ nothing of a study folder: predictions of any framework will do.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +23,7 @@ from scantrial.analysis.metrics import (
     log_odds_of_class,
 )
 from scantrial.core.errors import InputError, ShapeError
+from scantrial.core.numbering import numbered
 from scantrial.core.probabilities import rescaled
 
 Scores = NDArray[np.float64]
@@ -261,7 +263,7 @@ def _check_runs(
             do="leave out runs that diverged",
         )
     runs = list(zip(map(str, arms), map(int, seeds), strict=True))
-    twice = sorted({run for run in runs if runs.count(run) > 1}) if len(set(runs)) < len(runs) else []
+    twice = sorted(run for run, n in Counter(runs).items() if n > 1)
     if twice:
         raise InputError(
             f"arm {twice[0][0]} has seed {twice[0][1]} twice",
@@ -272,12 +274,13 @@ def _check_runs(
 def _patient_numbers(patients: Sequence[Any] | NDArray[Any] | None, *, n: int) -> NDArray[np.int64] | None:
     if patients is None:
         return None
-    names = np.asarray(patients)
+    is_text = isinstance(patients, list | tuple) and all(isinstance(name, str) for name in patients)
+    names = numbered(patients) if is_text else np.asarray(patients)
     if names.shape != (n,):
         raise ShapeError(f"patients of shape {names.shape} for {n} cases", expected=f"({n},)")
     if names.dtype.kind in "Of":
         unknown = [index for index, name in enumerate(names) if name is None or name != name]  # noqa: PLR0124 - NaN
         if unknown:
             raise InputError(f"no patient for the case at position {unknown[0]}", expected="a patient for every case")
-        names = names.astype(str)
+        names = numbered(map(str, names)) if names.dtype.kind == "O" else names.astype(str)
     return np.unique(names, return_inverse=True)[1].reshape(n).astype(np.int64)

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from scantrial.api.augmented_scans import AugmentedScans, augmented_scans
 from scantrial.api.checks import require_torch
 from scantrial.api.power import PlanOptions, StudyPlan, plan
 from scantrial.api.predictions import CompareOptions, compare_arrays, compare_predictions, predict
@@ -19,6 +20,7 @@ from scantrial.api.study_folder import (
     report_and_results,
     reports,
     results,
+    run_images,
     saliency,
     show,
     status,
@@ -29,6 +31,7 @@ from scantrial.api.verification import verify
 from scantrial.core.names import DeviceName, EngineName
 
 __all__ = [
+    "AugmentedScans",
     "CompareOptions",
     "DeviceName",
     "EngineName",
@@ -38,6 +41,7 @@ __all__ = [
     "StudyPlan",
     "about",
     "audit",
+    "augmented_scans",
     "compare",
     "compare_arrays",
     "compare_predictions",
@@ -52,6 +56,7 @@ __all__ = [
     "require_torch",
     "results",
     "run",
+    "run_images",
     "saliency",
     "show",
     "status",

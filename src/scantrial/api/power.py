@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 from scantrial.api.checks import one_of, require_torch
-from scantrial.api.trial import RunOptions, execution_of, load_scans, load_study
+from scantrial.api.trial import RunOptions, check_networks, execution_of, load_study, load_study_scans
 from scantrial.core.plain import Plain, fields_of
 from scantrial.core.positive import health_warning, positive_class, positive_facts
 from scantrial.store.trust import OnTrust
@@ -137,7 +137,8 @@ def plan(
     found = plan_design(design, basis, difference=difference)
     if measure:
         require_torch("timing")
-        scans = load_scans(study.spec.data, base=study.base, progress=progress)
+        scans = load_study_scans(study, progress=progress)
+        check_networks(study, scans)
         taken = measure_time(study, scans, execution_of(study, None, trust), progress=progress)
     else:
         taken = not_measured(study) if store is None else time_from_pilot(study, store, n_train=cases.n_train)

@@ -15,17 +15,20 @@ from scantrial.core.about import answers
 from scantrial.core.errors import DataError, InputError
 from scantrial.core.progress import Progress, silent
 from scantrial.core.records import SaliencyMaps
+from scantrial.data.arm_images import decoding
 from scantrial.data.places import place_of
-from scantrial.data.scanset import ScanSet
+from scantrial.data.scanset import Pixels, ScanSet
 from scantrial.findings.case import CaseView, case_view
 from scantrial.findings.judging import Choices, Judgement, judge
 from scantrial.findings.reading import read_study_folder as read_folder
 from scantrial.findings.view import ReportView, build_view
 from scantrial.recipe.plan import stored_recipe
+from scantrial.recipe.training import stopped_words
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.lock import holder_of
 from scantrial.store.verify import Mismatch, refuse_changed, study_mismatches
 from scantrial.study.answering import record_answers
+from scantrial.study.record import arm_shapes
 from scantrial.study.study import Study
 from scantrial.study.to_plan import planned_data
 
@@ -44,6 +47,7 @@ class Status:
     finished, diverged, failed, waiting : runs by their state; diverged ones are finished, too
     running : where each run stood a few seconds ago: arm, seed, epoch, n_epochs, val_accuracy
     reused : finished runs that were copied, each with the folder, arm and seed that it came from
+    stopped_early : finished runs that early stopping ended, each with when and why in words
     seconds_left : of the process that is training now, or None
     holder : the process that holds the folder (pid, host, since, command), or None
     """
@@ -59,6 +63,7 @@ class Status:
     seconds_left: float | None
     holder: Mapping[str, Any] | None
     mismatches: tuple[Mismatch, ...] = ()
+    stopped_early: tuple[tuple[RunKey, str], ...] = ()
 
 
 def status(folder: str | Path) -> Status:
@@ -85,6 +90,7 @@ def status(folder: str | Path) -> Status:
         seconds_left=_seconds_left(progress),
         holder=holder,
         mismatches=tuple(study_mismatches(store)),
+        stopped_early=tuple((key, stopped_words(found)) for key, found in facts.items() if found.stopped_early),
     )
 
 
@@ -242,7 +248,9 @@ def show(folder: str | Path, case: int, *, arm: str | None = None, seed: int | N
 
 
 def study_scans(folder: str | Path, *, progress: Progress = silent) -> ScanSet:
-    """Load the scans that a study folder was trained on, with their split; they must still be in the same place.
+    """Load the scans that a study folder was trained on, with their split and in every shape that an arm has.
+
+    They must still be in the same place.
 
     Raises
     ------
@@ -253,7 +261,10 @@ def study_scans(folder: str | Path, *, progress: Progress = silent) -> ScanSet:
     """
     store = open_folder(folder)
     refuse_changed(store)
-    scans = load_scans(planned_data(store.plan(), store), base=base_of(store), progress=progress)
+    plan = store.plan()
+    data = planned_data(plan, store)
+    shapes = set(arm_shapes(plan.arms, data.image).values())
+    scans = load_scans(data, base=base_of(store), shapes=shapes, progress=progress)
     if scans.fingerprint != store.data()["fingerprint"]:
         raise DataError("the scans have changed since the study was run", expected="the scans of the study")
     return scans
@@ -272,6 +283,29 @@ def base_of(store: StudyFolder) -> Path | None:
     # Folders of scantrial 0.1.0 name it; from there scans are read, and nothing is imported.
     paths = environment.get("import_paths", ())
     return Path(paths[0]) if paths else None
+
+
+def run_images(folder: str | Path, *, arm: str, seed: int, scans: ScanSet) -> Pixels:
+    """Return the images of all scans as one run saw them, before their values were normalised.
+
+    Parameters
+    ----------
+    scans : see `study_scans`
+
+    Raises
+    ------
+    InputError
+        If there is no such run.
+    DataError
+        If they are other images now.
+    """
+    store = open_folder(folder)
+    facts = store.facts(RunKey(arm, seed))
+    own = planned_data(store.plan(), store).image
+    found = scans.shaped(decoding(stored_recipe(facts).image, own))
+    if facts.images is not None and facts.images["fingerprint"] != found.fingerprint:
+        raise DataError("the scans have changed since the study was run", expected="the images of the study")
+    return found.images
 
 
 def saliency(folder: str | Path, case: int, *, arm: str, seed: int, scans: ScanSet) -> SaliencyMaps:
@@ -295,4 +329,5 @@ def saliency(folder: str | Path, case: int, *, arm: str, seed: int, scans: ScanS
     facts = store.facts(key)
     if stored_recipe(facts).model.is_custom:
         raise InputError("the network is a custom class", expected="a network of scantrial's")
-    return explain(load_predictor(facts, store.weights(key)), scans.images[case])
+    images = run_images(folder, arm=arm, seed=seed, scans=scans)
+    return explain(load_predictor(facts, store.weights(key)), images[case])

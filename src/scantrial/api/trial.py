@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack, get_args
 
@@ -13,14 +13,17 @@ from scantrial.core.errors import InputError
 from scantrial.core.machine import return_freed_memory
 from scantrial.core.names import DeviceName, EngineName, slug
 from scantrial.core.progress import Progress, silent
+from scantrial.data.contrast import require_clahe
 from scantrial.data.load import load
 from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import DataSpec, ImageSpec, SourceSpec
 from scantrial.data.splits import apply_split
+from scantrial.recipe.networks import is_timm
 from scantrial.store.folder import StudyFolder
 from scantrial.store.trust import OnTrust, permit
 from scantrial.study.executor import local_executor
 from scantrial.study.file import read_study_file
+from scantrial.study.record import arm_shapes
 from scantrial.study.study import Study
 from scantrial.study.to_plan import code_folders
 from scantrial.study.trial import Execution, Hooks, Outcome, Watch, run_study
@@ -44,13 +47,20 @@ def load_study(study: str | Path, *, sets: Sequence[str] = (), seeds: int | None
     return read_study_file(study, sets=sets, seeds=seeds)
 
 
-def load_scans(data: DataSpec | str | Path, *, base: Path | None = None, progress: Progress = silent) -> ScanSet:
+def load_scans(
+    data: DataSpec | str | Path,
+    *,
+    base: Path | None = None,
+    shapes: Collection[ImageSpec] = (),
+    progress: Progress = silent,
+) -> ScanSet:
     """Load scans as one array, with the split of `data` if it is a full `DataSpec`.
 
     Parameters
     ----------
     data : the ``data`` part of a study, or just a source: a catalogue name, folder, ``.npz`` or ``.csv`` file
     base : folder that relative paths start from
+    shapes : further shapes to decode the scans of a full `DataSpec` in, see `scantrial.data.load.load`
 
     Raises
     ------
@@ -62,6 +72,7 @@ def load_scans(data: DataSpec | str | Path, *, base: Path | None = None, progres
     scans = load(
         data.source,
         image=data.image,
+        shapes=shapes,
         classes=data.classes,
         patient=data.patient,
         skip_unreadable=data.skip_unreadable,
@@ -69,6 +80,12 @@ def load_scans(data: DataSpec | str | Path, *, base: Path | None = None, progres
         progress=progress,
     )
     return apply_split(scans, data.split)
+
+
+def load_study_scans(study: Study, *, progress: Progress = silent) -> ScanSet:
+    """Load the scans of a study, also in the shapes that its arms want."""
+    shapes = set(arm_shapes(study.arms, study.spec.data.image).values())
+    return load_scans(study.spec.data, base=study.base, shapes=shapes, progress=progress)
 
 
 class RunOptions(TypedDict, total=False):
@@ -144,7 +161,8 @@ def run(
     require_torch("training")
     folder = StudyFolder(out if out is not None else default_folder(study))
     execution = execution_of(study, folder, options)
-    scans = load_scans(study.spec.data, base=study.base, progress=progress)
+    scans = load_study_scans(study, progress=progress)
+    check_networks(study, scans)
 
     def audit_first(folder: StudyFolder) -> None:
         from scantrial.audit.stored import keep_audit  # noqa: PLC0415 - only who trains or audits pays for it
@@ -184,6 +202,8 @@ def execution_of(study: Study, folder: StudyFolder | None, options: RunOptions) 
     """
     for name in options:
         one_of("option", name, RunOptions.__annotations__)
+    if any(arm.recipe.clahe for arm in study.arms):
+        require_clahe()
     threads = options.get("threads")
     device = one_of("device", options.get("device", "auto"), get_args(DeviceName))
     engine = one_of("engine", options.get("engine", "auto"), get_args(EngineName))
@@ -211,6 +231,26 @@ def execution_of(study: Study, folder: StudyFolder | None, options: RunOptions) 
             on_trust=options.get("on_trust", silent),
         ),
     )
+
+
+def check_networks(study: Study, scans: ScanSet) -> None:
+    """Refuse networks of timm, and pretrained weights, that cannot be built on these scans.
+
+    Raises
+    ------
+    MissingExtraError
+        If timm is not installed.
+    InputError
+        If timm has no such network, or weights are not found or do not fit.
+    """
+    arms = [arm.recipe for arm in study.arms if is_timm(arm.recipe.model.name)]
+    if arms:
+        from scantrial.nets.pretrained import refuse_unfit  # noqa: PLC0415 - PyTorch only where it is needed
+
+        channels, *own = scans.image_shape
+        for recipe in arms:
+            height, width = (recipe.image.shape if recipe.image is not None else None) or own
+            refuse_unfit([recipe.model], image_shape=(channels, height, width), files=study.weights_files)
 
 
 def _workers(asked: int | str) -> int | None:

@@ -27,6 +27,7 @@ from scantrial.audit.records import (
     ScanFinding,
     Subject,
 )
+from scantrial.core.numbering import numbered
 from scantrial.core.progress import Progress, silent
 from scantrial.data.scanset import ScanSet
 
@@ -82,20 +83,24 @@ def audited_cases(scans: ScanSet) -> NDArray[np.int64]:
     return (used if len(used) else np.arange(len(scans))).astype(np.int64)
 
 
+def units_of(scans: ScanSet, cases: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the patient of each case as a number; each case its own where patients are not known."""
+    known = scans.patients
+    return np.arange(len(cases)) if known is None else numbered(known[case] for case in cases)
+
+
 def subject_of(
     scans: ScanSet, settings: AuditSettings, *, scores: ModelScores | None = None, progress: Progress = silent
 ) -> Subject:
     """Look at the scans once, for all checks."""
     cases = audited_cases(scans)
-    patients = None if scans.patients is None else np.array(scans.patients)[cases]
-    units = np.arange(len(cases)) if patients is None else np.unique(patients, return_inverse=True)[1].ravel()
     return Subject(
         scans=scans,
         settings=settings,
         cases=cases,
         parts=scans.split[cases],
         labels=scans.labels[cases],
-        units=piece_numbers(units.astype(np.int64)),
+        units=piece_numbers(units_of(scans, cases)),
         facts=case_facts(scans, cases, progress=progress),
         files=file_facts(scans, cases),
         scores=scores,

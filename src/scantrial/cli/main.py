@@ -235,16 +235,28 @@ def verify(folder: Folder, as_json: Json = False) -> None:
 @app.command()
 def show(
     folder: Folder,
-    case: Annotated[int, typer.Option("--case", metavar="K", help="Case number, as in the report.")],
+    case: Annotated[int | None, typer.Option("--case", metavar="K", help="Case number, as in the report.")] = None,
+    augmented: Annotated[
+        bool, typer.Option("--augmented", help="Instead: draw training scans as augmentation changes them.")
+    ] = False,
     arm: Annotated[str | None, typer.Option("--arm", metavar="A", help="Only this arm.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", metavar="S", help="Only this seed.")] = None,
-    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Also draw it to a PNG file.")] = None,
+    n: Annotated[int, typer.Option("--n", metavar="N", min=1, max=64, help="Scans for --augmented.")] = 8,
+    png: Annotated[
+        Path | None,
+        typer.Option("--png", metavar="FILE", help="Also draw it to a PNG file (--augmented: augmented-ARM.png)."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show one scan under every arm: probability, decision, right or wrong."""
     from scantrial.cli import show
 
-    show.show(folder, case, arm=arm, seed=seed, png=png, as_json=as_json)
+    if (case is None) != augmented:
+        raise typer.BadParameter("give either --case K or --augmented")
+    if case is None:
+        show.show_augmented(folder, arm=arm, seed=seed, n=n, png=png, as_json=as_json)
+    else:
+        show.show(folder, case, arm=arm, seed=seed, png=png, as_json=as_json)
 
 
 @app.command()

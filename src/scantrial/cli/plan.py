@@ -98,13 +98,13 @@ def _time(time: StudyTime) -> list[str]:
     if total is None and all(arm.epoch_s is None for arm in time.arms):
         return [f"Training time: {time.source}."]
     lines = [
-        f"  {arm.arm}: {arm.n_epochs} epochs, "
+        f"  {arm.arm}: {'at most ' * arm.may_stop}{arm.n_epochs} epochs, "
         + ("not known" if arm.run_s is None else f"{duration(arm.run_s)} a run ({arm.epoch_s:.2g} s an epoch)")
         for arm in time.arms
     ]
     whole = (
         "not known, because that of an arm is not known"
         if total is None
-        else f"about {duration(total)} with one worker"
+        else f"{'at most' if any(arm.may_stop for arm in time.arms) else 'about'} {duration(total)} with one worker"
     )
     return [f"Training time: {whole} ({time.source}):", *lines]

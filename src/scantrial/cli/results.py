@@ -48,6 +48,7 @@ def status_dict(status: Status) -> dict[str, Any]:
         "running": list(status.running),
         "waiting": [_pair(key) for key in status.waiting],
         "reused": [{**_run_of(key), "from": dict(source)} for key, source in status.reused],
+        "stopped_early": [{**_run_of(key), "said": said} for key, said in status.stopped_early],
         "seconds_left": status.seconds_left,
         "holder": status.holder,
         "mismatches": [item.to_dict() for item in status.mismatches],

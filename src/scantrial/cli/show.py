@@ -1,11 +1,11 @@
-"""``show``: one case under every arm."""
+"""``show``: one case under every arm, or training scans as augmentation changes them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from scantrial import api
-from scantrial.cli.output import out, print_json, say
+from scantrial.cli.output import out, print_json, progress_bar, say
 from scantrial.core.files import write_atomic
 from scantrial.figures.case import case_png
 
@@ -22,6 +22,19 @@ def show(folder: Path, case: int, *, arm: str | None, seed: int | None, png: Pat
         _print_line(line)
     if png is not None:
         out.print(f"picture: {png}")
+
+
+def show_augmented(folder: Path, *, arm: str | None, seed: int | None, n: int, png: Path | None, as_json: bool) -> None:
+    """Draw training scans plain and augmented, and say what augmentation does."""
+    with progress_bar() as progress:
+        found = api.augmented_scans(folder, arm=arm, seed=seed, n=n, progress=progress)
+    target = Path(f"augmented-{found.arm}.png") if png is None else png
+    write_atomic(target, found.png)
+    if as_json:
+        print_json({**found.to_dict(), "png": str(target)})
+        return
+    say(f"{found.arm}, seed {found.seed}: {found.said}.")
+    out.print(f"picture: {target}")
 
 
 def _print_line(line: str) -> None:

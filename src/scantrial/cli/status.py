@@ -27,6 +27,8 @@ def status(folder: Path, *, as_json: bool) -> None:
     out.print(f"finished {len(found.finished)}{n_diverged}, running {len(found.running)}, waiting {len(found.waiting)}")
     for key, source in found.reused:
         out.print(f"  copied {key}: from {source['folder']}, {source['arm']}/seed-{source['seed']}")
+    for key, said in found.stopped_early:
+        out.print(f"  {key}: {said}")
     for item in found.running:
         out.print(f"  running {item['arm']}/seed-{item['seed']}: epoch {item['epoch']} of {item['n_epochs']}")
     for key, message in found.failed:

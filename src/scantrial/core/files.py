@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import re
 import stat
@@ -24,6 +25,8 @@ _ADVICE = {
     errno.ELOOP: "it is a link, and links are not followed here: put the file itself in its place",
     errno.ENOLCK: "copy the folder to a disk of this machine: its file system offers no locks",
 }
+
+_BLOCK = 1 << 20
 
 _FOLDERS_NOT_SYNCED = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 """Errors of file systems that cannot flush a folder, such as some network file systems."""
@@ -183,7 +186,41 @@ def matching(folder: Path, pattern: str) -> list[Path]:
             return sorted(folder.glob(pattern))
 
 
+def open_regular(path: Path) -> io.FileIO:
+    """Open a file to read, without buffer; reading never waits.
+
+    Raises
+    ------
+    OSError
+        If it is a pipe, a device or anything else than a regular file.
+    """
+    handle = io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+        handle.close()
+        raise OSError(f"{path} is not a regular file")
+    return handle
+
+
+def blocks_of(path: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file, as many as it says it has: a file of the system may go on for ever.
+
+    Raises
+    ------
+    OSError
+        If it is not a regular file, or holds more than its size.
+    """
+    with open_regular(path) as handle:
+        size = left = os.fstat(handle.fileno()).st_size
+        while block := handle.read(min(_BLOCK, left + 1)):
+            left -= len(block)
+            if left < 0:
+                raise OSError(f"{path} holds more than its size, {size:,} bytes")
+            yield block
+
+
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes as hexadecimal digits."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    """Return the SHA-256 of a file's bytes as hexadecimal digits; errors as those of `blocks_of`."""
+    digest = hashlib.sha256()
+    for block in blocks_of(path):
+        digest.update(block)
+    return digest.hexdigest()

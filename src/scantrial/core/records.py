@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.core.errors import ShapeError
-from scantrial.core.plain import Plain
+from scantrial.core.plain import Plain, fields_of
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -122,6 +122,8 @@ class RunFacts(Plain):
         network) and "where" (engine, threads, device, versions, code); None in folders of earlier versions
     reused_from : the run that this one was copied from instead of being trained: "folder" (its name), "arm", "seed";
         else None
+    images : "fingerprint" of the arm's own images and how many scans were "n_enlarged" for them (None: not counted);
+        None where the images are those of the study
     """
 
     arm: str
@@ -144,6 +146,23 @@ class RunFacts(Plain):
     times: Mapping[str, float | str] = field(default_factory=dict)
     identity: Mapping[str, str | None] | None = None
     reused_from: Mapping[str, str | int] | None = None
+    images: Mapping[str, str | int | None] | None = None
+
+    def _content(self) -> dict[str, Any]:
+        content = fields_of(self)
+        if self.images is None:
+            del content["images"]  # a key that came later, only where it says something
+        return content
+
+    @property
+    def planned_epochs(self) -> int:
+        """Epochs of all rounds of the recipe."""
+        return int(self.recipe["epochs"] * self.recipe["rounds"])
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether early stopping ended the run before its last planned epoch."""
+        return self.status == "finished" and self.n_epochs < self.planned_epochs
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RunFacts:
@@ -162,12 +181,14 @@ class RunResult:
     ----------
     predictions : train, val and test under the chosen epoch's weights; empty where no epoch could be chosen
     weights : the chosen epoch's parameters and buffers by name; empty where there is none
+    sheet : a PNG of training scans as augmentation changed them; None where they were not augmented
     """
 
     facts: RunFacts
     history: tuple[EpochRecord, ...]
     predictions: tuple[SplitPredictions, ...]
     weights: Mapping[str, NDArray[Any]]
+    sheet: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

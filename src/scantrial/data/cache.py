@@ -30,7 +30,7 @@ from scantrial.core.errors import StoreError
 from scantrial.core.files import sync_folder
 from scantrial.data.folders import cache_folder
 from scantrial.data.scanset import Pixels
-from scantrial.data.spec import ImageSpec
+from scantrial.data.spec import ArmImageSpec, ImageSpec
 
 SCHEMA_VERSION = 1
 """Increased whenever the same files would decode to different pixels."""
@@ -95,7 +95,8 @@ def key_of(*, image: ImageSpec, sources: Sequence[str], contents: Sequence[str])
     contents : a digest of every file (or of whatever else makes the pixels), in order
     """
     shape = [*image.shape, image.fit] if image.shape else None
-    text = json.dumps([SCHEMA_VERSION, shape, image.channels, list(sources), list(contents)])
+    crop = [image.crop_border] if isinstance(image, ArmImageSpec) and image.crop_border else []
+    text = json.dumps([SCHEMA_VERSION, shape, image.channels, list(sources), list(contents), *crop])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from scantrial.core.errors import DataError
+from scantrial.core.files import open_regular
 from scantrial.data.codecs.base import HEAD_BYTES, Claim, Codec, RefusedError, bomb, no_claim
 from scantrial.data.codecs.table import CODECS, codec_of, titles_read
 from scantrial.data.scanset import Pixels
@@ -108,7 +109,7 @@ def decode_image(path: Path | str, claim: Claim = no_claim) -> Pixels:
 def _decode(path: Path, claim: Claim) -> NDArray[Any]:
     if not path.is_file():
         raise RefusedError("not a file" if path.exists() else "no such file")
-    with path.open("rb") as handle:
+    with open_regular(path) as handle:
         head = handle.read(HEAD_BYTES)
     if not head:
         raise RefusedError("an empty file")

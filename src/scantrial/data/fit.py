@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from scantrial.core.errors import DataError, ShapeError
 from scantrial.data.codecs.base import row_blocks
 from scantrial.data.scanset import Pixels
-from scantrial.data.spec import ImageSpec
+from scantrial.data.spec import ArmImageSpec, ImageSpec
 
 _LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)  # 0.299, 0.587, 0.114 in 16-bit fixed point, as in Pillow
 _DEPTH_RATIO = 257  # 65535 / 255: black stays black and white stays white
@@ -20,6 +21,7 @@ _DEPTH_RATIO = 257  # 65535 / 255: black stays black and white stays white
 def fit_image(image: Pixels, spec: ImageSpec) -> Pixels:
     """Give an image the channels and the size that `spec` asks for.
 
+    What an arm cuts off at the borders goes first, so that resizing takes no pixel from there.
     RGB to gray is the luma of ITU-R BT.601, rounded as in Pillow's ``convert("L")``; gray to RGB repeats the
     channel. Resizing is bilinear interpolation whose support grows with the scale, so that
     scaling down averages pixels and skips none; sums are kept in floating point and rounded once. With
@@ -37,10 +39,32 @@ def fit_image(image: Pixels, spec: ImageSpec) -> Pixels:
     """
     if image.ndim not in (2, 3) or image.dtype not in (np.uint8, np.uint16) or image.shape[2:] not in ((), (3,)):
         raise ShapeError(f"an image of shape {image.shape} and type {image.dtype}", expected="(height, width[, 3])")
-    image = _with_channels(image, spec.channels)
+    image = _with_channels(cropped(image, spec), spec.channels)
     if spec.shape is None or image.shape[:2] == spec.shape:
         return image
     return _padded(image, spec.shape) if spec.fit == "pad" else resize(image, spec.shape)
+
+
+def cropped(image: Pixels, spec: ImageSpec) -> Pixels:
+    """Cut off the same whole number of rows, and of columns, at opposite borders: the share asked for, rounded down."""
+    if not isinstance(spec, ArmImageSpec) or not spec.crop_border:
+        return image
+    rows, columns = (_whole(spec.crop_border * side) for side in image.shape[:2])
+    return image[rows : image.shape[0] - rows, columns : image.shape[1] - columns]
+
+
+def _whole(number: float) -> int:
+    """Round down, but not by a rounding error: 0.29 x 100 is 29."""
+    return math.floor(number + 1e-9)
+
+
+def is_enlarged(image: Pixels, spec: ImageSpec) -> bool:
+    """Return whether fitting gives an image more rows or columns than it has: these hold no further detail."""
+    if spec.shape is None:
+        return False
+    sides = cropped(image, spec).shape[:2]
+    scales = [wanted / side for wanted, side in zip(spec.shape, sides, strict=True)]
+    return bool((min(scales) if spec.fit == "pad" else max(scales)) > 1)
 
 
 def resize(image: Pixels, shape: tuple[int, int]) -> Pixels:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,10 +29,13 @@ from scantrial.data.formats import FORMATS, Format, Listing, format_of
 from scantrial.data.formats.base import Decode, row_decoder
 from scantrial.data.pixels import WrittenPixels, write_pixels
 from scantrial.data.places import remember_place
-from scantrial.data.scanset import CaseList, ScanSet
+from scantrial.data.scanset import CaseList, ScanSet, ShapedScans
 from scantrial.data.spec import ImageSpec, SourceSpec
 
 PHANTOM = "phantom"
+
+_ENLARGED = "n_enlarged"
+"""Key of a cache entry's facts: how many scans had fewer pixels than the shape asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +44,13 @@ class _Job:
 
     Parameters
     ----------
-    key : key of the cache, or None if it is made from the content of the files
+    made_from : digest of what its images are drawn from, or None if they are in files
     facts : what the cache keeps beside the pixels
     origin : plain facts for the report
     """
 
     listing: Listing
-    key: str | None
+    made_from: str | None
     origin: Mapping[str, Any]
     facts: Mapping[str, Any]
 
@@ -56,6 +59,7 @@ def load(
     source: SourceSpec,
     *,
     image: ImageSpec | None = None,
+    shapes: Collection[ImageSpec] = (),
     classes: Sequence[str] | None = None,
     patient: str | None = None,
     skip_unreadable: bool = False,
@@ -72,6 +76,7 @@ def load(
     ----------
     source : a catalogue name, ``phantom``, or a path, with the options of that source
     image : one shape for all scans; by default their own, which must then be the same for all
+    shapes : further shapes for `ScanSet.shapes`; each is decoded from the scans themselves and cached by itself
     classes : the class names in the order of their indices; where the source has only numbers
         (MedMNIST's files), they name the numbers 0, 1, ...
     patient : a regular expression with a group, searched in each case's file name, that gives the patient; by default
@@ -90,17 +95,46 @@ def load(
         If the cache folder cannot be written.
     """
     image = image or ImageSpec()
-    job = _job(source, image, classes=classes, patient=patient, base=base)
-    key = job.key or _key_of_files(job.listing, image, progress)
+    list_again = partial(_job, source, classes=classes, patient=patient, base=base)
+    job = list_again(image)
+    contents = _digests(job.listing, progress) if job.made_from is None else (job.made_from,)
+    decode = partial(_decoded, contents=contents, skip_unreadable=skip_unreadable, progress=progress)
+    found = decode(job, image)
+    scans = _scan_set(job, found, skip_unreadable)
+    if "path" in job.origin:
+        remember_place(scans.fingerprint, Path(job.origin["path"]), source.name)
+    # The cache has drawn images in the shape of its entry alone: for another shape they are drawn again.
+    jobs = {shape: job if job.made_from is None else list_again(shape) for shape in shapes}
+    shaped = {shape: _shaped(scans, found.entry, decode(of_shape, shape)) for shape, of_shape in jobs.items()}
+    return replace(scans, shapes=shaped)
+
+
+def _decoded(
+    job: _Job, image: ImageSpec, *, contents: Sequence[str], skip_unreadable: bool, progress: Progress
+) -> cache.CachedScans:
+    """Return the pixels in one shape from the cache, where they are decoded to if they are not there."""
+    key = _key_of(job, image, contents)
     found = cache.find_cached(key)
     if found is None:
         told = partial(_say_damaged, progress) if cache.entry_folder(key).exists() else progress
         write = partial(write_pixels, listing=job.listing, image=image, skip_unreadable=skip_unreadable)
         found = cache.install(key, partial(_fill, key, job.facts, partial(write, progress=told)))
-    scans = _scan_set(job, found, skip_unreadable)
-    if "path" in job.origin:
-        remember_place(scans.fingerprint, Path(job.origin["path"]), source.name)
-    return scans
+    return found
+
+
+def _shaped(scans: ScanSet, own: cache.CacheEntry, found: cache.CachedScans) -> ShapedScans:
+    if [position for position, _ in found.entry.skipped] != [position for position, _ in own.skipped]:
+        raise DataError(
+            "the scans that can be read are not the same at each size of an arm as at the study's own",
+            expected="the same scans at every size",
+            do="leave out or replace the files that cannot be read",
+        )
+    return ShapedScans(
+        images=found.images,
+        images_path=found.images_path,
+        fingerprint=fingerprint_of(found.entry.pixels_sha256, scans.labels, scans.class_names, scans.sources),
+        n_enlarged=found.entry.facts.get(_ENLARGED),
+    )
 
 
 def _say_damaged(progress: Progress, what: str, n_done: int, n_total: int) -> None:
@@ -238,7 +272,7 @@ def _file_job(source: SourceSpec, base: Path | None) -> _Job:
     listing = reader.read(path, known)
     _refuse_unspeakable(listing.sources)
     facts = {"format": reader.name, "path": str(path), "ignored": dict(listing.ignored)}
-    return _Job(listing=listing, key=None, origin={**origin, **facts}, facts={})
+    return _Job(listing=listing, made_from=None, origin={**origin, **facts}, facts={})
 
 
 def _resolved(source: SourceSpec, base: Path | None) -> tuple[Path, dict[str, Any], dict[str, Any]]:
@@ -264,7 +298,12 @@ def _refuse_unspeakable(sources: Sequence[str]) -> None:
         )
 
 
-def _key_of_files(listing: Listing, image: ImageSpec, progress: Progress) -> str:
+def _key_of(job: _Job, image: ImageSpec, contents: Sequence[str]) -> str:
+    sources = job.listing.sources if job.made_from is None else ()
+    return cache.key_of(image=image, sources=sources, contents=contents)
+
+
+def _digests(listing: Listing, progress: Progress) -> list[str]:
     """Digest every file's bytes: times and sizes are not reliable."""
 
     def digest(file: Path) -> str:
@@ -278,7 +317,7 @@ def _key_of_files(listing: Listing, image: ImageSpec, progress: Progress) -> str
         for number, found in enumerate(pool.map(digest, listing.files), start=1):
             digests.append(found)
             progress("checking files", number, len(listing.files))
-    return cache.key_of(image=image, sources=listing.sources, contents=digests)
+    return digests
 
 
 def _phantom_job(source: SourceSpec, image: ImageSpec) -> _Job:
@@ -301,7 +340,7 @@ def _phantom_job(source: SourceSpec, image: ImageSpec) -> _Job:
             "patients": None if made.patients is None else list(made.patients),
         }
     origin = {"name": PHANTOM, "format": PHANTOM, "options": stated, "version": phantom.PHANTOM_VERSION}
-    return _Job(listing=_phantom_listing(facts, images), key=key, origin=origin, facts=facts)
+    return _Job(listing=_phantom_listing(facts, images), made_from=digest, origin=origin, facts=facts)
 
 
 def _phantom_listing(facts: Mapping[str, Any], images: NDArray[Any]) -> Listing:
@@ -330,7 +369,7 @@ def _fill(key: str, facts: Mapping[str, Any], write: Callable[[Path], WrittenPix
         pixels_sha256=written.sha256,
         skipped=written.skipped,
         n_widened=written.n_widened,
-        facts=dict(facts),
+        facts={**facts, _ENLARGED: written.n_enlarged},
     )
 
 

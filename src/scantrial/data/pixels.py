@@ -19,7 +19,7 @@ from scantrial.core.errors import DataError, UnreadableScansError, itemised
 from scantrial.core.machine import available_memory, n_cores
 from scantrial.core.progress import Progress
 from scantrial.data.decode import ImageError
-from scantrial.data.fit import fit_image, match_depth
+from scantrial.data.fit import fit_image, is_enlarged, match_depth
 from scantrial.data.formats.base import Decode, Listing
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
@@ -42,6 +42,7 @@ class WrittenPixels:
     sha256 : over type, shape and pixels
     skipped : pairs of (position in the listing, reason)
     n_widened : images of 8 bits that were scaled to 16, because others have 16
+    n_enlarged : images that had fewer pixels than the shape asks for
     """
 
     shape: tuple[int, ...]
@@ -49,6 +50,7 @@ class WrittenPixels:
     sha256: str
     skipped: tuple[tuple[int, str], ...]
     n_widened: int
+    n_enlarged: int
 
 
 class _RowFile:
@@ -133,8 +135,9 @@ def write_pixels(
     n = len(listing.sources)
     shapes: dict[int, tuple[int, ...]] = {}
     problems: list[tuple[int, str]] = []
+    enlarged: set[int] = set()
     with _RowFile(path) as file:
-        for position, result in enumerate(_in_order(listing.decoders(), image)):
+        for position, result in enumerate(_in_order(listing.decoders(), image, enlarged)):
             if isinstance(result, ImageError):
                 problems.append((position, result.reason))
             else:
@@ -151,19 +154,23 @@ def write_pixels(
             dtype=file.dtype.name,
             skipped=tuple(problems),
             n_widened=file.n_narrow if file.dtype == np.uint16 else 0,
+            n_enlarged=len(enlarged),
         )
 
 
-def _in_order(decoders: Iterator[Decode], image: ImageSpec) -> Iterator[Pixels | ImageError]:
-    """Decode and fit in threads; yield in the order of the cases."""
+def _in_order(decoders: Iterator[Decode], image: ImageSpec, enlarged: set[int]) -> Iterator[Pixels | ImageError]:
+    """Decode and fit in threads; yield in the order of the cases, and note the positions of the enlarged ones."""
     room = _Room(max(_LEAST_ROOM, (available_memory() or 0) // 8))
 
     def work(position: int, decode: Decode) -> Pixels | ImageError:
         try:
-            result = fit_image(decode(partial(room.take, position)), image)
+            decoded = decode(partial(room.take, position))
+            result = fit_image(decoded, image)
         except ImageError as error:
             room.keep(position, 0)
             return error
+        if is_enlarged(decoded, image):
+            enlarged.add(position)
         room.keep(position, result.nbytes)
         return result
 

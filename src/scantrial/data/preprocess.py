@@ -1,15 +1,17 @@
 """From pixels to a network's input, with numbers fitted on training cases only.
 
-Two stages. The *integer stage* maps pixels to pixels of the same type (histogram equalisation, or
-nothing) and is done once. The *affine stage* is ``(pixel - centre) / width`` for each channel, the same
-for all images or with a row for each image, so that every engine uses the same numbers.
+Two stages. The *integer stage* maps pixels to pixels of the same type (clipping at percentiles, then histogram
+equalisation of an image or around each pixel, or nothing) and is done once. The *affine stage* is
+``(pixel - centre) / width`` for each channel, the same for all images or with a row for each image, so that every
+engine uses the same numbers.
 With ``none`` the centre is 0 and the width 255 (or 65535): plain division, as in a notebook.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -18,11 +20,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from scantrial.core.errors import InputError, ShapeError, StoreError
 from scantrial.core.names import listed
-from scantrial.core.plain import Plain
+from scantrial.core.plain import Plain, fields_of
+from scantrial.data import contrast
+from scantrial.data.contrast import with_channels
 from scantrial.data.scanset import Pixels
+from scantrial.recipe.image import Clahe
 
-Method = Literal["none", "dataset", "image", "equalize"]
+Method = Literal["none", "dataset", "image", "equalize", "clahe", "pretrained"]
 METHODS: tuple[Method, ...] = get_args(Method)
+
+_LEFT_OUT_IF_NONE = ("clip_percentiles", "clahe")
+"""Keys that came later, which ``run.json`` has only where they say something."""
 
 _BLOCK_PIXELS = 1 << 20  # sums of 2^20 squared 16-bit pixels are still exact in float64
 
@@ -46,10 +54,12 @@ class Preprocessing(Plain):
 
     Parameters
     ----------
-    method : ``none``, ``dataset``, ``image`` or ``equalize``
+    method : ``none``, ``dataset``, ``image``, ``equalize``, ``clahe`` or ``pretrained``
     pixel_type : "uint8" or "uint16"
     channels : 1 or 3
     centre, width : one number for each channel, in pixel units; None for ``image``, where each image has its own
+    clip_percentiles : of each channel of each image, at which it is clipped first; None where it is not
+    clahe : the settings of ``clahe``; None for other methods
     """
 
     method: Method
@@ -57,6 +67,12 @@ class Preprocessing(Plain):
     channels: int
     centre: tuple[float, ...] | None
     width: tuple[float, ...] | None
+    clip_percentiles: tuple[float, float] | None = None
+    clahe: Clahe | None = None
+
+    def _content(self) -> dict[str, Any]:
+        content = fields_of(self)
+        return {key: value for key, value in content.items() if value is not None or key not in _LEFT_OUT_IF_NONE}
 
     def check(self, images: NDArray[Any]) -> None:
         """Refuse images of a different pixel type or number of channels.
@@ -80,9 +96,9 @@ class Preprocessing(Plain):
             raise ShapeError(f"images of shape {images.shape}", expected=wanted)
 
     def integers(self, images: Pixels) -> Pixels:
-        """Do the integer stage: equalised copies for ``equalize``, otherwise the images themselves."""
+        """Do the integer stage: changed copies, or the images themselves where nothing is to be done."""
         self.check(images)
-        return equalize(images) if self.method == "equalize" else images
+        return _integers(images, self.method, self.clip_percentiles, self.clahe)
 
     def affine(self, images: Pixels) -> Affine:
         """Return the affine stage for images that went through `integers`."""
@@ -95,7 +111,7 @@ class Preprocessing(Plain):
         """Return the network's input, shape (n, channels, height, width)."""
         pixels = self.integers(images)
         affine = self.affine(pixels)
-        channels_first = _with_channels(pixels).transpose(0, 3, 1, 2).astype(np.float32)
+        channels_first = with_channels(pixels).transpose(0, 3, 1, 2).astype(np.float32)
         centred = channels_first - affine.centre.astype(np.float32)[:, :, None, None]
         scaled: NDArray[np.float32] = centred / affine.width.astype(np.float32)[:, :, None, None]
         return scaled
@@ -118,6 +134,8 @@ class Preprocessing(Plain):
             n = found.channels if numbers is None else len(numbers)
             if n != found.channels or (numbers is None) != (found.method == "image"):
                 raise _damaged(f"{found.method} with {numbers} for {found.channels} channels")
+        if (found.clahe is None) == (found.method == "clahe"):
+            raise _damaged(f"{found.method} with {found.clahe} as settings of CLAHE")
         return found
 
 
@@ -129,7 +147,19 @@ def _damaged(what: str) -> StoreError:
     )
 
 
-def fit_preprocessing(images: Pixels, cases: NDArray[np.int64], method: str) -> Preprocessing:
+Moments = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation of each of three channels, of pixels in [0, 1]."""
+
+
+def fit_preprocessing(
+    images: Pixels,
+    cases: NDArray[np.int64],
+    method: str,
+    *,
+    clip_percentiles: tuple[float, float] | None = None,
+    clahe: Clahe | None = None,
+    moments: Moments | None = None,
+) -> Preprocessing:
     """Fit the numbers of a preprocessing on training cases.
 
     Parameters
@@ -138,7 +168,12 @@ def fit_preprocessing(images: Pixels, cases: NDArray[np.int64], method: str) -> 
     cases : rows of `images` to fit on: the training cases only
     method : ``none`` (scaling to [0, 1] only), ``dataset`` (mean 0 and deviation 1 over all training pixels of a
         channel), ``image`` (the same within each channel of each image), ``equalize`` (each channel's histogram
-        flattened, then scaled to [0, 1]). Standard deviations are of the population. Constant pixels become 0.
+        flattened, then scaled to [0, 1]), ``clahe`` (the same around each pixel, with limited contrast), ``pretrained``
+        (scaled to [0, 1], then standardised by `moments`; gray images by their averages over the channels). Standard
+        deviations are of the population. Constant pixels become 0.
+    clip_percentiles : clip each channel of each image at these before anything else; None does not
+    clahe : the settings of ``clahe``, if not the usual ones
+    moments : what pretrained weights take, for ``pretrained`` only
 
     Raises
     ------
@@ -149,15 +184,39 @@ def fit_preprocessing(images: Pixels, cases: NDArray[np.int64], method: str) -> 
     """
     if method not in METHODS:
         raise InputError(f"no normalisation is called {method!r}", expected=f"one of {listed(METHODS)}")
+    if method == "clahe":
+        clahe = clahe or Clahe()
+    elif clahe is not None:
+        raise InputError(f"normalisation {method!r} with {clahe}", expected="settings of CLAHE for clahe alone")
     if images.ndim not in (3, 4) or images.dtype not in (np.uint8, np.uint16):
         raise ShapeError(
             f"images of shape {images.shape} and type {images.dtype}",
             expected="(n, height, width[, 3]) of uint8 or uint16",
         )
     channels = 1 if images.ndim == 3 else images.shape[3]
-    centre, width = _fit_numbers(images, cases, method, channels)
+    if method == "pretrained" and moments is None:
+        raise InputError("normalisation 'pretrained' without pretrained weights", expected="a network of timm")
     known: Method = next(name for name in METHODS if name == method)
-    return Preprocessing(method=known, pixel_type=images.dtype.name, channels=channels, centre=centre, width=width)
+    prepare = partial(_integers, method=known, clip_at=clip_percentiles, how=clahe)
+    centre, width = _fit_numbers(images, cases, method, channels, prepare)
+    if moments is not None:
+        centre, width = (_of_pixels(numbers, images, channels) for numbers in moments)
+    return Preprocessing(
+        method=known,
+        pixel_type=images.dtype.name,
+        channels=channels,
+        centre=centre,
+        width=width,
+        clip_percentiles=clip_percentiles,
+        clahe=clahe,
+    )
+
+
+def _integers(images: Pixels, method: Method, clip_at: tuple[float, float] | None, how: Clahe | None) -> Pixels:
+    clipped = images if clip_at is None else contrast.clip_percentiles(images, clip_at)
+    if how is not None:
+        return contrast.adaptive_equalize(clipped, how)
+    return equalize(clipped) if method == "equalize" else clipped
 
 
 def equalize(images: Pixels) -> Pixels:
@@ -167,12 +226,7 @@ def equalize(images: Pixels) -> Pixels:
     value at the darkest pixel, N the number of pixels (Gonzalez and Woods, Digital Image Processing, 4th ed., section
     3.3, stretched to the full range). A constant image stays as it is.
     """
-    flattened = np.empty_like(images)
-    source, target = _with_channels(images), _with_channels(flattened)
-    for image in range(len(images)):
-        for channel in range(source.shape[3]):
-            target[image, :, :, channel] = _equalize_plane(source[image, :, :, channel])
-    return flattened
+    return contrast.by_plane(images, _equalize_plane)
 
 
 def _equalize_plane(plane: NDArray[Any]) -> NDArray[Any]:
@@ -186,24 +240,33 @@ def _equalize_plane(plane: NDArray[Any]) -> NDArray[Any]:
     return flattened
 
 
+def _of_pixels(numbers: tuple[float, ...], images: Pixels, channels: int) -> tuple[float, ...]:
+    """Return numbers of three channels in pixel units; for gray images their average."""
+    largest = float(np.iinfo(images.dtype).max)
+    chosen = numbers if channels == len(numbers) else (sum(numbers) / len(numbers),) * channels
+    return tuple(largest * number for number in chosen)
+
+
 def _fit_numbers(
-    images: Pixels, cases: NDArray[np.int64], method: str, channels: int
+    images: Pixels, cases: NDArray[np.int64], method: str, channels: int, prepare: Callable[[Pixels], Pixels]
 ) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
     if method == "image":
         return None, None
     if method == "dataset":
-        return _dataset_moments(images, cases)
+        return _dataset_moments(images, cases, prepare)
     return (0.0,) * channels, (float(np.iinfo(images.dtype).max),) * channels
 
 
-def _dataset_moments(images: Pixels, cases: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _dataset_moments(
+    images: Pixels, cases: NDArray[np.int64], prepare: Callable[[Pixels], Pixels]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of each channel: sums of whole numbers, so that blocks and order cannot change them."""
     if len(cases) == 0:
         raise InputError("normalisation 'dataset' with no training case", expected="at least one training case")
     n_channels = 1 if images.ndim == 3 else images.shape[3]
     count, total, squares = 0, [0] * n_channels, [0] * n_channels
     for block in _blocks(images, cases):
-        values = _with_channels(block).reshape(-1, n_channels).astype(np.float64)
+        values = with_channels(prepare(block)).reshape(-1, n_channels).astype(np.float64)
         for start in range(0, len(values), _BLOCK_PIXELS):
             part = values[start : start + _BLOCK_PIXELS]
             count += len(part)
@@ -221,7 +284,7 @@ def _image_affine(images: Pixels) -> Affine:
     width = np.empty((len(images), n_channels))
     row = 0
     for block in _blocks(images, np.arange(len(images))):
-        values = _with_channels(block).astype(np.float64)
+        values = with_channels(block).astype(np.float64)
         centre[row : row + len(block)] = values.mean(axis=(1, 2))
         width[row : row + len(block)] = values.std(axis=(1, 2))
         row += len(block)
@@ -234,7 +297,3 @@ def _blocks(images: Pixels, cases: NDArray[np.int64]) -> Iterator[Pixels]:
     n_at_once = max(1, _BLOCK_PIXELS // max(1, images[0].size)) if len(images) else 1
     for start in range(0, len(cases), n_at_once):
         yield images[cases[start : start + n_at_once]]
-
-
-def _with_channels(images: NDArray[Any]) -> NDArray[Any]:
-    return images[..., None] if images.ndim == 3 else images

@@ -12,8 +12,27 @@ from numpy.typing import NDArray
 
 from scantrial.core.errors import ShapeError
 from scantrial.core.records import Split
+from scantrial.data.spec import ImageSpec
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShapedScans:
+    """The pixels of all scans of a `ScanSet`, decoded in one shape.
+
+    Parameters
+    ----------
+    images : shape (n, height, width) or (n, height, width, 3), memory-mapped read-only
+    images_path : the ``.npy`` file behind `images`
+    fingerprint : SHA-256 over pixels, labels, class names and sources
+    n_enlarged : scans that had fewer pixels than the shape asks for; None where that was not counted
+    """
+
+    images: Pixels
+    images_path: Path
+    fingerprint: str
+    n_enlarged: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +51,7 @@ class ScanSet:
     images_path : the ``.npy`` file behind `images`, for worker processes to map
     origin : plain facts about the source for the report: name, path, licence, citation, notes
     skipped : pairs of (path, reason), files left out as unreadable
+    shapes : the pixels of the same scans as some arms want them, by the spec of their images
     """
 
     images: Pixels
@@ -44,6 +64,7 @@ class ScanSet:
     images_path: Path
     origin: Mapping[str, Any] = field(default_factory=dict)
     skipped: tuple[tuple[str, str], ...] = ()
+    shapes: Mapping[ImageSpec, ShapedScans] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.images)
@@ -69,6 +90,12 @@ class ScanSet:
         """(channels, height, width)."""
         channels = 1 if self.images.ndim == 3 else self.images.shape[3]
         return channels, self.images.shape[1], self.images.shape[2]
+
+    def shaped(self, image: ImageSpec | None) -> ShapedScans:
+        """Return the pixels in one of `shapes`, or the study's own for None."""
+        if image is not None:
+            return self.shapes[image]
+        return ShapedScans(images=self.images, images_path=self.images_path, fingerprint=self.fingerprint)
 
     def cases_of(self, split: Split) -> NDArray[np.int64]:
         """Case numbers of one split, rising."""

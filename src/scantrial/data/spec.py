@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from scantrial.data.patients import MAX_PATTERN
 from scantrial.data.places import name_without_folders
+from scantrial.recipe.parts import Side
 
 
 class DataModel(BaseModel):
@@ -47,9 +48,6 @@ class SourceSpec(BaseModel):
         return dict(self.model_extra or {})
 
 
-Side = Annotated[int, Field(ge=4, le=4096)]
-
-
 class ImageSpec(DataModel):
     """One shape for all scans, so that a data set is one array.
 
@@ -71,6 +69,18 @@ class ImageSpec(DataModel):
         if self.size is None:
             return None
         return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+
+class ArmImageSpec(ImageSpec):
+    """How the scans of one arm are decoded, where that differs from the study's.
+
+    Parameters
+    ----------
+    crop_border : share of the height and of the width that is cut off at each border of the decoded scan, before it is
+        resized
+    """
+
+    crop_border: Annotated[float, Field(ge=0, le=0.4)] = 0.0
 
 
 Share = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | Literal["given"]

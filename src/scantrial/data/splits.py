@@ -234,8 +234,8 @@ def _left_out(scans: ScanSet | CaseList, spec: SplitSpec) -> NDArray[np.bool_]:
     if spec.kind != "fractions" or spec.by != "patient" or scans.patients is None:
         return np.zeros(len(scans), dtype=bool)
     kept = _given(scans, spec) != UNUSED
-    patients = np.array(scans.patients)
-    return np.asarray(~kept & np.isin(patients, patients[kept]))
+    inside = {scans.patients[row] for row in np.flatnonzero(kept)}
+    return np.asarray(~kept & np.array([patient in inside for patient in scans.patients], dtype=bool))
 
 
 def _counts(scans: ScanSet | CaseList) -> str:

@@ -15,6 +15,7 @@ from scantrial.analysis.diagnosis.diagnose import RoundDiagnosis, diagnose_arm
 from scantrial.analysis.diagnosis.workings import CurveFinding
 from scantrial.analysis.gap_words import shift_words, train_gap_words
 from scantrial.analysis.gaps import Gap, GapStep, Leakage, ShiftEvidence, accuracy_gap, explain_gap
+from scantrial.core.numbering import numbered
 from scantrial.core.plain import Plain, fields_of
 from scantrial.core.records import Split, SplitPredictions
 from scantrial.findings.class_counts import fixed_splits
@@ -23,6 +24,7 @@ from scantrial.findings.reading import RunData, StudyData
 from scantrial.findings.shift import two_sample
 from scantrial.recipe.facts import on_curves
 from scantrial.recipe.spec import Recipe
+from scantrial.recipe.training import drawn_of_classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +128,8 @@ def _arm(study: StudyData, arm: DiagnosedArm, patients: Mapping[int, str] | None
 
 
 def _curves(run: RunData, recipe: Recipe, counts: Mapping[str, Sequence[int]]) -> tuple[LearningCurve, ...]:
-    guessing = guessing_of(recipe.loss.model_dump(), counts["train"], counts["val"])
+    drawn = drawn_of_classes(recipe.sampling, counts["train"])
+    guessing = guessing_of(recipe.loss.model_dump(), drawn, counts["val"])
     return curves_of(
         run.history,
         n_val=sum(counts["val"]),
@@ -135,17 +138,20 @@ def _curves(run: RunData, recipe: Recipe, counts: Mapping[str, Sequence[int]]) -
         schedule=recipe.schedule.name,
         chosen_epoch=run.facts.chosen_epoch,
         val_loss_se=None if guessing.loss is None else loss_error(run, recipe, train_counts=counts["train"]),
+        stopped_early=run.facts.stopped_early,
     )
 
 
 def loss_error(run: RunData, recipe: Recipe, *, train_counts: Sequence[int]) -> float | None:
-    """Return the standard error, over cases, of the mean validation loss at the kept epoch; None for a sum of terms.
+    """Return the standard error, over cases, of the mean validation loss at the kept epoch.
+
+    None for a sum of terms, and where the loss of the history is not that of the stored predictions.
 
     With class weights the mean is a ratio of sums, and its error is linearised (Särndal et al. 1992, section 5.6).
     """
     part = run.predictions.get("val")
     one_term = recipe.loss.name == "ce" or len(run.facts.class_names) == 2
-    if part is None or not one_term or len(part.y_true) < 2:
+    if part is None or not one_term or not recipe.history_is_of_predictions or len(part.y_true) < 2:
         return None
     of_true = part.y_prob[np.arange(len(part.y_true)), part.y_true]
     losses = -np.log(np.maximum(of_true, np.finfo(np.float64).tiny))
@@ -197,9 +203,9 @@ def _groups(part: SplitPredictions, patients: Mapping[int, str] | None) -> NDArr
     """Return the patient of each case of a split; None where each case is its own patient, as far as known."""
     if patients is None:
         return None
-    named = np.array([patients.get(int(case), f"case {case}") for case in part.cases])
-    n_patients = len(np.unique(named))
-    return named if 1 < n_patients < len(named) else None
+    numbers = numbered(patients.get(int(case), f"case {case}") for case in part.cases)
+    n_patients = len(np.unique(numbers))
+    return numbers if 1 < n_patients < len(numbers) else None
 
 
 def _gap_findings(train_gap: Gap | None, test_gap: Gap | None) -> list[CurveFinding]:
@@ -219,10 +225,12 @@ def _evidence(study: StudyData, runs: Sequence[RunData], gap: Gap) -> ShiftEvide
     both = [run for run in runs if "val" in run.predictions and "test" in run.predictions]
     n_classes = len(both[0].facts.class_names)
     y_val = both[0].predictions["val"].y_true
+    recipe = study.plan.arm(both[0].key.arm).recipe
+    alike = recipe.history_is_of_predictions
     return ShiftEvidence(
         gap=gap,
-        kept_by_val=study.plan.arm(both[0].key.arm).recipe.select.name != "last",
-        val_accuracy_last=float(np.mean([run.history[-1].val_accuracy for run in both])),
+        kept_by_val=recipe.select.name != "last",
+        val_accuracy_last=float(np.mean([run.history[-1].val_accuracy for run in both])) if alike else None,
         n_epochs=max(len(run.history) for run in both),
         val_shares=np.bincount(y_val, minlength=n_classes) / len(y_val),
         test_recalls=np.array(

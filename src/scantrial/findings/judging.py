@@ -288,11 +288,12 @@ def _same_cases(runs: Sequence[RunData], split: Split) -> None:
             )
 
 
-def _patients(study: StudyData, cases: NDArray[np.int64]) -> NDArray[Any] | None:
+def _patients(study: StudyData, cases: NDArray[np.int64]) -> list[str] | None:
     table = study.cases
     by_case = dict(zip(table["case"].to_pylist(), table["patient"].to_pylist(), strict=True))
     found = [by_case.get(int(case)) for case in cases]
-    return None if any(patient is None for patient in found) else np.array(found, dtype=str)
+    known = [patient for patient in found if patient is not None]
+    return known if len(known) == len(found) else None
 
 
 def _with_order(study: StudyData, primary: Comparison | None) -> Comparison | None:

@@ -274,7 +274,7 @@ def _wrong_way_round(runs: RunScores, rows: FileScores, level: float) -> tuple[s
 
 
 def _with_bootstrap(compared: Comparison, runs: RunScores, asked: ComparisonRequest) -> Comparison:
-    n_runs = sum(int(np.isin(runs.arms, item.result.contrast.arms).sum()) for item in compared.comparisons)
+    n_runs = sum(runs.arms.count(arm) for item in compared.comparisons for arm in item.result.contrast.arms)
     work = N_DRAWS * n_runs * runs.n_cases
     if asked.bootstrap is False or not compared.comparisons:
         return compared

@@ -16,6 +16,7 @@ from scantrial.core.errors import DamagedError
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPredictions
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import Failure, RunKey, StudyFolder
+from scantrial.store.run_files import FACTS, read_augmented_sheet
 from scantrial.store.test_lock import Opening
 from scantrial.store.verify import Mismatch, study_mismatches
 
@@ -126,6 +127,17 @@ def _read_run(folder: StudyFolder, key: RunKey, parts: Sequence[SplitPredictions
         history=folder.history(key),
         predictions={part.split: part for part in parts},
     )
+
+
+def read_sheets(folder: StudyFolder) -> dict[str, bytes]:
+    """Return by arm the picture of augmented scans that its first run keeps, a PNG; no entry where none is kept."""
+    found: dict[str, bytes] = {}
+    for key in folder.run_keys():
+        path = folder.run_path(key)
+        facts_name = (path / FACTS).relative_to(folder.path).as_posix()
+        sheet = None if key.arm in found else read_augmented_sheet(path, folder.hashes.hash_of(facts_name))
+        found |= {} if sheet is None else {key.arm: sheet}
+    return found
 
 
 def read_thumbnails(folder: StudyFolder, cases: list[int]) -> dict[int, bytes]:

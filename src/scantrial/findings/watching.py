@@ -12,6 +12,7 @@ from scantrial.analysis.diagnosis.curve_words import curve_sentence
 from scantrial.analysis.diagnosis.diagnose import diagnose_arm
 from scantrial.core.records import EpochRecord
 from scantrial.recipe.spec import Recipe
+from scantrial.recipe.training import drawn_of_classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,8 @@ def watch_curves(
     of_split = {split: list(counts.get(split, {}).values()) for split in ("train", "val")}
     if not sum(of_split["val"]):
         return ()
-    guessing = guessing_of(recipe.loss.model_dump(), of_split["train"], of_split["val"])
+    drawn = drawn_of_classes(recipe.sampling, of_split["train"])
+    guessing = guessing_of(recipe.loss.model_dump(), drawn, of_split["val"])
     last = {
         seed: curves_of(
             run.history,
@@ -61,6 +63,7 @@ def watch_curves(
             only_in_training=recipe.only_in_training,
             schedule=recipe.schedule.name,
             chosen_epoch=run.chosen_epoch,
+            stopped_early=run.chosen_epoch is not None and len(run.history) < recipe.n_epochs,
         )[-1:]
         for seed, run in runs.items()
         if run.history

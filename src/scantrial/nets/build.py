@@ -12,12 +12,20 @@ from scantrial.core.names import resolve
 from scantrial.core.rng import derive_seed
 from scantrial.nets.generators import borrowed_generators
 from scantrial.nets.initial import initialise
-from scantrial.recipe.networks import ModelSpec, network_of
+from scantrial.nets.pretrained import NO_FILES, WeightsFiles, load_pretrained
+from scantrial.recipe.networks import ModelSpec, is_timm, network_of
 
 Builder = Callable[[ModelSpec, tuple[int, int, int], int], nn.Module]
 
 
-def build_network(spec: ModelSpec, *, image_shape: tuple[int, int, int], n_outputs: int, seed: int) -> nn.Module:
+def build_network(
+    spec: ModelSpec,
+    *,
+    image_shape: tuple[int, int, int],
+    n_outputs: int,
+    seed: int,
+    weights_files: WeightsFiles = NO_FILES,
+) -> nn.Module:
     """Build a network with its initial weights, on the CPU, and try it once on images of zeros.
 
     Parameters
@@ -26,7 +34,9 @@ def build_network(spec: ModelSpec, *, image_shape: tuple[int, int, int], n_outpu
     image_shape : (channels, height, width) of the input
     n_outputs : logits that the head needs
     seed : of the replicate; where two networks agree in a parameter's name and shape, its initial values agree.
-        A custom class initialises itself; PyTorch's generator is seeded for it.
+        A custom class, and all but the last layer of a network of timm, initialise themselves; PyTorch's generator
+        is seeded for them.
+    weights_files : where the file of pretrained weights is that the model names
 
     Raises
     ------
@@ -34,6 +44,10 @@ def build_network(spec: ModelSpec, *, image_shape: tuple[int, int, int], n_outpu
         If the images are too small for it, or its output is not (batch, n_outputs).
     TrainingError
         If a custom class cannot be imported, constructed or called.
+    InputError
+        If the pretrained weights are not found or do not fit, or timm has no such network.
+    MissingExtraError
+        If timm is needed and not installed.
 
     Notes
     -----
@@ -43,7 +57,9 @@ def build_network(spec: ModelSpec, *, image_shape: tuple[int, int, int], n_outpu
     with borrowed_generators(derive_seed(seed, "weights")):
         network = _built(builder, spec, image_shape, n_outputs)
         if not spec.is_custom:
-            initialise(network, seed=seed)
+            initialise(network, seed=seed, only="head" if is_timm(spec.name) else None)
+        if spec.is_pretrained:
+            load_pretrained(network, spec, weights_files)
         _try_out(network, spec.name, image_shape, n_outputs)
     return network
 

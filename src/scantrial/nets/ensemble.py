@@ -29,4 +29,4 @@ class Ensemble(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the mean logits, shape (n, n_outputs)."""
-        return torch.stack([member(x) for member in self.members]).mean(dim=0)
+        return torch.stack([member(x).float() for member in self.members]).mean(dim=0)

@@ -33,6 +33,20 @@ ClassWeights = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mixed:
+    """What the cases of a batch are mixed with (mixup, CutMix).
+
+    Parameters
+    ----------
+    y_other : shape (n,), class index of each case's partner
+    share : shape (n,), how much of the mixture is the case itself, in [0, 1]
+    """
+
+    y_other: Tensor
+    share: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Head(ABC):
     """What a network's logits mean. A new loss is a subclass with `_case_losses`, and a row of `LOSSES`.
 
@@ -79,6 +93,17 @@ class Head(ABC):
             return losses.mean()
         weights = self.case_weights(y_true).to(losses)
         return (weights * losses).sum() / weights.sum()
+
+    def mixed_loss(self, logits: Tensor, y_true: Tensor, mixed: Mixed) -> Tensor:
+        """Return the scalar loss of a batch of mixed cases: each half counts with its share and its class's weight.
+
+        Where all shares are 1 it is `loss`, up to rounding. Errors are those of `loss`.
+        """
+        share = mixed.share.to(logits)
+        own = share * self.case_weights(y_true).to(logits)
+        other = (1 - share) * self.case_weights(mixed.y_other).to(logits)
+        losses = own * self.case_losses(logits, y_true) + other * self.case_losses(logits, mixed.y_other)
+        return losses.sum() / (own + other).sum()
 
     def case_losses(self, logits: Tensor, y_true: Tensor) -> Tensor:
         """Return the loss of each case, shape (n,), before class weights."""

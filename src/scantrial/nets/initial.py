@@ -13,15 +13,15 @@ _DRAWN = (nn.Linear, nn.Conv2d)
 
 
 @torch.no_grad()
-def initialise(network: nn.Module, *, seed: int) -> None:
-    """Draw new weights and biases for all linear and convolutional layers, in place.
+def initialise(network: nn.Module, *, seed: int, only: str | None = None) -> None:
+    """Draw new weights and biases for all linear and convolutional layers, or for the one called `only`, in place.
 
     Uniform within +-1/sqrt(fan_in), as in `torch.nn.Linear.reset_parameters`. Each parameter has its
     own stream, keyed by seed and name: where two networks agree in a parameter's name and shape, they start from the
     same numbers, whatever else differs. Other layers (batch normalisation, PReLU) keep their constants.
     """
     for name, layer in network.named_modules():
-        if isinstance(layer, _DRAWN):
+        if isinstance(layer, _DRAWN) and only in (None, name):
             bound = 1.0 / math.sqrt(layer.weight[0].numel())
             for part, parameter in layer.named_parameters(recurse=False):
                 _draw_uniform(parameter, bound, seed=derive_seed(seed, "weights", f"{name}.{part}"))

@@ -14,12 +14,14 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.core.format import SPLIT_WORDS, count, counted, joined, percent
 from scantrial.core.records import SPLITS
 from scantrial.findings.view import ArmView, ReportView
+from scantrial.prose.arm_images import arm_images
 from scantrial.prose.methods_statistics import comparison, evaluation
 from scantrial.prose.study import alike_at_start, epoch_rule
-from scantrial.recipe import losses, optimizers, schedules
+from scantrial.recipe import augment, losses, optimizers, schedules
+from scantrial.recipe import training as training_words
 from scantrial.recipe.facts import start_of
-from scantrial.recipe.networks import network_of
-from scantrial.recipe.spec import NORMALIZATIONS, Recipe
+from scantrial.recipe.networks import is_timm, network_of
+from scantrial.recipe.spec import Recipe
 
 
 def per_arm(view: ReportView, say: Callable[[Recipe], str]) -> str:
@@ -54,10 +56,12 @@ def design(view: ReportView) -> list[str]:
     ]
     if len(view.arms) > 1:
         own = " Custom classes initialise themselves under the run's seed." if has_own(view.arms) else ""
+        both = sum(arm.recipe.augment is not None for arm in view.arms) > 1
+        drawn = "; where both augment, the same draws" if both else ""
         alike = alike_at_start({start_of(arm.recipe) for arm in view.arms})
         said.append(
             f"Runs of one seed are paired: the same order of cases and, where {alike} have a parameter of the "
-            f"same name and shape, the same initial weights.{own}"
+            f"same name and shape, the same initial weights{drawn}.{own}"
         )
     if view.judgement.primary_declared.before_runs:
         margin = view.judgement.margin
@@ -90,7 +94,7 @@ def scans(view: ReportView) -> list[str]:
 
 
 def preprocessing(view: ReportView) -> list[str]:
-    """Shape, scaling, normalisation, and that scantrial does not augment."""
+    """Shape, scaling, normalisation, augmentation."""
     shape = view.data.image.get("shape")
     fit = {"stretch": "stretched", "pad": "padded to a square and scaled"}.get(str(view.data.image.get("fit")))
     said = []
@@ -99,14 +103,26 @@ def preprocessing(view: ReportView) -> list[str]:
         how = f", {fit} to this size where needed" if fit and view.data.image.get("size") else ""
         colour = "one channel" if channels == "1" else f"{channels} channels"
         said.append(f"Scans have {' × '.join(sides)} pixels in {colour}{how}.")
+    said += arm_images(view)
     if ran(view):
-        said.append(f"{_capital(per_arm(view, lambda recipe: NORMALIZATIONS[recipe.normalize]))}.")
-        said.append(
-            "Scantrial did not augment the data; what a custom class does to them internally is not known."
-            if has_own(ran(view))
-            else "The data were not augmented."
-        )
+        said.append(f"{_capital(per_arm(view, Recipe.describe_normalization))}.")
+        said += _augmentation(view)
     return said
+
+
+def _augmentation(view: ReportView) -> list[str]:
+    """What was changed at random in training cases, or that nothing was."""
+    unknown = "what a custom class does to them internally is not known"
+    if not any(arm.recipe.augment for arm in ran(view)):
+        return [
+            f"Scantrial did not augment the data; {unknown}." if has_own(ran(view)) else "The data were not augmented."
+        ]
+    said = [
+        "Training cases were augmented, before normalisation, with values drawn uniformly anew for every case and "
+        f"epoch: {per_arm(view, lambda recipe: augment.describe(recipe.augment))}. Draws depend on the seed, the "
+        "epoch and the case alone; no case was augmented where it was evaluated, unless the selection says so."
+    ]
+    return [*said, f"{_capital(unknown.replace('them', 'the data'))}."] if has_own(ran(view)) else said
 
 
 def _capital(text: str) -> str:
@@ -128,15 +144,22 @@ def network(view: ReportView) -> list[str]:
 
 
 def _initial_weights(view: ReportView) -> list[str]:
-    own = [arm.recipe.model.is_custom for arm in ran(view)]
+    models = [arm.recipe.model for arm in ran(view)]
+    other = [network_of(model.name).draws_own for model in models]
     said = []
-    if not all(own):
-        of, none = (" of the other networks", "none of these") if any(own) else ("", "no network")
+    if not all(other):
+        of, none = (" of the other networks", "none of these") if any(other) else ("", "no network")
         said.append(
             f"Weights and biases of linear and convolutional layers{of} are initialised uniformly within ±1/√(number "
             f"of inputs); {none} was pretrained."
         )
-    if any(own):
+    if any(is_timm(model.name) for model in models):
+        said.append(
+            "The last layer of a network of timm is initialised uniformly within ±1/√(number of inputs). Its other "
+            "layers are initialised as timm does it, under the run's seed, or take pretrained weights where these are "
+            "named above."
+        )
+    if any(model.is_custom for model in models):
         said.append(
             "A custom class sets its own initial weights: whether these are pretrained, and whether it normalises or "
             "uses dropout internally, is not known."
@@ -155,13 +178,21 @@ def training(view: ReportView) -> list[str]:
         f"Learning rate: {per_arm(view, lambda recipe: schedules.describe(recipe.schedule))}.",
         f"Training: {per_arm(view, _length)}.",
     ]
-    if any(arm.recipe.clip_grad_norm for arm in ran(view)):
+    recipes = [arm.recipe for arm in ran(view)]
+    if any(recipe.clip_grad_norm for recipe in recipes):
         said.append(f"Gradients: {per_arm(view, _clipping)}.")
+    if any(recipe.early_stopping for recipe in recipes):
+        said.append(f"Length of a run: {per_arm(view, _stopping)}; schedules kept the planned length.")
+    if any(recipe.precision != "float32" for recipe in recipes):
+        said.append(f"Precision: {per_arm(view, lambda recipe: training_words.PRECISIONS[recipe.precision])}.")
     return said
 
 
 def _length(recipe: Recipe) -> str:
-    batches = f"batches of {recipe.batch_size} cases, reshuffled each epoch"
+    batches = (
+        f"batches of {recipe.batch_size} cases, {training_words.SAMPLINGS[recipe.sampling]}"
+        f"{training_words.describe_accumulation(recipe.accumulate)}"
+    )
     rounds = recipe.rounds
     if rounds == 1:
         return f"{counted(recipe.epochs, 'epoch')}, {batches}"
@@ -169,6 +200,11 @@ def _length(recipe: Recipe) -> str:
         f"{rounds} rounds of {counted(recipe.epochs, 'epoch')}, each continuing from the last weights with a new "
         f"optimiser and schedule, {batches}"
     )
+
+
+def _stopping(recipe: Recipe) -> str:
+    score = f"validation {recipe.select.metric}".replace("_", " ") if recipe.select.metric else "validation loss"
+    return training_words.describe_stopping(recipe.early_stopping, score=score.replace("auroc", "AUROC"))
 
 
 def _clipping(recipe: Recipe) -> str:
@@ -181,18 +217,26 @@ def selection(view: ReportView) -> list[str]:
     if not ran(view):
         return []
     said = [f"Each run is evaluated with the weights of {per_arm(view, lambda recipe: epoch_rule(recipe.select))}."]
+    if any(arm.recipe.test_time_views > 1 for arm in ran(view)):
+        said.append(f"Test-time augmentation: {per_arm(view, _views)}; epochs were chosen without it.")
     logged = "the single evaluation" if view.n_evaluations == view.n_evaluated else "every evaluation"
+    if any(arm.recipe.ema is not None for arm in ran(view)):
+        said.append(f"These weights are {per_arm(view, lambda recipe: training_words.describe_average(recipe.ema))}.")
     if view.n_evaluated:
         said.append(
             f"Test scans were not used for training or for choosing an epoch, a threshold or a temperature; {logged} "
             "of each run on them is logged."
         )
-    said.append(f"Each run is {per_arm(view, _members)}.")
-    if has_own(ran(view)):
+    own = has_own(ran(view))
+    alone = "" if own or any(arm.recipe.ensemble > 1 for arm in ran(view)) else "; none is an ensemble"
+    said.append(f"Each run is {per_arm(view, _members)}{alone}.")
+    if own:
         said.append(
             "Whether a custom class is an ensemble internally, or starts from weights that were trained on these test "
             "scans, is not known."
         )
+    if any(arm.recipe.model.weights_file is not None for arm in ran(view)):
+        said.append("Whether the weights of a file that training started from had seen these test scans is not known.")
     return said
 
 
@@ -201,6 +245,15 @@ def _members(recipe: Recipe) -> str:
     if n == 1:
         return "one network"
     return f"an ensemble of {n} networks, each trained with a seed of its own, whose logits are averaged [@ensemble]"
+
+
+def _views(recipe: Recipe) -> str:
+    n = recipe.test_time_views
+    if n == 1:
+        return "none"
+    return (
+        f"logits averaged over {n} views, the scan itself and {n - 1} augmented by the same fixed draws for all scans"
+    )
 
 
 def software(view: ReportView) -> list[str]:

@@ -24,6 +24,14 @@ class Reference:
 
 
 REFERENCES: dict[str, Reference] = {
+    "ahe": Reference(
+        "Pizer SM, Amburn EP, Austin JD, Cromartie R, Geselowitz A, Greer T, ter Haar Romeny B, Zimmerman JB, "
+        "Zuiderveld K",
+        "Adaptive histogram equalization and its variations",
+        "Computer Vision, Graphics, and Image Processing 39:355-368",
+        1987,
+        "10.1016/S0734-189X(87)80186-X",
+    ),
     "adam": Reference("Kingma DP, Ba J", "Adam: a method for stochastic optimization", "ICLR; arXiv:1412.6980", 2015),
     "adamw": Reference(
         "Loshchilov I, Hutter F", "Decoupled weight decay regularization", "ICLR; arXiv:1711.05101", 2019
@@ -34,6 +42,13 @@ REFERENCES: dict[str, Reference] = {
         "Proceedings of the 23rd International Conference on Machine Learning, 233-240",
         2006,
         "10.1145/1143844.1143874",
+    ),
+    "bag-of-tricks": Reference(
+        "He T, Zhang Z, Zhang H, Zhang Z, Xie J, Li M",
+        "Bag of tricks for image classification with convolutional neural networks",
+        "IEEE/CVF Conference on Computer Vision and Pattern Recognition, 558-567",
+        2019,
+        "10.1109/CVPR.2019.00065",
     ),
     "batch-norm": Reference(
         "Ioffe S, Szegedy C",
@@ -53,6 +68,12 @@ REFERENCES: dict[str, Reference] = {
         "Bias reduction in standard errors for linear regression with multi-stage samples",
         "Survey Methodology 28:169-181",
         2002,
+    ),
+    "bf16": Reference(
+        "Kalamkar D, Mudigere D, Mellempudi N, et al.",
+        "A study of BFLOAT16 for deep learning training",
+        "arXiv:1905.12322",
+        2019,
     ),
     "bonett-price": Reference(
         "Bonett DG, Price RM",
@@ -90,6 +111,13 @@ REFERENCES: dict[str, Reference] = {
         2012,
         "10.1016/j.patcog.2011.12.024",
     ),
+    "class-imbalance": Reference(
+        "Buda M, Maki A, Mazurowski MA",
+        "A systematic study of the class imbalance problem in convolutional neural networks",
+        "Neural Networks 106:249-259",
+        2018,
+        "10.1016/j.neunet.2018.07.011",
+    ),
     "cochran": Reference("Cochran WG", "Sampling techniques, third edition", "Wiley, New York", 1977),
     "confident-learning": Reference(
         "Northcutt CG, Jiang L, Chuang IL",
@@ -111,12 +139,33 @@ REFERENCES: dict[str, Reference] = {
         "ICLR; arXiv:1608.03983",
         2017,
     ),
+    "clahe": Reference(
+        "Zuiderveld K",
+        "Contrast limited adaptive histogram equalization",
+        "Graphics Gems IV, Academic Press, 474-485",
+        1994,
+        "10.1016/B978-0-12-336156-1.50061-6",
+    ),
+    "covid-net": Reference(
+        "Wang L, Lin ZQ, Wong A",
+        "COVID-Net: a tailored deep convolutional neural network design for detection of COVID-19 cases from chest "
+        "X-ray images",
+        "Scientific Reports 10:19549",
+        2020,
+        "10.1038/s41598-020-76550-z",
+    ),
     "cox": Reference(
         "Cox DR",
         "Two further applications of a model for binary regression",
         "Biometrika 45:562-565",
         1958,
         "10.1093/biomet/45.3-4.562",
+    ),
+    "cutmix": Reference(
+        "Yun S, Han D, Oh SJ, Chun S, Choe J, Yoo Y",
+        "CutMix: regularization strategy to train strong classifiers with localizable features",
+        "ICCV, 6023-6032; arXiv:1905.04899",
+        2019,
     ),
     "decision-curve": Reference(
         "Vickers AJ, Elkin EB",
@@ -145,6 +194,19 @@ REFERENCES: dict[str, Reference] = {
         "Journal of the American Statistical Association 78:965-971",
         1983,
         "10.1080/01621459.1983.10477047",
+    ),
+    "ema": Reference(
+        "Morales-Brotons D, Vogels T, Hendrikx H",
+        "Exponential moving average of weights in deep learning: dynamics and benefits",
+        "Transactions on Machine Learning Research; arXiv:2411.18704",
+        2024,
+    ),
+    "erasing": Reference(
+        "Zhong Z, Zheng L, Kang G, Li S, Yang Y",
+        "Random erasing data augmentation",
+        "AAAI 34:13001-13008; arXiv:1708.04896",
+        2020,
+        "10.1609/aaai.v34i07.7000",
     ),
     "farrington-manning": Reference(
         "Farrington CP, Manning G",
@@ -254,6 +316,13 @@ REFERENCES: dict[str, Reference] = {
         2016,
         "10.1109/CVPR.2016.308",
     ),
+    "layer-rates": Reference(
+        "Howard J, Ruder S",
+        "Universal language model fine-tuning for text classification",
+        "Annual Meeting of the Association for Computational Linguistics, 328-339",
+        2018,
+        "10.18653/v1/P18-1031",
+    ),
     "lakens": Reference(
         "Lakens D",
         "Equivalence tests: a practical primer for t tests, correlations, and meta-analyses",
@@ -282,6 +351,12 @@ REFERENCES: dict[str, Reference] = {
         2007,
         "10.1002/sim.2677",
     ),
+    "mixup": Reference(
+        "Zhang H, Cisse M, Dauphin YN, Lopez-Paz D",
+        "mixup: beyond empirical risk minimization",
+        "ICLR; arXiv:1710.09412",
+        2018,
+    ),
     "newcombe-2006": Reference(
         "Newcombe RG",
         "Confidence intervals for an effect size measure based on the Mann-Whitney statistic. Part 2: asymptotic "
@@ -305,8 +380,29 @@ REFERENCES: dict[str, Reference] = {
         1995,
         "10.1080/03610919508813243",
     ),
+    "one-cycle": Reference(
+        "Smith LN, Topin N",
+        "Super-convergence: very fast training of neural networks using large learning rates",
+        "Proceedings of SPIE 11006:369-386",
+        2019,
+        "10.1117/12.2520589",
+    ),
+    "octdl": Reference(
+        "Kulyabin M, Zhdanov A, Nikiforova A, Stepichev A, Kuznetsova A, Ronkin M, et al.",
+        "OCTDL: optical coherence tomography dataset for image-based deep learning methods",
+        "Scientific Data 11:365",
+        2024,
+        "10.1038/s41597-024-03182-7",
+    ),
     "owen": Reference(
         "Owen AB", "The pigeonhole bootstrap", "Annals of Applied Statistics 1:386-411", 2007, "10.1214/07-AOAS122"
+    ),
+    "perez": Reference(
+        "Perez F, Vasconcelos C, Avila S, Valle E",
+        "Data augmentation for skin lesion analysis",
+        "ISIC Skin Image Analysis Workshop, Lecture Notes in Computer Science 11041:303-311; arXiv:1809.01442",
+        2018,
+        "10.1007/978-3-030-01201-4_33",
     ),
     "permutation": Reference(
         "Phipson B, Smyth GK",
@@ -314,6 +410,13 @@ REFERENCES: dict[str, Reference] = {
         "Statistical Applications in Genetics and Molecular Biology 9:39",
         2010,
         "10.2202/1544-6115.1585",
+    ),
+    "prechelt": Reference(
+        "Prechelt L",
+        "Early stopping - but when?",
+        "Neural Networks: Tricks of the Trade, Lecture Notes in Computer Science 1524:55-69",
+        1998,
+        "10.1007/3-540-49430-8_3",
     ),
     "pytorch": Reference(
         "Paszke A, Gross S, Massa F, et al",
@@ -336,6 +439,13 @@ REFERENCES: dict[str, Reference] = {
         1992,
         "10.2307/2532311",
     ),
+    "resnet": Reference(
+        "He K, Zhang X, Ren S, Sun J",
+        "Deep residual learning for image recognition",
+        "Proceedings of the IEEE Conference on Computer Vision and Pattern Recognition, 770-778",
+        2016,
+        "10.1109/CVPR.2016.90",
+    ),
     "roc": Reference(
         "Fawcett T",
         "An introduction to ROC analysis",
@@ -351,11 +461,34 @@ REFERENCES: dict[str, Reference] = {
         1987,
         "10.1007/BF01068419",
     ),
+    "scikit-image": Reference(
+        "van der Walt S, Schönberger JL, Nunez-Iglesias J, Boulogne F, Warner JD, Yager N, Gouillart E, Yu T",
+        "scikit-image: image processing in Python",
+        "PeerJ 2:e453",
+        2014,
+        "10.7717/peerj.453",
+    ),
     "scikit-learn": Reference(
         "Pedregosa F, Varoquaux G, Gramfort A, et al",
         "Scikit-learn: machine learning in Python",
         "Journal of Machine Learning Research 12:2825-2830",
         2011,
+    ),
+    "timm": Reference("Wightman R", "PyTorch image models", "Zenodo", 2019, "10.5281/zenodo.4414861"),
+    "tellez": Reference(
+        "Tellez D, Litjens G, Bándi P, Bulten W, Bokhorst JM, Ciompi F, van der Laak J",
+        "Quantifying the effects of data augmentation and stain color normalization in convolutional neural networks "
+        "for computational pathology",
+        "Medical Image Analysis 58:101544",
+        2019,
+        "10.1016/j.media.2019.101544",
+    ),
+    "u-net": Reference(
+        "Ronneberger O, Fischer P, Brox T",
+        "U-Net: convolutional networks for biomedical image segmentation",
+        "MICCAI, Lecture Notes in Computer Science 9351:234-241; arXiv:1505.04597",
+        2015,
+        "10.1007/978-3-319-24574-4_28",
     ),
     "zou-donner": Reference(
         "Zou GY, Donner A",
@@ -368,6 +501,11 @@ REFERENCES: dict[str, Reference] = {
 """By the key that a text cites them with."""
 
 _CITATION = re.compile(r"\[@([a-z0-9-]+(?:; ?@[a-z0-9-]+)*)\]")
+
+
+def without_citations(text: str) -> str:
+    """Return a text without its citations."""
+    return re.sub(rf" ?{_CITATION.pattern}", "", text)
 
 
 def numbered_references(texts: Sequence[str]) -> tuple[list[str], list[Reference]]:

@@ -21,7 +21,7 @@ from scantrial.store.folder import CHANGED_ABOUT, WRITTEN_DIFFERENTLY
 
 def what_was_done(view: ReportView) -> list[str]:
     """Describe the study in one paragraph: arms, seeds, runs, scans."""
-    return [*_runs_planned(view), *_scans_used(view), *_scans_left_out(view)]
+    return [*_runs_planned(view), *_stopped_early(view), *_scans_used(view), *_scans_left_out(view)]
 
 
 def _runs_planned(view: ReportView) -> list[str]:
@@ -32,6 +32,22 @@ def _runs_planned(view: ReportView) -> list[str]:
     else:
         finished = "finished" if view.n_planned == 1 else "all finished"
     return [f"This study has {arms} and {seeds}{same}: {counted(view.n_planned, 'run')}, {finished}."]
+
+
+def _stopped_early(view: ReportView) -> list[str]:
+    """Say how many epochs the runs of each arm trained that could stop early, beside those planned."""
+    parts = []
+    for arm in view.arms:
+        if arm.recipe.early_stopping is None or not arm.runs:
+            continue
+        epochs = [run.facts.n_epochs for run in arm.runs]
+        n_ended, mean = sum(run.facts.stopped_early for run in arm.runs), sum(epochs) / len(epochs)
+        span = f" ({min(epochs)} to {max(epochs)})" if len(epochs) > 1 else ""
+        parts.append(
+            f"{n_ended} of {counted(len(epochs), 'run')} of {arm.label}, which trained {mean:.4g} of the "
+            f"{arm.recipe.n_epochs} planned epochs on average{span}"
+        )
+    return [f"Early stopping ended {joined(parts)}."] if parts else []
 
 
 def _kept(are_last: frozenset[bool]) -> str:
@@ -282,10 +298,12 @@ def how_arms_start(view: ReportView) -> str:
 
 def start_in_common(starts: Set[Start]) -> str:
     """Say what the initial weights of two networks have in common under one seed, by how some arm's start."""
-    if "by itself" in starts:
+    kinds = (("by itself", "custom classes"), ("by timm", "networks of timm"))
+    own = joined([name for start, name in kinds if start in starts])
+    if own:
         return (
-            "Custom classes initialise themselves from one stream of random numbers per seed: the same seed may give "
-            "two networks different initial weights."
+            f"{own[:1].upper()}{own[1:]} initialise themselves from one stream of random numbers per seed: the same "
+            "seed may give two networks different initial weights."
         )
     drawn = " and both are drawn" if "trained" in starts else ""
     return (
@@ -296,8 +314,8 @@ def start_in_common(starts: Set[Start]) -> str:
 
 def alike_at_start(starts: Set[Start]) -> str:
     """Name the networks whose equal parameters start alike under one seed."""
-    kinds = [kind for start, kind in (("by itself", "built-in"), ("trained", "untrained")) if start in starts]
-    return " ".join([*kinds, "networks"])
+    kinds = (("by itself", "built-in"), ("by timm", "built-in"), ("trained", "untrained"))
+    return " ".join([*dict.fromkeys(kind for start, kind in kinds if start in starts), "networks"])
 
 
 def choice_sentences(view: ReportView) -> list[str]:

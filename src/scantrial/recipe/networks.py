@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -19,12 +20,16 @@ from scantrial.core.registry import Registry
 from scantrial.recipe.activations import Activation
 from scantrial.recipe.activations import describe as describe_activation
 from scantrial.recipe.parts import Count, RecipePart, unknown_name
+from scantrial.recipe.pretrained import NO_WEIGHTS, PACKAGE, PACKAGES, Freeze, WeightsName, describe_weights
 
 _CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 MAX_LAYERS = 1000
 """Hidden layers of a perceptron: each takes memory, however small it is."""
 
-_KEYS = ("hidden", "activation", "batch_norm", "dropout")
+TIMM_PREFIX = "timm/"
+_TIMM_NAME = re.compile(r"timm/[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?")
+
+_KEYS = ("hidden", "activation", "batch_norm", "dropout", "widths", "stem", "pretrained", "freeze")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,7 @@ class Network:
     is_linear_on_pixels : whether its first layer is linear on pixels, which the fused engine needs
     is_convolutional : whether the channels-last layout makes it faster on a CPU
     norm_needs_two : whether its batch normalisation cannot train on one case
+    draws_own : whether it draws its own initial weights, all or nearly all
     """
 
     name: str
@@ -51,6 +57,7 @@ class Network:
     is_linear_on_pixels: bool = False
     is_convolutional: bool = False
     norm_needs_two: bool = True
+    draws_own: bool = False
 
 
 def with_layers(body: str, model: ModelSpec) -> str:
@@ -85,6 +92,39 @@ def _mlp(name: str, *, has_fixed_sizes: bool = True, **defaults: Any) -> Network
     )
 
 
+Stem = Literal["3x3", "5x5", "7x7"]
+
+BLOCKS = {"resnet-10": 1, "resnet-18": 2}
+"""Basic blocks in each stage of a residual network."""
+
+
+def smallest_side(model: ModelSpec) -> int:
+    """Return the pixels that a network of strides needs on each side, its smallest input; 1 where that is not known.
+
+    A residual network divides both sides by 8, and its stem by 4 more if it is not of 3x3.
+    """
+    return 1 if model.stem is None else 8 if model.stem == "3x3" else 32
+
+
+def _residual(model: ModelSpec) -> str:
+    n_blocks = "one basic block" if BLOCKS[model.name] == 1 else "two basic blocks"
+    stem = f"a {(model.stem or '').replace('x', ' × ')} convolution"
+    stem += "" if model.stem == "3x3" else " of stride 2 with max pooling"
+    stages = f"four stages of {n_blocks} with {joined([str(n) for n in model.widths or ()])} channels"
+    return with_layers(f"a residual network [@resnet] of {stem} and {stages}", model)
+
+
+def _resnet(name: str, *, widths: tuple[int, ...]) -> Network:
+    """Return the row of a residual network."""
+    return Network(
+        name=name,
+        builder="scantrial.nets.resnet:build_resnet",
+        describe=_residual,
+        defaults={"widths": widths, "stem": "5x5", "batch_norm": True, "dropout": 0.0, "activation": "ReLU"},
+        is_convolutional=True,
+    )
+
+
 _ROWS = (
     _mlp("mlp-256", hidden=(256,), batch_norm=False, dropout=0.0),
     _mlp("mlp-64x3", hidden=(64, 64, 64), batch_norm=True, dropout=0.5),
@@ -110,6 +150,8 @@ _ROWS = (
         is_convolutional=True,
         norm_needs_two=False,  # all its normalisation layers average over pixels too
     ),
+    _resnet("resnet-10", widths=(32, 64, 128, 256)),
+    _resnet("resnet-18", widths=(64, 128, 256, 512)),
 )
 
 NETWORKS: Registry[Network] = Registry("network", {row.name: row for row in _ROWS})
@@ -118,13 +160,42 @@ CUSTOM = Network(
     name="package.module:Class",
     builder="scantrial.nets.custom:build_custom",
     describe=lambda model: f"{model.name}, a custom class",
+    draws_own=True,
 )
 """Any custom class. Its inner working is unknown, so nothing is done or reported that depends on it."""
+
+TIMM = Network(
+    name=f"{TIMM_PREFIX}NAME",
+    builder="scantrial.nets.timm_network:build_timm",
+    describe=lambda model: (
+        f"{model.name.removeprefix(TIMM_PREFIX)} as timm [@timm] builds it, with a new last layer, "
+        + describe_weights(model.pretrained, model.weights_sha256, model.freeze, package=PACKAGES.get(model.name))
+    ),
+    defaults={"pretrained": NO_WEIGHTS, "freeze": 0},
+    is_convolutional=True,
+    draws_own=True,
+)
+"""Any network of timm. How its weights are drawn, and what its layers are, is timm's."""
 
 
 def is_custom(name: str) -> bool:
     """Whether a name is that of a custom class, ``package.module:Class``."""
     return ":" in name
+
+
+def is_timm(name: str) -> bool:
+    """Whether a name is that of a network of timm, ``timm/NAME``."""
+    return name.startswith(TIMM_PREFIX)
+
+
+def library_versions(name: str) -> dict[str, str]:
+    """Return the version of each library whose code a network of that name is, none for one of scantrial's own."""
+    if not is_timm(name):
+        return {}
+    try:
+        return {"timm": version("timm")}
+    except PackageNotFoundError:
+        return {}
 
 
 def network_of(name: str) -> Network:
@@ -135,7 +206,7 @@ def network_of(name: str) -> Network:
     InputError
         If there is no such network.
     """
-    return CUSTOM if is_custom(name) else NETWORKS[name]
+    return CUSTOM if is_custom(name) else TIMM if is_timm(name) else NETWORKS[name]
 
 
 class ModelSpec(RecipePart):
@@ -145,11 +216,21 @@ class ModelSpec(RecipePart):
     ----------
     name : ``mlp`` (general), ``mlp-256``, ``mlp-64x3``, ``mlp-32x3`` (as in the course), ``cnn`` (three 3x3
         convolutions of 32 with max pooling, then 32 hidden units), ``cnn-gap`` (64, 128, 256 with batch norm, global
-        average pooling, dropout 0.5), or ``package.module:Class``, a custom `torch.nn.Module`
+        average pooling, dropout 0.5), ``resnet-10`` and ``resnet-18`` (residual networks of one and of two basic
+        blocks a stage), ``timm/NAME`` (a network of timm), or ``package.module:Class``, a custom `torch.nn.Module`
     hidden : units of each hidden layer (``mlp*`` only)
     activation : any element-wise `torch.nn` activation
     batch_norm : batch normalisation before each activation
-    dropout : probability after each activation (``cnn-gap``: before the last layer)
+    dropout : probability after each activation (``cnn-gap`` and ``resnet-*``: before the last layer)
+    widths : channels of the four stages (``resnet-*`` only); default 32, 64, 128, 256 for ``resnet-10`` and twice as
+        many for ``resnet-18``
+    stem : the first convolution (``resnet-*`` only): ``3x3`` with stride 1, for images up to about 40 pixels, ``5x5``
+        (the default) or ``7x7``, with stride 2 and max pooling
+    pretrained : the initial weights (``timm/NAME`` only): ``none`` (the default), a ``.safetensors`` file, relative to
+        the study file, or ``package``, an installed package that ships them
+    freeze : what stays as it was (``timm/NAME`` only): 0 (the default), nothing; N, the stem and the first N - 1
+        stages; ``all``, everything but the last layer. Frozen parts are always in evaluation mode
+    weights_sha256 : of the file of pretrained weights; found when the study file is read
     args : keyword arguments of a custom class
     """
 
@@ -158,6 +239,11 @@ class ModelSpec(RecipePart):
     activation: Activation | None = None
     batch_norm: bool | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    widths: Annotated[tuple[Count, ...], Field(min_length=4, max_length=4)] | None = None
+    stem: Stem | None = None
+    pretrained: WeightsName | None = None
+    freeze: Freeze | None = None
+    weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     args: dict[str, Any] | None = None
 
     @property
@@ -168,15 +254,34 @@ class ModelSpec(RecipePart):
     @property
     def norm_needs_two(self) -> bool:
         """Whether it has batch normalisation that cannot train on a batch of one case."""
+        if is_timm(self.name):
+            return self.freeze != "all"  # most of them have it
         return bool(self.batch_norm) and network_of(self.name).norm_needs_two
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether it starts from weights that were trained before."""
+        return self.pretrained not in (None, NO_WEIGHTS)
+
+    @property
+    def weights_file(self) -> str | None:
+        """The file of its pretrained weights as the study file names it; None for a package and for no weights."""
+        return self.pretrained if self.is_pretrained and self.pretrained != PACKAGE else None
+
+    def without_weights(self) -> ModelSpec:
+        """Return the same network untrained: weights that a run has stored are put into it."""
+        left = {"pretrained": NO_WEIGHTS, "weights_sha256": None}
+        return self.model_copy(update=left) if self.is_pretrained else self
 
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
         if is_custom(name) and not _CLASS_PATH.fullmatch(name):
             raise ValueError(f"{name!r} is not the name of a class; write package.module:Class")
-        if not is_custom(name) and name not in NETWORKS:
-            raise unknown_name("no network is called", name, (*NETWORKS, CUSTOM.name))
+        if is_timm(name) and not _TIMM_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not the name of a network of timm; write timm/NAME, such as timm/resnet18")
+        if not (is_custom(name) or is_timm(name)) and name not in NETWORKS:
+            raise unknown_name("no network is called", name, (*NETWORKS, TIMM.name, CUSTOM.name))
         return name
 
     @model_validator(mode="before")
@@ -185,10 +290,10 @@ class ModelSpec(RecipePart):
         if not isinstance(value, dict) or not isinstance(value.get("name", "mlp-256"), str):
             return value
         name = value.get("name", "mlp-256")
-        if name not in NETWORKS:
+        if name not in NETWORKS and not is_timm(name):
             return value
         given = {key: item for key, item in value.items() if item is not None}
-        return {**NETWORKS[name].defaults, **given}
+        return {**network_of(name).defaults, **given}
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelSpec:
@@ -205,4 +310,11 @@ class ModelSpec(RecipePart):
         if unfit:
             what = listed("hidden sizes" if key == "hidden" else key for key in unfit)
             raise ValueError(f"{self.name} has no {what} to set")
+        if self.pretrained == PACKAGE and self.name not in PACKAGES:
+            raise ValueError(
+                f"no package is known that has weights of {self.name}; one has those of {listed(PACKAGES)}; "
+                "otherwise give a .safetensors file"
+            )
+        if self.weights_sha256 and not self.is_pretrained:
+            raise ValueError("weights_sha256 without pretrained weights")
         return self

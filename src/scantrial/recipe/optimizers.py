@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -19,7 +19,16 @@ OPTIMIZERS: Registry[str] = Registry(
 """The name of each in the methods of a report; sources as ``[@key]``."""
 
 
-class AdamSpec(RecipePart):
+class _Grouped(RecipePart):
+    """Settings that treat some weights unlike others; the defaults treat all alike."""
+
+    later: ClassVar[tuple[str, ...]] = ("weight_decay_on", "head_lr_factor", "layer_decay")
+    weight_decay_on: Literal["all", "weights"] = "all"
+    head_lr_factor: Positive = 1.0
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
+class AdamSpec(_Grouped):
     """Adam (Kingma and Ba 2015) with weight decay as L2 penalty, or AdamW (Loshchilov and Hutter 2019), decoupled.
 
     Parameters
@@ -29,6 +38,10 @@ class AdamSpec(RecipePart):
     betas : decay of the running means of the gradient and of its square
     eps : added to the denominator
     weight_decay : 0 turns it off; by default 0 for ``adam`` and 0.01 for ``adamw``, as in PyTorch
+    weight_decay_on : ``all``, or ``weights``: none on biases and other parameters of one dimension, such as those of
+        normalisation layers
+    head_lr_factor : the learning rate of the last layer is this times that of the others
+    layer_decay : the learning rate of a layer is multiplied by this once for each layer between it and the last
     """
 
     name: Literal["adam", "adamw"]
@@ -45,7 +58,7 @@ class AdamSpec(RecipePart):
         return value
 
 
-class SgdSpec(RecipePart):
+class SgdSpec(_Grouped):
     """Stochastic gradient descent, with momentum or Nesterov's momentum.
 
     Parameters
@@ -55,6 +68,10 @@ class SgdSpec(RecipePart):
     momentum : 0 turns it off
     nesterov : Nesterov's momentum; needs a momentum above 0
     weight_decay : as L2 penalty; 0 turns it off
+    weight_decay_on : ``all``, or ``weights``: none on biases and other parameters of one dimension, such as those of
+        normalisation layers
+    head_lr_factor : the learning rate of the last layer is this times that of the others
+    layer_decay : the learning rate of a layer is multiplied by this once for each layer between it and the last
     """
 
     name: Literal["sgd"]
@@ -73,6 +90,16 @@ class SgdSpec(RecipePart):
 Optimizer = Annotated[AdamSpec | SgdSpec, Field(discriminator="name")]
 
 
+def has_groups(optimizer: Optimizer) -> bool:
+    """Whether weight decay or learning rate are not the same for all weights."""
+    return optimizer.weight_decay_on != "all" or has_depths(optimizer)
+
+
+def has_depths(optimizer: Optimizer) -> bool:
+    """Whether the learning rate depends on the layer."""
+    return optimizer.head_lr_factor != 1 or optimizer.layer_decay != 1
+
+
 def describe(optimizer: Optimizer) -> str:
     """Return an optimiser and its settings in words for the methods of a report; sources as ``[@key]``."""
     parts = [f"learning rate {optimizer.lr:g}"]
@@ -81,5 +108,13 @@ def describe(optimizer: Optimizer) -> str:
     else:
         parts += [f"momentum {optimizer.momentum:g}"] if optimizer.momentum else []
         parts += ["Nesterov's"] if optimizer.nesterov else []
-    parts += [f"weight decay {optimizer.weight_decay:g}"] if optimizer.weight_decay else []
+    parts += [f"weight decay {optimizer.weight_decay:g}{_on(optimizer)}"] if optimizer.weight_decay else []
+    if optimizer.head_lr_factor != 1:
+        parts.append(f"the rate of the last layer multiplied by {optimizer.head_lr_factor:g}")
+    if optimizer.layer_decay != 1:
+        parts.append(f"rates multiplied by {optimizer.layer_decay:g} for each layer before the last [@layer-rates]")
     return f"{OPTIMIZERS[optimizer.name]} with {', '.join(parts)}"
+
+
+def _on(optimizer: Optimizer) -> str:
+    return "" if optimizer.weight_decay_on == "all" else " (none on biases and normalisation layers) [@bag-of-tricks]"

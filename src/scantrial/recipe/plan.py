@@ -20,6 +20,7 @@ from scantrial.core.names import is_arm_name
 from scantrial.core.records import RunFacts
 from scantrial.core.text import is_printable
 from scantrial.core.trees import differing_keys, flattened, value_at
+from scantrial.recipe.image import SIZE, own_size
 from scantrial.recipe.spec import Recipe, RecipePart
 
 PrimaryMetric = Literal[
@@ -132,7 +133,7 @@ class PlannedArm(RecipePart):
 
     def value_at(self, key: str) -> Any:
         """Return the value of a factor, a dotted key of the recipe such as ``optimizer.lr``, as plain data."""
-        return value_at(self.recipe.to_dict(), key)
+        return self.recipe.value_at(key)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -225,9 +226,12 @@ class Plan(RecipePart):
 
     def differing(self) -> dict[str, dict[str, Any]]:
         """Return by arm's name the settings that are not the same in all arms, by dotted key of the recipe."""
-        flat = {arm.name: flattened(arm.recipe.to_dict()) for arm in self.arms}
+        has_settings = any(not isinstance(arm.recipe.normalize, str) for arm in self.arms)
+        plain = Recipe.with_settings_of_normalize if has_settings else Recipe.spelt_out
+        flat = {arm.name: flattened(plain(arm.recipe)) for arm in self.arms}
         keys = differing_keys(list(flat.values()))
-        return {name: {key: settings.get(key) for key in keys} for name, settings in flat.items()}
+        usual = {SIZE: own_size(value_at(self.data, SIZE))}
+        return {name: {key: settings.get(key, usual.get(key)) for key in keys} for name, settings in flat.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON, every default spelled out."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from scantrial.core.format import counted
+from scantrial.core.format import counted, joined, percent
 from scantrial.core.registry import Registry
 from scantrial.recipe.parts import Count, RecipePart
 
@@ -23,6 +23,11 @@ SCHEDULES: Registry[Callable[[ScheduleSpec], str]] = Registry(
             "a cosine over the batches of a round, stepped only once per epoch, so that it hardly falls [@cosine]"
         ),
         "step": lambda schedule: f"multiplied by {schedule.gamma or 0:g} every {schedule.every} epochs",
+        "one-cycle": lambda schedule: (
+            f"one cycle over each round [@one-cycle]: rising along a cosine from 1/{schedule.div_factor or 0:g} of it "
+            f"in the first {percent(schedule.pct_start or 0)} of the steps, then falling along a cosine to "
+            f"1/{schedule.final_div_factor or 0:g} of where it began"
+        ),
     },
 )
 """The description of each in the methods of a report; sources as ``[@key]``."""
@@ -40,28 +45,44 @@ class ScheduleSpec(RecipePart):
     ----------
     name : ``constant``; ``cosine`` (from lr to 0 over the round, stepped every batch); ``cosine-stepped-per-epoch``
         (as in the course: `T_max` = batches x epochs but stepped once per epoch, so that it hardly falls);
-        ``step`` (times `gamma` every `every` epochs)
+        ``step`` (times `gamma` every `every` epochs); ``one-cycle`` (as `OneCycleLR`, the optimiser's rate its largest)
     warmup_epochs : epochs over which the rate first rises from lr / steps to lr, step by step
     every, gamma : for ``step`` only; by default 10 and 0.1
+    pct_start, div_factor, final_div_factor : for ``one-cycle`` only, by default 0.3, 25 and 1e4: the share of the steps
+        in which the rate rises, from lr / `div_factor`; it ends at lr / `div_factor` / `final_div_factor`
     """
 
     name: ScheduleName = "constant"
     warmup_epochs: Annotated[int, Field(ge=0)] = 0
     every: Count | None = None
     gamma: Annotated[float, Field(gt=0, le=1)] | None = None
+    pct_start: Annotated[float, Field(gt=0, lt=1)] | None = None
+    div_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
+    final_div_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _spell_out(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.get("name") == "step":
-            return {"every": 10, "gamma": 0.1, **{key: item for key, item in value.items() if item is not None}}
-        return value
+        name = value.get("name") if isinstance(value, dict) else None
+        if not isinstance(name, str) or name not in _OWN:
+            return value
+        return {**_OWN[name], **{key: item for key, item in value.items() if item is not None}}
 
     @model_validator(mode="after")
-    def _step_only(self) -> ScheduleSpec:
-        if self.name != "step" and (self.every is not None or self.gamma is not None):
-            raise ValueError(f"every and gamma are only for the step schedule, not for {self.name}")
+    def _own_only(self) -> ScheduleSpec:
+        for name, own in _OWN.items():
+            if self.name != name and any(getattr(self, key) is not None for key in own):
+                raise ValueError(f"{joined(list(own))} are only for the {name} schedule, not for {self.name}")
+        if self.name == "one-cycle" and self.warmup_epochs:
+            raise ValueError("one-cycle has a rise of its own: leave warmup_epochs out and set pct_start")
         return self
+
+
+_OWN: dict[str, dict[str, float]] = {
+    "step": {"every": 10, "gamma": 0.1},
+    "one-cycle": {"pct_start": 0.3, "div_factor": 25.0, "final_div_factor": 1e4},
+}
+"""The keys that only one schedule has, with their defaults."""
 
 
 def describe(schedule: ScheduleSpec) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scantrial.core.records import EpochRecord, RunResult, Split
 from scantrial.recipe.spec import Recipe
+from scantrial.recipe.training import drawn_of_classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class RunTask:
     engine_reason : why this engine was chosen, to be recorded
     open_test : called with the chosen epoch before test rows are read, which happens once; an exception ends the run
     where : a hash of the machine, the versions and the code; a checkpoint with a different hash is not resumed
+    weights_files : files of pretrained weights, by their SHA-256
     """
 
     arm: str
@@ -48,6 +50,13 @@ class RunTask:
     engine_reason: str
     open_test: Callable[[int], None]
     where: str = ""
+    weights_files: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def cases_an_epoch(self) -> int:
+        """Training cases of one epoch as the recipe draws them, repeats counted."""
+        of_classes = np.bincount(self.labels[self.cases["train"]]).tolist()
+        return sum(drawn_of_classes(self.recipe.sampling, of_classes))
 
 
 Tell = Callable[[EpochRecord, int], None]

@@ -11,6 +11,7 @@ from scantrial.report.document import Document
 from scantrial.report.sections.about import about
 from scantrial.report.sections.answer import facts, short
 from scantrial.report.sections.audit import audit
+from scantrial.report.sections.augmented import augmented_scans_section
 from scantrial.report.sections.calibration import belief
 from scantrial.report.sections.choices import choices
 from scantrial.report.sections.compared import compared
@@ -29,8 +30,13 @@ from scantrial.report.sections.warnings import front
 from scantrial.report.sections.worst import worst
 
 
-def build_document(view: ReportView, figures: ReportFigures, thumbnails: Mapping[int, bytes]) -> Document:
-    """Return the report; `thumbnails` gives PNG bytes by case number.
+def build_document(
+    view: ReportView,
+    figures: ReportFigures,
+    thumbnails: Mapping[int, bytes],
+    sheets: Mapping[str, bytes] | None = None,
+) -> Document:
+    """Return the report; `thumbnails` gives PNG bytes by case number, `sheets` of augmented scans by arm.
 
     A section that has nothing to say of a study is left out.
     """
@@ -39,6 +45,7 @@ def build_document(view: ReportView, figures: ReportFigures, thumbnails: Mapping
         short(view),
         # what was compared
         compared(view),
+        augmented_scans_section(view, sheets or {}),
         # the verdicts
         verdicts(view, figures.forest),
         # the curves

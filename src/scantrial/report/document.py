@@ -321,11 +321,12 @@ def children(block: Block) -> tuple[Block, ...]:
 
 def walk(part: Document | Block) -> Iterator[Block]:
     """Yield every block of a document, or a block and those within it, in their order of reading, outer first."""
-    waiting: list[Block] = [*part.front, *part.sections] if isinstance(part, Document) else [part]
+    first: list[Block] = [*part.front, *part.sections] if isinstance(part, Document) else [part]
+    waiting = first[::-1]
     while waiting:
-        block = waiting.pop(0)
+        block = waiting.pop()
         yield block
-        waiting[:0] = children(block)
+        waiting += children(block)[::-1]
 
 
 def numbered_figures(part: Document | Block) -> dict[str, str]:

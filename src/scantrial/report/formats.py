@@ -10,7 +10,7 @@ from scantrial.core.errors import InputError
 from scantrial.core.files import write_atomic
 from scantrial.core.names import listed, nearest
 from scantrial.figures.all import build_figures
-from scantrial.findings.reading import read_study_folder, read_thumbnails
+from scantrial.findings.reading import read_sheets, read_study_folder, read_thumbnails
 from scantrial.findings.view import ReportView, build_view
 from scantrial.report.assets import write_assets
 from scantrial.report.compose import build_document
@@ -95,7 +95,7 @@ def report_document(folder: StudyFolder, *, view: ReportView | None = None) -> D
         view = build_view(read_study_folder(folder, by="report", purpose="report"))
     shown = [*(case.case for case in view.worst), *(case.case for case in view.disputed), *pictured_cases(view.audit)]
     thumbnails = read_thumbnails(folder, shown)
-    return build_document(view, build_figures(view), thumbnails)
+    return build_document(view, build_figures(view), thumbnails, read_sheets(folder))
 
 
 def build_report(folder: StudyFolder, *, view: ReportView | None = None) -> str:

@@ -18,6 +18,9 @@ from typing_extensions import TypedDict
 MAX_PICTURE_SIDE = 4096
 """Pixels; a stored picture is 128 at most, and no later version should need more than this."""
 
+MAX_FINDINGS = 10_000
+"""Findings, checks and pictures of each kind of an audit; an audit has three findings of a class at most."""
+
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Threads = Annotated[int, Field(ge=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -130,6 +133,13 @@ class ReusedContent(Content):
     seed: Count
 
 
+class ImagesContent(Content):
+    """The images of an arm that has its own."""
+
+    fingerprint: str
+    n_enlarged: Count | None
+
+
 class RunContent(Content):
     """``run.json``; `scantrial.core.records.RunFacts` says what each key means."""
 
@@ -153,6 +163,7 @@ class RunContent(Content):
     times: NotRequired[dict[str, float | str]]
     identity: NotRequired[dict[str, str | None] | None]
     reused_from: NotRequired[ReusedContent | None]
+    images: NotRequired[ImagesContent | None]
     sha256: NotRequired[dict[str, str]]
 
 
@@ -224,9 +235,9 @@ class AlikeContent(Content):
 class PicturesContent(Content):
     """What an audit shows."""
 
-    means: NotRequired[list[MeanContent]]
-    histograms: NotRequired[list[HistogramContent]]
-    most_alike: NotRequired[list[AlikeContent]]
+    means: NotRequired[Annotated[list[MeanContent], Field(max_length=MAX_FINDINGS)]]
+    histograms: NotRequired[Annotated[list[HistogramContent], Field(max_length=MAX_FINDINGS)]]
+    most_alike: NotRequired[Annotated[list[AlikeContent], Field(max_length=MAX_FINDINGS)]]
 
 
 class AuditContent(Content):
@@ -235,8 +246,8 @@ class AuditContent(Content):
     key: str
     n_cases: dict[str, Count]
     class_names: Names
-    findings: list[FindingContent]
-    checks: list[CheckContent]
+    findings: Annotated[list[FindingContent], Field(max_length=MAX_FINDINGS)]
+    checks: Annotated[list[CheckContent], Field(max_length=MAX_FINDINGS)]
     pictures: PicturesContent
 
 

@@ -7,7 +7,7 @@
     DIR/data.json             fingerprint, classes, counts, source, licence, what was left out
     DIR/cases.parquet         case, split, label, patient, source, thumbnail
     DIR/audit.json            what is wrong with the scans: findings, every check's outcome, small mean pictures
-    DIR/runs/ARM/seed-S/      run.json, history.parquet, predictions.parquet, best.safetensors
+    DIR/runs/ARM/seed-S/      run.json, history.parquet, predictions.parquet, best.safetensors, augmented.png
     DIR/damaged/ARM/seed-S-N/ a run whose files had changed, set aside before it was trained anew
     DIR/partial/ARM/seed-S/   of an unfinished run: checkpoint, live.json (its epochs so far), failure.json if it failed
     DIR/test-openings.jsonl   every reading of test rows: when, by what, for what
@@ -44,6 +44,8 @@ from scantrial.store.run_files import (
     PREDICTIONS,
     WEIGHTS,
     check_run_files,
+    keeps_sheet,
+    names_to_copy,
     read_facts,
     write_facts,
     write_run_files,
@@ -350,8 +352,7 @@ class StudyFolder:
     def take_over(self, key: RunKey, source: StudyFolder, theirs: RunKey, *, keep_weights: bool = True) -> RunFacts:
         """Copy a finished run from another folder instead of training it; return its facts in this folder.
 
-        The tables and the weights are equal bytes; ``run.json`` names the arm as it is called here, and where the run
-        is from. That its test rows come here is logged.
+        Its files are equal bytes; ``run.json`` names the arm as here, and the source. That test rows come is logged.
 
         Raises
         ------
@@ -365,7 +366,7 @@ class StudyFolder:
             arm=key.arm,
             reused_from={"folder": named, "arm": theirs.arm, "seed": theirs.seed},
         )
-        names = [HISTORY, PREDICTIONS, *([WEIGHTS] if keep_weights and source.has_weights(theirs) else [])]
+        names = names_to_copy(source.run_path(theirs), weights=keep_weights, sheet=keeps_sheet(self.plan(), key.seed))
 
         def fill(folder: Path) -> None:
             for name in names:

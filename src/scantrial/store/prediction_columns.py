@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,9 +13,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from scantrial.core.names import listed, nearest
+from scantrial.core.numbering import MAX_TEXT
 from scantrial.core.probabilities import sum_tolerance
 from scantrial.core.records import SPLITS
-from scantrial.store.prediction_sheet import N_NAMED, Sheet, column_texts, note_cells, raise_faults, whole_column
+from scantrial.store.prediction_sheet import (
+    N_NAMED,
+    Sheet,
+    column_texts,
+    distinct_texts,
+    note_cells,
+    of_objects,
+    raise_faults,
+    whole_column,
+)
 
 NEEDED = ("arm", "seed", "case", "label")
 OPTIONAL = ("patient", "split")
@@ -31,7 +42,7 @@ def check_columns(sheet: Sheet) -> list[str]:
     names = sheet.table.column_names
     faults, n_before = sheet.faults, len(sheet.faults)
     wanted = [name for name in names if name in (*NEEDED, *OPTIONAL, SCORE) or name.startswith(P_PREFIX)]
-    faults += [f"the column {name!r} appears twice" for name in dict.fromkeys(wanted) if names.count(name) > 1]
+    faults += [f"the column {name!r} appears twice" for name, n in Counter(wanted).items() if n > 1]
     faults += [_missing(name, names) for name in NEEDED if name not in names]
     probabilities = [name for name in names if name.startswith(P_PREFIX)]
     if SCORE in names and probabilities:
@@ -42,7 +53,7 @@ def check_columns(sheet: Sheet) -> list[str]:
         faults.append(f"{_missing(SCORE, names)}, and there are no columns {P_PREFIX}CLASS")
     if "" in [name.removeprefix(P_PREFIX) for name in probabilities]:
         faults.append(f"a column {P_PREFIX} without the name of a class")
-    faults += list(_wrong_types(sheet))
+    faults += list(_wrong_types(sheet)) or list(_long_texts(sheet))
     if len(faults) > n_before:
         raise_faults(sheet)
     return probabilities or [SCORE]
@@ -64,6 +75,14 @@ def _wrong_types(sheet: Sheet) -> Iterator[str]:
                 yield f"the column {name!r} is of type {column.type}, expected text or numbers"
 
 
+def _long_texts(sheet: Sheet) -> Iterator[str]:
+    for name in dict.fromkeys(sheet.table.column_names):
+        if name in (*NEEDED, *OPTIONAL) and sheet.table.column_names.count(name) == 1:
+            longest = pc.max(pc.utf8_length(sheet.text(name))).as_py() or 0
+            if longest > MAX_TEXT:
+                yield f"a text of {longest:,} characters in the column {name!r}, expected at most {MAX_TEXT:,}"
+
+
 def rows_of_splits(sheet: Sheet, splits: Sequence[str]) -> Sheet:
     """Return the rows of the wanted splits, and rows whose split is unknown."""
     if "split" not in sheet.table.column_names:
@@ -82,11 +101,12 @@ def rows_of_splits(sheet: Sheet, splits: Sequence[str]) -> Sheet:
     return sheet.keep(np.isin(words, splits) | unknown)
 
 
-def splits_of_rows(sheet: Sheet) -> NDArray[np.str_]:
+def splits_of_rows(sheet: Sheet) -> NDArray[Any]:
     """Return the split of each row, in lower case; ``test`` if there is no such column."""
     if "split" not in sheet.table.column_names:
         return np.full(len(sheet.rows), "test")
-    return np.char.lower(column_texts(sheet, "split"))
+    distinct, places = distinct_texts(sheet, "split")
+    return of_objects([text.lower() for text in distinct])[places]
 
 
 # ---------------------------------------------------------------------- cells
@@ -135,60 +155,58 @@ def class_labels(
     sheet: Sheet, value_columns: Sequence[str], positive: str | None
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Return class names and each row's class index."""
-    text = column_texts(sheet, "label")
     if len(value_columns) > 1:
         names = tuple(name.removeprefix(P_PREFIX) for name in value_columns)
-        return names, _class_indices(sheet, text, names, positive)
-    return _two_classes(sheet, text, positive)
+        return names, _class_indices(sheet, names, positive)
+    return _two_classes(sheet, positive)
 
 
-def _class_indices(
-    sheet: Sheet, text: NDArray[np.str_], names: tuple[str, ...], positive: str | None
-) -> NDArray[np.int64]:
+def _class_indices(sheet: Sheet, names: tuple[str, ...], positive: str | None) -> NDArray[np.int64]:
     """Read labels as class names or, if any label is not one, as class indices."""
     if positive is not None and (positive not in names or len(names) != 2):
         sheet.faults.append(f"positive class {positive!r}, expected one of two classes; the file has {listed(names)}")
     by_name = {name: index for index, name in enumerate(names)}
     by_index = {str(index): index for index in range(len(names))}
-    plain = np.array([re.sub(r"\.0+$", "", label) for label in np.unique(text)])
-    distinct, inverse = np.unique(text, return_inverse=True)
+    distinct, places = distinct_texts(sheet, "label")
+    plain = [re.sub(r"\.0+$", "", label) for label in distinct]
     known = by_name if set(distinct) <= by_name.keys() else by_index if set(plain) <= by_index.keys() else None
     if known is None:
-        strangers = np.isin(text, [*by_name, *by_index], invert=True)
-        wrong = strangers if strangers.any() else np.isin(text, list(by_name), invert=True)
-        note_cells(sheet, "label", wrong, f"is not one of {listed(names)} (or all 0 to {len(names) - 1})", text)
-        return np.zeros(len(text), dtype=np.int64)
+        strange = [label not in by_name and label not in by_index for label in distinct]
+        wrong = strange if any(strange) else [label not in by_name for label in distinct]
+        what = f"is not one of {listed(names)} (or all 0 to {len(names) - 1})"
+        _note_labels(sheet, np.array(wrong)[places], what)
+        return np.zeros(len(places), dtype=np.int64)
     keys = distinct if known is by_name else plain
-    return np.array([known[key] for key in keys], dtype=np.int64)[inverse.reshape(-1)]
+    return np.array([known[key] for key in keys], dtype=np.int64)[places]
 
 
-def _two_classes(
-    sheet: Sheet, text: NDArray[np.str_], positive: str | None
-) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    distinct = list(dict.fromkeys(text.tolist()))
+def _note_labels(sheet: Sheet, wrong: NDArray[np.bool_], what: str) -> None:
+    note_cells(sheet, "label", wrong, what, column_texts(sheet, "label"))
+
+
+def _two_classes(sheet: Sheet, positive: str | None) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    distinct, places = distinct_texts(sheet, "label")
     if positive is None:
         numbers = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
-        wrong = np.isin(text, list(numbers), invert=True)
+        wrong = np.array([label not in numbers for label in distinct], dtype=bool)
         if wrong.any():
-            note_cells(sheet, "label", wrong, "is neither 0 nor 1 (two names need --positive NAME)", text)
-            return ("0", "1"), np.zeros(len(text), dtype=np.int64)
-        return ("0", "1"), np.isin(text, ["1", "1.0"]).astype(np.int64)
+            _note_labels(sheet, wrong[places], "is neither 0 nor 1 (two names need --positive NAME)")
+            return ("0", "1"), np.zeros(len(places), dtype=np.int64)
+        return ("0", "1"), np.array([numbers[label] for label in distinct], dtype=np.int64)[places]
     if positive not in distinct or len(distinct) > 2 or "" in distinct:
         guess = nearest(positive, distinct)
         hint = f" (did you mean {guess!r}?)" if guess and guess != positive else ""
         shown = listed(map(repr, distinct[:N_NAMED])) + (" and more" if len(distinct) > N_NAMED else "")
         sheet.faults.append(f"labels {shown}, expected {positive!r} and one other{hint}")
     other = next((name for name in distinct if name != positive), f"not {positive}")
-    return (other, positive), (text == positive).astype(np.int64)
+    return (other, positive), np.array([name == positive for name in distinct], dtype=np.int64)[places]
 
 
 def whole_numbers(sheet: Sheet, name: str) -> NDArray[np.int64]:
     """Return a column as whole numbers; cells without a whole number are faults and become 0."""
-    text = column_texts(sheet, name)
-    distinct, inverse = np.unique(text, return_inverse=True)
-    good = np.array([_WHOLE.fullmatch(value) is not None for value in distinct])
-    inverse = inverse.reshape(-1)
+    distinct, places = distinct_texts(sheet, name)
+    good = np.array([_WHOLE.fullmatch(value) is not None for value in distinct], dtype=bool)
     if not good.all():
-        note_cells(sheet, name, np.logical_not(good[inverse]), "is not a whole number", text)
+        note_cells(sheet, name, ~good[places], "is not a whole number", column_texts(sheet, name))
     values = [int(value.split(".")[0]) if fits else 0 for value, fits in zip(distinct, good, strict=True)]
-    return np.array(values, dtype=np.int64)[inverse]
+    return np.array(values, dtype=np.int64)[places]

@@ -27,7 +27,9 @@ from scantrial.store.prediction_sheet import (
     N_NAMED,
     Sheet,
     column_texts,
+    distinct_texts,
     note_cells,
+    of_objects,
     raise_faults,
     read_sheet,
     rows_in_words,
@@ -124,31 +126,30 @@ class _Keys:
     """Which run, case and split each row is of; `sound` if the rows of the runs can be compared."""
 
     runs: tuple[tuple[str, int], ...]
-    cases: NDArray[np.str_]
+    cases: NDArray[np.object_]
     run_of: NDArray[np.int64]
     case_of: NDArray[np.int64]
-    split_of: NDArray[np.str_]
+    split_of: NDArray[Any]
     split_names: tuple[str, ...]
     sound: bool
 
     @classmethod
     def of(cls, sheet: Sheet) -> _Keys:
         """Read the keys of every row; empty or wrong cells are faults."""
-        arm, case = column_texts(sheet, "arm"), column_texts(sheet, "case")
         for name in ("arm", "case", *(["patient"] if "patient" in sheet.table.column_names else [])):
             text = column_texts(sheet, name)
             if (text == "").any():
                 note_cells(sheet, name, text == "", "is empty", text)
         seed = whole_numbers(sheet, "seed")
-        arms, arm_of = _by_first(arm)
+        arms, arm_of = distinct_texts(sheet, "arm")
         numbers, seed_of = np.unique(seed, return_inverse=True)
         codes, run_of = np.unique(arm_of * len(numbers) + seed_of.reshape(-1), return_inverse=True)
-        _note_too_many(sheet, arms[codes // len(numbers)])
-        cases, case_of = _by_first(case)
+        _note_too_many(sheet, arms, codes // len(numbers))
+        cases, case_of = distinct_texts(sheet, "case")
         split_of = splits_of_rows(sheet)
         return cls(
-            runs=tuple((str(arms[code // len(numbers)]), int(numbers[code % len(numbers)])) for code in codes),
-            cases=cases,
+            runs=tuple((arms[code // len(numbers)], int(numbers[code % len(numbers)])) for code in codes),
+            cases=of_objects(cases),
             run_of=run_of.reshape(-1),
             case_of=case_of,
             split_of=split_of,
@@ -157,12 +158,12 @@ class _Keys:
         )
 
 
-def _note_too_many(sheet: Sheet, arm_of_run: NDArray[np.str_]) -> None:
+def _note_too_many(sheet: Sheet, arms: Sequence[str], arm_of_run: NDArray[np.int64]) -> None:
     """Note more arms or seeds than can be compared in reasonable time; given the arm of each run."""
-    arms, n_seeds = np.unique(arm_of_run, return_counts=True)
     if len(arms) > MAX_ARMS:
         n_pairs = len(arms) * (len(arms) - 1) // 2
         sheet.faults.append(f"{len(arms):,} arms, which make {n_pairs:,} pairs; expected at most {MAX_ARMS} arms")
+    n_seeds = np.bincount(arm_of_run)
     most = int(np.argmax(n_seeds)) if len(arms) else 0
     if len(arms) and n_seeds[most] > MAX_SEEDS:
         sheet.faults.append(f"arm {arms[most]} has {n_seeds[most]:,} seeds; expected at most {MAX_SEEDS:,} an arm")
@@ -172,16 +173,7 @@ def _note_too_many(sheet: Sheet, arm_of_run: NDArray[np.str_]) -> None:
         sheet.faults.append(f"{what}; expected at most {MAX_IN_PAIRS:,}: divide the file, or leave seeds out")
 
 
-def _by_first(text: NDArray[np.str_]) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
-    """Return the distinct texts in the order in which they first occur, and each row's place among them."""
-    distinct, first, inverse = np.unique(text, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
-    return distinct[order], place[inverse.reshape(-1)]
-
-
-def _check_cases(sheet: Sheet, keys: _Keys, y_true: NDArray[np.int64], patients: NDArray[np.str_] | None) -> None:
+def _check_cases(sheet: Sheet, keys: _Keys, y_true: NDArray[np.int64], patients: NDArray[np.object_] | None) -> None:
     """Note duplicate rows, runs that lack cases, and cases on which rows disagree."""
     _note_twice(sheet, keys)
     for split in keys.split_names:
@@ -239,7 +231,7 @@ def _arrange(
     split: str,
     y_true: NDArray[np.int64],
     values: NDArray[np.float64],
-    patients: NDArray[np.str_] | None,
+    patients: NDArray[np.object_] | None,
 ) -> FileScores:
     """Put the rows of a split into their places, one row of scores for each run."""
     rows = np.flatnonzero(keys.split_of == split)
@@ -252,5 +244,5 @@ def _arrange(
         cases=tuple(keys.cases[chosen].tolist()),
         y_true=y_true[of_case],
         scores=scores[:, :, 0] if values.shape[1] == 1 else scores,
-        patients=None if patients is None else tuple(map(str, patients[of_case])),
+        patients=None if patients is None else tuple(patients[of_case].tolist()),
     )

@@ -15,7 +15,7 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from scantrial.core.errors import InputError, itemised
-from scantrial.core.files import clear_os_errors
+from scantrial.core.files import blocks_of, clear_os_errors
 from scantrial.core.names import listed
 from scantrial.store.parquet import MAX_COLUMNS, TooLargeError, native_reader, read_parquet
 
@@ -67,7 +67,7 @@ def read_sheet(path: Path) -> Sheet:
     if not path.is_file():
         raise InputError(f"no such file: {path}", expected=_EXPECTED)
     with clear_os_errors(path):
-        content = path.read_bytes()
+        content = b"".join(blocks_of(path))
     if not content.strip():
         raise InputError(f"{path} is empty", expected=_EXPECTED)
     try:
@@ -133,9 +133,24 @@ def _is_blank(table: pa.Table) -> NDArray[np.bool_]:
     return blank
 
 
-def column_texts(sheet: Sheet, name: str) -> NDArray[np.str_]:
-    """Return a column as trimmed text; what is missing is empty."""
-    return np.asarray(sheet.text(name).to_pylist(), dtype=str)
+def distinct_texts(sheet: Sheet, name: str) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the distinct texts of a column, in the order in which they first occur, and each row's place among them.
+
+    Texts are trimmed, and what is missing is empty.
+    """
+    coded = sheet.text(name).dictionary_encode()
+    return coded.dictionary.to_pylist(), coded.indices.to_numpy().astype(np.int64)
+
+
+def column_texts(sheet: Sheet, name: str) -> NDArray[np.object_]:
+    """Return a column as trimmed text; what is missing is empty. Equal texts are one object."""
+    distinct, places = distinct_texts(sheet, name)
+    return of_objects(distinct)[places]
+
+
+def of_objects(texts: Sequence[str]) -> NDArray[np.object_]:
+    """Return an array that refers to texts: one of NumPy's own texts would give each the width of the longest."""
+    return np.array(texts, dtype=object)
 
 
 def whole_column(column: pa.ChunkedArray) -> pa.Array:

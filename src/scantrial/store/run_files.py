@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from scantrial.core.errors import DamagedError
-from scantrial.core.files import sha256_of
+from scantrial.core.files import sha256_of, write_atomic
 from scantrial.core.records import RunFacts, RunResult
-from scantrial.store.contents import RunContent
+from scantrial.recipe.plan import Plan
+from scantrial.store.contents import RunContent, is_picture
 from scantrial.store.hashed import advice_for, read_hashed
 from scantrial.store.schema import read_record, write_json
 from scantrial.store.tables import history_table, predictions_table, write_table
@@ -19,7 +20,8 @@ MAX_NAME = 256
 """Characters; no file system takes a longer name."""
 
 FACTS, HISTORY, PREDICTIONS, WEIGHTS = "run.json", "history.parquet", "predictions.parquet", "best.safetensors"
-"""What a run folder holds; the weights only where they are kept."""
+SHEET = "augmented.png"
+"""What a run folder holds; the weights and the sheet of augmented scans only where they are kept."""
 
 _HASHES = "sha256"
 """Key of ``run.json``: the SHA-256 of each of the run's other files, by name."""
@@ -37,6 +39,8 @@ def write_run_files(folder: Path, result: RunResult, *, keep_weights: bool) -> N
     write_table(predictions_table(result.predictions, result.facts.class_names), folder / PREDICTIONS)
     if keep_weights and result.weights:
         write_weights(result.weights, folder / WEIGHTS)
+    if result.sheet is not None:
+        write_atomic(folder / SHEET, result.sheet)
     write_facts(folder, result.facts)
 
 
@@ -64,6 +68,38 @@ def read_facts(folder: Path, sha256: str | None) -> tuple[RunFacts, Mapping[str,
     return facts, content.get(_HASHES, {})
 
 
+def keeps_sheet(plan: Plan, seed: int) -> bool:
+    """Return whether a run keeps a picture of augmented scans: one of the first seed, if cases have pictures."""
+    return seed == plan.seeds[0] and bool(plan.data.get("thumbnails", True))
+
+
+def names_to_copy(folder: Path, *, weights: bool, sheet: bool) -> list[str]:
+    """Return the files of a run, ``run.json`` apart, that another folder takes over if it keeps weights or sheets."""
+    wanted = {HISTORY: True, PREDICTIONS: True, WEIGHTS: weights, SHEET: sheet}
+    return [name for name, is_wanted in wanted.items() if is_wanted and (folder / name).is_file()]
+
+
+def read_augmented_sheet(folder: Path, sha256: str | None) -> bytes | None:
+    """Return the picture of augmented scans that a run keeps, a PNG, or None where it keeps none.
+
+    Parameters
+    ----------
+    sha256 : as in `read_facts`
+
+    Raises
+    ------
+    DamagedError
+        If it is not what was written, or no small picture.
+    """
+    hashes = read_facts(folder, sha256)[1]
+    if SHEET not in hashes:
+        return None
+    content = read_hashed(folder / SHEET, hashes[SHEET])
+    if not is_picture(content):
+        raise DamagedError(f"{folder / SHEET} is not a small PNG picture", do=advice_for(folder / SHEET))
+    return content
+
+
 def check_run_files(folder: Path, sha256: str | None, *, strict: bool) -> None:
     """Compare every file of a run with its hash.
 
@@ -88,5 +124,4 @@ def check_run_files(folder: Path, sha256: str | None, *, strict: bool) -> None:
 
 def run_file_names(folder: Path, hashes: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names of the files that a run has to have beside ``run.json``."""
-    has_weights = WEIGHTS in hashes or (folder / WEIGHTS).is_file()
-    return (HISTORY, PREDICTIONS, *([WEIGHTS] if has_weights else []))
+    return (HISTORY, PREDICTIONS, *(name for name in (WEIGHTS, SHEET) if name in hashes or (folder / name).is_file()))

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scantrial.core.files import matching
-from scantrial.store.run_files import FACTS, HISTORY, PREDICTIONS, WEIGHTS
+from scantrial.store.run_files import FACTS, HISTORY, PREDICTIONS, SHEET, WEIGHTS
 
-RUN_FILES = (FACTS, HISTORY, PREDICTIONS, WEIGHTS)
+RUN_FILES = (FACTS, HISTORY, PREDICTIONS, WEIGHTS, SHEET)
 """The files that a run writes."""
 
 OF_THE_DESKTOP = (".DS_Store", "Thumbs.db", "desktop.ini")

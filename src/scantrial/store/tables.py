@@ -5,6 +5,7 @@ Equal content gives equal bytes: columns in a fixed order, no times, no machine 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 
 from scantrial.core.errors import DamagedError
 from scantrial.core.files import clear_os_errors, written_aside
+from scantrial.core.numbering import MAX_TEXT
 from scantrial.core.records import HISTORY_COLUMNS, SPLITS, EpochRecord, Split, SplitPredictions
 from scantrial.store.contents import is_picture
 from scantrial.store.hashed import advice_for, read_hashed
@@ -93,10 +95,11 @@ def _typed(table: pa.Table, wanted: pa.Schema, path: Path) -> pa.Table:
     Raises
     ------
     DamagedError
-        If one is missing, is of another type, or lacks a value although it must not.
+        If one is missing, is of another type, lacks a value although it must not, or has too long a text.
     """
+    columns = Counter(table.column_names)
     for field in wanted:
-        n = table.column_names.count(field.name)
+        n = columns[field.name]
         if n != 1:
             raise _damaged(path, f"it has {n} columns {field.name!r}, expected one")
         column = table[field.name]
@@ -104,6 +107,8 @@ def _typed(table: pa.Table, wanted: pa.Schema, path: Path) -> pa.Table:
             raise _damaged(path, f"the column {field.name!r} is of type {column.type}, expected {field.type}")
         if column.null_count and not field.nullable:
             raise _damaged(path, f"the column {field.name!r} lacks {column.null_count} values")
+        if pa.types.is_string(field.type) and (pc.max(pc.utf8_length(column)).as_py() or 0) > MAX_TEXT:
+            raise _damaged(path, f"the column {field.name!r} has a text of more than {MAX_TEXT:,} characters")
     return table.select(wanted.names)
 
 
@@ -217,12 +222,11 @@ def _check_scores(table: pa.Table, output_names: Sequence[str], class_names: Seq
         raise _damaged(path, "it has no columns logit_CLASS")
     rows = _typed(table, pa.schema([*_KEYS, *logits, *chances]), path)
     labels, cases = rows["label"].to_numpy(), rows["case"].to_numpy()
-    splits = np.array(rows["split"].to_pylist())
     if labels.min() < 0 or labels.max() >= len(class_names):
         raise _damaged(path, f"a label is not one of 0 to {len(class_names) - 1}")
-    if not np.isin(splits, SPLITS).all():
+    if not pc.all(pc.is_in(rows["split"], pa.array(SPLITS))).as_py():
         raise _damaged(path, f"a split is not one of {', '.join(SPLITS)}")
-    if any((np.diff(cases[splits == split]) <= 0).any() for split in SPLITS):
+    if any((np.diff(cases[pc.equal(rows["split"], split).to_numpy()]) <= 0).any() for split in SPLITS):
         raise _damaged(path, "its cases do not rise within each split")
 
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scantrial.core.names import is_arm_name, nearest, slug
-from scantrial.core.trees import value_at
 from scantrial.core.yaml import Path
+from scantrial.data.arm_images import without_own_size
+from scantrial.data.spec import ImageSpec
+from scantrial.recipe.image import SIZE, own_size
 from scantrial.recipe.plan import MAX_ARMS
 from scantrial.recipe.spec import Recipe
 from scantrial.study.faults import Problem, known_keys, shown, validated
@@ -55,7 +57,8 @@ class ArmBuilder:
         self.problems: list[Problem] = []
         given = data.get("recipe")
         self.given: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
-        self.base, base_problems = validated(Recipe, self.given)
+        self._own = _own_image(data)
+        self.base, base_problems = self._validated(self.given)
         self._known_problems = {(problem.path, problem.message) for problem in base_problems}
         self._seen_in_combinations: set[Any] = set()
         self._data = data
@@ -76,8 +79,15 @@ class ArmBuilder:
                 data = with_setting(data, ("recipe", *key.split(".")), value)
         except SettingError as error:
             return None, [Problem(path=(), message=str(error))]
-        recipe, problems = validated(Recipe, data["recipe"])
+        recipe, problems = self._validated(data["recipe"])
         return recipe, [item for item in problems if (item.path, item.message) not in self._known_problems]
+
+    def _validated(self, given: Any) -> tuple[Recipe | None, tuple[Problem, ...]]:
+        """Return a recipe and its problems; a size of its images that is the study's own is left out."""
+        recipe, problems = validated(Recipe, given)
+        if recipe is not None:
+            recipe = recipe.model_copy(update={"image": without_own_size(recipe.image, self._own)})
+        return recipe, problems
 
     def _try(self, draft: Draft) -> Recipe | None:
         """Return the recipe of one arm; its problems are reported at its settings."""
@@ -85,7 +95,7 @@ class ArmBuilder:
         for problem in problems:
             combination = (problem.path, problem.message) if not draft.places else None
             if combination is None or combination not in self._seen_in_combinations:
-                self.problems.append(_moved(problem, draft))
+                self.problems.append(at_setting(problem, draft))
             self._seen_in_combinations.add(combination)
         return recipe
 
@@ -152,7 +162,10 @@ class ArmBuilder:
         label = BASE
         if len(self.factors) == 1 and self.base is not None:
             key = next(iter(self.factors))
-            value = value_at(self.base.to_dict(), key)
+            value = self.base.value_at(key)
+            value = own_size(self._own.size) if key == SIZE and value is None else value
+            if key == "augment" and self.base.augment is not None:
+                value = self.base.augment.preset or self.base.augment.beyond_defaults()
             value = value["name"] if isinstance(value, Mapping) and "name" in value else value
             label = f"{self._short(key)} = {text_for_people(value)} (base)"
         return Draft(name=BASE, label=label, settings={}, path=("recipe",))
@@ -246,7 +259,14 @@ class ArmBuilder:
         self.problems.append(Problem(path=path, message=message))
 
 
-def _moved(problem: Problem, draft: Draft) -> Problem:
+def _own_image(data: Mapping[str, Any]) -> ImageSpec:
+    """Return the `data.image` of a study's plain data; the default one if it is faulty."""
+    part = data.get("data")
+    given = part.get("image") if isinstance(part, Mapping) else None
+    return validated(ImageSpec, {} if given is None else given)[0] or ImageSpec()
+
+
+def at_setting(problem: Problem, draft: Draft) -> Problem:
     """Return a problem of an arm's recipe as a problem of the setting that caused it, or else of the arm."""
     for key, place in draft.places.items():
         steps = tuple(key.split("."))
@@ -302,8 +322,9 @@ def short_key(key: str) -> str:
 def text_for_slug(level: Any) -> str:
     """Write a level for the name of an arm: ``LeakyReLU-negative_slope-0.1``."""
     if isinstance(level, Mapping):
-        rest = [f"{key}-{text_for_slug(item)}" for key, item in level.items() if key != "name"]
-        return "-".join([*([text_for_slug(level["name"])] if "name" in level else []), *rest])
+        name = _name_key(level)
+        rest = [f"{key}-{text_for_slug(item)}" for key, item in level.items() if key != name]
+        return "-".join([*([text_for_slug(level[name])] if name else []), *rest])
     if isinstance(level, list | tuple):
         return "-".join(text_for_slug(item) for item in level) or "none"
     return _word(level)
@@ -312,12 +333,18 @@ def text_for_slug(level: Any) -> str:
 def text_for_people(level: Any) -> str:
     """Write a level for the label of an arm: ``LeakyReLU (negative_slope 0.1)``."""
     if isinstance(level, Mapping):
-        rest = ", ".join(f"{key} {text_for_people(item)}" for key, item in level.items() if key != "name")
-        name = text_for_people(level["name"]) if "name" in level else ""
+        key_of_name = _name_key(level)
+        rest = ", ".join(f"{key} {text_for_people(item)}" for key, item in level.items() if key != key_of_name)
+        name = text_for_people(level[key_of_name]) if key_of_name else ""
         return f"{name} ({rest})".strip() if rest else name
     if isinstance(level, list | tuple):
         return f"[{', '.join(text_for_people(item) for item in level)}]"
     return _word(level)
+
+
+def _name_key(level: Mapping[str, Any]) -> str | None:
+    """Return the key under which a level has its name, or None."""
+    return next((key for key in ("name", "preset") if key in level), None)
 
 
 def _word(level: Any) -> str:

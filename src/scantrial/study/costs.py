@@ -17,7 +17,7 @@ from scantrial.recipe.spec import Recipe, ScheduleSpec, SelectSpec
 from scantrial.recipe.task import Engine, RunTask
 from scantrial.store.folder import StudyFolder
 
-_WITHOUT_COST = ("epochs", "rounds", "select", "schedule")
+_WITHOUT_COST = ("epochs", "rounds", "select", "schedule", "early_stopping")
 """Parts of a recipe that do not change how long one epoch takes; neither does the learning rate."""
 
 _UNTIL_STOPPED = 10_000
@@ -36,14 +36,17 @@ def seen_epoch_s(folder: StudyFolder, *, shape: tuple[int, int] | None = None) -
 
     Parameters
     ----------
-    shape : height and width; only runs on images of that size
+    shape : height and width; only runs on images of that size, but for runs whose recipe has a size of its own
     """
     seen: dict[str, list[float]] = {}
     for key in folder.run_keys():
         facts = folder.facts(key)
-        alike = shape is None or tuple(facts.image_shape[1:]) == shape
-        if alike and facts.n_epochs and "train_s" in facts.times:
-            seen.setdefault(cost_key(stored_recipe(facts)), []).append(_epoch_s(facts))
+        if not facts.n_epochs or "train_s" not in facts.times:
+            continue
+        recipe = stored_recipe(facts)
+        has_own = recipe.image is not None and recipe.image.size is not None
+        if has_own or shape is None or tuple(facts.image_shape[1:]) == shape:
+            seen.setdefault(cost_key(recipe), []).append(_epoch_s(facts))
     return {key: statistics.fmean(seconds) for key, seconds in seen.items()}
 
 
@@ -56,7 +59,7 @@ def timed_task(task: RunTask, *, n_train: int | None = None) -> RunTask:
 
     Parameters
     ----------
-    n_train : train on this many cases only, spread evenly, and validate on the same share
+    n_train : train on this many cases only, each once, spread evenly, and validate on the same share
     """
     # A few cases may lack a class, but balanced weights and a choice by AUROC need all classes.
     alone = {
@@ -64,23 +67,26 @@ def timed_task(task: RunTask, *, n_train: int | None = None) -> RunTask:
         "rounds": 1,
         "schedule": ScheduleSpec(name="constant"),
         "select": SelectSpec(name="last"),
+        "early_stopping": None,
         "ensemble": 1,
         "loss": task.recipe.loss.model_copy(update={"class_weights": None}),
     }
-    share = 1.0 if n_train is None else min(1.0, n_train / len(task.cases["train"]))
+    n, share = len(task.cases["train"]), 1.0
+    if n_train is not None and n_train < task.cases_an_epoch:
+        alone["sampling"] = "shuffled"
+        n, share = n_train, n_train / task.cases_an_epoch
     return replace(
         task,
         recipe=task.recipe.model_copy(update=alone),
-        cases={split: _some(task.cases[split], share) for split in ("train", "val")},
+        cases={"train": _some(task.cases["train"], n), "val": _some(task.cases["val"], share * len(task.cases["val"]))},
         checkpoint_every_s=float("inf"),
         engine_reason="timing",
         open_test=refuse_test,
     )
 
 
-def _some(cases: NDArray[np.int64], share: float) -> NDArray[np.int64]:
-    n = max(1, round(share * len(cases)))
-    return cases[np.linspace(0, len(cases) - 1, n).round().astype(np.int64)]
+def _some(cases: NDArray[np.int64], n: float) -> NDArray[np.int64]:
+    return cases[np.linspace(0, len(cases) - 1, max(1, round(n))).round().astype(np.int64)]
 
 
 def refuse_test(chosen_epoch: int) -> None:

@@ -23,6 +23,7 @@ from scantrial.study.faults import Problem, shown, validated
 from scantrial.study.settings import SettingError, with_setting
 from scantrial.study.spec import StudySpec
 from scantrial.study.study import Study
+from scantrial.study.weights import WeightsOfArms
 
 
 def read_study_file(name_or_path: str | Path, *, sets: Sequence[str] = (), seeds: int | None = None) -> Study:
@@ -105,18 +106,21 @@ def study_of(
     spec, problems = validated(StudySpec, data)
     design = ArmBuilder(data)
     claims = Claims(data, design)
-    faults = _all_faults(tree, [*problems, *design.problems, *claims.problems, *_source_problems(data, base)])
+    weights = WeightsOfArms(design.drafts, base)
+    others = [*design.problems, *claims.problems, *weights.problems]
+    faults = _all_faults(tree, [*problems, *others, *_source_problems(data, base)])
     if faults or spec is None:
         raise StudyFileError(source, faults)
     return Study(
         name=name,
         spec=spec,
-        arms=design.arms(),
+        arms=tuple(weights.with_hashes(arm) for arm in design.arms()),
         hypotheses=claims.hypotheses(spec),
         seeds=spec.seed_numbers,
         recipe_given=data.get("recipe", {}),
         source_path=source_path,
         base=base,
+        weights_files=weights.files,
     )
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+
+import numpy as np
 
 from scantrial.analysis.metrics import metrics_for
 from scantrial.core.errors import InputError, itemised
+from scantrial.core.format import counted
 from scantrial.core.names import listed
 from scantrial.data.scanset import CaseList, ScanSet
+from scantrial.recipe.networks import smallest_side
+from scantrial.recipe.training import drawn_of_classes
 from scantrial.study.study import Arm, Study
 
 
 def refuse_what_does_not_fit(study: Study, scans: ScanSet | CaseList) -> None:
-    """Refuse a primary measure, class weights or batches that do not fit these scans.
+    """Refuse a primary measure, class weights, batches, colours or networks that do not fit these scans.
 
     Raises
     ------
@@ -29,13 +35,47 @@ def _faults(study: Study, scans: ScanSet | CaseList) -> Iterator[str]:
     if metric not in metrics_for(n_classes):
         known = listed(metrics_for(n_classes))
         yield f"primary.metric: {metric} needs two classes, but there are {n_classes}; use one of {known}"
+    is_gray = scans.image_shape[0] == 1 if isinstance(scans, ScanSet) else study.spec.data.image.channels == 1
     for arm in study.arms:
-        yield from _arm_faults(arm, n_classes)
+        yield from _arm_faults(arm, n_classes, is_gray=is_gray)
+        if isinstance(scans, ScanSet):
+            yield from _stride_faults(arm, scans.image_shape[1:])
+        if isinstance(scans, ScanSet) and arm.recipe.image is not None:
+            yield from _size_faults(arm, scans.image_shape[1:])
+        of_classes = np.bincount(scans.labels[scans.split == "train"]).tolist()
+        yield from _step_faults(arm, sum(drawn_of_classes(arm.recipe.sampling, of_classes)))
 
 
-def _arm_faults(arm: Arm, n_classes: int) -> Iterator[str]:
+def _step_faults(arm: Arm, n_cases: int) -> Iterator[str]:
+    """Yield what does not fit an epoch of so many training cases."""
+    n_steps, accumulate = math.ceil(n_cases / arm.recipe.batch_size), arm.recipe.accumulate
+    if accumulate > max(1, n_steps):
+        yield f"arm {arm.name}: accumulate {accumulate}, but an epoch has only {counted(n_steps, 'batch', 'batches')}"
+
+
+def _size_faults(arm: Arm, own: tuple[int, ...]) -> Iterator[str]:
+    if arm.recipe.image is not None and arm.recipe.image.shape == own:
+        size = " x ".join(map(str, own))
+        yield f"arm {arm.name}: image.size {size}, which is the scans' own size: leave it out, or set data.image.size"
+
+
+def _arm_faults(arm: Arm, n_classes: int, *, is_gray: bool) -> Iterator[str]:
     weights = arm.recipe.loss.class_weights
     if isinstance(weights, tuple) and len(weights) != n_classes:
         yield f"arm {arm.name}: {len(weights)} class weights for {n_classes} classes"
     if arm.recipe.model.norm_needs_two and arm.recipe.batch_size == 1:
         yield f"arm {arm.name}: batch_size 1, but batch normalisation needs batches of two or more"
+    if is_gray and arm.recipe.augment is not None and arm.recipe.augment.changes_colours:
+        yield f"arm {arm.name}: augment changes hue or saturation, but the scans are gray; set hue: 0 and saturation: 0"
+
+
+def _stride_faults(arm: Arm, own: tuple[int, ...]) -> Iterator[str]:
+    shape = arm.recipe.image.shape if arm.recipe.image is not None else None
+    height, width = shape or own
+    smallest, model = smallest_side(arm.recipe.model), arm.recipe.model
+    if min(height, width) < smallest:
+        advice = "" if model.stem == "3x3" else ", or stem: 3x3"
+        yield (
+            f"arm {arm.name}: {model.name} with a {model.stem} stem on images of {height}x{width} pixels; it takes "
+            f"{smallest}x{smallest} or more: set a larger image.size{advice}"
+        )

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from scantrial.core.records import RunFacts
+from scantrial.recipe.networks import library_versions
 from scantrial.recipe.plan import stored_recipe
 from scantrial.recipe.spec import Recipe
 from scantrial.store.folder import RunKey, StudyFolder
@@ -22,7 +23,15 @@ _WHAT_FORMAT, _WHERE_FORMAT = 2, 2
 """The first hash in format 1 had the whole recipe, so that it changed with every new key."""
 
 _PACKAGE = Path(__file__).parent.parent
-_TRAINING_CODE = ("train", "nets", "recipe", "core/rng.py", "data/preprocess.py", "analysis/metrics.py")
+_TRAINING_CODE = (
+    "train",
+    "nets",
+    "recipe",
+    "core/rng.py",
+    "data/preprocess.py",
+    "data/contrast.py",
+    "analysis/metrics.py",
+)
 _SUFFIXES = (".py", ".cpp", ".h")
 
 
@@ -32,9 +41,11 @@ class Identities:
     Parameters
     ----------
     folder : the study; its plan and its scans are read once
+    images : fingerprint of the images of each arm that has its own, by the arm's name
     """
 
-    def __init__(self, folder: StudyFolder) -> None:
+    def __init__(self, folder: StudyFolder, images: Mapping[str, str] | None = None) -> None:
+        self._images = images or {}
         self._folder = folder.path
         data = folder.data()
         table = folder.cases(["case", "split", "label"])
@@ -50,35 +61,39 @@ class Identities:
 
         None for a custom network: what its module imports is not known.
         """
-        return self._what(self._plan.arm(key.arm).recipe, key.seed)
+        return self._what(self._plan.arm(key.arm).recipe, key.seed, self._images.get(key.arm))
 
     def what_stored(self, facts: RunFacts) -> str | None:
         """Return the hash of a finished run of the folder from its own recipe, whichever version stored it.
 
         None if none was stored, or if it does not match what the folder holds now.
         """
-        what = self._what(stored_recipe(facts, folder=self._folder), facts.seed)
+        images = None if facts.images is None else str(facts.images["fingerprint"])
+        what = self._what(stored_recipe(facts, folder=self._folder), facts.seed, images)
         known = (what, self._what_in_format_1(facts))
         return what if what is not None and (facts.identity or {}).get("what") in known else None
 
-    def _what(self, recipe: Recipe, seed: int) -> str | None:
+    def _what(self, recipe: Recipe, seed: int, images: str | None) -> str | None:
         if recipe.model.is_custom:
             return None
         # The fingerprint covers how images are made, because it is of their pixels.
-        scans = {**self._scans, "shape": self._image["shape"]}
-        return _sha256({"format": _WHAT_FORMAT, "recipe": recipe.beyond_defaults(), "seed": seed, "scans": scans})
+        scans = {**self._scans, "shape": self._image["shape"], **({"images": images} if images else {})}
+        libraries = library_versions(recipe.model.name)
+        what = {"recipe": recipe.beyond_defaults(), "seed": seed, "scans": scans, **libraries}
+        return _sha256({"format": _WHAT_FORMAT, **what})
 
     def _what_in_format_1(self, facts: RunFacts) -> str:
         scans = {**self._scans, "image": self._image}
         return _sha256({"format": 1, "recipe": facts.recipe, "seed": facts.seed, "scans": scans})
 
 
-def where(prepared: Mapping[str, Any], *, engine: str, threads: int) -> str:
+def where(prepared: Mapping[str, Any], *, engine: str, threads: int, packages: Sequence[str] = ()) -> str:
     """Return the hash of engine, threads, machine and device, and of the versions and code that numbers depend on.
 
     Parameters
     ----------
     prepared : the environment that a worker process reports
+    packages : those that the run's own recipe needs
     """
     names = ("device", "torch", "cpu_capability", "kernel", "cpu", "gpu", "cuda", "cudnn")
     return _sha256(
@@ -88,7 +103,7 @@ def where(prepared: Mapping[str, Any], *, engine: str, threads: int) -> str:
             "threads": threads,
             **{name: prepared.get(name) for name in names},
             "machine": platform.machine(),
-            "versions": {name: version(name) for name in ("scantrial", "numpy", "scikit-learn")},
+            "versions": {name: version(name) for name in ("scantrial", "numpy", "scikit-learn", *packages)},
             "code": training_code_sha256(),
         }
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,14 @@ import pyarrow as pa
 from scantrial.core.errors import StudyConflictError
 from scantrial.core.format import counted
 from scantrial.core.records import SPLITS
+from scantrial.data.arm_images import decoding
 from scantrial.data.places import common_folder, name_without_folders, without_folder
-from scantrial.data.scanset import ScanSet
-from scantrial.data.spec import DataSpec
+from scantrial.data.scanset import ScanSet, ShapedScans
+from scantrial.data.spec import ArmImageSpec, DataSpec, ImageSpec
 from scantrial.data.thumbnails import thumbnail_png
+from scantrial.recipe.plan import PlannedArm
 from scantrial.store.folder import StudyFolder
+from scantrial.study.study import Arm, Study
 
 
 def data_record(scans: ScanSet, spec: DataSpec) -> dict[str, Any]:
@@ -68,13 +73,17 @@ def cases_table(scans: ScanSet, *, thumbnails: bool) -> pa.Table:
     )
 
 
-def check_same_scans(folder: StudyFolder, scans: ScanSet) -> None:
+def check_same_scans(folder: StudyFolder, scans: ScanSet, images: Mapping[str, ArmImages] | None = None) -> None:
     """Refuse scans or splits that differ from those of the folder's runs; their location does not matter.
+
+    Parameters
+    ----------
+    images : see `images_by_arm`
 
     Raises
     ------
     StudyConflictError
-        If the fingerprint or the split of any case differs.
+        If a fingerprint or the split of any case differs.
     """
     stored = folder.data()["fingerprint"]
     if stored != scans.fingerprint:
@@ -89,6 +98,65 @@ def check_same_scans(folder: StudyFolder, scans: ScanSet) -> None:
             f"the splits have changed: {counted(n_moved, 'case')} in another split than in {folder.path}",
             do="restore the old split, or run into a new folder (--out DIR)",
         )
+    _refuse_other_images(folder, images or {})
+
+
+def arm_shapes(arms: Iterable[Arm | PlannedArm], own: ImageSpec) -> dict[str, ArmImageSpec]:
+    """Return how the scans are decoded for each arm that has images of its own, by the arm's name.
+
+    Parameters
+    ----------
+    own : `data.image` of the study
+    """
+    found = {arm.name: decoding(arm.recipe.image, own) for arm in arms}
+    return {arm: image for arm, image in found.items() if image is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmImages:
+    """The images of an arm that are not those of the study.
+
+    Parameters
+    ----------
+    path : their ``.npy`` file
+    fingerprint, n_enlarged : as `scantrial.data.scanset.ShapedScans` has them
+    """
+
+    path: str
+    fingerprint: str
+    n_enlarged: int | None
+
+
+def images_by_arm(study: Study, scans: ScanSet) -> dict[str, ArmImages]:
+    """Return the images of each arm that has its own, by the arm's name."""
+    return {arm: _described(scans.shapes[image]) for arm, image in _shapes_of(study).items()}
+
+
+def largest_image(study: Study, scans: ScanSet) -> int:
+    """Return the bytes of one image, of the arm whose images are the largest."""
+    every = (scans.images, *(scans.shapes[image].images for image in _shapes_of(study).values()))
+    return int(max(images[0].nbytes for images in every))
+
+
+def _shapes_of(study: Study) -> dict[str, ArmImageSpec]:
+    return arm_shapes(study.arms, study.spec.data.image)
+
+
+def _described(scans: ShapedScans) -> ArmImages:
+    path = str(scans.images_path.resolve())
+    return ArmImages(path=path, fingerprint=scans.fingerprint, n_enlarged=scans.n_enlarged)
+
+
+def _refuse_other_images(folder: StudyFolder, images: Mapping[str, ArmImages]) -> None:
+    """Refuse images of an arm that differ from those of its finished runs, although the study's own are the same."""
+    for key in folder.run_keys():
+        stored = folder.facts(key).images if key.arm in images else None
+        if stored is not None and stored["fingerprint"] != images[key.arm].fingerprint:
+            raise StudyConflictError(
+                f"the scans have changed: run {key} had other images than arm {key.arm} has now",
+                expected="the same files, so that their images are the same at every size",
+                do="restore the old scans, or run into a new folder (--out DIR)",
+            )
 
 
 def holds_same_scans(folder: StudyFolder, scans: ScanSet) -> bool:

@@ -99,7 +99,12 @@ def open_sources(paths: Sequence[Path], folder: StudyFolder) -> tuple[StudyFolde
 
 
 def find_offers(
-    sources: Sequence[StudyFolder], folder: StudyFolder, keys: Sequence[RunKey], *, with_weights: bool
+    sources: Sequence[StudyFolder],
+    folder: StudyFolder,
+    keys: Sequence[RunKey],
+    *,
+    with_weights: bool,
+    images: Mapping[str, str] | None = None,
 ) -> Offers:
     """Find finished runs of other folders that equal runs to train, and check that they are undamaged.
 
@@ -108,6 +113,7 @@ def find_offers(
     folder : this study's, with its plan and its scans
     keys : the runs to train
     with_weights : whether this study keeps weights, so that a run without them cannot be used
+    images : as in `scantrial.study.identity.Identities`
 
     Raises
     ------
@@ -116,7 +122,7 @@ def find_offers(
     """
     if not sources or not keys:
         return Offers(by_key={}, notes=())
-    identities = Identities(folder)
+    identities = Identities(folder, images)
     wanted = {what: key for key in keys if (what := identities.what(key)) is not None}
     found: dict[RunKey, list[Offer]] = {}
     notes: list[str] = []

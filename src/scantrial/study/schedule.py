@@ -27,9 +27,9 @@ def epoch_s_by_arm(study: Study, known: Mapping[str, float]) -> dict[str, float]
 
 
 def run_costs(study: Study, keys: Sequence[RunKey], known: Mapping[str, float]) -> list[float]:
-    """Return the seconds of each run: epochs x rounds x seconds of an epoch."""
+    """Return the seconds of each run: epochs of all rounds x seconds of an epoch, as if none stopped early."""
     epoch_s = epoch_s_by_arm(study, known)
-    per_arm = {arm.name: arm.recipe.epochs * arm.recipe.rounds * epoch_s[arm.name] for arm in study.arms}
+    per_arm = {arm.name: arm.recipe.n_epochs * epoch_s[arm.name] for arm in study.arms}
     return [per_arm[key.arm] for key in keys]
 
 

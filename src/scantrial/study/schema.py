@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from scantrial.recipe.activations import ACTIVATIONS
-from scantrial.recipe.networks import CUSTOM, NETWORKS
+from scantrial.recipe.augment import PRESETS
+from scantrial.recipe.networks import CUSTOM, NETWORKS, TIMM
 from scantrial.recipe.spec import AdamSpec, LossSpec, ScheduleSpec, SelectSpec, SgdSpec
 from scantrial.study.arms import RECIPE_KEYS
 from scantrial.study.faults import models_within, names_of
@@ -25,6 +26,9 @@ def schema() -> Schema:
     _describe(result, StudySpec)
     for model in models_within(StudySpec):
         _describe(result["$defs"][model.__name__], model)
+    presets = {"enum": ["none", *PRESETS], "description": "a preset, whose values hold where the mapping has none"}
+    augment = result["$defs"]["AugmentSpec"]
+    augment["properties"] = {"preset": presets, **augment["properties"]}
     for name, key, words in _bare_words():
         _allow(result["$defs"][name]["properties"], key, words)
     result["properties"]["factors"]["propertyNames"] = {
@@ -41,11 +45,14 @@ def _bare_words() -> Iterator[tuple[str, str, Schema]]:
     """Yield every place where one word can replace a mapping, with the words."""
     yield "DataSpec", "source", {"type": "string", "minLength": 1}
     yield "DataSpec", "split", {"const": "given"}
-    yield "Recipe", "model", {"type": "string", "examples": [*NETWORKS, CUSTOM.name]}
+    yield "Recipe", "model", {"type": "string", "examples": [*NETWORKS, TIMM.name, CUSTOM.name]}
     yield "Recipe", "loss", {"enum": list(names_of(LossSpec))}
     yield "Recipe", "optimizer", {"enum": [*names_of(AdamSpec), *names_of(SgdSpec)]}
     yield "Recipe", "schedule", {"enum": list(names_of(ScheduleSpec))}
+    yield "Recipe", "augment", {"enum": ["none", *PRESETS]}
     yield "Recipe", "select", {"enum": list(names_of(SelectSpec))}
+    yield "Recipe", "ema", {"const": "none"}
+    yield "Recipe", "early_stopping", {"const": "none"}
     yield "ModelSpec", "activation", {"enum": list(ACTIVATIONS)}
 
 

@@ -10,9 +10,12 @@ from scantrial.recipe.spec import Recipe
 
 _DEFAULT = Recipe().to_dict()
 
+_AUGMENT = ("recipe", "augment")
+
 NAMED: Mapping[Path, str | None] = {
     ("data", "source"): None,
     **{("recipe", part): _DEFAULT[part]["name"] for part in ("model", "loss", "optimizer", "schedule", "select")},
+    ("recipe", "normalize"): _DEFAULT["normalize"],
     ("recipe", "model", "activation"): _DEFAULT["model"]["activation"]["name"],
 }
 """Parts that a bare name can replace, with the name that they have by default."""
@@ -48,6 +51,8 @@ def _opened(path: Path, value: Any) -> dict[str, Any]:
         return dict(value)
     if path == ("data", "split") and value == "given":
         return {"train": "given", "val": "given", "test": "given"}
+    if path == _AUGMENT and (value is None or isinstance(value, str)):
+        return {} if value in (None, "none") else {"preset": value}
     if isinstance(value, str) and path in NAMED:
         return {"name": value}
     if value is None:

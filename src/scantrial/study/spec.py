@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -132,6 +133,6 @@ class StudySpec(StudyPart):
     @classmethod
     def _distinct(cls, seeds: int | tuple[int, ...]) -> int | tuple[int, ...]:
         if isinstance(seeds, tuple) and len(set(seeds)) < len(seeds):
-            twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+            twice = sorted(seed for seed, n in Counter(seeds).items() if n > 1)
             raise ValueError(f"seed {twice[0]} is listed twice; a second run with it would add nothing")
         return seeds

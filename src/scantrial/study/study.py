@@ -50,6 +50,7 @@ class Study:
     recipe_given : the file's own ``recipe``, before any default was spelled out
     source_path : the file, or None if the study did not come from one
     base : folder that relative paths in the file start from
+    weights_files : files of pretrained weights, by their SHA-256
     """
 
     name: str = field(compare=False)
@@ -60,6 +61,7 @@ class Study:
     recipe_given: Mapping[str, Any] = field(compare=False, repr=False)
     source_path: Path | None = field(compare=False)
     base: Path = field(compare=False)
+    weights_files: Mapping[str, Path] = field(default_factory=dict, compare=False, repr=False)
 
     def _repr_html_(self) -> str:
         """Show question and arms in a notebook."""

@@ -18,8 +18,8 @@ from scantrial.analysis.power import cautious, from_components, mean_area
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdicts import MIN_SEEDS, NEEDED_SEEDS
 from scantrial.core.errors import DataError, InputError
+from scantrial.core.numbering import numbered
 from scantrial.core.records import SplitPredictions
-from scantrial.core.trees import value_at
 from scantrial.data import catalogue
 from scantrial.data.class_counts import fixed_class_counts
 from scantrial.data.load import is_here, list_cases
@@ -147,7 +147,7 @@ def _count(cases: CaseList) -> CountedCases:
     labels = cases.labels[in_test]
     counts = np.bincount(labels, minlength=len(cases.class_names))
     by_class = dict(zip(cases.class_names, counts.tolist(), strict=True))
-    patients = None if cases.patients is None else np.array(cases.patients)[in_test]
+    patients = None if cases.patients is None else numbered(cases.patients)[in_test]
     worth = [float(n) if patients is None else _worth(patients[labels == c]) for c, n in enumerate(counts)]
     return CountedCases(
         by_class=by_class,
@@ -173,8 +173,7 @@ def planned_effects(study: Study) -> tuple[str, ...]:
     if study.spec.design != "factorial" or len(study.arms) < 3:
         return ()
     settings = {
-        arm.name: {factor: str(value_at(arm.recipe.to_dict(), factor)) for factor in study.spec.factors}
-        for arm in study.arms
+        arm.name: {factor: str(arm.recipe.value_at(factor)) for factor in study.spec.factors} for arm in study.arms
     }
     return tuple(effect.name for effect in factorial_effects(settings))
 

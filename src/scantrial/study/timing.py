@@ -14,6 +14,7 @@ from scantrial.core.machine import n_cores
 from scantrial.core.names import resolve
 from scantrial.core.plain import Plain, fields_of
 from scantrial.core.progress import Progress
+from scantrial.data.arm_images import decoding
 from scantrial.data.scanset import ScanSet
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import StudyFolder
@@ -29,25 +30,27 @@ class ArmTime(Plain):
     Parameters
     ----------
     epoch_s : seconds of one epoch, or None if not known
-    n_epochs : over all rounds
+    n_epochs : over all rounds, if none stops early
+    may_stop : whether early stopping may end its runs before that
     """
 
     arm: str
     n_epochs: int
     epoch_s: float | None
+    may_stop: bool = False
 
     def _content(self) -> dict[str, Any]:
         return {**fields_of(self), "run_s": self.run_s}
 
     @property
     def run_s(self) -> float | None:
-        """Seconds of one run."""
+        """Seconds of one run that does not stop early."""
         return None if self.epoch_s is None else self.n_epochs * self.epoch_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyTime(Plain):
-    """How long a study trains, one run after the other.
+    """How long a study trains, one run after the other, if no run stops early.
 
     Parameters
     ----------
@@ -96,7 +99,8 @@ def _train_scale(folder: StudyFolder, n_train: int | None) -> float:
 
 
 def _arm_time(arm: Arm, epoch_s: float | None) -> ArmTime:
-    return ArmTime(arm=arm.name, n_epochs=arm.recipe.epochs * arm.recipe.rounds, epoch_s=epoch_s)
+    may_stop = arm.recipe.early_stopping is not None
+    return ArmTime(arm=arm.name, n_epochs=arm.recipe.n_epochs, epoch_s=epoch_s, may_stop=may_stop)
 
 
 def not_measured(study: Study) -> StudyTime:
@@ -152,7 +156,7 @@ def _task(study: Study, arm: Arm, scans: ScanSet, *, device: str, threads: int, 
             arm=arm.name,
             seed=study.seeds[0],
             recipe=arm.recipe,
-            images=scans.images,
+            images=scans.shaped(decoding(arm.recipe.image, study.spec.data.image)).images,
             labels=scans.labels,
             class_names=scans.class_names,
             cases={"train": scans.cases_of("train"), "val": scans.cases_of("val")},

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,19 @@ from scantrial.store.schema import now
 from scantrial.study.changes import changed_keys, describe_change
 from scantrial.study.costs import seen_epoch_s
 from scantrial.study.damage import mend, rewriting_of
+from scantrial.study.environment import folders_above, versions_of
 from scantrial.study.executor import Executor, MakeExecutor
 from scantrial.study.file import study_to_yaml
 from scantrial.study.fits import refuse_what_does_not_fit
 from scantrial.study.pool import Event, Pool
-from scantrial.study.record import cases_table, check_same_scans, data_record, holds_same_scans
+from scantrial.study.record import (
+    cases_table,
+    check_same_scans,
+    data_record,
+    holds_same_scans,
+    images_by_arm,
+    largest_image,
+)
 from scantrial.study.reuse import Offers, find_offers, open_sources
 from scantrial.study.schedule import longest_first, run_costs
 from scantrial.study.study import Study
@@ -209,7 +216,8 @@ def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Exec
         setup = _setup(study, scans, folder, execution)
         _record_study(study, scans, folder, hooks.note)
         keys = [key for key in folder.planned_keys() if not folder.is_finished(key)]
-        offers = find_offers(sources, folder, keys, with_weights=setup.keep_weights)
+        images = {arm: one.fingerprint for arm, one in setup.arm_images.items()}
+        offers = find_offers(sources, folder, keys, with_weights=setup.keep_weights, images=images)
         hooks.before(folder)
         if keys:
             folder.hashes.bind_found()  # once, before several workers write
@@ -260,7 +268,8 @@ def _choose_workers(
         return fixed_choice(stored, threads=setup.threads, n_runs=len(keys))
     probe = Probe(setup=setup, executor=executor)
     n_used = int((scans.split != "").sum())
-    return measured_choice(study, keys, probe, scan_bytes=n_used * scans.images[0].nbytes, progress=hooks.timing)
+    scan_bytes = n_used * largest_image(study, scans)
+    return measured_choice(study, keys, probe, scan_bytes=scan_bytes, progress=hooks.timing)
 
 
 def _record_study(study: Study, scans: ScanSet, folder: StudyFolder, note: Callable[[str], None] = silent) -> None:
@@ -269,7 +278,7 @@ def _record_study(study: Study, scans: ScanSet, folder: StudyFolder, note: Calla
     plan, text = study_to_plan(named), study_to_yaml(named)
     change = describe_change(folder, plan)
     if folder.has_finished_runs():
-        check_same_scans(folder, scans)
+        check_same_scans(folder, scans, images_by_arm(study, scans))
     elif not (folder.exists() and folder.has_data() and holds_same_scans(folder, scans)):
         for key in folder.unfinished_keys():
             folder.drop_partial(key)
@@ -300,7 +309,7 @@ class _Training:
     @property
     def n_epochs(self) -> dict[RunKey, int]:
         """Epochs of each run over all rounds."""
-        lengths = {arm.name: arm.recipe.epochs * arm.recipe.rounds for arm in self.study.arms}
+        lengths = {arm.name: arm.recipe.n_epochs for arm in self.study.arms}
         return {key: lengths[key.arm] for key in self.keys}
 
     @property
@@ -379,6 +388,7 @@ def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Executi
     return WorkerSetup(
         folder=str(folder.path.resolve()),
         images_path=str(scans.images_path.resolve()),
+        arm_images=images_by_arm(study, scans),
         prepare=execution.prepare,
         engine=execution.engine,
         engine_reason=execution.engine_reason,
@@ -387,6 +397,7 @@ def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Executi
         checkpoint_every_s=execution.checkpoint_every_s,
         keep_weights=study.spec.keep_weights == "best",
         custom_classes=execution.custom_classes,
+        weights_files={sha256: str(path.resolve()) for sha256, path in study.weights_files.items()},
     )
 
 
@@ -399,20 +410,10 @@ def _environment(training: _Training, setup: WorkerSetup) -> dict[str, Any]:
         "system": platform.platform(),
         "machine": platform.machine(),
         "n_cores": n_cores(),
-        "paths_start_above": _folders_above(training.folder.path, training.study.base),
-        "versions": {name: version(name) for name in ("scantrial", "numpy", "pyarrow", "scikit-learn")},
+        "paths_start_above": folders_above(training.folder.path, training.study.base),
+        "versions": versions_of(training.study),
         "command": command_line(),
     }
-
-
-def _folders_above(folder: Path, base: Path) -> int | None:
-    """Return how many folders above the study folder the study file's relative paths start; None if elsewhere.
-
-    A number, because a path would tell others how the folders of this machine are called.
-    """
-    path, start = folder.resolve(), base.resolve()
-    above = (path, *path.parents)
-    return above.index(start) if start in above else None
 
 
 class _EnvironmentKeeper:

@@ -15,7 +15,7 @@ import queue
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -30,10 +30,12 @@ from scantrial.core.records import SPLITS, EpochRecord, Split
 from scantrial.recipe.task import RunTask
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.store.lock import refuse_removed
+from scantrial.store.run_files import keeps_sheet
 from scantrial.store.schema import dump_json
 from scantrial.study.costs import epoch_seconds, timed_task
 from scantrial.study.identity import Identities, where
 from scantrial.study.live import LiveHistory
+from scantrial.study.record import ArmImages
 
 _TIMED_STEPS = 8
 _TIMED_S = 0.3
@@ -47,6 +49,7 @@ class WorkerSetup:
     ----------
     folder : the study folder
     images_path : the ``.npy`` file of all scans
+    arm_images : the images of each arm that has its own, by the arm's name
     prepare : "module:function" called as ``prepare(device, threads)`` before anything else; returns the
         environment as plain data, with the "device" that was chosen
     engine : "module:function", an `scantrial.recipe.task.Engine`
@@ -56,6 +59,7 @@ class WorkerSetup:
     checkpoint_every_s : seconds between checkpoints
     keep_weights : whether the chosen epoch's weights are kept
     custom_classes : the networks of the user's own that may be imported
+    weights_files : files of pretrained weights, by their SHA-256
     """
 
     folder: str
@@ -68,12 +72,15 @@ class WorkerSetup:
     checkpoint_every_s: float
     keep_weights: bool
     custom_classes: tuple[CustomClass, ...] = ()
+    weights_files: Mapping[str, str] = field(default_factory=dict)
+    arm_images: Mapping[str, ArmImages] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> WorkerSetup:
         """Read the plain data of `dataclasses.asdict`."""
         classes = tuple(CustomClass.from_dict(item) for item in content["custom_classes"])
-        return cls(**{**content, "custom_classes": classes})
+        images = {arm: ArmImages(**item) for arm, item in content["arm_images"].items()}
+        return cls(**{**content, "custom_classes": classes, "arm_images": images})
 
 
 class _Worker:
@@ -85,9 +92,13 @@ class _Worker:
         self.folder = StudyFolder(setup.folder)
         self.environment: dict[str, Any] = resolve(setup.prepare)(setup.device, setup.threads)
         self.engine = resolve(setup.engine)
-        self.where = where(self.environment, engine=setup.engine, threads=setup.threads)
-        self.identities = Identities(self.folder)
+        self.identities = Identities(self.folder, {arm: one.fingerprint for arm, one in setup.arm_images.items()})
         self.plan = self.folder.plan()
+        needed = {arm.recipe.packages for arm in self.plan.arms}
+        self.wheres = {
+            packages: where(self.environment, engine=setup.engine, threads=setup.threads, packages=packages)
+            for packages in needed
+        }
         self.class_names = tuple(self.folder.data()["class_names"])
         self.images = np.load(setup.images_path, mmap_mode="r")
         self.labels, self.cases = _read_cases(self.folder, len(self.images))
@@ -113,14 +124,20 @@ class _Worker:
             result = self.engine(self._task(key, partial / "checkpoint.pt"), tell)
         return_freed_memory()  # writing needs copies of the weights, of other sizes than what training has freed
         refuse_removed(self.folder.path)
-        facts = replace(result.facts, identity={"what": self.identities.what(key), "where": self.where})
-        self.folder.write_run(replace(result, facts=facts), keep_weights=self.setup.keep_weights)
+        images = self.setup.arm_images.get(key.arm)
+        facts = replace(
+            result.facts,
+            identity={"what": self.identities.what(key), "where": self._where(key)},
+            images=images and {"fingerprint": images.fingerprint, "n_enlarged": images.n_enlarged},
+        )
+        sheet = result.sheet if keeps_sheet(self.plan, key.seed) else None
+        self.folder.write_run(replace(result, facts=facts, sheet=sheet), keep_weights=self.setup.keep_weights)
         self.answer(kind="done", status=result.facts.status)
 
     def take_over(self, key: RunKey, offers: list[dict[str, Any]]) -> bool:
         """Copy a finished run that was trained as this one would be, if one is on offer; return whether one was."""
         for offer in offers:
-            if offer["where"] == self.where:
+            if offer["where"] == self._where(key):
                 source, theirs = StudyFolder(offer["folder"]), RunKey(offer["arm"], offer["seed"])
                 facts = self.folder.take_over(key, source, theirs, keep_weights=self.setup.keep_weights)
                 self.answer(kind="done", status=facts.status, reused_from=f"{offer['folder']}, {theirs}")
@@ -137,19 +154,23 @@ class _Worker:
         with allowed(self.setup.custom_classes):
             seconds = epoch_seconds(self.engine, task, enough_s=_TIMED_S)
         return_freed_memory()
-        scale = whole.recipe.ensemble * len(whole.cases["train"]) / len(task.cases["train"])
+        scale = whole.recipe.ensemble * whole.cases_an_epoch / task.cases_an_epoch
         self.answer(kind="timed", epoch_s=scale * seconds, peak_bytes=peak_memory())
 
     def _open_test(self, key: RunKey, chosen_epoch: int) -> None:
         purpose = f"evaluation after training, epoch {chosen_epoch}"
         self.folder.log_test_opening(by="run", purpose=purpose, runs=[key])
 
+    def _where(self, key: RunKey) -> str:
+        return self.wheres[self.plan.arm(key.arm).recipe.packages]
+
     def _task(self, key: RunKey, checkpoint_path: Path) -> RunTask:
+        images = self.setup.arm_images.get(key.arm)
         return RunTask(
             arm=key.arm,
             seed=key.seed,
             recipe=self.plan.arm(key.arm).recipe,
-            images=self.images,
+            images=self.images if images is None else np.load(images.path, mmap_mode="r"),
             labels=self.labels,
             class_names=self.class_names,
             cases=self.cases,
@@ -159,7 +180,8 @@ class _Worker:
             checkpoint_every_s=self.setup.checkpoint_every_s,
             engine_reason=self.setup.engine_reason,
             open_test=lambda chosen_epoch: self._open_test(key, chosen_epoch),
-            where=self.where,
+            where=self._where(key) + ("" if images is None else f", images {images.fingerprint}"),
+            weights_files={sha256: Path(path) for sha256, path in self.setup.weights_files.items()},
         )
 
 

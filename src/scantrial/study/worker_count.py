@@ -285,7 +285,7 @@ def _probed(study: Study, keys: Sequence[RunKey]) -> list[Arm]:
         arm = study.arm(key.arm)
         cost = cost_key(arm.recipe)
         arms.setdefault(cost, arm)
-        n_epochs[cost] = n_epochs.get(cost, 0) + arm.recipe.epochs * arm.recipe.rounds
+        n_epochs[cost] = n_epochs.get(cost, 0) + arm.recipe.n_epochs
     return [arms[cost] for cost in sorted(arms, key=lambda cost: -n_epochs[cost])][:_PROBED_ARMS]
 
 

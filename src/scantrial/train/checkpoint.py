@@ -18,11 +18,12 @@ from scantrial.core.errors import StoreError
 from scantrial.core.files import clear_os_errors, written_aside
 from scantrial.core.records import EpochRecord
 from scantrial.nets.generators import generator_states, restore_generators
+from scantrial.recipe.networks import library_versions
 from scantrial.recipe.task import RunTask
 from scantrial.train.selection import copy_tensors
 from scantrial.train.state import TrainState
 
-_FORMAT = 2
+_FORMAT = 3
 _READ_BYTES = 1 << 20
 _ZIP_END = struct.Struct("<4sQHHIIQQQQ 4sIQI 4sHHHHIIH")
 """End of an archive in the format Zip64 without a comment: size and start of its table, where that is said, and the end
@@ -49,6 +50,8 @@ def save_checkpoint(state: TrainState, task: RunTask, *, engine: str, spent_s: f
         "generators": generator_states(task.device),
         "history": [asdict(record) for record in state.history],
         "best": {"epoch": state.best.epoch, "score": float(state.best.score), "weights": state.best.weights},
+        "scores": state.scores,
+        "average": state.average,
         "epoch_s": state.epoch_s,
         "started": state.started,
         "spent_s": state.earlier_s + spent_s,
@@ -91,6 +94,8 @@ def take_up(content: dict[str, Any], state: TrainState, *, device: str) -> None:
     state.history.extend(EpochRecord(**record) for record in content["history"])
     state.best.epoch, state.best.score = content["best"]["epoch"], content["best"]["score"]
     copy_tensors(content["best"]["weights"], state.best.weights)
+    state.scores.extend(content["scores"])
+    state.average = {name: tensor.to(device) for name, tensor in content["average"].items()}
     state.epoch_s.extend(content["epoch_s"])
     state.started, state.earlier_s = content["started"], content["spent_s"]
     restore_generators(content["generators"], device)
@@ -110,6 +115,7 @@ def run_identity(task: RunTask, engine: str) -> str:
         "images": [list(task.images.shape), task.images.dtype.name],
         "classes": list(task.class_names),
         "arrays": arrays.hexdigest(),
+        **library_versions(task.recipe.model.name),
         "where": [engine, task.device, task.threads, torch.__version__, task.where],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -8,6 +8,7 @@ import numpy as np
 
 from scantrial.core.errors import InputError, itemised
 from scantrial.recipe.task import RunTask
+from scantrial.train.precision import why_not
 from scantrial.train.steps import batch_bounds
 
 
@@ -43,12 +44,17 @@ def _data_faults(task: RunTask) -> Iterator[str]:
 
 def _recipe_faults(task: RunTask) -> Iterator[str]:
     recipe = task.recipe
+    if recipe.augment is not None and recipe.augment.changes_colours and task.images.ndim == 3:
+        yield "augment changes hue or saturation, but the scans are gray; expected RGB scans"
     if recipe.select.metric in ("auroc", "balanced_accuracy"):
         absent = sorted(set(range(len(task.class_names))) - set(task.labels[task.cases["val"]].tolist()))
         if absent:
             names = ", ".join(task.class_names[index] for index in absent)
             chosen = f"select by {recipe.select.metric}, but no val case is of class {names}"
             yield f"{chosen}; expected every class, or select by val_loss"
-    sizes = np.diff(batch_bounds(len(task.cases["train"]), recipe.batch_size), axis=1)
+    unable = why_not(recipe.precision, device=task.device)
+    if unable is not None:
+        yield unable
+    sizes = np.diff(batch_bounds(task.cases_an_epoch, recipe.batch_size), axis=1)
     if recipe.model.norm_needs_two and 1 in sizes:
         yield "batches of one case with batch normalisation, which needs 2 or more; raise batch_size"

@@ -77,8 +77,16 @@ def why_not_fused(recipe: Recipe, *, device: str) -> str | None:
         return f"the first layer of {recipe.model.name} is not linear on pixels, which the fused engine needs"
     if recipe.optimizer.name not in FUSED_OPTIMIZERS:
         return f"the fused engine does not support the optimizer {recipe.optimizer.name}"
+    if recipe.augment is not None:
+        return "augmentation changes the pixels of every step, and the fused engine takes them as they are stored"
     if recipe.clip_grad_norm is not None:
         return "clip_grad_norm needs the whole gradient at once, which the fused engine never holds"
+    if recipe.accumulate > 1:
+        return "accumulate needs the sum of several gradients, which the fused engine never holds"
+    if recipe.ema is not None:
+        return "ema reads all weights once more at every step, which the fused engine avoids"
+    if recipe.precision != "float32":
+        return f"the fused engine computes in float32, not in {recipe.precision}"
     return None
 
 

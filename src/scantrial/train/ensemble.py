@@ -77,7 +77,13 @@ def _joined(task: RunTask, members: Sequence[RunResult]) -> RunResult:
     if facts.chosen_epoch is None:
         return RunResult(facts=facts, history=history, predictions=(), weights={})
     weights = {name: array for number, member in enumerate(members) for name, array in _named(member.weights, number)}
-    return RunResult(facts=facts, history=history, predictions=_predictions(task, facts, weights), weights=weights)
+    return RunResult(
+        facts=facts,
+        history=history,
+        predictions=_predictions(task, facts, weights),
+        weights=weights,
+        sheet=members[0].sheet,
+    )
 
 
 def _named(weights: Mapping[str, NDArray[Any]], number: int) -> list[tuple[str, NDArray[Any]]]:

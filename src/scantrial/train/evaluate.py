@@ -9,8 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scantrial.nets.heads import Head
+from scantrial.nets.heads import Head, Mixed
+from scantrial.train.features import Inputs
+from scantrial.train.precision import in_precision
 from scantrial.train.scans import DeviceScans
+from scantrial.train.views import Views
 
 _FLOATS_AT_ONCE = (128 << 20) // 4
 _COPIES = 3  # a layer's input, its output, and its working memory
@@ -25,25 +28,46 @@ class Measured:
 
 
 @torch.inference_mode()
-def logits_of(network: nn.Module, scans: DeviceScans, *, n_at_once: int) -> Tensor:
-    """Return the logits of all scans in evaluation mode, shape (n, n_outputs), float32 on the CPU."""
+def logits_of(
+    network: nn.Module, scans: Inputs, *, n_at_once: int, precision: str = "float32", views: Views | None = None
+) -> Tensor:
+    """Return the logits of all scans in evaluation mode, shape (n, n_outputs), float32 on the CPU.
+
+    Parameters
+    ----------
+    precision : of the forward passes, as in the recipe
+    views : the views of each scan whose logits are averaged; None for the scan as it is
+    """
     network.eval()
-    parts = [network(scans.batch(slice(row, row + n_at_once))) for row in range(0, len(scans), n_at_once)]
-    return torch.cat(parts).float().cpu()
+    blocks = [slice(row, row + n_at_once) for row in range(0, len(scans), n_at_once)]
+    with in_precision(precision, device=scans.device):
+        parts = [network(scans.batch(rows)).float() for rows in blocks]
+        if views is not None:
+            assert isinstance(scans, DeviceScans)  # a recipe with views has no features
+            parts = [views.mean(part, network, scans, rows) for part, rows in zip(parts, blocks, strict=True)]
+    return torch.cat(parts).cpu()
 
 
-def loss_and_accuracy(head: Head, logits: Tensor, y_true: Tensor) -> Measured:
+def loss_and_accuracy(head: Head, logits: Tensor, y_true: Tensor, mixed: Mixed | None = None) -> Measured:
     """Return the class-weighted mean loss and the plain accuracy, summed in float64.
+
+    A mixed case is as right as the share of its mixture that is of the class decided for.
 
     Parameters
     ----------
     logits : shape (n, n_outputs), on the CPU
     y_true : shape (n,), on the CPU
+    mixed : what the cases were mixed with, on the CPU; None where they were not
     """
-    loss = float(head.loss(logits.double(), y_true))
+    double = logits.double()
+    loss = float(head.loss(double, y_true) if mixed is None else head.mixed_loss(double, y_true, mixed))
     if not math.isfinite(loss):
         return Measured(loss=loss, accuracy=math.nan)
-    return Measured(loss=loss, accuracy=float((head.decide(logits) == y_true).double().mean()))
+    decided = head.decide(logits)
+    right = (decided == y_true).double()
+    if mixed is not None:
+        right = mixed.share * right + (1 - mixed.share) * (decided == mixed.y_other).double()
+    return Measured(loss=loss, accuracy=float(right.mean()))
 
 
 @torch.inference_mode()

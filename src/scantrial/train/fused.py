@@ -22,7 +22,9 @@ from scantrial.recipe.spec import AdamSpec, Optimizer
 from scantrial.recipe.task import RunTask, Tell
 from scantrial.train.ensemble import carry_out_run
 from scantrial.train.kernel import ADAM, SGD, Kernel, SweepArguments, chosen_variant
+from scantrial.train.optimizers import group_of, set_rate
 from scantrial.train.run import TrainedEpoch, grad_norm
+from scantrial.train.scans import DeviceScans
 from scantrial.train.state import Setup, TrainState
 from scantrial.train.steps import TrainingStep
 
@@ -98,7 +100,7 @@ def train_epoch(kernel: Kernel, setup: Setup, state: TrainState, steps: Sequence
 
     Logits that are not finite end the epoch: the weights cannot recover.
     """
-    seen = torch.full((len(setup.train), setup.head.n_outputs), torch.nan)
+    seen = torch.full((sum(len(step.rows) for step in steps), setup.head.n_outputs), torch.nan)
     network = split_network(state.network)
     lay_out_by_inputs(state, network.first.weight)
     sweep = Sweep(kernel, setup, network.first.weight, state.optimizer)
@@ -122,8 +124,7 @@ def step_behind(
     setup: Setup, optimizer: optim.Optimizer, network: SplitNetwork, products: Tensor, step: TrainingStep
 ) -> Tensor:
     """Move all weights but the first layer's, leave the gradient in `products`, return the logits before the move."""
-    for group in optimizer.param_groups:
-        group["lr"] = step.lr
+    set_rate(optimizer, step.lr)
     optimizer.zero_grad(set_to_none=True)
     logits = network.logits(products)
     torch.autograd.backward(setup.head.loss(logits, setup.y_train[step.rows]))
@@ -142,8 +143,10 @@ class Sweep:
         self._kernel = kernel
         self._spec = setup.task.recipe.optimizer
         self._state = optimizer.state[weight]
+        self._lr_factor = group_of(optimizer, weight).get("lr_factor", 1.0)
         self._memory = optimizer_memory(self._spec, weight, optimizer)
         scans = setup.train
+        assert isinstance(scans, DeviceScans)  # a perceptron has no frozen part
         # The arrays that the arguments point to must live as long as the arguments.
         self._tables = scans.centre.reshape(len(scans.centre), -1), scans.width.reshape(len(scans.width), -1)
         self._pixels = scans.pixels
@@ -180,7 +183,7 @@ class Sweep:
         upcoming : rows of the next batch, or none: then the sum of squares of this last step's gradient is taken
         """
         self._arguments.squares = None if len(upcoming) else self._squares.data_ptr()
-        for name, value in self._coefficients(step.lr).items():
+        for name, value in self._coefficients(step.lr * self._lr_factor).items():
             setattr(self._arguments, name, value)
         return self._sweep(step.rows, delta, upcoming)
 

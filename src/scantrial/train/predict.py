@@ -17,6 +17,7 @@ from scantrial.core.files import sha256_of
 from scantrial.core.plain import Plain
 from scantrial.core.progress import silent
 from scantrial.core.records import RunFacts
+from scantrial.data.arm_images import decoding
 from scantrial.data.decode import ImageError, decode_image
 from scantrial.data.fit import fit_image, match_depth
 from scantrial.data.formats.base import array_fault, row_decoder
@@ -104,11 +105,15 @@ def predict_files(
     spec = _image_spec(folder, facts)
     with allowed(classes):
         predictor = load_predictor(facts, weights)
-        rows = tuple(
-            PredictedFile(file=name, predicted_class=facts.class_names[int(p.argmax())], y_prob=tuple(map(float, p)))
-            for names, images in _batches(files, facts, spec, n_at_once=predictor.n_at_once)
-            for name, p in zip(names, predictor(images).y_prob, strict=True)
-        )
+        batches = _batches(files, facts, spec, n_at_once=predictor.n_at_once)
+        scored = [(names, predictor(images).logits) for names, images in batches]
+    # Of all files at once, as in training: the last bit of a probability can depend on its place in the array.
+    y_prob = predictor.probabilities(np.concatenate([logits for _, logits in scored])) if scored else ()
+    names = [name for names, _ in scored for name in names]
+    rows = tuple(
+        PredictedFile(file=name, predicted_class=facts.class_names[int(p.argmax())], y_prob=tuple(map(float, p)))
+        for name, p in zip(names, y_prob, strict=True)
+    )
     model = {
         "study": folder.plan().study,
         "arm": key.arm,
@@ -133,10 +138,11 @@ def _locate(run_dir: Path) -> tuple[StudyFolder, RunKey]:
 
 
 def _image_spec(folder: StudyFolder, facts: RunFacts) -> ImageSpec:
-    """Return the study's image spec, with the actual size of its scans."""
+    """Return how the run's images were decoded, with the actual size of the study's scans."""
     image = folder.data()["image"]
-    channels = image["channels"]
-    return ImageSpec(size=facts.image_shape[1:] if image["size"] else None, channels=channels, fit=image["fit"])
+    size = facts.image_shape[1:] if image["size"] else None
+    own = ImageSpec(size=size, channels=image["channels"], fit=image["fit"])
+    return decoding(stored_recipe(facts).image, own) or own
 
 
 def _allowed_here(

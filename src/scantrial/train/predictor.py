@@ -22,6 +22,7 @@ from scantrial.nets.heads import Head, make_head
 from scantrial.recipe.plan import stored_recipe
 from scantrial.train.evaluate import cases_at_once, logits_of
 from scantrial.train.scans import put_on_device
+from scantrial.train.views import Views, views_of
 
 MOST_NAMED, MOST_LETTERS = 10, 500
 """Weights that do not fit which a message names, and the length of PyTorch's own words on a custom network's."""
@@ -48,6 +49,8 @@ class Predictor:
     ----------
     image_shape : (channels, height, width) that it was trained on
     class_names : in the order of the columns of the probabilities
+    views : the views of each scan that are averaged; None where it is evaluated as it is
+    precision : that it was trained and evaluated in
     """
 
     network: nn.Module
@@ -57,6 +60,8 @@ class Predictor:
     class_names: tuple[str, ...]
     device: str
     n_at_once: int
+    views: Views | None = None
+    precision: str = "float32"
 
     def __call__(self, images: Pixels) -> BatchScores:
         """Score scans.
@@ -83,8 +88,13 @@ class Predictor:
             empty = np.empty((0, self.head.n_outputs), dtype=np.float32)
             return BatchScores(logits=empty, y_prob=np.empty((0, self.head.n_classes)))
         scans = put_on_device(images, self.preprocessing, device=self.device)
-        logits = logits_of(self.network, scans, n_at_once=self.n_at_once)
+        logits = logits_of(self.network, scans, n_at_once=self.n_at_once, precision=self.precision, views=self.views)
         return BatchScores(logits=logits.numpy(), y_prob=self.head.probabilities(logits).numpy())
+
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the probability of each class for logits of shape (n, n_outputs), shape (n, n_classes)."""
+        y_prob: NDArray[np.float64] = self.head.probabilities(torch.from_numpy(logits)).numpy()
+        return y_prob
 
 
 def load_predictor(facts: RunFacts, weights: Mapping[str, NDArray[Any]], *, device: str = "cpu") -> Predictor:
@@ -104,12 +114,13 @@ def load_predictor(facts: RunFacts, weights: Mapping[str, NDArray[Any]], *, devi
     """
     recipe = stored_recipe(facts)
     head = make_head(recipe.loss, n_classes=len(facts.class_names))
+    model = recipe.model.without_weights()
     sizes: dict[str, Any] = {"image_shape": facts.image_shape, "n_outputs": head.n_outputs}
-    expected = shapes_of(recipe.model, **sizes)
+    expected = shapes_of(model, **sizes)
     if expected is not None:
         # Before memory is taken: a file of a few bytes may ask for any.
         _check_shapes(_stored_names(expected, recipe.ensemble), weights)
-    networks = [build_network(recipe.model, **sizes, seed=facts.seed) for _ in range(recipe.ensemble)]
+    networks = [build_network(model, **sizes, seed=facts.seed) for _ in range(recipe.ensemble)]
     network = Ensemble(networks) if recipe.ensemble > 1 else networks[0]
     load_weights(network, weights)
     network.to(device).eval()
@@ -121,6 +132,8 @@ def load_predictor(facts: RunFacts, weights: Mapping[str, NDArray[Any]], *, devi
         class_names=facts.class_names,
         device=device,
         n_at_once=cases_at_once(network, facts.image_shape, device=device),
+        views=views_of(recipe),
+        precision=recipe.precision,
     )
 
 

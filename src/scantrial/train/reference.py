@@ -9,7 +9,10 @@ from torch import Tensor, nn
 
 from scantrial.core.records import RunResult
 from scantrial.recipe.task import RunTask, Tell
+from scantrial.train.average import follow
 from scantrial.train.ensemble import carry_out_run
+from scantrial.train.optimizers import set_rate
+from scantrial.train.precision import in_precision
 from scantrial.train.run import TrainedEpoch, grad_norm
 from scantrial.train.state import Setup, TrainState
 from scantrial.train.steps import TrainingStep
@@ -44,11 +47,14 @@ def train_run(task: RunTask, tell: Tell) -> RunResult:
 
 def train_epoch(setup: Setup, state: TrainState, steps: Sequence[TrainingStep]) -> TrainedEpoch:
     """Take the steps of one epoch, one after the other."""
-    seen = torch.empty(len(setup.train), setup.head.n_outputs, device=setup.task.device)
+    recipe = setup.task.recipe
+    seen = torch.empty(n_cases(steps), setup.head.n_outputs, device=setup.task.device)
     norms: list[Tensor] = []
     state.network.train()
-    for step, part in zip(steps, torch.split(seen, [len(step.rows) for step in steps]), strict=True):
-        part.copy_(train_step(setup, state, step, norms=norms))
+    moves = [steps[start : start + recipe.accumulate] for start in range(0, len(steps), recipe.accumulate)]
+    for part, move in zip(torch.split(seen, [n_cases(move) for move in moves]), moves, strict=True):
+        part.copy_(train_step(setup, state, *move, norms=norms))
+        follow(state, recipe.ema)
     return TrainedEpoch(
         logits=seen.float().cpu(),
         lr=steps[-1].lr,
@@ -57,19 +63,40 @@ def train_epoch(setup: Setup, state: TrainState, steps: Sequence[TrainingStep]) 
     )
 
 
-def train_step(setup: Setup, state: TrainState, step: TrainingStep, *, norms: list[Tensor]) -> Tensor:
-    """Move the weights once; return the batch's logits from before the move.
+def train_step(setup: Setup, state: TrainState, *steps: TrainingStep, norms: list[Tensor]) -> Tensor:
+    """Move the weights once, by the mean gradient of the steps' cases; return their logits from before the move.
 
     If the gradient is clipped, its norm before clipping is added to `norms`.
     """
-    for group in state.optimizer.param_groups:
-        group["lr"] = step.lr
+    set_rate(state.optimizer, steps[0].lr)
     state.optimizer.zero_grad(set_to_none=True)
-    logits: Tensor = state.network(setup.train.batch(step.rows))
-    loss = setup.head.loss(logits, setup.y_train_device[step.rows])
-    torch.autograd.backward(loss)
+    shares = shares_of(setup, steps)
+    logits = [add_gradient(setup, state, step, share=share) for step, share in zip(steps, shares, strict=True)]
     largest = setup.task.recipe.clip_grad_norm
     if largest is not None:
         norms.append(nn.utils.clip_grad_norm_(state.network.parameters(), largest))
     state.optimizer.step()
+    return torch.cat(logits)
+
+
+def add_gradient(setup: Setup, state: TrainState, step: TrainingStep, *, share: float) -> Tensor:
+    """Add the gradient of a share of one batch's loss to the parameters'; return the batch's logits."""
+    batch = setup.batches.of(step)
+    with in_precision(setup.task.recipe.precision, device=setup.task.device):
+        logits: Tensor = state.network(batch.inputs).float()
+    loss = batch.loss(setup.head, logits)
+    torch.autograd.backward(loss if share == 1 else share * loss)
     return logits.detach()
+
+
+def shares_of(setup: Setup, steps: Sequence[TrainingStep]) -> list[float]:
+    """Return the share of each batch in the joint loss: of its cases, or of their class weights."""
+    if len(steps) == 1:
+        return [1.0]
+    weights = [float(setup.head.case_weights(setup.y_train[step.rows.cpu()]).double().sum()) for step in steps]
+    return [weight / sum(weights) for weight in weights]
+
+
+def n_cases(steps: Sequence[TrainingStep]) -> int:
+    """Return the number of cases of some steps."""
+    return sum(len(step.rows) for step in steps)

@@ -14,29 +14,36 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
 
 from scantrial.core.errors import ScantrialError, TrainingError
 from scantrial.core.machine import return_freed_memory
 from scantrial.core.memory import ADVICE, memory_ran_out
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, RunResult, Split, SplitPredictions
 from scantrial.core.rng import derive_seed
-from scantrial.data.preprocess import fit_preprocessing
+from scantrial.data.preprocess import Moments, fit_preprocessing
 from scantrial.nets.build import build_network
 from scantrial.nets.generators import borrowed_generators
 from scantrial.nets.heads import Head, make_head, resolve_class_weights
+from scantrial.nets.timm_network import pretrained_moments
 from scantrial.recipe.networks import network_of
+from scantrial.recipe.spec import Recipe
 from scantrial.recipe.task import RunTask, Tell
+from scantrial.train.average import judged_weights
+from scantrial.train.batches import Batches
 from scantrial.train.checkpoint import load_checkpoint, save_checkpoint, take_up
 from scantrial.train.checks import check_task
+from scantrial.train.contact_sheet import stored_sheet
+from scantrial.train.draws import DrawTables
 from scantrial.train.evaluate import cases_at_once, logits_of, loss_and_accuracy
-from scantrial.train.optimizers import make_optimizer
+from scantrial.train.features import Inputs, inputs_of
+from scantrial.train.optimizers import grouped, make_optimizer
 from scantrial.train.process import set_process
-from scantrial.train.scans import put_on_device
 from scantrial.train.selection import Best, copy_tensors, selection_rule, selection_score, tensors_of
 from scantrial.train.state import Setup, TrainState, has_diverged
 from scantrial.train.steps import TrainingStep, epoch_steps
 from scantrial.train.units import watched_units
+from scantrial.train.views import Views, views_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +52,11 @@ class TrainedEpoch:
 
     Parameters
     ----------
-    logits : shape (n_train, n_outputs), in the order of the steps, each computed before the step that its case is
-        part of; on the CPU
-    lr : learning rate of the last step
-    grad_norm : mean over the steps of the gradient's Euclidean norm, or None if it was not computed
-    last_grad_norm : of the last step's gradient alone, or None if there was no last step
+    logits : shape (n_cases, n_outputs), of the epoch's cases in the order of the steps, each computed before the move
+        of the weights that its case is part of; on the CPU
+    lr : learning rate of the last move
+    grad_norm : mean over the moves of the gradient's Euclidean norm, or None if it was not computed
+    last_grad_norm : of the last move's gradient alone, or None if there was no last move
     """
 
     logits: Tensor
@@ -93,27 +100,57 @@ def carry_out(task: RunTask, tell: Tell, *, engine: str, train_epoch: EpochTrain
 
 def set_up(task: RunTask) -> tuple[Setup, TrainState]:
     """Bring the scans to the device and build the network, its head and its optimiser."""
-    preprocessing = fit_preprocessing(task.images, task.cases["train"], task.recipe.normalize)
+    preprocessing = fit_preprocessing(
+        task.images,
+        task.cases["train"],
+        task.recipe.method,
+        clip_percentiles=task.recipe.clip_percentiles,
+        clahe=task.recipe.clahe,
+        moments=_moments(task.recipe),
+    )
     image_shape = (preprocessing.channels, task.images.shape[1], task.images.shape[2])
     y_train, y_val = (torch.from_numpy(task.labels[task.cases[split]]) for split in ("train", "val"))
     n_classes = len(task.class_names)
     weights = resolve_class_weights(task.recipe.loss, y_train.numpy(), n_classes=n_classes)
     head = make_head(task.recipe.loss, n_classes=n_classes, class_weights=weights)
-    network = build_network(task.recipe.model, image_shape=image_shape, n_outputs=head.n_outputs, seed=task.seed)
-    network = _laid_out(network, task).to(task.device)
+    network = build_network(
+        task.recipe.model,
+        image_shape=image_shape,
+        n_outputs=head.n_outputs,
+        seed=task.seed,
+        weights_files=task.weights_files,
+    )
+    network = network.to(task.device)
+    n_at_once = cases_at_once(network, image_shape, device=task.device)
+    train, val = (
+        inputs_of(task, task.cases[split], preprocessing, network, n_at_once=n_at_once) for split in ("train", "val")
+    )
+    network = _laid_out(network, task)
+    labels = y_train.to(task.device)
     setup = Setup(
         task=task,
         image_shape=image_shape,
         preprocessing=preprocessing,
         head=head,
-        train=put_on_device(task.images[task.cases["train"]], preprocessing, device=task.device),
-        val=put_on_device(task.images[task.cases["val"]], preprocessing, device=task.device),
+        train=train,
+        val=val,
         y_train=y_train,
-        y_train_device=y_train.to(task.device),
+        y_train_device=labels,
         y_val=y_val,
-        n_at_once=cases_at_once(network, image_shape, device=task.device),
+        n_at_once=n_at_once,
+        batches=Batches(
+            scans=train,
+            labels=labels,
+            cases=task.cases["train"],
+            spec=task.recipe.augment,
+            draws=DrawTables(seed=task.seed, n_cases=len(task.images)),
+        ),
     )
     return setup, _fresh_state(task, network)
+
+
+def _moments(recipe: Recipe) -> Moments | None:
+    return pretrained_moments(recipe.model) if recipe.normalize == "pretrained" else None
 
 
 def _laid_out(network: nn.Module, task: RunTask) -> nn.Module:
@@ -129,13 +166,18 @@ def _laid_out(network: nn.Module, task: RunTask) -> nn.Module:
 def _fresh_state(task: RunTask, network: nn.Module) -> TrainState:
     return TrainState(
         network=network,
-        optimizer=make_optimizer(task.recipe.optimizer, network.parameters(), device=task.device),
+        optimizer=_fresh_optimizer(task, network),
         history=[],
         best=Best(weights={name: tensor.clone() for name, tensor in tensors_of(network).items()}),
         epoch_s=[],
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         earlier_s=0.0,
     )
+
+
+def _fresh_optimizer(task: RunTask, network: nn.Module) -> optim.Optimizer:
+    groups = grouped(network, task.recipe.model, task.recipe.optimizer)
+    return make_optimizer(task.recipe.optimizer, groups, device=task.device)
 
 
 def _train(
@@ -157,6 +199,7 @@ def _let_go_of_training(state: TrainState) -> None:
     """Free gradients and the optimiser's running means: writing the weights to disk needs memory too."""
     state.optimizer.zero_grad(set_to_none=True)
     state.optimizer.state.clear()
+    state.average.clear()
     return_freed_memory()
 
 
@@ -165,19 +208,29 @@ def _next_epoch(setup: Setup, state: TrainState, train_epoch: EpochTrainer) -> N
     recipe = setup.task.recipe
     epoch = len(state.history) + 1
     if (epoch - 1) % recipe.epochs == 0:
-        state.optimizer = make_optimizer(recipe.optimizer, state.network.parameters(), device=setup.task.device)
+        state.optimizer = _fresh_optimizer(setup.task, state.network)
     steps = epoch_steps(setup.task, epoch)
     trained = train_epoch(setup, state, steps)
-    with watched_units(state.network) as units:
-        val_logits = logits_of(state.network, setup.val, n_at_once=setup.n_at_once)
-    record = replace(_record(setup, state, steps, trained, val_logits), dead_units=units.dead_share())
-    state.history.append(record)
-    if not has_diverged(record):
-        score = selection_score(
-            recipe.select, record, setup.y_val.numpy(), lambda: setup.head.probabilities(val_logits).numpy()
+    norm = weight_norm(state.network)
+    with judged_weights(state):
+        with watched_units(state.network) as units:
+            val_logits = _logits(setup, state, setup.val)
+        record = replace(
+            _record(setup, state, steps, trained, val_logits), weight_norm=norm, dead_units=units.dead_share()
         )
-        state.best.offer(state.network, epoch, score)
+        state.history.append(record)
+        if not has_diverged(record):
+            score = selection_score(
+                recipe.select, record, setup.y_val.numpy(), lambda: setup.head.probabilities(val_logits).numpy()
+            )
+            state.scores.append(score)
+            state.best.offer(state.network, epoch, score)
     state.epoch_s.append(time.perf_counter() - begun)
+
+
+def _logits(setup: Setup, state: TrainState, scans: Inputs, *, views: Views | None = None) -> Tensor:
+    precision = setup.task.recipe.precision
+    return logits_of(state.network, scans, n_at_once=setup.n_at_once, precision=precision, views=views)
 
 
 def _record(
@@ -185,13 +238,11 @@ def _record(
 ) -> EpochRecord:
     epoch = steps[0].epoch
     order = torch.cat([step.rows for step in steps]).cpu()
-    train = loss_and_accuracy(setup.head, trained.logits, setup.y_train[order])
+    train = loss_and_accuracy(setup.head, trained.logits, setup.y_train[order], setup.batches.mixed(steps))
     val = loss_and_accuracy(setup.head, val_logits, setup.y_val)
     again = None
     if setup.task.recipe.train_eval:
-        again = loss_and_accuracy(
-            setup.head, logits_of(state.network, setup.train, n_at_once=setup.n_at_once), setup.y_train
-        )
+        again = loss_and_accuracy(setup.head, _logits(setup, state, setup.train), setup.y_train)
     return EpochRecord(
         round=(epoch - 1) // setup.task.recipe.epochs + 1,
         epoch=epoch,
@@ -203,7 +254,6 @@ def _record(
         train_eval_loss=again.loss if again else None,
         train_eval_accuracy=again.accuracy if again else None,
         grad_norm=trained.grad_norm,
-        weight_norm=weight_norm(state.network),
         last_grad_norm=trained.last_grad_norm,
     )
 
@@ -258,6 +308,7 @@ def _finish(setup: Setup, state: TrainState, *, engine: str, begun: float) -> Ru
         history=tuple(state.history),
         predictions=predictions,
         weights={name: tensor.cpu().numpy() for name, tensor in chosen.items()},
+        sheet=stored_sheet(setup.batches),
     )
 
 
@@ -271,18 +322,18 @@ def _predict_all(setup: Setup, state: TrainState) -> tuple[SplitPredictions, ...
         parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
     copy_tensors(state.best.weights, tensors_of(state.network))
     there = [split for split in SPLITS if len(setup.task.cases.get(split, ()))]
-    return tuple(_predict(setup, state.network, split, chosen_epoch=chosen_epoch) for split in there)
+    return tuple(_predict(setup, state, split, chosen_epoch=chosen_epoch) for split in there)
 
 
-def _predict(setup: Setup, network: nn.Module, split: Split, *, chosen_epoch: int) -> SplitPredictions:
+def _predict(setup: Setup, state: TrainState, split: Split, *, chosen_epoch: int) -> SplitPredictions:
     """Score one split. The test scans are read here for the first and only time, after a call of `open_test`."""
     task = setup.task
     cases = task.cases[split]
     scans = {"train": setup.train, "val": setup.val}.get(split)
     if scans is None:
         task.open_test(chosen_epoch)
-        scans = put_on_device(task.images[cases], setup.preprocessing, device=task.device)
-    return split_predictions(task, split, logits_of(network, scans, n_at_once=setup.n_at_once), setup.head)
+        scans = inputs_of(task, cases, setup.preprocessing, state.network, n_at_once=setup.n_at_once)
+    return split_predictions(task, split, _logits(setup, state, scans, views=views_of(task.recipe)), setup.head)
 
 
 def split_predictions(task: RunTask, split: Split, logits: Tensor, head: Head) -> SplitPredictions:

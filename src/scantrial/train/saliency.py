@@ -7,6 +7,8 @@ one network; another seed of the same arm may look elsewhere (Adebayo et al. 201
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from torch import Tensor
 from scantrial.core.records import SaliencyMaps
 from scantrial.data.scanset import Pixels
 from scantrial.nets.heads import Head
+from scantrial.train.precision import in_precision
 from scantrial.train.predictor import Predictor
 from scantrial.train.scans import put_on_device
 
@@ -25,15 +28,18 @@ PATCHES = 16
 def explain(predictor: Predictor, image: Pixels) -> SaliencyMaps:
     """Compute both maps of one scan; takes one backward and some thousand forward passes of a scan.
 
+    The scan is taken as it is, without the views of test-time augmentation.
+
     Parameters
     ----------
     image : shape (height, width) or (height, width, 3), of the size and pixel type trained on
     """
-    y_prob = predictor(image[None]).y_prob[0]
+    y_prob = replace(predictor, views=None)(image[None]).y_prob[0]
     target = int(y_prob.argmax())
     x = put_on_device(image[None], predictor.preprocessing, device=predictor.device).batch(slice(0, 1))
-    gradient = _gradient(predictor, x, target)
-    occlusion, p_least, patch_px = _occlusion(predictor, x, target, p=float(y_prob[target]))
+    with in_precision(predictor.precision, device=predictor.device):
+        gradient = _gradient(predictor, x, target)
+        occlusion, p_least, patch_px = _occlusion(predictor, x, target, p=float(y_prob[target]))
     return SaliencyMaps(
         target=target,
         p_target=float(y_prob[target]),
@@ -56,7 +62,7 @@ def class_log_odds(head: Head, logits: Tensor, target: int) -> Tensor:
 def _gradient(predictor: Predictor, x: Tensor, target: int) -> NDArray[np.float64]:
     x = x.detach().clone().requires_grad_()
     with torch.enable_grad():
-        torch.autograd.backward(class_log_odds(predictor.head, predictor.network(x), target)[0])
+        torch.autograd.backward(class_log_odds(predictor.head, predictor.network(x).float(), target)[0])
     assert x.grad is not None
     return x.grad[0].abs().amax(dim=0).double().cpu().numpy()
 

@@ -12,6 +12,9 @@ from torch import Tensor
 from scantrial.data.preprocess import Preprocessing
 from scantrial.data.scanset import Pixels
 
+_CONSTANT = 1e-6
+"""Standard deviation of a constant image, as a share of the range: rounding in float32 leaves less than this."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceScans:
@@ -22,15 +25,24 @@ class DeviceScans:
     pixels : shape (n, height, width[, 3]), uint8, or int16 holding the bits of uint16, which PyTorch hardly supports
     centre, width : shape (1 or n, channels, 1, 1), float32; the network's input is (pixel - centre) / width
     centred : whether any centre differs from 0
+    largest : value of a white pixel
+    of_each : whether centre and width are each image's own mean and standard deviation
     """
 
     pixels: Tensor
     centre: Tensor
     width: Tensor
     centred: bool
+    largest: int
+    of_each: bool
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    @property
+    def device(self) -> str:
+        """The kind of device that they are on, such as ``cpu``."""
+        return self.pixels.device.type
 
     def batch(self, rows: Tensor | slice) -> Tensor:
         """Return the network's input for some rows, shape (len(rows), channels, height, width), float32."""
@@ -38,6 +50,21 @@ class DeviceScans:
         if self.centred:
             values.sub_(self._of(self.centre, rows))
         return values.div_(self._of(self.width, rows))
+
+    def shares(self, rows: Tensor | slice) -> Tensor:
+        """Return some rows as shares of the range of the pixel type, in [0, 1], shape as `batch`."""
+        return _as_floats(_channels_first(self._picked(rows))).div_(self.largest)
+
+    def inputs_of(self, shares: Tensor) -> Tensor:
+        """Return the network's input for scans that are no longer those stored, from their shares of the range.
+
+        Where each image is standardised by itself, these images are. A constant one becomes 0.
+        """
+        values = shares * self.largest
+        if not self.of_each:
+            return values.sub_(self.centre).div_(self.width)
+        width, centre = torch.std_mean(values, dim=(2, 3), correction=0, keepdim=True)
+        return values.sub_(centre).div_(torch.where(width < _CONSTANT * self.largest, 1, width))
 
     def _picked(self, rows: Tensor | slice) -> Tensor:
         # index_select copies whole rows; indexing with a tensor copies pixel by pixel and takes seven times as long
@@ -59,6 +86,8 @@ def put_on_device(images: Pixels, preprocessing: Preprocessing, *, device: str) 
         centre=_column(affine.centre).to(device),
         width=_column(affine.width).to(device),
         centred=bool(affine.centre.any()),
+        largest=int(np.iinfo(images.dtype).max),
+        of_each=preprocessing.centre is None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn, optim
 
@@ -11,8 +11,10 @@ from scantrial.core.records import EpochRecord
 from scantrial.data.preprocess import Preprocessing
 from scantrial.nets.heads import Head
 from scantrial.recipe.task import RunTask
-from scantrial.train.scans import DeviceScans
+from scantrial.train.batches import Batches
+from scantrial.train.features import Inputs
 from scantrial.train.selection import Best
+from scantrial.train.stopping import is_patience_over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,27 +24,29 @@ class Setup:
     Parameters
     ----------
     image_shape : (channels, height, width)
-    train, val : the scans on the device
+    train, val : the scans on the device, or the features that a frozen backbone makes of them
     y_train, y_val : shape (n,), on the CPU
     y_train_device : the same as `y_train`, on the device
     n_at_once : cases to evaluate together
+    batches : makes the batch of a step
     """
 
     task: RunTask
     image_shape: tuple[int, int, int]
     preprocessing: Preprocessing
     head: Head
-    train: DeviceScans
-    val: DeviceScans
+    train: Inputs
+    val: Inputs
     y_train: Tensor
     y_train_device: Tensor
     y_val: Tensor
     n_at_once: int
+    batches: Batches
 
     @property
     def n_epochs(self) -> int:
-        """Epochs of all rounds."""
-        return self.task.recipe.epochs * self.task.recipe.rounds
+        """Epochs of all rounds, if nothing ends the run early."""
+        return self.task.recipe.n_epochs
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,6 +60,8 @@ class TrainState:
     epoch_s : seconds that each epoch took
     started : when the run first started, ISO 8601 in UTC
     earlier_s : seconds spent before the last resumption
+    scores : of each epoch done, by the recipe's rule, the larger the better
+    average : moving average of the network's parameters and buffers by name; empty without one
     """
 
     network: nn.Module
@@ -65,6 +71,8 @@ class TrainState:
     epoch_s: list[float]
     started: str
     earlier_s: float
+    scores: list[float] = field(default_factory=list)
+    average: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def diverged_epoch(self) -> int | None:
@@ -73,7 +81,8 @@ class TrainState:
 
     def is_over(self, setup: Setup) -> bool:
         """Whether no epoch is left to train."""
-        return len(self.history) >= setup.n_epochs or self.diverged_epoch is not None
+        is_stopped = is_patience_over(self.scores, setup.task.recipe.early_stopping)
+        return is_stopped or len(self.history) >= setup.n_epochs or self.diverged_epoch is not None
 
 
 def has_diverged(record: EpochRecord) -> bool:

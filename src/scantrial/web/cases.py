@@ -106,11 +106,10 @@ def split_scores(index: CaseIndex, split: Split, runs: Mapping[RunKey, RunData],
 
 def findings_by_case(audit: Audit | None) -> dict[int, tuple[str, ...]]:
     """Return the codes of the audit's findings that name each case."""
-    found: dict[int, list[str]] = {}
+    found: dict[int, dict[str, None]] = {}
     for finding in audit.findings if audit is not None else ():
         for case in finding.case_numbers:
-            if finding.code not in found.setdefault(int(case), []):
-                found[int(case)].append(finding.code)
+            found.setdefault(int(case), {})[finding.code] = None
     return {case: tuple(codes) for case, codes in found.items()}
 
 

@@ -90,7 +90,9 @@ class Explainer:
         _parts(run, done)
         maps = self._find(study, case, run)
         values = {"scan": None, "gradient": maps.gradient, "occlusion": maps.occlusion}[kind]
-        return draw_map(self._scans[study.name].images[case], values)
+        arm, seed = run.rsplit("/", 1)
+        images = api.run_images(study.folder.path, arm=arm, seed=int(seed), scans=self._scans[study.name])
+        return draw_map(images[case], values)
 
     def _row(self, study: OpenStudy, case: int) -> dict[str, object]:
         index = self._shelf.cases(study)

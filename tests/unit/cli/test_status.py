@@ -36,6 +36,15 @@ def test_a_run_is_running_or_finished_never_both(make_study):
     assert found.waiting == ()
 
 
+def test_a_run_that_stopped_early_says_when_and_why(make_study, capsys):
+    """Planned epochs, those trained, and the patience that ran out; other runs say nothing."""
+    folder = make_study(arms={"base": {}, "early": {"epochs": 10, "early_stopping": {"patience": 2}}}, seeds=(0,))
+    said = "stopped after epoch 6 of 10, since 2 epochs brought no better val_loss"
+    assert api.status(folder.path).stopped_early == ((RunKey("early", 0), said),)
+    status.status(folder.path, as_json=False)
+    assert f"early/seed-0: {said}" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_failed_run_that_runs_again_is_running(make_study):
     """What failed before and is tried again counts as running."""
     folder = make_study(failed=[("base", 2)])

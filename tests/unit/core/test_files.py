@@ -6,6 +6,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -288,6 +289,32 @@ def test_sha256_of_a_file(tmp_path: Path):
     """The digest of the bytes."""
     (tmp_path / "a").write_bytes(b"scan" * 100_000)
     assert sha256_of(tmp_path / "a") == hashlib.sha256(b"scan" * 100_000).hexdigest()
+
+
+@pytest.fixture
+def alarm():
+    """End a test that waits for ever."""
+
+    def ring(*_: object) -> None:
+        raise AssertionError("it waits for ever")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(10)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("alarm")
+def test_what_is_no_regular_file_is_not_hashed(tmp_path: Path):
+    """A pipe waits for ever, and a file of the system has no end; both are refused."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        sha256_of(tmp_path / "pipe")
+    with pytest.raises(OSError, match="more than its size"):
+        sha256_of(Path("/proc/self/status"))
+    with pytest.raises(OSError):  # noqa: PT011 - it reads in steps of 8 bytes only
+        sha256_of(Path("/proc/self/pagemap"))
 
 
 def test_what_vanishes_while_it_is_looked_for_is_looked_for_again(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import struct
 import threading
 import time
@@ -12,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from scantrial.core.errors import DataError
 from scantrial.data import pixels
 from scantrial.data.codecs import pillow
+from scantrial.data.codecs import tiff as codec
 from scantrial.data.codecs.base import over_black
 from scantrial.data.decode import ImageError, decode_image
 from scantrial.data.formats import medmnist
@@ -54,6 +57,50 @@ def test_a_strip_that_holds_more_than_the_image_is_refused(tmp_path):
     path = tiff(tmp_path, width=10, height=10, data=zlib.compress(b"\0" * 50_000_000, 9))
     with pytest.raises(ImageError, match=BOMB):
         decode_image(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "compression", "said"),
+    [
+        (b"\x81\0" * 1_000_000, 32773, BOMB),
+        (b"\xfe\0" + b"\x81\0" * 2, 32773, BOMB),
+        (lzma.compress(b"\0" * 200) + lzma.compress(b"\0" * 50_000_000), 34925, "more than one stream"),
+    ],
+    ids=["packbits", "a little more", "lzma"],
+)
+def test_every_compression_of_16_bits_is_bounded(tmp_path, monkeypatch, data, compression, said):
+    """What a strip unpacks to is counted before tifffile, whose decoders know no limit, sees it."""
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", lambda *_, **__: pytest.fail("it was unpacked"))
+    with pytest.raises(ImageError, match=said):
+        decode_image(tiff(tmp_path, width=10, height=10, data=data, compression=compression))
+
+
+def test_packbits_within_its_size_is_read(tmp_path):
+    """Runs, literals and marks that mean nothing come out as they went in."""
+    image = np.full((10, 10), 0x0707, dtype="<u2")
+    image[5:] = np.arange(50).reshape(5, 10)
+    packed = bytes([257 - 100, 7, 128, 99]) + image[5:].tobytes()
+    assert np.array_equal(decode_image(tiff(tmp_path, width=10, height=10, data=packed, compression=32773)), image)
+
+
+def test_strips_over_one_another_are_refused(tmp_path):
+    """Sixty thousand strips at one place would be read again for each."""
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, np.zeros((64, 64), dtype=np.uint16), rowsperstrip=1, compression="zlib")
+    with tifffile.TiffFile(path, mode="r+b") as tiff_file:
+        tags = tiff_file.pages[0].tags
+        first, size = tags["StripOffsets"].value[0], path.stat().st_size
+        tags["StripOffsets"].overwrite([first] * 64)
+        tags["StripByteCounts"].overwrite([size - first] * 64)
+    with pytest.raises(ImageError, match="overlap"):
+        decode_image(path)
+
+
+def test_a_large_strip_of_packbits_is_refused(tmp_path, monkeypatch):
+    """Its decoder takes eight times the memory."""
+    monkeypatch.setattr(codec, "_MAX_PACKBITS", 100)
+    with pytest.raises(ImageError, match="PackBits"):
+        decode_image(tiff(tmp_path, width=10, height=10, data=b"\x9d\0" * 2, compression=32773))
 
 
 @pytest.mark.parametrize(

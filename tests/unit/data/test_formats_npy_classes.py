@@ -129,3 +129,11 @@ def test_hidden_files_are_passed_over(tmp_path):
     save(tmp_path, a=scans(1), b=scans(1))
     (tmp_path / "._a.npy").write_bytes(b"junk")
     assert len(READ(tmp_path, {}).sources) == 2
+
+
+def test_numbers_without_end_are_not_counted(tmp_path):
+    """A header of a hundred bytes may speak of any number of rows that hold nothing."""
+    head = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, 0), }".ljust(117) + b"\n"
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head)
+    with pytest.raises(DataError, match="type float32, expected uint8 or uint16\n"):
+        READ(tmp_path, {})

@@ -18,9 +18,10 @@ from tests.conftest import HANGS_S
 
 from scantrial.core.errors import DataError, StoreError, UnreadableScansError
 from scantrial.data import cache as cache_module
+from scantrial.data.fit import fit_image, resize
 from scantrial.data.load import available_formats, check_source, find_path, load
 from scantrial.data.scanset import ScanSet
-from scantrial.data.spec import ImageSpec, SourceSpec
+from scantrial.data.spec import ArmImageSpec, ImageSpec, SourceSpec
 
 
 class Watcher:
@@ -187,7 +188,7 @@ def test_leftovers_of_killed_processes_are_removed(tree, cache):
 LOADER = """
 import sys, time, pathlib
 from scantrial.data.load import load
-from scantrial.data.spec import ImageSpec, SourceSpec
+from scantrial.data.spec import ArmImageSpec, ImageSpec, SourceSpec
 ready = pathlib.Path(sys.argv[2])
 (ready / sys.argv[3]).touch()
 while len(list(ready.iterdir())) < 3:
@@ -618,3 +619,69 @@ def test_the_chest_radiographs():
     assert watcher.n_decoded == 0
     assert again.fingerprint == scans.fingerprint
     assert 20 < scans.images.mean() < 220
+
+
+class TestShapes:
+    """The same scans decoded in further shapes, for arms with images of their own."""
+
+    CROPPED = ArmImageSpec(size=(10, 6), crop_border=0.25)
+
+    def test_each_is_decoded_from_the_files_and_has_a_fingerprint(self, tmp_path, rng):
+        """A further shape has the pixels and the fingerprint that it would have alone, not those of smaller pixels."""
+        for name in ("a/1.png", "b/2.png"):
+            path = tmp_path / "scans" / name
+            path.parent.mkdir(parents=True)
+            Image.fromarray(rng.integers(0, 256, (40, 24), np.uint8)).save(path)
+        large = ArmImageSpec(size=20)
+        scans = load_path(tmp_path / "scans", image=ImageSpec(size=4), shapes=[large, self.CROPPED])
+        alone = load_path(tmp_path / "scans", image=ImageSpec(size=20))
+        np.testing.assert_array_equal(scans.shapes[large].images, alone.images)
+        assert scans.shapes[large].fingerprint == alone.fingerprint != scans.fingerprint
+        decoded = np.asarray(Image.open(tmp_path / "scans" / "a" / "1.png"))
+        np.testing.assert_array_equal(scans.shapes[self.CROPPED].images[0], resize(decoded[10:30, 6:18], (10, 6)))
+        assert len({shape.images_path for shape in scans.shapes.values()} | {scans.images_path}) == 3
+
+    def test_each_is_decoded_once_and_checked_when_it_is_opened(self, tree):
+        """The second call decodes nothing; pixels of a shape that have changed are decoded again."""
+        how = {"image": ImageSpec(size=8), "shapes": [self.CROPPED]}
+        scans, n_first = decodes_of(tree, **how)
+        assert (n_first, decodes_of(tree, **how)[1]) == (8, 0)
+        path = scans.shapes[self.CROPPED].images_path
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content)
+        again, n_again = decodes_of(tree, **how)
+        assert n_again == 4
+        assert again.shapes[self.CROPPED].fingerprint == scans.shapes[self.CROPPED].fingerprint
+
+    def test_it_is_counted_how_many_scans_were_enlarged(self, tmp_path, rng):
+        """Of an array of 12 x 12 pixels, all scans are enlarged to 16 and none to 12."""
+        np.savez(
+            tmp_path / "x.npz",
+            **{f"{split}_images": rng.integers(0, 256, (4, 12, 12), np.uint8) for split in ("train", "val", "test")},
+            **{f"{split}_labels": np.array([[0], [1], [0], [1]]) for split in ("train", "val", "test")},
+        )
+        sizes = [ArmImageSpec(size=16), ArmImageSpec(size=8)]
+        scans = load_path(tmp_path / "x.npz", shapes=sizes)
+        assert [scans.shapes[size].n_enlarged for size in sizes] == [12, 0]
+        np.testing.assert_array_equal(scans.shapes[sizes[0]].images[3], resize(scans.images[3], (16, 16)))
+
+    def test_the_phantom_is_drawn_again(self):
+        """A further size of the phantom is made of what was drawn, though the cache has it at a smaller size."""
+        phantom = SourceSpec(name="phantom", n_cases=24, size=32)
+        load(phantom, image=ImageSpec(size=8))
+        own = load(phantom).images
+        made = load(phantom, image=ImageSpec(size=8), shapes=[ArmImageSpec(size=16)]).shapes[ArmImageSpec(size=16)]
+        np.testing.assert_array_equal(made.images[5], resize(own[5], (16, 16)))
+
+
+@pytest.mark.parametrize(
+    ("share", "shape", "left"), [(0.29, (100, 10), (42, 6)), (0.4, (2, 3), (2, 1)), (0.05, (19, 20), (19, 18))]
+)
+def test_borders_are_cut_by_whole_pixels(share, shape, left):
+    """The share is rounded down to pixels, the same at opposite borders, and something is always left."""
+    image = np.arange(shape[0] * shape[1], dtype=np.uint16).reshape(shape)
+    found = fit_image(image, ArmImageSpec(crop_border=share))
+    assert found.shape == left
+    top, start = ((n - m) // 2 for n, m in zip(shape, left, strict=True))
+    np.testing.assert_array_equal(found, image[top : top + left[0], start : start + left[1]])

@@ -121,6 +121,17 @@ def test_equalize_leaves_a_constant_image():
     np.testing.assert_array_equal(equalize(images), images)
 
 
+def moments_for(method: str):
+    """What pretrained weights take; nothing else needs it."""
+    return ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)) if method == "pretrained" else None
+
+
+def test_the_numbers_of_weights_are_needed_for_them_alone():
+    """Without them `pretrained` is refused."""
+    with pytest.raises(InputError, match="without pretrained weights"):
+        fit_preprocessing(scans(), TRAIN, "pretrained")
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", SHAPES)
 def test_survives_its_dictionary(kind, method):
@@ -128,7 +139,7 @@ def test_survives_its_dictionary(kind, method):
     import json
 
     images = scans(kind)
-    fitted = fit_preprocessing(images, TRAIN, method)
+    fitted = fit_preprocessing(images, TRAIN, method, moments=moments_for(method))
     back = Preprocessing.from_dict(json.loads(json.dumps(fitted.to_dict())))
     assert back == fitted
     np.testing.assert_array_equal(back.apply(images), fitted.apply(images))
@@ -139,7 +150,8 @@ def test_read_only_maps_are_enough(tmp_path):
     np.save(tmp_path / "x.npy", scans())
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     for method in METHODS:
-        assert np.isfinite(fit_preprocessing(mapped, TRAIN, method).apply(mapped)).all()
+        fitted = fit_preprocessing(mapped, TRAIN, method, moments=moments_for(method))
+        assert np.isfinite(fitted.apply(mapped)).all()
 
 
 def test_refuses_what_it_was_not_fitted_for():

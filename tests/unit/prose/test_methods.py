@@ -114,10 +114,61 @@ def test_each_setting_is_said_of_the_arms_that_have_it(rich):
         assert words.lower() in text.lower(), words
 
 
+def test_how_cases_weights_and_steps_were_treated_is_said(make_study):
+    """Sampling, accumulation, averaged weights, early stopping, precision, groups of weights and one cycle."""
+    trained = {
+        "sampling": "undersampled",
+        "accumulate": 4,
+        "ema": 0.99,
+        "early_stopping": {"patience": 2, "min_delta": 0.01},
+        "precision": "bf16",
+        "optimizer": {"name": "adamw", "weight_decay_on": "weights", "head_lr_factor": 5.0, "layer_decay": 0.75},
+        "schedule": "one-cycle",
+        "epochs": 10,
+    }
+    view = view_of(make_study(arms={"base": {}, "new": trained}, n_cases=CASES))
+    text = said(view)
+    for words in (
+        "reshuffled each epoch (base); 10 epochs, batches of 32 cases, each epoch with all cases of the smallest class "
+        "and as many of every other class, drawn anew [@class-imbalance], the weights moved once every 4 batches by "
+        "the mean gradient over their cases (new)",
+        "weight decay 0.01 (none on biases and normalisation layers) [@bag-of-tricks], the rate of the last layer "
+        "multiplied by 5, rates multiplied by 0.75 for each layer before the last [@layer-rates] (new)",
+        "one cycle over each round [@one-cycle]: rising along a cosine from 1/25 of it in the first 30 % of the steps, "
+        "then falling along a cosine to 1/10000 of where it began (new)",
+        "to the last epoch (base); until 2 epochs in a row did not improve the validation loss by more than 0.01 "
+        "[@prechelt] (new); schedules kept the planned length",
+        "single precision (float32) (base); mixed precision: layers that allow it compute in bfloat16 [@bf16]",
+        "the weights as trained (base); an exponential moving average of the weights (decay 0.99 at each move) [@ema]",
+    ):
+        assert words in text, words
+    done = " ".join(study_prose.what_was_done(view))
+    assert (
+        "Early stopping ended 3 of 3 runs of new, which trained 6 of the 10 planned epochs on average (6 to 6)." in done
+    )
+    assert "6 of 10, stopped early" in str(build_document(view, build_figures(view), {}))
+
+
 @pytest.mark.parametrize(
     ("options", "absent"),
     [
-        ({}, ["Holm", "Patients, not scans", "audited", "clipped", "dropout", "SGDR", "unpaired", "McNemar", "DeLong"]),
+        (
+            {},
+            [
+                "arly stopping",
+                "moving average",
+                "Precision:",
+                "Holm",
+                "Patients, not scans",
+                "audited",
+                "clipped",
+                "dropout",
+                "SGDR",
+                "unpaired",
+                "McNemar",
+                "DeLong",
+            ],
+        ),
         ({"class_names": ("a", "b", "c")}, ["alibration", "Temperature", "Thresholds", "Net benefit", "Predictive"]),
         ({"arms": {"base": {}}}, ["Compared:", "two one-sided", "best arm", "Runs of one seed are paired"]),
         ({"seeds": (0,)}, ["seeds and cases", "effective number", "[@hillis-2007]", "Power", "averaged vertically"]),
@@ -220,7 +271,7 @@ CLAIMS = [
     (
         "selection",
         "none is an ensemble",
-        "whether a custom class is an ensemble internally, or starts from weights",
+        "Whether a custom class is an ensemble internally, or starts from weights",
     ),
     (
         "design",
@@ -321,3 +372,36 @@ def test_a_source_is_whole():
         assert not one.doi or re.fullmatch(r"10\.\d{4,5}/\S+", one.doi), key
     with pytest.raises(KeyError):
         numbered_references(["[@nobody]"])
+
+
+def test_augmentation_is_described_by_its_values_with_sources(make_study):
+    """Of the arms that have it, and of those that have none; with the views at test time, and what seeds change."""
+    arms = {
+        "base": {},
+        "preset": {"augment": "radiograph", "test_time_views": 4},
+        "own": {"augment": {"preset": "radiograph", "rotate": 5, "mixup": 0.2}},
+    }
+    view = view_of(make_study(arms=arms, n_cases=CASES))
+    text = said(view)
+    for words in (
+        "not augmented (base); rotation up to ±10°, scaling by 0.85 to 1.15, shifts up to ±10 % of each side and "
+        "brightness times 0.9 to 1.1, borders filled with black, as in the preset radiograph [@covid-net] (preset); "
+        "rotation up to ±5°",
+        "mixup with α = 0.2 [@mixup]",
+        "before normalisation",
+        "where both augment, the same draws",
+        "Test-time augmentation: none (base and own); logits averaged over 4 views, the scan itself and 3 augmented by "
+        "the same fixed draws for all scans (preset); epochs were chosen without it.",
+    ):
+        assert words in text, words
+    assert "The data were not augmented." not in text
+    assert "the draws of augmentation" in " ".join(study_prose.limit_sentences(view))
+    listed = numbered_references([text])[1]
+    assert {REFERENCES["covid-net"], REFERENCES["mixup"]} <= set(listed)
+
+
+def test_what_a_network_of_ones_own_does_stays_unknown_beside_augmentation(make_study):
+    """Both are said."""
+    view = view_of(make_study(arms={"base": {"model": "my.nets:Flipping", "augment": "oct"}}, n_cases=CASES))
+    assert "as in the preset oct [@octdl]" in said(view)
+    assert "What a custom class does to the data internally is not known." in said(view)

@@ -49,3 +49,13 @@ def test_networks_of_the_same_names_start_alike_unless_one_is_trained_or_starts_
         "same initial values. Pretrained weights are the same at every seed."
     )
     assert start_in_common({"by itself", "trained"}).startswith("Custom classes initialise themselves")
+
+
+def test_networks_of_timm_start_by_themselves_or_from_what_was_trained():
+    """timm draws what is untrained, in an order of its own, so that equal names do not mean equal numbers."""
+    untrained = Recipe(model="timm/resnet18")
+    trained = Recipe(model={"name": "timm/resnet18", "pretrained": "own.safetensors"})
+    assert (start_of(untrained), start_of(trained)) == ("by timm", "trained")
+    assert alike_at_start({"by timm", "by itself", "drawn"}) == "built-in networks"
+    assert start_in_common({"by timm", "drawn"}).startswith("Networks of timm initialise themselves")
+    assert start_in_common({"by timm", "by itself"}).startswith("Custom classes and networks of timm initialise")

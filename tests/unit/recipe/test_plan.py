@@ -129,10 +129,10 @@ def test_missing_keys_are_completed():
 
 def test_a_later_key_changes_no_identity_unless_it_is_set():
     """What differs from the defaults is the same before and after."""
-    later = create_model("Later", __base__=Recipe, augment=(Literal["none", "flip"], "none"))
+    later = create_model("Later", __base__=Recipe, warp=(Literal["none", "flip"], "none"))
     stored = OF_0_1_0["arms"][1]["recipe"]
     assert read_typed(later, stored, where="x").beyond_defaults() == Recipe.model_validate(stored).beyond_defaults()
-    assert later(augment="flip").beyond_defaults() == {"augment": "flip"}
+    assert later(warp="flip").beyond_defaults() == {"warp": "flip"}
 
 
 RECIPES = st.fixed_dictionaries(

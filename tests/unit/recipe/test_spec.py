@@ -52,7 +52,7 @@ def test_a_recipe_survives_json(given: dict[str, Any]) -> None:
     ("given", "message"),
     [
         ({"model": "mlp-265"}, r"no network is called 'mlp-265' \(did you mean 'mlp-256'\?\)"),
-        ({"model": "zzz"}, "there are mlp-256, mlp-64x3, mlp-32x3, mlp, cnn, cnn-gap, package.module:Class"),
+        ({"model": "zzz"}, "there are mlp-256, mlp-64x3, mlp-32x3, mlp, cnn, cnn-gap, resnet-10, resnet-18, timm/NAME, package.module:Class"),
         ({"model": "net:"}, "'net:' is not the name of a class"),
         ({"model": {"name": "mlp", "args": {}}}, "args are only for a custom class"),
         ({"model": {"name": "a:B", "hidden": [1]}}, "hidden: a custom class takes its arguments under args"),
@@ -69,6 +69,12 @@ def test_a_recipe_survives_json(given: dict[str, Any]) -> None:
         ({"schedule": {"warmup_epochs": 5}, "epochs": 4}, "warmup_epochs is 5, but a round has only 4 epochs"),
         ({"select": {"name": "last", "metric": "auroc"}}, "metric is only for best-val-metric"),
         ({"optimizer": {"name": "sgd", "nesterov": True}}, "nesterov needs momentum above 0"),
+        ({"schedule": {"name": "cosine", "pct_start": 0.1}}, "final_div_factor are only for the one-cycle schedule"),
+        ({"schedule": {"name": "one-cycle", "warmup_epochs": 1}}, "one-cycle has a rise of its own"),
+        ({"select": "last", "early_stopping": {"patience": 3}}, "select: last has no score to stop by"),
+        ({"sampling": "oversampled", "loss": {"name": "ce", "class_weights": "balanced"}}, "both balance the classes"),
+        ({"model": "a:B", "optimizer": {"name": "adam", "layer_decay": 0.5}}, "a custom class does not tell"),
+        ({"ema": 1.0}, "less than 1"),
         ({"epochs": 10**12}, "less than or equal to 1000000000"),
     ],
 )  # fmt: skip
@@ -106,8 +112,29 @@ def test_recipes_do_not_change() -> None:
             {"schedule": {"name": "step"}, "select": {"name": "best-val-metric"}},
         ),
         ({"epochs": 2, "clip_grad_norm": 1.0}, {"epochs": 2, "clip_grad_norm": 1.0}),
+        (
+            {"sampling": "shuffled", "accumulate": 1, "ema": "none", "early_stopping": "none", "precision": "float32"},
+            {},
+        ),
+        (
+            {"optimizer": {"name": "adamw", "weight_decay_on": "weights", "layer_decay": 1.0}},
+            {"optimizer": {"name": "adamw", "weight_decay_on": "weights"}},
+        ),
+        (
+            {"early_stopping": {"patience": 3, "min_delta": 0.0}, "ema": 0.9},
+            {"early_stopping": {"patience": 3}, "ema": 0.9},
+        ),
     ],
 )
 def test_what_is_beyond_the_defaults_names_no_default(given, beyond):
     """Neither a recipe's default nor one of a network's, an optimiser's or a schedule's own is a part of an identity."""
     assert Recipe.model_validate(given).beyond_defaults() == beyond
+
+
+def test_later_keys_are_written_where_they_are_set_and_spelt_out_where_values_are_compared() -> None:
+    """A plan of defaults has no later key; a factor along one still finds the base's value."""
+    assert not {"sampling", "accumulate", "precision", "ema"} & Recipe().to_dict().keys()
+    assert "layer_decay" not in Recipe().to_dict()["optimizer"]
+    assert Recipe.model_validate({"accumulate": 2}).to_dict()["accumulate"] == 2
+    spelt = Recipe().spelt_out()
+    assert (spelt["sampling"], spelt["accumulate"], spelt["optimizer"]["layer_decay"]) == ("shuffled", 1, 1.0)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from scantrial.core.errors import StudyFileError
 from scantrial.recipe.spec import Recipe
+from scantrial.study.file import parse_study, study_to_yaml
+from scantrial.study.to_plan import study_to_plan
 
 from .conftest import FaultsOf, MakeStudy
 
@@ -187,3 +190,66 @@ def test_a_combination_that_cannot_be_is_refused_once(faults_of: FaultsOf) -> No
     """
     (fault,) = faults_of(text)
     assert fault.message == "the arm momentum-0.0_nesterov-true: nesterov needs momentum above 0"
+
+
+def test_a_size_that_is_the_studys_own_is_the_base(study_with: MakeStudy) -> None:
+    """However `data.image.size` and the level are written: equal images are one arm, with the recipe of no size."""
+    text = "factors: {image.size: [64, 112, [32, 48]]}"
+    study = study_with(text, sets=["data.image.size=[64, 64]"])
+    assert [arm.label for arm in study.arms] == ["size = [64, 64] (base)", "size = 112", "size = [32, 48]"]
+    assert study.arms[0].recipe.image is None
+    given = study_with(text, sets=["data.image.size=64", "recipe.image.size=64"])
+    assert [arm.recipe for arm in given.arms] == [arm.recipe for arm in study.arms]
+    assert arms_of(study_with, "factors: {image.size: [64]}") == [
+        ("base", "size = as in the files (base)"),
+        ("size-64", "size = 64"),
+    ]
+
+
+def test_what_changes_no_image_is_the_base(study_with: MakeStudy) -> None:
+    """No crop, no clipping and CLAHE with its usual settings are spelt in several ways, and are one recipe each."""
+    text = """
+        recipe: {normalize: {name: clahe, clip_limit: 2}, image: {}}
+        factors:
+          normalize: [clahe, {name: clahe, tiles: 8}]
+          image.crop_border: [0, 0.05]
+          image.clip_percentiles: [none, [1, 99]]
+    """
+    with pytest.raises(StudyFileError, match="is listed twice"):
+        study_with(text)
+    study = study_with(text.replace("{name: clahe, tiles: 8}", "none"))
+    assert [arm.name for arm in study.arms] == ["base", "normalize-none", "crop_border-0.05", "clip_percentiles-1-99"]
+    assert study.arms[0].recipe == Recipe(normalize="clahe")
+    assert parse_study(study_to_yaml(study)) == study
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "message"),
+    [
+        ("recipe: {image: {size: 0}}", "recipe.image.size", "got 0; expected at least 4"),
+        ("factors: {image.size: [64, 5000]}", "factors.image.size[1]", "got 5000; expected at most 4,096"),
+        ("recipe: {image: {crop_border: 0.5}}", "recipe.image.crop_border", "got 0.5; expected at most 0.4"),
+        ("recipe: {image: {clip_percentiles: [99, 1]}}", "recipe.image.clip_percentiles",
+         "got [99, 1]; expected the lower percentile first, such as [1, 99]"),
+        ("factors: {image.clip_percentiles: [[1, 101]]}", "factors.image.clip_percentiles[0][1]",
+         "got 101; expected at most 100"),
+        ("factors: {image.size: [64, [64, 64]]}", "factors.image.size[1]", "the level [64, 64] is listed twice"),
+        ("recipe: {normalize: {name: clahe, clip_limit: 0}}", "recipe.normalize.clip_limit",
+         "got 0; expected at least 1"),
+        ("recipe: {normalize: {clip_limit: 3}}", "recipe.normalize.name",
+         "is missing; expected one of 'clahe'"),
+        ("factors: {normalize.clip_limit: [3]}", "factors.normalize.clip_limit[0]", "got 'none'; expected 'clahe'"),
+    ],
+)  # fmt: skip
+def test_images_that_cannot_be_are_refused(faults_of: FaultsOf, text: str, path: str, message: str) -> None:
+    """Sizes, crops, percentiles and settings of CLAHE out of bounds are faults at their place."""
+    (fault,) = faults_of(text)
+    assert (fault.path, fault.message) == (path, message)
+
+
+def test_settings_of_clahe_are_told_beside_bare_names(study_with: MakeStudy) -> None:
+    """Where an arm has settings of CLAHE, the table of arms has a column for each setting, not one for both spellings."""
+    study = study_with("recipe: {normalize: clahe}\nfactors: {normalize.clip_limit: [2, 4]}")
+    assert [arm.label for arm in study.arms] == ["clip_limit = 2.0 (base)", "clip_limit = 4"]
+    differing = study_to_plan(study).differing()
+    assert differing == {"base": {"normalize.clip_limit": 2.0}, "clip_limit-4": {"normalize.clip_limit": 4.0}}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scantrial.core.errors import InputError, StudyFileError
+from scantrial.recipe.spec import Recipe
 from scantrial.study.file import parse_study, read_study_file, study_to_yaml
 from scantrial.study.to_plan import study_to_plan
 
@@ -123,8 +124,8 @@ def test_seeds_replace_the_files(study_with: MakeStudy, faults_of: FaultsOf) -> 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("recipe.epohcs=2", "--set recipe.epohcs=2: recipe.epohcs: no such key; recipe takes model, loss, optimizer, "
-         "schedule, normalize, batch_size, epochs, rounds, clip_grad_norm, select, train_eval (did you mean 'epochs'?)"),
+        ("recipe.epohcs=2", "--set recipe.epohcs=2: recipe.epohcs: no such key; recipe takes "
+         f"{', '.join(Recipe.model_fields)} (did you mean 'epochs'?)"),
         ("recipe.epochs", "--set recipe.epochs: expected KEY=VALUE, such as recipe.epochs=10"),
         ("=3", "--set =3: expected KEY=VALUE, such as recipe.epochs=10"),
         ("recipe..epochs=3", "--set recipe..epochs=3: expected KEY=VALUE, such as recipe.epochs=10"),

@@ -47,3 +47,26 @@ def test_every_misfit_is_named_at_once():
     assert "sensitivity needs two classes" in message
     assert "2 class weights for 3 classes" in message
     assert "batch_size 1" in message
+
+
+def test_images_too_small_for_a_residual_network_are_refused_with_the_size():
+    """Scans of 8 x 8: enough for a stem of 3 x 3, which halves them three times."""
+    refuse_what_does_not_fit(study_of("{model: {name: resnet-10, stem: 3x3}}"), scans_of(2))
+    with pytest.raises(InputError, match="resnet-10 with a 5x5 stem on images of 8x8 pixels; it takes 32x32 or more"):
+        refuse_what_does_not_fit(study_of("{model: resnet-10}"), scans_of(2))
+
+
+def test_no_move_waits_for_more_batches_than_an_epoch_has():
+    """Four training cases of two classes are four batches of one, drawn in equal numbers or not."""
+    for sampling in ("shuffled", "undersampled"):
+        recipe = f"{{batch_size: 1, accumulate: NUMBER, sampling: {sampling}}}"
+        refuse_what_does_not_fit(study_of(recipe.replace("NUMBER", "4")), scans_of(2))
+        with pytest.raises(InputError, match="arm base: accumulate 5, but an epoch has only 4 batches"):
+            refuse_what_does_not_fit(study_of(recipe.replace("NUMBER", "5")), scans_of(2))
+
+
+def test_a_size_that_the_scans_have_anyway_is_refused():
+    """Without `data.image.size` only the scans tell that two arms would be the same."""
+    with pytest.raises(InputError, match=r"arm base: image\.size 8 x 8, which is the scans' own size: leave it out"):
+        refuse_what_does_not_fit(study_of("{image: {size: 8}}"), scans_of(2))
+    refuse_what_does_not_fit(study_of("{image: {size: [8, 9]}}"), scans_of(2))

@@ -100,7 +100,7 @@ def test_it_goes_on_with_what_is_unfinished(before: Trial, seen: dict[str, Any])
 
 def test_another_value_is_a_conflict(seen: dict[str, Any]):
     """Finished runs were trained without what the key now asks for."""
-    assert "arm base.recipe.augment: was 'none', now 'flip'" in seen["conflict"]
+    assert "arm base.recipe.warp: was 'none', now 'flip'" in seen["conflict"]
 
 
 def test_the_default_changes_no_identity(seen: dict[str, Any], identities: dict[str, str | None]):
@@ -119,14 +119,14 @@ def test_equal_runs_are_taken_over(seen: dict[str, Any]):
 def test_the_folder_is_reported_and_served(seen: dict[str, Any]):
     """The study file and each arm's recipe show the key, no arm differs in it, and a page shows all four runs."""
     assert seen["report"] == 3
-    assert all("augment" not in settings for settings in seen["differing"])
+    assert all("warp" not in settings for settings in seen["differing"])
     assert seen["page"] == 4
 
 
 def test_what_the_later_one_wrote_is_refused_here(before: Trial, seen: dict[str, Any]):
     """A key that is not known may decide the numbers: the message names it, and what can read it."""
     path = before.path / "flipped" / "study"
-    with pytest.raises(StoreError, match=r"does not know: arms\.0\.recipe\.augment = 'flip'") as caught:
+    with pytest.raises(StoreError, match=r"does not know: arms\.0\.recipe\.warp = 'flip'") as caught:
         StudyFolder(path).plan()
     assert str(path / "plan.json") in caught.value.got
     assert seen["taken over flipped"] == []

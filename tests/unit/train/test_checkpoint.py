@@ -50,6 +50,31 @@ def assert_same(one: RunResult, other: RunResult) -> None:
         np.testing.assert_array_equal(left.y_prob, right.y_prob)
 
 
+def test_all_keys_together_survive_a_stop_after_any_epoch(make_task):
+    """Averaged weights, scores for early stopping, groups of weights and draws of cases: the same bits."""
+    keys = {
+        "model": "mlp-64x3",
+        "optimizer": {"name": "adamw", "lr": 0.05, "weight_decay_on": "weights", "layer_decay": 0.7},
+        "schedule": "one-cycle",
+        "sampling": "oversampled",
+        "accumulate": 2,
+        "ema": 0.8,
+        "early_stopping": {"patience": 2, "min_delta": 0.01},
+        "precision": "bf16",
+        "clip_grad_norm": 1.0,
+        "epochs": 6,
+        "rounds": 2,
+    }
+    whole = train_run(make_task(**keys), never)
+    n = whole.facts.n_epochs
+    assert 3 < n < 12
+    chained = make_task(**keys, task={"checkpoint_every_s": 0})
+    for epoch in range(1, n + 1):
+        with pytest.raises(Stopped):
+            train_run(chained, stop_at(epoch))
+    assert_same(train_run(chained, never), whole)
+
+
 @pytest.mark.parametrize("optimizer", ["adam", {"name": "sgd", "lr": 0.05, "momentum": 0.9}], ids=["adam", "sgd"])
 def test_a_run_stopped_at_any_epoch_ends_as_if_it_had_not_been(make_task, optimizer):
     """Stopped once after each epoch, in one chain of resumptions and alone: the same bits."""
@@ -144,10 +169,10 @@ def test_a_checkpoint_is_taken_up_by_a_recipe_with_a_later_key(make_task):
     task = make_task(**FULL, task={"checkpoint_every_s": 0})
     with pytest.raises(Stopped):
         train_run(task, stop_at(2))
-    later = create_model("Later", __base__=Recipe, augment=(Literal["none", "flip"], "none"))
+    later = create_model("Later", __base__=Recipe, warp=(Literal["none", "flip"], "none"))
     recipe = later.model_validate(task.recipe.to_dict())
     assert load_checkpoint(replace(task, recipe=recipe), engine="reference")["history"][-1]["epoch"] == 2
-    flipped = recipe.model_copy(update={"augment": "flip"})
+    flipped = recipe.model_copy(update={"warp": "flip"})
     assert load_checkpoint(replace(task, recipe=flipped), engine="reference") is None
 
 

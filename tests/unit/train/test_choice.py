@@ -33,8 +33,11 @@ def test_networks_that_are_linear_on_pixels_can_be_fused(model):
 
 
 def test_what_cannot_be_fused_says_why():
-    """Clipping, a class of one's own, another device."""
+    """Clipping, accumulated gradients, averaged weights, bfloat16, a class of one's own, another device."""
     assert "clip_grad_norm needs the whole gradient" in why_not_fused(recipe(clip_grad_norm=1.0), device="cpu")
+    assert "accumulate needs the sum" in why_not_fused(recipe(accumulate=2), device="cpu")
+    assert "ema reads all weights" in why_not_fused(recipe(ema=0.9), device="cpu")
+    assert "in float32, not in bf16" in why_not_fused(recipe(precision="bf16"), device="cpu")
     assert "first layer of my:Net" in why_not_fused(recipe(model="my:Net"), device="cpu")
     assert "not on cuda" in why_not_fused(recipe(), device="cuda")
 
@@ -89,3 +92,14 @@ def test_each_run_records_its_own_engine(make_task):
     facts = engines.train_run(make_task(epochs=1, clip_grad_norm=1.0), tell).facts
     assert facts.engine == "reference"
     assert facts.engine_reason.startswith("auto: clip_grad_norm needs the whole gradient")
+
+
+def test_keys_that_change_no_arithmetic_can_be_fused():
+    """Draws of cases, early stopping, groups of weights, one cycle."""
+    keys = {
+        "sampling": "oversampled",
+        "early_stopping": {"patience": 2},
+        "optimizer": {"name": "adamw", "weight_decay_on": "weights", "layer_decay": 0.5},
+        "schedule": "one-cycle",
+    }
+    assert why_not_fused(recipe(**keys), device="cpu") is None

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from tests.unit.train.test_checkpoint import Stopped, assert_same, never, stop_at
 
 from scantrial.recipe.spec import Recipe
 from scantrial.train.ensemble import member_seed
 from scantrial.train.predictor import load_predictor
 from scantrial.train.reference import train_run
-from tests.unit.train.test_checkpoint import Stopped, assert_same, never, stop_at
 
 
 def test_logits_are_the_mean_of_networks_trained_apart(make_task):

@@ -131,7 +131,8 @@ _TABLE = (
         kind="label",
         severity="warning",
         rule="neither stuck nor overfit; validation loss falls by more than TREND over the tail with p below TREND_P; "
-        "and its smallest smoothed value lies in the last LAST_SHARE of the epochs, or one before",
+        "and its smallest smoothed value lies in the last LAST_SHARE of the epochs, or one before; "
+        "and early stopping did not end the run",
         source="Domhan 2015; Viering and Loog 2023",
         thresholds=(*_TREND, limit.LAST_SHARE),
         judge=labels.improving,
@@ -218,7 +219,8 @@ _TABLE = (
         kind="modifier",
         severity="note",
         rule="smoothed training loss ends above smoothed validation loss; it is a mean over the epoch (without "
-        "train_eval), and something makes cases harder only in training: dropout",
+        "train_eval), and something makes it harder only in training: dropout, augmentation, classes that are "
+        "resampled",
         source="Srivastava 2014 (dropout)",
         thresholds=(),
         judge=labels.not_alike,
@@ -271,7 +273,7 @@ _TABLE = (
         kind="detector",
         severity="warning",
         rule="a schedule that is not constant changes the learning rate, over the round, by less than LR_RANGE of its "
-        "largest value",
+        "largest value; not in a round that early stopping ended",
         source="ours",
         thresholds=(limit.LR_RANGE,),
         judge=detectors.schedule_still,

@@ -55,6 +55,7 @@ class LearningCurve:
     weight_norm, grad_norm : first and last value, or None
     chosen_epoch : whose weights were kept, if it lies in this round
     val_loss_se : standard error of the validation loss at the chosen epoch, over cases, or None
+    stopped_early : whether early stopping ended the run in this round
     """
 
     train_loss: Series
@@ -75,6 +76,7 @@ class LearningCurve:
     grad_norm: tuple[float, float] | None = None
     chosen_epoch: int | None = None
     val_loss_se: float | None = None
+    stopped_early: bool = False
 
     def __post_init__(self) -> None:
         series = (self.train_loss, self.train_accuracy, self.val_loss, self.val_accuracy)
@@ -178,9 +180,11 @@ def curves_of(
     schedule: str | None = None,
     chosen_epoch: int | None = None,
     val_loss_se: float | None = None,
+    stopped_early: bool = False,
 ) -> tuple[LearningCurve, ...]:
     """Return a run's rounds as curves, without rounds that never began.
 
+    Early stopping, where it ended the run, is the end of the last round.
     Training numbers are those of the weights at the end of each epoch where every epoch has them.
     """
     rounds = [(number, list(epochs)) for number, epochs in groupby(history, key=lambda epoch: epoch.round)]
@@ -197,6 +201,7 @@ def curves_of(
                 schedule=schedule,
                 chosen=chosen,
                 val_loss_se=None if chosen is None else val_loss_se,
+                stopped_early=stopped_early and number == rounds[-1][0],
             )
         )
     return tuple(curves)

@@ -66,7 +66,7 @@ def schedule_still(work: Workings, _found: Found) -> Verdict:
     assert lr is not None
     moved = float(np.ptp(lr) / lr.max())
     numbers = {"schedule": work.curve.schedule, "range": moved, "lr_first": float(lr[0]), "lr_last": float(lr[-1])}
-    return moved < LR_RANGE.value, {**numbers, "n_epochs": work.n}
+    return moved < LR_RANGE.value and not work.curve.stopped_early, {**numbers, "n_epochs": work.n}
 
 
 def chosen_epoch(work: Workings, _found: Found) -> Verdict:

@@ -161,7 +161,8 @@ def improving(work: Workings, found: Found) -> Verdict:
     end = work.n - 1 - int(np.ceil(LAST_SHARE.value * work.n))
     numbers = {**_val_trend(work), "best_epoch": work.curve.epoch(work.best)}
     falls = work.val_trend.change < -TREND.value and work.val_trend.p < TREND_P.value
-    return falls and work.best >= end and not _any(found, STUCK, OVERFIT), numbers
+    is_open = not work.curve.stopped_early and not _any(found, STUCK, OVERFIT)
+    return falls and work.best >= end and is_open, numbers
 
 
 def oscillating(work: Workings, _found: Found) -> Verdict:

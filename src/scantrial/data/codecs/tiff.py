@@ -34,8 +34,11 @@ _MAX_PAGES = 1000
 _PADDED = 4
 """How many times the largest image all strips or tiles may hold: those at the border are filled up."""
 
-_DEFLATE, _LZMA, _BOUNDED = (8, 32946, 50013), (34925,), (1, 32773)
-"""Compressions by number; the bounded ones unpack to at most 64 times their size."""
+_DEFLATE, _LZMA, _PACKBITS = (8, 32946, 50013), (34925,), 32773
+"""Compressions by number; 1 is none."""
+
+_MAX_PACKBITS = 128 << 20
+"""Bytes that a strip may unpack to with PackBits, whose decoder takes eight times as much while it works."""
 
 # tifffile logs what it repairs; without its own handler, Python would print that on stderr.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -106,7 +109,7 @@ def _sixteen_bit_page(page: Any, path: Path) -> NDArray[Any]:
         raise RefusedError(f"{page.samplesperpixel} channels, expected 1 or 3, with or without alpha")
     if _has_decoder(page):
         _refuse_long_segments(page)
-        pixels = page.asarray()
+        pixels = page.asarray(maxworkers=1)  # so that one strip at a time is unpacked
         pixels = np.moveaxis(pixels, 0, -1) if page.axes.startswith("S") else pixels
         tag = page.tags.get(ORIENTATION_TAG)
         pixels = oriented(_without_extra(pixels, page, n_colours), 1 if tag is None else int(tag.value))
@@ -119,7 +122,7 @@ def _sixteen_bit_page(page: Any, path: Path) -> NDArray[Any]:
 
 def _has_decoder(page: Any) -> bool:
     """Whether tifffile can undo the compression without further packages."""
-    if page.compression not in (*_DEFLATE, *_LZMA, *_BOUNDED):
+    if page.compression not in (1, _PACKBITS, *_DEFLATE, *_LZMA):
         return False
     try:
         tifffile.TIFF.DECOMPRESSORS[page.compression]
@@ -132,25 +135,53 @@ def _has_decoder(page: Any) -> bool:
 
 def _refuse_long_segments(page: Any) -> None:
     """Refuse strips or tiles that unpack to more than their size in the image: Python's decoders know no limit."""
-    if page.compression in _BOUNDED:
-        return
     limit = math.prod(page.chunks) * 2
     handle = page.parent.filehandle
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         handle.seek(offset)
-        decoder: Any = lzma.LZMADecompressor() if page.compression in _LZMA else zlib.decompressobj()
-        if len(decoder.decompress(handle.read(count), limit + 1)) > limit:
+        if _unpacked_bytes(page.compression, handle.read(count), limit) > limit:
             raise bomb()
+    if page.compression == _PACKBITS and limit > _MAX_PACKBITS:
+        most = _MAX_PACKBITS >> 20
+        raise RefusedError(f"a strip of more than {most} MB with PackBits compression: save it with Deflate or none")
+
+
+def _unpacked_bytes(compression: int, packed: bytes, limit: int) -> int:
+    """Return how many bytes a strip or tile unpacks to, or any larger number than the limit if it is above it."""
+    if compression == _PACKBITS:
+        return _packbits_bytes(packed, limit)
+    if compression in _LZMA:
+        return _lzma_bytes(packed, limit)
+    return len(packed) if compression == 1 else len(zlib.decompressobj().decompress(packed, limit + 1))
+
+
+def _packbits_bytes(packed: bytes, limit: int) -> int:
+    total = place = 0
+    while place < len(packed) and total <= limit:
+        mark = packed[place]
+        total += mark + 1 if mark < 128 else 257 - mark if mark > 128 else 0
+        place += mark + 2 if mark < 128 else 2 if mark > 128 else 1
+    return total
+
+
+def _lzma_bytes(packed: bytes, limit: int) -> int:
+    decoder = lzma.LZMADecompressor()
+    found = len(decoder.decompress(packed, limit + 1))
+    if decoder.unused_data.strip(b"\0"):  # tifffile would unpack a second stream too
+        raise RefusedError("a strip with more than one stream of LZMA")
+    return found
 
 
 def _refuse_missing_strips(page: Any, path: Path) -> None:
-    """Refuse a file whose strips go beyond its end: tifffile would fill them with zeros."""
+    """Refuse a file whose strips go beyond its end, as tifffile would fill them with zeros, or lie over one another."""
     size = path.stat().st_size
     counts, offsets = page.databytecounts, page.dataoffsets
     ends = [offset + count for offset, count in zip(offsets, counts, strict=True)]
     stored_in_full = page.compression != 1 or sum(counts) >= page.nbytes
     if not counts or min(counts) < 1 or min(offsets) < 1 or max(ends) > size or not stored_in_full:
         raise RefusedError("truncated: some of its strips are missing")
+    if sum(counts) > size:
+        raise RefusedError("strips that overlap: refused as a possible decompression bomb")
 
 
 def _without_extra(pixels: NDArray[Any], page: Any, n_colours: int) -> NDArray[Any]:

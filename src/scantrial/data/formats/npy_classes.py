@@ -25,6 +25,7 @@ from scantrial.data.formats.base import (
 )
 
 _EXPECTED = "one .npy array of uint8 or uint16, shape (n, height, width[, 3 or 4]), for each class and split"
+_BLOCK = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +78,10 @@ def _open(block: _Block) -> NDArray[Any]:
 
 
 def _nan_note(rows: NDArray[Any]) -> str:
-    if rows.dtype.kind != "f" or rows.ndim == 0:
+    if rows.dtype.kind != "f":
         return ""
-    n_nan = sum(int(np.isnan(row).sum()) for row in rows)
+    values = rows.ravel(order="K")
+    n_nan = sum(int(np.isnan(values[start : start + _BLOCK]).sum()) for start in range(0, values.size, _BLOCK))
     return f"; it holds {n_nan} NaN" if n_nan else ""
 
 
@@ -131,13 +133,14 @@ def read(path: Path, options: Mapping[str, Any]) -> Listing:  # noqa: ARG001 - t
     if faults:
         raise refuse(path, faults, expected=_EXPECTED)
     lengths = [len(rows) for rows in arrays]
+    index = {name: number for number, name in enumerate(names)}
 
     def decoders() -> Iterator[Decode]:
         return (partial(row_decoder, rows, number) for rows in arrays for number in range(len(rows)))
 
     return Listing(
         sources=tuple(f"{block.source}#{i}" for block, n in zip(blocks, lengths, strict=True) for i in range(n)),
-        labels=np.repeat(np.array([names.index(b.class_name) for b in blocks], dtype=np.int64), lengths),
+        labels=np.repeat(np.array([index[b.class_name] for b in blocks], dtype=np.int64), lengths),
         class_names=tuple(names),
         split=np.repeat(np.array([b.split for b in blocks], dtype="U5"), lengths),
         files=tuple(block.file for block in blocks),

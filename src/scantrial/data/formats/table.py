@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -13,7 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scantrial.core.errors import DataError
+from scantrial.core.files import blocks_of
 from scantrial.core.names import listed, nearest
+from scantrial.core.numbering import MAX_TEXT
 from scantrial.data.decode import decode_image
 from scantrial.data.formats.base import (
     MAX_IMAGES,
@@ -62,7 +65,7 @@ def _column(name: str, options: Mapping[str, Any], header: list[str], faults: li
 def _read_rows(path: Path, options: Mapping[str, Any]) -> tuple[list[_Row], list[str]]:
     faults: list[str] = []
     rows: list[_Row] = []
-    with path.open(encoding="utf-8-sig", newline="") as handle:
+    with io.StringIO(b"".join(blocks_of(path)).decode("utf-8-sig"), newline="") as handle:
         reader = csv.reader(handle, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
         header = [cell.strip() for cell in next(reader, [])]
         columns = [_column(name, options, header, faults) for name in (*_NEEDED, *_OPTIONAL)]
@@ -84,8 +87,8 @@ def _read_rows(path: Path, options: Mapping[str, Any]) -> tuple[list[_Row], list
 def _row_faults(row: _Row, root: Path) -> Iterator[str]:
     if not row.path:
         yield "no path"
-    elif "\0" in row.path or not (root / row.path).is_file():
-        yield f"no such file: {row.path}"
+    elif "\0" in row.path or len(row.path) > MAX_TEXT or not (root / row.path).is_file():
+        yield f"no such file: {row.path[:MAX_TEXT]}"
     if not row.label:
         yield "no label"
     if row.split and row.split.lower() not in SPLIT_OF_WORD:
@@ -93,6 +96,9 @@ def _row_faults(row: _Row, root: Path) -> Iterator[str]:
         yield f"split {row.split!r}, expected train, val or test{f' (did you mean {guess!r}?)' if guess else ''}"
     if row.patient == "":
         yield "no patient"
+    for name, text in (("label", row.label), ("patient", row.patient or "")):
+        if len(text) > MAX_TEXT:
+            yield f"a {name} of {len(text):,} characters, expected at most {MAX_TEXT:,}"
 
 
 def _duplicates(rows: list[_Row], root: Path) -> list[str]:

@@ -94,9 +94,9 @@ def make_phantom(options: PhantomOptions) -> Phantom:
     if n_parts == 1:
         images = draw_rows(options, 0, len(cases))
     else:
+        images = np.empty((len(cases), options.size, options.size), dtype=np.uint8)
         with ThreadPoolExecutor(n_parts) as pool:
-            parts = pool.map(lambda ends: _draw_elsewhere(options, *ends), pairwise(bounds))
-            images = np.concatenate(list(parts))
+            list(pool.map(lambda ends: _draw_elsewhere(options, images[slice(*ends)], *ends), pairwise(bounds)))
     for row, original in _copies(options, cases, options.near_duplicates, "near copy").items():
         images[row] = alter(images[original], stream(options.seed, "phantom", "altered", row))
     for row, original in _copies(options, cases, options.duplicates, "copy").items():
@@ -129,12 +129,15 @@ def draw_rows(options: PhantomOptions, start: int, stop: int) -> NDArray[np.uint
     return images
 
 
-def _draw_elsewhere(options: PhantomOptions, start: int, stop: int) -> NDArray[np.uint8]:
-    """Draw in a separate process: small array operations in threads only wait for one another."""
+def _draw_elsewhere(options: PhantomOptions, images: NDArray[np.uint8], start: int, stop: int) -> None:
+    """Draw in a separate process, into `images`: small array operations in threads only wait for one another."""
     words = [options.model_dump_json(), str(start), str(stop)]
     command = [sys.executable, "-P", "-m", "scantrial.data.phantom.part", *words]
-    pixels = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
-    return np.frombuffer(pixels, dtype=np.uint8).reshape(stop - start, options.size, options.size)
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        n_read = process.stdout.readinto(images.reshape(-1))  # type: ignore[attr-defined]
+    if process.returncode or n_read < images.nbytes:
+        raise subprocess.CalledProcessError(process.returncode, command)
 
 
 def _turn(count: int, share: float) -> bool:

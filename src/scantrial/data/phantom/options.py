@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+MAX_PIXELS = 2**30
+"""Of all scans together, such as 1024 scans of 1024 x 1024: they are drawn into memory."""
 
 
 class PhantomOptions(BaseModel):
@@ -14,7 +18,7 @@ class PhantomOptions(BaseModel):
 
     Parameters
     ----------
-    n_cases : scans in all
+    n_cases : scans in all; all together have at most `MAX_PIXELS` pixels
     size : side of the square scans in pixels
     difficulty : 0 (large, dense opacities, little noise) to 1 (small, faint opacities, much noise)
     label_noise : share of the training patients whose label is flipped; validation cases come from them too, test
@@ -46,3 +50,14 @@ class PhantomOptions(BaseModel):
     shared_patients: Share = 0.0
     border_marks: Share = 0.0
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _fit_memory(self) -> PhantomOptions:
+        n_pixels = self.n_cases * self.size**2
+        if n_pixels > MAX_PIXELS:
+            raise PydanticCustomError(
+                "too_many_pixels",
+                f"n_cases, size: {self.n_cases:,} scans of {self.size} x {self.size} have {n_pixels:,} pixels; "
+                f"expected at most {MAX_PIXELS:,}, that is {MAX_PIXELS // self.size**2:,} scans of this size",
+            )
+        return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,9 +41,13 @@ def _audit(audit: Audit, thumbnails: Mapping[int, bytes], histograms: Figure | N
 
 def _names(audit: Audit) -> list[str]:
     """Return an id for each finding: its code, with a number from the second of that code on."""
-    codes = [finding.code.lower() for finding in audit.findings]
-    before = [codes[:position].count(code) for position, code in enumerate(codes)]
-    return [f"finding-{code}{f'-{n + 1}' if n else ''}" for code, n in zip(codes, before, strict=True)]
+    seen: Counter[str] = Counter()
+    names = []
+    for finding in audit.findings:
+        code = finding.code.lower()
+        seen[code] += 1
+        names.append(f"finding-{code}" if seen[code] == 1 else f"finding-{code}-{seen[code]}")
+    return names
 
 
 def _finding(finding: ScanFinding, name: str) -> Note:

@@ -87,6 +87,8 @@ def _runs(view: ReportView, split: Split) -> Table:
 
 def _run_cells(view: ReportView, run: RunView, split: Split) -> list[Cell | str]:
     epochs = f"{run.facts.n_epochs}{', diverged' if run.facts.status == 'diverged' else ''}"
+    if run.facts.stopped_early:
+        epochs += f" of {run.facts.planned_epochs}, stopped early"
     values = [
         value_cell(METRICS[name], run.metrics[split][name].value if split in run.metrics else None, fine=True)
         for name in view.metrics

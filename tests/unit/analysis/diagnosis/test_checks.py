@@ -561,3 +561,13 @@ def test_a_factor_of_names_has_no_direction():
     said = " ".join(factor_paragraph("loss", levels))
     assert said.startswith("With loss at bce, ce, the commonest label is: converged (1 of 1), overfit (1 of 1).")
     assert "level" not in said
+
+
+def test_a_run_that_stopped_early_is_not_told_to_train_longer_or_that_its_schedule_stands():
+    """Validation loss that still falls, and a rate that hardly moved, are no fault where early stopping ended the run."""
+    falling = FOUND["LC004"]()
+    assert diagnose(falling).findings["LC004"].is_found
+    assert not diagnose(replace(falling, stopped_early=True)).findings["LC004"].is_found
+    still = FOUND["LC014"]()
+    assert diagnose(still).findings["LC014"].is_found
+    assert not diagnose(replace(still, stopped_early=True)).findings["LC014"].is_found

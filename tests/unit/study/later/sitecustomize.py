@@ -9,4 +9,4 @@ from pydantic import create_model
 
 from scantrial.recipe import spec
 
-spec.Recipe = create_model("Recipe", __base__=spec.Recipe, augment=(Literal["none", "flip"], "none"))
+spec.Recipe = create_model("Recipe", __base__=spec.Recipe, warp=(Literal["none", "flip"], "none"))

@@ -22,18 +22,18 @@ def steps(trial: Trial) -> dict[str, Any]:
     """Compare, resume, conflict, take over, report, serve."""
     plan = study_to_plan(trial.study())
     seen: dict[str, Any] = {
-        "default": Recipe().augment,  # type: ignore[attr-defined] # only in the later version
+        "default": Recipe().warp,  # type: ignore[attr-defined] # only in the later version
         "change": describe_change(trial.folder, plan),
         "changed": list(map(str, changed_keys(trial.folder, plan))),
         "identities": {str(key): Identities(trial.folder).what(key) for key in trial.folder.run_keys()},
     }
-    seen["other identity"] = identity_of(trial, "recipe.augment=flip")
+    seen["other identity"] = identity_of(trial, "recipe.warp=flip")
     seen["conflict"] = conflict(trial)
     seen["taken over"] = reused(trial, "equal")
-    seen["taken over flipped"] = reused(trial, "flipped", "recipe.augment=flip")
+    seen["taken over flipped"] = reused(trial, "flipped", "recipe.warp=flip")
     seen["trained"] = list(map(str, trial.run(threads=2).trained))
-    seen["recipes"] = [trial.folder.facts(key).recipe["augment"] for key in trial.folder.run_keys()[-1:]]
-    seen["report"] = api.report(trial.folder.path).read_text(encoding="utf-8").count("augment: none")
+    seen["recipes"] = [trial.folder.facts(key).recipe["warp"] for key in trial.folder.run_keys()[-1:]]
+    seen["report"] = api.report(trial.folder.path).read_text(encoding="utf-8").count("warp: none")
     seen["differing"] = [dict(arm.differing) for arm in api.results(trial.folder.path).arms]
     with served(trial.path) as reader:
         seen["page"] = reader.json("/s/study")["progress"]["n_finished"]
@@ -49,7 +49,7 @@ def identity_of(trial: Trial, *sets: str) -> str | None:
 
 def conflict(trial: Trial) -> str:
     try:
-        trial.run(trial.study("recipe.augment=flip"), threads=2)
+        trial.run(trial.study("recipe.warp=flip"), threads=2)
     except StudyConflictError as error:
         return str(error)
     return ""
