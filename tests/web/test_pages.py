@@ -282,6 +282,13 @@ def test_pictures_are_kept_by_their_tag(reader):
     assert reader.ask("/s/done/cases/9999/thumb.png").status == 404
 
 
+@pytest.mark.parametrize("path", ["{}", "{}.json", "{}/thumb.png", "1/saliency/base/{}/scan.png", "\u00b2"])
+def test_a_number_of_thousands_of_digits_is_no_address(reader, path):
+    """Python would not convert it; in a query it is refused as any other wrong word."""
+    assert reader.ask(quote(f"/s/done/cases/{path}".format("9" * 5000))).status == 404
+    assert reader.ask(f"/s/done/cases/3?saliency=base/{'9' * 5000}").status == 400
+
+
 def test_json_is_strict(reader):
     """No NaN and no infinity: what is not a number is null."""
     for path in ("/s/done?results=now", "/s/three/compare?metric=auroc", "/s/one%20arm%20%26%20more"):

@@ -106,7 +106,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
         out=out,
         seeds=seeds,
         sets=[*sets, *(["data.skip_unreadable=true"] if skip_unreadable else [])],
-        workers=int(workers) if workers.isdecimal() else workers,
+        workers=int(workers) if workers.isdecimal() and len(workers) < 10 else workers,
         threads=threads,
         engine=engine,
         device=device,

@@ -83,8 +83,12 @@ class CustomClass:
     @property
     def listing(self) -> str:
         """Its files and arguments in one line."""
-        line = " and ".join(self.files) + (f", with {self.arguments}" if self.arguments else "")
-        return printable(line)
+        return printable(" and ".join(self.files)) + self.call
+
+    @property
+    def call(self) -> str:
+        """Its arguments; completes a sentence that names the class."""
+        return printable(f", with {self.arguments}") if self.arguments else ""
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> CustomClass:
@@ -221,10 +225,13 @@ def allowed_class(name: str) -> CustomClass:
 
 def untrusted(got: str, classes: Sequence[CustomClass]) -> InputError:
     """Return the refusal of classes that nobody has allowed, with the files that their import would run."""
-    listing = "".join(f"\n  {item.name}, from {item.listing}" for item in classes[:10])
-    more = f"\n  and {len(classes) - 10} more" if len(classes) > 10 else ""
+    first = {item.name: item for item in reversed(classes)}
+    listing = "".join(
+        f"\n  {item.name}, from " + (item.listing if first[item.name] is item else f"there{item.call}")
+        for item in classes
+    )
     return InputError(
-        f"{got}{listing}{more}",
+        f"{got}{listing}",
         expected="networks of scantrial's own, or code that you trust: an import can do whatever you can",
         do="read the files; if you trust it, run the same command with --trust-code (in Python: trust_code=True)",
     )

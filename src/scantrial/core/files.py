@@ -102,19 +102,59 @@ def write_atomic(path: Path, content: bytes | str, *, sync: bool = True) -> None
             temporary.write_bytes(data)
 
 
+def open_own(path: Path, flags: int = 0) -> int:
+    """Open a file to read and write, made if it is not there; what it holds stays.
+
+    Neither a link is followed nor a file opened that has another name too (a hard link): what is written would change
+    a file elsewhere, for an archive can hold links to any file of the user's.
+
+    Parameters
+    ----------
+    flags : further flags of `os.open`
+
+    Raises
+    ------
+    StoreError
+        If it is a file of several names, or no file.
+    OSError
+        If it cannot be opened, or is a link.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | flags, 0o644)
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise StoreError(f"{path} is no regular file", do="remove it")
+        if found.st_nlink > 1:
+            raise StoreError(
+                f"{path} has other names (hard links): a file elsewhere would be changed with it",
+                expected="a file of its own",
+                do="copy the file and put the copy in its place, if the links are yours, such as those of a backup; if "
+                "the folder was given to you, ask where it comes from",
+            )
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
 def append_line(path: Path, line: str | Callable[[int], str], *, sync: bool = True) -> None:
     """Append one line with one write, so that lines of several processes never mix.
 
     If a crash left the last line incomplete, that line is ended first, so that the new one is intact. With
-    `sync` the line is on the disk before this returns. A link is not followed. Where the file system has no locks, two
-    processes that append at once may both follow the same line.
+    `sync` the line is on the disk before this returns. Where the file system has no locks, two processes that append at
+    once may both follow the same line.
 
     Parameters
     ----------
     line : the line, or a function that makes it from the open file; no other process appends meanwhile
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written, or is a link or a file of several names.
     """
     with clear_os_errors(path):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
+        handle = open_own(path, os.O_APPEND)
         try:
             _lock_if_possible(handle)
             size = os.fstat(handle).st_size

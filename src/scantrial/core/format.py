@@ -116,9 +116,9 @@ def moment(text: str) -> str:
     """Show a time of the store's logs as people write it: ``2026-11-24 23:59 UTC``; any other text unchanged."""
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return text if at.tzinfo is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError):
         return text
-    return text if at.tzinfo is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def cell(value: Any) -> str:

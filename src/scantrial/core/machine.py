@@ -15,15 +15,74 @@ from pathlib import Path
 
 def command_line() -> str:
     """Return the command of this process without the folders of absolute paths, which are nobody else's business."""
-    words = [re.sub(r"(?<![^\s={\[,:'\"])/.*/(?=.)", "", word) for word in sys.argv[1:]]
-    return " ".join(["scantrial", *words])
+    # A path in a word ends where the word does, blanks and all, as one in quotes.
+    words = [_PATH.sub(f"{_QUOTE}/", word, count=1) for word in sys.argv[1:]]
+    said = [without_folders(f"{word}{_QUOTE}") for word in words]
+    return " ".join(["scantrial", *said]).replace(_QUOTE, "")
 
 
-def without_folders(text: str, own: Path) -> str:
-    """Return a message without the folders of absolute paths; what lies in the folder `own` is named from there."""
-    for folder in (own.resolve(), own):
-        text = text.replace(f"{folder}/", "")
-    return re.sub(r"(?<![^\s={\[(,:'\"])/(?!/)[^\s'\"]*/(?=[^\s'\"])", "", text)
+_MARK, _QUOTE = "\0", "\1"
+_QUOTES = {"'": "'", '"': '"', "`": "`", "\u2018": "\u2019", "\u201c": "\u201d", "<": ">", _QUOTE: _QUOTE}
+_END = re.escape("".join({*_QUOTES, *_QUOTES.values()}))
+_PATH = re.compile(rf"(?:\bfile://|(?<![\w./~*?)\]}}])|(?<=\s-[A-Za-z])|(?<=^-[A-Za-z])){_MARK}*/(?=[^\s/{_END}])")
+"""The beginning of an absolute path: a slash after a word, a point or a bracket belongs to a relative one."""
+_FOLDERS = re.compile(rf"[^\s{_END}]*/(?=[^\s{_END}])")
+
+
+def without_folders(text: str, *own: Path) -> str:
+    """Return a message without the folders of absolute paths: the last part of each stays.
+
+    A path ends at a blank, but blanks in quotes and in the names of folders of this machine belong to it. A last part
+    that is the user's name, as in the path of a home, becomes ``~``.
+
+    Parameters
+    ----------
+    own : folders whose content is named from there
+    """
+    for folder in dict.fromkeys(form for one in own for form in (one.resolve(), one)):
+        text = re.sub(rf"(?<![\w./~-]){re.escape(str(folder))}/(?=[^\s/])", "", text)
+    for known in _known_folders():
+        text = text.replace(known, f"{_MARK}{known}")  # begins a path, whatever stands before it
+    user = _user_name()
+    said, at = "", 0
+    while found := _PATH.search(text, at):
+        end = _last_part(text, found)
+        name = user.match(text, end)
+        said += text[at : found.end() if end == found.end() and name is None else found.start()] + "~" * bool(name)
+        at = name.end() if name else end
+    return (said + text[at:]).replace(_MARK, "")
+
+
+def _last_part(text: str, found: re.Match[str]) -> int:
+    """Return where the last part of the path begins whose root was found in a text."""
+    at = found.end()
+    closing = _QUOTES.get(text[: found.start()][-1:])
+    if closing and (end := text.find(closing, at)) > 0:
+        return at + text[at:end].rstrip("/").rfind("/") + 1
+    root = at - 1
+    while (slash := text.find("/", at)) > 0 and _FOLDERS.match(text, slash):
+        if not os.path.isdir(text[root:slash]):  # noqa: PTH112 - `Path.is_dir` raises for a name that is too long
+            break
+        at = slash + 1
+    rest = _FOLDERS.match(text, at)
+    return rest.end() if rest else at
+
+
+def _known_folders() -> Iterator[str]:
+    """Yield the user's home and the working directory, unless they lie at the root."""
+    for folder in (Path.home, lambda: Path.home().resolve(), Path.cwd):
+        with suppress(OSError, RuntimeError):
+            if len((known := folder()).parts) > 2:
+                yield str(known)
+
+
+def _user_name() -> re.Pattern[str]:
+    """Match the user's name as the whole last part of a path."""
+    names = {os.environ.get("USER", ""), os.environ.get("LOGNAME", "")}
+    with suppress(RuntimeError):
+        names.add(Path.home().name)
+    known = "|".join(re.escape(name) for name in sorted(names) if name)
+    return re.compile(rf"(?:{known or '(?!)'})(?![\w-]|\.\w|/[^\s{_END}])")
 
 
 def n_cores() -> int:

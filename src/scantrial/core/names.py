@@ -24,6 +24,14 @@ def slug(text: str) -> str:
     return cleaned or "x"
 
 
+def is_arm_name(name: str) -> bool:
+    """Return whether a name holds what names of arms are made of: letters, digits, ``_``, ``-``, ``+`` and ``.``.
+
+    They stand in paths and logs. None of these characters has a meaning to a shell.
+    """
+    return re.fullmatch(r"[\w.+-]+", name) is not None
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most like `name`, ignoring case, or None if none is near.
 

@@ -11,7 +11,7 @@ from scantrial.analysis.class_mix import ByMix
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.metrics import METRICS, Metric
 from scantrial.analysis.verdict_words import NO_INTERVAL, metric_difference, metric_number
-from scantrial.core.format import counted, interval, joined, percent
+from scantrial.core.format import counted, interval, joined, moment, percent
 from scantrial.findings.hypotheses import Declared
 from scantrial.findings.judging import Judgement
 from scantrial.recipe.spec import Recipe
@@ -206,7 +206,7 @@ def when_declared(declared: Declared) -> str:
 
 def _version(declared: Declared) -> str:
     digest = f", study file {declared.sha256[:12]}" if declared.sha256 else ""
-    return f"{declared.at[:16].replace('T', ' ')} UTC{digest}"
+    return f"{moment(declared.at)}{digest}"
 
 
 def component_words(primary: Comparison) -> list[str]:

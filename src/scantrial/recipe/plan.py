@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, Field, StrictInt, ValidationErro
 
 import scantrial
 from scantrial.core.errors import StoreError
+from scantrial.core.names import is_arm_name
 from scantrial.core.records import RunFacts
 from scantrial.core.text import is_printable
 from scantrial.core.trees import differing_keys, flattened, value_at
@@ -58,6 +59,8 @@ def _plain_name(name: str) -> str:
         raise ValueError("a name that would point outside the study folder")
     if not is_printable(name):
         raise ValueError("a name with characters that cannot be seen")
+    if not is_arm_name(name):
+        raise ValueError("a name with other characters than letters, digits and _ - + .")
     return name
 
 

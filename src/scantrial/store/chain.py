@@ -139,6 +139,8 @@ class _Reader:
         else:
             if sha256_hex(self._content[self._bound_from : start]) != found[2].decode() and not self._is_broken:
                 self.faults.append(f"line {number} does not follow the line before it: lines are missing or moved")
+            if record is None:
+                self.faults.append(f"line {number} cannot be read")
             self._bound_from, self._is_broken, self.head = start, False, found[3].decode()
         if record is not None:
             self.n_before += self.head is None

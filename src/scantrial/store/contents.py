@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -45,6 +46,19 @@ def _picture_text(text: str) -> str:
 
 
 PictureText = Annotated[str, AfterValidator(_picture_text)]
+
+
+def _moment_text(text: str) -> str:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None or not 0 <= at.timestamp() < _TOO_LATE:
+        raise ValueError("not a time since 1970 with its zone")
+    return text
+
+
+_TOO_LATE = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+
+Moment = Annotated[str, AfterValidator(_moment_text)]
+"""A time in ISO 8601 with its zone, in years that every calendar of a zone and every format of a report has."""
 
 
 class Content(TypedDict):
@@ -94,7 +108,7 @@ class DataContent(Content):
 class ChangeContent(Content):
     """A change of the environment between two runs."""
 
-    at: str
+    at: Moment
     now: dict[str, Any]
 
 
@@ -272,7 +286,7 @@ class LiveContent(Content):
 class ProtocolLine(Content):
     """A line of ``protocol.jsonl``."""
 
-    at: NotRequired[str]
+    at: Moment
     kind: NotRequired[str]
     files: NotRequired[dict[str, str]]
     study_sha256: NotRequired[str]
@@ -284,7 +298,7 @@ class ProtocolLine(Content):
 class OpeningLine(Content):
     """A line of ``test-openings.jsonl``."""
 
-    at: str
+    at: Moment
     by: str
     purpose: str
     runs: list[str]

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from scantrial.core.files import clear_os_errors, is_aside, matching
+from scantrial.store.run_files import seed_of
 
 _WRITTEN_INTO = ("runs/*", "partial", "partial/*/*")
 
@@ -51,5 +52,5 @@ def _is_within(folder: Path, place: Path) -> bool:
 def unfinished_in(folder: Path) -> list[tuple[str, int]]:
     """Return arm and seed of every folder of an unfinished run; other names are no runs."""
     paths = matching(folder, "partial/*/seed-*")
-    seeds = [(path.parent.name, path.name.removeprefix("seed-")) for path in paths]
-    return [(arm, int(seed)) for arm, seed in seeds if seed.isdecimal()]
+    seeds = [(path.parent.name, seed_of(path.name)) for path in paths]
+    return [(arm, seed) for arm, seed in seeds if seed is not None]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from scantrial.core.errors import LockedError, StoreError
-from scantrial.core.files import NO_LOCKS, clear_os_errors
+from scantrial.core.files import NO_LOCKS, clear_os_errors, open_own
 from scantrial.core.machine import command_line
 
 
@@ -35,7 +35,7 @@ class StudyLock:
     LockedError
         If another process holds the folder; the message says which.
     StoreError
-        If the folder cannot be written to, or its file system has no locks.
+        If the folder cannot be written to, its file system has no locks, or its ``.lock`` is a file of several names.
     """
 
     def __init__(self, folder: Path, *, wait_s: float = 30.0) -> None:
@@ -52,7 +52,7 @@ class StudyLock:
     def __enter__(self) -> StudyLock:
         with clear_os_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            handle = open_own(self.path)
         try:
             with clear_os_errors(self.path):
                 try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,12 +16,21 @@ from scantrial.store.schema import read_record, write_json
 from scantrial.store.tables import history_table, predictions_table, write_table
 from scantrial.store.weights import write_weights
 
+MAX_NAME = 256
+"""Characters; no file system takes a longer name."""
+
 FACTS, HISTORY, PREDICTIONS, WEIGHTS = "run.json", "history.parquet", "predictions.parquet", "best.safetensors"
 SHEET = "augmented.png"
 """What a run folder holds; the weights and the sheet of augmented scans only where they are kept."""
 
 _HASHES = "sha256"
 """Key of ``run.json``: the SHA-256 of each of the run's other files, by name."""
+
+
+def seed_of(name: str) -> int | None:
+    """Return the seed of a run's folder ``seed-S``; None where it is called otherwise, such as ``seed-01``."""
+    found = re.fullmatch("seed-(0|[1-9][0-9]*)", name)
+    return int(found[1]) if found and len(name) < MAX_NAME else None
 
 
 def write_run_files(folder: Path, result: RunResult, *, keep_weights: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -22,6 +23,11 @@ MAX_DEPTH = 100
 
 _TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 _SHOWN, _LONG = 3, 80
+
+
+def version_in(text: str) -> int | str:
+    """Return the version of a layout that a file's metadata hold as text; what is no small number stays a text."""
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else text
 
 
 def check_version(found: Any, path: Path) -> None:

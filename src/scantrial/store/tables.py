@@ -23,7 +23,7 @@ from scantrial.core.records import HISTORY_COLUMNS, SPLITS, EpochRecord, Split, 
 from scantrial.store.contents import is_picture
 from scantrial.store.hashed import advice_for, read_hashed
 from scantrial.store.parquet import read_parquet
-from scantrial.store.schema import SCHEMA_VERSION, check_version
+from scantrial.store.schema import SCHEMA_VERSION, check_version, version_in
 
 _VERSION_KEY = b"scantrial_schema_version"
 _HISTORY_SCHEMA = pa.schema(
@@ -81,7 +81,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None, *, sha256: str 
         version = (table.schema.metadata or {}).get(_VERSION_KEY, b"none").decode()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _damaged(path, error) from error
-    check_version(int(version) if version.isdecimal() and len(version) < 10 else version, path)
+    check_version(version_in(version), path)
     return table
 
 

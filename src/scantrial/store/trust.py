@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 import platformdirs
 
 from scantrial.core.custom_code import CustomClass, find_class, untrusted
+from scantrial.core.errors import InputError
 from scantrial.core.files import written_aside
 from scantrial.core.progress import silent
 from scantrial.core.text import printable
@@ -28,7 +29,8 @@ from scantrial.recipe.networks import ModelSpec
 
 SCHEMA_VERSION = 1
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
-_WIDEST = 200
+MAX_SHOWN = 20_000
+"""Characters of arguments that a user can be expected to look through, of all networks that are new together."""
 
 OnTrust = Callable[[CustomClass], object]
 """Called with each class that was not allowed before, before it is imported."""
@@ -60,7 +62,8 @@ def permit(
     Raises
     ------
     InputError
-        If one is not found, or not allowed; with the files that its import would run.
+        If one is not found, or not allowed, with the files that its import would run; or if the arguments of those
+        that are not allowed yet are too long to be read.
     """
     wanted = {_key(model): model for model in models if model.is_custom}
     if not wanted:
@@ -70,6 +73,7 @@ def permit(
     }
     known = {} if folder is None else allowed_before(folder)
     new = {key: item for key, item in found.items() if known.get(key) != item}
+    _refuse_unreadable(new.values())
     if new and not trust_code:
         what = "this study has" if folder is None or not folder.exists() else f"{folder} has"
         raise untrusted(f"{what} a network whose code you have not allowed:", list(new.values()))
@@ -97,8 +101,19 @@ def allowed_before(folder: Path) -> dict[str, CustomClass]:
 
 
 def _shown(args: Mapping[str, Any] | None) -> str:
-    text = printable(json.dumps(args, ensure_ascii=False, default=repr)) if args else ""
-    return text if len(text) <= _WIDEST else f"{text[:_WIDEST]}..."
+    return printable(json.dumps(args, ensure_ascii=False, default=repr)) if args else ""
+
+
+def _refuse_unreadable(classes: Collection[CustomClass]) -> None:
+    """Refuse arguments that nobody would read to their end: what is allowed is shown whole before."""
+    total = sum(len(item.arguments) for item in classes)
+    if total > MAX_SHOWN:
+        longest = max(classes, key=lambda item: len(item.arguments))
+        raise InputError(
+            f"the arguments of networks of one's own have {total:,} characters, those of {longest.name} the most",
+            expected=f"at most {MAX_SHOWN:,}, so that you can read all of them before you allow the networks",
+            do="if the study is yours, write long arguments as defaults into the network's own file",
+        )
 
 
 def _key(model: ModelSpec) -> str:

@@ -15,7 +15,7 @@ from safetensors.numpy import load, save
 from scantrial.core.errors import DamagedError
 from scantrial.core.files import write_atomic
 from scantrial.store.hashed import read_hashed
-from scantrial.store.schema import SCHEMA_VERSION, check_version
+from scantrial.store.schema import SCHEMA_VERSION, check_version, version_in
 
 
 def write_weights(weights: Mapping[str, NDArray[Any]], path: Path) -> None:
@@ -46,7 +46,7 @@ def read_weights(path: Path, sha256: str | None = None) -> dict[str, NDArray[Any
         raise DamagedError(
             f"{path} is damaged: {error}", do="delete the folder it is in, then run the study again"
         ) from error
-    check_version(int(found) if found.isdigit() else found, path)
+    check_version(version_in(found), path)
     return weights
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from scantrial.core.names import nearest, slug
+from scantrial.core.names import is_arm_name, nearest, slug
 from scantrial.core.yaml import Path
 from scantrial.data.arm_images import without_own_size
 from scantrial.data.spec import ImageSpec
@@ -235,6 +235,8 @@ class ArmBuilder:
                 self._report(draft.path, self._clash(draft, names[draft.name]))
             elif len(draft.name) > MAX_NAME:
                 self._report(draft.path, f"the arm's name has {len(draft.name)} characters: use a list of named arms")
+            elif not is_arm_name(draft.name):
+                self._report(draft.path, f"no folder is called {shown(draft.name)}: use a list of named arms")
             elif (same := _with_recipe(result, recipe)) is not None:
                 self._report(draft.path, f"the arm {draft.name} has the same settings as {same.name}")
             names.setdefault(draft.name, whole)

@@ -111,9 +111,9 @@ _WORKER_VARIABLES = {
 
 
 def _new_file(path: Path) -> BinaryIO:
-    """Open an empty file for writing; a link is not followed."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
-    return os.fdopen(handle, "wb")
+    """Put a new file for writing in the place of an old one, which keeps its content if it has another name."""
+    path.unlink(missing_ok=True)
+    return path.open("xb")
 
 
 class WorkerProcess:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scantrial.core.errors import InputError, StudyConflictError, itemised
+from scantrial.core.machine import without_folders
 from scantrial.recipe.networks import network_of
 from scantrial.recipe.spec import Recipe
 from scantrial.train.kernel import kernel_state
@@ -62,7 +63,9 @@ def choose_engine(asked: str, recipes: Mapping[str, Recipe], *, device: str, fix
     if fixed == ENGINES["reference"]:
         return EngineChoice(engine=fixed, reason="auto: it trained the folder's first runs")
     if not state.available:
-        return EngineChoice(engine=ENGINES["reference"], reason=f"auto: no fused engine, {state.reason}")
+        return EngineChoice(
+            engine=ENGINES["reference"], reason=without_folders(f"auto: no fused engine, {state.reason}")
+        )
     return EngineChoice(engine=ENGINES["fused"], reason="auto: it can train this recipe and is faster")
 
 

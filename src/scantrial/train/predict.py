@@ -26,6 +26,7 @@ from scantrial.data.spec import ImageSpec
 from scantrial.recipe.networks import ModelSpec
 from scantrial.recipe.plan import stored_recipe
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
+from scantrial.store.run_files import FACTS, seed_of
 from scantrial.store.trust import OnTrust, allowed_before, permit
 from scantrial.store.verify import refuse_changed
 from scantrial.train.predictor import load_predictor
@@ -126,14 +127,14 @@ def predict_files(
 
 def _locate(run_dir: Path) -> tuple[StudyFolder, RunKey]:
     path = run_dir.resolve()
-    seed = path.name.removeprefix("seed-")
-    if not (path / "run.json").is_file() or path.parents[1].name != "runs" or not seed.isdigit():
+    seed = seed_of(path.name)
+    if seed is None or not (path / FACTS).is_file() or path.parents[1].name != "runs":
         raise InputError(
             f"{run_dir} is not a finished run",
             expected="the folder of a run inside its study, such as DIR/runs/ARM/seed-0",
             do="run `scantrial status DIR` to list the runs",
         )
-    return open_folder(path.parents[2]), RunKey(path.parent.name, int(seed))
+    return open_folder(path.parents[2]), RunKey(path.parent.name, seed)
 
 
 def _image_spec(folder: StudyFolder, facts: RunFacts) -> ImageSpec:

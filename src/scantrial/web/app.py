@@ -13,6 +13,7 @@ from functools import partial
 from hashlib import sha256
 
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -62,6 +63,23 @@ NOTES = {
 }
 
 _LOG = logging.getLogger(__name__)
+
+
+class _Digits(Convertor[int]):
+    """A number in an address. Starlette's own takes any number of digits, also more than Python can convert."""
+
+    regex = "[0-9]{1,18}"
+
+    def convert(self, value: str) -> int:
+        """Return the number."""
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        """Return its digits."""
+        return str(value)
+
+
+register_url_convertor("number", _Digits())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +133,7 @@ class Site:
             "/s/{name}": self._study,
             "/s/{name}/report": self._report,
             "/s/{name}/cases": self._cases,
-            "/s/{name}/cases/{case:int}": self._case,
+            "/s/{name}/cases/{case:number}": self._case,
             "/s/{name}/compare": self._compare,
             "/s/{name}/threshold": self._threshold,
         }
@@ -127,8 +145,8 @@ class Site:
             "/s/{name}/events": self._events,
             "/s/{name}/report/events": self._events,
             "/s/{name}/report.html": self._built_report,
-            "/s/{name}/cases/{case:int}/thumb.png": self._thumb,
-            "/s/{name}/cases/{case:int}/saliency/{arm}/{seed:int}/{kind}.png": self._saliency_picture,
+            "/s/{name}/cases/{case:number}/thumb.png": self._thumb,
+            "/s/{name}/cases/{case:number}/saliency/{arm}/{seed:number}/{kind}.png": self._saliency_picture,
             **{
                 f"{path}{suffix}": partial(self._page, make) for path, make in pages.items() for suffix in ("", ".json")
             },
@@ -290,7 +308,7 @@ class Site:
         return Made(page=page, state=f"{stamp.results}-{is_closed:d}")
 
     async def _case(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
-        asked, case = read_query(CaseQuery, dict(request.query_params)), int(request.path_params["case"])
+        asked, case = read_query(CaseQuery, dict(request.query_params)), request.path_params["case"]
 
         is_closed = await self._is_closed(study, stamp, asked.results)
 
@@ -337,7 +355,7 @@ class Site:
         return Response(body, media_type="text/html", headers={"Content-Security-Policy": policy})
 
     async def _thumb(self, request: Request) -> Response:
-        study, case = await self._find(request), int(request.path_params["case"])
+        study, case = await self._find(request), request.path_params["case"]
 
         def picture() -> bytes | None:
             index = self.shelf.cases(study)
@@ -353,7 +371,7 @@ class Site:
 
     async def _saliency_picture(self, request: Request) -> Response:
         study, wanted = await self._find(request), request.path_params
-        run, case, kind = f"{wanted['arm']}/{wanted['seed']}", int(wanted["case"]), wanted["kind"]
+        run, case, kind = f"{wanted['arm']}/{wanted['seed']}", wanted["case"], wanted["kind"]
         if kind not in KINDS:
             raise HTTPException(404, f"no picture is called {kind!r}")
         asked = read_query(StudyQuery, dict(request.query_params))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tests.siege import commands
 
 from scantrial import api
 from scantrial.cli import output, run
@@ -173,3 +174,10 @@ def test_the_consoles_are_plain():
     for console in (output.out, output.err):
         assert isinstance(console, Console)
         assert console.render_str("[b]x[/b]").plain == "[b]x[/b]"
+
+
+@pytest.mark.parametrize("workers", ["0", "\u00b2", "9" * 5000])
+def test_workers_that_are_no_number_are_refused(workers: str):
+    """Before anything is read; Python converts no number of thousands of digits."""
+    code, said = commands.run("run", "demo", "--workers", workers)
+    assert (code, "1 or more" in said) == (2, True)

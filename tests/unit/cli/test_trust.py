@@ -21,7 +21,7 @@ from scantrial.core.custom_code import CustomClass
 from scantrial.core.errors import InputError
 from scantrial.recipe.networks import ModelSpec
 from scantrial.store.folder import StudyFolder
-from scantrial.store.trust import permit, state_folder
+from scantrial.store.trust import MAX_SHOWN, permit, state_folder
 
 CANARY = "canary"
 MARKER = "imported"
@@ -333,7 +333,7 @@ class TestWhatWasAllowed:
         assert self.is_allowed(folder)
 
     def test_is_told_with_its_arguments(self, folder: Path):
-        """In one line of bounded length, before and when it is allowed; nothing in it can act on a terminal."""
+        """Whole and in one line, before and when it is allowed; nothing in it can act on a terminal."""
         model = ModelSpec(name="own:Net", args={"command": "\x1b[2Jtouch\n", "long": "x" * 500})
         told: list[CustomClass] = []
         with pytest.raises(InputError) as refused:
@@ -342,8 +342,27 @@ class TestWhatWasAllowed:
         (line,) = (line for line in refused.value.got.splitlines() if "own.py" in line)
         for text in (line, told[0].listing):
             assert 'own.py, with {"command": "\\u001b[2Jtouch\\n", "long": "xxx' in text
-            assert text.endswith("x...")
-            assert len(text.partition(", with ")[2]) == 203
+            assert text.endswith('xxx"}')
+            assert text.count("x") >= 500
+
+    def test_is_told_of_every_network(self, folder: Path):
+        """Of all arms, however many there are; their files once."""
+        models = [ModelSpec(name="own:Net", args={"width": width}) for width in range(30)]
+        with pytest.raises(InputError) as refused:
+            permit(folder, models, search=[str(folder.parent)])
+        _, *lines = refused.value.got.splitlines()
+        assert [line.partition(", with ")[2] for line in lines] == [f'{{"width": {width}}}' for width in range(30)]
+        assert [line for line in lines if "own.py" in line] == lines[:1]
+
+    @pytest.mark.parametrize("trust", [False, True])
+    def test_is_never_given_to_what_is_too_long_to_be_read(self, folder: Path, trust: bool):
+        """In one argument or in the sum of many; what was allowed before does not count."""
+        assert self.is_allowed(folder, trust=True, word="x" * (MAX_SHOWN - 12))
+        assert self.is_allowed(folder, trust=True, word="y" * (MAX_SHOWN - 12))
+        for words in (["x" * MAX_SHOWN], ["y" * 11_000, "z" * 11_000]):
+            models = [ModelSpec(name="own:Net", args={"word": word}) for word in words]
+            with pytest.raises(InputError, match=r"have 2\d,\d{3} characters"):
+                permit(folder, models, search=[str(folder.parent)], trust_code=trust)
 
     def test_is_private(self, folder: Path):
         """Folder and file are the user's alone; a file that others may write, or that is a link, is not believed."""

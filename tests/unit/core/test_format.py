@@ -15,6 +15,7 @@ from scantrial.core.format import NONE, cell, decimal, glued, interval, moment, 
         ("2026-11-24T23:59:30", "2026-11-24T23:59:30"),
         ("", ""),
         ("yesterday", "yesterday"),
+        ("9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59-23:59"),
     ],
 )
 def test_a_time_is_told_in_utc_to_the_minute(stored, shown):

@@ -187,6 +187,7 @@ DAMAGED: dict[str, Callable[[Any], object]] = {
     "arms.1: ": lambda plan: plan["arms"].__setitem__(1, "own"),
     "arms.0.name: Field required": lambda plan: plan["arms"][0].pop("name"),
     "arms.0.name: Value error, a name that would point outside": lambda plan: plan["arms"][0].update(name="../x"),
+    "arms.0.name: Value error, a name with other characters": lambda plan: plan["arms"][0].update(name="$(x)"),
     "two arms are called own": lambda plan: plan["arms"][0].update(name="own"),
     "arms.0.recipe: Field required": lambda plan: plan["arms"][0].pop("recipe"),
     "arms.0.recipe: ": lambda plan: plan["arms"][0].update(recipe=[]),

@@ -14,7 +14,7 @@ import pytest
 from scantrial.core.errors import StoreError
 from scantrial.store import chain
 from scantrial.store.chain import Log, append_chained
-from scantrial.store.contents import Content
+from scantrial.store.contents import Content, OpeningLine, ProtocolLine
 
 
 @pytest.fixture
@@ -143,3 +143,20 @@ def test_processes_that_append_at_once_make_one_chain(tmp_path: Path):
     assert [writer.wait() for writer in writers] == [0] * 4
     assert sorted(numbers(log)) == sorted([*range(50)] * 4)
     assert (read_log(log).faults, read_log(log).notes) == ((), ())
+
+
+@pytest.mark.parametrize(
+    "at",
+    ["zzz", "", None, 3, "2026-12-01", "2026-12-01T00:00:00", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:00"],
+)
+@pytest.mark.parametrize("kind", [ProtocolLine, OpeningLine])
+def test_a_line_without_a_time_is_told(tmp_path: Path, at: object, kind: type):
+    """Whoever hashes a line can write anything for its time: no reader meets it."""
+    rest = {"by": "report", "purpose": "", "runs": [], "kind": "study", "files": {}}
+    path = tmp_path / "log.jsonl"
+    append_chained(path, {"at": "1970-01-01T00:00:00+00:00", **rest})
+    append_chained(path, rest if at is None else {"at": at, **rest})
+    append_chained(path, {"at": "2026-12-01T01:02:03+01:00", **rest})
+    log = chain.read_log(path, kind)
+    assert [line["at"][:4] for line in log.lines] == ["1970", "2026"]
+    assert log.faults == ("line 2 cannot be read",)

@@ -1,4 +1,4 @@
-"""No file of a study folder is read, written or removed through a link in it."""
+"""No file of a study folder is read, written or removed through a link in it, and none is written through a hard link."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from scantrial.core.files import append_line
 from scantrial.store.folder import StudyFolder, open_folder
 from scantrial.store.links import refuse_links
 from scantrial.store.lock import StudyLock, holder_of
+from scantrial.study.executor import _new_file
 
 INSIDE = [".lock", "protocol.jsonl", "test-openings.jsonl", "plan.json", "runs", "partial", "report", "cases.parquet",
           "runs/base/seed-0/run.json", "partial/worker-0.log", "partial/progress.json"]  # fmt: skip
@@ -69,7 +70,53 @@ def test_no_line_is_appended_through_a_link(tmp_path):
     (tmp_path / "log").symlink_to(tmp_path / "mine")
     with pytest.raises(StoreError, match="links are not followed"):
         append_line(tmp_path / "log", "x")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StoreError, match="no regular file"):
+        append_line(tmp_path / "pipe", "x")
     assert not (tmp_path / "mine").exists()
+
+
+WRITERS = {
+    ".lock": lambda study: StudyLock(study).__enter__(),
+    "protocol.jsonl": lambda study: StudyFolder(study).hashes.bind("run", {}),
+    "test-openings.jsonl": lambda study: StudyFolder(study).log_test_opening(by="compare", purpose="a test", runs=[]),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_what_has_another_name_is_not_written(study, tmp_path, name):
+    """An archive can hold a hard link to any file of the user's, and a shell would run what a log says."""
+    mine, path = tmp_path / "bashrc", study / name
+    mine.write_bytes(path.read_bytes() if path.exists() else b"mine")
+    before = mine.read_bytes()
+    path.unlink(missing_ok=True)
+    os.link(mine, path)
+    with pytest.raises(StoreError, match="copy the file and put the copy in its place") as caught:
+        WRITERS[name](study)
+    assert caught.value.got.startswith(f"{path} has other names (hard links)")
+    assert mine.read_bytes() == before
+
+
+def test_the_log_of_a_worker_is_a_new_file(tmp_path):
+    """What was in its place keeps its content where it has another name, and is no obstacle."""
+    mine = tmp_path / "bashrc"
+    mine.write_text("mine")
+    log = tmp_path / "worker-0.log"
+    for put in (os.link, os.symlink):
+        log.unlink(missing_ok=True)
+        put(mine, log)
+        with _new_file(log) as file:
+            file.write(b"first")
+        with _new_file(log) as file:
+            file.write(b"last")
+        assert (log.read_text(), mine.read_text()) == ("last", "mine")
+
+
+def test_a_folder_whose_files_have_other_names_can_be_read(study, tmp_path):
+    """As a backup whose files are links to those of the study."""
+    shutil.copytree(study, tmp_path / "backup", copy_function=os.link)
+    assert run("status", study)[0] == 0
+    assert run("about", tmp_path / "backup")[0] == 0
 
 
 def test_the_folder_itself_may_be_a_link_and_notes_in_it_may_be_links(study, tmp_path):

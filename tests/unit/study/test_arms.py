@@ -143,6 +143,8 @@ def test_a_varied_name_keeps_what_was_given_and_brings_its_own_defaults(study_wi
          "factors and a list of arms cannot be combined: move the settings of the factors into the arms"),
         ("design: [{arm: Base, set: {epochs: 3}}]", "design[0].arm",
          "the name base is reserved for the unchanged recipe"),
+        ("recipe: {model: \"a:B\"}\nfactors: {model.args.a b: [1]}", "factors.model.args.a b[0]",
+         "no folder is called 'a b-1': use a list of named arms"),
         ("design: [{arm: a b, set: {epochs: 3}}, {arm: a-b, set: {epochs: 4}}]", "design[1].arm",
          "two arms are called a-b: a b, and a-b; use a list of named arms"),
         ("design: [{arm: a, set: {epochs: 30}}]", "design[0].arm",

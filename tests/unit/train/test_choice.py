@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from scantrial.core.errors import InputError, StudyConflictError
@@ -50,6 +52,13 @@ def test_a_folder_keeps_the_reference_engine():
     """Its later runs are trained as its first."""
     chosen = choose("auto", fixed=ENGINES["reference"])
     assert (chosen.engine, chosen.reason) == (ENGINES["reference"], "auto: it trained the folder's first runs")
+
+
+def test_the_reason_that_is_kept_names_no_folder_of_the_machine(monkeypatch):
+    """It is written into every run; the loader names the library that it cannot load."""
+    state = replace(NO_KERNEL, reason="its library cannot be loaded: /home/ada/venv/sweep.so: wrong ELF class")
+    monkeypatch.setattr(choice, "kernel_state", lambda: state)
+    assert choose("auto").reason == "auto: no fused engine, its library cannot be loaded: sweep.so: wrong ELF class"
 
 
 def test_without_a_kernel(monkeypatch):

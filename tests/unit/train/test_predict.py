@@ -76,6 +76,15 @@ def images():
     return make_phantom(PhantomOptions(n_cases=40, size=32)).images
 
 
+@pytest.mark.parametrize("name", ["seed-\u00b2", "seed-\u0660", "seed-00", "seed--1", "seed-", "seed-0 ", "0"])
+def test_a_folder_of_another_name_is_no_run(tmp_path, name):
+    """Not even where Python takes it for a number."""
+    (tmp_path / "runs" / "base" / name).mkdir(parents=True)
+    (tmp_path / "runs" / "base" / name / "run.json").touch()
+    with pytest.raises(InputError, match="is not a finished run"):
+        predict(tmp_path / "runs" / "base" / name, [tmp_path / "x.png"])
+
+
 def test_a_network_of_the_users_own_is_found_again(study, run_dir, images, tmp_path):
     """A run of a user's own network is loaded from where training found it; the import path stays as it was."""
     before = list(sys.path)
