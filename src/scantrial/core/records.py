@@ -156,13 +156,15 @@ class RunFacts(Plain):
 
     @property
     def planned_epochs(self) -> int:
-        """Epochs of all rounds of the recipe."""
-        return int(self.recipe["epochs"] * self.recipe["rounds"])
+        """Epochs of all rounds of the recipe; those that were trained where a stranger's recipe does not say."""
+        epochs, rounds = self.recipe.get("epochs"), self.recipe.get("rounds", 1)
+        return epochs * rounds if isinstance(epochs, int) and isinstance(rounds, int) else self.n_epochs
 
     @property
     def stopped_early(self) -> bool:
         """Whether early stopping ended the run before its last planned epoch."""
-        return self.status == "finished" and self.n_epochs < self.planned_epochs
+        may_stop = self.recipe.get("early_stopping") is not None
+        return may_stop and self.status == "finished" and self.n_epochs < self.planned_epochs
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RunFacts:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from scantrial.core.format import counted
@@ -96,9 +96,10 @@ def describe_average(decay: float | None) -> str:
 
 def stopped_words(facts: RunFacts) -> str:
     """Return in words when and why early stopping ended a run."""
-    patience = counted(int(facts.recipe["early_stopping"]["patience"]), "epoch")
-    score = facts.selection.removeprefix("best ")
-    return f"stopped after epoch {facts.n_epochs} of {facts.planned_epochs}, since {patience} brought no better {score}"
+    rule, score = facts.recipe.get("early_stopping"), facts.selection.removeprefix("best ")
+    patience = rule.get("patience") if isinstance(rule, Mapping) else None
+    since = f", since {counted(patience, 'epoch')} brought no better {score}" if isinstance(patience, int) else ""
+    return f"stopped after epoch {facts.n_epochs} of {facts.planned_epochs}{since}"
 
 
 def describe_stopping(stopping: EarlyStoppingSpec | None, *, score: str) -> str:
