@@ -213,11 +213,12 @@ class Picture(Plain):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gallery(_Kind):
-    """Pictures side by side."""
+    """Pictures side by side; where they are sheets of many small ones, each is shown at its own size."""
 
     id: str
     caption: str
     pictures: tuple[Picture, ...]
+    are_sheets: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

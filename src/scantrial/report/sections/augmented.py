@@ -29,6 +29,7 @@ def augmented_scans_section(view: ReportView, sheets: Mapping[str, bytes]) -> Se
             id=f"augmented-{names[arm.name]}",
             caption=f"Training scans of {arm.label}.",
             pictures=(Picture(png=sheets[arm.name], alt=f"Augmented training scans of {arm.label}", caption=""),),
+            are_sheets=True,
         )
         for arm in arms
     ]
