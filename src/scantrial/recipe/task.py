@@ -34,6 +34,7 @@ class RunTask:
     open_test : called with the chosen epoch before test rows are read, which happens once; an exception ends the run
     where : a hash of the machine, the versions and the code; a checkpoint with a different hash is not resumed
     weights_files : files of pretrained weights, by their SHA-256
+    keep_features : write features of a frozen backbone into the user's cache
     """
 
     arm: str
@@ -51,6 +52,7 @@ class RunTask:
     open_test: Callable[[int], None]
     where: str = ""
     weights_files: Mapping[str, Path] = field(default_factory=dict)
+    keep_features: bool = True
 
     @property
     def cases_an_epoch(self) -> int:

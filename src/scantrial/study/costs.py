@@ -55,7 +55,7 @@ def _epoch_s(facts: RunFacts) -> float:
 
 
 def timed_task(task: RunTask, *, n_train: int | None = None) -> RunTask:
-    """Return the same run for timing: one network, without test cases, checkpoints and a choice of epoch.
+    """Return the same run for timing: one network, without test cases, checkpoints, kept features and a choice of epoch.
 
     Parameters
     ----------
@@ -81,6 +81,7 @@ def timed_task(task: RunTask, *, n_train: int | None = None) -> RunTask:
         cases={"train": _some(task.cases["train"], n), "val": _some(task.cases["val"], share * len(task.cases["val"]))},
         checkpoint_every_s=float("inf"),
         engine_reason="timing",
+        keep_features=False,
         open_test=refuse_test,
     )
 
