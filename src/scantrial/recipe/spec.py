@@ -200,6 +200,11 @@ class Recipe(RecipePart):
         return self.epochs * self.rounds
 
     @property
+    def n_told_epochs(self) -> int:
+        """Epochs that a run tells while it trains: those of all networks, one after the other."""
+        return self.ensemble * self.n_epochs
+
+    @property
     def history_is_of_predictions(self) -> bool:
         """Whether the history measures what is evaluated: one network, and each scan as it is."""
         return self.ensemble == 1 and self.test_time_views == 1

@@ -66,7 +66,7 @@ def _told(task: RunTask, number: int, tell: Tell) -> Callable[[EpochRecord, int]
 
     def told(record: EpochRecord, n_epochs: int) -> None:
         epoch = number * n_epochs + record.epoch
-        tell(replace(record, epoch=epoch), task.recipe.ensemble * n_epochs)
+        tell(replace(record, epoch=epoch), task.recipe.n_told_epochs)
 
     return told
 
