@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from scantrial.data.preprocess import fit_preprocessing
 from scantrial.nets.heads import Mixed
@@ -329,6 +330,18 @@ def test_logits_are_the_mean_over_the_views(make_task):
     np.testing.assert_array_equal(predictor(images).logits, part.logits)
     alone = np.concatenate([predictor(image[None]).logits for image in images])
     np.testing.assert_allclose(alone, part.logits, atol=1e-5)
+
+
+def test_views_are_made_in_single_precision_whatever_the_network_computes_in(make_task):
+    """A network without layers shows the views themselves: in bfloat16 a blurred scan would have 8 bits."""
+    task = make_task(augment={"blur": 2, "flip": "horizontal"}, test_time_views=3)
+    setup, _ = set_up(task)
+    views = views_of(task.recipe)
+    exact, mixed = (
+        logits_of(nn.Flatten(), setup.val, n_at_once=50, precision=precision, views=views)
+        for precision in ("float32", "bf16")
+    )
+    assert torch.equal(exact, mixed)
 
 
 def test_views_are_the_same_for_all_scans_and_seeds_and_differ_from_each_other():
