@@ -55,7 +55,7 @@ def _epoch_s(facts: RunFacts) -> float:
 
 
 def timed_task(task: RunTask, *, n_train: int | None = None) -> RunTask:
-    """Return the same run for timing: one network, without test cases, checkpoints, kept features and a choice of epoch.
+    """Return the same run for timing: one network, no test cases, no checkpoints, no features kept, no choice of epoch.
 
     Parameters
     ----------
