@@ -94,6 +94,16 @@ def test_seed_epoch_case_and_repeat_each_change_every_draw():
     assert equal([part[[0, 2, 3]] for part in mixed], [part[[0, 2, 3]] for part in base])
 
 
+def test_many_repeats_of_few_cases_need_no_memory_for_all_cases():
+    """Forty cases drawn 500 times each beside 20,000 others: one table is kept, not one for each repeat."""
+    tables = DrawTables(seed=1, n_cases=20_040)
+    for repeat in range(500):
+        drawn = tables.of(1, np.array([repeat % 40]), repeats=np.array([repeat]))
+        drawn.uniform("rotate")
+        drawn.share("mixup", 0.4)
+    assert sum(table.nbytes for table in tables._kept.values()) == 2 * 20_040 * 8
+
+
 def test_an_operation_more_changes_no_draw_of_the_others():
     """Rotation alone, and rotation among all the others."""
     images = torch.rand(5, 1, 16, 16, generator=torch.Generator().manual_seed(0))
