@@ -58,6 +58,7 @@ def _member(task: RunTask, number: int) -> RunTask:
         recipe=task.recipe.model_copy(update={"ensemble": 1}),
         cases={split: cases for split, cases in task.cases.items() if split != "test"},
         checkpoint_path=path.with_name(f"{path.stem}-{number}{path.suffix}"),
+        checkpoint_at_end=True,
     )
 
 

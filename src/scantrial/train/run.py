@@ -189,7 +189,7 @@ def _train(
         with failures_named(task, f"was in epoch {len(state.history) + 1}"):
             _next_epoch(setup, state, train_epoch)
         now = time.monotonic()
-        if now - saved >= task.checkpoint_every_s:
+        if now - saved >= task.checkpoint_every_s or (task.checkpoint_at_end and state.is_over(setup)):
             save_checkpoint(state, task, engine=engine, spent_s=now - begun)
             saved = time.monotonic()
         tell(state.history[-1], setup.n_epochs)
