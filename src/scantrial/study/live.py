@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from scantrial.core.errors import StoreError
 from scantrial.core.records import EpochRecord
@@ -45,8 +47,21 @@ class LiveHistory:
             self._written, self._checkpoint = time.monotonic(), checkpoint
 
     def _checkpointed(self) -> int | None:
-        """Return when the run's checkpoint was last written."""
+        """Return when a checkpoint of the run was last written; each network of an ensemble has its own."""
         try:
-            return (self._folder.partial_path(self._key) / "checkpoint.pt").stat().st_mtime_ns
+            found = [path.stat().st_mtime_ns for path in self._folder.partial_path(self._key).glob("checkpoint*.pt")]
         except OSError:
             return None
+        return max(found, default=None)
+
+
+def network_in_training(history: Sequence[EpochRecord], *, n_epochs: int) -> tuple[EpochRecord, ...]:
+    """Return the epochs of the network that a run trains now, counted from 1: of an ensemble, those of the last one.
+
+    Parameters
+    ----------
+    history : as a run tells it
+    n_epochs : of one network, over all rounds
+    """
+    before = (history[-1].epoch - 1) // n_epochs * n_epochs if history else 0
+    return tuple(replace(record, epoch=record.epoch - before) for record in history if record.epoch > before)

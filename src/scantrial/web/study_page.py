@@ -25,6 +25,7 @@ from scantrial.findings.watching import WatchedRun, watch_curves
 from scantrial.prose.verdicts import in_short, notes_on, verdict_warnings
 from scantrial.recipe.plan import PlannedArm
 from scantrial.store.folder import RunKey
+from scantrial.study.live import network_in_training
 from scantrial.web.records import (
     ArmLearningCurves,
     ArmResult,
@@ -223,10 +224,11 @@ def _all_runs(study: OpenStudy) -> dict[RunKey, _Run]:
     running = {RunKey(item["arm"], item["seed"]) for item in status.running}
     failed = {key for key, _ in status.failed}
     planned = set(study.folder.planned_keys())
+    n_epochs = {arm.name: arm.recipe.n_epochs for arm in study.plan().arms}
     for key in study.folder.unfinished_keys():
         if key in planned and key not in done:
             state = "running" if key in running else "failed" if key in failed else "stopped"
-            history = study.folder.live_history(key)
+            history = network_in_training(study.folder.live_history(key), n_epochs=n_epochs[key.arm])
             done[key] = _Run(state=state, chosen_epoch=None, history=history, stamp=hash(history[-1:]))
     return done
 
