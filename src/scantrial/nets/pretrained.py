@@ -23,6 +23,9 @@ _COUNTER = "num_batches_tracked"
 MOST_NAMED = 10
 """Weights that do not fit which a message names."""
 
+BUILD_FAULTS = (RuntimeError, MemoryError, ValueError, TypeError, AssertionError, ArithmeticError)
+"""What a network raises that cannot be built for some images; networks of timm assert and divide."""
+
 WeightsFiles = Mapping[str, Path]
 """Files of pretrained weights, by their SHA-256."""
 
@@ -61,7 +64,7 @@ def refuse_unfit(models: Iterable[ModelSpec], *, image_shape: tuple[int, int, in
             try:
                 with torch.device("meta"):
                     own = build_timm(model, image_shape, 1).state_dict()
-            except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+            except BUILD_FAULTS as error:
                 raise InputError(
                     f"timm cannot build {model.name} for images of {image_shape}: {type(error).__name__}: {error}",
                     do="choose another size of image or another network",

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from scantrial.core.errors import InputError, MissingExtraError
+from scantrial.core.errors import InputError, MissingExtraError, TrainingError
 from scantrial.data.preprocess import fit_preprocessing
 from scantrial.nets import pretrained, timm_network
 from scantrial.nets.build import build_network, shapes_of
@@ -171,6 +171,15 @@ def test_unknown_names_are_refused_with_the_nearest():
         build("timm/resnet18.mine")
     with pytest.raises(ValueError, match="is not the name of a network of timm"):
         ModelSpec(name="timm/hf-hub/someone/net")
+
+
+@pytest.mark.parametrize(("name", "shape"), [("timm/nest_tiny", (3, 50, 70)), ("timm/gcvit_xxtiny", (1, 5, 7))])
+def test_images_that_a_network_does_not_take_are_told_in_words(name, shape):
+    """Also where timm asserts, or divides by a side of no pixels."""
+    with pytest.raises(InputError, match=f"timm cannot build {name} for images of"):
+        refuse_unfit([ModelSpec(name=name)], image_shape=shape, files={})
+    with pytest.raises(TrainingError, match="do this: choose another size of image or another network"):
+        shapes_of(ModelSpec(name=name), image_shape=shape, n_outputs=2)
 
 
 def test_a_missing_timm_and_a_torchvision_of_another_build_are_told_by_name(monkeypatch):
