@@ -258,6 +258,13 @@ _INTENSITY: Mapping[str, Callable[[Any], str]] = {
 }
 
 
+def colour_fault(augment: AugmentSpec | None, *, is_gray: bool) -> str | None:
+    """Return why scans cannot be augmented for their colours, or None if they can."""
+    if augment is None or not (is_gray and augment.changes_colours):
+        return None
+    return "augment changes hue or saturation, but the scans are gray; set hue: 0 and saturation: 0"
+
+
 def describe(augment: AugmentSpec | None) -> str:
     """Return an augmentation in words for the methods of a report; sources as ``[@key]``."""
     if augment is None:

@@ -12,6 +12,7 @@ from scantrial.core.errors import InputError, itemised
 from scantrial.core.format import counted
 from scantrial.core.names import listed
 from scantrial.data.scanset import CaseList, ScanSet
+from scantrial.recipe.augment import colour_fault
 from scantrial.recipe.networks import smallest_side
 from scantrial.recipe.training import drawn_of_classes
 from scantrial.study.study import Arm, Study
@@ -65,8 +66,9 @@ def _arm_faults(arm: Arm, n_classes: int, *, is_gray: bool) -> Iterator[str]:
         yield f"arm {arm.name}: {len(weights)} class weights for {n_classes} classes"
     if arm.recipe.model.norm_needs_two and arm.recipe.batch_size == 1:
         yield f"arm {arm.name}: batch_size 1, but batch normalisation needs batches of two or more"
-    if is_gray and arm.recipe.augment is not None and arm.recipe.augment.changes_colours:
-        yield f"arm {arm.name}: augment changes hue or saturation, but the scans are gray; set hue: 0 and saturation: 0"
+    colours = colour_fault(arm.recipe.augment, is_gray=is_gray)
+    if colours is not None:
+        yield f"arm {arm.name}: {colours}"
 
 
 def _stride_faults(arm: Arm, own: tuple[int, ...]) -> Iterator[str]:
