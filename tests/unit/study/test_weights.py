@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from scantrial.core.errors import StudyFileError
+from scantrial.core.files import sha256_of
 from scantrial.recipe.pretrained import PACKAGES
 from scantrial.recipe.spec import Recipe
+from scantrial.study import weights
 from scantrial.study.file import parse_study, read_study_file, study_to_yaml
 from scantrial.study.to_plan import study_to_plan
 
@@ -52,6 +55,22 @@ def test_a_package_is_named_by_the_hash_of_its_file() -> None:
 def test_a_missing_file_is_told_once_at_its_line(tmp_path: Path) -> None:
     (found,) = faults(tmp_path, "none.safetensors")
     assert found.startswith("line 5: recipe.model.pretrained: none.safetensors: No such file or directory")
+
+
+def test_a_file_is_hashed_once_for_all_arms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own.safetensors").write_bytes(b"weights")
+    read: list[Path] = []
+    monkeypatch.setattr(weights, "sha256_of", lambda path: read.append(path) or sha256_of(path))
+    study = parse_study(STUDY.replace("PRETRAINED", "own.safetensors"), base=tmp_path)
+    assert len(study.arms) == 2
+    assert read == [tmp_path / "own.safetensors"]
+
+
+def test_what_is_no_file_is_told_in_words(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    (found,) = faults(tmp_path, "pipe.safetensors")
+    assert "pipe.safetensors: None" not in found
+    assert "is not a regular file; expected a file, relative to" in found
 
 
 def test_a_level_is_told_at_its_own_line(tmp_path: Path) -> None:
