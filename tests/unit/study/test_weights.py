@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -64,13 +63,6 @@ def test_a_file_is_hashed_once_for_all_arms(tmp_path: Path, monkeypatch: pytest.
     study = parse_study(STUDY.replace("PRETRAINED", "own.safetensors"), base=tmp_path)
     assert len(study.arms) == 2
     assert read == [tmp_path / "own.safetensors"]
-
-
-def test_what_is_no_file_is_told_in_words(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.safetensors")
-    (found,) = faults(tmp_path, "pipe.safetensors")
-    assert "pipe.safetensors: None" not in found
-    assert "is not a regular file; expected a file, relative to" in found
 
 
 def test_a_level_is_told_at_its_own_line(tmp_path: Path) -> None:
