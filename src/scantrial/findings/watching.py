@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scantrial.analysis.diagnosis.checks import CHECKS
@@ -37,6 +37,18 @@ class CurveWarning:
     title: str
     seeds: tuple[int, ...]
     said: str
+
+
+def network_in_training(history: Sequence[EpochRecord], *, n_epochs: int) -> tuple[EpochRecord, ...]:
+    """Return the epochs of the network that a run trains now, counted from 1: of an ensemble, those of the last one.
+
+    Parameters
+    ----------
+    history : as a run tells it
+    n_epochs : of one network, over all rounds
+    """
+    before = (history[-1].epoch - 1) // n_epochs * n_epochs if history else 0
+    return tuple(replace(record, epoch=record.epoch - before) for record in history if record.epoch > before)
 
 
 def watch_curves(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from scantrial.core.errors import StoreError
 from scantrial.core.records import EpochRecord
@@ -53,15 +51,3 @@ class LiveHistory:
         except OSError:
             return None
         return max(found, default=None)
-
-
-def network_in_training(history: Sequence[EpochRecord], *, n_epochs: int) -> tuple[EpochRecord, ...]:
-    """Return the epochs of the network that a run trains now, counted from 1: of an ensemble, those of the last one.
-
-    Parameters
-    ----------
-    history : as a run tells it
-    n_epochs : of one network, over all rounds
-    """
-    before = (history[-1].epoch - 1) // n_epochs * n_epochs if history else 0
-    return tuple(replace(record, epoch=record.epoch - before) for record in history if record.epoch > before)

@@ -123,7 +123,7 @@ class DrawTables:
         draw : draws a number of rows
         settings : all that `draw` depends on
         """
-        key = (operation, epoch, *settings)
+        key: tuple[str | int | float, ...] = (operation, epoch, *settings)
         if key not in self._kept_of(epoch):
             self._kept[key] = draw(self.named(operation, epoch, 0), self.n_cases)
         return self._kept[key]

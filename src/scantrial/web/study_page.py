@@ -21,11 +21,10 @@ from scantrial.core.records import SPLITS, EpochRecord
 from scantrial.findings.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
 from scantrial.findings.judging import Judgement, judge, run_scores
 from scantrial.findings.reading import RunData, StudyData
-from scantrial.findings.watching import WatchedRun, watch_curves
+from scantrial.findings.watching import WatchedRun, network_in_training, watch_curves
 from scantrial.prose.verdicts import in_short, notes_on, verdict_warnings
 from scantrial.recipe.plan import PlannedArm
 from scantrial.store.folder import RunKey
-from scantrial.study.live import network_in_training
 from scantrial.web.records import (
     ArmLearningCurves,
     ArmResult,

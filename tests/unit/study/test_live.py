@@ -8,7 +8,7 @@ import pytest
 
 from scantrial.core.records import EpochRecord
 from scantrial.store.folder import RunKey, StudyFolder
-from scantrial.study.live import LiveHistory, network_in_training
+from scantrial.study.live import LiveHistory
 
 KEY = RunKey("base", 0)
 
@@ -53,15 +53,6 @@ def test_a_checkpoint_is_followed_by_a_write(folder, name):
     for number in (4, 5):
         live.note(epoch(number))
     assert [record.epoch for record in folder.live_history(KEY)] == [1, 2, 3, 4]
-
-
-@pytest.mark.parametrize(("told", "kept"), [(0, []), (3, [1, 2, 3]), (4, [1]), (9, [1, 2, 3])])
-def test_of_an_ensemble_the_network_in_training_is_shown(told, kept):
-    """Three epochs each: curves of several networks, one behind the other, would be no learning curve."""
-    history = [epoch(number, loss=number) for number in range(1, told + 1)]
-    found = network_in_training(history, n_epochs=3)
-    assert [record.epoch for record in found] == kept
-    assert [record.train_loss for record in found] == list(range(told - len(kept) + 1, told + 1))
 
 
 @pytest.mark.parametrize("resumed_at", [1, 3, 5])
