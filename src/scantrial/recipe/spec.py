@@ -14,11 +14,12 @@ from pydantic import (
     model_validator,
 )
 
+from scantrial.core.format import joined
 from scantrial.core.names import listed
 from scantrial.core.registry import Registry
 from scantrial.core.trees import value_at
 from scantrial.recipe.activations import ActivationSpec
-from scantrial.recipe.augment import NOT_IN_VIEWS, AugmentSpec, augmentation, or_none
+from scantrial.recipe.augment import NOT_IN_VIEWS, AugmentSpec, augmentation, describe, or_none
 from scantrial.recipe.image import (
     CLAHE,
     ArmImage,
@@ -68,8 +69,8 @@ NORMALIZATIONS: Registry[str] = Registry(
         "image": "each image was standardised by its own mean and standard deviation",
         "equalize": "each image's histogram was equalised and its pixels divided by the largest value of their type",
         "clahe": describe_clahe(CLAHE),
-        "pretrained": "pixels were standardised by the mean and standard deviation that the pretrained weights take "
-        "(for gray scans, by their averages over the channels)",
+        "pretrained": "pixels were standardised by the mean and standard deviation that timm gives for the network's "
+        "pretrained weights (for gray scans, by their averages over the channels)",
     },
 )
 """The description of each in the methods of a report; a test compares it with `scantrial.data.preprocess`."""
@@ -89,7 +90,7 @@ class Recipe(RecipePart):
     normalize : after scaling to [0, 1]: ``none``, ``dataset`` (mean and deviation of the training split, each
         channel), ``image`` (each image's own mean and deviation), ``equalize`` (each image's histogram flattened),
         ``clahe`` (the same around each pixel, with limited contrast), also with settings of its own,
-        ``pretrained`` (the mean and deviation that the weights of a ``timm/NAME`` take)
+        ``pretrained`` (the mean and deviation that timm gives for the weights of a ``timm/NAME``)
     image : this arm's images where they differ from those of the study: size, crop, clipping
     augment : how training scans are changed at random, anew in each epoch: None, a preset's name, or its operations
     test_time_views : views of a scan whose logits are averaged when the chosen weights are evaluated: the scan itself,
@@ -245,6 +246,15 @@ class Recipe(RecipePart):
         normalize = self.normalize
         said = NORMALIZATIONS[normalize] if isinstance(normalize, str) else describe_clahe(normalize)
         return ", then ".join(filter(None, (describe_contrast(self.image), said)))
+
+    def describe_augmentation(self) -> str:
+        """Return what was changed at random in training scans, and after which step, for the methods of a report."""
+        steps = {
+            "clipping": self.clip_percentiles is not None,
+            "equalisation": self.method in ("equalize", "clahe"),
+        }
+        done = [step for step, is_done in steps.items() if is_done]
+        return f"after {joined(done)}, {describe(self.augment)}" if self.augment and done else describe(self.augment)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON and YAML; keys that do not apply (None) are left out."""
