@@ -39,6 +39,11 @@ def named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+def none_word(value: Any) -> Any:
+    """Return None for the word ``none``, and anything else as it is."""
+    return None if value == "none" else value
+
+
 class RecipePart(BaseModel):
     """Base of the recipe's parts: unknown keys are errors, values never change.
 

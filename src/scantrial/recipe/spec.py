@@ -34,10 +34,10 @@ from scantrial.recipe.image import (
 from scantrial.recipe.losses import LossSpec
 from scantrial.recipe.networks import ModelSpec, is_timm
 from scantrial.recipe.optimizers import AdamSpec, Optimizer, SgdSpec, has_depths
-from scantrial.recipe.parts import Count, Positive, RecipePart, named, unknown_name
+from scantrial.recipe.parts import Count, Positive, RecipePart, named, none_word, unknown_name
 from scantrial.recipe.schedules import ScheduleSpec
 from scantrial.recipe.selection import SelectSpec
-from scantrial.recipe.training import EarlyStoppingSpec, Precision, Sampling, none_word
+from scantrial.recipe.training import EarlyStoppingSpec, Precision, Sampling
 
 __all__ = [
     "ActivationSpec",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from scantrial.core.format import counted
 from scantrial.core.records import RunFacts
@@ -70,11 +70,6 @@ def drawn_of_classes(sampling: Sampling, counts: Sequence[int]) -> tuple[int, ..
         return tuple(counts)
     n = (min if sampling == "undersampled" else max)((n for n in counts if n), default=0)
     return tuple(n if of_class else 0 for of_class in counts)
-
-
-def none_word(value: Any) -> Any:
-    """Return None for the word ``none``, and anything else as it is."""
-    return None if value == "none" else value
 
 
 def describe_accumulation(accumulate: int) -> str:
