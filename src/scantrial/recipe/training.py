@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from scantrial.core.format import counted
-from scantrial.core.records import RunFacts
+from scantrial.core.records import RunFacts, is_count
 from scantrial.core.registry import Registry
 from scantrial.recipe.parts import Count, NotNegative, RecipePart
 
@@ -93,7 +93,7 @@ def stopped_words(facts: RunFacts) -> str:
     """Return in words when and why early stopping ended a run."""
     rule, score = facts.recipe.get("early_stopping"), facts.selection.removeprefix("best ")
     patience = rule.get("patience") if isinstance(rule, Mapping) else None
-    since = f", since {counted(patience, 'epoch')} brought no better {score}" if isinstance(patience, int) else ""
+    since = f", since {counted(patience, 'epoch')} brought no better {score}" if is_count(patience) else ""
     return f"stopped after epoch {facts.n_epochs} of {facts.planned_epochs}{since}"
 
 
