@@ -199,6 +199,17 @@ class AugmentSpec(RecipePart):
         return self.model_copy(update=dict.fromkeys(NOT_IN_VIEWS, 0.0))
 
     @property
+    def n_views(self) -> int | None:
+        """How many different views there are, the scan itself among them, or None for any number.
+
+        Flips and symmetries take turns; a scan that is not square has four symmetries, not eight.
+        """
+        flips = self.model_copy(update={"flip": "none", "symmetries": False})
+        if flips.of_views.changes_something:
+            return None
+        return 8 if self.symmetries else {"none": 1, "both": 4}.get(self.flip, 2)
+
+    @property
     def preset(self) -> str | None:
         """The name of the preset that does exactly this, or None."""
         return next((name for name in PRESETS if type(self)(**PRESETS[name]) == self), None)

@@ -154,6 +154,12 @@ class Recipe(RecipePart):
         loss = info.data.get("loss")
         if value != "shuffled" and loss is not None and loss.class_weights == "balanced":
             raise ValueError(f"{value} cases and loss.class_weights: balanced both balance the classes; choose one")
+        augment = info.data.get("augment")
+        if value != "shuffled" and augment is not None and augment.mixes:
+            raise ValueError(
+                f"{value} cases and augment.{'mixup' if augment.mixup else 'cutmix'}: the other half of a mixture is "
+                "drawn from all training cases, which unbalances the classes again; choose one"
+            )
         return value
 
     @field_validator("early_stopping")
@@ -184,6 +190,9 @@ class Recipe(RecipePart):
         if self.test_time_views > 1 and self.augment is not None and not self.augment.of_views.changes_something:
             left_out = f"{listed(NOT_IN_VIEWS)} change no view"
             raise ValueError(f"test_time_views is {self.test_time_views}, but augment has nothing else, and {left_out}")
+        most = None if self.augment is None else self.augment.n_views
+        if most is not None and self.test_time_views > most:
+            raise ValueError(f"test_time_views is {self.test_time_views}, but augment makes only {most} different views")
         return self
 
     @model_validator(mode="after")

@@ -88,6 +88,28 @@ def test_views_need_something_that_changes_them():
     assert "test_time_views" not in Recipe().to_dict()
 
 
+@pytest.mark.parametrize(
+    ("value", "most"), [({"flip": "horizontal", "noise": 0.1}, 2), ({"flip": "both"}, 4), ({"symmetries": True}, 8)]
+)
+def test_views_are_no_more_than_differ(value, most):
+    """Flips and symmetries take turns, so that the next view would be the first again."""
+    assert Recipe.model_validate({"augment": value, "test_time_views": most}).test_time_views == most
+    with pytest.raises(ValidationError, match=f"test_time_views is {most + 1}, but augment makes only {most} diff"):
+        Recipe.model_validate({"augment": value, "test_time_views": most + 1})
+    more = {**value, "rotate": 5}
+    assert Recipe.model_validate({"augment": more, "test_time_views": most + 1}).test_time_views == most + 1
+
+
+def test_mixing_does_not_undo_balanced_draws():
+    """The partner of a mixture comes from all training cases: refused at the line of the sampling."""
+    for mixing in ("mixup", "cutmix"):
+        for sampling in ("undersampled", "oversampled"):
+            with pytest.raises(ValidationError, match=f"{sampling} cases and augment.{mixing}: the other") as raised:
+                Recipe.model_validate({"augment": {mixing: 1}, "sampling": sampling})
+            assert raised.value.errors()[0]["loc"] == ("sampling",)
+        assert Recipe.model_validate({"augment": {mixing: 1}}).augment.mixes
+
+
 def test_words_name_every_operation_and_cite_known_sources():
     """One operation, one phrase; sources are listed."""
     on = {
