@@ -233,9 +233,16 @@ def _known(preset: str) -> str:
     return preset
 
 
-def or_none(spec: AugmentSpec | None) -> AugmentSpec | None:
-    """Return None for a spec that changes nothing, so that ``rotate: 0`` and ``none`` are one recipe."""
-    return spec if spec is not None and spec.changes_something else None
+def without_idle(spec: AugmentSpec | None) -> AugmentSpec | None:
+    """Return None for a spec that changes nothing, so that ``rotate: 0`` and ``none`` are one recipe.
+
+    For the same reason, settings of what is off take their defaults.
+    """
+    if spec is None or not spec.changes_something:
+        return None
+    usual = type(spec).model_fields
+    idle = {"elastic_grid": not spec.elastic, "fill": not spec.moves_pixels}
+    return spec.model_copy(update={key: usual[key].default for key, is_idle in idle.items() if is_idle})
 
 
 _FLIPS = {

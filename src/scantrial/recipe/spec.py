@@ -19,7 +19,7 @@ from scantrial.core.names import listed
 from scantrial.core.registry import Registry
 from scantrial.core.trees import value_at
 from scantrial.recipe.activations import ActivationSpec
-from scantrial.recipe.augment import NOT_IN_VIEWS, AugmentSpec, augmentation, describe, or_none
+from scantrial.recipe.augment import NOT_IN_VIEWS, AugmentSpec, augmentation, describe, without_idle
 from scantrial.recipe.image import (
     CLAHE,
     ArmImage,
@@ -123,7 +123,7 @@ class Recipe(RecipePart):
         AfterValidator(name_if_usual),
     ] = "none"
     image: Annotated[ArmImage | None, AfterValidator(unless_usual)] = None
-    augment: Annotated[AugmentSpec | None, BeforeValidator(augmentation), AfterValidator(or_none)] = None
+    augment: Annotated[AugmentSpec | None, BeforeValidator(augmentation), AfterValidator(without_idle)] = None
     test_time_views: Annotated[int, Field(ge=1, le=1000)] = 1
     batch_size: Count = 32
     epochs: Count = 30

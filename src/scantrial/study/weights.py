@@ -59,7 +59,7 @@ class WeightsOfArms:
             try:
                 found = self._hashes.setdefault(model.weights_file, sha256_of(path))
             except OSError as error:
-                return f"{model.weights_file}: {error.strerror}; expected a file, relative to {self._base}"
+                return f"{model.weights_file}: {error.strerror or error}; expected a file, relative to {self._base}"
             self.files[found] = path
         if model.weights_sha256 not in (None, found):
             return f"the weights {model.pretrained} have SHA-256 {found}; weights_sha256 says {model.weights_sha256}"

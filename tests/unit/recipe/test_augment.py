@@ -36,6 +36,20 @@ def test_what_changes_nothing_is_no_augmentation(nothing):
     assert recipe(nothing).beyond_defaults() == {}
 
 
+@pytest.mark.parametrize(
+    ("idle", "same"),
+    [
+        ({"rotate": 5, "elastic_grid": 8}, {"rotate": 5}),
+        ({"noise": 0.1, "fill": "edge", "elastic_grid": 8}, {"noise": 0.1}),
+    ],
+)
+def test_settings_of_what_is_off_make_no_other_recipe(idle, same):
+    """The grid without a deformation, and borders where no pixel moves."""
+    assert recipe(idle) == recipe(same)
+    assert recipe(idle).beyond_defaults() == {"augment": same}
+    assert recipe({"rotate": 5, "fill": "edge", "elastic": 0.1, "elastic_grid": 8}).augment.elastic_grid == 8
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_its_values(name):
     """By name, as a mapping, spelt out, and as it is stored: one recipe, which knows the preset's name."""
