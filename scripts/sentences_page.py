@@ -186,8 +186,8 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             source="order statistics of the normal distribution",
         ),
         "_of_shift": Rule(
-            rule="the class mix reverses the order, with a real difference or not; AU010 finds that the scans differ; validation cases are in "
-            "training; else nothing is known",
+            rule="the class mix reverses the order, with a real difference or not; AU010 finds that the scans differ; "
+            "validation cases are in training; else nothing is known",
             threshold="see AU010",
             source="Lopez-Paz, Oquab 2017; Kapoor, Narayanan 2023",
         ),

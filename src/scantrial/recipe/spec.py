@@ -192,7 +192,9 @@ class Recipe(RecipePart):
             raise ValueError(f"test_time_views is {self.test_time_views}, but augment has nothing else, and {left_out}")
         most = None if self.augment is None else self.augment.n_views
         if most is not None and self.test_time_views > most:
-            raise ValueError(f"test_time_views is {self.test_time_views}, but augment makes only {most} different views")
+            raise ValueError(
+                f"test_time_views is {self.test_time_views}, but augment makes only {most} different views"
+            )
         return self
 
     @model_validator(mode="after")

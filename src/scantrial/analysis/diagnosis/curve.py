@@ -109,8 +109,8 @@ def guessing_of(
     ----------
     loss : the recipe's loss as plain data (``name``, ``class_weights``, ``label_smoothing``, ``focal_gamma``), or None
         where it is not known
-    train_counts, val_counts : cases of each class, in the order of the classes: those that an epoch trains on, and those
-        of validation
+    train_counts, val_counts : cases of each class, in the order of the classes: those that an epoch trains on, and
+        those of validation
 
     Notes
     -----
