@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.core.errors import ShapeError
-from scantrial.core.plain import Plain, fields_of
+from scantrial.core.plain import LEFT_OUT_IF_NONE, Plain
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -154,13 +154,7 @@ class RunFacts(Plain):
     times: Mapping[str, float | str] = field(default_factory=dict)
     identity: Mapping[str, str | None] | None = None
     reused_from: Mapping[str, str | int] | None = None
-    images: Mapping[str, str | int | None] | None = None
-
-    def _content(self) -> dict[str, Any]:
-        content = fields_of(self)
-        if self.images is None:
-            del content["images"]  # a key that came later, only where it says something
-        return content
+    images: Mapping[str, str | int | None] | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
 
     @property
     def planned_epochs(self) -> int:

@@ -16,7 +16,7 @@ from scantrial.core.records import SPLITS
 from scantrial.findings.view import ArmView, ReportView
 from scantrial.prose.arm_images import arm_images
 from scantrial.prose.methods_statistics import comparison, evaluation
-from scantrial.prose.study import alike_at_start, epoch_rule
+from scantrial.prose.study import alike_at_start, epoch_rule, score_of
 from scantrial.recipe import losses, optimizers, schedules
 from scantrial.recipe import training as training_words
 from scantrial.recipe.facts import start_of
@@ -208,8 +208,7 @@ def _length(recipe: Recipe) -> str:
 
 
 def _stopping(recipe: Recipe) -> str:
-    score = f"validation {recipe.select.metric}".replace("_", " ") if recipe.select.metric else "validation loss"
-    return training_words.describe_stopping(recipe.early_stopping, score=score.replace("auroc", "AUROC"))
+    return training_words.describe_stopping(recipe.early_stopping, score=score_of(recipe.select))
 
 
 def _clipping(recipe: Recipe) -> str:

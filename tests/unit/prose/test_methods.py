@@ -427,3 +427,15 @@ def test_what_a_network_of_ones_own_does_stays_unknown_beside_augmentation(make_
     view = view_of(make_study(arms={"base": {"model": "my.nets:Flipping", "augment": "oct"}}, n_cases=CASES))
     assert "as in the preset oct [@octdl]" in said(view)
     assert "What a custom class does to the data internally is not known." in said(view)
+
+
+def test_the_score_that_a_run_stops_by_is_called_as_everywhere_else(make_study):
+    """A metric's name inside a sentence."""
+    arms = {
+        metric: {"select": {"name": "best-val-metric", "metric": metric}, "early_stopping": {"patience": 2}}
+        for metric in ("balanced_accuracy", "auroc")
+    }
+    text = said(view_of(make_study(arms=arms, n_cases=CASES)))
+    for words in ("validation balanced accuracy", "validation AUROC"):
+        assert f"the epoch with the highest {words}" in text
+        assert f"did not improve the {words} [@prechelt]" in text
