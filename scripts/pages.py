@@ -17,6 +17,7 @@ import commands_page
 import learning_curves_page
 import metrics_page
 import page_json_page
+import questions_page
 import sentences_page
 import siege_page
 import simulations_page
@@ -38,6 +39,7 @@ PAGES: dict[str, tuple[Path, Callable[[], str]]] = {
     "simulations": (DOCS / "simulations.md", simulations_page.page),
     "size": (DOCS / "architecture.md", size_page.page),
     "study-file": (DOCS / "reference" / "study-file.md", study_file_page.page),
+    **questions_page.pages(),
 }
 """By name: the file, and the function that returns its text."""
 

@@ -15,6 +15,7 @@ from tests.unit.report.specimens import chart, hostile, specimen, table
 
 from scantrial.core.errors import MissingExtraError
 from scantrial.report.document import (
+    CodeBlock,
     Details,
     Document,
     FigureBlock,
@@ -144,6 +145,15 @@ def test_a_long_table_breaks_and_repeats_its_header():
     assert len(pages) > 2
     assert all("Measure 3, %" in words for words in texts)
     assert [int(row) for words in texts for row in re.findall(r"arm (\d+)", words)] == list(range(120))
+
+
+def test_a_listing_of_thousands_of_lines_is_set():
+    """The files of an audit finding: Typst sets some thousands of lines only in parts, and none is lost."""
+    lines = [f"train/NORMAL/IM-{number:05d}.jpeg" for number in range(4000)]
+    pages = pages_of(of_blocks(CodeBlock(id="files", content="\n".join(lines))))
+    words = "".join(page.extract_text() for page in pages)
+    assert [words.count(line) for line in (lines[0], lines[199], lines[200], lines[-1])] == [1, 1, 1, 1]
+    assert words.count(".jpeg") == 4000
 
 
 @pytest.mark.parametrize(("n_columns", "turned"), [(4, False), (16, False), (20, True), (40, True)])
