@@ -63,7 +63,7 @@ def test_a_study_shows_what_augmentation_did(cli, tmp_path: Path):
     report = (out / "report" / "report.md").read_text()
     for words in (
         "not augmented (augment = none (base)); rotation up to ±10°",
-        "mixup with α = 0.4",
+        "mixup of normalised scans, shares from Beta(0.4, 0.4)",
         "Augmented training scans",
         "the draws of augmentation",
     ):
