@@ -43,7 +43,7 @@ class AugmentedScans(Plain):
 def augmented_scans(
     folder: str | Path, *, arm: str | None = None, seed: int | None = None, n: int = 8, progress: Progress = silent
 ) -> AugmentedScans:
-    """Draw some training scans as they are, and as the first epochs of a run show them to the network.
+    """Draw some training scans as they are, and as the draws of a run's first epochs change them.
 
     Parameters
     ----------

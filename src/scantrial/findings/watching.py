@@ -17,10 +17,11 @@ from scantrial.recipe.training import drawn_of_classes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedRun:
-    """A run as far as it has come; `chosen_epoch` is None until it is finished."""
+    """A run as far as it has come; `chosen_epoch` is None until it is finished, and so is `stopped_early` false."""
 
     history: tuple[EpochRecord, ...]
     chosen_epoch: int | None
+    stopped_early: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ def watch_curves(
             only_in_training=recipe.only_in_training,
             schedule=recipe.schedule.name,
             chosen_epoch=run.chosen_epoch,
-            stopped_early=run.chosen_epoch is not None and len(run.history) < recipe.n_epochs,
+            stopped_early=run.stopped_early,
         )[-1:]
         for seed, run in runs.items()
         if run.history

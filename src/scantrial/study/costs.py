@@ -18,7 +18,10 @@ from scantrial.recipe.task import Engine, RunTask
 from scantrial.store.folder import StudyFolder
 
 _WITHOUT_COST = ("epochs", "rounds", "select", "schedule", "early_stopping")
-"""Parts of a recipe that do not change how long one epoch takes; neither does the learning rate."""
+"""Parts of a recipe that do not change how long one epoch takes; neither do the learning rate and `_WEIGHTS`."""
+
+_WEIGHTS = ("pretrained", "weights_sha256")
+"""Keys of a model that say which weights it starts from."""
 
 _UNTIL_STOPPED = 10_000
 """Most epochs of a timed run; `epoch_seconds` stops it long before."""
@@ -28,7 +31,8 @@ def cost_key(recipe: Recipe) -> str:
     """Return a key that two recipes share if one epoch takes equally long with both."""
     kept = {key: value for key, value in recipe.to_dict().items() if key not in _WITHOUT_COST}
     optimizer = {key: value for key, value in kept["optimizer"].items() if key != "lr"}
-    return json.dumps({**kept, "optimizer": optimizer}, sort_keys=True)
+    model = {key: value for key, value in kept["model"].items() if key not in _WEIGHTS}
+    return json.dumps({**kept, "model": model, "optimizer": optimizer}, sort_keys=True)
 
 
 def seen_epoch_s(folder: StudyFolder, *, shape: tuple[int, int] | None = None) -> dict[str, float]:

@@ -176,6 +176,7 @@ class _Run:
     chosen_epoch: int | None
     history: tuple[EpochRecord, ...]
     stamp: int
+    stopped_early: bool = False
 
 
 def arm_curves(study: OpenStudy) -> tuple[ArmLearningCurves, ...]:
@@ -199,7 +200,10 @@ def _arm_curves(
     runs: Mapping[int, _Run],
     counts: Mapping[str, Any],
 ) -> ArmLearningCurves:
-    watched = {seed: WatchedRun(history=run.history, chosen_epoch=run.chosen_epoch) for seed, run in runs.items()}
+    watched = {
+        seed: WatchedRun(history=run.history, chosen_epoch=run.chosen_epoch, stopped_early=run.stopped_early)
+        for seed, run in runs.items()
+    }
     warnings = watch_curves(watched, recipe=arm.recipe, counts=counts)
     return ArmLearningCurves(
         name=arm.name,
@@ -216,7 +220,13 @@ def _arm_curves(
 
 def _all_runs(study: OpenStudy) -> dict[RunKey, _Run]:
     done = {
-        key: _Run(state=run.facts.status, chosen_epoch=run.facts.chosen_epoch, history=run.history, stamp=run.stamp)
+        key: _Run(
+            state=run.facts.status,
+            chosen_epoch=run.facts.chosen_epoch,
+            history=run.history,
+            stamp=run.stamp,
+            stopped_early=run.facts.stopped_early,
+        )
         for key, run in study.finished().items()
     }
     status = study.status()
