@@ -182,12 +182,12 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_reversed": _REVERSED,
         "_of_epochs": Rule(
             rule="validation chose the epoch of some arm; what that can add to a lead is taken off",
-            threshold="sqrt(Var - Cov2) c_n of the leading arm minus that of the other",
+            threshold="sqrt(Var - Cov2) c_n of the leading arm minus that of the other, if both gain an equal share",
             source="order statistics of the normal distribution",
         ),
         "_of_shift": Rule(
-            rule="the class mix reverses the order; AU010 finds that the scans differ; validation cases are in "
-            "training; else nothing is known",
+            rule="the class mix reverses the order, with a real difference or not; AU010 finds that the scans differ; "
+            "validation cases are in training; else nothing is known",
             threshold="see AU010",
             source="Lopez-Paz, Oquab 2017; Kapoor, Narayanan 2023",
         ),

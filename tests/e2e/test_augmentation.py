@@ -53,7 +53,7 @@ def test_a_study_shows_what_augmentation_did(cli, tmp_path: Path):
     shown = cli("show", "out", "--augmented", "--n", "5", "--json")
     told = json.loads(shown.stdout)
     assert (told["arm"], told["seed"], told["epochs"]) == (ARM, 0, [1, 2, 3, 4])
-    assert "mixup with α = 0.4" in told["said"]
+    assert "mixup of normalised scans, shares from Beta(0.4, 0.4)" in told["said"]
     assert "@" not in told["said"]
     assert (tmp_path / told["png"]).read_bytes() == (out / SHEET).read_bytes()
     assert cli("show", "out", "--augmented", "--arm", "base").returncode == 2
@@ -63,7 +63,7 @@ def test_a_study_shows_what_augmentation_did(cli, tmp_path: Path):
     report = (out / "report" / "report.md").read_text()
     for words in (
         "not augmented (augment = none (base)); rotation up to ±10°",
-        "mixup with α = 0.4",
+        "mixup of normalised scans, shares from Beta(0.4, 0.4)",
         "Augmented training scans",
         "the draws of augmentation",
     ):

@@ -6,7 +6,7 @@ Someone who chooses an arm on validation then picks the one that is worse on tes
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,9 +41,11 @@ class Reversal(Plain):
     test, val : the evidence on either split, with intervals that hold for the whole family
     change : the effect on validation minus that on test, likewise
     test_p, val_p, change_p : adjusted over the family; the last two after `luck` is taken off
-    luck : the most that the choice of the epoch can add to the lead on validation; 0 where it adds nothing
+    luck : the most that the choice of the epoch can add to the lead on validation, if both sides gain an equal share of
+        what it can add to each; 0 where it adds nothing
     epochs_chosen : whether validation chose the epoch of some of these arms
     at_val_mix : the effect on test at the class mix of validation; None where the metric is not taken at another mix
+    at_val_mix_is_real : whether its p-value, adjusted over the family, is below 1 - level
     """
 
     name: str
@@ -59,10 +61,16 @@ class Reversal(Plain):
     luck: float
     epochs_chosen: bool
     at_val_mix: float | None
+    at_val_mix_is_real: bool
 
     @property
     def is_mix(self) -> bool:
-        """Whether the class mix explains it: at that of validation, the order on test is the order on validation."""
+        """Whether the class mix explains it: at that of validation, the order on test is really that on validation."""
+        return self.may_be_mix and self.at_val_mix_is_real
+
+    @property
+    def may_be_mix(self) -> bool:
+        """Whether at the class mix of validation the order on test is that on validation, by chance or not."""
         return self.at_val_mix is not None and self.at_val_mix * self.val.effect > 0
 
 
@@ -77,8 +85,9 @@ def find_reversals(
     2. on validation, by the same rules on the same pairs of runs, it is the opposite;
     3. that lead is real beyond what the choice of the epoch can add. The epoch was chosen on these cases, by the same
        rule in both arms, so both numbers are too good, by at most ``L = sqrt(Var - Cov2) c_n`` each: n epochs that
-       agree on the cases at least as well as two trainings of the arm do (`expected_optimism`). Where both arms use an
-       equal share of that, the lead is too large by at most ``L`` of the leading side minus ``L`` of the other;
+       agree on the cases at least as well as two trainings of the arm do (`expected_optimism`). If both arms gain an
+       equal share of that, which is not known, the lead is too large by at most ``L`` of the leading side minus ``L``
+       of the other;
     4. the effect on validation minus that on test, paired on seeds, is real too: a difference of differences, in which
        the cases of the two splits are independent. Where training is luck that acts on both splits, it is the direct
        measure.
@@ -101,13 +110,14 @@ def find_reversals(
         on_val = compare_runs(val, family, metric=on_test.metric, level=on_test.level)
         of_val, of_test = estimate(val, on_test.metric), estimate(test, on_test.metric)
         changes = [analyse(_minus(of_val, of_test), _unbounded(one), level=on_test.level) for one in family]
-        at_mix = estimate(test.at_mix(val.class_shares), on_test.metric) if is_weighted(on_test.metric) else None
+        at_mix = _at_mix(test, val, family, on_test)
     except InputError:
         # What validation cannot give, such as a class of one case, contradicts nothing.
         return ()
     luck = [_luck_of(item.result, of_val, n_epochs) for item in on_val.comparisons]
     val_p = holm([evidence(_less(one.result, add)).p for one, add in zip(on_val.comparisons, luck, strict=True)])
     change_p = holm([evidence(_less(one, add)).p for one, add in zip(changes, luck, strict=True)])
+    mix_p = None if at_mix is None else holm([evidence(one).p for one in at_mix])
     alpha = round(1 - on_test.level, 12)
     return tuple(
         _reversal(
@@ -117,7 +127,8 @@ def find_reversals(
             p=(val_p[k], change_p[k]),
             luck=luck[k],
             epochs_chosen=any(n_epochs.get(arm, 1) > 1 for arm in family[k].arms),
-            at_val_mix=None if at_mix is None else analyse(at_mix, family[k]).effect,
+            at_val_mix=None if at_mix is None else at_mix[k].effect,
+            at_val_mix_is_real=mix_p is not None and mix_p[k] < alpha,
         )
         for k, item in enumerate(on_val.comparisons)
         if asked[k]
@@ -125,6 +136,16 @@ def find_reversals(
         and item.result.effect * on_test.comparisons[k].result.effect < 0
         and max(val_p[k], change_p[k]) < alpha
     )
+
+
+def _at_mix(
+    test: RunScores, val: RunScores, family: Sequence[Contrast], on_test: Comparison
+) -> list[ContrastResult] | None:
+    """Return the comparisons on test at the class mix of validation; None where the metric is not taken at another."""
+    if not is_weighted(on_test.metric):
+        return None
+    estimates = estimate(test.at_mix(val.class_shares), on_test.metric)
+    return [analyse(estimates, one, level=on_test.level) for one in family]
 
 
 def _is_real(item: Compared) -> bool:

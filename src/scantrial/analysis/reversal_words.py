@@ -57,22 +57,30 @@ def _of_epochs(found: Sequence[Reversal]) -> tuple[str, ...]:
         return ()
     most = max(one.luck for one in found)
     counts = (
-        f"that adds at most {at_least(found[0].metric, most)} to a lead there, and the leads are real beyond it"
+        f"it adds at most {at_least(found[0].metric, most)} to a lead there, and the leads are real beyond it"
         if most > 0
-        else "but not more for the arms that lead there than for the others"
+        else "it adds nothing to the leads there"
     )
-    return (f"The epochs were chosen on validation, so numbers there are too good: {counts}.",)
+    return (
+        "The epochs were chosen on validation, so numbers there are too good. If both arms gain an equal share of what "
+        f"this choice can add, {counts}.",
+    )
 
 
 def _of_shift(found: Sequence[Reversal], shift: SplitShift) -> str:
     """Name what differs between the two splits, as far as it is known."""
     said = []
-    mix = [one for one in found if one.is_mix]
+    mix, may_be_mix = [one for one in found if one.is_mix], [one for one in found if one.may_be_mix]
     if mix:
         which = "the" if len(mix) == len(found) else "a part of the"
         said.append(
             f"At the class mix of validation, test would give the order of validation, so the class mix explains "
             f"{which} disagreement"
+        )
+    elif may_be_mix:
+        said.append(
+            "At the class mix of validation, test would give about the order of validation, but no real difference: "
+            "the class mix may explain the disagreement"
         )
     if shift.look is not None and shift.look.is_found:
         told = f"a classifier tells them apart with an AUROC of {shift.look.auroc:.2f} ({p_equals(shift.look.p)})"

@@ -13,7 +13,7 @@ from scantrial.core.plain import LEFT_OUT, Plain
 from scantrial.core.progress import Progress, silent
 from scantrial.data.arm_images import decoding
 from scantrial.prose.references import without_citations
-from scantrial.recipe.augment import describe
+from scantrial.recipe.augment import colour_fault, describe
 from scantrial.recipe.plan import Plan, PlannedArm
 from scantrial.store.folder import open_folder
 from scantrial.study.to_plan import planned_data
@@ -43,7 +43,7 @@ class AugmentedScans(Plain):
 def augmented_scans(
     folder: str | Path, *, arm: str | None = None, seed: int | None = None, n: int = 8, progress: Progress = silent
 ) -> AugmentedScans:
-    """Draw some training scans as they are, and as the first epochs of a run show them to the network.
+    """Draw some training scans as they are, and as the draws of a run's first epochs change them.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def augmented_scans(
     Raises
     ------
     InputError
-        If there is no such arm, it does not augment, or it has no such seed.
+        If there is no such arm, it does not augment or changes colours of gray scans, or it has no such seed.
     DataError
         If the study's scans are not where they were, or are other scans now.
     """
@@ -69,6 +69,9 @@ def augmented_scans(
         raise InputError(f"the study has no seed {seed}", expected=f"one of {listed(map(str, plan.seeds))}")
     scans = study_scans(folder, progress=progress)
     images = scans.shaped(decoding(planned.recipe.image, planned_data(plan, store).image)).images
+    colours = colour_fault(planned.recipe.augment, is_gray=images.ndim == 3)
+    if colours is not None:
+        raise InputError(f"the arm {planned.name} cannot be shown: {colours}")
     batches = batches_of(planned.recipe, images, scans.labels, scans.cases_of("train"), seed=seed)
     rows = shown_rows(batches.labels.tolist(), n)
     return AugmentedScans(

@@ -13,6 +13,7 @@ from scantrial.core.errors import InputError
 from scantrial.core.machine import return_freed_memory
 from scantrial.core.names import DeviceName, EngineName, slug
 from scantrial.core.progress import Progress, silent
+from scantrial.data.arm_images import decoding
 from scantrial.data.contrast import require_clahe
 from scantrial.data.load import load
 from scantrial.data.scanset import ScanSet
@@ -243,14 +244,13 @@ def check_networks(study: Study, scans: ScanSet) -> None:
     InputError
         If timm has no such network, or weights are not found or do not fit.
     """
-    arms = [arm.recipe for arm in study.arms if is_timm(arm.recipe.model.name)]
-    if arms:
+    recipes = [arm.recipe for arm in study.arms if is_timm(arm.recipe.model.name)]
+    if recipes:
         from scantrial.nets.pretrained import refuse_unfit  # noqa: PLC0415 - PyTorch only where it is needed
 
-        channels, *own = scans.image_shape
-        for recipe in arms:
-            height, width = (recipe.image.shape if recipe.image is not None else None) or own
-            refuse_unfit([recipe.model], image_shape=(channels, height, width), files=study.weights_files)
+        own = study.spec.data.image
+        networks = [(recipe.model, scans.shaped(decoding(recipe.image, own)).image_shape) for recipe in recipes]
+        refuse_unfit(networks, files=study.weights_files)
 
 
 def _workers(asked: int | str) -> int | None:

@@ -10,6 +10,9 @@ from typing import Any
 LEFT_OUT = {"plain": False}
 """Metadata of a dataclass field that plain data leaves out."""
 
+LEFT_OUT_IF_NONE = {"plain": "unless None"}
+"""Metadata of a field that came later: plain data has it only where it says something."""
+
 
 class Plain:
     """A dataclass with `to_dict`; one whose keys are not its fields overrides `_content`."""
@@ -25,8 +28,10 @@ class Plain:
 
 
 def fields_of(record: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass by name, in their order, except those marked `LEFT_OUT`."""
-    return {part.name: getattr(record, part.name) for part in fields(record) if part.metadata.get("plain", True)}
+    """Return the fields of a dataclass by name, in their order, but for those that their metadata leaves out."""
+    marks = {part.name: part.metadata.get("plain", True) for part in fields(record)}
+    found = {name: getattr(record, name) for name, mark in marks.items() if mark}
+    return {name: value for name, value in found.items() if value is not None or marks[name] is True}
 
 
 def as_plain(value: Any) -> Any:

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.core.errors import ShapeError
-from scantrial.core.plain import Plain, fields_of
+from scantrial.core.plain import LEFT_OUT_IF_NONE, Plain
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 RunStatus = Literal["finished", "diverged"]
+
+MAX_COUNT = 1_000_000_000
+"""The largest number of epochs, batches and the like."""
+
+
+def is_count(value: Any) -> TypeGuard[int]:
+    """Whether a value that anyone may have written is a number of epochs or the like, small enough to be shown."""
+    return isinstance(value, int) and 1 <= value <= MAX_COUNT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,19 +154,13 @@ class RunFacts(Plain):
     times: Mapping[str, float | str] = field(default_factory=dict)
     identity: Mapping[str, str | None] | None = None
     reused_from: Mapping[str, str | int] | None = None
-    images: Mapping[str, str | int | None] | None = None
-
-    def _content(self) -> dict[str, Any]:
-        content = fields_of(self)
-        if self.images is None:
-            del content["images"]  # a key that came later, only where it says something
-        return content
+    images: Mapping[str, str | int | None] | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
 
     @property
     def planned_epochs(self) -> int:
         """Epochs of all rounds of the recipe; those that were trained where a stranger's recipe does not say."""
         epochs, rounds = self.recipe.get("epochs"), self.recipe.get("rounds", 1)
-        return epochs * rounds if isinstance(epochs, int) and isinstance(rounds, int) else self.n_epochs
+        return epochs * rounds if is_count(epochs) and is_count(rounds) else self.n_epochs
 
     @property
     def stopped_early(self) -> bool:

@@ -10,7 +10,7 @@ With ``none`` the centre is 0 and the width 255 (or 65535): plain division, as i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, get_args
 
@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from scantrial.core.errors import InputError, ShapeError, StoreError
 from scantrial.core.names import listed
-from scantrial.core.plain import Plain, fields_of
+from scantrial.core.plain import LEFT_OUT_IF_NONE, Plain
 from scantrial.data import contrast
 from scantrial.data.contrast import with_channels
 from scantrial.data.scanset import Pixels
@@ -28,9 +28,6 @@ from scantrial.recipe.image import Clahe
 
 Method = Literal["none", "dataset", "image", "equalize", "clahe", "pretrained"]
 METHODS: tuple[Method, ...] = get_args(Method)
-
-_LEFT_OUT_IF_NONE = ("clip_percentiles", "clahe")
-"""Keys that came later, which ``run.json`` has only where they say something."""
 
 _BLOCK_PIXELS = 1 << 20  # sums of 2^20 squared 16-bit pixels are still exact in float64
 
@@ -67,12 +64,8 @@ class Preprocessing(Plain):
     channels: int
     centre: tuple[float, ...] | None
     width: tuple[float, ...] | None
-    clip_percentiles: tuple[float, float] | None = None
-    clahe: Clahe | None = None
-
-    def _content(self) -> dict[str, Any]:
-        content = fields_of(self)
-        return {key: value for key, value in content.items() if value is not None or key not in _LEFT_OUT_IF_NONE}
+    clip_percentiles: tuple[float, float] | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+    clahe: Clahe | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
 
     def check(self, images: NDArray[Any]) -> None:
         """Refuse images of a different pixel type or number of channels.

@@ -34,6 +34,16 @@ class ShapedScans:
     fingerprint: str
     n_enlarged: int | None = None
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        return _image_shape(self.images)
+
+
+def _image_shape(images: Pixels) -> tuple[int, int, int]:
+    channels = 1 if images.ndim == 3 else images.shape[3]
+    return channels, images.shape[1], images.shape[2]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanSet:
@@ -88,8 +98,7 @@ class ScanSet:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(channels, height, width)."""
-        channels = 1 if self.images.ndim == 3 else self.images.shape[3]
-        return channels, self.images.shape[1], self.images.shape[2]
+        return _image_shape(self.images)
 
     def shaped(self, image: ImageSpec | None) -> ShapedScans:
         """Return the pixels in one of `shapes`, or the study's own for None."""

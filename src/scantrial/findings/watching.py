@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scantrial.analysis.diagnosis.checks import CHECKS
@@ -17,10 +17,11 @@ from scantrial.recipe.training import drawn_of_classes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedRun:
-    """A run as far as it has come; `chosen_epoch` is None until it is finished."""
+    """A run as far as it has come; `chosen_epoch` is None until it is finished, and so is `stopped_early` false."""
 
     history: tuple[EpochRecord, ...]
     chosen_epoch: int | None
+    stopped_early: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,18 @@ class CurveWarning:
     title: str
     seeds: tuple[int, ...]
     said: str
+
+
+def network_in_training(history: Sequence[EpochRecord], *, n_epochs: int) -> tuple[EpochRecord, ...]:
+    """Return the epochs of the network that a run trains now, counted from 1: of an ensemble, those of the last one.
+
+    Parameters
+    ----------
+    history : as a run tells it
+    n_epochs : of one network, over all rounds
+    """
+    before = (history[-1].epoch - 1) // n_epochs * n_epochs if history else 0
+    return tuple(replace(record, epoch=record.epoch - before) for record in history if record.epoch > before)
 
 
 def watch_curves(
@@ -63,7 +76,7 @@ def watch_curves(
             only_in_training=recipe.only_in_training,
             schedule=recipe.schedule.name,
             chosen_epoch=run.chosen_epoch,
-            stopped_early=run.chosen_epoch is not None and len(run.history) < recipe.n_epochs,
+            stopped_early=run.stopped_early,
         )[-1:]
         for seed, run in runs.items()
         if run.history

@@ -12,7 +12,7 @@ from scantrial.core.names import resolve
 from scantrial.core.rng import derive_seed
 from scantrial.nets.generators import borrowed_generators
 from scantrial.nets.initial import initialise
-from scantrial.nets.pretrained import NO_FILES, WeightsFiles, load_pretrained
+from scantrial.nets.pretrained import BUILD_FAULTS, NO_FILES, WeightsFiles, load_pretrained
 from scantrial.recipe.networks import ModelSpec, is_timm, network_of
 
 Builder = Callable[[ModelSpec, tuple[int, int, int], int], nn.Module]
@@ -89,10 +89,11 @@ def _built(builder: Builder, spec: ModelSpec, image_shape: tuple[int, int, int],
         return builder(spec, image_shape, n_outputs)
     except ScantrialError:
         raise
-    except (RuntimeError, MemoryError, ValueError, TypeError) as error:
+    except BUILD_FAULTS as error:
+        own = "if memory ran out, make data.image.size or the layers smaller; if not, fix the activation's arguments"
         raise TrainingError(
             f"{spec.name} could not be built for images of {image_shape}: {type(error).__name__}: {error}",
-            do="if memory ran out, make data.image.size or the layers smaller; if not, fix the activation's arguments",
+            do="choose another size of image or another network" if is_timm(spec.name) else own,
         ) from error
 
 

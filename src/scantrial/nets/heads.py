@@ -99,9 +99,7 @@ class Head(ABC):
 
         Where all shares are 1 it is `loss`, up to rounding. Errors are those of `loss`.
         """
-        share = mixed.share.to(logits)
-        own = share * self.case_weights(y_true).to(logits)
-        other = (1 - share) * self.case_weights(mixed.y_other).to(logits)
+        own, other = (weights.to(logits) for weights in self._mixed_weights(y_true, mixed))
         losses = own * self.case_losses(logits, y_true) + other * self.case_losses(logits, mixed.y_other)
         return losses.sum() / (own + other).sum()
 
@@ -114,6 +112,23 @@ class Head(ABC):
         """Return the weight of each case, shape (n,), float32 (1 where there are no class weights)."""
         table = self.class_weights or (1.0,) * self.n_classes
         return torch.tensor(table, dtype=torch.float32, device=y_true.device)[y_true]
+
+    def total_weight(self, y_true: Tensor, mixed: Mixed | None = None) -> float:
+        """Return the sum that a batch's loss is divided by: of the weights of its cases, or of what they are mixed of.
+
+        Batches whose losses are averaged in proportion to it have the loss of the joint batch.
+
+        Parameters
+        ----------
+        y_true, mixed : on the CPU
+        """
+        parts = [self.case_weights(y_true)] if mixed is None else self._mixed_weights(y_true, mixed)
+        return float(sum(part.double().sum() for part in parts))
+
+    def _mixed_weights(self, y_true: Tensor, mixed: Mixed) -> tuple[Tensor, Tensor]:
+        """Return the weight of each case's own half and of the other, each of shape (n,)."""
+        share = mixed.share
+        return share * self.case_weights(y_true).to(share), (1 - share) * self.case_weights(mixed.y_other).to(share)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return class probabilities, shape (n, n_classes), float64 on the CPU; each row sums to 1."""

@@ -23,6 +23,9 @@ _COUNTER = "num_batches_tracked"
 MOST_NAMED = 10
 """Weights that do not fit which a message names."""
 
+BUILD_FAULTS = (RuntimeError, MemoryError, ValueError, TypeError, AssertionError, ArithmeticError)
+"""What a network raises that cannot be built for some images; networks of timm assert and divide."""
+
 WeightsFiles = Mapping[str, Path]
 """Files of pretrained weights, by their SHA-256."""
 
@@ -40,12 +43,12 @@ def load_pretrained(network: nn.Module, spec: ModelSpec, files: WeightsFiles) ->
     network.load_state_dict({**own, **pretrained_weights(own, spec, files)})
 
 
-def refuse_unfit(models: Iterable[ModelSpec], *, image_shape: tuple[int, int, int], files: WeightsFiles) -> None:
+def refuse_unfit(networks: Iterable[tuple[ModelSpec, tuple[int, int, int]]], *, files: WeightsFiles) -> None:
     """Refuse networks of timm that cannot be built, and weights that do not fit; without memory for any network.
 
     Parameters
     ----------
-    image_shape : (channels, height, width)
+    networks : each with the (channels, height, width) of its images; equal ones are tried once
 
     Raises
     ------
@@ -54,20 +57,21 @@ def refuse_unfit(models: Iterable[ModelSpec], *, image_shape: tuple[int, int, in
     InputError
         If timm has no such network or cannot build it for these images, or as `pretrained_weights` says.
     """
-    tried: list[ModelSpec] = []
-    for model in models:
-        if model not in tried:
-            tried.append(model)
-            try:
-                with torch.device("meta"):
-                    own = build_timm(model, image_shape, 1).state_dict()
-            except (RuntimeError, ValueError, TypeError, AssertionError) as error:
-                raise InputError(
-                    f"timm cannot build {model.name} for images of {image_shape}: {type(error).__name__}: {error}",
-                    do="choose another size of image or another network",
-                ) from error
-            if model.is_pretrained:
-                pretrained_weights(own, model, files)
+    tried: list[tuple[ModelSpec, tuple[int, int, int]]] = []
+    for model, image_shape in networks:
+        if (model, image_shape) in tried:
+            continue
+        tried.append((model, image_shape))
+        try:
+            with torch.device("meta"):
+                own = build_timm(model, image_shape, 1).state_dict()
+        except BUILD_FAULTS as error:
+            raise InputError(
+                f"timm cannot build {model.name} for images of {image_shape}: {type(error).__name__}: {error}",
+                do="choose another size of image or another network",
+            ) from error
+        if model.is_pretrained:
+            pretrained_weights(own, model, files)
 
 
 def pretrained_weights(own: Mapping[str, Tensor], spec: ModelSpec, files: WeightsFiles) -> dict[str, Tensor]:

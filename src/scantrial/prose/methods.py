@@ -16,8 +16,8 @@ from scantrial.core.records import SPLITS
 from scantrial.findings.view import ArmView, ReportView
 from scantrial.prose.arm_images import arm_images
 from scantrial.prose.methods_statistics import comparison, evaluation
-from scantrial.prose.study import alike_at_start, epoch_rule
-from scantrial.recipe import augment, losses, optimizers, schedules
+from scantrial.prose.study import alike_at_start, epoch_rule, score_of
+from scantrial.recipe import losses, optimizers, schedules
 from scantrial.recipe import training as training_words
 from scantrial.recipe.facts import start_of
 from scantrial.recipe.networks import is_timm, network_of
@@ -58,9 +58,11 @@ def design(view: ReportView) -> list[str]:
         own = " Custom classes initialise themselves under the run's seed." if has_own(view.arms) else ""
         both = sum(arm.recipe.augment is not None for arm in view.arms) > 1
         drawn = "; where both augment, the same draws" if both else ""
+        alike_drawn = len({arm.recipe.sampling for arm in view.arms}) == 1
+        order = "the same order of cases" if alike_drawn else "the same order of cases where arms sample alike"
         alike = alike_at_start({start_of(arm.recipe) for arm in view.arms})
         said.append(
-            f"Runs of one seed are paired: the same order of cases and, where {alike} have a parameter of the "
+            f"Runs of one seed are paired: {order} and, where {alike} have a parameter of the "
             f"same name and shape, the same initial weights{drawn}.{own}"
         )
     if view.judgement.primary_declared.before_runs:
@@ -117,10 +119,13 @@ def _augmentation(view: ReportView) -> list[str]:
         return [
             f"Scantrial did not augment the data; {unknown}." if has_own(ran(view)) else "The data were not augmented."
         ]
+    repeated = any(arm.recipe.augment and arm.recipe.sampling == "oversampled" for arm in ran(view))
+    draw_of = "the epoch, the case and its repeat in the epoch" if repeated else "the epoch and the case"
     said = [
-        "Training cases were augmented, before normalisation, with values drawn uniformly anew for every case and "
-        f"epoch: {per_arm(view, lambda recipe: augment.describe(recipe.augment))}. Draws depend on the seed, the "
-        "epoch and the case alone; no case was augmented where it was evaluated, unless the selection says so."
+        "Training cases were augmented at random, anew for every case and epoch, before any standardisation: "
+        f"{per_arm(view, Recipe.describe_augmentation)}. Values were drawn uniformly within these bounds, unless "
+        f"another distribution is named. Draws depend on the network's seed, {draw_of} alone; no case was augmented "
+        "where it was evaluated, unless the selection says so."
     ]
     return [*said, f"{_capital(unknown.replace('them', 'the data'))}."] if has_own(ran(view)) else said
 
@@ -203,8 +208,7 @@ def _length(recipe: Recipe) -> str:
 
 
 def _stopping(recipe: Recipe) -> str:
-    score = f"validation {recipe.select.metric}".replace("_", " ") if recipe.select.metric else "validation loss"
-    return training_words.describe_stopping(recipe.early_stopping, score=score.replace("auroc", "AUROC"))
+    return training_words.describe_stopping(recipe.early_stopping, score=score_of(recipe.select))
 
 
 def _clipping(recipe: Recipe) -> str:

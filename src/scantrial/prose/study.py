@@ -7,7 +7,7 @@ from collections.abc import Sequence, Set
 
 from scantrial.analysis.metric_names import depends_on_positive
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.verdict_words import order_of_grades
+from scantrial.analysis.verdict_words import order_of_grades, title_in_text
 from scantrial.analysis.verdicts import FEW_SEEDS
 from scantrial.core.format import SPLIT_WORDS, counted, joined, percent
 from scantrial.core.positive import positive_class
@@ -376,8 +376,12 @@ def _epochs_chosen(view: ReportView) -> str:
 
 def epoch_rule(select: SelectSpec) -> str:
     """Put in words which epoch a recipe's `select` keeps."""
-    title = METRICS[select.metric].title if select.metric else ""
-    return SELECTIONS[select.name].format(metric=title if title.isupper() else title.lower())
+    return SELECTIONS[select.name].format(metric=title_in_text(select.metric) if select.metric else "")
+
+
+def score_of(select: SelectSpec) -> str:
+    """Return the name of the quantity that a recipe's `select` goes by."""
+    return f"validation {title_in_text(select.metric) if select.metric else 'loss'}"
 
 
 _HARMLESS = (CHANGED_ABOUT, WRITTEN_DIFFERENTLY, "spelt otherwise")

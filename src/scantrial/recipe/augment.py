@@ -84,14 +84,15 @@ SOURCES: Mapping[str, str] = {
 """The source of each preset, a key of `scantrial.prose.references`."""
 
 NOT_IN_VIEWS = ("noise", "erasing", "mixup", "cutmix")
-"""Operations that test-time augmentation leaves out: they only take information from a scan."""
+"""Operations that test-time augmentation leaves out, whose draws are the same for all scans: the same noise would be
+added to each and the same rectangle erased, and mixing needs other cases."""
 
 
 class AugmentSpec(RecipePart):
     """What is changed at random in every training scan, anew in every epoch; no case that is evaluated is changed.
 
-    A number is the largest change; what is done to a scan is drawn uniformly up to it, in either direction. Factors are
-    drawn from 1 - x to 1 + x. Sides, areas and crops are shares of the scan's own.
+    A number is the largest change; unless its line says otherwise, what is done to a scan is drawn uniformly up to it,
+    in either direction. Factors are drawn from 1 - x to 1 + x. Sides, areas and crops are shares of the scan's own.
 
     Parameters
     ----------
@@ -198,6 +199,17 @@ class AugmentSpec(RecipePart):
         return self.model_copy(update=dict.fromkeys(NOT_IN_VIEWS, 0.0))
 
     @property
+    def n_views(self) -> int | None:
+        """How many different views there are, the scan itself among them, or None for any number.
+
+        Flips and symmetries take turns; a scan that is not square has four symmetries, not eight.
+        """
+        flips = self.model_copy(update={"flip": "none", "symmetries": False})
+        if flips.of_views.changes_something:
+            return None
+        return 8 if self.symmetries else {"none": 1, "both": 4}.get(self.flip, 2)
+
+    @property
     def preset(self) -> str | None:
         """The name of the preset that does exactly this, or None."""
         return next((name for name in PRESETS if type(self)(**PRESETS[name]) == self), None)
@@ -221,9 +233,16 @@ def _known(preset: str) -> str:
     return preset
 
 
-def or_none(spec: AugmentSpec | None) -> AugmentSpec | None:
-    """Return None for a spec that changes nothing, so that ``rotate: 0`` and ``none`` are one recipe."""
-    return spec if spec is not None and spec.changes_something else None
+def without_idle(spec: AugmentSpec | None) -> AugmentSpec | None:
+    """Return None for a spec that changes nothing, so that ``rotate: 0`` and ``none`` are one recipe.
+
+    For the same reason, settings of what is off take their defaults.
+    """
+    if spec is None or not spec.changes_something:
+        return None
+    usual = type(spec).model_fields
+    idle = {"elastic_grid": not spec.elastic, "fill": not spec.moves_pixels}
+    return spec.model_copy(update={key: usual[key].default for key, is_idle in idle.items() if is_idle})
 
 
 _FLIPS = {
@@ -241,21 +260,30 @@ _GEOMETRY: Mapping[str, Callable[[Any], str]] = {
     "shear": lambda x: f"shear up to ±{x:g}°",
     "scale": lambda x: f"scaling by {1 - x:g} to {1 + x:g}",
     "shift": lambda x: f"shifts up to ±{percent(x)} of each side",
-    "elastic": lambda x: f"elastic deformation with a standard deviation of {100 * x:g} % of the side",
+    "elastic": lambda x: f"elastic deformation, normal with a standard deviation of {100 * x:g} % of the side [@u-net]",
 }
 _INTENSITY: Mapping[str, Callable[[Any], str]] = {
     "brightness": lambda x: f"brightness times {1 - x:g} to {1 + x:g}",
     "contrast": lambda x: f"contrast times {1 - x:g} to {1 + x:g}",
     "saturation": lambda x: f"saturation times {1 - x:g} to {1 + x:g}",
     "hue": lambda x: f"hue up to ±{x:g} of the circle",
-    "gamma": lambda x: f"gamma of {1 / (1 + x):.3g} to {1 + x:g}",
-    "blur": lambda x: f"Gaussian blur up to {x:g} pixels",
+    "gamma": lambda x: f"gamma of {1 / (1 + x):.3g} to {1 + x:g}, uniform in its logarithm",
+    "blur": lambda x: f"Gaussian blur with a standard deviation up to {x:g} pixels",
     "low_resolution": lambda x: f"down- and up-sampling by {x:g} to 1",
-    "noise": lambda x: f"Gaussian noise up to {100 * x:g} % of the range",
+    "noise": lambda x: f"Gaussian noise with a standard deviation up to {100 * x:g} % of the range",
     "erasing": lambda x: f"random erasing with probability {x:g} [@erasing]",
-    "mixup": lambda x: f"mixup with α = {x:g} [@mixup]",
-    "cutmix": lambda x: f"CutMix with α = {x:g} [@cutmix]",
 }
+_MIXING: Mapping[str, Callable[[Any], str]] = {
+    "mixup": lambda x: f"mixup of normalised scans, shares from Beta({x:g}, {x:g}) [@mixup]",
+    "cutmix": lambda x: f"CutMix of normalised scans, shares from Beta({x:g}, {x:g}) [@cutmix]",
+}
+
+
+def colour_fault(augment: AugmentSpec | None, *, is_gray: bool) -> str | None:
+    """Return why scans cannot be augmented for their colours, or None if they can."""
+    if augment is None or not (is_gray and augment.changes_colours):
+        return None
+    return "augment changes hue or saturation, but the scans are gray; set hue: 0 and saturation: 0"
 
 
 def describe(augment: AugmentSpec | None) -> str:
@@ -264,8 +292,7 @@ def describe(augment: AugmentSpec | None) -> str:
         return "not augmented"
     on = augment.beyond_defaults()
     parts = [say(on[key]) for key, say in {**_GEOMETRY, **_INTENSITY}.items() if key in on]
-    if augment.elastic:
-        parts = [f"{part} [@u-net]" if part.startswith("elastic") else part for part in parts]
+    mixing = [say(on[key]) for key, say in _MIXING.items() if key in on]
     borders = f", borders filled with {_FILLS[augment.fill]}" if augment.moves_pixels else ""
     after = f", as in the preset {augment.preset} [@{SOURCES[augment.preset]}]" if augment.preset else ""
-    return f"{joined(parts)}{borders}{after}"
+    return ", then ".join(filter(None, (f"{joined(parts)}{borders}{after}", *mixing)))

@@ -9,16 +9,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from scantrial.core.plain import Plain
-from scantrial.recipe.parts import RecipePart, Side
+from scantrial.recipe.parts import RecipePart, Side, none_word
 
 SIZE = "image.size"
 """The dotted key of an arm's size."""
 
 Percentile = Annotated[float, Field(ge=0, le=100)]
-
-
-def _none_in_words(value: Any) -> Any:
-    return None if value == "none" else value
 
 
 class ArmImage(RecipePart):
@@ -35,9 +31,9 @@ class ArmImage(RecipePart):
         the full range; ``none`` does not
     """
 
-    size: Annotated[Side | tuple[Side, Side] | None, BeforeValidator(_none_in_words)] = None
+    size: Annotated[Side | tuple[Side, Side] | None, BeforeValidator(none_word)] = None
     crop_border: Annotated[float, Field(ge=0, le=0.4)] | None = None
-    clip_percentiles: Annotated[tuple[Percentile, Percentile] | None, BeforeValidator(_none_in_words)] = None
+    clip_percentiles: Annotated[tuple[Percentile, Percentile] | None, BeforeValidator(none_word)] = None
 
     @field_validator("size")
     @classmethod

@@ -16,12 +16,13 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from scantrial.core.names import listed, nearest
+from scantrial.core.records import MAX_COUNT
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Side = Annotated[int, Field(ge=4, le=4096)]
 """Height or width of an image in pixels."""
-Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> PydanticCustomError:
@@ -37,6 +38,11 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> PydanticCustomEr
 def named(value: Any) -> Any:
     """A bare name means ``{name: ...}``."""
     return {"name": value} if isinstance(value, str) else value
+
+
+def none_word(value: Any) -> Any:
+    """Return None for the word ``none``, and anything else as it is."""
+    return None if value == "none" else value
 
 
 class RecipePart(BaseModel):

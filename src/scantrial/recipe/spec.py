@@ -14,11 +14,12 @@ from pydantic import (
     model_validator,
 )
 
+from scantrial.core.format import joined
 from scantrial.core.names import listed
 from scantrial.core.registry import Registry
 from scantrial.core.trees import value_at
 from scantrial.recipe.activations import ActivationSpec
-from scantrial.recipe.augment import NOT_IN_VIEWS, AugmentSpec, augmentation, or_none
+from scantrial.recipe.augment import NOT_IN_VIEWS, AugmentSpec, augmentation, describe, without_idle
 from scantrial.recipe.image import (
     CLAHE,
     ArmImage,
@@ -33,10 +34,10 @@ from scantrial.recipe.image import (
 from scantrial.recipe.losses import LossSpec
 from scantrial.recipe.networks import ModelSpec, is_timm
 from scantrial.recipe.optimizers import AdamSpec, Optimizer, SgdSpec, has_depths
-from scantrial.recipe.parts import Count, Positive, RecipePart, named, unknown_name
+from scantrial.recipe.parts import Count, Positive, RecipePart, named, none_word, unknown_name
 from scantrial.recipe.schedules import ScheduleSpec
 from scantrial.recipe.selection import SelectSpec
-from scantrial.recipe.training import EarlyStoppingSpec, Precision, Sampling, none_word
+from scantrial.recipe.training import EarlyStoppingSpec, Precision, Sampling
 
 __all__ = [
     "ActivationSpec",
@@ -68,8 +69,8 @@ NORMALIZATIONS: Registry[str] = Registry(
         "image": "each image was standardised by its own mean and standard deviation",
         "equalize": "each image's histogram was equalised and its pixels divided by the largest value of their type",
         "clahe": describe_clahe(CLAHE),
-        "pretrained": "pixels were standardised by the mean and standard deviation that the pretrained weights take "
-        "(for gray scans, by their averages over the channels)",
+        "pretrained": "pixels were standardised by the mean and standard deviation that timm gives for the network's "
+        "pretrained weights (for gray scans, by their averages over the channels)",
     },
 )
 """The description of each in the methods of a report; a test compares it with `scantrial.data.preprocess`."""
@@ -89,7 +90,7 @@ class Recipe(RecipePart):
     normalize : after scaling to [0, 1]: ``none``, ``dataset`` (mean and deviation of the training split, each
         channel), ``image`` (each image's own mean and deviation), ``equalize`` (each image's histogram flattened),
         ``clahe`` (the same around each pixel, with limited contrast), also with settings of its own,
-        ``pretrained`` (the mean and deviation that the weights of a ``timm/NAME`` take)
+        ``pretrained`` (the mean and deviation that timm gives for the weights of a ``timm/NAME``)
     image : this arm's images where they differ from those of the study: size, crop, clipping
     augment : how training scans are changed at random, anew in each epoch: None, a preset's name, or its operations
     test_time_views : views of a scan whose logits are averaged when the chosen weights are evaluated: the scan itself,
@@ -122,7 +123,7 @@ class Recipe(RecipePart):
         AfterValidator(name_if_usual),
     ] = "none"
     image: Annotated[ArmImage | None, AfterValidator(unless_usual)] = None
-    augment: Annotated[AugmentSpec | None, BeforeValidator(augmentation), AfterValidator(or_none)] = None
+    augment: Annotated[AugmentSpec | None, BeforeValidator(augmentation), AfterValidator(without_idle)] = None
     test_time_views: Annotated[int, Field(ge=1, le=1000)] = 1
     batch_size: Count = 32
     epochs: Count = 30
@@ -153,6 +154,12 @@ class Recipe(RecipePart):
         loss = info.data.get("loss")
         if value != "shuffled" and loss is not None and loss.class_weights == "balanced":
             raise ValueError(f"{value} cases and loss.class_weights: balanced both balance the classes; choose one")
+        augment = info.data.get("augment")
+        if value != "shuffled" and augment is not None and augment.mixes:
+            raise ValueError(
+                f"{value} cases and augment.{'mixup' if augment.mixup else 'cutmix'}: the other half of a mixture is "
+                "drawn from all training cases, which unbalances the classes again; choose one"
+            )
         return value
 
     @field_validator("early_stopping")
@@ -183,6 +190,11 @@ class Recipe(RecipePart):
         if self.test_time_views > 1 and self.augment is not None and not self.augment.of_views.changes_something:
             left_out = f"{listed(NOT_IN_VIEWS)} change no view"
             raise ValueError(f"test_time_views is {self.test_time_views}, but augment has nothing else, and {left_out}")
+        most = None if self.augment is None else self.augment.n_views
+        if most is not None and self.test_time_views > most:
+            raise ValueError(
+                f"test_time_views is {self.test_time_views}, but augment makes only {most} different views"
+            )
         return self
 
     @model_validator(mode="after")
@@ -198,6 +210,11 @@ class Recipe(RecipePart):
     def n_epochs(self) -> int:
         """Epochs of all rounds, if nothing ends the run early."""
         return self.epochs * self.rounds
+
+    @property
+    def n_told_epochs(self) -> int:
+        """Epochs that a run tells while it trains: those of all networks, one after the other."""
+        return self.ensemble * self.n_epochs
 
     @property
     def history_is_of_predictions(self) -> bool:
@@ -245,6 +262,15 @@ class Recipe(RecipePart):
         normalize = self.normalize
         said = NORMALIZATIONS[normalize] if isinstance(normalize, str) else describe_clahe(normalize)
         return ", then ".join(filter(None, (describe_contrast(self.image), said)))
+
+    def describe_augmentation(self) -> str:
+        """Return what was changed at random in training scans, and after which step, for the methods of a report."""
+        steps = {
+            "clipping": self.clip_percentiles is not None,
+            "equalisation": self.method in ("equalize", "clahe"),
+        }
+        done = [step for step, is_done in steps.items() if is_done]
+        return f"after {joined(done)}, {describe(self.augment)}" if self.augment and done else describe(self.augment)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON and YAML; keys that do not apply (None) are left out."""

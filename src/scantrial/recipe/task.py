@@ -34,6 +34,9 @@ class RunTask:
     open_test : called with the chosen epoch before test rows are read, which happens once; an exception ends the run
     where : a hash of the machine, the versions and the code; a checkpoint with a different hash is not resumed
     weights_files : files of pretrained weights, by their SHA-256
+    member : the number of the network in an ensemble, whose networks are evaluated together after the last one: nothing
+        is predicted, and a checkpoint is also taken after the last epoch; None for a run of its own
+    keep_features : write features of a frozen backbone into the user's cache
     """
 
     arm: str
@@ -51,6 +54,8 @@ class RunTask:
     open_test: Callable[[int], None]
     where: str = ""
     weights_files: Mapping[str, Path] = field(default_factory=dict)
+    member: int | None = None
+    keep_features: bool = True
 
     @property
     def cases_an_epoch(self) -> int:

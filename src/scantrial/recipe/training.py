@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from scantrial.core.format import counted
-from scantrial.core.records import RunFacts
+from scantrial.core.records import RunFacts, is_count
 from scantrial.core.registry import Registry
 from scantrial.recipe.parts import Count, NotNegative, RecipePart
 
@@ -72,11 +72,6 @@ def drawn_of_classes(sampling: Sampling, counts: Sequence[int]) -> tuple[int, ..
     return tuple(n if of_class else 0 for of_class in counts)
 
 
-def none_word(value: Any) -> Any:
-    """Return None for the word ``none``, and anything else as it is."""
-    return None if value == "none" else value
-
-
 def describe_accumulation(accumulate: int) -> str:
     """Return in words when the weights move, or nothing where they move after every batch."""
     return f", the weights moved once every {accumulate} batches by the mean gradient over their cases" * (
@@ -98,7 +93,7 @@ def stopped_words(facts: RunFacts) -> str:
     """Return in words when and why early stopping ended a run."""
     rule, score = facts.recipe.get("early_stopping"), facts.selection.removeprefix("best ")
     patience = rule.get("patience") if isinstance(rule, Mapping) else None
-    since = f", since {counted(patience, 'epoch')} brought no better {score}" if isinstance(patience, int) else ""
+    since = f", since {counted(patience, 'epoch')} brought no better {score}" if is_count(patience) else ""
     return f"stopped after epoch {facts.n_epochs} of {facts.planned_epochs}{since}"
 
 

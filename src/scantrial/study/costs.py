@@ -18,7 +18,10 @@ from scantrial.recipe.task import Engine, RunTask
 from scantrial.store.folder import StudyFolder
 
 _WITHOUT_COST = ("epochs", "rounds", "select", "schedule", "early_stopping")
-"""Parts of a recipe that do not change how long one epoch takes; neither does the learning rate."""
+"""Parts of a recipe that do not change how long one epoch takes; neither do the learning rate and `_WEIGHTS`."""
+
+_WEIGHTS = ("pretrained", "weights_sha256")
+"""Keys of a model that say which weights it starts from."""
 
 _UNTIL_STOPPED = 10_000
 """Most epochs of a timed run; `epoch_seconds` stops it long before."""
@@ -28,7 +31,8 @@ def cost_key(recipe: Recipe) -> str:
     """Return a key that two recipes share if one epoch takes equally long with both."""
     kept = {key: value for key, value in recipe.to_dict().items() if key not in _WITHOUT_COST}
     optimizer = {key: value for key, value in kept["optimizer"].items() if key != "lr"}
-    return json.dumps({**kept, "optimizer": optimizer}, sort_keys=True)
+    model = {key: value for key, value in kept["model"].items() if key not in _WEIGHTS}
+    return json.dumps({**kept, "model": model, "optimizer": optimizer}, sort_keys=True)
 
 
 def seen_epoch_s(folder: StudyFolder, *, shape: tuple[int, int] | None = None) -> dict[str, float]:
@@ -55,7 +59,7 @@ def _epoch_s(facts: RunFacts) -> float:
 
 
 def timed_task(task: RunTask, *, n_train: int | None = None) -> RunTask:
-    """Return the same run for timing: one network, without test cases, checkpoints and a choice of epoch.
+    """Return the same run for timing: one network, no test cases, no checkpoints, no features kept, no choice of epoch.
 
     Parameters
     ----------
@@ -81,6 +85,7 @@ def timed_task(task: RunTask, *, n_train: int | None = None) -> RunTask:
         cases={"train": _some(task.cases["train"], n), "val": _some(task.cases["val"], share * len(task.cases["val"]))},
         checkpoint_every_s=float("inf"),
         engine_reason="timing",
+        keep_features=False,
         open_test=refuse_test,
     )
 

@@ -11,7 +11,8 @@ from scantrial.study.study import Study
 
 def versions_of(study: Study) -> dict[str, str]:
     """Return the versions of the packages that a study's numbers depend on, PyTorch left out."""
-    own = {name: version(name) for name in ("scantrial", "numpy", "pyarrow", "scikit-learn")}
+    packages = dict.fromkeys(name for arm in study.arms for name in arm.recipe.packages)
+    own = {name: version(name) for name in ("scantrial", "numpy", "pyarrow", "scikit-learn", *packages)}
     return own | dict(pair for arm in study.arms for pair in library_versions(arm.recipe.model.name).items())
 
 

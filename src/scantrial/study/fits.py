@@ -11,7 +11,9 @@ from scantrial.analysis.metrics import metrics_for
 from scantrial.core.errors import InputError, itemised
 from scantrial.core.format import counted
 from scantrial.core.names import listed
+from scantrial.data.arm_images import decoding
 from scantrial.data.scanset import CaseList, ScanSet
+from scantrial.recipe.augment import colour_fault
 from scantrial.recipe.networks import smallest_side
 from scantrial.recipe.training import drawn_of_classes
 from scantrial.study.study import Arm, Study
@@ -39,7 +41,8 @@ def _faults(study: Study, scans: ScanSet | CaseList) -> Iterator[str]:
     for arm in study.arms:
         yield from _arm_faults(arm, n_classes, is_gray=is_gray)
         if isinstance(scans, ScanSet):
-            yield from _stride_faults(arm, scans.image_shape[1:])
+            image = decoding(arm.recipe.image, study.spec.data.image)
+            yield from _stride_faults(arm, scans.shaped(image).image_shape)
         if isinstance(scans, ScanSet) and arm.recipe.image is not None:
             yield from _size_faults(arm, scans.image_shape[1:])
         of_classes = np.bincount(scans.labels[scans.split == "train"]).tolist()
@@ -54,7 +57,8 @@ def _step_faults(arm: Arm, n_cases: int) -> Iterator[str]:
 
 
 def _size_faults(arm: Arm, own: tuple[int, ...]) -> Iterator[str]:
-    if arm.recipe.image is not None and arm.recipe.image.shape == own:
+    image = arm.recipe.image
+    if image is not None and image.crop_border is None and image.shape == own:
         size = " x ".join(map(str, own))
         yield f"arm {arm.name}: image.size {size}, which is the scans' own size: leave it out, or set data.image.size"
 
@@ -65,13 +69,13 @@ def _arm_faults(arm: Arm, n_classes: int, *, is_gray: bool) -> Iterator[str]:
         yield f"arm {arm.name}: {len(weights)} class weights for {n_classes} classes"
     if arm.recipe.model.norm_needs_two and arm.recipe.batch_size == 1:
         yield f"arm {arm.name}: batch_size 1, but batch normalisation needs batches of two or more"
-    if is_gray and arm.recipe.augment is not None and arm.recipe.augment.changes_colours:
-        yield f"arm {arm.name}: augment changes hue or saturation, but the scans are gray; set hue: 0 and saturation: 0"
+    colours = colour_fault(arm.recipe.augment, is_gray=is_gray)
+    if colours is not None:
+        yield f"arm {arm.name}: {colours}"
 
 
-def _stride_faults(arm: Arm, own: tuple[int, ...]) -> Iterator[str]:
-    shape = arm.recipe.image.shape if arm.recipe.image is not None else None
-    height, width = shape or own
+def _stride_faults(arm: Arm, image_shape: tuple[int, int, int]) -> Iterator[str]:
+    _, height, width = image_shape
     smallest, model = smallest_side(arm.recipe.model), arm.recipe.model
     if min(height, width) < smallest:
         advice = "" if model.stem == "3x3" else ", or stem: 3x3"

@@ -45,8 +45,9 @@ class LiveHistory:
             self._written, self._checkpoint = time.monotonic(), checkpoint
 
     def _checkpointed(self) -> int | None:
-        """Return when the run's checkpoint was last written."""
+        """Return when a checkpoint of the run was last written; each network of an ensemble has its own."""
         try:
-            return (self._folder.partial_path(self._key) / "checkpoint.pt").stat().st_mtime_ns
+            found = [path.stat().st_mtime_ns for path in self._folder.partial_path(self._key).glob("checkpoint*.pt")]
         except OSError:
             return None
+        return max(found, default=None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scantrial.core.custom_code import allowed
-from scantrial.core.format import counted
+from scantrial.core.format import counted, joined
 from scantrial.core.machine import n_cores
 from scantrial.core.names import resolve
 from scantrial.core.plain import Plain, fields_of
@@ -89,7 +89,8 @@ def time_from_pilot(study: Study, folder: StudyFolder, *, n_train: int | None) -
             for arm, epoch_s in zip(study.arms, known, strict=True)
         ),
         n_seeds=len(study.seeds),
-        source=f"runs of the pilot with the same network, loss, batch size and image size, on its machine{scaled}",
+        source=f"runs of the pilot with the same network, loss, batch size and image size, on its machine{scaled}"
+        f"{_left_out(study)}",
     )
 
 
@@ -135,8 +136,20 @@ def measure_time(study: Study, scans: ScanSet, execution: Execution, *, progress
         arms=tuple(_arm_time(arm, seconds[keys[arm.name]]) for arm in study.arms),
         n_seeds=len(study.seeds),
         source=f"the second of two epochs of each recipe, measured on this machine: {prepared['device']}, "
-        f"{counted(threads, 'thread')}, one run at a time{_busy(load)}",
+        f"{counted(threads, 'thread')}, one run at a time{_busy(load)}"
+        f"{_left_out(study)}",
     )
+
+
+def _left_out(study: Study) -> str:
+    """Return in words what a run of some arm computes besides its epochs that takes long, or nothing."""
+    recipes = [arm.recipe for arm in study.arms]
+    parts = {
+        "the pass over a backbone that is frozen as a whole": any(recipe.model.freeze == "all" for recipe in recipes),
+        "the evaluation of several views": any(recipe.test_time_views > 1 for recipe in recipes),
+    }
+    left_out = joined([part for part, is_there in parts.items() if is_there])
+    return f"; not in it: {left_out}" if left_out else ""
 
 
 def _load() -> float:
@@ -166,5 +179,6 @@ def _task(study: Study, arm: Arm, scans: ScanSet, *, device: str, threads: int, 
             checkpoint_every_s=float("inf"),
             engine_reason="",
             open_test=refuse_test,
+            weights_files=study.weights_files,
         )
     )

@@ -146,7 +146,7 @@ class Clock:
 
     Parameters
     ----------
-    n_epochs : epochs of each run that is missing when this call starts
+    n_epochs : epochs that each run tells which is missing when this call starts
     n_workers : runs trained at the same time
     """
 
@@ -308,8 +308,8 @@ class _Training:
 
     @property
     def n_epochs(self) -> dict[RunKey, int]:
-        """Epochs of each run over all rounds."""
-        lengths = {arm.name: arm.recipe.n_epochs for arm in self.study.arms}
+        """Epochs that each run tells."""
+        lengths = {arm.name: arm.recipe.n_told_epochs for arm in self.study.arms}
         return {key: lengths[key.arm] for key in self.keys}
 
     @property

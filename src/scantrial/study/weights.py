@@ -57,9 +57,11 @@ class WeightsOfArms:
         if model.weights_file is not None:
             path = self._base / model.weights_file
             try:
-                found = self._hashes.setdefault(model.weights_file, sha256_of(path))
+                if model.weights_file not in self._hashes:
+                    self._hashes[model.weights_file] = sha256_of(path)
             except OSError as error:
-                return f"{model.weights_file}: {error.strerror}; expected a file, relative to {self._base}"
+                return f"{model.weights_file}: {error.strerror or error}; expected a file, relative to {self._base}"
+            found = self._hashes[model.weights_file]
             self.files[found] = path
         if model.weights_sha256 not in (None, found):
             return f"the weights {model.pretrained} have SHA-256 {found}; weights_sha256 says {model.weights_sha256}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from scantrial.core.errors import InputError, itemised
+from scantrial.recipe.augment import colour_fault
 from scantrial.recipe.task import RunTask
 from scantrial.train.precision import why_not
 from scantrial.train.steps import batch_bounds
@@ -44,8 +45,9 @@ def _data_faults(task: RunTask) -> Iterator[str]:
 
 def _recipe_faults(task: RunTask) -> Iterator[str]:
     recipe = task.recipe
-    if recipe.augment is not None and recipe.augment.changes_colours and task.images.ndim == 3:
-        yield "augment changes hue or saturation, but the scans are gray; expected RGB scans"
+    colours = colour_fault(recipe.augment, is_gray=task.images.ndim == 3)
+    if colours is not None:
+        yield colours
     if recipe.select.metric in ("auroc", "balanced_accuracy"):
         absent = sorted(set(range(len(task.class_names))) - set(task.labels[task.cases["val"]].tolist()))
         if absent:

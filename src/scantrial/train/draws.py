@@ -1,7 +1,8 @@
 """The random numbers of augmentation: each is a function of seed, epoch, case and how often the case came before.
 
-Every operation draws from a stream of its own, a table with a row for each case. The order of the cases, the batch
-size, and what else is switched on therefore change no draw. Geometry is one affine map for each scan.
+Every operation draws from a stream of its own, a table with a row for each case; where a case comes again in
+an epoch, it has a stream of its own. The order of the cases, the batch size, and what else is switched on therefore
+change no draw. Geometry is one affine map for each scan.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from scantrial.core.rng import stream
 from scantrial.recipe.augment import AugmentSpec
 
 Floats = NDArray[np.float64]
+
+Draw = Callable[[np.random.Generator, int], Floats]
 
 ERASED_AREA, ERASED_SIDES = (0.02, 0.33), 3.3
 CROP_SIDES = 4 / 3
@@ -48,7 +51,7 @@ class CaseDraws:
 
     def uniform(self, operation: str, n: int = 1) -> Floats:
         """Return n numbers in [0, 1) for each case, shape (len(self), n)."""
-        return self._rows(lambda repeat: self.tables.uniform(operation, self.epoch, repeat, n), (n,))
+        return self._rows(operation, lambda drawn, n_rows: drawn.random((n_rows, n)), (n,))
 
     def within(self, operation: str, largest: float, n: int = 1) -> Floats:
         """Return n numbers from -largest to largest for each case."""
@@ -62,7 +65,7 @@ class CaseDraws:
 
     def share(self, operation: str, alpha: float) -> Floats:
         """Return a number in [0, 1] from Beta(alpha, alpha) for each case, shape (len(self),)."""
-        return self._rows(lambda repeat: self.tables.share(operation, self.epoch, repeat, alpha), ())
+        return self._rows(operation, lambda drawn, n_rows: drawn.beta(alpha, alpha, n_rows), (), alpha)
 
     def normals(self, operation: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Return an array of standard normal numbers for each case, shape (len(self), *shape)."""
@@ -72,12 +75,18 @@ class CaseDraws:
         ]
         return np.stack(rows)
 
-    def _rows(self, table: Callable[[int], Floats], shape: tuple[int, ...]) -> Floats:
-        """Return each case's row of the table of its repeat."""
+    def _rows(self, operation: str, draw: Draw, shape: tuple[int, ...], *settings: float) -> Floats:
+        """Return what is drawn for each case: its row of a table where it comes first, later a draw of its own.
+
+        A table for each repeat would need much memory where few cases are repeated very often.
+        """
         found = np.empty((len(self), *shape))
-        for repeat in np.unique(self.repeats):
-            now = self.repeats == repeat
-            found[now] = table(int(repeat))[self.cases[now]]
+        first = self.repeats == 0
+        if first.any():
+            found[first] = self.tables.first(operation, self.epoch, draw, *shape, *settings)[self.cases[first]]
+        for row in np.flatnonzero(~first):
+            own = self.tables.named(operation, self.epoch, int(self.repeats[row]), int(self.cases[row]))
+            found[row] = draw(own, 1)[0]
         return found
 
 
@@ -106,18 +115,17 @@ class DrawTables:
         """Return a fresh generator for one operation."""
         return stream(self.seed, "augment", operation, epoch, *names)
 
-    def uniform(self, operation: str, epoch: int, repeat: int, n: int) -> Floats:
-        """Return the table of an operation: n numbers in [0, 1) for each case."""
-        key = (operation, epoch, repeat, n)
-        if key not in self._kept_of(epoch):
-            self._kept[key] = self.named(operation, epoch, repeat).random((self.n_cases, n))
-        return self._kept[key]
+    def first(self, operation: str, epoch: int, draw: Draw, *settings: float) -> Floats:
+        """Return the table of an operation: a row for each case, for the first time that it comes in an epoch.
 
-    def share(self, operation: str, epoch: int, repeat: int, alpha: float) -> Floats:
-        """Return a number from Beta(alpha, alpha) for each case."""
-        key = (operation, epoch, repeat, alpha)
+        Parameters
+        ----------
+        draw : draws a number of rows
+        settings : all that `draw` depends on
+        """
+        key: tuple[str | int | float, ...] = (operation, epoch, *settings)
         if key not in self._kept_of(epoch):
-            self._kept[key] = self.named(operation, epoch, repeat).beta(alpha, alpha, self.n_cases)
+            self._kept[key] = draw(self.named(operation, epoch, 0), self.n_cases)
         return self._kept[key]
 
     def _kept_of(self, epoch: int) -> dict[tuple[str | int | float, ...], Floats]:

@@ -50,7 +50,7 @@ def member_seed(seed: int, number: int) -> int:
 
 
 def _member(task: RunTask, number: int) -> RunTask:
-    """Return the run of one network, which predicts no test scan."""
+    """Return the run of one network, which predicts no scan."""
     path = task.checkpoint_path
     return replace(
         task,
@@ -58,6 +58,7 @@ def _member(task: RunTask, number: int) -> RunTask:
         recipe=task.recipe.model_copy(update={"ensemble": 1}),
         cases={split: cases for split, cases in task.cases.items() if split != "test"},
         checkpoint_path=path.with_name(f"{path.stem}-{number}{path.suffix}"),
+        member=number,
     )
 
 
@@ -66,7 +67,7 @@ def _told(task: RunTask, number: int, tell: Tell) -> Callable[[EpochRecord, int]
 
     def told(record: EpochRecord, n_epochs: int) -> None:
         epoch = number * n_epochs + record.epoch
-        tell(replace(record, epoch=epoch), task.recipe.ensemble * n_epochs)
+        tell(replace(record, epoch=epoch), task.recipe.n_told_epochs)
 
     return told
 

@@ -40,11 +40,16 @@ def logits_of(
     """
     network.eval()
     blocks = [slice(row, row + n_at_once) for row in range(0, len(scans), n_at_once)]
-    with in_precision(precision, device=scans.device):
-        parts = [network(scans.batch(rows)).float() for rows in blocks]
-        if views is not None:
-            assert isinstance(scans, DeviceScans)  # a recipe with views has no features
-            parts = [views.mean(part, network, scans, rows) for part, rows in zip(parts, blocks, strict=True)]
+
+    def forward(inputs: Tensor) -> Tensor:
+        with in_precision(precision, device=scans.device):
+            logits: Tensor = network(inputs)
+        return logits.float()
+
+    parts = [forward(scans.batch(rows)) for rows in blocks]
+    if views is not None:
+        assert isinstance(scans, DeviceScans)  # a recipe with views has no features
+        parts = [views.mean(part, forward, scans, rows) for part, rows in zip(parts, blocks, strict=True)]
     return torch.cat(parts).cpu()
 
 

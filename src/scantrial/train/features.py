@@ -91,7 +91,7 @@ def inputs_of(
     scans = put_on_device(images, preprocessing, device=task.device)
     with in_precision(task.recipe.precision, device=scans.device):
         values = _computed(backbone, scans, n_at_once)
-    if path is not None:
+    if path is not None and task.keep_features:
         _keep(path, values.cpu().numpy())
     return DeviceFeatures(values=values)
 

@@ -19,13 +19,14 @@ from scantrial.data.scanset import Pixels
 from scantrial.nets.build import build_network, shapes_of
 from scantrial.nets.ensemble import Ensemble
 from scantrial.nets.heads import Head, make_head
+from scantrial.nets.pretrained import MOST_NAMED
 from scantrial.recipe.plan import stored_recipe
 from scantrial.train.evaluate import cases_at_once, logits_of
 from scantrial.train.scans import put_on_device
 from scantrial.train.views import Views, views_of
 
-MOST_NAMED, MOST_LETTERS = 10, 500
-"""Weights that do not fit which a message names, and the length of PyTorch's own words on a custom network's."""
+MOST_LETTERS = 500
+"""Of PyTorch's own words on the weights of a custom network that do not fit."""
 
 
 class BatchScores(NamedTuple):

@@ -90,10 +90,10 @@ def add_gradient(setup: Setup, state: TrainState, step: TrainingStep, *, share: 
 
 
 def shares_of(setup: Setup, steps: Sequence[TrainingStep]) -> list[float]:
-    """Return the share of each batch in the joint loss: of its cases, or of their class weights."""
+    """Return the share of each batch in the joint loss: of its cases, or of their class weights, mixed as they are."""
     if len(steps) == 1:
         return [1.0]
-    weights = [float(setup.head.case_weights(setup.y_train[step.rows.cpu()]).double().sum()) for step in steps]
+    weights = [setup.head.total_weight(setup.y_train[step.rows.cpu()], setup.batches.mixed([step])) for step in steps]
     return [weight / sum(weights) for weight in weights]
 
 

@@ -189,7 +189,7 @@ def _train(
         with failures_named(task, f"was in epoch {len(state.history) + 1}"):
             _next_epoch(setup, state, train_epoch)
         now = time.monotonic()
-        if now - saved >= task.checkpoint_every_s:
+        if now - saved >= task.checkpoint_every_s or (task.member is not None and state.is_over(setup)):
             save_checkpoint(state, task, engine=engine, spent_s=now - begun)
             saved = time.monotonic()
         tell(state.history[-1], setup.n_epochs)
@@ -308,14 +308,14 @@ def _finish(setup: Setup, state: TrainState, *, engine: str, begun: float) -> Ru
         history=tuple(state.history),
         predictions=predictions,
         weights={name: tensor.cpu().numpy() for name, tensor in chosen.items()},
-        sheet=stored_sheet(setup.batches),
+        sheet=None if setup.task.member else stored_sheet(setup.batches),
     )
 
 
 def _predict_all(setup: Setup, state: TrainState) -> tuple[SplitPredictions, ...]:
-    """Score each split with the chosen epoch's weights; nothing if no epoch could be chosen."""
+    """Score each split with the chosen epoch's weights; nothing if none could be chosen, or for one of an ensemble."""
     chosen_epoch = state.best.epoch
-    if chosen_epoch is None:
+    if chosen_epoch is None or setup.task.member is not None:
         return ()
     for parameter in state.network.parameters():
         # The layout of `predict`, so that both give equal bits, whatever the layout was in training.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from scantrial.recipe.augment import AugmentSpec
 from scantrial.recipe.spec import Recipe
@@ -27,17 +28,18 @@ class Views:
     spec: AugmentSpec
     n: int
 
-    def mean(self, logits: Tensor, network: nn.Module, scans: DeviceScans, rows: slice) -> Tensor:
+    def mean(self, logits: Tensor, forward: Callable[[Tensor], Tensor], scans: DeviceScans, rows: slice) -> Tensor:
         """Return the logits of some rows averaged over the views.
 
         Parameters
         ----------
         logits : of the scans themselves, shape (n, n_outputs), float32
+        forward : from inputs to logits; only this may compute in less than float32
         """
         shares = scans.shares(rows)
         total = logits.clone()
         for number in range(1, self.n):
-            total += network(scans.inputs_of(self.view(shares, number))).float()
+            total += forward(scans.inputs_of(self.view(shares, number)))
         return total / self.n
 
     def view(self, shares: Tensor, number: int) -> Tensor:

@@ -21,7 +21,7 @@ from scantrial.core.records import SPLITS, EpochRecord
 from scantrial.findings.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
 from scantrial.findings.judging import Judgement, judge, run_scores
 from scantrial.findings.reading import RunData, StudyData
-from scantrial.findings.watching import WatchedRun, watch_curves
+from scantrial.findings.watching import WatchedRun, network_in_training, watch_curves
 from scantrial.prose.verdicts import in_short, notes_on, verdict_warnings
 from scantrial.recipe.plan import PlannedArm
 from scantrial.store.folder import RunKey
@@ -176,6 +176,7 @@ class _Run:
     chosen_epoch: int | None
     history: tuple[EpochRecord, ...]
     stamp: int
+    stopped_early: bool = False
 
 
 def arm_curves(study: OpenStudy) -> tuple[ArmLearningCurves, ...]:
@@ -199,7 +200,10 @@ def _arm_curves(
     runs: Mapping[int, _Run],
     counts: Mapping[str, Any],
 ) -> ArmLearningCurves:
-    watched = {seed: WatchedRun(history=run.history, chosen_epoch=run.chosen_epoch) for seed, run in runs.items()}
+    watched = {
+        seed: WatchedRun(history=run.history, chosen_epoch=run.chosen_epoch, stopped_early=run.stopped_early)
+        for seed, run in runs.items()
+    }
     warnings = watch_curves(watched, recipe=arm.recipe, counts=counts)
     return ArmLearningCurves(
         name=arm.name,
@@ -216,17 +220,24 @@ def _arm_curves(
 
 def _all_runs(study: OpenStudy) -> dict[RunKey, _Run]:
     done = {
-        key: _Run(state=run.facts.status, chosen_epoch=run.facts.chosen_epoch, history=run.history, stamp=run.stamp)
+        key: _Run(
+            state=run.facts.status,
+            chosen_epoch=run.facts.chosen_epoch,
+            history=run.history,
+            stamp=run.stamp,
+            stopped_early=run.facts.stopped_early,
+        )
         for key, run in study.finished().items()
     }
     status = study.status()
     running = {RunKey(item["arm"], item["seed"]) for item in status.running}
     failed = {key for key, _ in status.failed}
     planned = set(study.folder.planned_keys())
+    n_epochs = {arm.name: arm.recipe.n_epochs for arm in study.plan().arms}
     for key in study.folder.unfinished_keys():
         if key in planned and key not in done:
             state = "running" if key in running else "failed" if key in failed else "stopped"
-            history = study.folder.live_history(key)
+            history = network_in_training(study.folder.live_history(key), n_epochs=n_epochs[key.arm])
             done[key] = _Run(state=state, chosen_epoch=None, history=history, stamp=hash(history[-1:]))
     return done
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from scantrial import api
 from scantrial.cli import listing, main, predict, report, status
 from scantrial.data import catalogue
+from scantrial.recipe.training import stopped_words
 from scantrial.report.formats import FORMATS
 from scantrial.store.folder import RunKey
 from scantrial.store.lock import StudyLock
@@ -43,6 +45,19 @@ def test_a_run_that_stopped_early_says_when_and_why(make_study, capsys):
     assert api.status(folder.path).stopped_early == ((RunKey("early", 0), said),)
     status.status(folder.path, as_json=False)
     assert f"early/seed-0: {said}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_numbers_of_a_strangers_run_are_not_shown_where_no_recipe_could_have_them(make_study):
+    """A product of thousands of digits cannot be written out: as if the recipe did not say how long a run is."""
+    folder = make_study(arms={"base": {"epochs": 10, "early_stopping": {"patience": 2}}}, seeds=(0,))
+    facts, huge = folder.facts(RunKey("base", 0)), 10**4000
+    for key in ("epochs", "rounds"):
+        other = replace(facts, recipe={**facts.recipe, key: huge})
+        assert not other.stopped_early
+        assert stopped_words(other).startswith("stopped after epoch 6 of 6")
+    patient = replace(facts, recipe={**facts.recipe, "early_stopping": {"patience": huge}})
+    assert patient.stopped_early
+    assert stopped_words(patient) == "stopped after epoch 6 of 10"
 
 
 def test_a_failed_run_that_runs_again_is_running(make_study):

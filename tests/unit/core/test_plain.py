@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scantrial.core.plain import LEFT_OUT, Plain, as_plain, fields_of
+from scantrial.core.plain import LEFT_OUT, LEFT_OUT_IF_NONE, Plain, as_plain, fields_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +58,15 @@ def test_a_type_and_what_is_not_known_stay_as_they_are():
     thing = object()
     assert as_plain(Bare) is Bare
     assert as_plain([thing]) == [thing]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grown(Plain):
+    old: int | None
+    new: int | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+
+
+def test_a_key_that_came_later_is_there_only_where_it_says_something():
+    """What was written before stays as it was; the older key is there even if it is None."""
+    assert Grown(old=None).to_dict() == {"old": None}
+    assert Grown(old=None, new=0).to_dict() == {"old": None, "new": 0}

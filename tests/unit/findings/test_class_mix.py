@@ -21,6 +21,7 @@ from scantrial.findings.diagnosis import DiagnosedArm, diagnose_study
 from scantrial.findings.evaluation import evaluate
 from scantrial.findings.judging import Choices, Judgement, judge, run_scores
 from scantrial.findings.reading import StudyData, read_study_folder
+from scantrial.findings.shift import two_sample
 from scantrial.prose import methods_statistics as methods
 from scantrial.prose.verdicts import without_leaks
 from scantrial.store.folder import StudyFolder
@@ -328,3 +329,26 @@ def test_the_radiographs_in_two_splits_are_no_easier(radiographs):
     assert runs is not None
     kept = runs.patients is not None and found.without_leaks is not None and found.without_leaks.n_by_class
     assert kept == (200, 77)
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [1],
+        {"val and test": 3},
+        {"val and test": {"p": "0.1", "alpha": 0.01, "auc": 0.9, "min_auc": 0.6}},
+        {"val and test": {"p": 0.1, "alpha": 0.01, "auc": 10**4000, "min_auc": 0.6}},
+        {"val and test": {"p": 0.1}},
+    ],
+)
+def test_an_audit_that_does_not_say_how_far_splits_differ_is_none(pairs):
+    """A folder comes from anyone: what is no share stops no report."""
+    given = study({"base": -0.9})
+    checked = CheckResult(
+        code="AU010", title="Shift", severity="warning", outcome="found", reason=None, numbers={"pairs": pairs}
+    )
+    audit = replace(audit_with(acknowledged="x"), findings=(), results=(checked,))
+    assert two_sample(replace(given, audit=audit)) is None
+    whole = {"val and test": {"p": 0.001, "alpha": 0.01, "auc": 0.9, "min_auc": 0.6}}
+    told = replace(audit, results=(replace(checked, numbers={"pairs": whole}),))
+    assert two_sample(replace(given, audit=told)).is_found

@@ -170,3 +170,20 @@ def test_the_page_holds_every_sentence_and_json_every_number(make_study):
     plain = json.loads(json.dumps(told.to_dict()))
     assert plain["arms"][0]["said"] == list(told.arms[0].said)
     assert plain["arms"][0]["rounds"][0]["runs"][0]["findings"][0]["code"] == "LC001"
+
+
+def test_a_run_that_diverged_did_not_stop_early(make_study):
+    """Its last epochs are missing, and it has a best one: its schedule is judged, that of a run that stopped is not."""
+    recipe = make_study(arms={"base": {"epochs": 10, "schedule": "cosine"}}).plan().arm("base").recipe
+    flat = tuple(record(epoch) for epoch in range(1, 9))
+    counts = {"train": {"a": 50, "b": 50}, "val": {"a": 20, "b": 20}}
+    codes = [
+        {
+            item.code
+            for item in watch_curves(
+                {0: WatchedRun(history=flat, chosen_epoch=5, stopped_early=stopped)}, recipe=recipe, counts=counts
+            )
+        }
+        for stopped in (False, True)
+    ]
+    assert codes[0] - codes[1] == {"LC014"}

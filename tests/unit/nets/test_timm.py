@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from scantrial.core.errors import InputError, MissingExtraError
+from scantrial.core.errors import InputError, MissingExtraError, TrainingError
+from scantrial.core.files import sha256_of
 from scantrial.data.preprocess import fit_preprocessing
 from scantrial.nets import pretrained, timm_network
 from scantrial.nets.build import build_network, shapes_of
@@ -139,7 +140,7 @@ def test_the_weights_of_a_run_can_be_the_start_of_another(tmp_path):
 def test_weights_of_another_network_are_refused_before_anything_starts(tmp_path):
     settings, files = weights_in(tmp_path, "timm/test_convnext")
     with pytest.raises(InputError, match="do not fit timm/test_resnet") as caught:
-        refuse_unfit([ModelSpec(name=SMALL, **settings)], image_shape=GRAY, files=files)
+        refuse_unfit([(ModelSpec(name=SMALL, **settings), GRAY)], files=files)
     lines = str(caught.value).splitlines()
     assert "  conv1.0.weight: none, expected (" in str(caught.value)
     assert len([line for line in lines if line.startswith("  ")]) == 11
@@ -166,11 +167,30 @@ def test_a_file_that_is_no_safetensors_is_refused(tmp_path):
 
 def test_unknown_names_are_refused_with_the_nearest():
     with pytest.raises(InputError, match="did you mean 'timm/efficientnet_lite0'"):
-        refuse_unfit([ModelSpec(name="timm/tf_eficientnet_lite0")], image_shape=GRAY, files={})
+        refuse_unfit([(ModelSpec(name="timm/tf_eficientnet_lite0"), GRAY)], files={})
     with pytest.raises(InputError, match=r"knows no weights 'resnet18\.mine'"):
         build("timm/resnet18.mine")
     with pytest.raises(ValueError, match="is not the name of a network of timm"):
         ModelSpec(name="timm/hf-hub/someone/net")
+
+
+def test_equal_arms_are_tried_once_and_read_their_weights_once(tmp_path, monkeypatch):
+    """An arm more of the same network and size costs nothing before training; another size is tried too."""
+    settings, files = weights_in(tmp_path)
+    read = []
+    monkeypatch.setattr(pretrained, "sha256_of", lambda path: read.append(path) or sha256_of(path))
+    model = ModelSpec(name=SMALL, **settings)
+    refuse_unfit([(model, GRAY), (model, GRAY), (model, (1, 64, 64)), (model, GRAY)], files=files)
+    assert len(read) == 2
+
+
+@pytest.mark.parametrize(("name", "shape"), [("timm/nest_tiny", (3, 50, 70)), ("timm/gcvit_xxtiny", (1, 5, 7))])
+def test_images_that_a_network_does_not_take_are_told_in_words(name, shape):
+    """Also where timm asserts, or divides by a side of no pixels."""
+    with pytest.raises(InputError, match=f"timm cannot build {name} for images of"):
+        refuse_unfit([(ModelSpec(name=name), shape)], files={})
+    with pytest.raises(TrainingError, match="do this: choose another size of image or another network"):
+        shapes_of(ModelSpec(name=name), image_shape=shape, n_outputs=2)
 
 
 def test_a_missing_timm_and_a_torchvision_of_another_build_are_told_by_name(monkeypatch):

@@ -387,8 +387,11 @@ def test_augmentation_is_described_by_its_values_with_sources(make_study):
         "not augmented (base); rotation up to ±10°, scaling by 0.85 to 1.15, shifts up to ±10 % of each side and "
         "brightness times 0.9 to 1.1, borders filled with black, as in the preset radiograph [@covid-net] (preset); "
         "rotation up to ±5°",
-        "mixup with α = 0.2 [@mixup]",
-        "before normalisation",
+        ", then mixup of normalised scans, shares from Beta(0.2, 0.2) [@mixup]",
+        "before any standardisation: ",
+        "Values were drawn uniformly within these bounds, unless another distribution is named. Draws depend on the "
+        "network's seed, the epoch and the case alone;",
+        "same order of cases and, where",
         "where both augment, the same draws",
         "Test-time augmentation: none (base and own); logits averaged over 4 views, the scan itself and 3 augmented by "
         "the same fixed draws for all scans (preset); epochs were chosen without it.",
@@ -400,8 +403,39 @@ def test_augmentation_is_described_by_its_values_with_sources(make_study):
     assert {REFERENCES["covid-net"], REFERENCES["mixup"]} <= set(listed)
 
 
+def test_augmentation_is_told_in_its_order_and_by_its_distributions(make_study):
+    """What comes before it, what is not uniform, repeats of a case, and the order of cases where sampling differs."""
+    own = {
+        "normalize": "equalize",
+        "image": {"clip_percentiles": [1, 99]},
+        "augment": {"gamma": 0.5, "noise": 0.1, "elastic": 0.02},
+        "sampling": "oversampled",
+    }
+    text = said(view_of(make_study(arms={"base": {"augment": "oct"}, "own": own}, n_cases=CASES)))
+    for words in (
+        "after clipping and equalisation, elastic deformation, normal with a standard deviation of 2 % of the side "
+        "[@u-net], gamma of 0.667 to 1.5, uniform in its logarithm and Gaussian noise with a standard deviation up to "
+        "10 % of the range",
+        "the epoch, the case and its repeat in the epoch alone",
+        "Runs of one seed are paired: the same order of cases where arms sample alike and, where",
+    ):
+        assert words in text, words
+
+
 def test_what_a_network_of_ones_own_does_stays_unknown_beside_augmentation(make_study):
     """Both are said."""
     view = view_of(make_study(arms={"base": {"model": "my.nets:Flipping", "augment": "oct"}}, n_cases=CASES))
     assert "as in the preset oct [@octdl]" in said(view)
     assert "What a custom class does to the data internally is not known." in said(view)
+
+
+def test_the_score_that_a_run_stops_by_is_called_as_everywhere_else(make_study):
+    """A metric's name inside a sentence."""
+    arms = {
+        metric: {"select": {"name": "best-val-metric", "metric": metric}, "early_stopping": {"patience": 2}}
+        for metric in ("balanced_accuracy", "auroc")
+    }
+    text = said(view_of(make_study(arms=arms, n_cases=CASES)))
+    for words in ("validation balanced accuracy", "validation AUROC"):
+        assert f"the epoch with the highest {words}" in text
+        assert f"did not improve the {words} [@prechelt]" in text

@@ -36,6 +36,20 @@ def test_what_changes_nothing_is_no_augmentation(nothing):
     assert recipe(nothing).beyond_defaults() == {}
 
 
+@pytest.mark.parametrize(
+    ("idle", "same"),
+    [
+        ({"rotate": 5, "elastic_grid": 8}, {"rotate": 5}),
+        ({"noise": 0.1, "fill": "edge", "elastic_grid": 8}, {"noise": 0.1}),
+    ],
+)
+def test_settings_of_what_is_off_make_no_other_recipe(idle, same):
+    """The grid without a deformation, and borders where no pixel moves."""
+    assert recipe(idle) == recipe(same)
+    assert recipe(idle).beyond_defaults() == {"augment": same}
+    assert recipe({"rotate": 5, "fill": "edge", "elastic": 0.1, "elastic_grid": 8}).augment.elastic_grid == 8
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_its_values(name):
     """By name, as a mapping, spelt out, and as it is stored: one recipe, which knows the preset's name."""
@@ -86,6 +100,28 @@ def test_views_need_something_that_changes_them():
             Recipe.model_validate({"augment": value, "test_time_views": 2})
     assert Recipe.model_validate({"augment": "oct", "test_time_views": 2}).to_dict()["test_time_views"] == 2
     assert "test_time_views" not in Recipe().to_dict()
+
+
+@pytest.mark.parametrize(
+    ("value", "most"), [({"flip": "horizontal", "noise": 0.1}, 2), ({"flip": "both"}, 4), ({"symmetries": True}, 8)]
+)
+def test_views_are_no_more_than_differ(value, most):
+    """Flips and symmetries take turns, so that the next view would be the first again."""
+    assert Recipe.model_validate({"augment": value, "test_time_views": most}).test_time_views == most
+    with pytest.raises(ValidationError, match=f"test_time_views is {most + 1}, but augment makes only {most} diff"):
+        Recipe.model_validate({"augment": value, "test_time_views": most + 1})
+    more = {**value, "rotate": 5}
+    assert Recipe.model_validate({"augment": more, "test_time_views": most + 1}).test_time_views == most + 1
+
+
+def test_mixing_does_not_undo_balanced_draws():
+    """The partner of a mixture comes from all training cases: refused at the line of the sampling."""
+    for mixing in ("mixup", "cutmix"):
+        for sampling in ("undersampled", "oversampled"):
+            with pytest.raises(ValidationError, match=f"{sampling} cases and augment.{mixing}: the other") as raised:
+                Recipe.model_validate({"augment": {mixing: 1}, "sampling": sampling})
+            assert raised.value.errors()[0]["loc"] == ("sampling",)
+        assert Recipe.model_validate({"augment": {mixing: 1}}).augment.mixes
 
 
 def test_words_name_every_operation_and_cite_known_sources():

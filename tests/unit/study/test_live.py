@@ -42,13 +42,14 @@ def test_it_is_not_written_more_often_than_asked(folder, monkeypatch):
     assert written == [1]
 
 
-def test_a_checkpoint_is_followed_by_a_write(folder):
+@pytest.mark.parametrize("name", ["checkpoint.pt", "checkpoint-1.pt"])
+def test_a_checkpoint_is_followed_by_a_write(folder, name):
     """So that a run that goes on from it misses no epoch, however seldom it is written otherwise."""
     live = LiveHistory(folder, KEY, every_s=3600)
     for number in (1, 2, 3):
         live.note(epoch(number))
     assert [record.epoch for record in folder.live_history(KEY)] == [1]
-    (folder.partial_path(KEY) / "checkpoint.pt").write_bytes(b"4")
+    (folder.partial_path(KEY) / name).write_bytes(b"4")
     for number in (4, 5):
         live.note(epoch(number))
     assert [record.epoch for record in folder.live_history(KEY)] == [1, 2, 3, 4]

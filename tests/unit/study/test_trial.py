@@ -134,6 +134,19 @@ class TestProgress:
         assert last["running"] == []
 
 
+def test_an_ensemble_tells_the_epochs_of_all_its_networks(trial: Trial):
+    """They are counted up to the same number by the clock, the note of progress and the events."""
+    seen = []
+    trial.run(
+        trial.study("factors={}", "recipe.ensemble=2", "recipe.select=last", seeds=1),
+        watch=lambda event, clock: seen.append((event.n_epochs, clock.n_epochs[event.key], trial.folder.progress())),
+        engine="scantrial.train.reference:train_run",
+        prepare="scantrial.train.process:prepare_process",
+    )
+    assert [(told, counted) for told, counted, _ in seen[1:-1]] == [(4, 4)] * 4
+    assert seen[0][2]["running"][0]["n_epochs"] == 4
+
+
 class TestEnvironment:
     """``environment.json``: fixed by the first run."""
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from scantrial.core.errors import StudyFileError
+from scantrial.core.files import sha256_of
 from scantrial.recipe.pretrained import PACKAGES
 from scantrial.recipe.spec import Recipe
+from scantrial.study import weights
+from scantrial.study.costs import cost_key
+from scantrial.study.environment import versions_of
 from scantrial.study.file import parse_study, read_study_file, study_to_yaml
 from scantrial.study.to_plan import study_to_plan
 
@@ -52,6 +58,41 @@ def test_a_package_is_named_by_the_hash_of_its_file() -> None:
 def test_a_missing_file_is_told_once_at_its_line(tmp_path: Path) -> None:
     (found,) = faults(tmp_path, "none.safetensors")
     assert found.startswith("line 5: recipe.model.pretrained: none.safetensors: No such file or directory")
+
+
+def test_a_file_is_hashed_once_for_all_arms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own.safetensors").write_bytes(b"weights")
+    read: list[Path] = []
+    monkeypatch.setattr(weights, "sha256_of", lambda path: read.append(path) or sha256_of(path))
+    study = parse_study(STUDY.replace("PRETRAINED", "own.safetensors"), base=tmp_path)
+    assert len(study.arms) == 2
+    assert read == [tmp_path / "own.safetensors"]
+
+
+def test_what_is_no_file_says_why(tmp_path: Path) -> None:
+    """A pipe has no message of the system."""
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    (found,) = faults(tmp_path, "pipe.safetensors")
+    assert "pipe.safetensors is not a regular file; expected a file, relative to" in found
+
+
+def test_the_environment_names_the_packages_of_the_arms() -> None:
+    """Equalisation around each pixel depends on scikit-image, in the arms that have it."""
+    plain = "study: Which?\ndata: {source: phantom, split: given}\n"
+    assert "scikit-image" not in versions_of(parse_study(plain))
+    found = versions_of(parse_study(plain + "factors: {normalize: [none, clahe]}\n"))
+    assert found["scikit-image"] == version("scikit-image")
+
+
+def test_weights_do_not_change_how_long_an_epoch_takes() -> None:
+    """Neither the name of their file nor what they hold: an estimate holds for a copy under another name."""
+    keys = {
+        cost_key(Recipe.model_validate({"model": {"name": "timm/resnet18", **weights}}))
+        for weights in ({"pretrained": "a.safetensors"}, {"pretrained": "b.safetensors", "weights_sha256": "0" * 64})
+    }
+    assert len(keys) == 1
+    frozen = {"name": "timm/resnet18", "pretrained": "a.safetensors", "freeze": "all"}
+    assert cost_key(Recipe.model_validate({"model": frozen})) not in keys
 
 
 def test_a_level_is_told_at_its_own_line(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from scantrial.recipe.augment import PRESETS, AugmentSpec
 from scantrial.train.augment import PADDING, augmented
-from scantrial.train.draws import CaseDraws, DrawTables
+from scantrial.train.draws import CaseDraws, Draw, DrawTables
 
 HIGHEST = 1 - 1e-12
 
@@ -24,7 +24,7 @@ class Fixed(DrawTables):
 
     given: dict[str, float | list[float]] = field(default_factory=dict)
 
-    def uniform(self, operation: str, epoch: int, repeat: int, n: int) -> NDArray[np.float64]:
+    def first(self, operation: str, epoch: int, draw: Draw, n: int) -> NDArray[np.float64]:
         """Return the given numbers; the middle where none are given."""
         return np.broadcast_to(np.asarray(self.given.get(operation, 0.5), dtype=np.float64), (self.n_cases, n))
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import io
+from hashlib import sha256
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from scantrial.api import load_scans
+from scantrial.api.augmented_scans import augmented_scans
+from scantrial.core.errors import InputError
+from scantrial.store.folder import StudyFolder
+from scantrial.study.file import parse_study, study_to_yaml
+from scantrial.study.record import cases_table, data_record
+from scantrial.study.to_plan import study_to_plan
 from scantrial.train.batches import batches_of
 from scantrial.train.contact_sheet import SIDE, contact_sheet, shown_rows
 from scantrial.train.reference import train_run
@@ -51,3 +59,20 @@ def test_a_run_keeps_a_sheet_if_it_augments(make_task):
     assert train_run(make_task(epochs=1), lambda record, n_epochs: None).sheet is None
     sheet = train_run(make_task(epochs=1, augment={"flip": "horizontal"}), lambda record, n_epochs: None).sheet
     assert Image.open(io.BytesIO(sheet)).format == "PNG"
+
+
+def test_colours_of_gray_scans_are_refused_where_a_plan_of_others_asks_for_them(tmp_path):
+    """A study file that asks for them is refused; a plan that was written by others is read here first."""
+    text = (
+        "study: q\ndata: {source: {name: phantom, n_cases: 40, size: 32}, split: {test: given, val: 0.25}}\n"
+        "recipe: {augment: {hue: 0.1}}\n"
+    )
+    study, folder = parse_study(text, base=tmp_path), StudyFolder(tmp_path / "study")
+    scans = load_scans(study.spec.data)
+    folder.write_data(data_record(scans, study.spec.data), cases_table(scans, thumbnails=False))
+    written = study_to_yaml(study)
+    folder.write_study(
+        written, study_to_plan(study), sha256=sha256(written.encode()).hexdigest(), change="first version"
+    )
+    with pytest.raises(InputError, match="the arm base cannot be shown: augment changes hue or saturation, but"):
+        augmented_scans(folder.path)

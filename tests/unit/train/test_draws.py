@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from scantrial.data.preprocess import fit_preprocessing
 from scantrial.nets.heads import Mixed
@@ -91,6 +92,16 @@ def test_seed_epoch_case_and_repeat_each_change_every_draw():
         assert not any(np.array_equal(one, two) for one, two in zip(base, every_draw(other), strict=True))
     mixed = every_draw(drawn_of(CASES, repeats=np.array([0, 1, 0, 0, 1])))
     assert equal([part[[0, 2, 3]] for part in mixed], [part[[0, 2, 3]] for part in base])
+
+
+def test_many_repeats_of_few_cases_need_no_memory_for_all_cases():
+    """Forty cases drawn 500 times each beside 20,000 others: one table is kept, not one for each repeat."""
+    tables = DrawTables(seed=1, n_cases=20_040)
+    for repeat in range(500):
+        drawn = tables.of(1, np.array([repeat % 40]), repeats=np.array([repeat]))
+        drawn.uniform("rotate")
+        drawn.share("mixup", 0.4)
+    assert sum(table.nbytes for table in tables._kept.values()) == 2 * 20_040 * 8
 
 
 def test_an_operation_more_changes_no_draw_of_the_others():
@@ -329,6 +340,18 @@ def test_logits_are_the_mean_over_the_views(make_task):
     np.testing.assert_array_equal(predictor(images).logits, part.logits)
     alone = np.concatenate([predictor(image[None]).logits for image in images])
     np.testing.assert_allclose(alone, part.logits, atol=1e-5)
+
+
+def test_views_are_made_in_single_precision_whatever_the_network_computes_in(make_task):
+    """A network without layers shows the views themselves: in bfloat16 a blurred scan would have 8 bits."""
+    task = make_task(augment={"blur": 2, "flip": "horizontal"}, test_time_views=3)
+    setup, _ = set_up(task)
+    views = views_of(task.recipe)
+    exact, mixed = (
+        logits_of(nn.Flatten(), setup.val, n_at_once=50, precision=precision, views=views)
+        for precision in ("float32", "bf16")
+    )
+    assert torch.equal(exact, mixed)
 
 
 def test_views_are_the_same_for_all_scans_and_seeds_and_differ_from_each_other():

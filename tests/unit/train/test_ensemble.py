@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from tests.unit.train.test_checkpoint import Stopped, assert_same, never, stop_at
 
 from scantrial.recipe.spec import Recipe
+from scantrial.train import ensemble, run
 from scantrial.train.ensemble import member_seed
 from scantrial.train.predictor import load_predictor
 from scantrial.train.reference import train_run
@@ -49,10 +50,10 @@ def test_the_stored_networks_predict_the_stored_numbers(make_task):
 
 
 @pytest.mark.parametrize("epoch", range(1, 7))
-def test_an_ensemble_stopped_at_any_epoch_ends_as_if_it_had_not_been(make_task, epoch):
+def test_an_ensemble_stopped_at_any_epoch_ends_as_if_it_had_not_been(make_task, tmp_path, epoch):
     """Every network has a checkpoint of its own, so that none is trained twice."""
     keys = {"ensemble": 2, "select": "last", "model": {"name": "mlp", "hidden": [8], "dropout": 0.5}}
-    whole = train_run(make_task(**keys, task={"checkpoint_every_s": float("inf")}), never)
+    whole = train_run(make_task(**keys, task={"checkpoint_path": tmp_path / "whole" / "checkpoint.pt"}), never)
     task = make_task(**keys, task={"checkpoint_every_s": 0.0})
     with pytest.raises(Stopped):
         train_run(task, stop_at(epoch))
@@ -60,6 +61,33 @@ def test_an_ensemble_stopped_at_any_epoch_ends_as_if_it_had_not_been(make_task, 
     resumed = train_run(task, lambda record, n_epochs: told.append((record.epoch, n_epochs)))
     assert_same(whole, resumed)
     assert told == [(later, 6) for later in range(epoch + 1, 7)]
+
+
+def test_a_network_that_is_trained_is_never_trained_again(make_task):
+    """However seldom checkpoints are taken, each network leaves one when it ends."""
+    task = make_task(ensemble=3, select="last", task={"checkpoint_every_s": float("inf")})
+    with pytest.raises(Stopped):
+        train_run(task, stop_at(7))
+    told = []
+    train_run(task, lambda record, n_epochs: told.append(record.epoch))
+    assert told == [7, 8, 9]
+
+
+def test_scans_are_predicted_once_by_all_networks_together(make_task, monkeypatch):
+    """No network predicts alone what is thrown away, with all its views, nor draws a sheet that nobody sees."""
+    told = []
+
+    def counting(name, module):
+        original = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given, **more: told.append(name) or original(*given, **more))
+
+    counting("split_predictions", run)
+    counting("stored_sheet", run)
+    counting("split_predictions", ensemble)
+    task = make_task(ensemble=2, select="last", epochs=1, augment={"rotate": 5}, test_time_views=2)
+    result = train_run(task, never)
+    assert told == ["stored_sheet", *["split_predictions"] * 3]
+    assert result.sheet is not None
 
 
 def test_test_scans_are_opened_once_after_the_last_network(make_task):

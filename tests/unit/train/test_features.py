@@ -12,9 +12,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from scantrial.api import load_scans
+from scantrial.api.trial import execution_of
+from scantrial.core.progress import silent
 from scantrial.nets.timm_network import TimmNetwork, import_timm
 from scantrial.recipe.spec import Recipe
 from scantrial.recipe.task import RunTask
+from scantrial.study.file import parse_study
+from scantrial.study.timing import measure_time
 from scantrial.train import features
 from scantrial.train.predictor import load_predictor
 from scantrial.train.reference import train_run
@@ -81,6 +86,21 @@ def test_ten_seeds_of_a_probe_cost_one_pass(task, passes):
     for seed in range(10):
         run(task(seed=seed))
     assert passes == [41, 18, 21]
+
+
+def test_timing_takes_weights_from_their_file_and_keeps_no_features(task, tmp_path):
+    """`plan --time` of a frozen backbone: the pass over it is not in the time, and that is said."""
+    task()  # writes own.safetensors
+    text = (
+        "study: q\ndata: {source: {name: phantom, n_cases: 40, size: 32}, split: {test: given, val: 0.25}}\n"
+        f"recipe: {{model: {{name: {NAME}, pretrained: own.safetensors, freeze: all}}, epochs: 2}}\n"
+    )
+    study = parse_study(text, base=tmp_path)
+    execution = replace(execution_of(study, None, {}), threads=1)
+    found = measure_time(study, load_scans(study.spec.data), execution, progress=silent)
+    assert found.total_s is not None
+    assert found.source.endswith("; not in it: the pass over a backbone that is frozen as a whole")
+    assert not (tmp_path / "cache" / "features").exists()
 
 
 def test_results_do_not_depend_on_the_cache(task, passes, tmp_path):

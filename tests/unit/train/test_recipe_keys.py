@@ -214,6 +214,21 @@ def test_accumulated_batches_are_one_step_on_the_joint_batch(make_task, class_we
             assert getattr(other, name) == pytest.approx(getattr(one, name), rel=1e-5), name
 
 
+@pytest.mark.parametrize("mix", [{"mixup": 0.4}, {"cutmix": 1.0}])
+def test_accumulated_batches_of_mixed_cases_have_the_gradient_of_the_joint_batch(make_task, mix):
+    """With class weights, a batch counts by the weights of both halves of its mixtures."""
+    keys = {"augment": mix, "loss": {"name": "ce", "class_weights": [1, 9]}}
+    gradients = []
+    for sizes in ({"batch_size": 41}, {"batch_size": 7, "accumulate": 6}):
+        setup, state = set_up(uneven_by_three(make_task(**keys, **sizes)))
+        steps = epoch_steps(setup.task, 1)
+        for step, share in zip(steps, reference.shares_of(setup, steps), strict=True):
+            reference.add_gradient(setup, state, step, share=share)
+        gradients.append([parameter.grad for parameter in state.network.parameters()])
+    for joint, parts in zip(*gradients, strict=True):
+        torch.testing.assert_close(parts, joint, atol=1e-6, rtol=1e-4)
+
+
 def uneven_by_three(task):
     """The same task with three classes' worth of mixing: batches then differ in their classes."""
     return replace(task, labels=(np.arange(len(task.labels)) % 3 == 0).astype(np.int64))

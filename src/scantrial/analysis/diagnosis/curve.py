@@ -102,8 +102,6 @@ def guessing_of(
     loss: Mapping[str, Any] | None,
     train_counts: Sequence[int],
     val_counts: Sequence[int],
-    *,
-    drawn: Sequence[int] | None = None,
 ) -> Guessing:
     """Compute what guessing scores.
 
@@ -111,8 +109,8 @@ def guessing_of(
     ----------
     loss : the recipe's loss as plain data (``name``, ``class_weights``, ``label_smoothing``, ``focal_gamma``), or None
         where it is not known
-    train_counts, val_counts : cases of each class, in the order of the classes
-    drawn : of each class, how many cases an epoch trains on where that is not each training case once
+    train_counts, val_counts : cases of each class, in the order of the classes: those that an epoch trains on, and
+        those of validation
 
     Notes
     -----
@@ -130,7 +128,7 @@ def guessing_of(
     reason = _no_guessing_loss(loss, train_counts)
     if reason is not None or loss is None:
         return Guessing(accuracy=accuracy, loss=None, reason=reason)
-    weighted = np.asarray(train_counts if drawn is None else drawn) * class_weights_of(loss, train_counts)
+    weighted = np.asarray(train_counts) * class_weights_of(loss, train_counts)
     shares = weighted / weighted.sum()
     k = len(shares)
     if loss["name"] == "ce":

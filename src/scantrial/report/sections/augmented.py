@@ -21,8 +21,8 @@ def augmented_scans_section(view: ReportView, sheets: Mapping[str, bytes]) -> Se
         return None
     names = slugs(arm.name for arm in arms)
     said = (
-        "Some training scans as they are, and as augmentation changed them in the first epochs of the arm's first "
-        "seed, before normalisation. Arms with the same operation and seed share its draws."
+        "Some training scans as they are, and as the draws of the first epochs of the arm's first seed change them, "
+        "before any standardisation. Arms with the same operation and seed share its draws."
     )
     galleries = [
         Gallery(

@@ -22,6 +22,7 @@ from scantrial.analysis.diagnosis.curve_words import (
 from scantrial.analysis.diagnosis.diagnose import diagnose, diagnose_arm
 from scantrial.core.errors import InputError, ShapeError
 from scantrial.core.records import EpochRecord
+from scantrial.recipe.training import drawn_of_classes
 
 
 def record(epoch: int, **values) -> EpochRecord:
@@ -85,18 +86,10 @@ def test_guessing_under_class_weights_costs_the_entropy_of_the_weighted_shares(l
     assert found.accuracy == max(counts) / sum(counts)
 
 
-@pytest.mark.parametrize(
-    ("weights", "expected"),
-    [
-        (None, math.log(2)),  # balanced draws alone
-        ("balanced", 0.3251),  # and weights of the training cases, which then put the rare class above the common one
-    ],
-)
-def test_guessing_under_balanced_draws_costs_the_entropy_of_what_is_drawn(weights, expected):
+def test_guessing_under_balanced_draws_costs_the_entropy_of_what_is_drawn():
     """An epoch of as many cases of each class: ln 2, though 9 of 10 training cases are of one."""
-    loss = {"name": "ce", "class_weights": weights}
-    found = guessing_of(loss, (900, 100), (90, 10), drawn=(100, 100))
-    assert found.loss == pytest.approx(expected, abs=1e-4)
+    found = guessing_of({"name": "ce"}, drawn_of_classes("undersampled", (900, 100)), (90, 10))
+    assert found.loss == pytest.approx(math.log(2))
     assert found.accuracy == 0.9
 
 
