@@ -118,20 +118,23 @@ class Siege:
     def kill_often(self, name: str, phase: Phase, *, n: int) -> Row:
         """Kill a command at `n` random moments; whenever it ends by itself, what it left has to be right.
 
-        The moment is drawn from the time that the command takes when nobody kills it. Not every kill strikes at work;
-        those that come after the end are not counted.
+        The moment is drawn from the time that the command takes when nobody kills it, as it was last seen: a machine
+        is busier at one time than at another. Not every kill strikes at work; those that come after the end are not
+        counted.
         """
         row = Row(part="kills", kind=name)
         took_s = self._once(phase, row)
         phase.begin(self.home)
         process: Process | None = None
+        began = 0.0
         for _ in range(MOST_STARTS * n):
             if row.n >= n:
                 break
             if process is None:
-                process = self._start(phase)
+                process, began = self._start(phase), time.monotonic()
             time.sleep(self.rng.uniform(0, took_s))
             if process.poll() is not None:
+                took_s = min(took_s, time.monotonic() - began)
                 self._ended(phase, process, row)
                 process = None
             elif (target := self._strike(process, self.rng.choice(phase.targets))) is not None:
