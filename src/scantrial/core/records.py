@@ -159,13 +159,15 @@ class RunFacts(Plain):
     @property
     def planned_epochs(self) -> int:
         """Epochs of all rounds of the recipe; those that were trained where a stranger's recipe does not say."""
-        epochs, rounds = self.recipe.get("epochs"), self.recipe.get("rounds", 1)
+        stored = self.recipe
+        epochs, rounds = stored.get("epochs"), stored.get("rounds", 1)
         return epochs * rounds if is_count(epochs) and is_count(rounds) else self.n_epochs
 
     @property
     def stopped_early(self) -> bool:
         """Whether early stopping ended the run before its last planned epoch."""
-        may_stop = self.recipe.get("early_stopping") is not None
+        stored = self.recipe
+        may_stop = stored.get("early_stopping") is not None
         return may_stop and self.status == "finished" and self.n_epochs < self.planned_epochs
 
     @classmethod

@@ -91,7 +91,8 @@ def describe_average(decay: float | None) -> str:
 
 def stopped_words(facts: RunFacts) -> str:
     """Return in words when and why early stopping ended a run."""
-    rule, score = facts.recipe.get("early_stopping"), facts.selection.removeprefix("best ")
+    stored = facts.recipe
+    rule, score = stored.get("early_stopping"), facts.selection.removeprefix("best ")
     patience = rule.get("patience") if isinstance(rule, Mapping) else None
     since = f", since {counted(patience, 'epoch')} brought no better {score}" if is_count(patience) else ""
     return f"stopped after epoch {facts.n_epochs} of {facts.planned_epochs}{since}"
