@@ -76,8 +76,8 @@ def page(name: str) -> str:
     header = [
         "arm",
         "seeds",
-        *(f"test {METRICS[key].title}" for key in found["arms"][0]["test"]),
-        f"val {METRICS[metric].title}",
+        *(f"test {_name(key)}" for key in found["arms"][0]["test"]),
+        f"val {_name(metric)}",
     ]
     rows = [
         [
@@ -99,6 +99,11 @@ def page(name: str) -> str:
     head = HEAD.format(question=found["question"], name=name)
     lines = [*table([*header, "time a run"], rows), notes, "", "## The study", "", f"```yaml\n{study}```"]
     return f"{head}{answer}\n\n" + "\n".join(lines) + "\n"
+
+
+def _name(metric: str) -> str:
+    title = METRICS[metric].title
+    return title if title.isupper() else title.lower()
 
 
 def _number(value: float) -> str:

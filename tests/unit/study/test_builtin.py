@@ -28,9 +28,31 @@ VARIED = {
 }
 
 
-def test_there_are_both_reports_and_the_demo() -> None:
-    """Every part of the reports has its study, and there is the demo."""
-    assert builtin.builtin_names() == tuple(sorted([*REPORTS, "demo"]))
+QUESTIONS = ("augmentation",)
+
+
+def test_there_are_both_reports_the_questions_and_the_demo() -> None:
+    """Every part of the reports has its study, every question that people ask, and there is the demo."""
+    assert builtin.builtin_names() == tuple(sorted([*REPORTS, *QUESTIONS, "demo"]))
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_is_asked_with_five_seeds_and_a_margin(name: str) -> None:
+    """On the official test scans; no patient's number stands in training and in test, and arms differ as asked."""
+    study = read_study_file(name)
+    assert (study.spec.data.source.name, study.spec.data.split.test, study.spec.data.split.by) == (
+        "chest-xray",
+        "given",
+        "patient",
+    )
+    assert len(study.seeds) >= 5
+    assert study.spec.primary.margin
+    base = study.arms[0].recipe.to_dict()
+    for arm in study.arms[1:]:
+        other = arm.recipe.to_dict()
+        assert {key for key in {*base, *other} if base.get(key) != other.get(key)} == {
+            key.split(".")[0] for key in arm.settings
+        }
 
 
 @pytest.mark.parametrize("name", REPORTS)
