@@ -66,6 +66,7 @@ class Pool:
         self._setup = setup
         self._pending = deque(keys)
         self._lost_once: set[RunKey] = set()
+        self._lost_unready: set[int] = set()
         self._executor = executor
         self._n_workers = max(1, min(n_workers, len(keys)))
         self._on_ready = on_ready
@@ -85,7 +86,7 @@ class Pool:
         StoreError
             If the study folder can no longer be written to.
         TrainingError
-            If a worker cannot even start.
+            If a worker cannot even start, tried twice.
         """
         threads = [threading.Thread(target=self._serve, args=(i,), daemon=True) for i in range(self._n_workers)]
         running = len(threads)
@@ -145,7 +146,10 @@ class Pool:
                 if key is None:
                     break
         else:
-            self._lost(seat, key, last)
+            if key is None:
+                self._lost_before_it_was_ready(seat, number)
+            else:
+                self._lost(seat, key, last)
         seat.close()
         self._seats.remove(seat)
 
@@ -161,12 +165,18 @@ class Pool:
         seat.send({"arm": key.arm, "seed": key.seed, "offers": offers})
         return key
 
-    def _lost(self, seat: Seat, key: RunKey | None, last: Event | None) -> None:
+    def _lost_before_it_was_ready(self, seat: Seat, number: int) -> None:
+        """Let a seat that had no run yet be started once more; then give up."""
+        if self._stopping:
+            return
+        if number in self._lost_unready:
+            raise TrainingError(f"tried twice: {seat.epitaph()} before it could start")
+        self._lost_unready.add(number)
+
+    def _lost(self, seat: Seat, key: RunKey, last: Event | None) -> None:
         """Try a run whose seat was lost once more, after the others, when fewer may need memory; then give it up."""
         if self._stopping:
             return
-        if key is None:
-            raise TrainingError(f"{seat.epitaph()} before it could start")
         how = seat.epitaph() + _known(last, key)
         if key in self._lost_once:
             self._events.put(Event(kind="failed", key=key, message=f"tried twice: {how}"))

@@ -110,8 +110,7 @@ class _Worker:
 
     def train(self, key: RunKey) -> None:
         """Train one run, write its folder, and tell the parent how it ended."""
-        partial = self.folder.partial_path(key)
-        partial.mkdir(parents=True, exist_ok=True)
+        partial = self._make_partial(key)
         live = LiveHistory(self.folder, key)
 
         def tell(record: EpochRecord, n_epochs: int) -> None:
@@ -133,6 +132,17 @@ class _Worker:
         sheet = result.sheet if keeps_sheet(self.plan, key.seed) else None
         self.folder.write_run(replace(result, facts=facts, sheet=sheet), keep_weights=self.setup.keep_weights)
         self.answer(kind="done", status=result.facts.status)
+
+    def _make_partial(self, key: RunKey) -> Path:
+        """Make the folder of an unfinished run, but not that of a study that was deleted meanwhile."""
+        partial = self.folder.partial_path(key)
+        try:
+            for folder in (partial.parents[1], partial.parent, partial):
+                folder.mkdir(exist_ok=True)
+        except FileNotFoundError:
+            refuse_removed(self.folder.path)
+            raise
+        return partial
 
     def take_over(self, key: RunKey, offers: list[dict[str, Any]]) -> bool:
         """Copy a finished run that was trained as this one would be, if one is on offer; return whether one was."""

@@ -182,20 +182,31 @@ def test_a_run_that_fails_keeps_its_seat():
 
 
 @pytest.mark.parametrize(
-    ("first", "error_class", "words"),
+    ("first", "error_class", "words", "n_seats"),
     [
-        ([LOST], TrainingError, "seat 0 is lost before it could start"),
-        ([answered("fatal", InputError("no such device"))], InputError, "no such device"),
-        ([answered("fatal", StoreError("the disk is full"))], StoreError, "the disk is full"),
+        ([LOST], TrainingError, "tried twice: seat 0 is lost before it could start", 2),
+        ([answered("fatal", InputError("no such device"))], InputError, "no such device", 1),
+        ([answered("fatal", StoreError("the disk is full"))], StoreError, "the disk is full", 1),
     ],
 )
-def test_a_seat_that_cannot_start_ends_the_study(first: list[Any], error_class: type[Exception], words: str):
+def test_a_seat_that_cannot_start_ends_the_study(
+    first: list[Any], error_class: type[Exception], words: str, n_seats: int
+):
     """No run is announced or blamed, nobody starts seat after seat, and all are closed."""
     executor = ScriptedExecutor(first=lambda: first)
     with pytest.raises(error_class, match=words):
         events_of(pool_of(executor))
-    (seat,) = executor.seats
-    assert (seat.commands, seat.closed) == ([], True)
+    assert [(seat.commands, seat.closed) for seat in executor.seats] == [([], True)] * n_seats
+
+
+def test_a_seat_that_is_lost_once_before_it_is_ready_costs_nothing():
+    """Somebody killed it while it started: another takes its place, and no run knows of it."""
+    first = iter([[LOST], [ready()]])
+    executor = ScriptedExecutor(script=trained, first=lambda: next(first))
+    events = events_of(pool_of(executor))
+    assert [event.key for event in events if event.kind == "done"] == KEYS
+    assert {event.kind for event in events} == {"started", "epoch", "done"}
+    assert [(seat.number, len(seat.commands), seat.closed) for seat in executor.seats] == [(0, 0, True), (0, 4, True)]
 
 
 def test_a_fatal_answer_in_a_run_ends_the_study():

@@ -70,8 +70,10 @@ def test_a_folder_that_is_deleted_in_mid_run_ends_the_study(trial: Trial, worker
     trial.behave(**{"base/seed-0": "wait", "loss-ce/seed-0": "wait"})
 
     def watch(event: Event, clock: Clock) -> None:
-        if event.kind == "epoch" and event.epoch == 1:
-            shutil.rmtree(trial.folder.path, ignore_errors=True)
+        if event.kind == "epoch" and event.epoch == 1 and trial.folder.path.exists():
+            # At once: what is written while a tree is being removed would keep a part of it.
+            gone = trial.folder.path.rename(trial.path / "gone")
+            shutil.rmtree(gone, ignore_errors=True)
 
     with pytest.raises(StoreError, match="was deleted or moved while its study was being carried out") as caught:
         trial.run(watch=watch, workers=workers)
