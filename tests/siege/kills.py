@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import time
@@ -106,6 +107,9 @@ def phases(whole: Path) -> dict[str, Phase]:
     }
 
 
+_KILLED_AT_START = re.compile("tried twice: the worker process was killed by SIGKILL.* before it could start")
+
+
 @dataclass(kw_only=True)
 class Siege:
     """Starts commands in `home` and kills them."""
@@ -175,8 +179,10 @@ class Siege:
         said = (self.home / "words").read_text(errors="replace")
         if "Traceback" in said:
             row.faults.append(f"a traceback: {said[-300:]}")
-        # A run whose worker was killed twice has failed, which the next start mends.
-        if process.returncode == 3 and not last:
+        # A run whose worker was killed twice has failed, and a worker that was killed twice while it started ends the
+        # study in words; the next start mends both.
+        twice_at_start = process.returncode == 1 and _KILLED_AT_START.search(said) is not None
+        if (process.returncode == 3 or twice_at_start) and not last:
             return
         if process.returncode != 0:
             row.faults.append(f"it ended with {process.returncode}: {said[-300:]}")
