@@ -145,6 +145,7 @@ def _read(spec: ModelSpec, files: WeightsFiles) -> dict[str, Tensor]:
         )
     try:
         if spec.pretrained == PACKAGE:
+            # A file of a known hash, and read as weights alone.
             content: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
             return content
         with safe_open(path, framework="pt") as opened:
