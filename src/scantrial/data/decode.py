@@ -18,11 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from scantrial.core.errors import DataError
+from scantrial.core.errors import DataError, MissingExtraError
 from scantrial.core.files import open_regular
+from scantrial.data.codecs import dicom
 from scantrial.data.codecs.base import HEAD_BYTES, Claim, Codec, RefusedError, bomb, no_claim
 from scantrial.data.codecs.table import CODECS, codec_of, titles_read
+from scantrial.data.dicom.decode import decode_frame
 from scantrial.data.scanset import Pixels
+from scantrial.data.spec import USUAL, ImageSpec
 
 IMAGE_SUFFIXES = frozenset(suffix for codec in CODECS.values() if codec.decode for suffix in codec.suffixes)
 """Endings of file names that count as scans, in lower case."""
@@ -69,10 +72,11 @@ class _QuietDecoders:
                 self._filters.__exit__(kind, error, trace)
 
 
-_quiet_decoders = _QuietDecoders()
+quiet_decoders = _QuietDecoders()
+"""Around any use of a decoder."""
 
 
-def decode_image(path: Path | str, claim: Claim = no_claim) -> Pixels:
+def decode_image(path: Path | str, claim: Claim = no_claim, image: ImageSpec = USUAL) -> Pixels:
     """Decode one image file.
 
     Alpha is composited over black, palettes are expanded to RGB, CMYK is converted to RGB, the EXIF orientation is
@@ -82,6 +86,7 @@ def decode_image(path: Path | str, claim: Claim = no_claim) -> Pixels:
     Parameters
     ----------
     claim : told how many bytes the image takes, before it is unpacked
+    image : the window and the frame that are wanted; size and fit are for `scantrial.data.fit`
 
     Returns
     -------
@@ -91,6 +96,8 @@ def decode_image(path: Path | str, claim: Claim = no_claim) -> Pixels:
     ------
     ImageError
         If the file cannot be read in full; no other exception and no warning. Safe in threads.
+    MissingExtraError
+        If this kind of file needs a library that is not installed.
 
     Notes
     -----
@@ -98,15 +105,17 @@ def decode_image(path: Path | str, claim: Claim = no_claim) -> Pixels:
     decodes to a complete image (a flipped bit in a JPEG) cannot be recognised.
     """
     try:
-        with _quiet_decoders:
-            image = _decode(Path(path), claim)
+        with quiet_decoders:
+            pixels = _decode(Path(path), claim, image)
+    except MissingExtraError:
+        raise
     except Exception as error:
         # Decoders raise nearly anything on damaged input: struct.error, SyntaxError, zlib.error, IndexError ...
         raise ImageError(path, _reason(error)) from error
-    return np.ascontiguousarray(image)
+    return np.ascontiguousarray(pixels)
 
 
-def _decode(path: Path, claim: Claim) -> NDArray[Any]:
+def _decode(path: Path, claim: Claim, image: ImageSpec) -> NDArray[Any]:
     if not path.is_file():
         raise RefusedError("not a file" if path.exists() else "no such file")
     with open_regular(path) as handle:
@@ -116,6 +125,8 @@ def _decode(path: Path, claim: Claim) -> NDArray[Any]:
     codec = codec_of(head)
     if codec is None:
         raise RefusedError(_unknown())
+    if codec is dicom.DICOM:
+        return decode_frame(path, claim, image)
     if codec.decode is None:
         raise RefusedError(_unread(codec))
     return codec.decode(path, claim)

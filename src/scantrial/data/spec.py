@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 from scantrial.data.patients import MAX_PATTERN
 from scantrial.data.places import name_without_folders
@@ -48,6 +48,9 @@ class SourceSpec(BaseModel):
         return dict(self.model_extra or {})
 
 
+WindowWidth = Annotated[FiniteFloat, Field(ge=1)]
+
+
 class ImageSpec(DataModel):
     """One shape for all scans, so that a data set is one array.
 
@@ -57,11 +60,18 @@ class ImageSpec(DataModel):
         which must then be the same for all
     channels : 1 (gray) or 3 (RGB); None keeps the scans' own, which must then be the same for all
     fit : ``stretch`` to the size, or ``pad`` with black to keep the proportions
+    window : of gray DICOM files: the number of a window of the file, from 0; ``full`` for the full range of stored
+        values; or [centre, width] in measured units, such as Hounsfield units. None takes the file's own table of
+        values of interest, else its first window, else the full range
+    frame : of DICOM files with several frames: the number of one, from 0; or ``all``, each a case of the same patient.
+        None takes files of one frame only
     """
 
     size: Side | tuple[Side, Side] | None = None
     channels: Literal[1, 3] | None = None
     fit: Literal["stretch", "pad"] = "stretch"
+    window: Annotated[int, Field(ge=0)] | Literal["full"] | tuple[FiniteFloat, WindowWidth] | None = None
+    frame: Annotated[int, Field(ge=0)] | Literal["all"] | None = None
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -69,6 +79,10 @@ class ImageSpec(DataModel):
         if self.size is None:
             return None
         return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+
+USUAL = ImageSpec()
+"""The scans as they are."""
 
 
 class ArmImageSpec(ImageSpec):

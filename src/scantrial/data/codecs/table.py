@@ -6,13 +6,13 @@ The first row that recognises a file decides. A kind that is read is a module wi
 from __future__ import annotations
 
 from scantrial.core.registry import Registry
-from scantrial.data.codecs import pillow, tiff, unread
+from scantrial.data.codecs import dicom, pillow, tiff, unread
 from scantrial.data.codecs.base import Codec
 
 CODECS: Registry[Codec] = Registry(
     "kind of image file",
     {
-        "dicom": unread.DICOM,
+        "dicom": dicom.DICOM,
         "gif": unread.GIF,
         "pdf": unread.PDF,
         "webp": unread.WEBP,

@@ -1,0 +1,223 @@
+"""Cases from DICOM files: frames, patients, and sources without names.
+
+Paths of DICOM files hold names of patients, and so do their headers. A case is therefore called by the number of its
+file in the order of the source, ``scan-00012``, its frame after ``#``, and its patient by a keyed hash.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantrial.core.errors import DataError, MissingExtraError, itemised
+from scantrial.core.format import counted
+from scantrial.data.decode import decode_image, quiet_decoders
+from scantrial.data.dicom.decode import chosen_frame
+from scantrial.data.dicom.gray import gray_table
+from scantrial.data.dicom.headers import holds_dicom, needs_pydicom, open_dicom
+from scantrial.data.dicom.pseudonyms import pseudonym, user_key
+from scantrial.data.formats.base import Decode, Listing
+from scantrial.data.spec import ImageSpec
+
+_MAX_CASES = 5_000_000
+_MAX_NAMED = 10
+_COMMON_SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".xml", ".pdf", ".md", ".zip")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """A frame of a file of the listing.
+
+    Parameters
+    ----------
+    position : of the file in the listing
+    frame : its number where each frame is a case, else None
+    """
+
+    position: int
+    frame: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """What the header of a file says; a file that cannot be read says nothing.
+
+    Parameters
+    ----------
+    patient, study : as the file has them, empty where it does not say
+    """
+
+    n_frames: int = 1
+    patient: str = ""
+    study: str = ""
+    is_read: bool = False
+    facts: tuple[str, ...] = ()
+
+
+def dicom_cases(listing: Listing, image: ImageSpec) -> tuple[Listing, dict[str, Any]]:
+    """Return the cases of a source that holds DICOM files, and the facts for its record; any other as it is.
+
+    With ``frame: all`` each frame is a case, and the patient is that of the file.
+
+    Raises
+    ------
+    DataError
+        If the patient of some files is not known, or an archive holds DICOM.
+    MissingExtraError
+        If pydicom is not installed.
+    """
+    is_dicom = [holds_dicom(file) for file in listing.files]
+    if not any(is_dicom):
+        return listing, {}
+    needs_pydicom()
+    with quiet_decoders:
+        files = [_file(path, image) if known else _File() for path, known in zip(listing.files, is_dicom, strict=True)]
+    cases = _cases(files, image)
+    rows = np.array([case.position for case in cases], dtype=np.int64)
+    width = len(str(len(files)))
+
+    def decoders() -> Iterator[Decode]:
+        for case in cases:
+            chosen = image if case.frame is None else image.model_copy(update={"frame": case.frame})
+            yield partial(decode_image, listing.files[case.position], image=chosen)
+
+    named = replace(
+        listing,
+        sources=tuple(_source(case, width) for case in cases),
+        shown=tuple(_shown(case, listing.sources) for case in cases),
+        labels=listing.labels[rows],
+        split=listing.split[rows],
+        patients=_patients(listing, files, is_dicom, rows),
+        decoders=decoders,
+        ignored=_without_names(listing.ignored),
+    )
+    return named, {"dicom": _counts(files, len(cases)), "notes": _notes(files)}
+
+
+def _file(path: Path, image: ImageSpec) -> _File:
+    """Read what the header says; what is wrong with the file is told when it is decoded."""
+    try:
+        with open_dicom(path) as header:
+            n_frames = header.n_frames
+            frame = 0 if image.frame == "all" else chosen_frame(header, image.frame)
+            return _File(
+                n_frames=n_frames,
+                patient=header.text("PatientID"),
+                study=header.text("StudyInstanceUID"),
+                is_read=True,
+                facts=_facts(header.of_frame(frame), header.text("BurnedInAnnotation"), image),
+            )
+    except MissingExtraError:
+        raise
+    except Exception:  # pydicom raises nearly anything
+        return _File()
+
+
+def _facts(tags: Mapping[str, Any], burned_in: str, image: ImageSpec) -> tuple[str, ...]:
+    """Return what is applied to a file, in the words of `_WORDS`."""
+    burned = {"YES": "burned_in_yes", "NO": "burned_in_no"}.get(burned_in.upper(), "burned_in_unknown")
+    if tags.get("PhotometricInterpretation") not in ("MONOCHROME1", "MONOCHROME2"):
+        return burned, "colour"
+    table = gray_table(tags, image.window)
+    given = {
+        "padding": table.padding,
+        f"modality_{table.modality}": table.modality != "none",
+        f"values_{table.values.replace(' ', '_')}": True,
+        "turned": table.is_turned,
+    }
+    return burned, "gray", *(name for name, applies in given.items() if applies)
+
+
+_WORDS = {
+    "padding": "padding was set to black",
+    "modality_rescaling": "stored values were rescaled to measured ones",
+    "modality_table": "stored values were looked up in the modality's table",
+    "values_table": "gray levels come from the file's table of values of interest",
+    "values_window": "gray levels come from a window",
+    "values_full_range": "gray levels span the full range of stored values, as no window applies",
+    "turned": "white and black were exchanged (the lowest value was white)",
+}
+
+
+def _counts(files: list[_File], n_cases: int) -> dict[str, int]:
+    found = Counter(fact for file in files for fact in file.facts)
+    read = sum(file.is_read for file in files)
+    return {"files": read, "frames": sum(file.n_frames for file in files if file.is_read), "cases": n_cases} | {
+        fact: found[fact] for fact in sorted(found)
+    }
+
+
+def _notes(files: list[_File]) -> list[str]:
+    """Return sentences for the report: what was applied to how many files."""
+    found = Counter(fact for file in files for fact in file.facts)
+    n_gray = found["gray"]
+    applied = "; ".join(f"{words} in {found[fact]} of {n_gray}" for fact, words in _WORDS.items() if found[fact])
+    told = [f"Gray DICOM files: {applied}."] if applied else []
+    grouped = [
+        (sum(bool(file.patient) for file in files), "PatientID"),
+        (sum(bool(file.study) and not file.patient for file in files), "StudyInstanceUID, as PatientID is empty"),
+    ]
+    told += [f"The patient of {counted(n, 'file')} is known by {what}." for n, what in grouped if n]
+    return told
+
+
+def _cases(files: list[_File], image: ImageSpec) -> list[_Case]:
+    if image.frame != "all":
+        return [_Case(position=position, frame=None) for position in range(len(files))]
+    if sum(file.n_frames for file in files) > _MAX_CASES:
+        raise DataError(f"more than {_MAX_CASES:,} frames", expected="fewer", do="choose one: data.image.frame: 0")
+    return [
+        _Case(position=position, frame=frame if file.is_read else None)
+        for position, file in enumerate(files)
+        for frame in range(file.n_frames)
+    ]
+
+
+def _source(case: _Case, width: int) -> str:
+    number = f"scan-{case.position:0{width}d}"
+    return number if case.frame is None else f"{number}#{case.frame}"
+
+
+def _shown(case: _Case, names: tuple[str, ...]) -> str:
+    name = names[case.position]
+    return name if case.frame is None else f"{name}#{case.frame}"
+
+
+def _patients(
+    listing: Listing, files: list[_File], is_dicom: list[bool], rows: np.ndarray[Any, np.dtype[np.int64]]
+) -> tuple[str, ...] | None:
+    """Return the pseudonym of each case's patient: what the study says, else PatientID, else StudyInstanceUID."""
+    if listing.patients is not None:
+        found = list(listing.patients)
+    else:
+        found = [file.patient or (f"study {file.study}" if file.study else "") for file in files]
+    lacking = [n for n, text in enumerate(found) if not text and (files[n].is_read or not is_dicom[n])]
+    if len(lacking) == sum(file.is_read or not known for file, known in zip(files, is_dicom, strict=True)):
+        return None
+    if lacking:
+        names = [listing.sources[number] for number in lacking]
+        raise DataError(
+            f"{len(lacking)} of {len(files)} files name no patient (PatientID and StudyInstanceUID are empty):\n"
+            + itemised(names, most=_MAX_NAMED),
+            expected="a patient for every scan",
+            do="set data.patient, a regular expression with one group that finds the patient in each file's name, or "
+            "leave these files out",
+        )
+    key = user_key()
+    return tuple(pseudonym(key, "patient", found[row] or f"file {row}") for row in rows)
+
+
+def _without_names(ignored: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts of skipped files; an ending that is not a usual one may be a part of a name."""
+    counts: Counter[str] = Counter()
+    for what, number in ignored.items():
+        ending = what.removesuffix(" files")
+        is_usual = not ending.startswith(".") or ending in _COMMON_SUFFIXES
+        counts[what if is_usual else "other files"] += number
+    return dict(counts)
