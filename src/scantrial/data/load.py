@@ -25,6 +25,7 @@ from scantrial.core.names import listed, nearest
 from scantrial.core.progress import Progress, silent
 from scantrial.data import cache, catalogue, phantom
 from scantrial.data.arrange import arrange, refuse_missing_classes
+from scantrial.data.dicom.cases import dicom_cases
 from scantrial.data.formats import FORMATS, Format, Listing, format_of
 from scantrial.data.formats.base import Decode, row_decoder
 from scantrial.data.pixels import WrittenPixels, write_pixels
@@ -177,7 +178,10 @@ def _job(
         raise DataError("\n  ".join(messages), do="fix data.source")
     job = _phantom_job(source, image) if source.name == PHANTOM else _file_job(source, base)
     known = patient or _known_patient(source, job.listing)
-    return replace(job, listing=arrange(job.listing, classes=classes, patient=known))
+    listing = arrange(job.listing, classes=classes, patient=known)
+    listing, found = dicom_cases(listing, image)
+    ignored = {"ignored": dict(listing.ignored)} if "ignored" in job.origin else {}
+    return replace(job, listing=listing, origin={**job.origin, **ignored, **found})
 
 
 def check_source(source: SourceSpec, *, base: Path | None = None) -> list[str]:
@@ -375,9 +379,9 @@ def _fill(key: str, facts: Mapping[str, Any], write: Callable[[Path], WrittenPix
 
 def _scan_set(job: _Job, found: cache.CachedScans, skip_unreadable: bool) -> ScanSet:
     listing, entry = job.listing, found.entry
+    if entry.skipped and not skip_unreadable:
+        raise UnreadableScansError([(listing.names[position], reason) for position, reason in entry.skipped])
     skipped = tuple((listing.sources[position], reason) for position, reason in entry.skipped)
-    if skipped and not skip_unreadable:
-        raise UnreadableScansError(skipped)
     kept = np.ones(len(listing.sources), dtype=bool)
     kept[[position for position, _ in entry.skipped]] = False
     labels = listing.labels[kept]

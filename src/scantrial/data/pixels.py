@@ -146,7 +146,7 @@ def write_pixels(
                     file.append(result)
             progress("decoding scans", position + 1, n)
         if problems and not (skip_unreadable and shapes):
-            raise UnreadableScansError([(listing.sources[position], reason) for position, reason in problems])
+            raise UnreadableScansError([(listing.names[position], reason) for position, reason in problems])
         _refuse_several_shapes(shapes, listing)
         return WrittenPixels(
             sha256=file.finish(),
@@ -239,7 +239,7 @@ def _refuse_several_shapes(shapes: dict[int, tuple[int, ...]], listing: Listing)
         return
     usual = counts[0][0]
     seen = ", ".join(f"{n} of {_words(shape)}" for shape, n in counts[:5]) + (" ..." if len(counts) > 5 else "")
-    odd = [f"{listing.sources[i]}: {_words(shape)}" for i, shape in shapes.items() if shape != usual]
+    odd = [f"{listing.names[i]}: {_words(shape)}" for i, shape in shapes.items() if shape != usual]
     raise DataError(
         f"the scans have {len(counts)} shapes: {seen}; these differ from the most common one:\n{itemised(odd)}",
         expected="one height, width and number of channels",

@@ -73,6 +73,11 @@ class ImageSpec(DataModel):
     window: Annotated[int, Field(ge=0)] | Literal["full"] | tuple[FiniteFloat, WindowWidth] | None = None
     frame: Annotated[int, Field(ge=0)] | Literal["all"] | None = None
 
+    def stored(self) -> dict[str, Any]:
+        """Return plain data for the study folder: size, channels, fit, and what differs from its default."""
+        always = ("size", "channels", "fit")
+        return {key: value for key, value in self.model_dump(mode="json").items() if key in always or value is not None}
+
     @property
     def shape(self) -> tuple[int, int] | None:
         """(height, width), or None for the scans' own."""

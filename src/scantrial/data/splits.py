@@ -118,7 +118,10 @@ def _best_part(
 
 def _groups(scans: ScanSet | CaseList, spec: SplitSpec, rows: NDArray[np.int64]) -> list[str]:
     if spec.by == "patient" and scans.patients is not None:
-        return [scans.patients[row] for row in rows]
+        # Pseudonyms depend on a key of the user, so patients are ordered by their first case: alike on every machine.
+        first = dict(zip(reversed(scans.patients), reversed(scans.sources), strict=True))
+        names = first if "dicom" in scans.origin else {name: name for name in first}
+        return [names[scans.patients[row]] for row in rows]
     repeated = {source for source, times in Counter(scans.sources).items() if times > 1}
     return [f"{scans.sources[row]}#{row}" if scans.sources[row] in repeated else scans.sources[row] for row in rows]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from scantrial.core.errors import MissingExtraError
 from scantrial.data.codecs.base import MAX_PIXELS, Claim, RefusedError, bomb, row_blocks
 from scantrial.data.dicom.gray import gray_table, stored_type
 from scantrial.data.dicom.headers import Header, open_dicom
+from scantrial.data.dicom.unpack import unpacked
 from scantrial.data.spec import ImageSpec
 
 _MAX_UNPACKED = 1 << 25
@@ -26,21 +26,18 @@ _MAX_UNPACKED = 1 << 25
 _WORK_BYTES = 6
 _WORK_BYTES_UNPACKED = 50
 
-_PLUGINS: dict[str, tuple[str, str, tuple[int, ...]]] = {
-    "RLELossless": ("pydicom", "pydicom", ()),
-    "JPEGBaseline8Bit": ("pillow", "Pillow", (0xC0, 0xC1)),
-    "JPEGExtended12Bit": ("pillow", "Pillow", (0xC0, 0xC1)),
-    "JPEGLossless": ("gdcm", "python-gdcm", (0xC3,)),
-    "JPEGLosslessSV1": ("gdcm", "python-gdcm", (0xC3,)),
-    "JPEGLSLossless": ("pyjpegls", "pyjpegls", (0xF7,)),
-    "JPEGLSNearLossless": ("pyjpegls", "pyjpegls", (0xF7,)),
-    "JPEG2000Lossless": ("pylibjpeg", "pylibjpeg-openjpeg", ()),
-    "JPEG2000": ("pylibjpeg", "pylibjpeg-openjpeg", ()),
-    "HTJ2KLossless": ("pylibjpeg", "pylibjpeg-openjpeg", ()),
-    "HTJ2KLosslessRPCL": ("pylibjpeg", "pylibjpeg-openjpeg", ()),
-    "HTJ2K": ("pylibjpeg", "pylibjpeg-openjpeg", ()),
+_PLUGINS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "RLELossless": ("pydicom", ()),
+    "JPEGBaseline8Bit": ("pillow", (0xC0, 0xC1)),
+    "JPEGExtended12Bit": ("pillow", (0xC0, 0xC1)),
+    "JPEGLossless": ("gdcm", (0xC3,)),
+    "JPEGLosslessSV1": ("gdcm", (0xC3,)),
+    "JPEGLSLossless": ("gdcm", (0xF7,)),
+    "JPEGLSNearLossless": ("gdcm", (0xF7,)),
+    "JPEG2000Lossless": ("gdcm", ()),
+    "JPEG2000": ("gdcm", ()),
 }
-"""By the keyword of a compressed transfer syntax: plugin of pydicom, its package, and the kinds of JPEG frame."""
+"""By the keyword of a compressed transfer syntax: the plugin of pydicom, and the kinds of JPEG frame."""
 
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _MAX_TILES = 4096
@@ -83,9 +80,11 @@ def decode_frame(path: Path, claim: Claim, image: ImageSpec) -> NDArray[Any]:
     try:
         with open_dicom(path) as header:
             return _decoded(header, claim, image)
-    except (RefusedError, MissingExtraError, OSError):
+    except (RefusedError, MissingExtraError):
         raise
     except Exception as error:  # pydicom and its decoders raise nearly anything, with values of the file in it
+        if isinstance(error, OSError) and error.errno:
+            raise
         raise RefusedError(f"damaged DICOM ({type(error).__name__})") from None
 
 
@@ -162,9 +161,10 @@ def _plugin_of(header: Header) -> tuple[str | None, tuple[int, ...]]:
         raise RefusedError(f"compressed as {syntax.name}, which is not read")
     if syntax.keyword == "JPEGExtended12Bit" and int(header.tags.get("BitsStored") or 0) > 8:
         raise RefusedError("12-bit JPEG Extended, which no library here decodes: convert it to JPEG Lossless")
-    plugin, package, allowed = _PLUGINS[syntax.keyword]
+    plugin, allowed = _PLUGINS[syntax.keyword]
     if plugin not in _decoder(syntax).available_plugins:
-        raise MissingExtraError(extra="dicom", package=package, needed_for=f"a DICOM file compressed as {syntax.name}")
+        needed_for = f"a DICOM file compressed as {syntax.name}"
+        raise MissingExtraError(extra="dicom", package=f"python-{plugin}", needed_for=needed_for)
     return plugin, allowed
 
 
@@ -176,25 +176,25 @@ def _decoder(syntax: Any) -> Any:
 
 def _stored(header: Header, number: int, shape: _Shape, plugin: str | None, allowed: tuple[int, ...]) -> NDArray[Any]:
     """Return the stored values of one frame, colour as RGB."""
+    from pydicom.encaps import get_frame  # noqa: PLC0415 - optional
     from pydicom.pixels.utils import as_pixel_options  # noqa: PLC0415 - optional
 
-    options = as_pixel_options(
-        header.tags,
-        transfer_syntax_uid=header.syntax,
-        pixel_keyword="PixelData",
-        pixel_vr=_to_pixels(header),
-        number_of_frames=header.n_frames,
-    )
-    decode = partial(_decoder(header.syntax).as_array, correct_unused_bits=False)
+    options = as_pixel_options(header.tags, pixel_keyword="PixelData", pixel_vr=_to_pixels(header))
+    options["number_of_frames"] = header.n_frames
     if plugin is None:
         _refuse_truncated(header, number, shape)
-        pixels, _ = decode(header.stream, index=number, **options)
+        options |= {"transfer_syntax_uid": header.syntax, "correct_unused_bits": False}
+        pixels, _ = _decoder(header.syntax).as_array(header.stream, index=number, **options)
         return np.asarray(pixels)
-    source = _frame_bytes(header, number, options)
+    offsets = options.pop("extended_offsets", None)
+    source = get_frame(header.stream, number, number_of_frames=header.n_frames, extended_offsets=offsets)
     _refuse_other_size(source, shape, header.syntax.keyword, allowed)
-    options = {key: value for key, value in options.items() if key != "extended_offsets"}
-    pixels, _ = decode(_encapsulated(source), index=0, decoding_plugin=plugin, **{**options, "number_of_frames": 1})
-    return np.asarray(pixels)
+    return unpacked(source, syntax=str(header.syntax), plugin=plugin, options=_plain(options))
+
+
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    """Return numbers and texts as Python's own."""
+    return {key: int(value) if isinstance(value, int) else str(value) for key, value in options.items()}
 
 
 def _to_pixels(header: Header) -> str:
@@ -225,24 +225,6 @@ def _refuse_truncated(header: Header, number: int, shape: _Shape) -> None:
     n_bits = n_bits * 2 // 3 if shape.colours == "YBR_FULL_422" else n_bits
     if header.stream.tell() + -(-n_bits * (number + 1) // 8) > header.size:
         raise RefusedError("truncated: it ends before its pixels do")
-
-
-def _frame_bytes(header: Header, number: int, options: dict[str, Any]) -> bytes:
-    from pydicom.encaps import get_frame  # noqa: PLC0415 - optional
-
-    found = get_frame(
-        header.stream,
-        number,
-        number_of_frames=options["number_of_frames"],
-        extended_offsets=options.get("extended_offsets"),
-    )
-    return bytes(found)
-
-
-def _encapsulated(source: bytes) -> bytes:
-    from pydicom.encaps import encapsulate  # noqa: PLC0415 - optional
-
-    return bytes(encapsulate([source], has_bot=False))
 
 
 def _refuse_other_size(source: bytes, shape: _Shape, syntax: str, allowed: tuple[int, ...]) -> None:

@@ -19,7 +19,7 @@ from scantrial.data.codecs.base import HEAD_BYTES, RefusedError
 MAX_FRAMES = 100_000
 """Of one file."""
 
-_MAX_READS = 500_000
+_MAX_READS = 150_000
 """How often a header may be read from: each element and each item of a sequence takes one or two readings."""
 
 _MAX_SEQUENCE = 8 << 20

@@ -51,6 +51,7 @@ class Listing:
     files : every file whose bytes make the pixels, in a fixed order
     decoders : gives one `Decode` for each case, in the order of the cases
     ignored : what was skipped, and how often
+    shown : what a refusal calls the cases, where their sources do not say which files they are; nothing stores it
     """
 
     sources: tuple[str, ...]
@@ -62,6 +63,12 @@ class Listing:
     patients: tuple[str, ...] | None = None
     has_class_names: bool = True
     ignored: Mapping[str, int] = field(default_factory=dict)
+    shown: tuple[str, ...] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a refusal calls the cases."""
+        return self.sources if self.shown is None else self.shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

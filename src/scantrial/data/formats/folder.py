@@ -14,6 +14,7 @@ from scantrial.core.errors import DataError
 from scantrial.core.names import listed
 from scantrial.data.codecs.table import CODECS, titles_read
 from scantrial.data.decode import decode_image
+from scantrial.data.dicom.headers import holds_dicom
 from scantrial.data.formats.base import (
     SPLIT_OF_WORD,
     Decode,
@@ -53,7 +54,7 @@ def _children(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _is_picture(file: Path) -> bool:
-    return file.suffix.lower() in _PICTURE_SUFFIXES
+    return file.suffix.lower() in _PICTURE_SUFFIXES or (file.name != "DICOMDIR" and holds_dicom(file))
 
 
 class _Walk:
