@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from scantrial.audit.phash import HASH_SIDE, orientation_hashes
 from scantrial.core.machine import n_cores
 from scantrial.core.progress import Progress, silent
-from scantrial.data.fit import fit_image, resize
+from scantrial.data.fit import gray_of, resize
 from scantrial.data.scanset import Pixels, ScanSet
-from scantrial.data.spec import ImageSpec
 
 THUMBNAIL = 64
 """Side of the small pictures in pixels."""
@@ -114,7 +113,7 @@ def _blocks(images: Pixels) -> Iterator[Pixels]:
 
 def _look(images: Pixels, cases: NDArray[np.int64], top: int) -> _Block:
     pictures = [np.ascontiguousarray(images[case]) for case in cases]
-    gray = [fit_image(picture, ImageSpec(channels=1)) for picture in pictures]
+    gray = [gray_of(picture) for picture in pictures]
     histograms, statistics = zip(*(_statistics(picture, top) for picture in gray), strict=True)
     small = np.stack([resize(picture, (HASH_SIDE, HASH_SIDE)) for picture in gray]).astype(np.float32)
     return _Block(

@@ -1,8 +1,8 @@
 """One image file to one array, every bit kept, or the reason why it cannot be read.
 
-PNG, JPEG, BMP and TIFF; 8 and 16 bits; gray, colour, palette, 1-bit, alpha, CMYK; each kind of file is a row of
-`scantrial.data.codecs`. What cannot be read in full is refused: a truncated file, a decompression bomb, 16-bit colour
-PNG (Pillow drops the low byte), signed or floating-point TIFF, several pages.
+8 and 16 bits; gray, colour, any number of channels, palette, 1-bit, alpha, CMYK; other numbers with a declared range;
+each kind of file is a row of `scantrial.data.codecs`. What cannot be read in full is refused: a truncated file, a
+decompression bomb, signed or floating-point numbers without a range, several pages of which none was chosen.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from PIL import Image, UnidentifiedImageError
 
 from scantrial.core.errors import DataError, MissingExtraError
 from scantrial.core.files import open_regular
-from scantrial.data.codecs import dicom
 from scantrial.data.codecs.base import HEAD_BYTES, Claim, Codec, RefusedError, bomb, no_claim
 from scantrial.data.codecs.table import CODECS, codec_of, titles_read
-from scantrial.data.dicom.decode import decode_frame
+from scantrial.data.samples import any_name, picked, scaled
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import USUAL, ImageSpec
 
@@ -35,11 +34,17 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 class ImageError(DataError):
-    """One image that cannot be used; `reason` says why in a few words."""
+    """One image that cannot be used; `reason` says why in a few words.
 
-    def __init__(self, path: Path | str, reason: str) -> None:
+    Parameters
+    ----------
+    measured : the smallest and the largest value of an image that cannot be used without a range
+    """
+
+    def __init__(self, path: Path | str, reason: str, *, measured: tuple[float, float] | None = None) -> None:
         self.path = str(path)
         self.reason = reason
+        self.measured = measured
         super().__init__(f"{path}: {reason}", expected=f"a complete {titles_read()} image of 8 or 16 bits")
 
 
@@ -86,11 +91,12 @@ def decode_image(path: Path | str, claim: Claim = no_claim, image: ImageSpec = U
     Parameters
     ----------
     claim : told how many bytes the image takes, before it is unpacked
-    image : the window and the frame that are wanted; size and fit are for `scantrial.data.fit`
+    image : the page, the channels, the range, the window and the frame that are wanted; size and fit are for
+        `scantrial.data.fit`
 
     Returns
     -------
-    shape (height, width) or (height, width, 3), uint8 or uint16
+    shape (height, width) or (height, width, channels), uint8 or uint16
 
     Raises
     ------
@@ -111,7 +117,7 @@ def decode_image(path: Path | str, claim: Claim = no_claim, image: ImageSpec = U
         raise
     except Exception as error:
         # Decoders raise nearly anything on damaged input: struct.error, SyntaxError, zlib.error, IndexError ...
-        raise ImageError(path, _reason(error)) from error
+        raise ImageError(path, _reason(error), measured=getattr(error, "measured", None)) from error
     return np.ascontiguousarray(pixels)
 
 
@@ -125,11 +131,13 @@ def _decode(path: Path, claim: Claim, image: ImageSpec) -> NDArray[Any]:
     codec = codec_of(head)
     if codec is None:
         raise RefusedError(_unknown())
-    if codec is dicom.DICOM:
-        return decode_frame(path, claim, image)
     if codec.decode is None:
         raise RefusedError(_unread(codec))
-    return codec.decode(path, claim)
+    pixels = codec.decode(path, claim, image)
+    if isinstance(image.channels, tuple):
+        names = codec.channel_names(path) if codec.channel_names and any_name(image.channels) else ()
+        pixels = picked(pixels, image.channels, names)
+    return scaled(pixels, image.range)
 
 
 def _unread(codec: Codec) -> str:

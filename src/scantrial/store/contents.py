@@ -72,7 +72,7 @@ class ImageContent(Content):
 
     shape: Annotated[list[Count], Field(min_length=3, max_length=3)]
     size: Annotated[int, Field(ge=1)] | Annotated[list[Count], Field(min_length=2, max_length=2)] | None
-    channels: Literal[1, 3] | None
+    channels: Annotated[int, Field(ge=1)] | list[Count | str] | None
     fit: Literal["stretch", "pad"]
 
 

@@ -156,7 +156,7 @@ def test_images_in_flight_take_turns(monkeypatch):
     monkeypatch.setattr(pixels, "n_cores", lambda: 4)
     busy, most, guard = 0, 0, threading.Lock()
 
-    def decode(number, claim):
+    def decode(number, claim, image):
         nonlocal busy, most
         claim(80)
         with guard:
@@ -167,7 +167,7 @@ def test_images_in_flight_take_turns(monkeypatch):
             busy -= 1
         return np.full((8, 10), number, dtype=np.uint8)
 
-    decoders = (lambda claim, number=number: decode(number, claim) for number in range(30))
+    decoders = (lambda claim, image, number=number: decode(number, claim, image) for number in range(30))
     found = [int(image[0, 0]) for image in pixels._in_order(decoders, ImageSpec(), set())]
     assert found == list(range(30))
     assert most <= 2  # the first image may always take what it needs
@@ -177,7 +177,7 @@ def test_who_waits_for_room_is_let_go_when_nobody_reads_on(monkeypatch):
     """A reader that stops after the first image ends every thread."""
     monkeypatch.setattr(pixels, "_LEAST_ROOM", 1)
     monkeypatch.setattr(pixels, "available_memory", lambda: None)
-    decoders = ((lambda claim: (claim(80), np.zeros((8, 10), dtype=np.uint8))[1]) for _ in range(40))
+    decoders = ((lambda claim, image: (claim(80), np.zeros((8, 10), dtype=np.uint8))[1]) for _ in range(40))
     images = pixels._in_order(decoders, ImageSpec(), set())
     next(images)
     images.close()

@@ -7,14 +7,17 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from scantrial.data.codecs.base import Claim, Codec
+from scantrial.data.codecs.base import Claim, Codec, RefusedError, refuse_page
 from scantrial.data.dicom.decode import decode_frame
 from scantrial.data.dicom.headers import is_dicom
-from scantrial.data.spec import USUAL
+from scantrial.data.spec import ImageSpec
 
 
-def _decode(path: Path, claim: Claim) -> NDArray[Any]:
-    return decode_frame(path, claim, USUAL)
+def _decode(path: Path, claim: Claim, image: ImageSpec) -> NDArray[Any]:
+    refuse_page(image)
+    if image.range is not None:
+        raise RefusedError("its gray levels come from a window: set data.image.window: [centre, width], and no range")
+    return decode_frame(path, claim, image)
 
 
 DICOM = Codec(title="DICOM", suffixes=(".dcm", ".dicom", ".ima"), recognises=is_dicom, decode=_decode)
