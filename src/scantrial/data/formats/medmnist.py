@@ -20,10 +20,12 @@ from scantrial.core.errors import DataError
 from scantrial.core.names import listed
 from scantrial.core.records import SPLITS
 from scantrial.data.formats.base import (
+    PLAIN,
     Decode,
     Format,
     Listing,
     Option,
+    ReadSettings,
     array_fault,
     clashing_names,
     refuse,
@@ -165,7 +167,7 @@ def _damaged(path: Path, error: Exception) -> DataError:
     )
 
 
-def read(path: Path, options: Mapping[str, Any]) -> Listing:
+def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN) -> Listing:  # noqa: ARG001 - as all
     """List the cases of an ``.npz`` file; only its labels are loaded."""
     try:
         with zipfile.ZipFile(path) as archive:

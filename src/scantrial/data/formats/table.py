@@ -20,11 +20,13 @@ from scantrial.core.numbering import MAX_TEXT
 from scantrial.data.decode import decode_image
 from scantrial.data.formats.base import (
     MAX_IMAGES,
+    PLAIN,
     SPLIT_OF_WORD,
     Decode,
     Format,
     Listing,
     Option,
+    ReadSettings,
     clashing_names,
     refuse,
 )
@@ -131,7 +133,7 @@ def _checked_rows(path: Path, options: Mapping[str, Any]) -> list[_Row]:
     return rows
 
 
-def read(path: Path, options: Mapping[str, Any]) -> Listing:
+def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN) -> Listing:
     """List the cases of a table in the order of its rows; paths are taken from the table's folder."""
     rows = _checked_rows(path, options)
     files = [path.parent / row.path for row in rows]
