@@ -137,7 +137,7 @@ _CHECKS = (
         rule="a file is called X_mask (or _seg, _label, _annotation, _contour, _roi, _gt, with or without a number) "
         "beside a file X; or it lies in a folder of masks, and a file of the same name in another folder",
         source="method of this project",
-        action="leave them out with data.ignore, or --ignore; if they are scans, acknowledge the finding with this reason",
+        action="leave them out with data.ignore, or --ignore; if they are scans, acknowledge the finding and say so",
         run=left_out.check_masks,
     ),
     ScanCheck(

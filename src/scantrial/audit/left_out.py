@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scantrial.audit.records import CheckOutcome, Found, Subject, clear, verdict_of
+from scantrial.audit.records import CheckOutcome, Found, Severity, Subject, clear, verdict_of
 from scantrial.core.format import counted
 from scantrial.data.left_out import NO_FILE, NO_LABEL, left_out_items
 from scantrial.data.masks import find_masks
@@ -30,5 +30,5 @@ def check_left_out(subject: Subject) -> CheckOutcome:
     if not counts:
         return clear(n_left_out=0)
     text = f"Left out: {'; '.join(left_out_items(counts))}."
-    severity = "warning" if counts.keys() & {NO_FILE, NO_LABEL} else None
+    severity: Severity | None = "warning" if counts.keys() & {NO_FILE, NO_LABEL} else None
     return verdict_of([Found(text=text, numbers={"left_out": counts}, severity=severity)], left_out=counts)

@@ -15,14 +15,16 @@ from scantrial.core.errors import DataError, itemised
 from scantrial.core.names import listed, nearest
 from scantrial.data.formats import Listing
 from scantrial.data.formats.base import clashing_names, plain_name
-from scantrial.data.left_out import of_class
+from scantrial.data.left_out import of_classes
 from scantrial.data.patients import FOLDER, MAX_PATTERN, find_patients
-from scantrial.data.spec import ClassNames, mapping_faults
+from scantrial.data.spec import mapping_faults
 
 _MAX_NAMED = 10
 
 
-def arrange(listing: Listing, *, classes: ClassNames | None, patient: str | None) -> Listing:
+def arrange(
+    listing: Listing, *, classes: Mapping[str, Sequence[str]] | Sequence[str] | None, patient: str | None
+) -> Listing:
     """Check the classes of a listing, bring them into the order asked for, and find the patients in the names.
 
     Parameters and errors are those of `scantrial.data.load.load`.
@@ -37,6 +39,12 @@ def arrange(listing: Listing, *, classes: ClassNames | None, patient: str | None
     elif patient is not None:
         listing = replace(listing, patients=_patients_by(patient, listing.sources))
     return listing
+
+
+def _some(names: Sequence[str]) -> str:
+    """Join names for a message; of many the first, with the number of the others."""
+    more = f" and {len(names) - _MAX_NAMED:,} more" if len(names) > _MAX_NAMED else ""
+    return listed(names[:_MAX_NAMED]) + more
 
 
 def pick_classes(listing: Listing, classes: Mapping[str, Sequence[str]]) -> Listing:
@@ -64,11 +72,11 @@ def pick_classes(listing: Listing, classes: Mapping[str, Sequence[str]]) -> List
                 faults.append(f"{name}: the source has no class {old!r}{hint}")
     if faults:
         raise DataError(
-            "classes: " + "; ".join(faults), expected=f"each of {listed(listing.class_names)} in one list at most"
+            "classes: " + "; ".join(faults), expected=f"each of {_some(listing.class_names)} in one list at most"
         )
     labels = new_number[listing.labels]
     gone = np.bincount(listing.labels[labels < 0], minlength=len(own))
-    left_out = {of_class(name): int(n) for name, n in zip(listing.class_names, gone, strict=True) if n}
+    left_out = of_classes({name: int(n) for name, n in zip(listing.class_names, gone, strict=True) if n})
     kept = replace(
         listing,
         labels=labels,
@@ -82,7 +90,7 @@ def pick_classes(listing: Listing, classes: Mapping[str, Sequence[str]]) -> List
 def refuse_missing_classes(class_names: Sequence[str], labels: NDArray[np.int64]) -> None:
     """Refuse scans of fewer than two classes, or a class without any scan."""
     counts = np.bincount(labels, minlength=len(class_names))
-    seen = listed(f"{name} ({n})" for name, n in zip(class_names, counts, strict=True))
+    seen = _some([f"{name} ({n})" for name, n in zip(class_names, counts, strict=True)])
     if len(class_names) < 2 or (counts == 0).any():
         raise DataError(f"scans of each class: {seen}", expected="at least two classes, each with at least one scan")
 
@@ -110,11 +118,13 @@ def _refuse_class_list(classes: tuple[str, ...], listing: Listing, *, any_names:
     if any_names and len(classes) != len(listing.class_names):
         faults.append(f"{len(classes)} names for {len(listing.class_names)} classes")
     elif not any_names:
-        faults += [f"the class {name!r} is left out" for name in listing.class_names if name.casefold() not in given]
+        gone = [name for name in listing.class_names if name.casefold() not in given]
+        faults += [f"the class {name!r} is left out" for name in gone[:_MAX_NAMED]]
+        faults += [f"{len(gone) - _MAX_NAMED:,} other classes are left out"] if len(gone) > _MAX_NAMED else []
     if faults:
         raise DataError(
             "classes: " + "; ".join(faults),
-            expected=f"each of {listed(listing.class_names)} once, in any order; to leave classes out, or to join some, "
+            expected=f"each of {_some(listing.class_names)} once, in any order; to leave classes out, or to join some, "
             "a mapping: {NEW NAME: [their names], ...}",
         )
 
@@ -122,13 +132,15 @@ def _refuse_class_list(classes: tuple[str, ...], listing: Listing, *, any_names:
 def _patients_by_folder(listing: Listing) -> tuple[str, ...]:
     folders = listing.folders
     if folders is None or "" in folders:
-        loose = listing.sources if folders is None else [s for s, f in zip(listing.sources, folders, strict=True) if not f]
+        loose = (
+            listing.sources if folders is None else [s for s, f in zip(listing.sources, folders, strict=True) if not f]
+        )
         raise DataError(
             f"patient: folder: {len(loose)} of {len(listing.sources)} scans are in no folder of a patient:\n"
             + itemised(loose, most=_MAX_NAMED),
             expected="a folder for each patient, below the class folders or above them",
-            do=r"give an expression that finds the patient in the file names, such as '(person\d+)_', or a table with a "
-            "column patient",
+            do=r"give an expression that finds the patient in the file names, such as '(person\d+)_', or a table with "
+            "a column patient",
         )
     return folders
 

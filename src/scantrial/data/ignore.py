@@ -33,7 +33,9 @@ def matcher_of(patterns: Sequence[str]) -> Callable[[str], str | None]:
     A pattern without ``/`` is compared with the name of the file and of each folder that it is in, a pattern with
     ``/`` with the path and with the path of each of these folders. ``*`` stands for any text, ``?`` for a character.
     """
-    compiled = [(pattern, "/" in pattern.strip("/"), re.compile(translate(pattern.rstrip("/")))) for pattern in patterns]
+    compiled = [
+        (pattern, "/" in pattern.strip("/"), re.compile(translate(pattern.rstrip("/")))) for pattern in patterns
+    ]
 
     def of_one(path: str) -> str | None:
         name = path.rpartition("/")[2]

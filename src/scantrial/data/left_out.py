@@ -9,9 +9,15 @@ NO_FILE = "rows whose file is missing"
 NO_LABEL = "rows without a label"
 
 
-def of_class(name: str) -> str:
-    """Return the words for scans of a class that `data.classes` does not name."""
-    return f"scans of the class {name}"
+_MOST_CLASSES = 10
+
+
+def of_classes(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts of scans by class as they are told: the ten commonest classes by name, the others together."""
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    found = {f"scans of the class {name}": n for name, n in ranked[:_MOST_CLASSES]}
+    others = ranked[_MOST_CLASSES:]
+    return {**found, **({f"scans of {len(others):,} other classes": sum(n for _, n in others)} if others else {})}
 
 
 def left_out_items(counts: Mapping[str, int]) -> list[str]:

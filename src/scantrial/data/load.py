@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -31,7 +32,7 @@ from scantrial.data.ignore import refuse_idle_patterns
 from scantrial.data.pixels import WrittenPixels, write_pixels
 from scantrial.data.places import remember_place
 from scantrial.data.scanset import CaseList, ScanSet, ShapedScans
-from scantrial.data.spec import ClassNames, ImageSpec, SourceSpec
+from scantrial.data.spec import ImageSpec, SourceSpec
 
 PHANTOM = "phantom"
 
@@ -74,7 +75,7 @@ class LoadOptions(TypedDict, total=False):
     """
 
     ignore: Sequence[str] | None
-    classes: ClassNames | Sequence[str] | None
+    classes: Mapping[str, Sequence[str]] | Sequence[str] | None
     patient: str | None
     skip_unreadable: bool
 
@@ -191,24 +192,24 @@ def _job(source: SourceSpec, image: ImageSpec, *, options: LoadOptions, base: Pa
     refuse_idle_patterns(settings.ignore, job.listing.left_out)
     known = options.get("patient") or _known_patient(source, job.listing)
     listing = arrange(job.listing, classes=options.get("classes"), patient=known)
-    return replace(job, listing=listing, origin={**job.origin, **_counts(listing)})
+    counts = _counts(listing, is_tree=job.origin["format"] == "folder")
+    return replace(job, listing=listing, origin={**job.origin, **counts})
 
 
 def _read_settings(options: LoadOptions) -> ReadSettings:
     classes = options.get("classes") or ()
-    picks = isinstance(classes, Mapping)
     return ReadSettings(
         ignore=tuple(options.get("ignore") or ()),
-        classes=tuple(old for names in classes.values() for old in names) if picks else tuple(classes),
-        picks_classes=picks,
+        classes=tuple(chain(*classes.values())) if isinstance(classes, Mapping) else tuple(classes),
+        picks_classes=isinstance(classes, Mapping),
         skip_unreadable=options.get("skip_unreadable", False),
     )
 
 
-def _counts(listing: Listing) -> dict[str, Any]:
+def _counts(listing: Listing, *, is_tree: bool) -> dict[str, Any]:
     """Return what the report says of the listing: what was left out, and folders that may be patients'."""
     found: dict[str, Any] = {"left_out": dict(listing.left_out)} if listing.left_out else {}
-    if listing.patients is None and listing.folders is not None and "" not in listing.folders:
+    if is_tree and listing.patients is None and listing.folders is not None and "" not in listing.folders:
         found["n_folders"] = len(set(listing.folders))
     return found
 
@@ -304,7 +305,9 @@ def _file_job(source: SourceSpec, base: Path | None, settings: ReadSettings) -> 
     known = {key: value for key, value in options.items() if key in reader.options}
     listing = reader.read(path, known, settings)
     _refuse_unspeakable(listing.sources)
-    facts = {"format": reader.name, "path": str(path), "ignored": dict(listing.ignored)}
+    facts: dict[str, Any] = {"format": reader.name, "path": str(path), "ignored": dict(listing.ignored)}
+    if listing.notes:
+        facts["notes"] = [*origin.get("notes", ()), *listing.notes]
     return _Job(listing=listing, made_from=None, origin={**origin, **facts}, facts={}, place=path)
 
 

@@ -203,8 +203,12 @@ def test_what_was_left_out_is_told():
 def test_folders_that_may_be_patients_are_offered():
     """Where every scan lies in a folder below its class, the finding says how to take them as patients."""
     scans = replace(phantom_scans(n_cases=24, size=32), patients=None, origin={"n_folders": 20})
-    assert checked("AU002", scans).found[0].text.endswith(
-        "The scans lie in 20 folders besides those of classes and splits: if each is a patient, write patient: folder."
+    assert (
+        checked("AU002", scans)
+        .found[0]
+        .text.endswith(
+            "The scans lie in 20 folders besides those of classes and splits: if each is a patient, write patient: folder."
+        )
     )
 
 

@@ -136,7 +136,10 @@ def test_patients_above_the_classes(make_tree):
 def test_folders_that_can_be_read_in_two_ways_are_refused(make_tree):
     """Five folders with numbers may be grades with left and right eyes, or patients with two classes."""
     text = faults(make_tree(*(f"{grade}/{side}/1.png" for grade in range(5) for side in ("left", "right"))))
-    assert "two ways to read the folders: 0, 1, 2, 3, 4 ... may be classes, or patients with the classes left, right" in text
+    assert (
+        "two ways to read the folders: 0, 1, 2, 3, 4 ... may be classes, or patients with the classes left, right"
+        in text
+    )
     assert "write a table with the columns path, label and patient" in text
 
 

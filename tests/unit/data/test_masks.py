@@ -67,7 +67,7 @@ def test_the_refusal_of_several_shapes_names_masks_first(tmp_path):
 def test_patterns_that_match_nothing_are_refused(make_tree):
     """A pattern with a slip in it must not pass for one that found nothing to leave out."""
     root = make_tree("a/1.png", "b/2.png", "b/2_mask.png")
-    with pytest.raises(DataError, match="ignore: '\\*_msk.png' matches no file"):
+    with pytest.raises(DataError, match=r"ignore: '\*_msk.png' matches no file"):
         load(SourceSpec(name=str(root)), ignore=["*_mask.png", "*_msk.png"])
 
 

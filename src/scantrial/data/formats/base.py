@@ -58,7 +58,8 @@ class Listing:
     files : every file whose bytes make the pixels, in a fixed order
     decoders : gives one `Decode` for each case, in the order of the cases
     ignored : what was skipped because it is no scan at all, and how often
-    left_out : what was left out although it may be a scan, in words, and how often
+    left_out : what was left out although it may be a scan, in the words of `scantrial.data.left_out`, and how often
+    notes : sentences for the report on how the source was read
     """
 
     sources: tuple[str, ...]
@@ -72,6 +73,7 @@ class Listing:
     has_class_names: bool = True
     ignored: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def where(self, kept: NDArray[np.bool_]) -> Listing:
         """Return the cases for which `kept`, of shape (n,), is true."""
@@ -212,7 +214,7 @@ class Faults:
             shown.append(text)
 
     def lines(self) -> Iterator[str]:
-        """Yield the faults by kind, in the order in which the kinds came up, each with the number of those not shown."""
+        """Yield the faults by kind, in the order in which the kinds came up, and how many of each are not shown."""
         for kind, shown in self._shown.items():
             yield from shown
             if self._n[kind] > len(shown):

@@ -18,7 +18,7 @@ MANY_PATIENTS = 10
 class Meaning(NamedTuple):
     """What the folders above a scan say.
 
-    Its split or "", its class, the folder that may be its patient's or "", and the names of the folders below the class.
+    Its split or "", its class, the folder that may be its patient's or "", and the folders below the class.
     """
 
     split: str

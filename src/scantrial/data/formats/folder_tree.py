@@ -85,7 +85,9 @@ def _below(root: Path, folder: Path, above: Folders, ignored: Counter[str]) -> l
         return []
     names = (*above, folder.name)
     if len(names) > MAX_DEPTH:
-        deep = f"folders in each other more than {MAX_DEPTH} deep: {'/'.join(names[:5])}/... (a link to a folder above?)"
+        deep = (
+            f"folders in each other more than {MAX_DEPTH} deep: {'/'.join(names[:5])}/... (a link to a folder above?)"
+        )
         raise refuse(root, [deep], expected="folders without links in a circle")
     # A link to a folder above would be followed again and again.
     if folder.is_symlink() and folder.resolve() in [root.resolve(), *map(Path.resolve, folder.parents)]:
