@@ -91,14 +91,20 @@ def _block_of(root: Path, file: Path) -> _Block:
 
 def _open(block: _Block) -> NDArray[Any]:
     """Map an array; raises `ValueError` with the fault."""
-    try:
-        rows: NDArray[Any] = np.load(block.file, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a damaged header raises nearly anything
-        text = " ".join(str(error).split())[:160]
-        raise ValueError(f"{block.source}: not a complete .npy array ({text or type(error).__name__})") from error
+    rows = mapped_array(block.file, block.source)
     fault = array_fault(rows.shape, rows.dtype)
     if fault:
         raise ValueError(f"{block.source}: {fault}{_nan_note(rows)}")
+    return rows
+
+
+def mapped_array(file: Path, source: str) -> NDArray[Any]:
+    """Map an array; raises `ValueError` with the fault, which begins with `source`."""
+    try:
+        rows: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # a damaged header raises nearly anything
+        text = " ".join(str(error).split())[:160]
+        raise ValueError(f"{source}: not a complete .npy array ({text or type(error).__name__})") from error
     return rows
 
 
