@@ -25,6 +25,7 @@ from scantrial.core.machine import n_cores
 from scantrial.core.names import listed, nearest
 from scantrial.core.progress import Progress, silent
 from scantrial.data import cache, catalogue, phantom
+from scantrial.data.archives import is_archive, unpacked
 from scantrial.data.arrange import arrange, refuse_missing_classes
 from scantrial.data.formats import FORMATS, Format, Listing, format_of
 from scantrial.data.formats.base import Decode, ReadSettings, row_decoder
@@ -115,7 +116,7 @@ def load(
     """
     image = image or ImageSpec()
     skip_unreadable = options.get("skip_unreadable", False)
-    list_again = partial(_job, source, options=options, base=base)
+    list_again = partial(_job, source, options=options, base=base, progress=progress)
     job = list_again(image)
     contents = _digests(job.listing, progress) if job.made_from is None else (job.made_from,)
     decode = partial(_decoded, contents=contents, skip_unreadable=skip_unreadable, progress=progress)
@@ -183,12 +184,14 @@ def list_cases(source: SourceSpec, *, base: Path | None = None, **options: Unpac
     )
 
 
-def _job(source: SourceSpec, image: ImageSpec, *, options: LoadOptions, base: Path | None) -> _Job:
+def _job(
+    source: SourceSpec, image: ImageSpec, *, options: LoadOptions, base: Path | None, progress: Progress = silent
+) -> _Job:
     messages = check_source(source, base=base)
     if messages:
         raise DataError("\n  ".join(messages), do="fix data.source")
     settings = _read_settings(options)
-    job = _phantom_job(source, image) if source.name == PHANTOM else _file_job(source, base, settings)
+    job = _phantom_job(source, image) if source.name == PHANTOM else _file_job(source, base, settings, progress)
     refuse_idle_patterns(settings.ignore, job.listing.left_out)
     known = options.get("patient") or _known_patient(source, job.listing)
     listing = arrange(job.listing, classes=options.get("classes"), patient=known)
@@ -269,12 +272,13 @@ def unknown_source(name: str) -> str:
 
 def _format_faults(path: Path, source: SourceSpec) -> list[str]:
     try:
-        found = format_of(path)
+        # What an archive holds is known once it is unpacked; a folder of arrays takes all that it may be given.
+        found = FORMATS["npy_pairs"] if is_archive(path) else format_of(path)
     except OSError as error:
         return [f"{path}: {error.strerror}"]
     if found is None:
         kinds = "; ".join(candidate.looks_like for candidate in FORMATS.values())
-        return [f"{path} has no known format, expected: {kinds}"]
+        return [f"{path} has no known format, expected: {kinds}; a .zip or .tar of a folder"]
     return found.faults_of(source.options)
 
 
@@ -296,19 +300,24 @@ def _phantom_fault(fault: Mapping[str, Any], known: Mapping[str, Any]) -> str:
     return f"{where}: the phantom takes no option {where!r}{hint}; it takes: {listed(known)}"
 
 
-def _file_job(source: SourceSpec, base: Path | None, settings: ReadSettings) -> _Job:
-    path, options, origin = _resolved(source, base)
+def _file_job(source: SourceSpec, base: Path | None, settings: ReadSettings, progress: Progress) -> _Job:
+    place, options, origin = _resolved(source, base)
+    path = unpacked(place, progress=progress) if is_archive(place) else place
     reader = format_of(path)
     if reader is None:
         raise DataError("\n  ".join(_format_faults(path, source)))
     # A catalogue entry may have more options than the reader needs.
     known = {key: value for key, value in options.items() if key in reader.options}
-    listing = reader.read(path, known, settings)
+    try:
+        listing = reader.read(path, known, settings)
+    except DataError as error:
+        # Of an archive the user knows the name, and not the folder in the cache.
+        raise DataError(error.got.replace(str(path), str(place)), expected=error.expected, do=error.do) from error
     _refuse_unspeakable(listing.sources)
     facts: dict[str, Any] = {"format": reader.name, "path": str(path), "ignored": dict(listing.ignored)}
     if listing.notes:
         facts["notes"] = [*origin.get("notes", ()), *listing.notes]
-    return _Job(listing=listing, made_from=None, origin={**origin, **facts}, facts={}, place=path)
+    return _Job(listing=listing, made_from=None, origin={**origin, **facts}, facts={}, place=place)
 
 
 def _resolved(source: SourceSpec, base: Path | None) -> tuple[Path, dict[str, Any], dict[str, Any]]:

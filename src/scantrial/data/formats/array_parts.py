@@ -75,7 +75,9 @@ def _missing(other: str, *, is_images: bool) -> str:
     """Say that the array that belongs to another is missing, by the name that it would have."""
     words = {"labels": "images", "images": "labels", "y": "x", "x": "y", "Y": "X", "X": "y"}
     name = re.sub(r"images|labels|(?<![a-z])[xyXY](?![a-z])", lambda found: words[found[0]], other)
-    return f"{name} is missing" if name != other else f"the {'images' if is_images else 'labels'} of {other} are missing"
+    return (
+        f"{name} is missing" if name != other else f"the {'images' if is_images else 'labels'} of {other} are missing"
+    )
 
 
 def label_array_fault(shape: tuple[int, ...], dtype: np.dtype[Any], n_images: int) -> str | None:
