@@ -60,10 +60,7 @@ def _cases(tree: Tree, layout: Layout) -> list[_Case]:
 
 def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN) -> Listing:  # noqa: ARG001 - as all
     """List the cases of a folder tree: train, val, test, then by class, then by path below the class."""
-    try:
-        tree = walk(path, ignore=settings.ignore)
-    except OSError as error:
-        raise DataError(f"{error.filename}: {error.strerror}", do="fix its permissions") from error
+    tree = _walked(path, settings.ignore)
     layout = layout_of(tree)
     cases = _cases(tree, layout)
     names = sorted({case.class_name for case in cases})
@@ -90,6 +87,39 @@ def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN)
         ignored={what: n for what, n in sorted(tree.ignored.items()) if n},
         left_out={**tree.left_out, **({IN_MASK_FOLDERS: n_masks} if n_masks else {})},
     )
+
+
+def images_below(folder: Path, *, ignore: tuple[str, ...] = ()) -> tuple[list[Path], dict[str, int]]:
+    """Return every image file in a folder and below, sorted by path, whatever the folders mean; and what was left out.
+
+    Parameters
+    ----------
+    ignore : patterns of files to leave out; folders of masks beside folders of images are left out too
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be read or holds no image file.
+    """
+    tree = _walked(folder, ignore)
+    masks = set(layout_of(tree).masks)
+    files = [
+        folder.joinpath(*place, name)
+        for place in sorted(tree.pictures)
+        for name in tree.pictures[place]
+        if place not in masks
+    ]
+    n_masks = sum(len(tree.pictures[place]) for place in masks)
+    if not files:
+        raise DataError(f"{folder} holds no image file{tree.kinds_in(())}", expected=f"{titles_read()} files")
+    return files, {**tree.left_out, **({IN_MASK_FOLDERS: n_masks} if n_masks else {})}
+
+
+def _walked(folder: Path, ignore: tuple[str, ...]) -> Tree:
+    try:
+        return walk(folder, ignore=ignore)
+    except OSError as error:
+        raise DataError(f"{error.filename}: {error.strerror}", do="fix its permissions") from error
 
 
 FORMAT = Format(

@@ -1,4 +1,4 @@
-"""A folder with images and labels in two NumPy arrays: ``X_train.npy`` and ``y_train.npy``, ``images.npy`` and so on."""
+"""A folder with images and labels in two arrays: ``X_train.npy`` and ``y_train.npy``, ``images.npy`` and so on."""
 
 from __future__ import annotations
 
