@@ -87,6 +87,8 @@ class SourceContent(Content):
     format: NotRequired[str]
     path: NotRequired[str]
     notes: NotRequired[list[str]]
+    left_out: NotRequired[dict[str, Count]]
+    n_folders: NotRequired[Count]
 
 
 class DataContent(Content):

@@ -283,7 +283,7 @@ def _record_study(study: Study, scans: ScanSet, folder: StudyFolder, note: Calla
         for key in folder.unfinished_keys():
             folder.drop_partial(key)
         spec = study.spec.data
-        folder.write_data(data_record(scans, spec), cases_table(scans, thumbnails=keeps_thumbnails(scans, spec)))
+        folder.write_data(data_record(scans, spec), cases_table(scans, thumbnails=spec.thumbnails))
     for key in changed_keys(folder, plan):
         folder.drop_partial(key)
     rewriting, is_edited = rewriting_of(folder)

@@ -17,12 +17,14 @@ import numpy as np
 
 from scantrial.core.errors import DataError, MissingExtraError, itemised
 from scantrial.core.format import counted
+from scantrial.data.codecs.base import Claim
 from scantrial.data.decode import decode_image, quiet_decoders
 from scantrial.data.dicom.decode import chosen_frame
 from scantrial.data.dicom.gray import gray_table
 from scantrial.data.dicom.headers import holds_dicom, needs_pydicom, open_dicom
 from scantrial.data.dicom.pseudonyms import pseudonym, user_key
 from scantrial.data.formats.base import Decode, Listing
+from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
 
 _MAX_CASES = 5_000_000
@@ -83,9 +85,7 @@ def dicom_cases(listing: Listing, image: ImageSpec) -> tuple[Listing, dict[str, 
     width = len(str(len(files)))
 
     def decoders() -> Iterator[Decode]:
-        for case in cases:
-            chosen = image if case.frame is None else image.model_copy(update={"frame": case.frame})
-            yield partial(decode_image, listing.files[case.position], image=chosen)
+        return (partial(_decode, listing.files[case.position], case.frame) for case in cases)
 
     named = replace(
         listing,
@@ -97,7 +97,26 @@ def dicom_cases(listing: Listing, image: ImageSpec) -> tuple[Listing, dict[str, 
         decoders=decoders,
         ignored=_without_names(listing.ignored),
     )
-    return named, {"dicom": _counts(files, len(cases)), "notes": _notes(files)}
+    facts = {"dicom": _counts(files, len(cases)), "ignored": dict(named.ignored), "notes": _notes(files)}
+    return named, facts
+
+
+def _decode(path: Path, frame: int | None, claim: Claim, image: ImageSpec) -> Pixels:
+    """Decode a file, or one of its frames where each is a case."""
+    return decode_image(path, claim, image if frame is None else image.model_copy(update={"frame": frame}))
+
+
+def uids_of(path: Path) -> tuple[str, str]:
+    """Return SOPInstanceUID and StudyInstanceUID of a DICOM file; empty texts for any other, or a damaged one."""
+    if not holds_dicom(path):
+        return "", ""
+    try:
+        with quiet_decoders, open_dicom(path) as header:
+            return header.text("SOPInstanceUID"), header.text("StudyInstanceUID")
+    except MissingExtraError:
+        raise
+    except Exception:  # pydicom raises nearly anything
+        return "", ""
 
 
 def _file(path: Path, image: ImageSpec) -> _File:

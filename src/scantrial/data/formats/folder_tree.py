@@ -1,0 +1,119 @@
+"""What lies in a folder tree: the files that are pictures, by folder, and what was passed over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scantrial.core.names import listed
+from scantrial.data.codecs.table import CODECS
+from scantrial.data.dicom.headers import holds_dicom
+from scantrial.data.formats.base import MAX_IMAGES, is_hidden, refuse
+from scantrial.data.ignore import ignored_by, matcher_of
+
+Folders = tuple[str, ...]
+"""Names of folders, from the top of a source downwards; empty for the top itself."""
+
+MAX_DEPTH = 30
+"""Folders inside each other."""
+
+_PICTURE_SUFFIXES = frozenset(
+    {suffix for codec in CODECS.values() for suffix in codec.suffixes}
+    | {".nii", ".nrrd", ".mha", ".mhd", ".heic", ".avif", ".svs", ".ndpi", ".czi", ".pgm", ".ppm", ".tga"}
+)
+"""All image files, also kinds that are not read: they are listed, so that they are refused by name and not skipped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """The content of a folder tree.
+
+    Parameters
+    ----------
+    pictures : names of the image files in each folder that has any, sorted
+    others : how many other files there are of each kind, for every folder that is not hidden
+    ignored : what was passed over, by kind
+    left_out : image files that a pattern of `data.ignore` matches, by pattern
+    emptied : folders whose image files were all left out
+    """
+
+    pictures: dict[Folders, list[str]] = field(default_factory=dict)
+    others: dict[Folders, Counter[str]] = field(default_factory=dict)
+    ignored: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    emptied: set[Folders] = field(default_factory=set)
+
+    def kinds_in(self, folder: Folders) -> str:
+        """Return in words what else is in a folder; empty if nothing is."""
+        kinds = self.others.get(folder, Counter())
+        return f" (seen: {listed(f'{n} {kind}' for kind, n in kinds.most_common(5))})" if kinds else ""
+
+
+def is_picture(file: Path) -> bool:
+    """Whether the name is that of an image file, of any kind."""
+    return file.suffix.lower() in _PICTURE_SUFFIXES
+
+
+def may_be_scan(file: Path) -> bool:
+    """Whether the name is that of an image file, or the file is DICOM, whose names have any ending or none."""
+    return is_picture(file) or (file.name != "DICOMDIR" and holds_dicom(file))
+
+
+def walk(root: Path, *, ignore: tuple[str, ...] = ()) -> Tree:
+    """Look through a folder tree; only files with names of no image are opened, to see if they are DICOM.
+
+    Raises
+    ------
+    DataError
+        If folders are nested more than `MAX_DEPTH` deep, or there are more than `MAX_IMAGES` image files.
+    """
+    tree, match = Tree(), matcher_of(ignore)
+    waiting: list[tuple[Path, Folders]] = [(root, ())]
+    n_pictures = 0
+    while waiting:
+        folder, names = waiting.pop()
+        tree.others[names] = Counter()
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+            if entry.is_dir():
+                waiting += _below(root, entry, names, tree.ignored)
+            else:
+                n_pictures += _take(entry, names, tree, match)
+        if n_pictures > MAX_IMAGES:
+            raise refuse(root, [f"more than {MAX_IMAGES:,} image files"], expected=f"at most {MAX_IMAGES:,}")
+    return tree
+
+
+def _below(root: Path, folder: Path, above: Folders, ignored: Counter[str]) -> list[tuple[Path, Folders]]:
+    if is_hidden(folder):
+        ignored["hidden folders"] += 1
+        return []
+    names = (*above, folder.name)
+    if len(names) > MAX_DEPTH:
+        deep = (
+            f"folders in each other more than {MAX_DEPTH} deep: {'/'.join(names[:5])}/... (a link to a folder above?)"
+        )
+        raise refuse(root, [deep], expected="folders without links in a circle")
+    # A link to a folder above would be followed again and again.
+    if folder.is_symlink() and folder.resolve() in [root.resolve(), *map(Path.resolve, folder.parents)]:
+        ignored["links to a folder above"] += 1
+        return []
+    return [(folder, names)]
+
+
+def _take(file: Path, folder: Folders, tree: Tree, match: Callable[[str], str | None]) -> bool:
+    """Sort a file in; return whether it is a picture that may be a scan."""
+    if is_hidden(file):
+        tree.ignored["hidden files"] += 1
+    elif not may_be_scan(file):
+        kind = file.suffix.lower() or "no suffix"
+        tree.ignored[f"{kind} files"] += 1
+        tree.others[folder][kind] += 1
+    elif (pattern := match("/".join((*folder, file.name)))) is not None:
+        tree.left_out[ignored_by(pattern)] += 1
+        tree.emptied.add(folder)
+    else:
+        tree.pictures.setdefault(folder, []).append(file.name)
+        return True
+    return False
