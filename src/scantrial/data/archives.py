@@ -27,7 +27,7 @@ from scantrial.core.errors import DataError, StoreError
 from scantrial.core.files import clear_os_errors, sha256_of
 from scantrial.core.progress import Progress, silent
 from scantrial.data.cache import remove_stale
-from scantrial.data.dicom.headers import holds_dicom
+from scantrial.data.codecs.dicom.headers import holds_dicom
 from scantrial.data.folders import cache_folder
 from scantrial.data.formats.base import MAX_IMAGES
 from scantrial.data.formats.folder_tree import MAX_DEPTH

@@ -8,10 +8,7 @@ decompression bomb, signed or floating-point numbers without a range, several pa
 from __future__ import annotations
 
 import logging
-import threading
-import warnings
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -22,6 +19,7 @@ from scantrial.core.errors import DataError, MissingExtraError
 from scantrial.core.files import open_regular
 from scantrial.data.codecs.base import HEAD_BYTES, Claim, Codec, RefusedError, bomb, no_claim
 from scantrial.data.codecs.table import CODECS, codec_of, titles_read
+from scantrial.data.quiet import quiet_decoders
 from scantrial.data.samples import any_name, picked, scaled
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import USUAL, ImageSpec
@@ -46,39 +44,6 @@ class ImageError(DataError):
         self.reason = reason
         self.measured = measured
         super().__init__(f"{path}: {reason}", expected=f"a complete {titles_read()} image of 8 or 16 bits")
-
-
-class _QuietDecoders:
-    """Silence the decoders' warnings for all threads, from the first one that enters to the last one that leaves.
-
-    `warnings.catch_warnings` alone is not safe when several threads enter and leave in turn.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._filters = warnings.catch_warnings()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._users += 1
-            if self._users == 1:
-                self._filters = warnings.catch_warnings()
-                self._filters.__enter__()
-                warnings.simplefilter("ignore")
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._lock:
-            self._users -= 1
-            if self._users == 0:
-                self._filters.__exit__(kind, error, trace)
-
-
-quiet_decoders = _QuietDecoders()
-"""Around any use of a decoder."""
 
 
 def decode_image(path: Path | str, claim: Claim = no_claim, image: ImageSpec = USUAL) -> Pixels:

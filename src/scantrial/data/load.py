@@ -27,7 +27,7 @@ from scantrial.core.progress import Progress, silent
 from scantrial.data import cache, catalogue, phantom
 from scantrial.data.archives import is_archive, unpacked
 from scantrial.data.arrange import arrange, refuse_missing_classes
-from scantrial.data.dicom.cases import dicom_cases
+from scantrial.data.dicom_cases import dicom_cases
 from scantrial.data.formats import FORMATS, Format, Listing, format_of
 from scantrial.data.formats.base import Decode, ReadSettings, row_decoder
 from scantrial.data.ignore import refuse_idle_patterns

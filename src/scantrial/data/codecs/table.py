@@ -6,13 +6,14 @@ The first row that recognises a file decides. A kind that is read is a module wi
 from __future__ import annotations
 
 from scantrial.core.registry import Registry
-from scantrial.data.codecs import dicom, jpeg2000, netpbm, pillow, png, tiff, unread
+from scantrial.data.codecs import jpeg2000, netpbm, pillow, png, tiff, unread
 from scantrial.data.codecs.base import Codec
+from scantrial.data.codecs.dicom.codec import DICOM
 
 CODECS: Registry[Codec] = Registry(
     "kind of image file",
     {
-        "dicom": dicom.DICOM,
+        "dicom": DICOM,
         "pdf": unread.PDF,
         "numpy": unread.NUMPY,
         "heif": unread.HEIF,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scantrial.core.names import listed
+from scantrial.data.codecs.dicom.headers import holds_dicom
 from scantrial.data.codecs.table import CODECS
-from scantrial.data.dicom.headers import holds_dicom
 from scantrial.data.formats.base import MAX_IMAGES, is_hidden, refuse
 from scantrial.data.ignore import ignored_by, matcher_of
 

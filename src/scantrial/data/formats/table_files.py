@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from scantrial.core.numbering import MAX_TEXT
-from scantrial.data.dicom.cases import uids_of
+from scantrial.data.codecs.dicom.headers import uids_of
 from scantrial.data.formats.base import is_hidden
 from scantrial.data.formats.folder_tree import is_picture, may_be_scan
 

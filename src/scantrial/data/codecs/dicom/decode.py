@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from scantrial.core.errors import MissingExtraError
 from scantrial.data.codecs.base import MAX_PIXELS, Claim, RefusedError, bomb, row_blocks
-from scantrial.data.dicom.gray import gray_table, stored_type
-from scantrial.data.dicom.headers import Header, open_dicom
-from scantrial.data.dicom.unpack import unpacked
+from scantrial.data.codecs.dicom.gray import gray_table, stored_type
+from scantrial.data.codecs.dicom.headers import Header, open_dicom
+from scantrial.data.codecs.dicom.unpack import unpacked
 from scantrial.data.spec import ImageSpec
 
 _MAX_UNPACKED = 1 << 25
@@ -64,7 +64,7 @@ def decode_frame(path: Path, claim: Claim, image: ImageSpec) -> NDArray[Any]:
 
     Parameters
     ----------
-    image : its `window` and its `frame` are read; ``all`` frames are for `scantrial.data.dicom.cases`
+    image : its `window` and its `frame` are read; ``all`` frames are for `scantrial.data.dicom_cases`
 
     Returns
     -------

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, cast
 from scantrial.core.errors import MissingExtraError
 from scantrial.core.files import open_regular
 from scantrial.data.codecs.base import HEAD_BYTES, RefusedError
+from scantrial.data.quiet import quiet_decoders
 
 MAX_FRAMES = 100_000
 """Of one file."""
@@ -166,12 +167,25 @@ def open_dicom(path: Path) -> Iterator[Header]:
         If pydicom is not installed.
     """
     pydicom = needs_pydicom()
-    with cast(BinaryIO, io.BufferedReader(open_regular(path))) as handle:
+    with quiet_decoders, cast(BinaryIO, io.BufferedReader(open_regular(path))) as handle:
         inflated = _inflated(handle)
         size = os.fstat(handle.fileno()).st_size if inflated is None else len(inflated)
         stream = _Measured(handle if inflated is None else io.BytesIO(inflated), size)
         tags = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(TAGS))
         yield Header(tags=tags, syntax=tags.file_meta.get("TransferSyntaxUID"), stream=stream, size=size)
+
+
+def uids_of(path: Path) -> tuple[str, str]:
+    """Return SOPInstanceUID and StudyInstanceUID of a DICOM file; empty texts for any other, or a damaged one."""
+    if not holds_dicom(path):
+        return "", ""
+    try:
+        with open_dicom(path) as header:
+            return header.text("SOPInstanceUID"), header.text("StudyInstanceUID")
+    except MissingExtraError:
+        raise
+    except Exception:  # pydicom raises nearly anything
+        return "", ""
 
 
 def _inflated(handle: BinaryIO) -> bytes | None:

@@ -1,4 +1,4 @@
-"""DICOM: one frame of a file, by `scantrial.data.dicom`."""
+"""DICOM: one frame of a file, by `scantrial.data.codecs.dicom.decode`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from scantrial.data.codecs.base import Claim, Codec, RefusedError, refuse_page
-from scantrial.data.dicom.decode import decode_frame
-from scantrial.data.dicom.headers import is_dicom
+from scantrial.data.codecs.dicom.decode import decode_frame
+from scantrial.data.codecs.dicom.headers import is_dicom
 from scantrial.data.spec import ImageSpec
 
 

@@ -49,7 +49,7 @@ def gray_table(tags: Mapping[str, Any], window: Window) -> GrayTable:
 
     Parameters
     ----------
-    tags : from `scantrial.data.dicom.headers.Header.of_frame`
+    tags : from `scantrial.data.codecs.dicom.headers.Header.of_frame`
     window : see `Window`; if None, the file's first table of values of interest, else its first window, else all
 
     Raises

@@ -18,12 +18,12 @@ import numpy as np
 from scantrial.core.errors import DataError, MissingExtraError, itemised
 from scantrial.core.format import counted
 from scantrial.data.codecs.base import Claim
-from scantrial.data.decode import decode_image, quiet_decoders
-from scantrial.data.dicom.decode import chosen_frame
-from scantrial.data.dicom.gray import gray_table
-from scantrial.data.dicom.headers import holds_dicom, needs_pydicom, open_dicom
-from scantrial.data.dicom.pseudonyms import pseudonym, user_key
+from scantrial.data.codecs.dicom.decode import chosen_frame
+from scantrial.data.codecs.dicom.gray import gray_table
+from scantrial.data.codecs.dicom.headers import holds_dicom, needs_pydicom, open_dicom
+from scantrial.data.decode import decode_image
 from scantrial.data.formats.base import Decode, Listing
+from scantrial.data.pseudonyms import pseudonym, user_key
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
 
@@ -78,8 +78,7 @@ def dicom_cases(listing: Listing, image: ImageSpec) -> tuple[Listing, dict[str, 
     if not any(is_dicom):
         return listing, {}
     needs_pydicom()
-    with quiet_decoders:
-        files = [_file(path, image) if known else _File() for path, known in zip(listing.files, is_dicom, strict=True)]
+    files = [_file(path, image) if known else _File() for path, known in zip(listing.files, is_dicom, strict=True)]
     cases = _cases(files, image)
     rows = np.array([case.position for case in cases], dtype=np.int64)
     width = len(str(len(files)))
@@ -104,19 +103,6 @@ def dicom_cases(listing: Listing, image: ImageSpec) -> tuple[Listing, dict[str, 
 def _decode(path: Path, frame: int | None, claim: Claim, image: ImageSpec) -> Pixels:
     """Decode a file, or one of its frames where each is a case."""
     return decode_image(path, claim, image if frame is None else image.model_copy(update={"frame": frame}))
-
-
-def uids_of(path: Path) -> tuple[str, str]:
-    """Return SOPInstanceUID and StudyInstanceUID of a DICOM file; empty texts for any other, or a damaged one."""
-    if not holds_dicom(path):
-        return "", ""
-    try:
-        with quiet_decoders, open_dicom(path) as header:
-            return header.text("SOPInstanceUID"), header.text("StudyInstanceUID")
-    except MissingExtraError:
-        raise
-    except Exception:  # pydicom raises nearly anything
-        return "", ""
 
 
 def _file(path: Path, image: ImageSpec) -> _File:

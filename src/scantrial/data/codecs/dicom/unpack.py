@@ -1,4 +1,4 @@
-"""Compressed frames to stored values, in processes of their own (`scantrial.data.dicom.unpacker`) that are kept.
+"""Compressed frames to stored values, in processes of their own (`scantrial.data.codecs.dicom.unpacker`) that are kept.
 
 There are as many processes as threads that decode at the same time. They end with this process.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.data.codecs.base import RefusedError
-from scantrial.data.dicom import unpacker
+from scantrial.data.codecs.dicom import unpacker
 
 LIMIT_MB, LIMIT_S = 2048, 15
 """Address space, of which Python and its libraries take a part, and seconds of the processor, for one frame."""
