@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scantrial.audit import duplicates, labels, left_out, patients, quality, shift, shortcuts
+from scantrial.audit import burned_in, duplicates, labels, left_out, patients, quality, shift, shortcuts
 from scantrial.audit.records import ScanCheck
 from scantrial.core.registry import Registry
 
@@ -255,6 +255,18 @@ _CHECKS = (
         source="method of this project",
         action="see that these are the ones that were meant",
         run=left_out.check_left_out,
+    ),
+    ScanCheck(
+        code="AU050",
+        title="Text may be burned into the pixels",
+        severity="warning",
+        needs="DICOM files",
+        rule="BurnedInAnnotation (0028,0301) is YES, or is not there; a note where it is only not there",
+        source="DICOM PS3.3 C.7.6.1.1; PS3.15 E.3.1",
+        action="look at the scans before anything is handed on: names in the pixels stay, and networks can read them; "
+        "crop them (image: {crop_border: ...}) or leave these files out. No pictures of single scans are kept unless "
+        "data.thumbnails is true",
+        run=burned_in.check_burned_in,
     ),
 )
 

@@ -45,7 +45,9 @@ def shown_scans(audit: Audit) -> list[str]:
 
 
 def scan_pictures(scans: ScanSet, paths: Sequence[str]) -> dict[str, bytes]:
-    """Return small pictures of some scans as PNG, by where they come from."""
+    """Return small pictures of some scans as PNG, by where they come from; DICOM files may show names, so none."""
+    if "dicom" in scans.origin:
+        return {}
     number = {path: case for case, path in enumerate(scans.sources)}
     return {path: thumbnail_png(scans.images[number[path]].squeeze()) for path in paths}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scantrial.core.notebook import notebook_html
+from scantrial.data.scanset import ScanSet
 from scantrial.recipe.plan import PlannedHypothesis
 from scantrial.recipe.spec import Recipe
 from scantrial.study.spec import StudySpec
@@ -75,6 +76,17 @@ class Study:
     def without_folders(self) -> Study:
         """Return the study as its folder names it: the source of the scans without folders of this machine."""
         return replace(self, spec=self.spec.model_copy(update={"data": self.spec.data.without_folders()}))
+
+    def for_scans(self, scans: ScanSet) -> Study:
+        """Return the study with what it leaves to its scans: DICOM files may have names in their pixels.
+
+        So no pictures of them are kept, unless the study says so.
+        """
+        data = self.spec.data
+        if "dicom" not in scans.origin or "thumbnails" in data.model_fields_set:
+            return self
+        plain = data.model_copy(update={"thumbnails": False})
+        return replace(self, spec=self.spec.model_copy(update={"data": plain}))
 
     def arm(self, name: str) -> Arm:
         """Return the arm of that name; raises KeyError if there is none."""

@@ -203,6 +203,7 @@ def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Exec
     StoreError
         If the folder cannot be written to; finished runs stay.
     """
+    study = study.for_scans(scans)
     refuse_what_does_not_fit(study, scans)
     folder.refuse_foreign()
     sources = open_sources(execution.reuse, folder)

@@ -175,6 +175,19 @@ def open_dicom(path: Path) -> Iterator[Header]:
         yield Header(tags=tags, syntax=tags.file_meta.get("TransferSyntaxUID"), stream=stream, size=size)
 
 
+def frames_of(path: Path) -> int:
+    """Return how many frames a DICOM file has; 1 for any other, or a damaged one, whose decoding says what is wrong."""
+    if not holds_dicom(path):
+        return 1
+    try:
+        with open_dicom(path) as header:
+            return header.n_frames
+    except MissingExtraError:
+        raise
+    except Exception:  # pydicom raises nearly anything
+        return 1
+
+
 def uids_of(path: Path) -> tuple[str, str]:
     """Return SOPInstanceUID and StudyInstanceUID of a DICOM file; empty texts for any other, or a damaged one."""
     if not holds_dicom(path):
