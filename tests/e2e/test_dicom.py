@@ -41,7 +41,6 @@ def test_no_byte_names_a_patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     said = [
         done("run", "study.yaml", "--out", out),
         done("audit", out, "--html", "audit.html"),
-        done("report", out),
         done("report", out, "--format", "md"),
         done("show", out, "--case", "3"),
         done("verify", out),
