@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.dicom_files import data_set
 
 from scantrial.core.registry import Registry
 from scantrial.data.codecs import table
@@ -17,7 +18,6 @@ from scantrial.data.decode import IMAGE_SUFFIXES, ImageError, decode_image
 
 READ = [name for name, codec in CODECS.items() if codec.decode is not None]
 UNREAD = {
-    "dicom": bytes(128) + b"DICM" + bytes(20),
     "pdf": b"%PDF-1.7\n",
     "numpy": b"\x93NUMPY\x01\0",
     "heif": b"\0\0\0\x18ftypheic",
@@ -33,6 +33,9 @@ PIXELS = np.arange(30, dtype=np.uint8).reshape(5, 6)
 
 def written(name: str) -> bytes:
     buffer = io.BytesIO()
+    if name == "dicom":
+        data_set(PIXELS).save_as(buffer, enforce_file_format=True)
+        return buffer.getvalue()
     Image.fromarray(PIXELS).save(buffer, format={"pnm": "PPM"}.get(name, name.upper()))
     return buffer.getvalue()
 
@@ -81,10 +84,10 @@ def test_a_way_out_belongs_to_what_is_not_read():
     assert not [name for name in READ if CODECS[name].way_out is not None]
 
 
-def test_a_tiff_with_dicom_s_mark_is_read_as_a_tiff():
-    """Slide scanners write files that are both; the picture in them is a TIFF's."""
+def test_a_tiff_with_dicom_s_mark_is_read_as_dicom():
+    """Scanners begin DICOM files with the first bytes of a TIFF; whatever names patients is treated as such."""
     both = b"II*\0" + bytes(124) + b"DICM"
-    assert codec_of(both) is CODECS["tiff"]
+    assert codec_of(both) is CODECS["dicom"]
 
 
 def test_one_row_more_is_one_kind_more(tmp_path, monkeypatch):
@@ -99,5 +102,5 @@ def test_one_row_more_is_one_kind_more(tmp_path, monkeypatch):
     (tmp_path / "a.raw").write_bytes(b"RAW5 6 5\n" + PIXELS.tobytes())
     (tmp_path / "b.pdf").write_bytes(UNREAD["pdf"])
     np.testing.assert_array_equal(decode_image(tmp_path / "a.raw"), PIXELS)
-    assert titles_read() == "PNG, JPEG, TIFF, WebP, JPEG 2000, GIF, PNM, BMP or Raw"
+    assert titles_read() == "DICOM, PNG, JPEG, TIFF, WebP, JPEG 2000, GIF, PNM, BMP or Raw"
     assert reason_of(tmp_path / "b.pdf") == f"a PDF file, not {titles_read()}"

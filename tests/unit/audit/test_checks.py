@@ -200,6 +200,21 @@ def test_what_was_left_out_is_told():
     assert (missing.text, missing.severity) == ("Left out: 2 rows whose file is missing.", "warning")
 
 
+def test_text_burned_into_dicom_files_is_told():
+    """A warning where headers say so, a note where they do not say, clear where all say no."""
+    scans = phantom_scans(n_cases=24, size=32)
+
+    def told(**counts):
+        return checked("AU050", replace(scans, origin={"dicom": {"files": 24, **counts}}))
+
+    found = told(burned_in_yes=2, burned_in_unknown=3, burned_in_no=19).found[0]
+    assert found.text == "Of 24 DICOM files: 2 files with text burned into the pixels, 3 files without a word on it."
+    assert found.severity is None
+    assert told(burned_in_unknown=24).found[0].severity == "note"
+    assert told(burned_in_no=24).outcome == "clear"
+    assert checked("AU050", scans).outcome == "not applicable"
+
+
 def test_folders_that_may_be_patients_are_offered():
     """Where every scan lies in a folder below its class, the finding says how to take them as patients."""
     scans = replace(phantom_scans(n_cases=24, size=32), patients=None, origin={"n_folders": 20})

@@ -19,6 +19,7 @@ _FILES, _SAME, _BAD = (
     "test_bad_pictures_are_found",
 )
 _SIM, _SIM_FILES = "test_false_alarms_on_clean_sets", "test_checks_of_files_are_silent_on_clean_files"
+_BURNED = "test_text_burned_into_dicom_files_is_told"
 _DRIFT, _SIM_DRIFT = "test_scores_that_drift_are_found", "test_score_drift_is_seldom_found_where_there_is_none"
 
 EVIDENCE = {
@@ -45,6 +46,7 @@ EVIDENCE = {
     "AU042": (_BAD, _CLEAN, _SIM),
     "AU043": (_BAD, _SAME, _SIM_FILES),
     "AU044": ("test_what_was_left_out_is_told", _SAME, _SIM_FILES),
+    "AU050": (_BURNED, _BURNED, _SIM_FILES),
 }
 """By code: the test that plants it, the one without, and the simulation."""
 

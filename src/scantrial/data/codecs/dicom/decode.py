@@ -129,7 +129,7 @@ def _shape_of(header: Header) -> _Shape:
     """Return size and storage, or refuse a file without a picture by what it is."""
     rows, columns = (int(header.tags.get(key) or 0) for key in ("Rows", "Columns"))
     if rows < 1 or columns < 1:
-        raise RefusedError(f"no picture in it{_kind(header)}")
+        raise RefusedError(f"a DICOM file without a picture{_kind(header)}")
     return _Shape(
         rows=rows,
         columns=columns,
@@ -203,7 +203,7 @@ def _to_pixels(header: Header) -> str:
     order = "<" if is_little else ">"
     head = header.stream.read(8)
     if len(head) < 8:
-        raise RefusedError(f"no pixels in it{_kind(header)}")
+        raise RefusedError(f"a DICOM file without pixels{_kind(header)}")
     if struct.unpack(f"{order}HH", head[:4]) != (0x7FE0, 0x0010):
         raise RefusedError("floating-point pixels, expected whole numbers of 8 or 16 bits")
     if is_implicit:
