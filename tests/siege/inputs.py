@@ -18,6 +18,9 @@ import pyarrow.csv
 import pyarrow.parquet
 import tifffile
 from PIL import Image
+from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
+from tests.dicom_files import data_set
 from tests.e2e.conftest import SMALL_STUDY
 from tests.siege.mutation import mutated
 from tests.siege.outcome import Row
@@ -141,7 +144,9 @@ def _images() -> dict[str, Input]:
         "JPEG 2000": (gray, {"format": "JPEG2000"}),
         "PGM": (gray, {"format": "PPM"}),
     }
-    found = {name: _scan(content, spec) for name, (content, spec) in _rare_images(rng, wide).items()}
+    found = {
+        name: _scan(content, spec) for name, (content, spec) in {**_rare_images(rng, wide), **_dicom(wide)}.items()
+    }
     for name, (pixels, options) in forms.items():
         stream = io.BytesIO()
         Image.fromarray(pixels).save(stream, **options)
@@ -165,6 +170,22 @@ def _rare_images(rng: np.random.Generator, wide: np.ndarray) -> dict[str, tuple[
         "TIFF, floating-point": (_tiff(rng.random((24, 24), dtype=np.float32), compression="zlib"), scaled),
         "TIFF, five channels": (_tiff(np.dstack([wide] * 5), planarconfig="contig"), ImageSpec(channels=[4, 0])),
     }
+
+
+DICOM_KINDS = ("DICOM", "DICOM, deflated", "DICOM, JPEG-LS", "DICOM, JPEG 2000", "DICOM, frames and sequences")
+"""The forms of DICOM that are tried."""
+
+
+def _dicom(wide: np.ndarray) -> dict[str, tuple[bytes, ImageSpec]]:
+    """Return files of pydicom, and one with window and frames."""
+    names = ("MR_small.dcm", "image_dfl.dcm", "MR_small_jpeg_ls_lossless.dcm", "MR_small_jp2klossless.dcm")
+    group, window, stream = Dataset(), Dataset(), io.BytesIO()
+    window.WindowCenter, window.WindowWidth = 2000, 4000
+    group.FrameVOILUTSequence = [window]
+    frames = data_set(np.stack([wide] * 3), PerFrameFunctionalGroupsSequence=[group] * 3, PixelPaddingValue=0)
+    frames.save_as(stream, enforce_file_format=True)
+    contents = [*(Path(str(get_testdata_file(name))).read_bytes() for name in names), stream.getvalue()]
+    return {kind: (content, ImageSpec(frame=0)) for kind, content in zip(DICOM_KINDS, contents, strict=True)}
 
 
 def _tiff(pixels: np.ndarray, **options: Any) -> bytes:

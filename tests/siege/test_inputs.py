@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.siege.inputs import inputs, siege_of_inputs, stored_readers
+from tests.siege.inputs import DICOM_KINDS, inputs, siege_of_inputs, stored_readers
 from tests.siege.numbers import IN_COMMIT
 
 ROOT = Path(__file__).parents[2]
@@ -14,7 +14,7 @@ KINDS = (
     "study file", "table of cases", "arrays by class", "MedMNIST archive", "predictions, CSV", "predictions, Parquet",
     "PNG", "PNG, 16 bits", "PNG, 16-bit colour", "JPEG", "JPEG 2000", "JPEG 2000, 16-bit colour", "TIFF",
     "TIFF, compressed", "TIFF, floating-point", "TIFF, five channels", "OME-TIFF, a stack", "BMP", "WebP", "GIF", "PGM",
-    "PGM, plain", "PPM, 16 bits", *stored_readers(),
+    "PGM, plain", "PPM, 16 bits", *DICOM_KINDS, *stored_readers(),
 )  # fmt: skip
 
 

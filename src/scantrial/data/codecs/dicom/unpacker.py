@@ -13,7 +13,7 @@ import sys
 from typing import Any, BinaryIO
 
 
-def main(megabytes: int, seconds: int, requests: BinaryIO, answers: BinaryIO) -> None:
+def main(megabytes: int, seconds: float, requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests until there are no more.
 
     Parameters
@@ -56,4 +56,4 @@ def _unpacked(source: bytes, *, syntax: str, plugin: str, options: dict[str, Any
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.stdin.buffer, sys.stdout.buffer)
+    main(int(sys.argv[1]), float(sys.argv[2]), sys.stdin.buffer, sys.stdout.buffer)
