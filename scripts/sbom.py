@@ -47,7 +47,9 @@ def locked() -> dict[str, str]:
 
 def main() -> None:
     """Write the bill of materials."""
-    names = needed("scantrial", frozenset({"clahe", "codecs", "nets", "pdf", "train", "web"}), set()) - {"scantrial"}
+    names = needed("scantrial", frozenset({"clahe", "codecs", "dicom", "nets", "pdf", "train", "web"}), set()) - {
+        "scantrial"
+    }
     entries = locked()
     missing = sorted(names - entries.keys())
     if missing:

@@ -33,7 +33,7 @@ _COMMON_SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".xml", ".pdf", ".md", ".zi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
+class _Frame:
     """A frame of a file of the listing.
 
     Parameters
@@ -47,7 +47,7 @@ class _Case:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _File:
+class _Facts:
     """What the header of a file says; a file that cannot be read says nothing.
 
     Parameters
@@ -78,7 +78,7 @@ def dicom_cases(listing: Listing, image: ImageSpec) -> tuple[Listing, dict[str, 
     if not any(is_dicom):
         return listing, {}
     needs_pydicom()
-    files = [_file(path, image) if known else _File() for path, known in zip(listing.files, is_dicom, strict=True)]
+    files = [_file(path, image) if known else _Facts() for path, known in zip(listing.files, is_dicom, strict=True)]
     cases = _cases(files, image)
     rows = np.array([case.position for case in cases], dtype=np.int64)
     width = len(str(len(files)))
@@ -105,13 +105,13 @@ def _decode(path: Path, frame: int | None, claim: Claim, image: ImageSpec) -> Pi
     return decode_image(path, claim, image if frame is None else image.model_copy(update={"frame": frame}))
 
 
-def _file(path: Path, image: ImageSpec) -> _File:
+def _file(path: Path, image: ImageSpec) -> _Facts:
     """Read what the header says; what is wrong with the file is told when it is decoded."""
     try:
         with open_dicom(path) as header:
             n_frames = header.n_frames
             frame = 0 if image.frame == "all" else chosen_frame(header, image.frame)
-            return _File(
+            return _Facts(
                 n_frames=n_frames,
                 patient=header.text("PatientID"),
                 study=header.text("StudyInstanceUID"),
@@ -121,7 +121,7 @@ def _file(path: Path, image: ImageSpec) -> _File:
     except MissingExtraError:
         raise
     except Exception:  # pydicom raises nearly anything
-        return _File()
+        return _Facts()
 
 
 def _facts(tags: Mapping[str, Any], burned_in: str, image: ImageSpec) -> tuple[str, ...]:
@@ -150,7 +150,7 @@ _WORDS = {
 }
 
 
-def _counts(files: list[_File], n_cases: int) -> dict[str, int]:
+def _counts(files: list[_Facts], n_cases: int) -> dict[str, int]:
     found = Counter(fact for file in files for fact in file.facts)
     read = sum(file.is_read for file in files)
     return {"files": read, "frames": sum(file.n_frames for file in files if file.is_read), "cases": n_cases} | {
@@ -158,7 +158,7 @@ def _counts(files: list[_File], n_cases: int) -> dict[str, int]:
     }
 
 
-def _notes(files: list[_File]) -> list[str]:
+def _notes(files: list[_Facts]) -> list[str]:
     """Return sentences for the report: what was applied to how many files."""
     found = Counter(fact for file in files for fact in file.facts)
     n_gray = found["gray"]
@@ -172,30 +172,30 @@ def _notes(files: list[_File]) -> list[str]:
     return told
 
 
-def _cases(files: list[_File], image: ImageSpec) -> list[_Case]:
+def _cases(files: list[_Facts], image: ImageSpec) -> list[_Frame]:
     if image.frame != "all":
-        return [_Case(position=position, frame=None) for position in range(len(files))]
+        return [_Frame(position=position, frame=None) for position in range(len(files))]
     if sum(file.n_frames for file in files) > _MAX_CASES:
         raise DataError(f"more than {_MAX_CASES:,} frames", expected="fewer", do="choose one: data.image.frame: 0")
     return [
-        _Case(position=position, frame=frame if file.is_read else None)
+        _Frame(position=position, frame=frame if file.is_read else None)
         for position, file in enumerate(files)
         for frame in range(file.n_frames)
     ]
 
 
-def _source(case: _Case, width: int) -> str:
+def _source(case: _Frame, width: int) -> str:
     number = f"scan-{case.position:0{width}d}"
     return number if case.frame is None else f"{number}#{case.frame}"
 
 
-def _shown(case: _Case, names: tuple[str, ...]) -> str:
+def _shown(case: _Frame, names: tuple[str, ...]) -> str:
     name = names[case.position]
     return name if case.frame is None else f"{name}#{case.frame}"
 
 
 def _patients(
-    listing: Listing, files: list[_File], is_dicom: list[bool], rows: np.ndarray[Any, np.dtype[np.int64]]
+    listing: Listing, files: list[_Facts], is_dicom: list[bool], rows: np.ndarray[Any, np.dtype[np.int64]]
 ) -> tuple[str, ...] | None:
     """Return the pseudonym of each case's patient: what the study says, else PatientID, else StudyInstanceUID."""
     if listing.patients is not None:
