@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom.data import get_testdata_file
+from pydicom.pixels.decoders.base import Decoder
 from tests.dicom_files import write_dicom
 
 from scantrial.core.errors import DataError, MissingExtraError, UnreadableScansError
@@ -177,6 +179,14 @@ def test_an_archive_of_dicom_is_not_unpacked_into_the_cache(scans: Path, cache: 
     with pytest.raises(DataError, match="holds DICOM files"):
         loaded(scans.parent / "scans.tar")
     assert not [path for path in cache.rglob("*") if "SECRET" in path.name]
+
+
+def test_without_the_decoder_of_a_compression_its_package_is_told(scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compressed = Path(str(get_testdata_file("MR_small_jpeg_ls_lossless.dcm")))
+    (scans / "sick" / "compressed").write_bytes(compressed.read_bytes())
+    monkeypatch.setattr(Decoder, "available_plugins", property(lambda self: ()))
+    with pytest.raises(MissingExtraError, match=r"compressed as JPEG-LS Lossless .* needs python-gdcm"):
+        loaded(scans, image={"size": 8})
 
 
 def test_without_the_extra_the_command_that_installs_it_is_told(scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import json
 import resource
 import signal
 import sys
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 
@@ -21,8 +22,10 @@ def main(megabytes: int, seconds: float, requests: BinaryIO, answers: BinaryIO) 
     megabytes, seconds : address space and time of the processor that one frame may take; the system ends the process
         where it takes more
     """
-    resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Not every system bounds the address space.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, resource.getrlimit(resource.RLIMIT_AS)[1]))
     while line := requests.readline():
         asked = json.loads(line)
         source = requests.read(asked.pop("n_bytes"))
