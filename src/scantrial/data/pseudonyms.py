@@ -14,6 +14,7 @@ import os
 import secrets
 from pathlib import Path
 
+from scantrial.core.errors import StoreError
 from scantrial.core.files import clear_os_errors
 from scantrial.data.folders import cache_folder
 
@@ -43,7 +44,7 @@ def user_key() -> bytes:
     Raises
     ------
     StoreError
-        If it can neither be read nor written.
+        If it can neither be read nor written, or is no key.
     """
     path = key_file()
     with clear_os_errors(path):
@@ -51,7 +52,10 @@ def user_key() -> bytes:
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_once(path, secrets.token_bytes(_N_BYTES))
         path.chmod(0o600)
-        return path.read_bytes()
+        key = path.read_bytes()
+    if len(key) != _N_BYTES:
+        raise StoreError(f"{path} holds {len(key)} bytes", expected=f"the {_N_BYTES} of a key", do="remove it")
+    return key
 
 
 def _write_once(path: Path, key: bytes) -> None:

@@ -13,7 +13,7 @@ from pydicom.data import get_testdata_file
 from pydicom.pixels.decoders.base import Decoder
 from tests.dicom_files import write_dicom
 
-from scantrial.core.errors import DataError, MissingExtraError, UnreadableScansError
+from scantrial.core.errors import DataError, MissingExtraError, StoreError, UnreadableScansError
 from scantrial.data.load import list_cases, load
 from scantrial.data.pseudonyms import key_file
 from scantrial.data.scanset import ScanSet
@@ -62,6 +62,9 @@ def test_sources_are_numbers_and_patients_are_keyed_hashes(scans: Path) -> None:
     assert found.origin["ignored"] == {"other files": 1}
     assert key_file().stat().st_mode & 0o777 == 0o600
     assert loaded(scans).patients == found.patients
+    key_file().write_bytes(b"")
+    with pytest.raises(StoreError, match="holds 0 bytes"):
+        loaded(scans)
     key_file().unlink()
     again = loaded(scans)
     assert again.patients is not None

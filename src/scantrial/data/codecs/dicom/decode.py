@@ -40,6 +40,7 @@ _PLUGINS: dict[str, tuple[str, tuple[int, ...]]] = {
 """By the keyword of a compressed transfer syntax: the plugin of pydicom, and the kinds of JPEG frame."""
 
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+_OTHER_COLOURS = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "ARGB", "CMYK", "HSV", "XYB")
 _MAX_TILES = 4096
 _J2K_START = b"\xff\x4f\xff\x51"
 
@@ -146,8 +147,8 @@ def _refuse_unread(header: Header, shape: _Shape) -> None:
     is_gray = shape.colours in ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR") and shape.samples == 1
     is_colour = shape.colours in _COLOURS and shape.samples == 3 and not is_signed
     if not (is_gray or is_colour):
-        kind = shape.colours if shape.colours.replace("_", "").replace(" ", "").isalnum() else "unknown"
-        raise RefusedError(f"{shape.samples} samples a pixel of {kind[:20] or 'unknown'} colours, expected gray or RGB")
+        kind = shape.colours if shape.colours in (*_COLOURS, *_OTHER_COLOURS) else "unknown"
+        raise RefusedError(f"{shape.samples} samples a pixel of {kind} colours, expected gray or RGB")
 
 
 def _plugin_of(header: Header) -> tuple[str | None, tuple[int, ...]]:
