@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.core.errors import MissingExtraError
-from scantrial.data.codecs.base import MAX_PIXELS, Claim, RefusedError, bomb, row_blocks
+from scantrial.data.codecs.base import MAX_PIXELS, Claim, RefusedError, bomb, imagecodecs, row_blocks
 from scantrial.data.codecs.dicom.gray import gray_table, stored_type
 from scantrial.data.codecs.dicom.headers import Header, open_dicom
 from scantrial.data.codecs.dicom.unpack import unpacked
@@ -37,7 +37,9 @@ _PLUGINS: dict[str, tuple[str, tuple[int, ...]]] = {
     "JPEG2000Lossless": ("gdcm", ()),
     "JPEG2000": ("gdcm", ()),
 }
-"""By the keyword of a compressed transfer syntax: the plugin of pydicom, and the kinds of JPEG frame."""
+"""By the keyword of a compressed transfer syntax: the plugin of pydicom, and the kinds of JPEG frame.
+
+pydicom has no plugin for JPEG of 12 bits but one under the GPL; imagecodecs decodes it."""
 
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _OTHER_COLOURS = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "ARGB", "CMYK", "HSV", "XYB")
@@ -161,7 +163,8 @@ def _plugin_of(header: Header) -> tuple[str | None, tuple[int, ...]]:
     if syntax.keyword not in _PLUGINS:
         raise RefusedError(f"compressed as {syntax.name}, which is not read")
     if syntax.keyword == "JPEGExtended12Bit" and int(header.tags.get("BitsStored") or 0) > 8:
-        raise RefusedError("12-bit JPEG Extended, which no library here decodes: convert it to JPEG Lossless")
+        imagecodecs("12-bit JPEG Extended")
+        return "imagecodecs", (0xC1,)
     plugin, allowed = _PLUGINS[syntax.keyword]
     if plugin not in _decoder(syntax).available_plugins:
         needed_for = f"a DICOM file compressed as {syntax.name}"

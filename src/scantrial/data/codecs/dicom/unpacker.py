@@ -44,6 +44,10 @@ def main(megabytes: int, seconds: float, requests: BinaryIO, answers: BinaryIO) 
 
 
 def _unpacked(source: bytes, *, syntax: str, plugin: str, options: dict[str, Any]) -> Any:
+    if plugin == "imagecodecs":
+        import imagecodecs  # noqa: PLC0415 - as below
+
+        return imagecodecs.jpeg8_decode(source)
     from pydicom.encaps import encapsulate  # noqa: PLC0415 - not before the limits are set
     from pydicom.pixels import get_decoder  # noqa: PLC0415
     from pydicom.uid import UID  # noqa: PLC0415
