@@ -150,7 +150,10 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout(
         title="Splits above the classes",
         files=scans(
-            "scans/train/normal/1.png", "scans/train/pneumonia/2.png", "scans/test/normal/3.png", "scans/test/pneumonia/4.png"
+            "scans/train/normal/1.png",
+            "scans/train/pneumonia/2.png",
+            "scans/test/normal/3.png",
+            "scans/test/pneumonia/4.png",
         ),
         lines="source: scans",
         counts=TWO,
@@ -159,7 +162,10 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout(
         title="Splits below the classes",
         files=scans(
-            "scans/normal/train/1.png", "scans/normal/test/2.png", "scans/pneumonia/train/3.png", "scans/pneumonia/test/4.png"
+            "scans/normal/train/1.png",
+            "scans/normal/test/2.png",
+            "scans/pneumonia/train/3.png",
+            "scans/pneumonia/test/4.png",
         ),
         lines="source: scans",
         counts=TWO,
@@ -167,8 +173,7 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         title="A folder around everything",
-        note="As most archives have it when they are unpacked. Folders that hold one other folder and nothing else mean "
-        "nothing.",
+        note="As most archives have it when they are unpacked. Folders that hold nothing but one other mean nothing.",
         files=scans("download/set_v2/normal/1.png", "download/set_v2/normal/2.png", "download/set_v2/pneumonia/3.png"),
         lines="source: download",
         counts={"normal": 2, "pneumonia": 1},
@@ -213,16 +218,26 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         title="Folders of masks beside folders of images",
-        note="Folders called `masks`, `segmentations` and the like beside one called `images` are left out and counted.",
-        files=scans("radiography/COVID/images/1.png", "radiography/COVID/masks/1.png", "radiography/Normal/images/2.png",
-                    "radiography/Normal/masks/2.png"),
+        note="Folders called `masks`, `segmentations` and the like beside one called `images` are left out and "
+        "counted.",
+        files=scans(
+            "radiography/COVID/images/1.png",
+            "radiography/COVID/masks/1.png",
+            "radiography/Normal/images/2.png",
+            "radiography/Normal/masks/2.png",
+        ),
         lines="source: radiography",
         counts={"COVID": 1, "Normal": 1},
         left_out=2,
     ),
     Layout(
         title="Images and masks above the classes",
-        files=scans("set/images/benign/1.png", "set/images/malignant/2.png", "set/masks/benign/1.png", "set/masks/malignant/2.png"),
+        files=scans(
+            "set/images/benign/1.png",
+            "set/images/malignant/2.png",
+            "set/masks/benign/1.png",
+            "set/masks/malignant/2.png",
+        ),
         lines="source: set",
         counts={"benign": 1, "malignant": 1},
         left_out=2,
@@ -245,8 +260,12 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout(
         title="A tar archive",
         note="`.tar`, `.tar.gz`, `.tar.bz2` or `.tar.xz`.",
-        files=scans("chest/train/normal/1.png", "chest/train/pneumonia/2.png", "chest/test/normal/3.png",
-                    "chest/test/pneumonia/4.png"),
+        files=scans(
+            "chest/train/normal/1.png",
+            "chest/train/pneumonia/2.png",
+            "chest/test/normal/3.png",
+            "chest/test/pneumonia/4.png",
+        ),
         packed="chest.tar.gz",
         lines="source: chest.tar.gz",
         counts=TWO,
@@ -267,7 +286,8 @@ LAYOUTS: tuple[Layout, ...] = (
         note="An id is a file's name without its suffix, in any folder below the table. An id of two files is refused: "
         "then `folder` and `suffix` say which.",
         files={
-            "ham/metadata.csv": "lesion_id,image_id,dx\nHAM_1,ISIC_24306,nv\nHAM_1,ISIC_24307,nv\nHAM_2,ISIC_24308,mel\n",
+            "ham/metadata.csv": "lesion_id,image_id,dx\nHAM_1,ISIC_24306,nv\nHAM_1,ISIC_24307,nv\n"
+            "HAM_2,ISIC_24308,mel\n",
             **scans("ham/part_1/ISIC_24306.jpg", "ham/part_1/ISIC_24307.jpg", "ham/part_2/ISIC_24308.jpg"),
         },
         lines="source: {name: ham/metadata.csv, path: image_id, label: dx, patient: lesion_id}",
@@ -349,8 +369,8 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         title="Images and labels in two arrays",
-        note="`X` and `y`, or `images` and `labels`, with or without a split, also in one `.npz`. Labels are numbers from "
-        "0, texts, or a column for each class.",
+        note="`X` and `y`, or `images` and `labels`, with or without a split, also in one `.npz`. Labels are numbers "
+        "from 0, texts, or a column for each class.",
         files={
             "xy/X_train.npy": _images(4),
             "xy/y_train.npy": np.array([0, 1, 0, 1]),
@@ -368,4 +388,4 @@ LAYOUTS: tuple[Layout, ...] = (
         counts={"normal": 1, "pneumonia": 3},
         splits={"train": 4},
     ),
-)  # fmt: skip
+)

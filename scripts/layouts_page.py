@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
@@ -28,7 +30,7 @@ before anything is trained.
 def page() -> str:
     """Return the page."""
     parts = [HEAD, *(f"- [{layout.title}](#{_anchor(layout.title)})" for layout in LAYOUTS), ""]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, SCANTRIAL_CACHE=f"{folder}/cache"):
         for number, layout in enumerate(LAYOUTS):
             place = Path(folder) / str(number)
             layout.write(place)
