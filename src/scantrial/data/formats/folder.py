@@ -26,7 +26,7 @@ from scantrial.data.formats.base import (
     split_rank,
 )
 from scantrial.data.formats.folder_layout import Layout, layout_of
-from scantrial.data.formats.folder_tree import Tree, walk
+from scantrial.data.formats.folder_tree import FolderTree, look_through
 from scantrial.data.left_out import IN_MASK_FOLDERS
 
 _EXPECTED = f"class folders (normal/, pneumonia/) of {titles_read()} files, at the top or in train/, val/, test/"
@@ -46,7 +46,7 @@ def matches(path: Path) -> bool:
     return path.is_dir()
 
 
-def _cases(tree: Tree, layout: Layout) -> list[_Case]:
+def _cases(tree: FolderTree, layout: Layout) -> list[_Case]:
     """List the cases: train, val, test, then by class, then by the path below the class."""
     cases = []
     for folders, meaning in layout.meaning.items():
@@ -115,9 +115,9 @@ def images_below(folder: Path, *, ignore: tuple[str, ...] = ()) -> tuple[list[Pa
     return files, {**tree.left_out, **({IN_MASK_FOLDERS: n_masks} if n_masks else {})}
 
 
-def _walked(folder: Path, ignore: tuple[str, ...]) -> Tree:
+def _walked(folder: Path, ignore: tuple[str, ...]) -> FolderTree:
     try:
-        return walk(folder, ignore=ignore)
+        return look_through(folder, ignore=ignore)
     except OSError as error:
         raise DataError(f"{error.filename}: {error.strerror}", do="fix its permissions") from error
 

@@ -26,7 +26,7 @@ _PICTURE_SUFFIXES = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
+class FolderTree:
     """The content of a folder tree.
 
     Parameters
@@ -50,12 +50,12 @@ class Tree:
         return f" (seen: {listed(f'{n} {kind}' for kind, n in kinds.most_common(5))})" if kinds else ""
 
 
-def is_picture(file: Path) -> bool:
+def is_image_file(file: Path) -> bool:
     """Whether the name is that of an image file, of any kind."""
     return file.suffix.lower() in _PICTURE_SUFFIXES
 
 
-def walk(root: Path, *, ignore: tuple[str, ...] = ()) -> Tree:
+def look_through(root: Path, *, ignore: tuple[str, ...] = ()) -> FolderTree:
     """Look through a folder tree; no file is opened.
 
     Raises
@@ -63,7 +63,7 @@ def walk(root: Path, *, ignore: tuple[str, ...] = ()) -> Tree:
     DataError
         If folders are nested more than `MAX_DEPTH` deep, or there are more than `MAX_IMAGES` image files.
     """
-    tree, match = Tree(), matcher_of(ignore)
+    tree, match = FolderTree(), matcher_of(ignore)
     waiting: list[tuple[Path, Folders]] = [(root, ())]
     n_pictures = 0
     while waiting:
@@ -96,11 +96,11 @@ def _below(root: Path, folder: Path, above: Folders, ignored: Counter[str]) -> l
     return [(folder, names)]
 
 
-def _take(file: Path, folder: Folders, tree: Tree, match: Callable[[str], str | None]) -> bool:
+def _take(file: Path, folder: Folders, tree: FolderTree, match: Callable[[str], str | None]) -> bool:
     """Sort a file in; return whether it is a picture that may be a scan."""
     if is_hidden(file):
         tree.ignored["hidden files"] += 1
-    elif not is_picture(file):
+    elif not is_image_file(file):
         kind = file.suffix.lower() or "no suffix"
         tree.ignored[f"{kind} files"] += 1
         tree.others[folder][kind] += 1

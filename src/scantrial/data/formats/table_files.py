@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from scantrial.core.numbering import MAX_TEXT
 from scantrial.data.formats.base import is_hidden
-from scantrial.data.formats.folder_tree import is_picture
+from scantrial.data.formats.folder_tree import is_image_file
 
 _DRIVE = re.compile(r"[A-Za-z]:/+")
 
@@ -98,7 +98,7 @@ class FileFinder:
         if name in by_name:
             return by_name[name]
         path = Path(name)
-        if not is_picture(path):
+        if not is_image_file(path):
             return by_stem.get(name, [])
         return [file for file in by_stem.get(path.stem, []) if file.lower().endswith(path.suffix.lower())]
 
@@ -113,7 +113,7 @@ class FileFinder:
                 place = PurePosixPath(start) / Path(folder).relative_to(self._root / start).as_posix()
                 for name in sorted(files):
                     source = (place / name).as_posix()
-                    if is_picture(Path(name)) and not is_hidden(Path(name)) and not self._is_left_out(source):
+                    if is_image_file(Path(name)) and not is_hidden(Path(name)) and not self._is_left_out(source):
                         by_name.setdefault(name, []).append(source)
                         by_stem.setdefault(Path(name).stem, []).append(source)
         return by_name, by_stem
