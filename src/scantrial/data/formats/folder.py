@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scantrial.core.errors import DataError
+from scantrial.core.names import listed
 from scantrial.data.codecs.table import titles_read
 from scantrial.data.decode import decode_image
 from scantrial.data.formats.base import (
@@ -27,7 +28,7 @@ from scantrial.data.formats.base import (
 )
 from scantrial.data.formats.folder_layout import Layout, layout_of
 from scantrial.data.formats.folder_tree import FolderTree, look_through
-from scantrial.data.left_out import IN_MASK_FOLDERS
+from scantrial.data.left_out import IN_MASK_FOLDERS, left_out_items
 
 _EXPECTED = f"class folders (normal/, pneumonia/) of {titles_read()} files, at the top or in train/, val/, test/"
 
@@ -66,7 +67,8 @@ def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN)
     names = sorted({case.class_name for case in cases})
     faults = [*layout.faults, *clashing_names(names)]
     if not cases and not faults:
-        faults = [f"no class folder was found{tree.kinds_in(())}"]
+        left_out = listed(left_out_items(tree.left_out))
+        faults = [f"no scan is left: {left_out}" if left_out else f"no class folder was found{tree.kinds_in(())}"]
     if faults:
         raise refuse(path, faults, expected=_EXPECTED)
     index = {name: number for number, name in enumerate(names)}

@@ -56,7 +56,7 @@ def is_image_file(file: Path) -> bool:
 
 
 def look_through(root: Path, *, ignore: tuple[str, ...] = ()) -> FolderTree:
-    """Look through a folder tree; no file is opened.
+    """Look through a folder tree; no file is opened, and of links inside each other only the first is followed.
 
     Raises
     ------
@@ -89,11 +89,17 @@ def _below(root: Path, folder: Path, above: Folders, ignored: Counter[str]) -> l
             f"folders in each other more than {MAX_DEPTH} deep: {'/'.join(names[:5])}/... (a link to a folder above?)"
         )
         raise refuse(root, [deep], expected="folders without links in a circle")
-    # A link to a folder above would be followed again and again.
-    if folder.is_symlink() and folder.resolve() in [root.resolve(), *map(Path.resolve, folder.parents)]:
-        ignored["links to a folder above"] += 1
+    if folder.is_symlink() and _leads_astray(root, folder, names):
+        ignored["links that are not followed"] += 1
         return []
     return [(folder, names)]
+
+
+def _leads_astray(root: Path, link: Path, names: Folders) -> bool:
+    """Whether a link leads to a folder above, where it would be followed again and again, or is behind another link."""
+    between = [root.joinpath(*names[:depth]) for depth in range(1, len(names))]
+    is_circle = link.resolve() in [root.resolve(), *map(Path.resolve, link.parents)]
+    return is_circle or any(folder.is_symlink() for folder in between)
 
 
 def _take(file: Path, folder: Folders, tree: FolderTree, match: Callable[[str], str | None]) -> bool:
