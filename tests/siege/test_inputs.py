@@ -11,7 +11,7 @@ from tests.siege.numbers import IN_COMMIT
 
 ROOT = Path(__file__).parents[2]
 KINDS = (
-    "study file", "table of cases", "arrays by class", "MedMNIST archive", "predictions, CSV", "predictions, Parquet",
+    "study file", "table of cases", "arrays by class", "labels as an array", "archive, zip", "archive, tar.gz", "MedMNIST archive", "predictions, CSV", "predictions, Parquet",
     "PNG", "PNG, 16 bits", "JPEG", "TIFF", "TIFF, compressed", "BMP", *stored_readers(),
 )  # fmt: skip
 
