@@ -29,6 +29,6 @@ def check_left_out(subject: Subject) -> CheckOutcome:
     counts = dict(subject.scans.origin.get("left_out", {}))
     if not counts:
         return clear(n_left_out=0)
-    text = f"Left out: {'; '.join(left_out_items(counts))}."
+    text = f"Left out before any scan was decoded: {'; '.join(left_out_items(counts))}."
     severity: Severity | None = "warning" if counts.keys() & {NO_FILE, NO_LABEL} else None
     return verdict_of([Found(text=text, numbers={"left_out": counts}, severity=severity)], left_out=counts)

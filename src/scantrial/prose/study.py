@@ -69,10 +69,9 @@ def _scans_used(view: ReportView) -> list[str]:
 
 def _scans_left_out(view: ReportView) -> list[str]:
     said = [f"Left out: {'; '.join(left_out_items(view.data.left_out))}."] if view.data.left_out else []
-    if view.data.skipped:
-        said.append(
-            f"{counted(len(view.data.skipped), 'file')} could not be read and {_was(view.data.skipped)} left out."
-        )
+    skipped = view.data.skipped
+    if skipped:
+        said.append(f"{counted(len(skipped), 'file')} could not be read and {_was(skipped)} left out.")
     if view.data.n_unused > 0:
         are = "is in no split and was" if view.data.n_unused == 1 else "are in no split and were"
         said.append(f"{counted(view.data.n_unused, 'scan')} of the source {are} not used.")

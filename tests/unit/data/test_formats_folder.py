@@ -193,7 +193,23 @@ def test_links_in_a_circle_end(make_tree):
     (root / "a" / "again").symlink_to(root)
     listing = READ(root, {})
     assert listing.sources == ("a/1.png", "b/2.png")
-    assert listing.ignored == {"links to a folder above": 1}
+    assert listing.ignored == {"links that are not followed": 1}
+
+
+def test_a_class_may_be_a_link(make_tree):
+    """A link to a class folder elsewhere is followed, a link in there is not: it may lead anywhere."""
+    root, elsewhere = make_tree("a/1.png"), make_tree("2.png", root="elsewhere")
+    (root / "b").symlink_to(elsewhere)
+    (elsewhere / "more").symlink_to(make_tree("3.png", root="further"))
+    listing = READ(root, {})
+    assert listing.sources == ("a/1.png", "b/2.png")
+    assert listing.ignored == {"links that are not followed": 1}
+
+
+def test_where_everything_is_ignored(make_tree):
+    """The refusal says that the patterns left nothing."""
+    with pytest.raises(DataError, match=r"no scan is left: 2 files of the pattern \*\.png"):
+        READ(make_tree("a/1.png", "b/2.png"), {}, ReadSettings(ignore=("*.png",)))
 
 
 def test_a_table_beside_loose_scans_is_named(make_tree):

@@ -141,6 +141,8 @@ def test_labels_as_texts(tmp_path):
     assert listing.class_names == ("sick", "well")
     assert listing.has_class_names
     assert listing.split.tolist() == ["", "", ""]
+    with pytest.raises(DataError, match="the labels are texts: use data"):
+        READ(path, {"classes": ["sick", "well"]})
     with pytest.raises(DataError, match="labels: 1 of 3 have no label"):
         READ(save(tmp_path / "y.npz", images=images(3), labels=np.array(["sick", "nan", "well"])), {})
 

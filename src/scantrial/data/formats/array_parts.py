@@ -156,6 +156,10 @@ def numbered_labels(by_part: Sequence[NDArray[Any]], given: tuple[str, ...]) -> 
     if len(kinds) > 1:
         raise ValueError("some labels are texts and others are numbers, expected one kind")
     every = np.concatenate(by_part)
+    if kinds == {"U"} and given:
+        raise ValueError(
+            "classes of the source name numbers, but the labels are texts: use data.classes for their order"
+        )
     if kinds == {"U"}:
         names, labels = np.unique(every, return_inverse=True)
         faults = clashing_names(map(str, names))

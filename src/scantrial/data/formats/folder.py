@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scantrial.core.errors import DataError
+from scantrial.core.names import listed
 from scantrial.data.codecs.table import titles_read
 from scantrial.data.decode import decode_image
 from scantrial.data.formats.base import (
@@ -26,8 +27,8 @@ from scantrial.data.formats.base import (
     split_rank,
 )
 from scantrial.data.formats.folder_layout import Layout, layout_of
-from scantrial.data.formats.folder_tree import Tree, walk
-from scantrial.data.left_out import IN_MASK_FOLDERS
+from scantrial.data.formats.folder_tree import FolderTree, look_through
+from scantrial.data.left_out import IN_MASK_FOLDERS, left_out_items
 
 _EXPECTED = f"class folders (normal/, pneumonia/) of {titles_read()} files, at the top or in train/, val/, test/"
 
@@ -46,7 +47,7 @@ def matches(path: Path) -> bool:
     return path.is_dir()
 
 
-def _cases(tree: Tree, layout: Layout) -> list[_Case]:
+def _cases(tree: FolderTree, layout: Layout) -> list[_Case]:
     """List the cases: train, val, test, then by class, then by the path below the class."""
     cases = []
     for folders, meaning in layout.meaning.items():
@@ -66,7 +67,8 @@ def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN)
     names = sorted({case.class_name for case in cases})
     faults = [*layout.faults, *clashing_names(names)]
     if not cases and not faults:
-        faults = [f"no class folder was found{tree.kinds_in(())}"]
+        left_out = listed(left_out_items(tree.left_out))
+        faults = [f"no scan is left: {left_out}" if left_out else f"no class folder was found{tree.kinds_in(())}"]
     if faults:
         raise refuse(path, faults, expected=_EXPECTED)
     index = {name: number for number, name in enumerate(names)}
@@ -115,9 +117,9 @@ def images_below(folder: Path, *, ignore: tuple[str, ...] = ()) -> tuple[list[Pa
     return files, {**tree.left_out, **({IN_MASK_FOLDERS: n_masks} if n_masks else {})}
 
 
-def _walked(folder: Path, ignore: tuple[str, ...]) -> Tree:
+def _walked(folder: Path, ignore: tuple[str, ...]) -> FolderTree:
     try:
-        return walk(folder, ignore=ignore)
+        return look_through(folder, ignore=ignore)
     except OSError as error:
         raise DataError(f"{error.filename}: {error.strerror}", do="fix its permissions") from error
 

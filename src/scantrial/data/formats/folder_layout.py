@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from scantrial.core.names import listed
 from scantrial.data.formats.base import SPLIT_OF_WORD
-from scantrial.data.formats.folder_tree import Folders, Tree
+from scantrial.data.formats.folder_tree import Folders, FolderTree
 from scantrial.data.masks import IMAGE_FOLDERS, MASK_FOLDERS
 
 MANY_PATIENTS = 10
@@ -42,7 +42,7 @@ class Layout:
     faults: tuple[str, ...]
 
 
-def layout_of(tree: Tree) -> Layout:
+def layout_of(tree: FolderTree) -> Layout:
     """Find out what the folders of a tree stand for.
 
     In this order: a folder of masks beside one of images is left out, and the other means nothing by itself; a single
@@ -80,7 +80,7 @@ def _is_in(folders: Folders, places: set[Folders]) -> bool:
     return any(folders[:depth] in places for depth in range(1, len(folders) + 1))
 
 
-def _beside_masks(tree: Tree) -> tuple[set[Folders], set[Folders]]:
+def _beside_masks(tree: FolderTree) -> tuple[set[Folders], set[Folders]]:
     """Return the folders of images that have folders of masks beside them, and these.
 
     Below a class, a folder of masks also counts where the images lie beside it without a folder of their own.
@@ -144,7 +144,7 @@ def _same_split(words: Sequence[str]) -> list[str]:
     return faults
 
 
-def _loose(tree: Tree, folders: Folders) -> str:
+def _loose(tree: FolderTree, folders: Folders) -> str:
     files = tree.pictures[folders]
     where = "/".join(folders) or "the folder itself"
     tables = [f"{n} {kind}" for kind, n in tree.others[folders].items() if kind in (".csv", ".tsv")]
@@ -152,7 +152,7 @@ def _loose(tree: Tree, folders: Folders) -> str:
     return f"{len(files)} scans are in {where}, not in a class folder: {files[0]} ...{hint}"
 
 
-def _empty_classes(tree: Tree, short: Mapping[Folders, Folders], masks: Sequence[Folders]) -> list[str]:
+def _empty_classes(tree: FolderTree, short: Mapping[Folders, Folders], masks: Sequence[Folders]) -> list[str]:
     """Name class folders without a scan in them or below; one whose files were left out on purpose is none."""
     touched = {*tree.pictures, *tree.emptied, *masks}
     inside = {folders[:depth] for folders in touched for depth in range(len(folders) + 1)}

@@ -27,7 +27,7 @@ _PICTURE_SUFFIXES = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
+class FolderTree:
     """The content of a folder tree.
 
     Parameters
@@ -51,25 +51,27 @@ class Tree:
         return f" (seen: {listed(f'{n} {kind}' for kind, n in kinds.most_common(5))})" if kinds else ""
 
 
-def is_picture(file: Path) -> bool:
+def is_image_file(file: Path) -> bool:
     """Whether the name is that of an image file, of any kind."""
     return file.suffix.lower() in _PICTURE_SUFFIXES
 
 
 def may_be_scan(file: Path) -> bool:
     """Whether the name is that of an image file, or the file is DICOM, whose names have any ending or none."""
-    return is_picture(file) or (file.name != "DICOMDIR" and holds_dicom(file))
+    return is_image_file(file) or (file.name != "DICOMDIR" and holds_dicom(file))
 
 
-def walk(root: Path, *, ignore: tuple[str, ...] = ()) -> Tree:
-    """Look through a folder tree; only files with names of no image are opened, to see if they are DICOM.
+def look_through(root: Path, *, ignore: tuple[str, ...] = ()) -> FolderTree:
+    """Look through a folder tree; of links inside each other only the first is followed.
+
+    Only files whose names are those of no image are opened, to see if they are DICOM.
 
     Raises
     ------
     DataError
         If folders are nested more than `MAX_DEPTH` deep, or there are more than `MAX_IMAGES` image files.
     """
-    tree, match = Tree(), matcher_of(ignore)
+    tree, match = FolderTree(), matcher_of(ignore)
     waiting: list[tuple[Path, Folders]] = [(root, ())]
     n_pictures = 0
     while waiting:
@@ -95,14 +97,20 @@ def _below(root: Path, folder: Path, above: Folders, ignored: Counter[str]) -> l
             f"folders in each other more than {MAX_DEPTH} deep: {'/'.join(names[:5])}/... (a link to a folder above?)"
         )
         raise refuse(root, [deep], expected="folders without links in a circle")
-    # A link to a folder above would be followed again and again.
-    if folder.is_symlink() and folder.resolve() in [root.resolve(), *map(Path.resolve, folder.parents)]:
-        ignored["links to a folder above"] += 1
+    if folder.is_symlink() and _leads_astray(root, folder, names):
+        ignored["links that are not followed"] += 1
         return []
     return [(folder, names)]
 
 
-def _take(file: Path, folder: Folders, tree: Tree, match: Callable[[str], str | None]) -> bool:
+def _leads_astray(root: Path, link: Path, names: Folders) -> bool:
+    """Whether a link leads to a folder above, where it would be followed again and again, or is behind another link."""
+    between = [root.joinpath(*names[:depth]) for depth in range(1, len(names))]
+    is_circle = link.resolve() in [root.resolve(), *map(Path.resolve, link.parents)]
+    return is_circle or any(folder.is_symlink() for folder in between)
+
+
+def _take(file: Path, folder: Folders, tree: FolderTree, match: Callable[[str], str | None]) -> bool:
     """Sort a file in; return whether it is a picture that may be a scan."""
     if is_hidden(file):
         tree.ignored["hidden files"] += 1

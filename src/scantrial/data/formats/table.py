@@ -31,7 +31,7 @@ from scantrial.data.formats.base import (
 )
 from scantrial.data.formats.table_files import FileFinder
 from scantrial.data.formats.table_labels import NOT_A_VALUE, HotColumns, Labels
-from scantrial.data.formats.table_text import Sheet, open_sheet, unreadable
+from scantrial.data.formats.table_text import ScanTable, open_sheet, unreadable
 from scantrial.data.ignore import ignored_by, matcher_of
 from scantrial.data.left_out import NO_FILE, NO_LABEL, of_classes
 
@@ -93,7 +93,7 @@ def _texts_of(options: Mapping[str, Any]) -> list[str]:
 # ---------------------------------------------------------------------- columns and cells
 
 
-def _column(name: str, wanted: str, sheet: Sheet, faults: Faults, *, is_asked_for: bool) -> int | None:
+def _column(name: str, wanted: str, sheet: ScanTable, faults: Faults, *, is_asked_for: bool) -> int | None:
     """Find a column; a missing one is a fault if it is required or named in the options."""
     header = sheet.header
     if header.count(wanted) > 1:
@@ -109,7 +109,7 @@ def _column(name: str, wanted: str, sheet: Sheet, faults: Faults, *, is_asked_fo
     return None
 
 
-def _columns(sheet: Sheet, options: Mapping[str, Any], faults: Faults) -> _Columns | None:
+def _columns(sheet: ScanTable, options: Mapping[str, Any], faults: Faults) -> _Columns | None:
     def find(name: str) -> int | None:
         is_asked_for = name in _NEEDED or name in options
         return _column(name, options.get(name, name), sheet, faults, is_asked_for=is_asked_for)
@@ -124,7 +124,7 @@ def _columns(sheet: Sheet, options: Mapping[str, Any], faults: Faults) -> _Colum
     return None if len(faults) or path is None or label is None else _Columns(path, label, split, patient)
 
 
-def _rows(path: Path, sheet: Sheet, options: Mapping[str, Any], faults: Faults) -> list[_Row]:
+def _rows(path: Path, sheet: ScanTable, options: Mapping[str, Any], faults: Faults) -> list[_Row]:
     columns = _columns(sheet, options, faults)
     rows: list[_Row] = []
     if columns is None:
@@ -140,7 +140,7 @@ def _rows(path: Path, sheet: Sheet, options: Mapping[str, Any], faults: Faults) 
     return rows
 
 
-def _row(line: int, cells: Sequence[str], columns: _Columns, sheet: Sheet, faults: Faults) -> _Row:
+def _row(line: int, cells: Sequence[str], columns: _Columns, sheet: ScanTable, faults: Faults) -> _Row:
     if isinstance(columns.label, HotColumns):
         label = columns.label.label_of(line, cells, sheet, faults)
     else:
@@ -164,7 +164,7 @@ def _row(line: int, cells: Sequence[str], columns: _Columns, sheet: Sheet, fault
 
 
 def _labelled(
-    rows: list[_Row], sheet: Sheet, settings: ReadSettings, faults: Faults, left_out: Counter[str]
+    rows: list[_Row], sheet: ScanTable, settings: ReadSettings, faults: Faults, left_out: Counter[str]
 ) -> tuple[list[_Row], str | None]:
     """Return the rows that have a label that is asked for, in one spelling, and a note where there were several."""
     labels = Labels(sheet, settings.classes)

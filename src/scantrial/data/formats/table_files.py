@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from scantrial.core.numbering import MAX_TEXT
 from scantrial.data.codecs.dicom.headers import uids_of
 from scantrial.data.formats.base import is_hidden
-from scantrial.data.formats.folder_tree import is_picture, may_be_scan
+from scantrial.data.formats.folder_tree import is_image_file, may_be_scan
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+){2,}")
 _DRIVE = re.compile(r"[A-Za-z]:/+")
@@ -105,7 +105,7 @@ class FileFinder:
         if name in by_name:
             return by_name[name]
         path = Path(name)
-        if not is_picture(path):
+        if not is_image_file(path):
             return by_stem.get(name, [])
         return [file for file in by_stem.get(path.stem, []) if file.lower().endswith(path.suffix.lower())]
 

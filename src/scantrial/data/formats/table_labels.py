@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from scantrial.core.format import counted
 from scantrial.core.names import listed
 from scantrial.data.formats.base import Faults, plain_name
-from scantrial.data.formats.table_text import Sheet
+from scantrial.data.formats.table_text import ScanTable
 
 NOT_A_VALUE = frozenset(
     {"nan", "NaN", "NAN", "-nan", "NA", "N/A", "n/a", "#N/A", "<NA>", "None", "null", "NULL", "Null", "NaT"}
@@ -27,7 +27,7 @@ class HotColumns:
     names: tuple[str, ...]
     places: Sequence[int | None]
 
-    def label_of(self, line: int, cells: Sequence[str], sheet: Sheet, faults: Faults) -> str:
+    def label_of(self, line: int, cells: Sequence[str], sheet: ScanTable, faults: Faults) -> str:
         """Return the label of a row; "" if it has none. More than one is a fault, and so is what is neither 0 nor 1."""
         given = [cells[place] for place in self.places if place is not None]
         values = [0.0 if cell == "" or cell in NOT_A_VALUE else sheet.number(cell) for cell in given]
@@ -54,7 +54,7 @@ class Labels:
     named : classes that the study names: what looks like no label is one if it is among them
     """
 
-    def __init__(self, sheet: Sheet, named: Sequence[str]) -> None:
+    def __init__(self, sheet: ScanTable, named: Sequence[str]) -> None:
         self._sheet = sheet
         self._named = {plain_name(name) for name in named}
 

@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
+class ScanTable:
     """A table whose rows are read when they are asked for.
 
     Parameters
@@ -43,7 +43,7 @@ class Sheet:
         return float(cell.replace(",", "."))
 
 
-def open_sheet(path: Path, *, needed: Sequence[str]) -> Sheet:
+def open_sheet(path: Path, *, needed: Sequence[str]) -> ScanTable:
     """Read a table in UTF-8, or in UTF-16 with a byte-order mark.
 
     Parameters
@@ -68,7 +68,7 @@ def open_sheet(path: Path, *, needed: Sequence[str]) -> Sheet:
     except (OSError, UnicodeError, csv.Error) as error:
         raise unreadable(path, error) from error
     rows = ((reader.line_num + n_above, cells) for cells in reader if any(cell.strip() for cell in cells))
-    return Sheet(header=header, rows=rows, separator=separator)
+    return ScanTable(header=header, rows=rows, separator=separator)
 
 
 def unreadable(path: Path, error: Exception) -> DataError:
