@@ -243,8 +243,8 @@ _CHECKS = (
         rule="no pixel of any scan needs more than 14 bits",
         source="method of this project",
         action="write `normalize: dataset` in the recipe, which gives the pixels mean 0 and deviation 1, or "
-        "data.image.range with the values that are black and white; with `normalize: none` every arm learns from nearly "
-        "black scans",
+        "data.image.range with the values that are black and white; with `normalize: none` every arm learns from "
+        "nearly black scans",
         run=depth.check_unused_bits,
     ),
     ScanCheck(
