@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from xml.etree import ElementTree
 
 import numpy as np
@@ -19,6 +19,9 @@ from scantrial.data.spec import MAX_PAGES, ImageSpec
 _REDUCED_OR_MASK = 1 | 4
 """Bits of the tag NewSubfileType of pages that belong to another one."""
 
+_MAX_TAGS = 64_000
+"""Of all pages together: a damaged chain of pages that lie over one another has ten times as many."""
+
 _MAX_XML = 16 << 20
 """Characters of the metadata of an OME-TIFF."""
 
@@ -28,6 +31,7 @@ Axes = Sequence[tuple[str, int]]
 
 def full_pages(tiff: tifffile.TiffFile) -> list[int]:
     """Return the numbers of the pages that are no thumbnails, levels of a pyramid or masks of another page."""
+    _refuse_many_tags(tiff)
     pages: list[Any] = []
     for number in range(MAX_PAGES):
         try:
@@ -40,6 +44,22 @@ def full_pages(tiff: tifffile.TiffFile) -> list[int]:
     if not full:
         return list(range(len(pages)))
     return full[:1] if _are_levels([pages[number] for number in full]) else full
+
+
+def _refuse_many_tags(tiff: tifffile.TiffFile) -> None:
+    """Follow the chain of pages without reading their tags, and refuse it if these are too many."""
+    kind, handle, place, n_tags = tiff.tiff, tiff.filehandle, tiff.pages.first.offset, 0
+    order: Literal["little", "big"] = "little" if kind.byteorder == "<" else "big"
+    for _ in range(MAX_PAGES):
+        handle.seek(place)
+        n = int.from_bytes(handle.read(kind.tagnosize), order)
+        n_tags += n
+        if n_tags > _MAX_TAGS:
+            raise RefusedError(f"more than {_MAX_TAGS:,} tags in its pages: it is damaged")
+        handle.seek(place + kind.tagnosize + n * kind.tagsize)
+        place = int.from_bytes(handle.read(kind.offsetsize), order)
+        if not place:
+            return
 
 
 def _are_levels(pages: Sequence[Any]) -> bool:
