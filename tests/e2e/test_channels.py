@@ -74,7 +74,7 @@ def test_a_study_of_named_channels(tmp_path):
     assert not api.run(tmp_path / "study.yaml", out=out).trained
 
     tifffile.imwrite(tmp_path / "other.tif", np.zeros((16, 16, 4), np.uint16), photometric="minisblack")
-    with pytest.raises(UnreadableScansError, match="channels have no names, but data.image.channels asks for 'GFP'"):
+    with pytest.raises(UnreadableScansError, match=r"channels have no names, but data\.image\.channels asks for 'GFP'"):
         api.predict(out / "runs" / "base" / "seed-0", [tmp_path / "other.tif"])
     with pytest.raises(InputError, match="arm base: augment changes hue or saturation, but the scans have 4 channels"):
         api.run(tmp_path / "study.yaml", out=tmp_path / "hue", sets=["recipe.augment={hue: 0.1}"])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from scantrial.audit.records import CheckOutcome, Found, Subject, clear, not_applicable, verdict_of
+from scantrial.audit.records import CheckOutcome, Found, Severity, Subject, clear, not_applicable, verdict_of
 from scantrial.core.format import counted
 
 MOST_BITS = 14
@@ -62,7 +63,7 @@ def check_unused_bits(subject: Subject) -> CheckOutcome:
         f"`normalize: none`, a network sees 0 to {share:.2g}. Write `normalize: dataset`, or `range: [0, {top}]` under "
         "data.image."
     )
-    numbers = {"peak": peak, "n_bits": n_bits, "most_bits": MOST_BITS}
+    numbers: dict[str, Any] = {"peak": peak, "n_bits": n_bits, "most_bits": MOST_BITS}
     return verdict_of([Found(text=text, numbers=numbers)] if 0 < n_bits <= MOST_BITS else [], **numbers)
 
 
@@ -72,7 +73,7 @@ def check_mixed_depth(subject: Subject) -> CheckOutcome:
         return not_applicable("the scans have 8 bits")
     found = depths_of(subject)
     n_eight, n_sixteen = len(found.eight), len(found.sixteen)
-    numbers = {
+    numbers: dict[str, Any] = {
         "n_8_bits": n_eight,
         "n_16_bits": n_sixteen,
         "top_of_8_bits": found.top_of_eight,
@@ -88,5 +89,5 @@ def check_mixed_depth(subject: Subject) -> CheckOutcome:
         f"8-bit and 16-bit files are mixed: {counted(n_eight, 'scan')} of 8 bits and {n_sixteen:,} of 16. White of 8 "
         f"bits becomes 65,535; the 16-bit scans reach {found.top_of_sixteen:,.0f} (median), so {differ}."
     )
-    severity = "warning" if found.ratio >= FOLD else "note"
+    severity: Severity = "warning" if found.ratio >= FOLD else "note"
     return verdict_of([Found(text=text, rows=found.eight, numbers=numbers, severity=severity)], **numbers)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -57,6 +56,8 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def _decode(path: Path, claim: Claim, image: ImageSpec) -> NDArray[Any]:
+    import tifffile  # noqa: PLC0415 - a tenth of a second to load, and few studies have TIFF
+
     with tifffile.TiffFile(path) as tiff, path.open("rb") as handle:
         pages = full_pages(tiff)
         table = page_table(tiff, pages, image)
@@ -204,6 +205,8 @@ def _sixteen_bit_page(page: Any, path: Path, by_pillow: Callable[[int], Image.Im
 
 def _has_decoder(page: Any) -> bool:
     """Whether tifffile can undo the compression without further packages."""
+    import tifffile  # noqa: PLC0415 - as above
+
     if page.compression not in (1, _PACKBITS, *_DEFLATE, *_LZMA):
         return False
     try:

@@ -6,15 +6,17 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from xml.etree import ElementTree
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from scantrial.data.codecs.base import RefusedError
 from scantrial.data.spec import MAX_PAGES, ImageSpec
+
+if TYPE_CHECKING:
+    import tifffile
 
 _REDUCED_OR_MASK = 1 | 4
 """Bits of the tag NewSubfileType of pages that belong to another one."""
@@ -109,6 +111,8 @@ def _which_page(n: int, *, n_channels: int) -> str:
 
 def channel_names(path: Path) -> tuple[str, ...]:
     """Return the names of the channels of an OME-TIFF, in order; none for another TIFF."""
+    import tifffile  # noqa: PLC0415 - loaded where it is first needed
+
     with tifffile.TiffFile(path) as tiff:
         pixels = _ome_pixels(tiff)
     if pixels is None:
