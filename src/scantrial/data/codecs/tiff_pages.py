@@ -65,13 +65,17 @@ def _refuse_many_tags(tiff: tifffile.TiffFile) -> None:
 
 
 def _are_levels(pages: Sequence[Any]) -> bool:
-    """Whether all pages after the first have its proportions and are smaller, each than the one before."""
+    """Whether every page after the first is the first one with fewer pixels, and smaller than the one before."""
     sides = [(page.imagewidth, page.imagelength) for page in pages]
-    width, height = sides[0]
-    return all(
-        w < before[0] and h < before[1] and abs(w * height - h * width) <= max(width, height)
-        for before, (w, h) in pairwise(sides)
-    )
+    return all(max(level) < max(before) and _is_reduced(sides[0], level) for before, level in pairwise(sides))
+
+
+def _is_reduced(full: tuple[int, int], level: tuple[int, int]) -> bool:
+    """Whether both sides are those of the full page divided by one whole number, rounded up or down."""
+    if min(level) < 1:
+        return False
+    times = round(max(full) / max(level))
+    return times > 1 and all(abs(part * times - side) < times for side, part in zip(full, level, strict=True))
 
 
 def page_table(tiff: tifffile.TiffFile, pages: Sequence[int], image: ImageSpec) -> NDArray[np.int64]:
