@@ -236,18 +236,6 @@ _CHECKS = (
         run=quality.check_size,
     ),
     ScanCheck(
-        code="AU044",
-        title="16 bits of which few are used",
-        severity="warning",
-        needs="scans of 16 bits, none of them from a file of 8",
-        rule="no pixel of any scan needs more than 14 bits",
-        source="method of this project",
-        action="write `normalize: dataset` in the recipe, which gives the pixels mean 0 and deviation 1, or "
-        "data.image.range with the values that are black and white; with `normalize: none` every arm learns from "
-        "nearly black scans",
-        run=depth.check_unused_bits,
-    ),
-    ScanCheck(
         code="AU045",
         title="Files of 8 and of 16 bits are mixed",
         severity="warning",
@@ -258,6 +246,18 @@ _CHECKS = (
         action="save all scans anew with one depth and one white, or write `normalize: image`, which gives each scan "
         "its own mean and deviation. The scans are sound: leave none out for this",
         run=depth.check_mixed_depth,
+    ),
+    ScanCheck(
+        code="AU046",
+        title="16 bits of which few are used",
+        severity="warning",
+        needs="scans of 16 bits, none of them from a file of 8",
+        rule="no pixel of any scan needs more than 14 bits",
+        source="method of this project",
+        action="write `normalize: dataset` in the recipe, which gives the pixels mean 0 and deviation 1, or "
+        "data.image.range with the values that are black and white; with `normalize: none` every arm learns from "
+        "nearly black scans",
+        run=depth.check_unused_bits,
     ),
 )
 

@@ -192,19 +192,19 @@ def deep_scans(tmp_path, *, bits, of_eight=lambda number: False, n=24):
 def test_few_bits_in_sixteen_are_found(tmp_path, bits):
     """The warning has the number of bits, what a network sees, and both lines that mend it."""
     scans = deep_scans(tmp_path, bits=bits)
-    found = checked("AU044", scans).found[0]
+    found = checked("AU046", scans).found[0]
     assert found.numbers["n_bits"] == bits
     assert found.numbers["peak"] == int(scans.images.max())
     assert "Write `normalize: dataset`" in found.text
     assert f"`range: [0, {2**bits - 1}]`" in found.text
     mended = load(SourceSpec(name=str(tmp_path / "deep")), image=ImageSpec(range=(0, 2**bits - 1)))
-    assert checked("AU044", mended).outcome == "clear"
+    assert checked("AU046", mended).outcome == "clear"
 
 
 def test_all_bits_are_clear(tmp_path):
     """Scans of 16 bits that use them are clear, and scans of 8 bits have none to lose."""
     scans = deep_scans(tmp_path, bits=16)
-    for code in ("AU044", "AU045", "AU041"):
+    for code in ("AU046", "AU045", "AU041"):
         assert checked(code, scans).outcome == "clear"
         assert checked(code, phantom_scans()).outcome == ("clear" if code == "AU041" else "not applicable")
 
@@ -221,7 +221,7 @@ def test_mixed_depths_are_told_and_nothing_else(tmp_path):
     assert [scans.sources[row] for row in found.rows] == [
         f"{name}/{n}.png" for name in ("ill", "well") for n in (0, 12, 16, 20, 4, 8)
     ]
-    for code in ("AU041", "AU044"):
+    for code in ("AU041", "AU046"):
         assert checked(code, scans).outcome == "clear"
 
 
