@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import random
 import resource
+import tarfile
 import time
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +71,11 @@ def _given() -> dict[str, Input]:
     cases = "path,label,split,patient\n" + "".join(
         f"{i}.png,{'sick' if i % 2 else 'well'},{SPLITS[i % 3]},p{i // 2}\n" for i in range(12)
     )
-    npz, npy = io.BytesIO(), io.BytesIO()
+    npz, npy, hot = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    np.save(hot, np.eye(2)[np.arange(12) % 2])
+    pngs = {
+        f"set/{split}/{name}/{i}.png": _png(20 * i) for split in ("train", "test") for name in "ab" for i in range(3)
+    }
     pixels = np.arange(12 * 64, dtype=np.uint8).reshape(12, 8, 8)
     np.save(npy, pixels)
     arrays = {f"{split}_images": pixels for split in SPLITS}
@@ -77,6 +84,11 @@ def _given() -> dict[str, Input]:
         "study file": Input(content=SMALL_STUDY.encode(), path="study.yaml", read=_read_study_file),
         "table of cases": Input(content=cases.encode(), path="cases.csv", read=_loading("cases.csv", _twelve_pngs)),
         "arrays by class": Input(content=npy.getvalue(), path="arrays/a.npy", read=_loading("arrays", _second_array)),
+        "labels as an array": Input(
+            content=hot.getvalue(), path="pairs/y_train.npy", read=_loading("pairs", _images_x)
+        ),
+        "archive, zip": Input(content=_zip(pngs), path="x.zip", read=_loading("x.zip")),
+        "archive, tar.gz": Input(content=_tar(pngs), path="x.tar.gz", read=_loading("x.tar.gz")),
         "MedMNIST archive": Input(content=npz.getvalue(), path="x.npz", read=_loading("x.npz")),
         "predictions, CSV": Input(content=csv.getvalue(), path="x.csv", read=_judging("x.csv")),
         "predictions, Parquet": Input(content=parquet.getvalue(), path="x.parquet", read=_judging("x.parquet")),
@@ -114,6 +126,36 @@ def _twelve_pngs(folder: Path) -> None:
     for i in range(12):
         if not (folder / f"{i}.png").exists():
             Image.fromarray(np.full((8, 8), 20 * i, dtype=np.uint8)).save(folder / f"{i}.png")
+
+
+def _png(value: int) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(np.full((8, 8), value, dtype=np.uint8)).save(out, "PNG")
+    return out.getvalue()
+
+
+def _zip(files: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return out.getvalue()
+
+
+def _tar(files: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, content in files.items():
+            part = tarfile.TarInfo(name)
+            part.size = len(content)
+            archive.addfile(part, io.BytesIO(content))
+    return gzip.compress(out.getvalue(), mtime=0)
+
+
+def _images_x(folder: Path) -> None:
+    for split in ("train", "test"):
+        np.save(folder / "pairs" / f"X_{split}.npy", np.zeros((12, 8, 8), dtype=np.uint8))
+    np.save(folder / "pairs" / "y_test.npy", np.arange(12) % 2)
 
 
 def _second_array(folder: Path) -> None:

@@ -74,6 +74,7 @@ def load_scans(
         data.source,
         image=data.image,
         shapes=shapes,
+        ignore=data.ignore,
         classes=data.classes,
         patient=data.patient,
         skip_unreadable=data.skip_unreadable,

@@ -31,7 +31,7 @@ from scantrial.core.numbering import numbered
 from scantrial.core.progress import Progress, silent
 from scantrial.data.scanset import ScanSet
 
-AUDIT_VERSION = 1
+AUDIT_VERSION = 2
 """Rises whenever the same scans would be found to have other faults."""
 
 
@@ -117,6 +117,7 @@ def audit_key(scans: ScanSet, settings: AuditSettings | None = None, *, has_scor
         [list(pair) for pair in scans.skipped],
         asdict(settings or AuditSettings()),
         has_scores,
+        *([dict(scans.origin["left_out"])] if "left_out" in scans.origin else []),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scantrial.audit import depth, duplicates, labels, patients, quality, shift, shortcuts
+from scantrial.audit import depth, duplicates, labels, left_out, patients, quality, shift, shortcuts
 from scantrial.audit.records import ScanCheck
 from scantrial.core.registry import Registry
 
@@ -25,8 +25,8 @@ _CHECKS = (
         needs="nothing",
         rule="neither the source nor the study names the patients",
         source="Kapoor, Narayanan 2023",
-        action="give data.patient, a regular expression that finds the patient in each file's name, or a patient "
-        "column",
+        action="give data.patient, a regular expression that finds the patient in each file's name or the word folder, "
+        "or a patient column",
         run=patients.check_known,
     ),
     ScanCheck(
@@ -128,6 +128,17 @@ _CHECKS = (
         action="do not compare accuracy or predictive values between the splits: they depend on the class mix; "
         "AUROC and balanced accuracy do not",
         run=shift.check_prevalence,
+    ),
+    ScanCheck(
+        code="AU015",
+        title="Masks among the scans",
+        severity="blocker",
+        needs="nothing",
+        rule="a file is called X_mask (or _seg, _label, _annotation, _contour, _roi, _gt, with or without a number) "
+        "beside a file X; or it lies in a folder of masks, and a file of the same name in another folder",
+        source="method of this project",
+        action="leave them out with data.ignore, or --ignore; if they are scans, acknowledge the finding and say so",
+        run=left_out.check_masks,
     ),
     ScanCheck(
         code="AU020",
@@ -234,6 +245,17 @@ _CHECKS = (
         source="method of this project",
         action="look at them: resizing distorts them, and they may be another kind of scan",
         run=quality.check_size,
+    ),
+    ScanCheck(
+        code="AU044",
+        title="Files, rows or classes that were left out",
+        severity="note",
+        needs="nothing",
+        rule="data.ignore, data.classes or a folder of masks beside one of images left some out; a warning where "
+        "skip_unreadable left out rows of a table that had no file or no label",
+        source="method of this project",
+        action="see that these are the ones that were meant",
+        run=left_out.check_left_out,
     ),
     ScanCheck(
         code="AU045",

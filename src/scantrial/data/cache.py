@@ -167,7 +167,7 @@ def install(key: str, fill: Callable[[Path], CacheEntry]) -> CachedScans:
     temporary = folder.with_name(f".{key}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         temporary.mkdir(parents=True)
-        _remove_stale(folder.parent)
+        remove_stale(folder.parent)
         filled = fill(temporary)
         entry = filled.model_copy(update={"entry_sha256": filled.digest()})
         (temporary / "entry.json").write_text(entry.model_dump_json(indent=1), encoding="utf-8")
@@ -208,7 +208,7 @@ def _take_away(folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _remove_stale(parent: Path) -> None:
+def remove_stale(parent: Path) -> None:
     """Remove files that killed processes left behind."""
     for leftover in parent.glob(".*.tmp"):
         try:

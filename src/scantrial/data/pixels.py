@@ -21,6 +21,7 @@ from scantrial.core.progress import Progress
 from scantrial.data.decode import ImageError
 from scantrial.data.fit import fit_image, is_enlarged, match_depth
 from scantrial.data.formats.base import Decode, Listing
+from scantrial.data.masks import find_masks
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
 
@@ -257,8 +258,16 @@ def _refuse_several_shapes(shapes: dict[int, tuple[int, ...]], listing: Listing)
     raise DataError(
         f"the scans have {len(counts)} shapes: {seen}; these differ from the most common one:\n{itemised(odd)}",
         expected="one height, width and number of channels",
-        do="set data.image.size and data.image.channels, which bring all scans to one shape",
+        do=_way_to_one_shape(listing),
     )
+
+
+def _way_to_one_shape(listing: Listing) -> str:
+    masks = find_masks(listing.sources)
+    first = (
+        "" if masks is None else f"{len(masks.rows):,} files look like masks: leave them out with {masks.line}; then "
+    )
+    return f"{first}set data.image.size and data.image.channels, which bring all scans to one shape"
 
 
 def _words(shape: tuple[int, ...]) -> str:

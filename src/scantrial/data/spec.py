@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
-from scantrial.data.patients import MAX_PATTERN
+from scantrial.data.ignore import pattern_faults
+from scantrial.data.patients import FOLDER, MAX_PATTERN
 from scantrial.data.places import name_without_folders
 from scantrial.recipe.parts import Side
 
@@ -207,6 +210,32 @@ class SplitSpec(DataModel):
         return self
 
 
+ClassNames = tuple[str, ...] | dict[str, tuple[str, ...]]
+"""Class names in their order; or, for each new name, the source's own names that it stands for."""
+
+
+def _in_a_list(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _texts_for_numbers(value: Any) -> Any:
+    """Return a mapping of classes with numbers as texts, and with lists for single names."""
+    if not isinstance(value, Mapping):
+        return value
+    lists = {name: old if isinstance(old, list | tuple) else (old,) for name, old in value.items()}
+    return {
+        name: tuple(str(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in old)
+        for name, old in lists.items()
+    }
+
+
+def mapping_faults(classes: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return what is wrong with a mapping of classes, without looking at any source."""
+    faults = [f"{name!r} stands for no class; expected a list of names" for name, old in classes.items() if not old]
+    counts = Counter(one for old in classes.values() for one in old)
+    return faults + [f"{name!r} is listed {n} times; expected once" for name, n in counts.items() if n > 1]
+
+
 class DataSpec(DataModel):
     """The ``data`` part of a study file.
 
@@ -215,18 +244,23 @@ class DataSpec(DataModel):
     source : where the scans come from
     image : one shape for all scans
     split : which scans are used for training, validation and test
+    ignore : files that are no scans, such as masks: patterns for their names, or for their paths relative to the source
     classes : class names in the order of their indices; None uses the source's own order (sorted names).
-        For two classes the last is the positive one.
-    patient : a regular expression with one group, searched in each case's file name, that gives the patient;
-        None uses the source's own patients, if it has any
-    skip_unreadable : continue without scans that cannot be read; the report counts them
+        For two classes the last is the positive one. A mapping of new names to lists of the source's own names joins
+        these; cases of other classes are left out.
+    patient : a regular expression with one group, searched in each case's file name, that gives the patient; or
+        ``folder``, where the folder below the class (or above it) is the patient; None uses the source's own patients,
+        if it has any
+    skip_unreadable : continue without scans that cannot be read, and without rows of a table that have no file or no
+        label; the report counts them
     thumbnails : keep small pictures of the cases in the study folder
     """
 
     source: Annotated[SourceSpec, BeforeValidator(_named)]
     image: ImageSpec = ImageSpec()
     split: SplitSpec
-    classes: tuple[str, ...] | None = None
+    ignore: Annotated[tuple[str, ...] | None, BeforeValidator(_in_a_list)] = None
+    classes: Annotated[ClassNames | None, BeforeValidator(_texts_for_numbers)] = None
     patient: str | None = None
     skip_unreadable: bool = False
     thumbnails: bool = True
@@ -235,18 +269,30 @@ class DataSpec(DataModel):
         """Return the same with the source as a study folder names it."""
         return self.model_copy(update={"source": self.source.without_folders()})
 
+    @field_validator("ignore")
+    @classmethod
+    def _patterns(cls, patterns: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        faults = [] if patterns is None else pattern_faults(patterns)
+        if faults:
+            raise ValueError("; ".join(faults))
+        return None if patterns is None else tuple(dict.fromkeys(patterns))
+
     @field_validator("classes")
     @classmethod
-    def _distinct(cls, classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    def _distinct(cls, classes: ClassNames | None) -> ClassNames | None:
         if classes is not None and (len(classes) < 2 or len(set(classes)) < len(classes)):
             raise ValueError(f"got {list(classes)}; expected two or more different names")
+        if isinstance(classes, dict):
+            faults = mapping_faults(classes)
+            if faults:
+                raise ValueError("; ".join(faults))
         return classes
 
     @field_validator("patient")
     @classmethod
     def _one_group(cls, pattern: str | None) -> str | None:
-        if pattern is None:
-            return None
+        if pattern is None or pattern == FOLDER:
+            return pattern
         if len(pattern) > MAX_PATTERN:
             raise ValueError(f"got a pattern of {len(pattern):,} characters; expected at most {MAX_PATTERN:,}")
         try:
@@ -254,5 +300,7 @@ class DataSpec(DataModel):
         except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
         if n_groups != 1:
-            raise ValueError(f"{pattern!r} has {n_groups} groups; expected one, (...), around the patient")
+            raise ValueError(
+                f"{pattern!r} has {n_groups} groups; expected one, (...), around the patient, or the word folder"
+            )
         return pattern

@@ -13,6 +13,7 @@ from typing import Any
 from scantrial.analysis.metrics import METRICS
 from scantrial.core.format import SPLIT_WORDS, count, counted, joined, percent
 from scantrial.core.records import SPLITS
+from scantrial.data.left_out import left_out_items
 from scantrial.findings.view import ArmView, ReportView
 from scantrial.prose.arm_images import arm_images
 from scantrial.prose.methods_statistics import comparison, evaluation
@@ -88,6 +89,8 @@ def scans(view: ReportView) -> list[str]:
     split = view.data.split
     if split.get("by") == "patient":
         said.append("No patient is in more than one split.")
+    if view.data.left_out:
+        said.append(f"Left out before the split: {'; '.join(left_out_items(view.data.left_out))}.")
     if view.data.skipped:
         said.append(
             f"{counted(len(view.data.skipped), 'file')} could not be read and "

@@ -97,6 +97,8 @@ class SourceContent(Content):
     format: NotRequired[str]
     path: NotRequired[str]
     notes: NotRequired[Items[str]]
+    left_out: NotRequired[dict[str, Count]]
+    n_folders: NotRequired[Count]
 
 
 class DataContent(Content):

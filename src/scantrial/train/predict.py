@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from scantrial.data.arm_images import decoding
 from scantrial.data.decode import ImageError, decode_image
 from scantrial.data.fit import fit_image, match_depth
 from scantrial.data.formats.base import array_fault, row_decoder
+from scantrial.data.formats.folder import images_below
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
 from scantrial.recipe.networks import ModelSpec
@@ -59,11 +61,13 @@ class PredictedFiles(Plain):
     Parameters
     ----------
     model : study, arm, seed, chosen epoch, SHA-256 of the weights, fingerprint of the training scans
+    left_out : files in folders that were left out, by reason
     """
 
     class_names: tuple[str, ...]
     rows: tuple[PredictedFile, ...]
     model: dict[str, Any]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:
@@ -81,7 +85,8 @@ def predict_files(
     Parameters
     ----------
     run_dir : a finished run, ``DIR/runs/ARM/seed-S``
-    files : at least one image file or ``.npy`` array: (n, height, width[, channels]) or one image, uint8 or uint16
+    files : at least one image file or ``.npy`` array: (n, height, width[, channels]) or one image, uint8 or uint16.
+        Of a folder all image files in it and below, without those that the study ignores (`data.ignore`)
     trust_code, on_trust : see `scantrial.store.trust.permit`
 
     Raises
@@ -103,9 +108,10 @@ def predict_files(
     classes = _allowed_here(folder, stored_recipe(facts).model, trust_code=trust_code, on_trust=on_trust)
     weights = folder.weights(key)
     spec = _image_spec(folder, facts)
+    every, left_out = _files_of(files, tuple(folder.plan().data.get("ignore", ())))
     with allowed(classes):
         predictor = load_predictor(facts, weights)
-        batches = _batches(files, facts, spec, n_at_once=predictor.n_at_once)
+        batches = _batches(every, facts, spec, n_at_once=predictor.n_at_once)
         scored = [(names, predictor(images).logits) for names, images in batches]
     # Of all files at once, as in training: the last bit of a probability can depend on its place in the array.
     y_prob = predictor.probabilities(np.concatenate([logits for _, logits in scored])) if scored else ()
@@ -122,7 +128,21 @@ def predict_files(
         "weights_sha256": sha256_of(folder.run_path(key) / "best.safetensors"),
         "data_fingerprint": folder.data()["fingerprint"],
     }
-    return PredictedFiles(class_names=facts.class_names, rows=rows, model=model)
+    return PredictedFiles(class_names=facts.class_names, rows=rows, model=model, left_out=left_out)
+
+
+def _files_of(paths: Sequence[Path], ignore: tuple[str, ...]) -> tuple[list[Path], dict[str, int]]:
+    """Return files, and instead of each folder the image files below it; and what was left out."""
+    files: list[Path] = []
+    left_out: Counter[str] = Counter()
+    for path in paths:
+        if path.is_dir():
+            found, gone = images_below(path, ignore=ignore)
+            files += found
+            left_out.update(gone)
+        else:
+            files.append(path)
+    return files, dict(left_out)
 
 
 def _locate(run_dir: Path) -> tuple[StudyFolder, RunKey]:

@@ -149,7 +149,7 @@ def test_files_of_another_kind_in_one_class_are_found(write_scans):
 def test_the_same_files_throughout_are_clear(write_scans):
     """Equal sizes and formats: nothing that one class alone has, no unusual size."""
     scans = write_scans()
-    for code in ("AU022", "AU023", "AU043", "AU040"):
+    for code in ("AU015", "AU022", "AU023", "AU040", "AU043", "AU044"):
         assert checked(code, scans).outcome == "clear"
 
 
@@ -237,6 +237,45 @@ def test_files_left_out_are_found(write_scans):
     found = checked("AU040", write_scans(skip=True, torn=2)).found[0]
     assert found.numbers["n_files"] == 2
     assert all(item["reason"] for item in found.numbers["files"])
+
+
+def test_masks_among_the_scans_are_found():
+    """X_mask beside X: a blocker with both counts, and the line that leaves the masks out."""
+    scans = phantom_scans(n_cases=24, size=32)
+    sources = tuple(f"a/{number // 2}{'_mask' if number % 2 else ''}.png" for number in range(24))
+    found = checked("AU015", replace(scans, sources=sources)).found[0]
+    assert found.rows == tuple(range(1, 24, 2))
+    assert found.text.startswith("12 of 24 files look like masks, not scans (0_mask.png beside 0.png); ")
+    assert found.text.endswith('This line under data leaves them out: ignore: "*_mask*.png"')
+
+
+def test_what_was_left_out_is_told():
+    """Counts in words; missing files and labels, which may not be missing at random, are a warning."""
+    scans = phantom_scans(n_cases=24, size=32)
+    told = {"files of the pattern *_mask*.png": 60, "scans of the class unsure": 1}
+    found = checked("AU044", replace(scans, origin={"left_out": told})).found[0]
+    assert (
+        found.text
+        == "Left out before any scan was decoded: 60 files of the pattern *_mask*.png; 1 scan of the class unsure."
+    )
+    assert found.severity is None
+    missing = checked("AU044", replace(scans, origin={"left_out": {"rows whose file is missing": 2}})).found[0]
+    assert (missing.text, missing.severity) == (
+        "Left out before any scan was decoded: 2 rows whose file is missing.",
+        "warning",
+    )
+
+
+def test_folders_that_may_be_patients_are_offered():
+    """Where every scan lies in a folder below its class, the finding says how to take them as patients."""
+    scans = replace(phantom_scans(n_cases=24, size=32), patients=None, origin={"n_folders": 20})
+    assert (
+        checked("AU002", scans)
+        .found[0]
+        .text.endswith(
+            "The scans lie in 20 folders besides those of classes and splits: if each is a patient, write patient: folder."
+        )
+    )
 
 
 def test_flipped_labels_are_listed_first():

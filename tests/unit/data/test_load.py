@@ -596,7 +596,7 @@ def test_phantom(monkeypatch):
 
 def test_available_formats():
     """The formats are listed for the documentation, in the order in which they are tried."""
-    assert [fmt.name for fmt in available_formats()] == ["npy_classes", "medmnist", "table", "folder"]
+    assert [fmt.name for fmt in available_formats()] == ["npy_pairs", "npy_classes", "medmnist", "table", "folder"]
 
 
 @pytest.mark.skipif(
