@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+import tifffile
 from PIL import Image
 from tests.e2e.conftest import SMALL_STUDY
 from tests.siege.mutation import mutated
@@ -28,6 +30,7 @@ from scantrial.audit.stored import read_audit
 from scantrial.core.errors import ScantrialError
 from scantrial.core.records import SPLITS
 from scantrial.data.decode import decode_image
+from scantrial.data.spec import ImageSpec
 from scantrial.store.folder import RunKey, StudyFolder
 
 LIMIT_S = 20.0
@@ -175,13 +178,45 @@ def _images() -> dict[str, Input]:
         "TIFF": (gray, {"format": "TIFF"}),
         "TIFF, compressed": (wide, {"format": "TIFF", "compression": "tiff_deflate"}),
         "BMP": (colour, {"format": "BMP"}),
+        "WebP": (colour, {"format": "WEBP", "lossless": True}),
+        "GIF": (gray, {"format": "GIF"}),
+        "JPEG 2000": (gray, {"format": "JPEG2000"}),
+        "PGM": (gray, {"format": "PPM"}),
     }
-    found = {}
+    found = {name: _scan(content, spec) for name, (content, spec) in _rare_images(rng, wide).items()}
     for name, (pixels, options) in forms.items():
         stream = io.BytesIO()
         Image.fromarray(pixels).save(stream, **options)
-        found[name] = Input(content=stream.getvalue(), path="x.img", read=lambda folder: decode_image(folder / "x.img"))
+        found[name] = _scan(stream.getvalue(), ImageSpec())
     return found
+
+
+def _rare_images(rng: np.random.Generator, wide: np.ndarray) -> dict[str, tuple[bytes, ImageSpec]]:
+    """Return what Pillow does not write, and how it is read."""
+    colour = rng.integers(0, 65535, (24, 24, 3), dtype=np.uint16)
+    head = b"P6\n24 24\n65535\n"
+    plain = b"P2\n24 24\n65535\n" + " ".join(map(str, wide.flat)).encode()
+    stack, scaled = ImageSpec(page="max", channels=["B"]), ImageSpec(range=(0, 1))
+    named = {"axes": "ZCYX", "Channel": {"Name": ["A", "B"]}}
+    return {
+        "PNG, 16-bit colour": (imagecodecs.png_encode(colour), ImageSpec()),
+        "JPEG 2000, 16-bit colour": (imagecodecs.jpeg2k_encode(colour, level=0), ImageSpec()),
+        "PPM, 16 bits": (head + colour.astype(">u2").tobytes(), ImageSpec()),
+        "PGM, plain": (plain, ImageSpec()),
+        "OME-TIFF, a stack": (_tiff(np.stack([wide] * 6).reshape(3, 2, 24, 24), ome=True, metadata=named), stack),
+        "TIFF, floating-point": (_tiff(rng.random((24, 24), dtype=np.float32), compression="zlib"), scaled),
+        "TIFF, five channels": (_tiff(np.dstack([wide] * 5), planarconfig="contig"), ImageSpec(channels=[4, 0])),
+    }
+
+
+def _tiff(pixels: np.ndarray, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, pixels, photometric="minisblack", **options)
+    return stream.getvalue()
+
+
+def _scan(content: bytes, spec: ImageSpec) -> Input:
+    return Input(content=content, path="x.img", read=lambda folder: decode_image(folder / "x.img", image=spec))
 
 
 # ---------------------------------------------------------------------- what a study folder holds

@@ -35,6 +35,9 @@ from scantrial.data.spec import ArmImageSpec, ImageSpec
 SCHEMA_VERSION = 1
 """Increased whenever the same files would decode to different pixels."""
 
+_ALWAYS_IN_KEY = ("size", "channels", "fit", "crop_border")
+"""What the key of every set of scans has; other keys of `ImageSpec` are in it only where they are set."""
+
 _STALE_AFTER_S = 24 * 3600
 _ATTEMPTS = 5
 
@@ -96,7 +99,9 @@ def key_of(*, image: ImageSpec, sources: Sequence[str], contents: Sequence[str])
     """
     shape = [*image.shape, image.fit] if image.shape else None
     crop = [image.crop_border] if isinstance(image, ArmImageSpec) and image.crop_border else []
-    text = json.dumps([SCHEMA_VERSION, shape, image.channels, list(sources), list(contents), *crop])
+    further = [{key: value for key, value in image.stored().items() if key not in _ALWAYS_IN_KEY}]
+    parts = [SCHEMA_VERSION, shape, image.channels, list(sources), list(contents), *crop, *filter(None, further)]
+    text = json.dumps(parts)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 from scantrial.data.ignore import pattern_faults
 from scantrial.data.patients import FOLDER, MAX_PATTERN
@@ -51,6 +51,12 @@ class SourceSpec(BaseModel):
         return dict(self.model_extra or {})
 
 
+MAX_CHANNELS, MAX_PAGES = 1024, 1000
+"""Of one scan. Hyperspectral cameras have a few hundred channels."""
+
+ChannelName = Annotated[int, Field(ge=0, lt=MAX_CHANNELS)] | Annotated[str, Field(min_length=1)]
+
+
 class ImageSpec(DataModel):
     """One shape for all scans, so that a data set is one array.
 
@@ -58,13 +64,49 @@ class ImageSpec(DataModel):
     ----------
     size : side in pixels of the square result, or (height, width); None keeps the scans' own size,
         which must then be the same for all
-    channels : 1 (gray) or 3 (RGB); None keeps the scans' own, which must then be the same for all
+    channels : 1 (gray), 3 (RGB), or how many the scans have; or a list of numbers (from 0) or names of those that are
+        used, in this order. None keeps the scans' own, which must then be the same for all
     fit : ``stretch`` to the size, or ``pad`` with black to keep the proportions
+    page : of a stack: the number of a page, from 0, or the ``max`` or ``mean`` over all pages; None takes files of one
+        page only
+    range : (low, high), the values that become 0 and 65535, in the units of the files; what lies beyond is clipped.
+        Floating-point and signed scans need it
     """
 
     size: Side | tuple[Side, Side] | None = None
-    channels: Literal[1, 3] | None = None
+    channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)] | tuple[ChannelName, ...] | None = None
     fit: Literal["stretch", "pad"] = "stretch"
+    page: Annotated[int, Field(ge=0, le=MAX_PAGES)] | Literal["max", "mean"] | None = None
+    range: tuple[FiniteFloat, FiniteFloat] | None = None
+
+    @field_validator("channels")
+    @classmethod
+    def _different(cls, channels: int | tuple[int | str, ...] | None) -> int | tuple[int | str, ...] | None:
+        if isinstance(channels, tuple) and not 0 < len(set(channels)) == len(channels) <= MAX_CHANNELS:
+            raise ValueError(f"got {list(channels)}; expected different numbers or names of channels")
+        return channels
+
+    @field_validator("range")
+    @classmethod
+    def _rising(cls, limits: tuple[float, float] | None) -> tuple[float, float] | None:
+        if limits is not None and not limits[0] < limits[1]:
+            raise ValueError(f"got {list(limits)}; expected the lower value first, [low, high]")
+        return limits
+
+    @property
+    def n_channels(self) -> int | None:
+        """How many channels the scans have; None for their own."""
+        return len(self.channels) if isinstance(self.channels, tuple) else self.channels
+
+    @property
+    def keeps_samples(self) -> bool:
+        """Whether channels are used as they are stored: none of them is alpha, and no gray is made of colours."""
+        return isinstance(self.channels, tuple) or self.channels not in (None, 1, 3)
+
+    def stored(self) -> dict[str, Any]:
+        """Return plain data for the study folder: size, channels, fit, and what differs from its default."""
+        always = ("size", "channels", "fit")
+        return {key: value for key, value in self.model_dump(mode="json").items() if key in always or value is not None}
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -72,6 +114,10 @@ class ImageSpec(DataModel):
         if self.size is None:
             return None
         return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+
+USUAL = ImageSpec()
+"""The scans as they are."""
 
 
 class ArmImageSpec(ImageSpec):

@@ -26,7 +26,7 @@ from scantrial.data.formats.folder import images_below
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
 from scantrial.recipe.networks import ModelSpec
-from scantrial.recipe.plan import stored_recipe
+from scantrial.recipe.plan import read_typed, stored_recipe
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.run_files import FACTS, seed_of
 from scantrial.store.trust import OnTrust, allowed_before, permit
@@ -85,8 +85,8 @@ def predict_files(
     Parameters
     ----------
     run_dir : a finished run, ``DIR/runs/ARM/seed-S``
-    files : at least one image file or ``.npy`` array: (n, height, width[, 3]) or one image, uint8 or uint16. Of a
-        folder all image files in it and below, without those that the study ignores (`data.ignore`)
+    files : at least one image file or ``.npy`` array: (n, height, width[, channels]) or one image, uint8 or uint16.
+        Of a folder all image files in it and below, without those that the study ignores (`data.ignore`)
     trust_code, on_trust : see `scantrial.store.trust.permit`
 
     Raises
@@ -161,7 +161,8 @@ def _image_spec(folder: StudyFolder, facts: RunFacts) -> ImageSpec:
     """Return how the run's images were decoded, with the actual size of the study's scans."""
     image = folder.data()["image"]
     size = facts.image_shape[1:] if image["size"] else None
-    own = ImageSpec(size=size, channels=image["channels"], fit=image["fit"])
+    kept = {key: value for key, value in image.items() if key in ImageSpec.model_fields}
+    own = read_typed(ImageSpec, {**kept, "size": size}, where=f"{folder.path / 'data.json'}, image")
     return decoding(stored_recipe(facts).image, own) or own
 
 
@@ -182,7 +183,7 @@ def _batches(
     problems: list[tuple[str, str]] = []
     for file in files:
         try:
-            for name, image in _images_of(file, facts):
+            for name, image in _images_of(file, facts, spec):
                 batch.append((name, _fitted(image, file, facts, spec)))
                 if len(batch) == n_at_once and not problems:
                     yield _stacked(batch)
@@ -203,12 +204,12 @@ def _stacked(batch: Sequence[tuple[str, Pixels]]) -> tuple[list[str], Pixels]:
     return [name for name, _ in batch], images
 
 
-def _images_of(file: Path, facts: RunFacts) -> Iterator[tuple[str, Pixels]]:
+def _images_of(file: Path, facts: RunFacts, spec: ImageSpec) -> Iterator[tuple[str, Pixels]]:
     """Yield the images of a file with their names: one image, or those of an array."""
     if file.suffix.lower() not in (".npy", ".npz"):
-        yield str(file), decode_image(file)
+        yield str(file), decode_image(file, image=spec)
         return
-    rows = _array_of(file)
+    rows = _array_of(file, spec)
     _, height, width = facts.image_shape
     n_pixels = len(rows) * height * width
     if len(rows) > MAX_IMAGES:
@@ -217,10 +218,10 @@ def _images_of(file: Path, facts: RunFacts) -> Iterator[tuple[str, Pixels]]:
         why = f"{len(rows):,} images would take {n_pixels:,} pixels at the network's size of {height}x{width}"
         raise ImageError(file, f"{why}, at most {MAX_PIXELS:,} in one file: divide it")
     for number in range(len(rows)):
-        yield f"{file}#{number}", row_decoder(rows, number)
+        yield f"{file}#{number}", row_decoder(rows, number, image=spec)
 
 
-def _array_of(file: Path) -> NDArray[Any]:
+def _array_of(file: Path, spec: ImageSpec) -> NDArray[Any]:
     """Map an array of shape (n, height, width[, channels]); a single image becomes n = 1."""
     try:
         rows = np.load(file, mmap_mode="r", allow_pickle=False)
@@ -231,7 +232,8 @@ def _array_of(file: Path) -> NDArray[Any]:
     if not isinstance(rows, np.ndarray):
         rows.close()
         raise ImageError(file, "an .npz archive: save its images as a .npy array")
-    one_image = rows.ndim == 2 or (rows.ndim == 3 and rows.shape[2] in (1, 3, 4))
+    has_channels = spec.keeps_samples and spec.n_channels != 1
+    one_image = rows.ndim == 2 or (rows.ndim == 3 and (has_channels or rows.shape[2] in (1, 3, 4)))
     rows = rows[None] if one_image else rows
     fault = array_fault(rows.shape, rows.dtype)
     if fault:

@@ -78,7 +78,10 @@ def test_other_layouts(make_tree, paths, message):
     """Any other layout is refused with what was seen."""
     text = faults(make_tree(*paths))
     assert message in text
-    assert "expected: class folders (normal/, pneumonia/) of PNG, JPEG, BMP or TIFF files" in text
+    assert (
+        "expected: class folders (normal/, pneumonia/) of PNG, JPEG, TIFF, WebP, JPEG 2000, GIF, PNM or BMP files"
+        in text
+    )
 
 
 def test_empty_folders(tmp_path, make_tree):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 from scantrial.core.errors import MOST_FAULTS, DataError, itemised
 from scantrial.core.names import listed, nearest
 from scantrial.core.records import SPLITS, Split
-from scantrial.data.codecs.base import MAX_BYTES, Claim, no_claim, over_black
+from scantrial.data.codecs.base import MAX_BYTES, Claim, RefusedError, no_claim, over_black, refuse_page
+from scantrial.data.decode import ImageError
+from scantrial.data.samples import picked, scaled
 from scantrial.data.scanset import Pixels
+from scantrial.data.spec import MAX_CHANNELS, USUAL, ImageSpec
 
 SPLIT_OF_WORD: dict[str, Split] = {
     "train": "train",
@@ -38,8 +41,9 @@ MAX_IMAGES = 5_000_000
 MOST_OF_A_KIND = 10
 """Faults of one kind that a message shows."""
 
-Decode = Callable[[Claim], Pixels]
-"""Decodes one case; raises `scantrial.data.decode.ImageError` if that fails. May run in any thread."""
+Decode = Callable[[Claim, ImageSpec], Pixels]
+"""Decodes one case, with the page, the channels and the range of a spec; raises `scantrial.data.decode.ImageError` if
+that fails. May run in any thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,26 +259,50 @@ def _difference(names: Sequence[str]) -> str:
     return "case, spaces or accents"
 
 
-def row_decoder(rows: NDArray[Any], number: int, claim: Claim = no_claim) -> Pixels:
-    """Take one image out of an array of shape (n, height, width[, 1, 3 or 4])."""
-    return without_alpha(rows[number], claim)
+def row_decoder(rows: NDArray[Any], number: int, claim: Claim = no_claim, image: ImageSpec = USUAL) -> Pixels:
+    """Take one image out of an array of shape (n, height, width[, channels])."""
+    return image_of_row(rows[number], claim, image)
 
 
-def without_alpha(row: NDArray[Any], claim: Claim = no_claim) -> Pixels:
-    """Make one row of an array (height, width[, 1, 3 or 4]) an image in native byte order; alpha goes over black."""
+def image_of_row(row: NDArray[Any], claim: Claim = no_claim, image: ImageSpec = USUAL) -> Pixels:
+    """Make one row of an array (height, width[, channels]) an image in native byte order.
+
+    Of four channels the last is alpha, and goes over black, unless the spec asks for them as they are.
+
+    Raises
+    ------
+    ImageError
+        If it has no such channels, or its values do not fit the range that is asked for.
+    """
     claim(2 * row.nbytes)
     row = np.ascontiguousarray(row, dtype=row.dtype.newbyteorder("="))
-    if row.ndim == 3 and row.shape[2] == 4:
-        return np.ascontiguousarray(over_black(row))
-    return row[..., 0] if row.ndim == 3 and row.shape[2] == 1 else row
+    try:
+        refuse_page(image)
+        if isinstance(image.channels, tuple):
+            row = picked(row, image.channels)
+        elif row.ndim == 3 and row.shape[2] == 4 and not image.keeps_samples:
+            row = over_black(row)
+        row = scaled(row, image.range)
+    except RefusedError as error:
+        raise ImageError("an image of an array", str(error)) from error
+    return cast("Pixels", np.ascontiguousarray(row[..., 0] if row.ndim == 3 and row.shape[2] == 1 else row))
+
+
+def _has_channels_first(shape: tuple[int, ...]) -> bool:
+    """Whether the second axis of four looks like that of channels, and the last does not."""
+    _, first, second, last = shape
+    return last not in (1, 3, 4) and (first in (1, 3, 4) or second == last != first)
 
 
 def array_fault(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str | None:
     """Return why an array is not n images, or None."""
     if dtype.kind != "u" or dtype.itemsize > 2:
         return f"type {dtype}, expected uint8 or uint16"
-    if len(shape) not in (3, 4) or shape[3:] not in ((), (1,), (3,), (4,)):
-        return f"shape {shape}, expected (n, height, width) or (n, height, width, 3 or 4)"
+    is_volume = len(shape) == 4 and shape[1] == shape[2] == shape[3] > 4
+    if len(shape) not in (3, 4) or is_volume or (shape[3:] and shape[3] > MAX_CHANNELS):
+        return f"shape {shape}, expected (n, height, width) or (n, height, width, channels)"
+    if shape[3:] and _has_channels_first(shape):
+        return f"shape {shape}, which looks like (n, channels, height, width); expected channels last (np.moveaxis)"
     if 0 in shape:
         return f"shape {shape} holds no pixels"
     if math.prod(shape[1:]) * dtype.itemsize > MAX_BYTES:

@@ -34,8 +34,8 @@ from scantrial.data.formats.base import (
     Option,
     ReadSettings,
     array_fault,
+    image_of_row,
     refuse,
-    without_alpha,
 )
 
 _EXPECTED = "MedMNIST's arrays: train_images (n, side, side[, 3]) and train_labels (n, 1), likewise val_ and test_"
@@ -139,7 +139,7 @@ def _rows_of(archive: zipfile.ZipFile, name: str) -> Iterator[Decode]:
             data = handle.read(n_bytes)
             if len(data) < n_bytes:
                 raise EOFError(f"{name} ends at image {number} of {header.shape[0]}")
-            yield partial(without_alpha, np.frombuffer(data, dtype=header.dtype).reshape(header.shape[1:]))
+            yield partial(image_of_row, np.frombuffer(data, dtype=header.dtype).reshape(header.shape[1:]))
         handle.read(1)  # reaching the end makes zipfile compare the checksum
 
 
