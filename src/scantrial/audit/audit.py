@@ -117,7 +117,7 @@ def audit_key(scans: ScanSet, settings: AuditSettings | None = None, *, has_scor
         [list(pair) for pair in scans.skipped],
         asdict(settings or AuditSettings()),
         has_scores,
-        *(dict(scans.origin[key]) for key in ("left_out", "dicom") if key in scans.origin),
+        *(dict(scans.origin[key]) for key in ("excluded", "dicom") if key in scans.origin),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

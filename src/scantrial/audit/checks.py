@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scantrial.audit import burned_in, duplicates, labels, left_out, patients, quality, shift, shortcuts
+from scantrial.audit import burned_in, depth, duplicates, labels, left_out, patients, quality, shift, shortcuts
 from scantrial.audit.records import ScanCheck
 from scantrial.core.registry import Registry
 
@@ -220,7 +220,8 @@ _CHECKS = (
         title="Images that show almost nothing",
         severity="warning",
         needs="nothing",
-        rule="the standard deviation is below 1 % of the brightest value",
+        rule="the standard deviation is below 1 % of the brightest value; where 8 and 16 bits are mixed, of the "
+        "brightest value of the scan's own depth",
         source="method of this project",
         action="remove them, or find out what went wrong when they were taken or converted",
         run=quality.check_constant,
@@ -255,6 +256,30 @@ _CHECKS = (
         source="method of this project",
         action="see that these are the ones that were meant",
         run=left_out.check_left_out,
+    ),
+    ScanCheck(
+        code="AU045",
+        title="Files of 8 and of 16 bits are mixed",
+        severity="warning",
+        needs="scans of 16 bits",
+        rule="some scans hold multiples of 257 only, as 8 bits become 16, and others do not; a note if the median of "
+        "the largest pixels differs less than 2-fold between the two",
+        source="method of this project",
+        action="save all scans anew with one depth and one white, or write `normalize: image`, which gives each scan "
+        "its own mean and deviation. The scans are sound: leave none out for this",
+        run=depth.check_mixed_depth,
+    ),
+    ScanCheck(
+        code="AU046",
+        title="16 bits of which few are used",
+        severity="warning",
+        needs="scans of 16 bits, none of them from a file of 8",
+        rule="no pixel of any scan needs more than 14 bits",
+        source="method of this project",
+        action="write `normalize: dataset` in the recipe, which gives the pixels mean 0 and deviation 1, or "
+        "data.image.range with the values that are black and white; with `normalize: none` every arm learns from "
+        "nearly black scans",
+        run=depth.check_unused_bits,
     ),
     ScanCheck(
         code="AU050",

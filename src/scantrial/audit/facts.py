@@ -39,6 +39,8 @@ class CaseFacts:
     histograms : shape (n, 64), float32, rows sum to 1
     statistics : shape (n, 8), float64: the columns of `STATISTICS`, 1 is `top`; entropy in bits over the bins
     at_floor, at_top : shape (n,), share of pixels at 0 and at the largest value of the pixel type
+    peaks : shape (n,), the largest pixel of each image, in pixel units
+    is_widened : shape (n,), whether an image of 16 bits was one of 8: multiples of 257, not all equal
     top : the largest pixel value of the data set, at least 1; 255 for 8 bits
     """
 
@@ -49,10 +51,20 @@ class CaseFacts:
     statistics: NDArray[np.float64]
     at_floor: NDArray[np.float64]
     at_top: NDArray[np.float64]
+    peaks: NDArray[np.int64]
+    is_widened: NDArray[np.bool_]
     top: int
 
     def __len__(self) -> int:
         return len(self.digests)
+
+    @property
+    def own_tops(self) -> NDArray[np.float64]:
+        """The brightest value of the scans of each image's own depth, as a share of `top`, shape (n,)."""
+        if not self.is_widened.any() or self.is_widened.all():
+            return np.ones(len(self))
+        of_sixteen = max(1, int(self.peaks[~self.is_widened].max()))
+        return np.where(self.is_widened, 65535, of_sixteen) / self.top
 
     def small(self, side: int) -> NDArray[np.float32]:
         """Return the pictures averaged down to `side` x `side`, a divisor of 64; shape (n, side, side), 0 to 1."""
@@ -69,6 +81,8 @@ class _Block:
     histograms: NDArray[np.float32]
     statistics: NDArray[np.float64]
     ends: NDArray[np.float64]
+    peaks: NDArray[np.int64]
+    is_widened: NDArray[np.bool_]
 
 
 def case_facts(scans: ScanSet, cases: NDArray[np.int64], *, progress: Progress = silent) -> CaseFacts:
@@ -96,6 +110,8 @@ def case_facts(scans: ScanSet, cases: NDArray[np.int64], *, progress: Progress =
         statistics=np.concatenate([block.statistics for block in blocks]),
         at_floor=ends[:, 0],
         at_top=ends[:, 1],
+        peaks=np.concatenate([block.peaks for block in blocks]),
+        is_widened=np.concatenate([block.is_widened for block in blocks]),
         top=top,
     )
 
@@ -123,6 +139,8 @@ def _look(images: Pixels, cases: NDArray[np.int64], top: int) -> _Block:
         histograms=np.stack(histograms),
         statistics=np.stack(statistics),
         ends=np.array([_ends(picture) for picture in gray]),
+        peaks=np.array([picture.max() for picture in pictures], dtype=np.int64),
+        is_widened=np.array([_was_eight_bits(picture) for picture in pictures]),
     )
 
 
@@ -152,6 +170,11 @@ def _statistics(gray: Pixels, top: int) -> tuple[NDArray[np.float32], NDArray[np
     there = bins[bins > 0]
     entropy = float(-(there * np.log2(there)).sum())
     return bins.astype(np.float32), np.array([mean, deviation, *quantiles, entropy])
+
+
+def _was_eight_bits(picture: Pixels) -> bool:
+    """Whether an image of 16 bits holds the values of 8, times 257."""
+    return picture.dtype == np.uint16 and bool(picture.max() > picture.min()) and not (picture % 257).any()
 
 
 def _ends(gray: Pixels) -> tuple[float, float]:

@@ -23,5 +23,5 @@ def predict(model: Path, files: Sequence[Path], *, trust_code: bool, as_json: bo
         table.add_row(row.file, row.predicted_class, *(f"{p:.4f}" for p in row.y_prob))
     print_table(table)
     if judged.left_out:
-        say(f"Left out: {'; '.join(left_out_items(judged.left_out))}.")
+        say(f"Left out: {'; '.join(left_out_items(judged.left_out))}.", console=out)
     out.print(f"model: {judged.identity}")

@@ -129,7 +129,7 @@ def gray_of(image: Pixels) -> Pixels:
     return _pixels(np.rint(image.mean(axis=2)).astype(image.dtype))
 
 
-def shown(image: Pixels) -> Pixels:
+def pictured(image: Pixels) -> Pixels:
     """Return what a picture shows of an image: gray, or RGB; of more channels the first three, of two the first."""
     n = n_channels(image)
     if n in (1, 3):

@@ -219,7 +219,7 @@ def _read_settings(options: LoadOptions) -> ReadSettings:
 
 def _counts(listing: Listing, *, is_tree: bool) -> dict[str, Any]:
     """Return what the report says of the listing: what was left out, and folders that may be patients'."""
-    found: dict[str, Any] = {"left_out": dict(listing.left_out)} if listing.left_out else {}
+    found: dict[str, Any] = {"excluded": dict(listing.left_out)} if listing.left_out else {}
     if is_tree and listing.patients is None and listing.folders is not None and "" not in listing.folders:
         found["n_folders"] = len(set(listing.folders))
     return found
@@ -445,7 +445,7 @@ def _scan_set(job: _Job, found: cache.CachedScans, skip_unreadable: bool) -> Sca
         patients=None if listing.patients is None else _kept(listing.patients, kept),
         fingerprint=fingerprint_of(entry.pixels_sha256, labels, listing.class_names, sources),
         images_path=found.images_path,
-        origin=_with_depth_note(job.origin, entry),
+        origin=_with_notes(job.origin, entry),
         skipped=skipped,
     )
 
@@ -454,11 +454,15 @@ def _kept(texts: Sequence[str], kept: NDArray[np.bool_]) -> tuple[str, ...]:
     return tuple(text for text, keep in zip(texts, kept, strict=True) if keep)
 
 
-def _with_depth_note(origin: Mapping[str, Any], entry: cache.CacheEntry) -> dict[str, Any]:
-    if not entry.n_widened:
-        return dict(origin)
-    note = f"{entry.n_widened} 8-bit scans were multiplied by 257 to match the 16-bit scans."
-    return {**origin, "notes": [*origin.get("notes", ()), note]}
+def _with_notes(origin: Mapping[str, Any], entry: cache.CacheEntry) -> dict[str, Any]:
+    notes = []
+    if entry.n_widened:
+        notes.append(f"{entry.n_widened} 8-bit scans were multiplied by 257 to match the 16-bit scans.")
+    n_channels = entry.shape[3] if len(entry.shape) == 4 else 1
+    if n_channels not in (1, 3):
+        which = "the first of 2 channels in gray" if n_channels == 2 else f"the first 3 of {n_channels} channels in RGB"
+        notes.append(f"Pictures show {which}; the audit looks at the mean of all channels.")
+    return {**origin, "notes": [*origin.get("notes", ()), *notes]} if notes else dict(origin)
 
 
 def fingerprint_of(

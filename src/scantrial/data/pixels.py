@@ -243,8 +243,8 @@ def _unreadable(problems: Sequence[tuple[str, str]], measured: Sequence[float]) 
     low, high = min(measured), max(measured)
     return UnreadableScansError(
         problems,
-        do=f"set data.image.range; the values of these files are from {low:g} to {high:g}, so that no value is lost "
-        f"with `range: [{low:g}, {high:g}]`",
+        do=f"set data.image.range; the values of these files are from {low:.9g} to {high:.9g}, so that no value is "
+        f"lost with `range: [{low:.9g}, {high:.9g}]`",
     )
 
 

@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from scantrial.data.fit import resize, shown
+from scantrial.data.fit import pictured, resize
 from scantrial.data.scanset import Pixels
 
 
@@ -24,7 +24,7 @@ def thumbnail_png(image: Pixels, side: int = 128) -> bytes:
     image : shape (height, width) or (height, width, channels), uint8 or uint16
     side : in pixels
     """
-    image = shown(image)
+    image = pictured(image)
     height, width = image.shape[:2]
     scale = min(1.0, side / max(height, width))
     if scale < 1:

@@ -17,6 +17,7 @@ from scantrial.data.left_out import left_out_items
 from scantrial.findings.view import ArmView, ReportView
 from scantrial.prose.arm_images import arm_images
 from scantrial.prose.methods_statistics import comparison, evaluation
+from scantrial.prose.scan_images import scan_images
 from scantrial.prose.study import alike_at_start, epoch_rule, score_of
 from scantrial.recipe import losses, optimizers, schedules
 from scantrial.recipe import training as training_words
@@ -100,15 +101,7 @@ def scans(view: ReportView) -> list[str]:
 
 def preprocessing(view: ReportView) -> list[str]:
     """Shape, scaling, normalisation, augmentation."""
-    shape = view.data.image.get("shape")
-    fit = {"stretch": "stretched", "pad": "padded to a square and scaled"}.get(str(view.data.image.get("fit")))
-    said = []
-    if shape:
-        channels, *sides = str(shape).split(" × ")
-        how = f", {fit} to this size where needed" if fit and view.data.image.get("size") else ""
-        colour = "one channel" if channels == "1" else f"{channels} channels"
-        said.append(f"Scans have {' × '.join(sides)} pixels in {colour}{how}.")
-    said += arm_images(view)
+    said = [*scan_images(view.data.image), *arm_images(view)]
     if ran(view):
         said.append(f"{_capital(per_arm(view, Recipe.describe_normalization))}.")
         said += _augmentation(view)

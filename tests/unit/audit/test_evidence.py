@@ -46,6 +46,8 @@ EVIDENCE = {
     "AU042": (_BAD, _CLEAN, _SIM),
     "AU043": (_BAD, _SAME, _SIM_FILES),
     "AU044": ("test_what_was_left_out_is_told", _SAME, _SIM_FILES),
+    "AU045": ("test_mixed_depths_are_told_and_nothing_else", "test_all_bits_are_clear", _SIM),
+    "AU046": ("test_few_bits_in_sixteen_are_found", "test_all_bits_are_clear", _SIM),
     "AU050": (_BURNED, _BURNED, _SIM_FILES),
 }
 """By code: the test that plants it, the one without, and the simulation."""

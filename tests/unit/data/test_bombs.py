@@ -122,6 +122,22 @@ def test_pages_are_not_counted_for_ever(tmp_path):
     assert time.process_time() - started < 5
 
 
+def test_pages_over_one_another_are_not_read(tmp_path):
+    """A file of 20 kB whose thousand pages share four thousand tags is refused before these are read."""
+    n, tags = 4000, 4000 * 12
+    pages = b"".join(struct.pack("<H", n) + bytes(6) for _ in range(200))
+    content = bytearray(b"II*\0" + struct.pack("<I", 8) + pages + bytes(tags + 8000))
+    for number in range(199):
+        place = 8 + 8 * number
+        content[place : place + 2] = struct.pack("<H", n)
+        struct.pack_into("<I", content, place + 2 + tags, place + 8)
+    (tmp_path / "x.tif").write_bytes(content)
+    started = time.process_time()
+    with pytest.raises(ImageError, match="more than 64,000 tags in its pages"):
+        decode_image(tmp_path / "x.tif")
+    assert time.process_time() - started < 5
+
+
 def test_a_jpeg_of_too_many_scans_is_refused(tmp_path, monkeypatch):
     """Each scan of a progressive JPEG goes through the whole picture; what a usual file has is read."""
     stream = io.BytesIO()

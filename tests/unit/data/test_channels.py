@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from scantrial.core.errors import DataError, UnreadableScansError
 from scantrial.data import cache
 from scantrial.data.decode import ImageError, decode_image
-from scantrial.data.fit import fit_image, gray_of, shown
+from scantrial.data.fit import fit_image, gray_of, pictured
 from scantrial.data.formats.base import array_fault, image_of_row
 from scantrial.data.load import load
 from scantrial.data.spec import ArmImageSpec, ImageSpec, SourceSpec
@@ -259,8 +259,8 @@ def test_channels_that_are_not_there_are_refused(planes):
 
 def test_what_a_picture_shows(planes):
     """Of five channels the first three, of two the first; gray is their mean."""
-    np.testing.assert_array_equal(shown(planes), planes[..., :3])
-    np.testing.assert_array_equal(shown(planes[..., :2]), planes[..., 0])
+    np.testing.assert_array_equal(pictured(planes), planes[..., :3])
+    np.testing.assert_array_equal(pictured(planes[..., :2]), planes[..., 0])
     np.testing.assert_array_equal(gray_of(planes), np.rint(planes.mean(axis=2)))
     assert Image.open(io.BytesIO(thumbnail_png(planes))).mode == "RGB"
     assert Image.open(io.BytesIO(thumbnail_png(planes[..., :2]))).mode == "L"

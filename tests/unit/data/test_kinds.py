@@ -248,11 +248,12 @@ def test_a_thumbnail_before_the_page_is_passed_over(tmp_path, rng):
     np.testing.assert_array_equal(decode_image(tmp_path / "a.tif"), pixels)
 
 
-def test_pages_of_other_proportions_are_no_pyramid(tmp_path, rng):
-    """A label beside a slide is an image of its own."""
+@pytest.mark.parametrize("second", [(20, 40), (48, 36)])
+def test_pages_that_are_not_reduced_are_no_pyramid(tmp_path, rng, second):
+    """A label beside a slide is an image of its own, and so is one that is a little smaller."""
     with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
         tiff.write(deep(rng, 64, 48))
-        tiff.write(deep(rng, 20, 40))
+        tiff.write(deep(rng, *second))
     assert reason_of(tmp_path / "a.tif").startswith("2 pages: set data.image.page (0 to 1, max or mean)")
 
 

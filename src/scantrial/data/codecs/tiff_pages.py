@@ -6,18 +6,23 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 from xml.etree import ElementTree
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from scantrial.data.codecs.base import RefusedError
 from scantrial.data.spec import MAX_PAGES, ImageSpec
 
+if TYPE_CHECKING:
+    import tifffile
+
 _REDUCED_OR_MASK = 1 | 4
 """Bits of the tag NewSubfileType of pages that belong to another one."""
+
+_MAX_TAGS = 64_000
+"""Of all pages together: a damaged chain of pages that lie over one another has ten times as many."""
 
 _MAX_XML = 16 << 20
 """Characters of the metadata of an OME-TIFF."""
@@ -28,6 +33,7 @@ Axes = Sequence[tuple[str, int]]
 
 def full_pages(tiff: tifffile.TiffFile) -> list[int]:
     """Return the numbers of the pages that are no thumbnails, levels of a pyramid or masks of another page."""
+    _refuse_many_tags(tiff)
     pages: list[Any] = []
     for number in range(MAX_PAGES):
         try:
@@ -42,14 +48,34 @@ def full_pages(tiff: tifffile.TiffFile) -> list[int]:
     return full[:1] if _are_levels([pages[number] for number in full]) else full
 
 
+def _refuse_many_tags(tiff: tifffile.TiffFile) -> None:
+    """Follow the chain of pages without reading their tags, and refuse it if these are too many."""
+    kind, handle, place, n_tags = tiff.tiff, tiff.filehandle, tiff.pages.first.offset, 0
+    order: Literal["little", "big"] = "little" if kind.byteorder == "<" else "big"
+    for _ in range(MAX_PAGES):
+        handle.seek(place)
+        n = int.from_bytes(handle.read(kind.tagnosize), order)
+        n_tags += n
+        if n_tags > _MAX_TAGS:
+            raise RefusedError(f"more than {_MAX_TAGS:,} tags in its pages: it is damaged")
+        handle.seek(place + kind.tagnosize + n * kind.tagsize)
+        place = int.from_bytes(handle.read(kind.offsetsize), order)
+        if not place:
+            return
+
+
 def _are_levels(pages: Sequence[Any]) -> bool:
-    """Whether all pages after the first have its proportions and are smaller, each than the one before."""
+    """Whether every page after the first is the first one with fewer pixels, and smaller than the one before."""
     sides = [(page.imagewidth, page.imagelength) for page in pages]
-    width, height = sides[0]
-    return all(
-        w < before[0] and h < before[1] and abs(w * height - h * width) <= max(width, height)
-        for before, (w, h) in pairwise(sides)
-    )
+    return all(max(level) < max(before) and _is_reduced(sides[0], level) for before, level in pairwise(sides))
+
+
+def _is_reduced(full: tuple[int, int], level: tuple[int, int]) -> bool:
+    """Whether both sides are those of the full page divided by one whole number, rounded up or down."""
+    if min(level) < 1:
+        return False
+    times = round(max(full) / max(level))
+    return times > 1 and all(abs(part * times - side) < times for side, part in zip(full, level, strict=True))
 
 
 def page_table(tiff: tifffile.TiffFile, pages: Sequence[int], image: ImageSpec) -> NDArray[np.int64]:
@@ -89,6 +115,8 @@ def _which_page(n: int, *, n_channels: int) -> str:
 
 def channel_names(path: Path) -> tuple[str, ...]:
     """Return the names of the channels of an OME-TIFF, in order; none for another TIFF."""
+    import tifffile  # noqa: PLC0415 - loaded where it is first needed
+
     with tifffile.TiffFile(path) as tiff:
         pixels = _ome_pixels(tiff)
     if pixels is None:
