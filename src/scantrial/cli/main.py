@@ -39,6 +39,10 @@ Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or a 
 Sets = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study file: recipe.epochs=2")
 ]
+Ignore = Annotated[
+    list[str],
+    typer.Option("--ignore", metavar="PATTERN", help="Files that are no scans, as '*_mask.png'; may be repeated."),
+]
 TrustCode = Annotated[
     bool,
     typer.Option(
@@ -192,7 +196,7 @@ def about(
 
 
 @app.command()
-def audit(
+def audit(  # noqa: PLR0913, PLR0917 - the options of the command
     data: Annotated[
         str,
         typer.Argument(metavar="DATA", help="Scans (folder, file, data set), a study file or name, a study folder."),
@@ -205,6 +209,15 @@ def audit(
         str | None,
         typer.Option("--split", metavar="YAML", help="The split, as data.split in a study: '{test: given, val: 0.2}'"),
     ] = None,
+    size: Annotated[
+        str | None, typer.Option("--size", metavar="N", help="Bring scans to N x N pixels; '[height, width]' for two.")
+    ] = None,
+    channels: Annotated[str | None, typer.Option("--channels", metavar="1|3", help="Read gray (1) or RGB (3).")] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option("--classes", metavar="NAMES", help="Classes in their order, the positive one last: 'normal,ill'"),
+    ] = None,
+    ignore: Ignore = [],  # noqa: B006 - typer wants a list and makes a new one each time
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with pictures.")
     ] = None,
@@ -213,7 +226,17 @@ def audit(
     """Check the scans for leakage, duplicates, shift, shortcuts and wrong labels."""
     from scantrial.cli import audit
 
-    audit.audit(data, patient=patient, split=split, html=html, as_json=as_json)
+    audit.audit(
+        data,
+        patient=patient,
+        split=split,
+        size=size,
+        channels=channels,
+        classes=classes,
+        ignore=ignore,
+        html=html,
+        as_json=as_json,
+    )
 
 
 @app.command()

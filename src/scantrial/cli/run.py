@@ -16,6 +16,7 @@ from scantrial import api
 from scantrial.cli.audit import say_audit
 from scantrial.cli.output import duration, err, out, print_json, progress_bar, say, say_trust
 from scantrial.cli.results import outcome_dict, print_diagnosis, print_results, print_verdicts
+from scantrial.core.errors import first_of_a_kind
 from scantrial.core.format import NONE, counted, percent
 from scantrial.findings.view import ReportView
 from scantrial.store.folder import RunKey
@@ -98,8 +99,8 @@ def _print_outcome(outcome: Outcome, view: ReportView, report_path: Path) -> Non
         out.print(f"copied: {key} from {source}")
     for key in outcome.diverged:
         out.print(f"diverged: {key} (its loss was not finite)")
-    for failure in outcome.failed:
-        out.print(f"failed: {failure.key}: {failure.message}")
+    for line in first_of_a_kind(f"failed: {failure.key}: {failure.message}" for failure in outcome.failed):
+        out.print(line)
     out.print(f"report: {report_path}")
 
 

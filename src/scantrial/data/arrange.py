@@ -17,8 +17,6 @@ from scantrial.data.formats import Listing
 from scantrial.data.formats.base import clashing_names
 from scantrial.data.patients import MAX_PATTERN, find_patients
 
-_MAX_NAMED = 10
-
 
 def arrange(listing: Listing, *, classes: Sequence[str] | None, patient: str | None) -> Listing:
     """Check the classes of a listing, bring them into the order asked for, and find the patients in the names.
@@ -83,11 +81,9 @@ def _patients_by(pattern: str, sources: Sequence[str]) -> tuple[str, ...]:
     patients = find_patients(pattern, [PurePosixPath(source).name for source in sources])
     missed = [source for source, found in zip(sources, patients, strict=True) if not found]
     if missed:
-        more = f"\n  and {len(missed) - _MAX_NAMED} more" if len(missed) > _MAX_NAMED else ""
         raise DataError(
             f"patient: {pattern!r} finds no patient in {len(missed)} of {len(sources)} file names:\n"
-            + itemised(missed[:_MAX_NAMED])
-            + more,
+            + itemised(missed, alike=True),
             expected="a patient for every scan",
         )
     return tuple(patients)

@@ -19,7 +19,6 @@ from scantrial.data.scanset import Pixels
 from scantrial.nets.build import build_network, shapes_of
 from scantrial.nets.ensemble import Ensemble
 from scantrial.nets.heads import Head, make_head
-from scantrial.nets.pretrained import MOST_NAMED
 from scantrial.recipe.plan import stored_recipe
 from scantrial.train.evaluate import cases_at_once, logits_of
 from scantrial.train.scans import put_on_device
@@ -167,7 +166,7 @@ def _check_shapes(expected: Mapping[str, tuple[int, ...]], weights: Mapping[str,
         if name not in weights or weights[name].shape != expected.get(name)
     ]
     if faults:
-        raise _unfit(weights, f"\n{itemised(faults, most=MOST_NAMED)}")
+        raise _unfit(weights, f"\n{itemised(faults, alike=True)}")
 
 
 def _unfit(weights: Mapping[str, NDArray[Any]], why: str) -> InputError:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.core.errors import MOST_FAULTS, DataError, itemised
+from scantrial.core.errors import DataError, itemised
 from scantrial.core.names import listed, nearest
 from scantrial.core.records import SPLITS, Split
 from scantrial.data.codecs.base import MAX_BYTES, Claim, no_claim, over_black
@@ -133,7 +133,7 @@ def is_hidden(path: Path) -> bool:
 def refuse(where: Path, faults: Sequence[str], *, expected: str) -> DataError:
     """Build one error from all faults of a source."""
     count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-    return DataError(f"{where} has {count}:\n{itemised(faults, most=MOST_FAULTS)}", expected=expected)
+    return DataError(f"{where} has {count}:\n{itemised(faults)}", expected=expected)
 
 
 def clashing_names(names: Iterable[str]) -> list[str]:
