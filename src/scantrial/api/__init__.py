@@ -12,6 +12,7 @@ from scantrial.api.checks import require_torch
 from scantrial.api.power import PlanOptions, StudyPlan, plan
 from scantrial.api.predictions import CompareOptions, compare_arrays, compare_predictions, predict
 from scantrial.api.scan_audit import audit
+from scantrial.api.study_draft import WrittenDraft, init
 from scantrial.api.study_folder import (
     Status,
     about,
@@ -39,6 +40,7 @@ __all__ = [
     "RunOptions",
     "Status",
     "StudyPlan",
+    "WrittenDraft",
     "about",
     "audit",
     "augmented_scans",
@@ -46,6 +48,7 @@ __all__ = [
     "compare_arrays",
     "compare_predictions",
     "default_folder",
+    "init",
     "load_scans",
     "load_study",
     "plan",

@@ -20,7 +20,7 @@ from scantrial.data.load import PHANTOM, list_cases
 from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import DataSpec, SourceSpec, SplitSpec
 from scantrial.data.splits import apply_split
-from scantrial.data.spread import Spread, spread_of, working_image
+from scantrial.data.spread import ShapeSpread, shape_spread, working_image
 from scantrial.store.folder import StudyFolder, open_folder
 from scantrial.store.verify import refuse_changed
 from scantrial.study import builtin
@@ -87,7 +87,7 @@ def audit(
     elif isinstance(data, DataSpec):
         scans = load_scans(_asked(data, options), progress=progress)
     else:
-        scans, spread = load_any_size(_asked(_of_source(str(data)), options), progress=progress)
+        scans, spread = load_any_size(_asked(of_source(str(data)), options), progress=progress)
         scans = apply_split(scans, options["split"]) if options.get("split") else scans
     acknowledge = study.spec.acknowledge if study is not None else ()
     found = audit_scans(
@@ -131,7 +131,7 @@ def _study_to_audit(data: Study | DataSpec | str | Path) -> tuple[Study | None, 
     return None, None
 
 
-def _of_source(name: str) -> DataSpec:
+def of_source(name: str) -> DataSpec:
     """Return a source with nothing said about it; its split is not used."""
     return DataSpec(source=SourceSpec(name=name), split=SplitSpec(train="given"), skip_unreadable=True)
 
@@ -150,7 +150,7 @@ def _asked(data: DataSpec, options: AuditOptions) -> DataSpec:
         ) from error
 
 
-def load_any_size(data: DataSpec, *, progress: Progress = silent) -> tuple[ScanSet, Spread]:
+def load_any_size(data: DataSpec, *, progress: Progress = silent) -> tuple[ScanSet, ShapeSpread]:
     """Load scans with their own splits; where they differ in size or channels, bring them to one.
 
     What the headers of the files say is enough to choose it, so that nothing is decoded twice. Where they are not
@@ -161,14 +161,14 @@ def load_any_size(data: DataSpec, *, progress: Progress = silent) -> tuple[ScanS
         image = data.image if spread is None else working_image(spread, data.image)
         scans = load_without_split(data.model_copy(update={"image": image}), progress=progress)
     except SeveralShapesError as error:
-        spread = spread_of(error.shapes, given=data.image)
+        spread = shape_spread(error.shapes, given=data.image)
         image = working_image(spread, data.image)
         scans = load_without_split(data.model_copy(update={"image": image}), progress=progress)
-    return scans, spread or spread_of({scans.images.shape[1:]: len(scans)})
+    return scans, spread or shape_spread({scans.images.shape[1:]: len(scans)})
 
 
-def _spread_of_files(data: DataSpec) -> Spread | None:
+def _spread_of_files(data: DataSpec) -> ShapeSpread | None:
     if data.source.name == PHANTOM:
         return None
     shapes = header_shapes(list_cases(data.source, classes=data.classes, patient=data.patient))
-    return spread_of(shapes, given=data.image) if shapes else None
+    return shape_spread(shapes, given=data.image) if shapes else None

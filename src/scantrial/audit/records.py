@@ -16,7 +16,7 @@ from scantrial.core.notebook import notebook_html
 from scantrial.core.plain import Plain
 from scantrial.core.records import SPLITS
 from scantrial.data.scanset import ScanSet
-from scantrial.data.spread import Spread
+from scantrial.data.spread import ShapeSpread
 
 Severity = Literal["blocker", "warning", "note"]
 Outcome = Literal["found", "clear", "not applicable"]
@@ -289,7 +289,7 @@ class Audit(Plain):
     results: tuple[CheckResult, ...]
     findings: tuple[ScanFinding, ...]
     pictures: Mapping[str, Any]
-    spread: Spread | None = None
+    spread: ShapeSpread | None = None
 
     def result(self, code: str) -> CheckResult | None:
         """Return the result of a check, by its code; None where it was not made."""
@@ -325,7 +325,7 @@ class Audit(Plain):
             findings=tuple(ScanFinding.from_dict(item) for item in data["findings"]),
             results=tuple(CheckResult(**_known(CheckResult, item)) for item in data["checks"]),
             pictures=data["pictures"],
-            spread=Spread.from_dict(data["spread"]) if data.get("spread") else None,
+            spread=ShapeSpread.from_dict(data["spread"]) if data.get("spread") else None,
         )
 
 

@@ -40,8 +40,7 @@ Sets = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study file: recipe.epochs=2")
 ]
 Ignore = Annotated[
-    list[str],
-    typer.Option("--ignore", metavar="PATTERN", help="Files that are no scans, as '*_mask.png'; may be repeated."),
+    list[str], typer.Option("--ignore", metavar="PATTERN", help="Files that are no scans: '*_mask.png'; repeatable.")
 ]
 TrustCode = Annotated[
     bool,
@@ -61,6 +60,20 @@ def demo(
     from scantrial.cli import run
 
     run.run("demo", out=out, as_json=as_json)
+
+
+@app.command()
+def init(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Scans: a folder, a file, a data set of the catalogue.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The study file (default: DATA-study.yaml).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look at scans and write a study file that runs, each line with its reason. Nothing is written over."""
+    from scantrial.cli import init
+
+    init.init(data, path=out, as_json=as_json)
 
 
 @app.command()

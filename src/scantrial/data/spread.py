@@ -16,12 +16,12 @@ from scantrial.data.spec import ImageSpec
 WORKING_SIDE = 256
 """The longest side in pixels that scans of several sizes are brought to where nobody says which."""
 
-TRAINING_SIDES = (28, 32, 48, 64, 96, 128)
+TRAINING_SIDES = (28, 32, 48, 64)
 """Sides in pixels that are proposed for training; the largest still trains in minutes on a processor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spread(Plain):
+class ShapeSpread(Plain):
     """How sizes and channels of some scans are spread, before any resizing.
 
     Parameters
@@ -38,7 +38,7 @@ class Spread(Plain):
     to_train: Mapping[str, Any] | None = None
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Spread:
+    def from_dict(cls, data: Mapping[str, Any]) -> ShapeSpread:
         """Build from what `to_dict` gave."""
         sizes = tuple((high, wide, n) for high, wide, n in data["sizes"])
         channels = tuple((n_channels, n) for n_channels, n in data["channels"])
@@ -58,7 +58,7 @@ class Spread(Plain):
         return said
 
 
-def spread_of(shapes: Mapping[tuple[int, ...], int], *, given: ImageSpec | None = None) -> Spread:
+def shape_spread(shapes: Mapping[tuple[int, ...], int], *, given: ImageSpec | None = None) -> ShapeSpread:
     """Describe how shapes are spread, and choose one size and number of channels where they differ.
 
     Parameters
@@ -79,7 +79,7 @@ def spread_of(shapes: Mapping[tuple[int, ...], int], *, given: ImageSpec | None 
         "channels": given.channels or 1,
     }
     proposed = {"size": training_side(sizes), "channels": channels.most_common(1)[0][0]}
-    return Spread(
+    return ShapeSpread(
         sizes=tuple((*size, n) for size, n in sizes.most_common()),
         channels=tuple(channels.most_common()),
         brought_to={key: working[key] for key in working if several[key]} or None,
@@ -87,7 +87,7 @@ def spread_of(shapes: Mapping[tuple[int, ...], int], *, given: ImageSpec | None 
     )
 
 
-def working_image(spread: Spread, given: ImageSpec) -> ImageSpec:
+def working_image(spread: ShapeSpread, given: ImageSpec) -> ImageSpec:
     """Return what to decode scans with: what is asked for, and one size and number of channels where they differ."""
     return ImageSpec(**{**given.model_dump(exclude_none=True), **(spread.brought_to or {})})
 
@@ -106,6 +106,30 @@ def training_side(sizes: Mapping[tuple[int, int], int]) -> int:
     """
     shorter = int(np.median(np.repeat([min(size) for size in sizes], list(sizes.values()))))
     return max((side for side in TRAINING_SIDES if side <= shorter), default=max(4, shorter))
+
+
+def proposed_image(spread: ShapeSpread, *, colour_is_gray: bool) -> tuple[dict[str, Any], str]:
+    """Return size and channels that are proposed for training, and why.
+
+    Parameters
+    ----------
+    colour_is_gray : whether scans with three channels hold the same value in all of them
+    """
+    sizes = {(high, wide): n for high, wide, n in spread.sizes}
+    side = training_side(sizes)
+    size: int | list[int] = side
+    if len(sizes) == 1:
+        high, wide = spread.sizes[0][:2]
+        scale = side / min(high, wide)
+        size = side if high == wide else [round(high * scale), round(wide * scale)]
+    n_channels = 1 if colour_is_gray else max(n for n, _ in spread.channels)
+    why = (
+        f"{spread.lines[0].partition(';')[0]}. {spread.lines[1].partition(';')[0]}. Proposed: a size that trains in "
+        f"minutes and enlarges few scans, and {_kind(n_channels)}"
+    )
+    if colour_is_gray and any(n != 1 for n, _ in spread.channels):
+        why += ": the colour scans hold the same value in all channels"
+    return {"size": size, "channels": n_channels}, f"{why}. A larger size can be put on trial: image.size as a factor."
 
 
 def image_line(image: Mapping[str, Any]) -> str:
