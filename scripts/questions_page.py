@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import best_radiograph
 from page_table import table
 from scantrial.analysis.metrics import METRICS
 from scantrial.core.files import write_atomic
@@ -43,8 +44,10 @@ A study that comes with scantrial asks this of paediatric chest radiographs ([wh
 
 def found_in(name: str, folder: Path) -> dict[str, Any]:
     """Return as plain data what the finished folder of a built-in study shows."""
-    view = build_view(read_study_folder(open_folder(folder), by="report", purpose="a page of the documentation"))
+    study = read_study_folder(open_folder(folder), by="report", purpose="a page of the documentation")
+    view = build_view(study)
     metric = view.primary_metric
+    labels = {arm.name: arm.label for arm in view.arms}
     return {
         "name": name,
         "question": view.question,
@@ -54,6 +57,7 @@ def found_in(name: str, folder: Path) -> dict[str, Any]:
         "n_cases": view.data.n_of("test"),
         "machine": " ".join(str(view.environment.get(key, "")) for key in ("device", "cpu")).strip(),
         "threads": view.environment.get("threads"),
+        **(best_radiograph.found_in(study, labels) if name == best_radiograph.NAME else {}),
     }
 
 
@@ -92,13 +96,19 @@ def page(name: str) -> str:
     threads = counted(int(found["threads"]), "thread")
     notes = (
         f"Means over seeds, with the smallest and the largest; {found['n_cases']} test scans. Time: the median run, "
-        f"with {threads} ({found['machine']})."
+        f"with {threads} ({found['machine']}), while other work ran on the machine: compare times within this table "
+        "only."
     )
     answer = "\n".join(f"- {sentence}" for sentence in found["answer"])
     study = builtin.path(name).read_text(encoding="utf-8")
     head = HEAD.format(question=found["question"], name=name)
-    lines = [*table([*header, "time a run"], rows), notes, "", "## The study", "", f"```yaml\n{study}```"]
+    beside = best_radiograph.sections(found, _others(name)) if name == best_radiograph.NAME else []
+    lines = [*table([*header, "time a run"], rows), notes, "", *beside, "## The study", "", f"```yaml\n{study}```"]
     return f"{head}{answer}\n\n" + "\n".join(lines) + "\n"
+
+
+def _others(name: str) -> list[dict[str, Any]]:
+    return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(STORED.glob("*.json")) if file.stem != name]
 
 
 def _name(metric: str) -> str:

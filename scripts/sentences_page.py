@@ -255,6 +255,11 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     "findings/hypotheses.py": {
         "answer_to": Rule(rule="a hypothesis without a comparison; else its verdict's sentence"),
     },
+    "prose/folder.py": {
+        "folder_warnings": Rule(
+            rule="a file or a line of the study folder is not what was written", source="decision 36"
+        ),
+    },
     "prose/verdicts.py": {
         "in_short": Rule(rule="no comparison; else the verdicts' sentences"),
         "_tally": Rule(rule="more verdicts than are said in full", threshold="3"),
@@ -262,9 +267,6 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_what_is_random": Rule(rule="arms are paired on seeds and cases, on cases alone, or of one seed", source=_OR),
         "what_best_is": Rule(rule="three arms or more; the verdicts are withheld", source=_MCB),
         "effects_title": Rule(rule="trends along ordered factors, or simple effects in the place of main effects"),
-        "folder_warnings": Rule(
-            rule="a file or a line of the study folder is not what was written", source="decision 36"
-        ),
         "_primary_declared": _DECLARED,
         "when_declared": _DECLARED,
         "verdict_label": Rule(rule="better, and the interval lies within the margin", source=_TOST),
@@ -472,6 +474,7 @@ TITLES = {
     "findings/judging.py": "Comparisons: of a study",
     "findings/families.py": "Comparisons: which ones",
     "findings/hypotheses.py": "Comparisons: hypotheses",
+    "prose/folder.py": "A study folder that is not as it was written",
     "prose/verdicts.py": "Comparisons: what stands around the verdicts",
     "analysis/plan_words.py": "Planning",
     "analysis/power_table.py": "Planning: again, on a study's own spreads",

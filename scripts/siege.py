@@ -28,12 +28,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from PIL import Image  # noqa: E402 - after the path
+from tests.command_server import CommandServer  # noqa: E402 - tests are found beside the package
 from tests.conftest import kept_environment  # noqa: E402 - tests are found beside the package
 from tests.siege.bits import siege_of_bits  # noqa: E402 - as above
 from tests.siege.disks import siege_of_disks  # noqa: E402 - as above
 from tests.siege.folders import siege_of_folders  # noqa: E402 - as above
 from tests.siege.inputs import inputs, limit_memory, siege_of_inputs, stored_readers  # noqa: E402 - as above
-from tests.siege.kills import LONG, STUDY, besieged, phases  # noqa: E402 - as above
+from tests.siege.kills import RUN, STUDY, besieged, phases  # noqa: E402 - as above
 from tests.siege.numbers import (  # noqa: E402 - as above
     N_BITS,
     N_FOLDERS,
@@ -136,7 +137,9 @@ def _damage(setting: Setting, numbers: range) -> list[Row]:
 def disks(setting: Setting) -> list[Row]:
     """Run into full, read-only and forbidden disks."""
     setting.home.chmod(0o755)
-    return siege_of_disks(setting.whole, setting.home, n=setting.part_of(N_FULL_DISKS), seed=setting.seed)
+    with CommandServer(kept_environment()) as commands:
+        n = setting.part_of(N_FULL_DISKS)
+        return siege_of_disks(commands, setting.whole, setting.home, n=n, seed=setting.seed)
 
 
 def readers(setting: Setting) -> list[Row]:
@@ -179,7 +182,7 @@ def prepare(folder: Path) -> Path:
     """Train the study of the siege, and return the folder of its file and of its own folder, ``study``."""
     folder.mkdir()
     (folder / "study.yaml").write_text(STUDY)
-    command = [sys.executable, "-m", "scantrial", *LONG, "--out", "study", "--workers", "2"]
+    command = [sys.executable, "-m", "scantrial", *RUN, "--threads", "1", "--workers", "2"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return folder
 

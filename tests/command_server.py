@@ -18,6 +18,7 @@ import pkgutil
 import select
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -205,8 +206,9 @@ def become(command: Mapping[str, Any], handles: Sequence[int]) -> None:
         sys.path.insert(0, command["cwd"])
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:0] = [path for path in paths if path and path not in sys.path]
-    if "PYTHONUNBUFFERED" in os.environ:
-        for name, stream in (("stdout", 1), ("stderr", 2)):
+    for name, stream in (("stdout", 1), ("stderr", 2)):
+        # The server's own streams take what is behind them for a file, in which one can go back.
+        if "PYTHONUNBUFFERED" in os.environ or stat.S_ISFIFO(os.fstat(stream).st_mode):
             raw: Any = io.FileIO(stream, "w", closefd=False)
             setattr(sys, name, io.TextIOWrapper(raw, encoding="utf-8", write_through=True))
     sys.argv = command["words"]

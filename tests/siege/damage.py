@@ -281,7 +281,7 @@ def _weights(path: Path, rng: random.Random) -> str:
     array = weights.pop(name)
     if kind:
         weights[f"{name}.x" if kind == 1 else name] = [
-            array, array, array.reshape(-1)[:1], array.astype(np.int8), np.full_like(array, np.nan)
+            array, array, array.reshape(-1)[:1], array.astype(np.int8), np.full_like(array, np.nan if array.dtype.kind == "f" else 0)
         ][kind]  # fmt: skip
     path.write_bytes(save(weights, metadata={"schema_version": "1"}))
     return f"{kind} {name}"

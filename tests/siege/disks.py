@@ -4,70 +4,94 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.conftest import HANGS_S
-from tests.siege.kills import run_files
+from tests.command_server import CommandServer
+from tests.conftest import HANGS_S, kept_environment
+from tests.siege.kills import RUN, run_files, threads_of
 from tests.siege.outcome import Row
 
 READING = (("status", "study"), ("compare", "study"), ("show", "study", "--case", "1"), ("report", "study"))
-RUN = ("run", "study.yaml", "--out", "study", "--threads", "1", "--checkpoint-every", "0")
 
 PROGRAM = """
-import ctypes, os, resource, sys
-limit, is_bound = int(sys.argv[1]), sys.argv[2] == "bound"
-if is_bound and os.geteuid() == 0:
+import ctypes, os, sys
+if os.geteuid() == 0:
     # The superuser obeys permissions once it has lost the right not to, for itself and for what it starts.
     for right in (1, 2):
         assert ctypes.CDLL(None).prctl(24, right, 0, 0, 0) == 0
-    os.execv(sys.executable, [sys.executable, "-m", "scantrial", *sys.argv[3:]])
-if limit:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-sys.argv = ["scantrial", *sys.argv[3:]]
-from scantrial.cli.main import main
-main()
+os.execv(sys.executable, [sys.executable, "-m", "scantrial", *sys.argv[1:]])
 """
 
 
-def _command(words: tuple[str, ...], home: Path, *, limit: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run a command that obeys permissions, or with a limit on the size of any file."""
-    command = [sys.executable, "-c", PROGRAM, str(limit), "free" if limit else "bound", *words]
+def _limited(commands: CommandServer, words: tuple[str, ...], home: Path, limit: int) -> tuple[int, str]:
+    """Run a command with a limit on the size of any file, or with none if it is 0; return its exit code and its words."""
+    environment = {**kept_environment(), "HOME": str(home), "XDG_CACHE_HOME": str(home)}
+    said, end = os.pipe()
+    with open(said, encoding="utf-8", errors="replace") as reader:  # noqa: PTH123 - a handle
+        process = commands.start(words, cwd=home, environment=environment, stdout=end, stderr=end)
+        os.close(end)
+        if limit:
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, limit))
+        try:
+            words_of_it = reader.read()
+            return process.wait(HANGS_S), words_of_it
+        finally:
+            process.kill()
+
+
+def _command(words: tuple[str, ...], home: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command that obeys permissions, even the superuser's."""
+    command = [sys.executable, "-c", PROGRAM, *words]
     environment = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home)}
     return subprocess.run(
         command, cwd=home, env=environment, capture_output=True, text=True, timeout=HANGS_S, check=False
     )
 
 
-def _note(row: Row, what: str, result: subprocess.CompletedProcess[str], codes: tuple[int, ...]) -> None:
+def _note(row: Row, what: str, code: int, said: str, codes: tuple[int, ...]) -> None:
     row.n += 1
-    row.told += result.returncode != 0
-    if "Traceback" in result.stderr or result.returncode not in codes:
-        row.faults.append(f"{what}: {result.returncode}: {result.stderr[-300:]}")
+    row.told += code != 0
+    if "Traceback" in said or code not in codes:
+        row.faults.append(f"{what}: {code}: {said[-300:]}")
 
 
-def siege_of_full_disks(whole: Path, home: Path, *, n: int, seed: int) -> Row:
+def siege_of_full_disks(commands: CommandServer, whole: Path, home: Path, *, n: int, seed: int) -> Row:
     """Let a study run into a full disk `n` times, at other sizes each time, and then go on with room.
 
-    A limit on the size of files stands for the disk: every write beyond it fails, as it does on a full one.
+    A limit on the size of files stands for the disk: every write beyond it fails, as it does on a full one. Every second
+    time the study is finished and gets a seed more; then no file of its runs may change.
     """
     row, rng, expected = Row(part="disks", kind="full disk"), random.Random(seed), run_files(whole / "study")
+    run = (*RUN, "--threads", str(threads_of(whole)))
     sizes = sorted(path.stat().st_size for path in (whole / "study").rglob("*") if path.is_file())
     for number in range(n):
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir()
         shutil.copy(whole / "study.yaml", home)
-        limit = rng.choice(sizes) + rng.choice((-100, 0, 100, 5000))
-        result = _command(RUN, home, limit=max(limit, 200))
-        _note(row, f"{number}: {limit} bytes", result, (0, 1, 3))
-        again = _command(RUN, home)
-        if again.returncode != 0 or run_files(home / "study") != expected:
-            row.faults.append(f"{number}: with room again: {again.returncode}: {again.stderr[-300:]}")
+        if number % 2:
+            shutil.copytree(whole / "study", home / "study")
+        words = (*run, "--seeds", "3") if number % 2 else run
+        limit = max(rng.choice(sizes) + rng.choice((-100, 0, 100, 5000)), 200)
+        code, said = _limited(commands, words, home, limit)
+        _note(row, f"{number}: {limit} bytes", code, said, (0, 1, 3))
+        if code != 0 and "File too large" not in said:
+            row.faults.append(f"{number}: {limit} bytes: the reason is not told: {said[-300:]}")
+        if number % 2 and not _holds(home, expected):
+            row.faults.append(f"{number}: {limit} bytes: a finished run has changed")
+        code, said = _limited(commands, words, home, 0)
+        if code != 0 or not _holds(home, expected):
+            row.faults.append(f"{number}: with room again: {code}: {said[-300:]}")
     return row
+
+
+def _holds(home: Path, expected: Mapping[str, bytes]) -> bool:
+    return run_files(home / "study").items() >= expected.items()
 
 
 @contextmanager
@@ -105,9 +129,10 @@ def siege_of_closed_folders(kind: str, home: Path, *, reading: Sequence[tuple[st
     """Read a study that cannot be written to by every command, and try to train in it."""
     row, before = Row(part="disks", kind=kind), run_files(home / "study")
     for words in reading:
-        _note(row, " ".join(words), _command(words, home), (0, 1))
+        result = _command(words, home)
+        _note(row, " ".join(words), result.returncode, result.stderr, (0, 1))
     result = _command((*RUN, "--seeds", "3"), home)
-    _note(row, "run", result, (1, 2))
+    _note(row, "run", result.returncode, result.stderr, (1, 2))
     if "do this" not in result.stderr:
         row.faults.append(f"run: it does not say what to do: {result.stderr[-300:]}")
     if run_files(home / "study") != before:
@@ -115,9 +140,9 @@ def siege_of_closed_folders(kind: str, home: Path, *, reading: Sequence[tuple[st
     return row
 
 
-def siege_of_disks(whole: Path, folder: Path, *, n: int, seed: int) -> list[Row]:
+def siege_of_disks(commands: CommandServer, whole: Path, folder: Path, *, n: int, seed: int) -> list[Row]:
     """Carry out all of it; `whole` holds ``study.yaml`` and its finished study, in ``study``."""
-    rows = [siege_of_full_disks(whole, folder / "full", n=n, seed=seed)]
+    rows = [siege_of_full_disks(commands, whole, folder / "full", n=n, seed=seed)]
     with read_only(whole, folder / "mount") as home:
         if home is not None:
             rows.append(siege_of_closed_folders("read-only disk", home))

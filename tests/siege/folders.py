@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.siege.commands import readings, run
 from tests.siege.damage import damage
+from tests.siege.numbers import N_FOLDERS
 from tests.siege.outcome import Row
 from tests.web.serving import served
 
@@ -21,12 +22,12 @@ PAGES = (
     "/s/study/compare",
     "/s/study/threshold",
 )
-EVERY = {"report md": 5, "serve": 10, "run": 40}
-"""Every how many folders something is done that takes long: all figures as files, a server, training."""
+TURNS = {"report md": range(0, N_FOLDERS, 5), "serve": range(0, N_FOLDERS, 10), "run": range(0, N_FOLDERS, 40)}
+"""With which folders something is done that takes long: all figures as files, a server, training."""
 
 
 def siege_of_folders(
-    whole: Path, home: Path, *, numbers: range, seed: int, every: Mapping[str, int] = EVERY
+    whole: Path, home: Path, *, numbers: range, seed: int, turns: Mapping[str, range] = TURNS
 ) -> list[Row]:
     """Damage a study folder anew for each number, and put every command and page to it.
 
@@ -34,7 +35,7 @@ def siege_of_folders(
     ----------
     whole : a study folder, whole
     home : a folder with an image to predict, ``scan.png``
-    every : every how many folders something is done; what is not named is done with each
+    turns : with which numbers something is done; what is not named is done with each
     """
     rows: dict[str, Row] = {}
     folder = home / "study"
@@ -48,7 +49,7 @@ def siege_of_folders(
             "serve": lambda: _ask(home),
         }
         for name, check in checks.items():
-            if number % every.get(name, 1):
+            if number not in turns.get(name, numbers):
                 continue
             row = rows.setdefault(name, Row(part="folders", kind=name))
             row.n += 1

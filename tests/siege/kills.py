@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -40,7 +41,7 @@ factors:
 seeds: 2
 primary: {metric: accuracy, split: test, margin: 0.05}
 """
-LONG = ("run", "study.yaml", "--checkpoint-every", "0", "--threads", "1")
+RUN = ("run", "study.yaml", "--out", "study", "--checkpoint-every", "0")
 
 
 def run_files(folder: Path) -> dict[str, bytes]:
@@ -49,6 +50,12 @@ def run_files(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes() for name in names for path in folder.rglob(f"runs/*/*/{name}")
     }
+
+
+def threads_of(whole: Path) -> int:
+    """Return with how many threads the study of a folder was trained."""
+    threads: int = json.loads((whole / "study" / "environment.json").read_text())["threads"]
+    return threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +102,7 @@ def phases(whole: Path) -> dict[str, Phase]:
         page = (home / "study" / "report" / "report.html").read_text()
         return equal_runs(home) + ([] if page.rstrip().endswith("</html>") else ["report.html is not whole"])
 
-    run = (*LONG, "--out", "study")
+    run = (*RUN, "--threads", str(threads_of(whole)))
     return {
         "training": Phase(words=(*run, "--workers", "2"), begin=fresh, check=equal_runs, targets=TARGETS),
         "cache": Phase(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from tests.conftest import kept_environment
 from tests.siege.kills import Siege, phases
-from tests.siege.numbers import IN_COMMIT
+from tests.siege.numbers import KILLS_IN_COMMIT
 
 
-def test_a_report_that_is_killed_is_written_whole_by_the_same_command(whole, commands, tmp_path):
-    """And the runs are what they were."""
+@pytest.mark.parametrize("name", [name for name in KILLS_IN_COMMIT if name != "training"])
+def test_what_is_killed_is_done_by_the_same_command(name, whole, commands, tmp_path):
+    """With the bytes of a study that nobody killed."""
     environment = {**kept_environment(), "HOME": str(tmp_path)}
     siege = Siege(commands=commands, environment=environment, home=tmp_path / "home", rng=random.Random(1))
-    row = siege.kill_often("report", phases(whole)["report"], n=IN_COMMIT["kills"])
+    row = siege.kill_often(name, phases(whole)[name], n=KILLS_IN_COMMIT[name])
     assert row.faults == []
-    assert row.n == IN_COMMIT["kills"]
+    assert row.n == KILLS_IN_COMMIT[name]

@@ -6,13 +6,21 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import scantrial
+from scantrial.store.folder import StudyFolder
 
 ROOT = Path(__file__).resolve().parents[2]
+
+SLOW_TO_LOAD = {
+    *("torch", "timm", "sklearn", "pandas", "scipy.special", "scipy.stats", "scipy.optimize", "scipy.integrate"),
+    *("scipy.ndimage", "skimage", "tifffile", "altair", "vl_convert", "jinja2", "typst", "pooch", "uvicorn"),
+}
+"""What takes a command from a tenth of a second to several."""
 
 
 def loaded_by(code: str) -> set[str]:
@@ -28,10 +36,37 @@ def test_importing_the_package_loads_nothing_heavy():
     assert not modules & {"torch", "numpy", "pyarrow", "sklearn", "scipy", "altair", "pydantic", "rich"}
 
 
-@pytest.mark.parametrize("module", ["scantrial.api", "scantrial.cli.main"])
-def test_judging_needs_no_torch(module: str):
+@pytest.mark.parametrize("code", ["from scantrial.api import *", "import scantrial.cli.main"])
+def test_judging_needs_no_torch(code: str):
     """The functions and the command line are there where PyTorch is not."""
-    assert "torch" not in loaded_by(f"import {module}")
+    assert "torch" not in loaded_by(code)
+
+
+def test_commands_start_without_what_is_slow_to_load(make_study: Callable[..., StudyFolder]):
+    """They load it when they compute, draw, train or read a TIFF file; here most have nothing to work on."""
+    folder = str(make_study(seeds=(0,)).path)
+    commands = [[name, "nothing"] for name in ("run", "plan", "audit", "compare")]
+    commands += [
+        ["show", "nothing", "--case", "1"],
+        ["status", folder],
+        ["verify", folder],
+        ["about", "demo"],
+    ]
+    code = (
+        "import sys\n"
+        "from scantrial.cli.main import main\n"
+        f"for words in {commands}:\n"
+        "    sys.argv = ['scantrial', *words]\n"
+        "    try:\n"
+        "        main()\n"
+        "    except SystemExit:\n"
+        "        pass\n"
+        "    assert f'scantrial.cli.{words[0]}' in sys.modules, words\n"
+        f"    slow = {SLOW_TO_LOAD} & sys.modules.keys()\n"
+        "    assert not slow, (words, slow)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("name", scantrial.__all__)

@@ -14,6 +14,7 @@ from tests.studies import TWO_ARMS, StudyShape, write_study
 from tests.web.serving import Reader, served, wait_until
 
 from scantrial.web import connections
+from scantrial.web.serve import configure
 
 HEAD = b"GET /s/done HTTP/1.1\r\nHost: "
 
@@ -163,3 +164,8 @@ def test_the_oldest_that_waits_makes_room(tmp_path, monkeypatch):
         with suppress(BlockingIOError):  # there is nothing more to read, and no end
             while True:
                 assert feed.recv(1 << 16) != b""
+
+
+def test_no_second_protocol_is_offered():
+    """A request to change to WebSockets would have uvicorn advise to install a library, in the terminal of the server."""
+    assert configure(None).ws == "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 import threading
@@ -311,3 +312,17 @@ def test_an_empty_folder_says_what_a_study_is(tmp_path):
     """And nothing breaks."""
     with served(tmp_path) as reader:
         assert "There is no study here" in reader.ask("/").text
+
+
+@pytest.mark.parametrize(
+    "element", ["<iframe src='http://192.0.2.1/'>", "<IFRAME\n>", "<object data=x>", "<link rel=x>"]
+)
+def test_a_written_report_that_reaches_elsewhere_is_refused(tmp_path, element):
+    """A browser opens a connection for an iframe even under a policy that forbids it; text about one is shown."""
+    (tmp_path / "report").mkdir()
+    file = tmp_path / "report" / "report.html"
+    file.write_text(f"<p>{element}</p>")
+    with pytest.raises(StoreError, match="through which a page reaches elsewhere"):
+        written_report(tmp_path)
+    file.write_text(f"<p>{html.escape(element)} &lt;linked&gt; <linked></p>")
+    assert written_report(tmp_path) is not None

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from scantrial.analysis.estimates import Estimates
 from scantrial.analysis.mrmc import (
@@ -37,7 +37,7 @@ def training_spread(area: Values | float) -> Values:
     Luck moves the distance between the classes' scores, and the area is the normal distribution function of it (the
     binormal model; Pepe 2003).
     """
-    return np.asarray(np.exp(-(special.ndtri(area) ** 2) / 2))
+    return np.asarray(np.exp(-(scipy.special.ndtri(area) ** 2) / 2))
 
 
 def case_spread(area: Values | float) -> Values:

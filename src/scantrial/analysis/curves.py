@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+import scipy
 
 from scantrial.core.errors import InputError
 from scantrial.core.plain import Plain
@@ -107,9 +107,9 @@ def paired_means(first: Mapping[int, float], second: Mapping[int, float], *, lev
         return None
     differences = np.array([first[seed] - second[seed] for seed in shared])
     mean, se = float(differences.mean()), float(differences.std(ddof=1) / np.sqrt(len(shared)))
-    half = float(stdtrit(len(shared) - 1, (1 + level) / 2)) * se
+    half = float(scipy.special.stdtrit(len(shared) - 1, (1 + level) / 2)) * se
     without_spread = 1.0 if mean == 0 else float("nan")
-    p = 2 * float(stdtr(len(shared) - 1, -abs(mean) / se)) if se > 0 else without_spread
+    p = 2 * float(scipy.special.stdtr(len(shared) - 1, -abs(mean) / se)) if se > 0 else without_spread
     return PairedMeans(n_seeds=len(shared), difference=mean, low=mean - half, high=mean + half, p=p, level=level)
 
 

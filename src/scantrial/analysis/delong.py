@@ -6,8 +6,8 @@ DeLong, DeLong and Clarke-Pearson 1988, Biometrics 44:837-845; Sun and Xu 2014, 
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 Values = NDArray[np.float64]
 
@@ -25,9 +25,9 @@ def delong(scores: Values, positive: NDArray[np.bool_]) -> tuple[Values, Values]
     areas, shape (n_runs,), and influence values, shape (n_runs, n_cases), which sum to 0 over the cases of each class
     """
     n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    everywhere = rankdata(scores, axis=1)
-    among_positive = rankdata(scores[:, positive], axis=1)
-    among_negative = rankdata(scores[:, ~positive], axis=1)
+    everywhere = scipy.stats.rankdata(scores, axis=1)
+    among_positive = scipy.stats.rankdata(scores[:, positive], axis=1)
+    among_negative = scipy.stats.rankdata(scores[:, ~positive], axis=1)
     outranked = (everywhere[:, positive] - among_positive) / n_negative
     outranking = 1 - (everywhere[:, ~positive] - among_negative) / n_positive
     area = outranked.mean(axis=1)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
 
 from scantrial.analysis.class_mix import within_classes
 from scantrial.analysis.diagnosis.thresholds import GAP, GAP_HIGH, HIGH_ACCURACY
@@ -208,7 +208,7 @@ def gap_over_seeds(
     if variance == 0:
         variance, method = float(sum(covariance.mean() for covariance in covariances)), "cases only"
     se = math.sqrt(max(variance, 0.0))
-    half = float(student_t.ppf(0.5 + level / 2, df)) * se
+    half = float(scipy.stats.t.ppf(0.5 + level / 2, df)) * se
     value = float(gaps.mean())
     return Gap(
         value=value,

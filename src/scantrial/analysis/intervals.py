@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from scantrial.analysis.clusters import FEW_CASES
 from scantrial.analysis.estimates import Estimates
@@ -270,8 +270,8 @@ def _shape(found: Spread) -> float:
 
 def _logit_bounds(found: Spread, quantile: float, tau: float | None = None) -> Bounds:
     tau = found.se / (found.mean * (1 - found.mean)) if tau is None else tau
-    eta = special.logit(found.mean)
-    return float(special.expit(eta - quantile * tau)), float(special.expit(eta + quantile * tau))
+    eta = scipy.special.logit(found.mean)
+    return float(scipy.special.expit(eta - quantile * tau)), float(scipy.special.expit(eta + quantile * tau))
 
 
 def _average_precision(mine: Estimates, found: Spread, level: float) -> _Found:
@@ -305,8 +305,8 @@ def _within_range(mine: Estimates, found: Spread, level: float) -> _Found:
         low, high = wilson_bounds(min(max(share, 0.0), 1.0), n, quantile=quantile)
         method = f"one-sided: Wilson on {'all cases' if alike else 'the cases of the rarest class'}"
     else:
-        eta, half = special.logit(share), quantile * found.se / width / (share * (1 - share))
-        low, high = float(special.expit(eta - half)), float(special.expit(eta + half))
+        eta, half = scipy.special.logit(share), quantile * found.se / width / (share * (1 - share))
+        low, high = float(scipy.special.expit(eta - half)), float(scipy.special.expit(eta + half))
         method = _on(_WITHIN_RANGE[mine.metric], found)
     return (lowest + width * low, lowest + width * high), method, None
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import expit
 
 from scantrial.analysis.metrics import Undefined
 
@@ -77,9 +76,13 @@ def fit_intercept(z: Floats, target: Floats) -> tuple[float, float]:
     if total in {0.0, float(len(z))}:
         raise Undefined(f"every case is of class {int(total > 0)}")
     room = np.log(len(z)) + 1
-    intercept = float(brentq(lambda a: float(expit(a + z).sum()) - total, -z.max() - room, -z.min() + room, xtol=1e-13))
-    p = expit(intercept + z)
-    information = float((p * expit(-(intercept + z))).sum())
+    intercept = float(
+        scipy.optimize.brentq(
+            lambda a: float(scipy.special.expit(a + z).sum()) - total, -z.max() - room, -z.min() + room, xtol=1e-13
+        )
+    )
+    p = scipy.special.expit(intercept + z)
+    information = float((p * scipy.special.expit(-(intercept + z))).sum())
     if information < SMALLEST_INFORMATION:
         raise Undefined("every probability is 0 or 1 to rounding")
     return intercept, information**-0.5
@@ -99,7 +102,7 @@ def check_overlap(z: Floats, target: Floats) -> None:
 def _newton(design: Floats, target: Floats) -> Floats:
     beta = np.zeros(design.shape[1])
     for _ in range(MAX_STEPS):
-        gradient = design.T @ (target - expit(design @ beta))
+        gradient = design.T @ (target - scipy.special.expit(design @ beta))
         try:
             step = np.linalg.solve(_information(design, beta), gradient)
         except np.linalg.LinAlgError:
@@ -123,7 +126,7 @@ def _shortened(design: Floats, target: Floats, beta: Floats, step: Floats) -> Fl
 
 def _information(design: Floats, beta: Floats) -> Floats:
     eta = design @ beta
-    weight = expit(eta) * expit(-eta)
+    weight = scipy.special.expit(eta) * scipy.special.expit(-eta)
     return np.asarray(design.T @ (design * weight[:, None]))
 
 

@@ -255,9 +255,9 @@ def log_odds_of_class(y_prob: Probabilities, index: int) -> NDArray[np.float64]:
     p = y_prob[..., index]
     # A sum over the other classes depends on their order in its last bit, which would part cases of one p: it stands
     # for 1 - p only where p is too near to 1 to tell, and of two classes, where it is no sum.
-    rest = np.delete(y_prob, index, axis=-1).sum(axis=-1)
-    if y_prob.shape[-1] > 2:
-        rest = np.where(p < 1 - 1e-6, 1 - p, rest)
+    near = (p >= 1 - 1e-6) | (y_prob.shape[-1] == 2)
+    rest = 1 - p
+    rest[near] = np.delete(y_prob[near], index, axis=-1).sum(axis=-1)
     return np.asarray(np.log(np.maximum(p, smallest)) - np.log(np.maximum(rest, smallest)))
 
 

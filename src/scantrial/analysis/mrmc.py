@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
 
 from scantrial.analysis.contrasts import Contrast
 from scantrial.analysis.estimates import Estimates
@@ -110,12 +110,12 @@ class ContrastResult:
 
 def upper_tail(t: float, df: float) -> float:
     """Return P(T > t) for Student's t, or for the normal where `df` is infinite."""
-    return float(special.ndtr(-t) if math.isinf(df) else special.stdtr(df, -t))
+    return float(scipy.special.ndtr(-t) if math.isinf(df) else scipy.special.stdtr(df, -t))
 
 
 def t_quantile(p: float, df: float) -> float:
     """Return the quantile of Student's t, or of the normal where `df` is infinite."""
-    return float(special.ndtri(p) if math.isinf(df) else special.stdtrit(df, p))
+    return float(scipy.special.ndtri(p) if math.isinf(df) else scipy.special.stdtrit(df, p))
 
 
 def infer(
@@ -170,7 +170,7 @@ def _far_from(effect: float, end: float, null_spread: NullSpread, *, alpha: floa
         se, df = null_spread(null)
         return abs(effect - null) - t_quantile(1 - alpha, df) * se
 
-    return end if room(end) <= 0 else float(optimize.brentq(room, effect, end, xtol=1e-12))
+    return end if room(end) <= 0 else float(scipy.optimize.brentq(room, effect, end, xtol=1e-12))
 
 
 def largest_effect(contrast: Contrast, metric: str) -> float:
@@ -471,12 +471,16 @@ def global_test(found: Components) -> GlobalTest:
     statistic = found.ms_arm / denominator if denominator > 0 else float("nan")
     fixed = found.var_error - found.cov1 + (r - 1) * (found.cov2 - found.cov3)
     chi2 = (t - 1) * found.ms_arm / fixed if fixed > 0 else float("nan")
-    p = stats.f.sf(statistic, t - 1, df2) if math.isfinite(df2) else stats.chi2.sf((t - 1) * statistic, t - 1)
+    p = (
+        scipy.stats.f.sf(statistic, t - 1, df2)
+        if math.isfinite(df2)
+        else scipy.stats.chi2.sf((t - 1) * statistic, t - 1)
+    )
     return GlobalTest(
         statistic=statistic,
         df1=t - 1,
         df2=df2,
         p=float(p),
         chi2=chi2,
-        chi2_p=float(stats.chi2.sf(chi2, t - 1)),
+        chi2_p=float(scipy.stats.chi2.sf(chi2, t - 1)),
     )

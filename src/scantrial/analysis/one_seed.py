@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special, stats
 
 from scantrial.core.errors import InputError, ShapeError
 
@@ -49,9 +49,9 @@ def mcnemar_midp(b: int, c: int) -> float:
     if m == 0:
         return 1.0
     if b == c:
-        return float(1 - stats.binom.pmf(b, m, 0.5) / 2)
+        return float(1 - scipy.stats.binom.pmf(b, m, 0.5) / 2)
     fewer = min(b, c)
-    return float(2 * stats.binom.cdf(fewer, m, 0.5) - stats.binom.pmf(fewer, m, 0.5))
+    return float(2 * scipy.stats.binom.cdf(fewer, m, 0.5) - scipy.stats.binom.pmf(fewer, m, 0.5))
 
 
 def bonett_price(b: int, c: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
@@ -60,7 +60,7 @@ def bonett_price(b: int, c: int, n: int, *, level: float = 0.95) -> tuple[float,
     `b` cases are right with the first only, `c` with the second only, of `n`. The interval is cut at -1 and 1.
     """
     p12, p21 = (b + 1) / (n + 2), (c + 1) / (n + 2)
-    half = float(special.ndtri((1 + level) / 2)) * math.sqrt((p12 + p21 - (p12 - p21) ** 2) / (n + 2))
+    half = float(scipy.special.ndtri((1 + level) / 2)) * math.sqrt((p12 + p21 - (p12 - p21) ** 2) / (n + 2))
     return max(p12 - p21 - half, -1.0), min(p12 - p21 + half, 1.0)
 
 

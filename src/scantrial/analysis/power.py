@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from scipy import optimize, special, stats
+import scipy
 
 from scantrial.analysis.mrmc import Components
 from scantrial.analysis.verdict_power import VerdictTest
@@ -94,7 +94,7 @@ def mean_area(metric: str, values: Sequence[float]) -> float | None:
 def cautious(found: Components, *, source: str, area: float | None = None) -> Variances:
     """Take a pilot with its mean square at the upper 80 % limit, for a pilot's variance is uncertain (Browne 1995)."""
     df = found.n_seeds - 1
-    upper = found.ms_arm_seed * df / float(stats.chi2.ppf(0.20, df))
+    upper = found.ms_arm_seed * df / float(scipy.stats.chi2.ppf(0.20, df))
     return from_components(found, source=source, ms_arm_seed=upper, area=area)
 
 
@@ -269,15 +269,15 @@ def _df(den: float, within: float, n_seeds: int) -> float:
 def _power_f(ncp: float, df2: float, alpha: float) -> float:
     if df2 > 1e6:
         return _power_chi2(ncp, alpha)
-    found = 1 - float(special.ncfdtr(1, df2, ncp, special.fdtri(1, df2, 1 - alpha)))
+    found = 1 - float(scipy.special.ncfdtr(1, df2, ncp, scipy.special.fdtri(1, df2, 1 - alpha)))
     # SciPy gives NaN where the noncentrality is beyond its series: long since certain.
     return 1.0 if math.isnan(found) else found
 
 
 def _power_chi2(ncp: float, alpha: float) -> float:
     """Power of a test on one normal value, whose square has the noncentrality `ncp`."""
-    z, shift = float(special.ndtri(1 - alpha / 2)), math.sqrt(ncp)
-    return float(special.ndtr(shift - z) + special.ndtr(-shift - z))
+    z, shift = float(scipy.special.ndtri(1 - alpha / 2)), math.sqrt(ncp)
+    return float(scipy.special.ndtr(shift - z) + scipy.special.ndtr(-shift - z))
 
 
 def smallest_difference(
@@ -300,7 +300,7 @@ def floor_over_seeds(
 ) -> float:
     """Return the smallest difference that any number of seeds can show with these cases."""
     k = variances.n_cases / (variances.n_cases if n_cases is None else n_cases)
-    z = float(special.ndtri(1 - alpha / 2) + special.ndtri(target))
+    z = float(scipy.special.ndtri(1 - alpha / 2) + scipy.special.ndtri(target))
     return z * math.sqrt(2 * variances.excess * k)
 
 
@@ -407,4 +407,4 @@ def _root(function: Callable[[float], float]) -> float:
         high *= 2
         if high > 1e6:
             return math.inf
-    return float(optimize.brentq(function, 0.0, high, xtol=1e-12))
+    return float(scipy.optimize.brentq(function, 0.0, high, xtol=1e-12))

@@ -10,8 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.special import expit, logit
-from scipy.stats import norm, t
+import scipy
 
 from scantrial.analysis.thresholds import OperatingPoint
 from scantrial.core.errors import InputError
@@ -88,7 +87,7 @@ def predictive_values(
     if absent:
         reason = f"no case is of class {' or '.join(absent)}"
         return tuple(_none(prevalence, level, reason) for prevalence in prevalences)
-    extra = norm.ppf((1 + level) / 2) ** 2 if 0 in counts else 0.0
+    extra = scipy.stats.norm.ppf((1 + level) / 2) ** 2 if 0 in counts else 0.0
     sensitivity = _binomial(point.n_tp, point.n_tp + point.n_fn, extra)
     specificity = _binomial(point.n_tn, point.n_tn + point.n_fp, extra)
     return tuple(
@@ -133,9 +132,9 @@ def _at(
     prevalence: float, sensitivity: LogitShare, specificity: LogitShare, *, level: float, df: float, adjusted: bool
 ) -> PredictiveValues:
     _check_prevalence(prevalence)
-    se, sp, odds = sensitivity.share, specificity.share, float(logit(prevalence))
+    se, sp, odds = sensitivity.share, specificity.share, float(scipy.special.logit(prevalence))
     var_se, var_sp = sensitivity.logit_se**2, specificity.logit_se**2
-    quantile = float(t.ppf((1 + level) / 2, df))
+    quantile = float(scipy.stats.t.ppf((1 + level) / 2, df))
     ppv = math.log(se) - math.log1p(-sp) + odds
     npv = math.log(sp) - math.log1p(-se) - odds
     return PredictiveValues(
@@ -149,7 +148,9 @@ def _at(
 
 def _interval(middle: float, half: float) -> PredictiveValue:
     return PredictiveValue(
-        value=float(expit(middle)), low=float(expit(middle - half)), high=float(expit(middle + half))
+        value=float(scipy.special.expit(middle)),
+        low=float(scipy.special.expit(middle - half)),
+        high=float(scipy.special.expit(middle + half)),
     )
 
 

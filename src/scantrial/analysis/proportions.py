@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.special import ndtri
+import scipy
 
 from scantrial.analysis.intervals import wilson_bounds
 from scantrial.core.errors import InputError
@@ -110,4 +110,4 @@ def newcombe(first: ShareInterval, second: ShareInterval) -> ShareInterval:
 def _quantile(level: float) -> float:
     if not 0 < level < 1:
         raise InputError(f"level = {level}", expected="between 0 and 1, such as 0.95")
-    return float(ndtri(0.5 + level / 2))
+    return float(scipy.special.ndtri(0.5 + level / 2))

@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_curve, roc_curve
 
 from scantrial.core.errors import InputError
 
@@ -78,6 +77,8 @@ def averaged_curve(
 def _sensitivity_at(
     y_true: NDArray[np.bool_], scores: NDArray[np.float64], grid: NDArray[np.float64]
 ) -> NDArray[np.float64]:
+    from sklearn.metrics import roc_curve  # noqa: PLC0415 - a second to load, and most commands need none
+
     fpr, tpr, _ = roc_curve(y_true, scores, drop_intermediate=False)
     before = np.searchsorted(fpr, grid, side="right") - 1
     after = np.minimum(before + 1, len(fpr) - 1)
@@ -89,6 +90,8 @@ def _sensitivity_at(
 def _precision_at(
     y_true: NDArray[np.bool_], scores: NDArray[np.float64], grid: NDArray[np.float64]
 ) -> NDArray[np.float64]:
+    from sklearn.metrics import precision_recall_curve  # noqa: PLC0415 - as above
+
     precision, recall, _ = precision_recall_curve(y_true, scores)
     # The last point, sensitivity 0 at precision 1, is of no case called positive.
     rising, matching = recall[-2::-1], precision[-2::-1]

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import softmax
 
 from scantrial.analysis.logistic import fit_intercept, fit_line
 from scantrial.analysis.metrics import Undefined
@@ -157,7 +156,7 @@ def fit_temperature(rows: Rows) -> float:
     of_true = shifted[np.arange(rows.n), rows.y_true]
 
     def steepness(log_t: float) -> float:
-        expected = (softmax(shifted / math.exp(log_t), axis=1) * shifted).sum(axis=1)
+        expected = (scipy.special.softmax(shifted / math.exp(log_t), axis=1) * shifted).sum(axis=1)
         return float((expected - of_true).mean())
 
     if steepness(-LOG_T_BOUND) <= 0:
@@ -169,7 +168,7 @@ def fit_temperature(rows: Rows) -> float:
         raise Undefined(
             f"T runs to its upper bound {math.exp(LOG_T_BOUND):.1f}: the logits say nothing about the class"
         )
-    return math.exp(float(brentq(steepness, -LOG_T_BOUND, LOG_T_BOUND, xtol=1e-14)))
+    return math.exp(float(scipy.optimize.brentq(steepness, -LOG_T_BOUND, LOG_T_BOUND, xtol=1e-14)))
 
 
 def _temperature(rows: Rows) -> dict[str, Any]:

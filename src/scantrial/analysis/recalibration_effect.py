@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from scantrial.analysis.calibration import Calibration, measure_calibration
 from scantrial.analysis.ece import N_DRAWS
@@ -111,6 +111,6 @@ def _auroc(rows: Rows, y_prob: NDArray[np.float64]) -> float:
             raise Undefined(found.reason)
         return found.value
     need_both_classes(rows)
-    ranks = rankdata(rows.scores)[rows.positive]
+    ranks = scipy.stats.rankdata(rows.scores)[rows.positive]
     n_positive = len(ranks)
     return float((ranks.mean() - (n_positive + 1) / 2) / (rows.n - n_positive))

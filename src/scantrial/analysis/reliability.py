@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression
 
 from scantrial.analysis.ece import N_DRAWS
 from scantrial.core.plain import Plain
@@ -130,4 +130,4 @@ def _band(grid: Floats, n: Counts, shown: Counts, *, seed: int, level: float, n_
 
 
 def _pool(mean: Floats, weight: Counts) -> Floats:
-    return np.asarray(np.clip(isotonic_regression(mean, weights=weight).x, 0.0, 1.0), dtype=np.float64)
+    return np.asarray(np.clip(scipy.optimize.isotonic_regression(mean, weights=weight).x, 0.0, 1.0), dtype=np.float64)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
 
 from scantrial.analysis.metrics import CLIP, Labels, Undefined, check_labels, check_probabilities
 from scantrial.core.errors import InputError, ShapeError
@@ -125,8 +125,8 @@ def probabilities(rows: Rows) -> NDArray[np.float64]:
 def probabilities_of_logits(logits: Scores) -> NDArray[np.float64]:
     """Return the probability of every class: shape (n, n_classes) from logits of shape (n,) or (n, n_classes)."""
     if logits.ndim == 1:
-        return np.column_stack([expit(-logits), expit(logits)])
-    return np.asarray(softmax(logits, axis=1), dtype=np.float64)
+        return np.column_stack([scipy.special.expit(-logits), scipy.special.expit(logits)])
+    return np.asarray(scipy.special.softmax(logits, axis=1), dtype=np.float64)
 
 
 def log_odds_of(rows: Rows) -> tuple[Scores, int]:
@@ -146,7 +146,7 @@ def _logits(predictions: SplitPredictions) -> Scores:
     logits = predictions.logits.astype(np.float64)
     if predictions.y_prob.shape[1] == 2:
         return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
-    if np.allclose(softmax(logits, axis=1), predictions.y_prob, rtol=0, atol=1e-9):
+    if np.allclose(scipy.special.softmax(logits, axis=1), predictions.y_prob, rtol=0, atol=1e-9):
         return logits
     # Probabilities that are no softmax of the logits (one sigmoid a class) are one of their own logarithms.
     return np.log(np.maximum(predictions.y_prob, np.finfo(np.float64).tiny))

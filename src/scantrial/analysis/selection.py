@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.integrate import quad
-from scipy.special import log_ndtr
 
 from scantrial.core.errors import InputError, ShapeError
 from scantrial.core.plain import Plain
@@ -41,10 +40,10 @@ def expected_maximum(n: int) -> float:
         return 0.0
 
     def tail(x: float) -> float:
-        return -math.expm1(n * float(log_ndtr(x))) - math.exp(n * float(log_ndtr(-x)))
+        return -math.expm1(n * float(scipy.special.log_ndtr(x))) - math.exp(n * float(scipy.special.log_ndtr(-x)))
 
     peak = math.sqrt(2 * math.log(n + 1))
-    return float(quad(tail, 0, peak)[0] + quad(tail, peak, peak + 10)[0])
+    return float(scipy.integrate.quad(tail, 0, peak)[0] + scipy.integrate.quad(tail, peak, peak + 10)[0])
 
 
 def expected_optimism(se: float, n: int, *, correlation: float = 0.0) -> float:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.polynomial.legendre import leggauss
 from numpy.typing import NDArray
-from scipy import special
 
 from scantrial.analysis.area_margin import widening
 
@@ -48,7 +48,9 @@ class VerdictTest:
         if self._se == 0:
             return 1.0 if difference else alpha
         critical = self._critical(1 - alpha / 2)
-        found = special.ndtr((difference - critical) / self._se) + special.ndtr((-difference - critical) / self._se)
+        found = scipy.special.ndtr((difference - critical) / self._se) + scipy.special.ndtr(
+            (-difference - critical) / self._se
+        )
         return float(_WEIGHTS @ found)
 
     def power_of_equivalence(self, margin: float, *, alpha: float) -> float:
@@ -59,7 +61,7 @@ class VerdictTest:
         if self._se == 0:
             return 1.0
         room = np.clip(margin - self._needed(margin, alpha), 0.0, self._critical(1 - alpha / 2))
-        return float(_WEIGHTS @ (2 * special.ndtr(room / self._se) - 1))
+        return float(_WEIGHTS @ (2 * scipy.special.ndtr(room / self._se) - 1))
 
     def _needed(self, margin: float, alpha: float) -> NDArray[np.float64]:
         """Return how far within the margin a difference has to lie: critical values with the spread at the margin."""
@@ -81,7 +83,7 @@ class VerdictTest:
         With `fall`, one of the two areas has the spread that it would have if it were lower by that.
         """
         df = self.n_seeds - 1
-        seen = self.over_seeds * special.chdtri(df, 1 - _SHARES) / df
+        seen = self.over_seeds * scipy.special.chdtri(df, 1 - _SHARES) / df
         training, cases = np.ones(1), np.ones(1)
         if fall is not None and self.area is not None:
             training, cases = widening(self.area, fall)
@@ -94,9 +96,9 @@ class VerdictTest:
         return np.asarray(
             np.max(
                 [
-                    special.stdtrit(ratio**2 * df, p) * np.sqrt(both),
-                    special.stdtrit(df, p) * np.sqrt(seeds_term),
-                    special.ndtri(p) * np.sqrt(of_cases * self.over_cases) + np.zeros_like(seen),
+                    scipy.special.stdtrit(ratio**2 * df, p) * np.sqrt(both),
+                    scipy.special.stdtrit(df, p) * np.sqrt(seeds_term),
+                    scipy.special.ndtri(p) * np.sqrt(of_cases * self.over_cases) + np.zeros_like(seen),
                 ],
                 axis=0,
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scantrial.analysis.proportions import wilson
 from scantrial.audit.permutation import fold_numbers, out_of_fold
 from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
 from scantrial.audit.shift import MIN_UNITS
@@ -76,8 +77,6 @@ def cheap_probabilities(subject: Subject, rows: NDArray[np.int64]) -> NDArray[np
 
 def check_suspicious(subject: Subject) -> CheckOutcome:
     """Find labels that look wrong to a model that did not learn from them."""
-    from scantrial.analysis.proportions import wilson  # noqa: PLC0415 - half a second to load
-
     settings, n_classes = subject.settings, len(subject.scans.class_names)
     if subject.scores is not None:
         rows, y_prob, model = subject.scores.rows, subject.scores.y_prob, "the study's own runs, averaged"

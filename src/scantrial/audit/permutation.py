@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
@@ -133,9 +134,7 @@ def _ridge(features: Matrix, targets: Matrix) -> Matrix:
 
 def areas(scores: Matrix, member: NDArray[np.bool_]) -> Matrix:
     """Return the area under the ROC curve of every column, ties counting half, shape (n_columns,)."""
-    from scipy.stats import rankdata  # noqa: PLC0415 - half a second to load
-
-    ranks = rankdata(scores, axis=0)
+    ranks = scipy.stats.rankdata(scores, axis=0)
     n_in = member.sum(axis=0).astype(float)
     n_out = len(scores) - n_in
     total = np.where(member, ranks, 0).sum(axis=0)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from scantrial.analysis.multiplicity import holm
+from scantrial.analysis.proportions import newcombe, wilson
 from scantrial.audit.permutation import KernelTest, Predictability, areas, kernel_test, predictability
 from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
 from scantrial.core.format import interval, p_equals, percent, proportion, signed
@@ -171,8 +173,6 @@ def _kernel_numbers(subject: Subject, pair: SplitPair, tested: KernelTest) -> di
 
 def check_scores(subject: Subject) -> CheckOutcome:
     """Find that a study's own networks score scans of one class differently in test and in validation."""
-    from scipy.stats import ks_2samp  # noqa: PLC0415 - half a second to load
-
     scores = subject.scores
     if scores is None:
         return not_applicable("no stored predictions: give a study folder")
@@ -182,7 +182,7 @@ def check_scores(subject: Subject) -> CheckOutcome:
         samples = [scores.y_prob[(parts == part) & (labels == label), label] for part in ("val", "test")]
         if min(map(len, samples)) >= MIN_UNITS:
             names.append(name)
-            tests.append((ks_2samp(*samples), [float(np.median(sample)) for sample in samples]))
+            tests.append((scipy.stats.ks_2samp(*samples), [float(np.median(sample)) for sample in samples]))
     if not tests:
         return not_applicable(f"no class has {MIN_UNITS} scored scans in both validation and test")
     adjusted = holm([float(test.pvalue) for test, _ in tests])
@@ -202,15 +202,13 @@ def check_scores(subject: Subject) -> CheckOutcome:
 
 def check_prevalence(subject: Subject) -> CheckOutcome:
     """Find classes that are more frequent in one split than in another."""
-    from scipy.stats import fisher_exact  # noqa: PLC0415 - half a second to load
-
     names = subject.scans.class_names
     asked = [1] if len(names) == 2 else list(range(len(names)))
     tests = []
     for pair in split_pairs(subject):
         for label in asked:
             table = _class_table(subject, pair, label)
-            tests.append((pair, label, table, float(fisher_exact(table).pvalue)))
+            tests.append((pair, label, table, float(scipy.stats.fisher_exact(table).pvalue)))
     if not tests:
         return not_applicable("the scans are in one split or in none")
     adjusted = holm([p for *_, p in tests]) if len(asked) > 1 else [p for *_, p in tests]
@@ -236,8 +234,6 @@ def _class_table(subject: Subject, pair: SplitPair, label: int) -> list[list[int
 
 
 def _prevalence_numbers(subject: Subject, pair: SplitPair, table: Sequence[Sequence[int]], p: float) -> dict[str, Any]:
-    from scantrial.analysis.proportions import newcombe, wilson  # noqa: PLC0415 - half a second to load
-
     first, second = (wilson(row[0], sum(row)) for row in table)
     interval = newcombe(second, first)
     shares = [first.value, second.value]

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from scantrial.analysis.multiplicity import holm
@@ -112,15 +113,15 @@ def _predicts(subject: Subject, features: NDArray[np.float64], what: str, name: 
 
 def check_one_class_values(subject: Subject) -> CheckOutcome:
     """Find sizes, types and formats that occur in one class only, more often than by chance."""
-    from scipy.stats import fisher_exact  # noqa: PLC0415 - half a second to load
-
     if subject.files is None:
         return not_applicable("the scans are not separate image files")
     tests = []
     for name, values in _values(subject).items():
         for value in sorted(set(values)) if len(set(values)) > 1 else []:
             tests.append((name, value, _value_tables(subject, values, value)))
-    ps = [float(min(fisher_exact(table).pvalue for table in tables)) * len(tables) for _, _, tables in tests]
+    ps = [
+        float(min(scipy.stats.fisher_exact(table).pvalue for table in tables)) * len(tables) for _, _, tables in tests
+    ]
     found, measured = [], []
     for (name, value, tables), p in zip(tests, holm([min(1.0, p) for p in ps]), strict=True):
         having = [label for label, table in enumerate(tables) if table[0][0]]

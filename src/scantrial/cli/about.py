@@ -10,7 +10,7 @@ from rich.console import Console
 from scantrial import api
 from scantrial.cli.output import err, out, print_json, say
 from scantrial.core.about import QUESTIONS, how_many, unanswered
-from scantrial.prose.verdicts import folder_warnings
+from scantrial.prose.folder import folder_warnings
 from scantrial.store.folder import StudyFolder, open_folder
 from scantrial.store.verify import study_mismatches
 

@@ -21,7 +21,8 @@ from scantrial.core.format import NONE, decimal, percent, proportion
 from scantrial.findings.decisions import DecisionFaults
 from scantrial.findings.judging import Judgement
 from scantrial.findings.predictions_file import Rescored
-from scantrial.prose.verdicts import effects_title, folder_warnings, notes_on, reversals, when_declared, without_leaks
+from scantrial.prose.folder import folder_warnings
+from scantrial.prose.verdicts import effects_title, notes_on, reversals, when_declared, without_leaks
 
 
 def compare(folder: Path | None, predictions: Path | None, *, as_json: bool, **asked: Any) -> None:

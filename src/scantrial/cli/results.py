@@ -11,14 +11,14 @@ from rich.table import Table
 
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdict_words import metric_number
-from scantrial.api import Status
+from scantrial.cli.keys import failure_of, pair_of, run_of
 from scantrial.cli.output import out, print_table, say, say_positive_class
+from scantrial.core.errors import first_of_a_kind
 from scantrial.core.format import NONE, SPLIT_WORDS
 from scantrial.core.positive import positive_facts
 from scantrial.core.records import Split
 from scantrial.findings.view import ArmView, ReportView, RunView
 from scantrial.prose.verdicts import in_short, verdict_warnings
-from scantrial.store.folder import RunKey
 from scantrial.study.trial import Outcome
 
 
@@ -27,32 +27,28 @@ def outcome_dict(outcome: Outcome, view: ReportView, report_path: Path) -> dict[
     return {
         "folder": str(outcome.folder),
         "report": str(report_path),
-        "trained": [_pair(key) for key in outcome.trained],
-        "diverged": [_pair(key) for key in outcome.diverged],
-        "failed": [_failure(failure.key, failure.message) for failure in outcome.failed],
-        "reused": [{**_run_of(key), "from": source} for key, source in outcome.reused.items()],
+        "trained": [pair_of(key) for key in outcome.trained],
+        "diverged": [pair_of(key) for key in outcome.diverged],
+        "failed": [failure_of(failure.key, failure.message) for failure in outcome.failed],
+        "reused": [{**run_of(key), "from": source} for key, source in outcome.reused.items()],
         "notes": list(outcome.notes),
         "workers": None if outcome.workers is None else outcome.workers.to_dict(),
         **_results_dict(view),
     }
 
 
-def status_dict(status: Status) -> dict[str, Any]:
-    """Return a study folder's state."""
-    return {
-        "folder": str(status.folder),
-        "study": status.question,
-        "finished": [_pair(key) for key in status.finished],
-        "diverged": [_pair(key) for key in status.diverged],
-        "failed": [_failure(key, message) for key, message in status.failed],
-        "running": list(status.running),
-        "waiting": [_pair(key) for key in status.waiting],
-        "reused": [{**_run_of(key), "from": dict(source)} for key, source in status.reused],
-        "stopped_early": [{**_run_of(key), "said": said} for key, said in status.stopped_early],
-        "seconds_left": status.seconds_left,
-        "holder": status.holder,
-        "mismatches": [item.to_dict() for item in status.mismatches],
-    }
+def print_outcome(outcome: Outcome, view: ReportView, report_path: Path) -> None:
+    """Print what a call of ``run`` did: the results of its folder, and the runs that were copied or failed."""
+    print_results(view)
+    print_verdicts(view)
+    print_diagnosis(view)
+    for key, source in outcome.reused.items():
+        out.print(f"copied: {key} from {source}")
+    for key in outcome.diverged:
+        out.print(f"diverged: {key} (its loss was not finite)")
+    for line in first_of_a_kind(f"failed: {failure.key}: {failure.message}" for failure in outcome.failed):
+        out.print(line)
+    out.print(f"report: {report_path}")
 
 
 def print_results(view: ReportView) -> None:
@@ -190,15 +186,3 @@ def _arm_dict(arm: ArmView) -> dict[str, Any]:
 def _summaries_dict(summaries: Mapping[str, Any]) -> dict[str, Any]:
     fields = ("n", "mean", "sd", "minimum", "maximum")
     return {name: {field: getattr(summary, field) for field in fields} for name, summary in summaries.items()}
-
-
-def _pair(key: RunKey) -> list[Any]:
-    return [key.arm, key.seed]
-
-
-def _failure(key: RunKey, message: str) -> dict[str, Any]:
-    return {**_run_of(key), "message": message}
-
-
-def _run_of(key: RunKey) -> dict[str, Any]:
-    return {"arm": key.arm, "seed": key.seed}

@@ -14,11 +14,8 @@ from rich.table import Table
 
 from scantrial import api
 from scantrial.cli.audit import say_audit
-from scantrial.cli.output import duration, err, out, print_json, progress_bar, say, say_trust
-from scantrial.cli.results import outcome_dict, print_diagnosis, print_results, print_verdicts
-from scantrial.core.errors import first_of_a_kind
+from scantrial.cli.output import duration, err, print_json, progress_bar, say, say_trust
 from scantrial.core.format import NONE, counted, percent
-from scantrial.findings.view import ReportView
 from scantrial.store.folder import RunKey
 from scantrial.study.pool import Event
 from scantrial.study.study import Study
@@ -43,11 +40,13 @@ def run(study: str, *, as_json: bool, **options: Any) -> None:
         outcome = _carry_out(loaded, folder, options)
     for note in outcome.notes:
         err.print(f"--reuse {note}")
+    from scantrial.cli import results  # noqa: PLC0415 - so that training begins sooner
+
     report_path, view = api.report_and_results(outcome.folder)
     if as_json:
-        print_json(outcome_dict(outcome, view, report_path))
+        print_json(results.outcome_dict(outcome, view, report_path))
     else:
-        _print_outcome(outcome, view, report_path)
+        results.print_outcome(outcome, view, report_path)
     if outcome.failed:
         raise SystemExit(SOME_FAILED)
 
@@ -89,19 +88,6 @@ def _interruptible() -> Iterator[None]:
     except KeyboardInterrupt:
         err.print("scantrial: stopped; run the same command to continue")
         raise SystemExit(INTERRUPTED) from None
-
-
-def _print_outcome(outcome: Outcome, view: ReportView, report_path: Path) -> None:
-    print_results(view)
-    print_verdicts(view)
-    print_diagnosis(view)
-    for key, source in outcome.reused.items():
-        out.print(f"copied: {key} from {source}")
-    for key in outcome.diverged:
-        out.print(f"diverged: {key} (its loss was not finite)")
-    for line in first_of_a_kind(f"failed: {failure.key}: {failure.message}" for failure in outcome.failed):
-        out.print(line)
-    out.print(f"report: {report_path}")
 
 
 def _display(console: Console) -> _LiveTable | _PlainLines:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from scantrial import api
+from scantrial.cli.keys import failure_of, pair_of, run_of
 from scantrial.cli.output import duration, out, print_json, say
-from scantrial.cli.results import status_dict
 from scantrial.core.errors import first_of_a_kind
-from scantrial.prose.verdicts import folder_warnings
+from scantrial.prose.folder import folder_warnings
 
 
 def status(folder: Path, *, as_json: bool) -> None:
@@ -38,6 +38,24 @@ def status(folder: Path, *, as_json: bool) -> None:
         out.print(f"time left: {duration(found.seconds_left)}")
     elif found.holder is None and (found.waiting or found.failed):
         out.print(f"to continue: scantrial run STUDY --out {found.folder}")
+
+
+def status_dict(status: api.Status) -> dict[str, Any]:
+    """Return a study folder's state."""
+    return {
+        "folder": str(status.folder),
+        "study": status.question,
+        "finished": [pair_of(key) for key in status.finished],
+        "diverged": [pair_of(key) for key in status.diverged],
+        "failed": [failure_of(key, message) for key, message in status.failed],
+        "running": list(status.running),
+        "waiting": [pair_of(key) for key in status.waiting],
+        "reused": [{**run_of(key), "from": dict(source)} for key, source in status.reused],
+        "stopped_early": [{**run_of(key), "said": said} for key, said in status.stopped_early],
+        "seconds_left": status.seconds_left,
+        "holder": status.holder,
+        "mismatches": [item.to_dict() for item in status.mismatches],
+    }
 
 
 def _held_by(holder: Mapping[str, Any]) -> str:

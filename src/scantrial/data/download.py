@@ -259,7 +259,14 @@ def _ask(url: str, have: int, timeout_s: float) -> _Answer | None:
             f"cannot reach {urlsplit(url).netloc or url}: {getattr(error, 'reason', None) or error}",
             do="check the network, then run the same command again",
         ) from error
-    return _placed(response, have) or _ask(url, 0, timeout_s)
+    placed = _placed(response, have)
+    if placed is None and not have:
+        raise DownloadError(
+            f"{url}: the server sends a part of the file that was not asked for",
+            expected="the whole file",
+            do="a proxy may have answered instead: try another network",
+        )
+    return placed or _ask(url, 0, timeout_s)
 
 
 def _placed(response: http.client.HTTPResponse, asked_from: int) -> _Answer | None:

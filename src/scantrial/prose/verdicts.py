@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from scantrial.analysis.best import BestArm
@@ -14,14 +14,11 @@ from scantrial.analysis.verdict_words import NO_INTERVAL, metric_difference, met
 from scantrial.core.format import counted, interval, joined, moment, percent
 from scantrial.findings.hypotheses import Declared
 from scantrial.findings.judging import Judgement
+from scantrial.prose.folder import folder_warnings
 from scantrial.recipe.spec import Recipe
-from scantrial.store.verify import Mismatch
 
 MAX_IN_SHORT = 3
 """Verdicts that the top of a report says in full."""
-
-N_MISMATCHES = 10
-"""Mismatches of the study folder that a warning lists."""
 
 
 def in_short(judgement: Judgement) -> list[str]:
@@ -46,20 +43,6 @@ def verdict_warnings(judgement: Judgement) -> list[str]:
     not_logged = [f"{judgement.not_logged}."] if judgement.not_logged else []
     of_scores = () if judgement.primary is None else judgement.primary.warnings
     return [*folder_warnings(judgement.mismatches), *not_logged, *of_scores]
-
-
-def folder_warnings(mismatches: Sequence[Mismatch]) -> list[str]:
-    """Say which files and lines of the study folder are not what was written; empty where all are."""
-    n = len(mismatches)
-    if not n:
-        return []
-    first = "; ".join(item.sentence for item in mismatches[:N_MISMATCHES])
-    more = f"; and {n - N_MISMATCHES} more" if n > N_MISMATCHES else ""
-    return [
-        f"The study folder is not as it was written ({counted(n, 'mismatch', 'mismatches')}): {first}{more}. So it is "
-        "not known whether metric, margin and hypotheses were declared before the runs. `scantrial verify` checks "
-        "every file."
-    ]
 
 
 def is_provisional(item: Compared) -> bool:

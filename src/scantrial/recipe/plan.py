@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, Field, StrictInt, ValidationErro
 import scantrial
 from scantrial.core.errors import StoreError
 from scantrial.core.names import is_arm_name
+from scantrial.core.numbering import MAX_TEXT
 from scantrial.core.records import RunFacts
 from scantrial.core.text import is_printable
 from scantrial.core.trees import differing_keys, flattened, value_at
@@ -52,6 +53,8 @@ _SHOWN, _LONG = 3, 80
 
 MAX_ARMS, MAX_SEEDS = 500, 1000
 """Arms beside the base, and seeds, of a study file and of a plan; each run takes a look at the disk."""
+MAX_CLAIMS = 1000
+"""Hypotheses of a study, and findings that it acknowledges."""
 
 
 def _plain_name(name: str) -> str:
@@ -114,7 +117,7 @@ class PlannedArm(RecipePart):
 
     source_sha256: str | None = None
     name: ArmName
-    label: str = ""
+    label: Annotated[str, Field(max_length=MAX_TEXT)] = ""
     settings: dict[str, Any] = Field(default_factory=dict)
     factor: str | None = None
     level: Any = None
@@ -189,8 +192,8 @@ class Plan(RecipePart):
     arms: Annotated[tuple[PlannedArm, ...], Field(min_length=1, max_length=MAX_ARMS + 1)]
     seeds: Annotated[tuple[Annotated[StrictInt, Field(ge=0)], ...], Field(max_length=MAX_SEEDS)]
     primary: Primary = Primary()
-    hypotheses: tuple[PlannedHypothesis, ...] = ()
-    acknowledge: tuple[AcceptedFinding, ...] = ()
+    hypotheses: Annotated[tuple[PlannedHypothesis, ...], Field(max_length=MAX_CLAIMS)] = ()
+    acknowledge: Annotated[tuple[AcceptedFinding, ...], Field(max_length=MAX_CLAIMS)] = ()
     keep_weights: Literal["best", "none"] = "best"
     about: dict[str, Any] | None = None
 

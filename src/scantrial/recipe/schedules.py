@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -22,7 +23,7 @@ SCHEDULES: Registry[Callable[[ScheduleSpec], str]] = Registry(
         "cosine-stepped-per-epoch": lambda _: (
             "a cosine over the batches of a round, stepped only once per epoch, so that it hardly falls [@cosine]"
         ),
-        "step": lambda schedule: f"multiplied by {schedule.gamma or 0:g} every {schedule.every} epochs",
+        "step": lambda schedule: f"multiplied by {schedule.gamma or 0:g} {_when(schedule)}",
         "one-cycle": lambda schedule: (
             f"one cycle over each round [@one-cycle]: rising along a cosine from 1/{schedule.div_factor or 0:g} of it "
             f"in the first {percent(schedule.pct_start or 0)} of the steps, then falling along a cosine to "
@@ -45,9 +46,11 @@ class ScheduleSpec(RecipePart):
     ----------
     name : ``constant``; ``cosine`` (from lr to 0 over the round, stepped every batch); ``cosine-stepped-per-epoch``
         (as in the course: `T_max` = batches x epochs but stepped once per epoch, so that it hardly falls);
-        ``step`` (times `gamma` every `every` epochs); ``one-cycle`` (as `OneCycleLR`, the optimiser's rate its largest)
+        ``step`` (times `gamma` every `every` epochs, or after each of `milestones`); ``one-cycle`` (as `OneCycleLR`,
+        the optimiser's rate its largest)
     warmup_epochs : epochs over which the rate first rises from lr / steps to lr, step by step
     every, gamma : for ``step`` only; by default 10 and 0.1
+    milestones : for ``step`` only, in place of `every`: the epochs of a round after which the rate falls, rising
     pct_start, div_factor, final_div_factor : for ``one-cycle`` only, by default 0.3, 25 and 1e4: the share of the steps
         in which the rate rises, from lr / `div_factor`; it ends at lr / `div_factor` / `final_div_factor`
     """
@@ -56,6 +59,7 @@ class ScheduleSpec(RecipePart):
     warmup_epochs: Annotated[int, Field(ge=0)] = 0
     every: Count | None = None
     gamma: Annotated[float, Field(gt=0, le=1)] | None = None
+    milestones: tuple[Count, ...] | None = None
     pct_start: Annotated[float, Field(gt=0, lt=1)] | None = None
     div_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
     final_div_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
@@ -66,7 +70,9 @@ class ScheduleSpec(RecipePart):
         name = value.get("name") if isinstance(value, dict) else None
         if not isinstance(name, str) or name not in _OWN:
             return value
-        return {**_OWN[name], **{key: item for key, item in value.items() if item is not None}}
+        given = {key: item for key, item in value.items() if item is not None}
+        own = {**_OWN[name], "every": None} if "milestones" in given else _OWN[name]
+        return {**own, **given}
 
     @model_validator(mode="after")
     def _own_only(self) -> ScheduleSpec:
@@ -75,14 +81,28 @@ class ScheduleSpec(RecipePart):
                 raise ValueError(f"{joined(list(own))} are only for the {name} schedule, not for {self.name}")
         if self.name == "one-cycle" and self.warmup_epochs:
             raise ValueError("one-cycle has a rise of its own: leave warmup_epochs out and set pct_start")
+        if self.milestones is not None:
+            self._check_milestones(self.milestones)
         return self
 
+    def _check_milestones(self, milestones: tuple[int, ...]) -> None:
+        if self.every is not None:
+            raise ValueError("the rate falls every so many epochs or at milestones: leave one of every, milestones out")
+        if not milestones or any(later <= earlier for earlier, later in pairwise(milestones)):
+            raise ValueError(f"got milestones {list(milestones)}; expected rising numbers of epochs, such as [50, 75]")
 
-_OWN: dict[str, dict[str, float]] = {
-    "step": {"every": 10, "gamma": 0.1},
+
+_OWN: dict[str, dict[str, float | None]] = {
+    "step": {"every": 10, "gamma": 0.1, "milestones": None},
     "one-cycle": {"pct_start": 0.3, "div_factor": 25.0, "final_div_factor": 1e4},
 }
 """The keys that only one schedule has, with their defaults."""
+
+
+def _when(schedule: ScheduleSpec) -> str:
+    if schedule.milestones is None:
+        return f"every {schedule.every} epochs"
+    return f"after {joined([f'epoch {epoch}' for epoch in schedule.milestones])}"
 
 
 def describe(schedule: ScheduleSpec) -> str:

@@ -10,9 +10,9 @@ import base64
 import binascii
 import struct
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, TypeVar
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, FailFast, Field
 from typing_extensions import TypedDict
 
 MAX_PICTURE_SIDE = 4096
@@ -21,10 +21,20 @@ MAX_PICTURE_SIDE = 4096
 MAX_FINDINGS = 10_000
 """Findings, checks and pictures of each kind of an audit; an audit has three findings of a class at most."""
 
+T = TypeVar("T")
+
+
+class _StopAtFirst(FailFast):
+    """Ends the check of a list at its first fault: a million wrong items would take gigabytes to be told."""
+
+    __hash__ = object.__hash__  # for types that hold it, such as a union
+
+
+Items = Annotated[list[T], _StopAtFirst()]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Threads = Annotated[int, Field(ge=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Names = Annotated[list[str], Field(min_length=1)]
+Names = Annotated[Items[str], Field(min_length=1)]
 
 
 def is_picture(content: bytes) -> bool:
@@ -70,8 +80,8 @@ class Content(TypedDict):
 class ImageContent(Content):
     """How the scans were brought to one shape."""
 
-    shape: Annotated[list[Count], Field(min_length=3, max_length=3)]
-    size: Annotated[int, Field(ge=1)] | Annotated[list[Count], Field(min_length=2, max_length=2)] | None
+    shape: Annotated[Items[Count], Field(min_length=3, max_length=3)]
+    size: Annotated[int, Field(ge=1)] | Annotated[Items[Count], Field(min_length=2, max_length=2)] | None
     channels: Literal[1, 3] | None
     fit: Literal["stretch", "pad"]
 
@@ -86,7 +96,7 @@ class SourceContent(Content):
     homepage: NotRequired[str]
     format: NotRequired[str]
     path: NotRequired[str]
-    notes: NotRequired[list[str]]
+    notes: NotRequired[Items[str]]
 
 
 class DataContent(Content):
@@ -102,7 +112,7 @@ class DataContent(Content):
     pixel_type: NotRequired[str]
     split: dict[str, Any]
     source: SourceContent
-    skipped: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
+    skipped: Items[Annotated[Items[str], Field(min_length=2, max_length=2)]]
 
 
 class ChangeContent(Content):
@@ -117,8 +127,8 @@ class _Environment(Content):
 
     versions: NotRequired[dict[str, str]]
     workers: NotRequired[dict[str, Any]]
-    changes: NotRequired[list[ChangeContent]]
-    import_paths: NotRequired[list[str]]
+    changes: NotRequired[Items[ChangeContent]]
+    import_paths: NotRequired[Items[str]]
     python: NotRequired[str]
     machine: NotRequired[str]
     cpu: NotRequired[str | None]
@@ -158,7 +168,7 @@ class RunContent(Content):
     recipe: dict[str, Any]
     preprocessing: dict[str, Any]
     class_names: Names
-    image_shape: Annotated[list[Annotated[int, Field(ge=1, le=2**20)]], Field(min_length=3, max_length=3)]
+    image_shape: Annotated[Items[Annotated[int, Field(ge=1, le=2**20)]], Field(min_length=3, max_length=3)]
     pixel_type: Literal["uint8", "uint16"]
     times: NotRequired[dict[str, float | str]]
     identity: NotRequired[dict[str, str | None] | None]
@@ -191,8 +201,8 @@ class FindingContent(Content):
     title: str
     text: str
     action: str
-    cases: list[str] | list[Annotated[list[str], Field(min_length=2, max_length=2)]]
-    case_numbers: list[Count]
+    cases: Items[str] | Items[Annotated[Items[str], Field(min_length=2, max_length=2)]]
+    case_numbers: Items[Count]
     numbers: dict[str, Any]
     acknowledged: NotRequired[str | None]
 
@@ -212,7 +222,7 @@ _Bins = Annotated[int, Field(ge=1, le=4096)]
 
 MeanContent = TypedDict("MeanContent", {"split": str, "class": str, "n": Count, "png": PictureText})
 HistogramContent = TypedDict(
-    "HistogramContent", {"split": str, "class": str, "n_bins": _Bins, "top": Count, "share": list[Number]}
+    "HistogramContent", {"split": str, "class": str, "n_bins": _Bins, "top": Count, "share": Items[Number]}
 )
 
 
@@ -226,18 +236,18 @@ class AlikeCaseContent(Content):
 class AlikeContent(Content):
     """The cases of two splits that look most alike."""
 
-    splits: Annotated[list[Annotated[str, Field(pattern="^[a-z]+$")]], Field(min_length=2, max_length=2)]
+    splits: Annotated[Items[Annotated[str, Field(pattern="^[a-z]+$")]], Field(min_length=2, max_length=2)]
     auc: float
-    second: list[AlikeCaseContent]
-    like_second: list[AlikeCaseContent]
+    second: Items[AlikeCaseContent]
+    like_second: Items[AlikeCaseContent]
 
 
 class PicturesContent(Content):
     """What an audit shows."""
 
-    means: NotRequired[Annotated[list[MeanContent], Field(max_length=MAX_FINDINGS)]]
-    histograms: NotRequired[Annotated[list[HistogramContent], Field(max_length=MAX_FINDINGS)]]
-    most_alike: NotRequired[Annotated[list[AlikeContent], Field(max_length=MAX_FINDINGS)]]
+    means: NotRequired[Annotated[Items[MeanContent], Field(max_length=MAX_FINDINGS)]]
+    histograms: NotRequired[Annotated[Items[HistogramContent], Field(max_length=MAX_FINDINGS)]]
+    most_alike: NotRequired[Annotated[Items[AlikeContent], Field(max_length=MAX_FINDINGS)]]
 
 
 class AuditContent(Content):
@@ -246,8 +256,8 @@ class AuditContent(Content):
     key: str
     n_cases: dict[str, Count]
     class_names: Names
-    findings: Annotated[list[FindingContent], Field(max_length=MAX_FINDINGS)]
-    checks: Annotated[list[CheckContent], Field(max_length=MAX_FINDINGS)]
+    findings: Annotated[Items[FindingContent], Field(max_length=MAX_FINDINGS)]
+    checks: Annotated[Items[CheckContent], Field(max_length=MAX_FINDINGS)]
     pictures: PicturesContent
 
 
@@ -270,7 +280,7 @@ class RunningContent(Content):
 class ProgressContent(Content):
     """``progress.json``."""
 
-    running: list[RunningContent]
+    running: Items[RunningContent]
     seconds_left: NotRequired[Number | None]
     at: NotRequired[Number]
     pid: NotRequired[int]
@@ -279,8 +289,8 @@ class ProgressContent(Content):
 class LiveContent(Content):
     """``live.json``."""
 
-    columns: list[str]
-    epochs: list[list[float | None]]
+    columns: Items[str]
+    epochs: Items[Items[float | None]]
 
 
 class ProtocolLine(Content):
@@ -301,4 +311,4 @@ class OpeningLine(Content):
     at: Moment
     by: str
     purpose: str
-    runs: list[str]
+    runs: Items[str]

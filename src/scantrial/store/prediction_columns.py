@@ -31,6 +31,7 @@ NEEDED = ("arm", "seed", "case", "label")
 OPTIONAL = ("patient", "split")
 SCORE = "score"
 P_PREFIX = "p_"
+MAX_CLASSES = 1000
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _DECIMAL_COMMA = r"^([+-]?\d*),(\d+([eE][+-]?\d+)?)$"
@@ -53,6 +54,8 @@ def check_columns(sheet: Sheet) -> list[str]:
         faults.append(f"{_missing(SCORE, names)}, and there are no columns {P_PREFIX}CLASS")
     if "" in [name.removeprefix(P_PREFIX) for name in probabilities]:
         faults.append(f"a column {P_PREFIX} without the name of a class")
+    if len(probabilities) > MAX_CLASSES:
+        faults.append(f"columns {P_PREFIX}CLASS for {len(probabilities):,} classes, expected at most {MAX_CLASSES:,}")
     faults += list(_wrong_types(sheet)) or list(_long_texts(sheet))
     if len(faults) > n_before:
         raise_faults(sheet)

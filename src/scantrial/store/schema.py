@@ -21,6 +21,9 @@ SCHEMA_VERSION = 1
 MAX_DEPTH = 100
 """Levels of lists and objects in a JSON file; what scantrial writes has no more than ten."""
 
+MAX_KEYS = 10_000
+"""Keys of one object in a JSON file."""
+
 _TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 _SHOWN, _LONG = 3, 80
 
@@ -89,7 +92,8 @@ def parse_json(text: bytes) -> Any:
     Raises
     ------
     ValueError
-        If it is no JSON, is nested more than `MAX_DEPTH` deep, or has a number of thousands of digits.
+        If it is no JSON, is nested more than `MAX_DEPTH` deep, has an object of more than `MAX_KEYS` keys, or a number
+        of thousands of digits.
     """
     try:
         content = json.loads(text)
@@ -97,6 +101,8 @@ def parse_json(text: bytes) -> Any:
         raise ValueError(_TOO_DEEP) from error
     level = [content] if isinstance(content, dict | list) else []
     for _ in range(MAX_DEPTH + 1):
+        if any(isinstance(item, dict) and len(item) > MAX_KEYS for item in level):
+            raise ValueError(f"an object of more than {MAX_KEYS:,} keys")
         inside = (item.values() if isinstance(item, dict) else item for item in level)
         level = [child for children in inside for child in children if isinstance(child, dict | list)]
         if not level:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scantrial.core.names import is_arm_name, nearest, slug
+from scantrial.core.numbering import MAX_TEXT
 from scantrial.core.yaml import Path
 from scantrial.data.arm_images import without_own_size
 from scantrial.data.spec import ImageSpec
@@ -306,7 +307,7 @@ def _arm(draft: Draft) -> Arm:
     only = next(iter(draft.settings.items())) if len(draft.settings) == 1 else (None, None)
     return Arm(
         name=draft.name,
-        label=draft.label,
+        label=draft.label[:MAX_TEXT],
         settings=dict(draft.settings),
         factor=only[0],
         level=only[1],

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from scantrial.audit.checks import CHECKS
 from scantrial.core.names import listed, nearest
 from scantrial.data.spec import DataSpec
-from scantrial.recipe.plan import MAX_SEEDS, Primary
+from scantrial.recipe.plan import MAX_CLAIMS, MAX_SEEDS, Primary
 from scantrial.recipe.spec import Recipe
 from scantrial.study.about import AboutSpec
 
@@ -119,8 +119,8 @@ class StudySpec(StudyPart):
         | Annotated[tuple[SeedNumber, ...], Field(min_length=1, max_length=MAX_SEEDS)]
     ) = 5
     primary: Primary = Primary()
-    hypotheses: tuple[HypothesisSpec, ...] = ()
-    acknowledge: tuple[Acknowledgement, ...] = ()
+    hypotheses: Annotated[tuple[HypothesisSpec, ...], Field(max_length=MAX_CLAIMS)] = ()
+    acknowledge: Annotated[tuple[Acknowledgement, ...], Field(max_length=MAX_CLAIMS)] = ()
     keep_weights: Literal["best", "none"] = "best"
     about: AboutSpec | None = None
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from scantrial.core.errors import InputError, ShapeError, itemised
+from scantrial.core.errors import InputError, ShapeError, TrainingError, itemised
 from scantrial.core.records import RunFacts
 from scantrial.data.preprocess import Preprocessing
 from scantrial.data.scanset import Pixels
@@ -76,6 +76,8 @@ class Predictor:
             If the pixel type differs from that in training.
         ShapeError
             If size or channels differ.
+        TrainingError
+            If a score is not finite.
         """
         self.preprocessing.check(images)
         if images.shape[1:3] != self.image_shape[1:]:
@@ -89,6 +91,12 @@ class Predictor:
             return BatchScores(logits=empty, y_prob=np.empty((0, self.head.n_classes)))
         scans = put_on_device(images, self.preprocessing, device=self.device)
         logits = logits_of(self.network, scans, n_at_once=self.n_at_once, precision=self.precision, views=self.views)
+        n_wrong = int((~logits.isfinite()).any(dim=1).sum())
+        if n_wrong:
+            raise TrainingError(
+                f"the network gives no finite score for {n_wrong} of {len(images)} scans",
+                do="use the weights of another run: these are too large for such scans",
+            )
         return BatchScores(logits=logits.numpy(), y_prob=self.head.probabilities(logits).numpy())
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -150,12 +158,25 @@ def load_weights(network: nn.Module, weights: Mapping[str, NDArray[Any]]) -> Non
     Raises
     ------
     InputError
-        If names or shapes differ.
+        If names, shapes or types differ, or a value is not finite.
     """
+    own = network.state_dict()
+    arrays = {name: torch.from_numpy(np.array(array)) for name, array in weights.items()}
+    faults = [fault for name, array in arrays.items() if name in own and (fault := _unusable(name, array, own[name]))]
+    if faults:
+        raise _unfit(weights, f"\n{itemised(faults, alike=True)}")
     try:
-        network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
+        network.load_state_dict(arrays)
     except RuntimeError as error:
         raise _unfit(weights, f" {shorten(str(error), MOST_LETTERS)}") from error
+
+
+def _unusable(name: str, stored: Tensor, own: Tensor) -> str | None:
+    if stored.dtype != own.dtype:
+        return f"{name}: {str(stored.dtype).removeprefix('torch.')}, expected {str(own.dtype).removeprefix('torch.')}"
+    if not stored.isfinite().all():
+        return f"{name}: {int((~stored.isfinite()).sum()):,} values are not finite"
+    return None
 
 
 def _check_shapes(expected: Mapping[str, tuple[int, ...]], weights: Mapping[str, NDArray[Any]]) -> None:

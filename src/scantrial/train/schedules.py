@@ -24,8 +24,8 @@ def learning_rate(spec: ScheduleSpec, lr: float, *, step: int, n_batches: int, n
     During warm-up, step s of W gives ``lr (s + 1) / W``. The schedule itself starts after it: it counts the
     steps since then, and ``cosine`` reaches 0 at the round's end. Without warm-up ``cosine`` is `CosineAnnealingLR`
     with ``T_max = n_batches x n_epochs`` stepped once a batch; ``cosine-stepped-per-epoch`` is the same stepped once
-    per epoch, so that it hardly falls; ``step`` is `StepLR` stepped once an epoch; ``one-cycle`` is `OneCycleLR` over
-    the round with `cycle_momentum=False`, `lr` its `max_lr`.
+    per epoch, so that it hardly falls; ``step`` is `StepLR`, or `MultiStepLR`, stepped once an epoch; ``one-cycle`` is
+    `OneCycleLR` over the round with `cycle_momentum=False`, `lr` its `max_lr`.
     """
     n_warmup = spec.warmup_epochs * n_batches
     if step < n_warmup:
@@ -46,7 +46,11 @@ def _cosine_stepped_per_epoch(spec: ScheduleSpec, step: int, n_batches: int, n_s
 
 
 def _step(spec: ScheduleSpec, step: int, n_batches: int, _n_steps: int) -> float:
-    n_drops = step // n_batches // (spec.every or 1)
+    epoch = step // n_batches
+    if spec.milestones is not None:
+        n_drops = sum(epoch >= milestone for milestone in spec.milestones)
+    else:
+        n_drops = epoch // (spec.every or 1)
     return float((1.0 if spec.gamma is None else spec.gamma) ** n_drops)
 
 

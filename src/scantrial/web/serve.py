@@ -86,6 +86,7 @@ def configure(application: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         http=BoundedConnection,
+        ws="none",
         # So many connections may come before the first of them is closed.
         backlog=most // 2,
         log_level="warning",

@@ -14,6 +14,7 @@ from scantrial.analysis.metrics import (
     checked,
     confusion_matrix,
     listed_metrics,
+    log_odds_of_class,
     measure,
     measure_all,
     metrics_for,
@@ -254,3 +255,16 @@ def test_every_metric_says_what_it_is(name):
     best = measure(name, np.array([0, 1]), two([0.0, 1.0])).value
     worst = measure(name, np.array([0, 1]), two([1.0, 0.0])).value
     assert (best > worst) is metric.higher_is_better
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 40])
+def test_log_odds_of_a_class_take_the_others_only_near_one(n_classes):
+    """Of three and more classes the others are added up only where p is too near to 1; of two, always."""
+    rng = np.random.default_rng(n_classes)
+    y_prob = rng.dirichlet(np.full(n_classes, 0.01), size=(3, 200))
+    for index in range(n_classes):
+        p, others = y_prob[..., index], np.delete(y_prob, index, axis=-1).sum(axis=-1)
+        rest = np.where(p < 1 - 1e-6, 1 - p, others) if n_classes > 2 else others
+        tiny = np.finfo(np.float64).tiny
+        expected = np.log(np.maximum(p, tiny)) - np.log(np.maximum(rest, tiny))
+        np.testing.assert_array_equal(log_odds_of_class(y_prob, index), expected)

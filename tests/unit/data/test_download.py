@@ -67,8 +67,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes */{len(CONTENT)}")
             return self.end_headers()
         content = CONTENT if mode != "changed" else CONTENT[::-1]
-        self.send_response(206 if start else 200)
-        if start:
+        self.send_response(206 if start or mode == "uncalled part" else 200)
+        if mode == "uncalled part":
+            self.send_header("Content-Range", f"bytes 5-9/{len(CONTENT)}")
+        elif start:
             first = 0 if mode == "other range" else start
             total = "9" * 5000 if mode == "nonsense" else len(CONTENT)
             self.send_header("Content-Range", f"bytes {first}-{len(CONTENT) - 1}/{total}")
@@ -368,3 +370,11 @@ def test_it_serves_as_poochs_downloader(place, tmp_path):
     assert not part.exists()
     assert downloader(place.server.url, None, None, check_only=True) is True
     assert downloader(place.server.url + "x", None, None, check_only=True) is False
+
+
+def test_a_part_that_nobody_asked_for_ends_in_words(place):
+    """A server that answers a request for the whole file with another part of it is asked once."""
+    place.server.mode = "uncalled part"
+    with pytest.raises(DownloadError, match="a part of the file that was not asked for"):
+        place.fetch()
+    assert len(place.server.asked) == 1

@@ -9,6 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from scantrial.recipe.networks import NETWORKS
+from scantrial.recipe.schedules import ScheduleSpec
+from scantrial.recipe.schedules import describe as describe_schedule
 from scantrial.recipe.spec import ModelSpec, Recipe
 
 
@@ -69,6 +71,10 @@ def test_a_recipe_survives_json(given: dict[str, Any]) -> None:
         ({"schedule": {"warmup_epochs": 5}, "epochs": 4}, "warmup_epochs is 5, but a round has only 4 epochs"),
         ({"select": {"name": "last", "metric": "auroc"}}, "metric is only for best-val-metric"),
         ({"optimizer": {"name": "sgd", "nesterov": True}}, "nesterov needs momentum above 0"),
+        ({"schedule": {"name": "cosine", "milestones": [5]}}, "milestones are only for the step schedule"),
+        ({"schedule": {"name": "step", "milestones": [5, 5]}}, "expected rising numbers of epochs"),
+        ({"schedule": {"name": "step", "milestones": []}}, "expected rising numbers of epochs"),
+        ({"schedule": {"name": "step", "milestones": [5], "every": 2}}, "leave one of every, milestones out"),
         ({"schedule": {"name": "cosine", "pct_start": 0.1}}, "final_div_factor are only for the one-cycle schedule"),
         ({"schedule": {"name": "one-cycle", "warmup_epochs": 1}}, "one-cycle has a rise of its own"),
         ({"select": "last", "early_stopping": {"patience": 3}}, "select: last has no score to stop by"),
@@ -138,3 +144,10 @@ def test_later_keys_are_written_where_they_are_set_and_spelt_out_where_values_ar
     assert Recipe.model_validate({"accumulate": 2}).to_dict()["accumulate"] == 2
     spelt = Recipe().spelt_out()
     assert (spelt["sampling"], spelt["accumulate"], spelt["optimizer"]["layer_decay"]) == ("shuffled", 1, 1.0)
+
+
+def test_milestones_are_said() -> None:
+    """A report names the epochs after which the rate falls; without them, how often it does."""
+    at = ScheduleSpec.model_validate({"name": "step", "milestones": [50, 75]})
+    assert describe_schedule(at) == "multiplied by 0.1 after epoch 50 and epoch 75"
+    assert describe_schedule(ScheduleSpec(name="step")) == "multiplied by 0.1 every 10 epochs"

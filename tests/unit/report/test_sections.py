@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from scantrial.report.document import (
 )
 from scantrial.report.sections.answer import facts, short
 from scantrial.report.sections.audit import audit
-from scantrial.report.sections.compared import compared
+from scantrial.report.sections.compared import MOST_LEFT_OUT, compared
 from scantrial.report.sections.outlook import outlook
 from scantrial.report.sections.parts import number, slugs
 from scantrial.report.sections.results import results_section
@@ -239,6 +240,14 @@ def test_no_file_gets_lost_in_the_flow_of_cases(view):
     assert counts["Found"][0] == sum(row[0] for name, row in counts.items() if name != "Found")
     for split in ("Training", "Validation", "Test"):
         assert counts[split][0] == sum(counts[split][1:])
+
+
+def test_very_many_files_left_out_are_counted(view):
+    """The table stops, and says where the others are listed."""
+    many = [(f"{number}.png", "is truncated") for number in range(MOST_LEFT_OUT + 1)]
+    fold = table_of(compared(replace(view, data=replace(view.data, skipped=tuple(many)))), "left-out")
+    assert fold.summary == "501 files left out, and why (the first 500; data.json lists all)"
+    assert len(fold.blocks[0].rows) == MOST_LEFT_OUT
 
 
 def test_a_recipe_is_there_in_full(view):

@@ -15,14 +15,28 @@ import pytest
 
 from scantrial.core.errors import DamagedError, InputError, StoreError
 from scantrial.core.names import nearest
+from scantrial.core.numbering import MAX_TEXT
+from scantrial.recipe.plan import MAX_CLAIMS, Plan
 from scantrial.store.chain import MAX_BYTES, MAX_LINES, read_log
-from scantrial.store.contents import MAX_FINDINGS, AuditContent, DataContent, ProtocolLine
+from scantrial.store.contents import MAX_FINDINGS, AuditContent, DataContent, FindingContent, OpeningLine, ProtocolLine
 from scantrial.store.parquet import TooLargeError, read_parquet
 from scantrial.store.prediction_sheet import read_sheet
 from scantrial.store.protocol import Protocol
-from scantrial.store.schema import read_json, read_record
+from scantrial.store.schema import MAX_KEYS, fault_in, parse_json, read_json, read_record
+from scantrial.study.file import read_study_file
+from scantrial.study.to_plan import study_to_plan
 
 SOON_S = 5
+FINDING = {
+    "code": "AU001",
+    "severity": "note",
+    "title": "x",
+    "text": "x",
+    "action": "x",
+    "cases": [],
+    "case_numbers": [],
+    "numbers": {},
+}
 
 
 def repeated(value: object, n: int, kind: pa.DataType) -> bytes:
@@ -167,3 +181,41 @@ def test_a_log_longer_than_any_study_has_is_refused(tmp_path, content, said):
     (tmp_path / "protocol.jsonl").write_bytes(content)
     with pytest.raises(StoreError, match=f"is too long for the log of a study: {said}"):
         read_log(tmp_path / "protocol.jsonl", ProtocolLine)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "key"),
+    [
+        (OpeningLine, {"at": "2026-01-01T00:00:00+00:00", "by": "x", "purpose": "x", "runs": [1] * 1000}, "runs.0"),
+        (FindingContent, {**FINDING, "case_numbers": [-1] * 1000}, "case_numbers.0"),
+        (FindingContent, {**FINDING, "cases": [1] * 1000}, "cases.list[str].0"),
+    ],
+)
+def test_a_list_is_checked_to_its_first_fault(kind, content, key):
+    """A million wrong items would each become an error, which takes gigabytes; two kinds of items make two faults."""
+    fault = fault_in(content, kind)
+    assert fault.startswith(key)
+    assert fault.count("; ") == (1 if "cases." in key else 0)
+
+
+def test_an_object_of_very_many_keys_is_refused(tmp_path):
+    """At any depth, before its keys are looked at one by one; a list may be long."""
+    many = {str(number): 0 for number in range(MAX_KEYS + 1)}
+    for content in (many, {"a": [{"b": many}]}):
+        with pytest.raises(ValueError, match="an object of more than 10,000 keys"):
+            parse_json(json.dumps(content).encode())
+    most = {"a": dict(list(many.items())[1:]), "b": [0] * 100_000}
+    assert parse_json(json.dumps(most).encode()) == most
+
+
+def test_a_plan_has_short_labels_and_few_claims():
+    """Each figure and table repeats a label; a study that would have more is shortened or refused before it is written."""
+    plan = study_to_plan(read_study_file("demo")).to_dict()
+    Plan.from_dict(plan)
+    plan["arms"][1]["label"] = "x" * (MAX_TEXT + 1)
+    with pytest.raises(StoreError, match="label"):
+        Plan.from_dict(plan)
+    plan["arms"][1]["label"] = "x"
+    plan["hypotheses"] = plan["hypotheses"] * (MAX_CLAIMS + 1)
+    with pytest.raises(StoreError, match="hypotheses"):
+        Plan.from_dict(plan)

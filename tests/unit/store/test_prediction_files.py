@@ -281,3 +281,9 @@ def test_many_short_runs_are_counted(tmp_path):
     text = faults_of(write(tmp_path, *(f"a,{row},{row},0,0.5" for row in range(50))))
     assert "has 6 faults" in text
     assert "45 more runs lack test cases" in text
+
+
+def test_very_many_classes_are_counted(tmp_path):
+    """Every class has a curve of its own."""
+    head = "arm,seed,case,label," + ",".join(f"p_c{number}" for number in range(1001))
+    assert "for 1,001 classes, expected at most 1,000" in faults_of(write(tmp_path, *ROWS, head=head))

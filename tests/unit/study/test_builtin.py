@@ -28,7 +28,7 @@ VARIED = {
 }
 
 
-QUESTIONS = ("augmentation",)
+QUESTIONS = ("augmentation", "class-sampling", "precision")
 
 
 def test_there_are_both_reports_the_questions_and_the_demo() -> None:

@@ -12,7 +12,7 @@ from tests.studies import rewrite
 from tests.unit.study.trial import Trial
 
 from scantrial import api
-from scantrial.cli.results import status_dict
+from scantrial.cli.status import status_dict
 from scantrial.core.errors import InputError, StoreError
 from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import build_view

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from scantrial.api import load_scans
-from scantrial.api.augmented_scans import augmented_scans
+from scantrial.api.augmentation import augmented_scans
 from scantrial.core.errors import InputError
 from scantrial.store.folder import StudyFolder
 from scantrial.study.file import parse_study, study_to_yaml

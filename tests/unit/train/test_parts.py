@@ -90,9 +90,14 @@ def rates_of(spec: ScheduleSpec, *, n_batches: int, n_epochs: int) -> list[float
             lambda o: optim.lr_scheduler.StepLR(o, step_size=2, gamma=0.5),
             "epoch",
         ),
+        (
+            ScheduleSpec(name="step", milestones=(1, 3), gamma=0.5),
+            lambda o: optim.lr_scheduler.MultiStepLR(o, milestones=[1, 3], gamma=0.5),
+            "epoch",
+        ),
         (ScheduleSpec(name="constant"), lambda o: optim.lr_scheduler.ConstantLR(o, factor=1.0), "epoch"),
     ],
-    ids=["cosine", "cosine-stepped-per-epoch", "step", "constant"],
+    ids=["cosine", "cosine-stepped-per-epoch", "step", "milestones", "constant"],
 )
 def test_schedules_are_pytorchs(spec, make, per):
     """Each rate equals that of the PyTorch scheduler of the same meaning, step by step."""

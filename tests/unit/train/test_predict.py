@@ -16,8 +16,10 @@ from PIL import Image
 from tests.studies import rewrite
 
 from scantrial.api import predict, run
-from scantrial.core.errors import InputError, UnreadableScansError
+from scantrial.core.errors import InputError, TrainingError, UnreadableScansError
 from scantrial.data.phantom import PhantomOptions, make_phantom
+from scantrial.nets.build import build_network
+from scantrial.recipe.plan import stored_recipe
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.train import predict as module
 from scantrial.train.predictor import Predictor, load_predictor
@@ -240,3 +242,39 @@ def test_a_run_without_weights_says_why(study, run_dir, images, tmp_path, monkey
     with pytest.raises(InputError, match="holds no weights") as caught:
         predict(copy / "runs" / "base" / "seed-0", [tmp_path / "one.npy"], trust_code=True)
     assert "keep_weights: best" in caught.value.do
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda array: np.full_like(array, np.nan), "values are not finite"),
+        (lambda array: array.astype(np.float64), "float64, expected float32"),
+        (lambda array: array.astype(np.complex64), "complex64, expected float32"),
+        (lambda array: array != 0, "bool, expected float32"),
+    ],
+    ids=["nan", "float64", "complex64", "bool"],
+)
+def test_weights_that_no_training_writes_are_refused(study, change, said):
+    """With NaN as weights every scan would be of the first class."""
+    facts, weights = untrained(study)
+    wrong = {name: change(array) for name, array in weights.items()}
+    with pytest.raises(InputError, match="do not fit the recipe's network") as caught:
+        load_predictor(facts, wrong)
+    assert said in str(caught.value)
+
+
+def test_a_score_that_is_not_finite_is_no_answer(study, images):
+    """Finite weights may be too large for a scan."""
+    facts, weights = untrained(study)
+    predictor = load_predictor(facts, {name: np.full_like(array, 3e38) for name, array in weights.items()})
+    with pytest.raises(TrainingError, match="no finite score for 3 of 3 scans"):
+        predictor(images[:3])
+
+
+def untrained(study):
+    """A run of the study with a small network of scantrial's own, and initial weights of that."""
+    facts = study.facts(RunKey("base", 0))
+    facts = replace(facts, recipe={**facts.recipe, "model": {"name": "mlp", "hidden": [4]}})
+    model = stored_recipe(facts).model
+    network = build_network(model, image_shape=facts.image_shape, n_outputs=1, seed=0)
+    return facts, {name: tensor.numpy() for name, tensor in network.state_dict().items()}

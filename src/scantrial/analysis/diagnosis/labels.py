@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.stats import binom
+import scipy
 
 from scantrial.analysis.diagnosis.series import Series, mann_kendall_p, theil_sen_rise, turning_points, windows_of
 from scantrial.analysis.diagnosis.thresholds import (
@@ -69,7 +69,7 @@ def stuck(work: Workings, _found: Found) -> Verdict:
     curve, guess = work.curve, _guess(work)
     accuracy = float(work.smooth_val_accuracy[-1])
     chance = curve.guessing.accuracy
-    bound = float(binom.ppf(CHANCE.value, curve.n_val, chance)) / curve.n_val
+    bound = float(scipy.stats.binom.ppf(CHANCE.value, curve.n_val, chance)) / curve.n_val
     lowest = float(work.smooth_train.min())
     numbers = {
         "train_loss": lowest,

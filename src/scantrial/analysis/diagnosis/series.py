@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from scantrial.analysis.diagnosis.thresholds import SHORT_RUN, SHORT_WINDOW, WINDOW
 
@@ -86,7 +86,7 @@ def mann_kendall_p(values: Series) -> float:
         discordant = (total - abs(score)) // 2
         return min(1.0, 2 * float(_inversions(n)[: discordant + 1].sum()))
     variance = (n * (n - 1) * (2 * n + 5) - float((tied * (tied - 1) * (2 * tied + 5)).sum())) / 18
-    return 2 * float(ndtr(-abs(score) / np.sqrt(variance))) if variance > 0 else 1.0
+    return 2 * float(scipy.special.ndtr(-abs(score) / np.sqrt(variance))) if variance > 0 else 1.0
 
 
 _EXACT_UP_TO = 33

@@ -7,10 +7,9 @@ import lzma
 import math
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -27,6 +26,9 @@ from scantrial.data.codecs.base import (
     starts_with,
 )
 from scantrial.data.codecs.pillow import array_of
+
+if TYPE_CHECKING:
+    import tifffile
 
 _SAMPLE_KINDS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 _UNASSOCIATED_ALPHA = 2
@@ -45,6 +47,8 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def _decode(path: Path, claim: Claim) -> NDArray[Any]:
+    import tifffile  # noqa: PLC0415 - a tenth of a second to load, and few studies have TIFF
+
     with tifffile.TiffFile(path) as tiff:
         page = _single_page(tiff)
         _refuse_samples(page)
@@ -122,6 +126,8 @@ def _sixteen_bit_page(page: Any, path: Path) -> NDArray[Any]:
 
 def _has_decoder(page: Any) -> bool:
     """Whether tifffile can undo the compression without further packages."""
+    import tifffile  # noqa: PLC0415 - as above
+
     if page.compression not in (1, _PACKBITS, *_DEFLATE, *_LZMA):
         return False
     try:

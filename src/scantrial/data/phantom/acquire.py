@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from scantrial.data.phantom.draw import Map
@@ -53,15 +54,13 @@ def draw_acquisition(rng: np.random.Generator, *, difficulty: float, shift: floa
 
 def expose(density: Map, how: Acquisition, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Return the pixels of one scan, shape as `density`, which is used up."""
-    from scipy.ndimage import gaussian_filter  # noqa: PLC0415 - half a second to load, for a phantom only
-
     densest = 1.2
     levels = 4095
     density *= np.float32(levels / densest)
     np.clip(density, 0, levels, out=density)
     tone = 255 * (how.offset + how.gain * np.linspace(0, densest, levels + 1) ** how.gamma)
     bright = tone.astype(np.float32)[density.astype(np.uint16)]
-    pixels = gaussian_filter(bright, how.blur * len(density) / 2, truncate=2.5)
+    pixels = scipy.ndimage.gaussian_filter(bright, how.blur * len(density) / 2, truncate=2.5)
     # Dense parts let fewer quanta through and are grainier.
     grain = pixels * np.float32(how.noise * 0.65)
     grain += np.float32(how.noise * 0.35 * 255)

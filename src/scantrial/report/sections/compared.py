@@ -17,6 +17,9 @@ from scantrial.prose import study as study_prose
 from scantrial.report.document import Block, Cell, Code, CodeBlock, Details, Pairs, Section, Table, Text, text
 from scantrial.report.sections.parts import blocks, left, paragraph, right, slugs, table, whole
 
+MOST_LEFT_OUT = 500
+"""Files left out that a report names; it counts the others."""
+
 
 def compared(view: ReportView) -> Section:
     """Show design, arms, seeds and scans."""
@@ -139,6 +142,9 @@ def _left_out(view: ReportView) -> tuple[Block, ...]:
     skipped = view.data.skipped
     if not skipped:
         return ()
-    files = table("left-out-files", "Files left out", left("File", "Why"), [list(pair) for pair in skipped])
+    rows = [list(pair) for pair in skipped[:MOST_LEFT_OUT]]
+    files = table("left-out-files", "Files left out", left("File", "Why"), rows)
     summary = f"{fmt.counted(len(skipped), 'file')} left out, and why"
+    if len(skipped) > MOST_LEFT_OUT:
+        summary += f" (the first {MOST_LEFT_OUT}; data.json lists all)"
     return (Details(id="left-out", summary=summary, blocks=(files,)),)

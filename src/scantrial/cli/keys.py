@@ -1,0 +1,22 @@
+"""Runs as plain data for ``--json``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scantrial.store.folder import RunKey
+
+
+def pair_of(key: RunKey) -> list[Any]:
+    """Return a run as a list of its arm and seed."""
+    return [key.arm, key.seed]
+
+
+def failure_of(key: RunKey, message: str) -> dict[str, Any]:
+    """Return a failed run with its message."""
+    return {**run_of(key), "message": message}
+
+
+def run_of(key: RunKey) -> dict[str, Any]:
+    """Return a run as the fields ``arm`` and ``seed``."""
+    return {"arm": key.arm, "seed": key.seed}
