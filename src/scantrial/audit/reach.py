@@ -14,4 +14,4 @@ def clean_test(n_test: int) -> str:
     """Return the sentence that follows where no test scan is concerned, with a blank before it."""
     if n_test:
         return ""
-    return " No test scan is concerned: the choice of the epoch can be too good, the result on test scans is not."
+    return " No test scan is concerned: results on validation scans are too good, those on test scans are not."

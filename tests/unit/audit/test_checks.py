@@ -229,7 +229,7 @@ def test_sharpness_separates_the_classes_of_the_radiographs(chest_xray):
 
 def test_copies_in_training_and_validation_alone_are_a_warning():
     """Equal scans and patients that no test scan shares block no verdict; with one in test they do."""
-    scans = phantom_scans(duplicates=0.5, shared_patients=0.5)
+    scans = phantom_scans(n_cases=80, size=32, duplicates=0.5, shared_patients=0.5)
     inside = scans.with_split(np.where(scans.split == "test", "val", scans.split))
     for code in ("AU001", "AU003"):
         assert checked(code, scans).found[0].severity == "blocker"

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from scantrial import api
+from scantrial.cli import init
 from scantrial.core.errors import InputError
 from scantrial.data.patient_names import guess_patients
 from scantrial.data.splits import apply_split
@@ -39,7 +40,7 @@ def split_folders(root: Path) -> Path:
 
 
 def three_splits(root: Path) -> Path:
-    for split, n in (("train", 40), ("val", 30), ("test", 30)):
+    for split, n in (("train", 25), ("val", 25), ("test", 10)):
         for name in ("negative", "positive"):
             for i in range(n):
                 save(root, f"{split}/{name}/{i}{split}.png")
@@ -137,11 +138,11 @@ def test_a_study_file_is_written_for_it_that_is_read_and_loads(layout, tmp_path,
     assert all(one.reason for one in written.draft.lines)
 
 
-def test_a_written_file_trains(tmp_path, monkeypatch):
+def test_a_written_file_trains(tmp_path, monkeypatch, quick_workers):
     """The file of mixed sizes, patients in the names and a torn scan: one epoch of each arm, then a report."""
     monkeypatch.chdir(tmp_path)
     for name in ("NORMAL", "PNEUMONIA"):
-        for i in range(20):
+        for i in range(12):
             save(tmp_path, f"scans/{name}/person{i // 2 + 10 * (name == 'NORMAL')}_{i}.png", side=30 + i % 8)
     (tmp_path / "scans" / "NORMAL" / "person1_99.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
     written = api.init("scans")
@@ -152,7 +153,7 @@ def test_a_written_file_trains(tmp_path, monkeypatch):
     assert not outcome.failed
 
 
-def test_a_file_that_is_there_is_never_written_over(tmp_path, cli_in):
+def test_a_file_that_is_there_is_never_written_over(tmp_path, cli_in, monkeypatch, capsys):
     """The command prints the file and the next steps; a second call is refused and changes nothing."""
     folder(tmp_path / "scans")
     told = cli_in("init", "scans", cwd=tmp_path)
@@ -160,12 +161,13 @@ def test_a_file_that_is_there_is_never_written_over(tmp_path, cli_in):
     assert told.stdout == (tmp_path / "scans-study.yaml").read_text(encoding="utf-8")
     assert "scantrial run scans-study.yaml" in told.stderr
     (tmp_path / "scans-study.yaml").write_text("mine")
-    again = cli_in("init", "scans", cwd=tmp_path)
-    assert again.returncode == 2
-    assert "scans-study.yaml is there already" in again.stderr
-    assert "--out FILE" in again.stderr
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"scans-study\.yaml is there already") as caught:
+        api.init("scans")
+    assert caught.value.do == "give another name with --out FILE"
     assert (tmp_path / "scans-study.yaml").read_text() == "mine"
-    as_json = json.loads(cli_in("init", "scans", "--out", "other.yaml", "--json", cwd=tmp_path).stdout)
+    init.init("scans", path=Path("other.yaml"), as_json=True)
+    as_json = json.loads(capsys.readouterr().out)
     assert as_json["path"] == "other.yaml"
     assert {"key", "line", "reason"} == set(as_json["draft"]["lines"][0])
 
