@@ -14,6 +14,7 @@ from pathlib import Path
 import audit_page
 import checks_page
 import commands_page
+import layouts_page
 import learning_curves_page
 import metrics_page
 import page_json_page
@@ -31,6 +32,7 @@ PAGES: dict[str, tuple[Path, Callable[[], str]]] = {
     "audit": (DOCS / "audit.md", audit_page.page),
     "checks": (DOCS / "reference" / "checks.md", checks_page.page),
     "commands": (DOCS / "reference" / "commands.md", commands_page.page),
+    "layouts": (DOCS / "layouts.md", layouts_page.page),
     "learning-curves": (DOCS / "learning-curves.md", learning_curves_page.page),
     "metrics": (DOCS / "reference" / "metrics.md", metrics_page.page),
     "page-json": (DOCS / "page-json.md", page_json_page.page),

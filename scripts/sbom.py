@@ -47,7 +47,7 @@ def locked() -> dict[str, str]:
 
 def main() -> None:
     """Write the bill of materials."""
-    names = needed("scantrial", frozenset({"clahe", "nets", "pdf", "train", "web"}), set()) - {"scantrial"}
+    names = needed("scantrial", frozenset({"clahe", "codecs", "nets", "pdf", "train", "web"}), set()) - {"scantrial"}
     entries = locked()
     missing = sorted(names - entries.keys())
     if missing:

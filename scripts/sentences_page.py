@@ -538,6 +538,10 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
         "Report: methods",
         Rule(rule="each where it is what ran in this study", source="the report's own list of references"),
     ),
+    "prose/scan_images.py": (
+        "Report: methods, images of the study",
+        Rule(rule="a channel, a page or a range that the study file names", source="method of this project"),
+    ),
     "prose/arm_images.py": (
         "Report: methods, images of arms",
         Rule(rule="each arm whose images are not the study's own", source="method of this project"),

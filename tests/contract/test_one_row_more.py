@@ -15,7 +15,7 @@ import pytest
 import scantrial
 
 MODULES = {
-    "data/codecs/pgm.py": """
+    "data/codecs/raw.py": """
         from __future__ import annotations
 
         from pathlib import Path
@@ -23,15 +23,16 @@ MODULES = {
         import numpy as np
 
         from scantrial.data.codecs.base import Claim, Codec, starts_with
+        from scantrial.data.spec import ImageSpec
 
 
-        def _decode(path: Path, claim: Claim) -> np.ndarray:
+        def _decode(path: Path, claim: Claim, image: ImageSpec) -> np.ndarray:
             sizes, pixels = path.read_bytes().split(b"\\n255\\n", 1)
             width, height = map(int, sizes.split()[1:])
             return np.frombuffer(pixels, np.uint8).reshape(height, width)
 
 
-        PGM = Codec(title="PGM", suffixes=(".pgm",), recognises=starts_with(b"P5"), decode=_decode)
+        RAW = Codec(title="raw", suffixes=(".raw",), recognises=starts_with(b"RAW5"), decode=_decode)
     """,
     "nets/pooled.py": """
         from torch import nn
@@ -60,8 +61,11 @@ MODULES = {
 }
 ROWS = {
     "data/codecs/table.py": [
-        ("import pillow, tiff, unread", "import pgm, pillow, tiff, unread"),
-        ('"tiff": tiff.TIFF,', '"tiff": tiff.TIFF, "pgm": pgm.PGM,'),
+        (
+            "import jpeg2000, netpbm, pillow, png, tiff, unread",
+            "import jpeg2000, netpbm, pillow, png, raw, tiff, unread",
+        ),
+        ('"tiff": tiff.TIFF,', '"tiff": tiff.TIFF, "raw": raw.RAW,'),
     ],
     "recipe/networks.py": [
         (
@@ -110,7 +114,7 @@ def test_a_module_and_a_row_are_enough(program, tmp_path):
         folder = tmp_path / "scans" / ("dark" if case % 2 else "bright")
         folder.mkdir(parents=True, exist_ok=True)
         pixels = rng.integers(0, 200, (16, 16)).astype(np.uint8) + np.uint8(40 * (case % 2 == 0))
-        (folder / f"{case}.pgm").write_bytes(b"P5\n16 16\n255\n" + pixels.tobytes())
+        (folder / f"{case}.raw").write_bytes(b"RAW5\n16 16\n255\n" + pixels.tobytes())
     (tmp_path / "study.yaml").write_text(textwrap.dedent(STUDY))
     env = {**os.environ, "PYTHONPATH": str(program), "HOME": str(tmp_path)}
 

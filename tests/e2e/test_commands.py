@@ -141,6 +141,7 @@ def test_show_gives_one_case_under_every_arm(study_folder, cli, tmp_path):
         assert picture.format == "PNG"
         assert picture.width > 100
     assert cli("show", "small", "--case", "3").stdout.count("\n") >= 4
+    assert json.loads(cli("show", "small", "--case", told["source"], "--json").stdout)["case"] == 3
     missing = cli("show", "small", "--case", "99999")
     assert missing.returncode == 2
     assert "99999" in missing.stderr

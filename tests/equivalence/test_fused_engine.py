@@ -175,7 +175,7 @@ def noise_only(name: str, recipe: Recipe) -> bool:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     recipe=RECIPES,
-    shape=st.sampled_from([(9, 7), (1, 5), (8, 16), (5, 4, 3)]),
+    shape=st.sampled_from([(9, 7), (1, 5), (8, 16), (5, 4, 3), (4, 3, 5)]),
     pixel_type=st.sampled_from(["uint8", "uint16"]),
     n_classes=st.sampled_from([2, 3]),
     n_before=st.integers(3, 12),

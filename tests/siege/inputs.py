@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import random
 import resource
+import tarfile
 import time
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+import tifffile
 from PIL import Image
 from tests.e2e.conftest import SMALL_STUDY
 from tests.siege.mutation import mutated
@@ -25,6 +30,7 @@ from scantrial.audit.stored import read_audit
 from scantrial.core.errors import ScantrialError
 from scantrial.core.records import SPLITS
 from scantrial.data.decode import decode_image
+from scantrial.data.spec import ImageSpec
 from scantrial.store.folder import RunKey, StudyFolder
 
 LIMIT_S = 20.0
@@ -65,7 +71,11 @@ def _given() -> dict[str, Input]:
     cases = "path,label,split,patient\n" + "".join(
         f"{i}.png,{'sick' if i % 2 else 'well'},{SPLITS[i % 3]},p{i // 2}\n" for i in range(12)
     )
-    npz, npy = io.BytesIO(), io.BytesIO()
+    npz, npy, hot = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    np.save(hot, np.eye(2)[np.arange(12) % 2])
+    pngs = {
+        f"set/{split}/{name}/{i}.png": _png(20 * i) for split in ("train", "test") for name in "ab" for i in range(3)
+    }
     pixels = np.arange(12 * 64, dtype=np.uint8).reshape(12, 8, 8)
     np.save(npy, pixels)
     arrays = {f"{split}_images": pixels for split in SPLITS}
@@ -74,6 +84,11 @@ def _given() -> dict[str, Input]:
         "study file": Input(content=SMALL_STUDY.encode(), path="study.yaml", read=_read_study_file),
         "table of cases": Input(content=cases.encode(), path="cases.csv", read=_loading("cases.csv", _twelve_pngs)),
         "arrays by class": Input(content=npy.getvalue(), path="arrays/a.npy", read=_loading("arrays", _second_array)),
+        "labels as an array": Input(
+            content=hot.getvalue(), path="pairs/y_train.npy", read=_loading("pairs", _images_x)
+        ),
+        "archive, zip": Input(content=_zip(pngs), path="x.zip", read=_loading("x.zip")),
+        "archive, tar.gz": Input(content=_tar(pngs), path="x.tar.gz", read=_loading("x.tar.gz")),
         "MedMNIST archive": Input(content=npz.getvalue(), path="x.npz", read=_loading("x.npz")),
         "predictions, CSV": Input(content=csv.getvalue(), path="x.csv", read=_judging("x.csv")),
         "predictions, Parquet": Input(content=parquet.getvalue(), path="x.parquet", read=_judging("x.parquet")),
@@ -113,6 +128,36 @@ def _twelve_pngs(folder: Path) -> None:
             Image.fromarray(np.full((8, 8), 20 * i, dtype=np.uint8)).save(folder / f"{i}.png")
 
 
+def _png(value: int) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(np.full((8, 8), value, dtype=np.uint8)).save(out, "PNG")
+    return out.getvalue()
+
+
+def _zip(files: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return out.getvalue()
+
+
+def _tar(files: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, content in files.items():
+            part = tarfile.TarInfo(name)
+            part.size = len(content)
+            archive.addfile(part, io.BytesIO(content))
+    return gzip.compress(out.getvalue(), mtime=0)
+
+
+def _images_x(folder: Path) -> None:
+    for split in ("train", "test"):
+        np.save(folder / "pairs" / f"X_{split}.npy", np.zeros((12, 8, 8), dtype=np.uint8))
+    np.save(folder / "pairs" / "y_test.npy", np.arange(12) % 2)
+
+
 def _second_array(folder: Path) -> None:
     if not (folder / "arrays" / "test_b.npy").exists():
         for name in ("b", "test_a", "test_b"):
@@ -133,13 +178,45 @@ def _images() -> dict[str, Input]:
         "TIFF": (gray, {"format": "TIFF"}),
         "TIFF, compressed": (wide, {"format": "TIFF", "compression": "tiff_deflate"}),
         "BMP": (colour, {"format": "BMP"}),
+        "WebP": (colour, {"format": "WEBP", "lossless": True}),
+        "GIF": (gray, {"format": "GIF"}),
+        "JPEG 2000": (gray, {"format": "JPEG2000"}),
+        "PGM": (gray, {"format": "PPM"}),
     }
-    found = {}
+    found = {name: _scan(content, spec) for name, (content, spec) in _rare_images(rng, wide).items()}
     for name, (pixels, options) in forms.items():
         stream = io.BytesIO()
         Image.fromarray(pixels).save(stream, **options)
-        found[name] = Input(content=stream.getvalue(), path="x.img", read=lambda folder: decode_image(folder / "x.img"))
+        found[name] = _scan(stream.getvalue(), ImageSpec())
     return found
+
+
+def _rare_images(rng: np.random.Generator, wide: np.ndarray) -> dict[str, tuple[bytes, ImageSpec]]:
+    """Return what Pillow does not write, and how it is read."""
+    colour = rng.integers(0, 65535, (24, 24, 3), dtype=np.uint16)
+    head = b"P6\n24 24\n65535\n"
+    plain = b"P2\n24 24\n65535\n" + " ".join(map(str, wide.flat)).encode()
+    stack, scaled = ImageSpec(page="max", channels=["B"]), ImageSpec(range=(0, 1))
+    named = {"axes": "ZCYX", "Channel": {"Name": ["A", "B"]}}
+    return {
+        "PNG, 16-bit colour": (imagecodecs.png_encode(colour), ImageSpec()),
+        "JPEG 2000, 16-bit colour": (imagecodecs.jpeg2k_encode(colour, level=0), ImageSpec()),
+        "PPM, 16 bits": (head + colour.astype(">u2").tobytes(), ImageSpec()),
+        "PGM, plain": (plain, ImageSpec()),
+        "OME-TIFF, a stack": (_tiff(np.stack([wide] * 6).reshape(3, 2, 24, 24), ome=True, metadata=named), stack),
+        "TIFF, floating-point": (_tiff(rng.random((24, 24), dtype=np.float32), compression="zlib"), scaled),
+        "TIFF, five channels": (_tiff(np.dstack([wide] * 5), planarconfig="contig"), ImageSpec(channels=[4, 0])),
+    }
+
+
+def _tiff(pixels: np.ndarray, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, pixels, photometric="minisblack", **options)
+    return stream.getvalue()
+
+
+def _scan(content: bytes, spec: ImageSpec) -> Input:
+    return Input(content=content, path="x.img", read=lambda folder: decode_image(folder / "x.img", image=spec))
 
 
 # ---------------------------------------------------------------------- what a study folder holds

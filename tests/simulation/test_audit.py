@@ -30,7 +30,7 @@ PINNED = {"AU006": 3, "AU010": 5, "AU011": 5, "AU020": 3, "AU021": 1, "AU022": 5
 DRIFT_FALSE, DRIFT_FOUND = 2, 325
 """Of 400 sets scored alike, and of 400 with a drift, those in which AU012 finds it."""
 
-FILE_CHECKS = ("AU022", "AU023", "AU040", "AU043")
+FILE_CHECKS = ("AU015", "AU022", "AU023", "AU040", "AU043", "AU044")
 PINNED_FILES = {"AU022": 5}
 """Sets of 200, as files, in which a check of files finds something."""
 
@@ -75,7 +75,7 @@ def test_score_drift_is_seldom_found_where_there_is_none(shift, pinned):
 
 
 def test_checks_of_files_are_silent_on_clean_files(tmp_path):
-    """AU022, AU023, AU040 and AU043 on 200 sets of files of one kind, whose sizes in bytes vary: few alarms at 1 %."""
+    """AU015, AU022, AU023, AU040, AU043 and AU044 on 200 sets of files of one kind, whose sizes in bytes vary: few alarms at 1 %."""
     found: Counter[str] = Counter()
     for seed in range(N_SETS):
         scans = as_files(clean_set(1000 + seed), tmp_path / str(seed))

@@ -69,7 +69,7 @@ def augmented_scans(
         raise InputError(f"the study has no seed {seed}", expected=f"one of {listed(map(str, plan.seeds))}")
     scans = study_scans(folder, progress=progress)
     images = scans.shaped(decoding(planned.recipe.image, planned_data(plan, store).image)).images
-    colours = colour_fault(planned.recipe.augment, is_gray=images.ndim == 3)
+    colours = colour_fault(planned.recipe.augment, n_channels=1 if images.ndim == 3 else images.shape[3])
     if colours is not None:
         raise InputError(f"the arm {planned.name} cannot be shown: {colours}")
     batches = batches_of(planned.recipe, images, scans.labels, scans.cases_of("train"), seed=seed)

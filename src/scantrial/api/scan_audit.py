@@ -170,5 +170,5 @@ def load_any_size(data: DataSpec, *, progress: Progress = silent) -> tuple[ScanS
 def _spread_of_files(data: DataSpec) -> ShapeSpread | None:
     if data.source.name == PHANTOM:
         return None
-    shapes = header_shapes(list_cases(data.source, classes=data.classes, patient=data.patient))
+    shapes = header_shapes(list_cases(data.source, ignore=data.ignore, classes=data.classes, patient=data.patient))
     return shape_spread(shapes, given=data.image) if shapes else None

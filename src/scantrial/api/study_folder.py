@@ -48,12 +48,13 @@ def about(study: Study | str | Path, *, out: str | Path | None = None) -> dict[s
     return answers(None if study.spec.about is None else study.spec.about.model_dump(exclude_none=True))
 
 
-def show(folder: str | Path, case: int, *, arm: str | None = None, seed: int | None = None) -> CaseView:
+def show(folder: str | Path, case: int | str, *, arm: str | None = None, seed: int | None = None) -> CaseView:
     """Return one scan under every arm: probabilities, decisions, right or wrong.
 
     Parameters
     ----------
-    case : case number, as in ``cases.parquet`` and the report
+    case : case number, as in ``cases.parquet`` and the report; or the name of its file, with or without its folders or
+        its suffix
     arm, seed : only this arm, only this seed
 
     Raises

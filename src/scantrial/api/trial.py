@@ -81,6 +81,7 @@ def load_without_split(
         data.source,
         image=data.image,
         shapes=shapes,
+        ignore=data.ignore,
         classes=data.classes,
         patient=data.patient,
         skip_unreadable=data.skip_unreadable,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scantrial.audit import duplicates, labels, patients, quality, sharpness, shift, shortcuts
+from scantrial.audit import depth, duplicates, labels, left_out, patients, quality, sharpness, shift, shortcuts
 from scantrial.audit.records import ScanCheck
 from scantrial.core.registry import Registry
 
@@ -25,8 +25,8 @@ _CHECKS = (
         needs="nothing",
         rule="neither the source nor the study names the patients",
         source="Kapoor, Narayanan 2023",
-        action="give data.patient, a regular expression that finds the patient in each file's name, or a patient "
-        "column",
+        action="give data.patient, a regular expression that finds the patient in each file's name or the word folder, "
+        "or a patient column",
         run=patients.check_known,
     ),
     ScanCheck(
@@ -132,6 +132,17 @@ _CHECKS = (
         run=shift.check_prevalence,
     ),
     ScanCheck(
+        code="AU015",
+        title="Masks among the scans",
+        severity="blocker",
+        needs="nothing",
+        rule="a file is called X_mask (or _seg, _label, _annotation, _contour, _roi, _gt, with or without a number) "
+        "beside a file X; or it lies in a folder of masks, and a file of the same name in another folder",
+        source="method of this project",
+        action="leave them out with data.ignore, or --ignore; if they are scans, acknowledge the finding and say so",
+        run=left_out.check_masks,
+    ),
+    ScanCheck(
         code="AU020",
         title="The border predicts the label",
         severity="warning",
@@ -225,7 +236,8 @@ _CHECKS = (
         title="Images that show almost nothing",
         severity="warning",
         needs="nothing",
-        rule="the standard deviation is below 1 % of the brightest value",
+        rule="the standard deviation is below 1 % of the brightest value; where 8 and 16 bits are mixed, of the "
+        "brightest value of the scan's own depth",
         source="method of this project",
         action="remove them, or find out what went wrong when they were taken or converted",
         run=quality.check_constant,
@@ -249,6 +261,41 @@ _CHECKS = (
         source="method of this project",
         action="look at them: resizing distorts them, and they may be another kind of scan",
         run=quality.check_size,
+    ),
+    ScanCheck(
+        code="AU044",
+        title="Files, rows or classes that were left out",
+        severity="note",
+        needs="nothing",
+        rule="data.ignore, data.classes or a folder of masks beside one of images left some out; a warning where "
+        "skip_unreadable left out rows of a table that had no file or no label",
+        source="method of this project",
+        action="see that these are the ones that were meant",
+        run=left_out.check_left_out,
+    ),
+    ScanCheck(
+        code="AU045",
+        title="Files of 8 and of 16 bits are mixed",
+        severity="warning",
+        needs="scans of 16 bits",
+        rule="some scans hold multiples of 257 only, as 8 bits become 16, and others do not; a note if the median of "
+        "the largest pixels differs less than 2-fold between the two",
+        source="method of this project",
+        action="save all scans anew with one depth and one white, or write `normalize: image`, which gives each scan "
+        "its own mean and deviation. The scans are sound: leave none out for this",
+        run=depth.check_mixed_depth,
+    ),
+    ScanCheck(
+        code="AU046",
+        title="16 bits of which few are used",
+        severity="warning",
+        needs="scans of 16 bits, none of them from a file of 8",
+        rule="no pixel of any scan needs more than 14 bits",
+        source="method of this project",
+        action="write `normalize: dataset` in the recipe, which gives the pixels mean 0 and deviation 1, or "
+        "data.image.range with the values that are black and white; with `normalize: none` every arm learns from "
+        "nearly black scans",
+        run=depth.check_unused_bits,
     ),
 )
 

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from scantrial.audit.phash import HASH_SIDE, orientation_hashes
 from scantrial.core.machine import n_cores
 from scantrial.core.progress import Progress, silent
-from scantrial.data.fit import fit_image, resize
+from scantrial.data.fit import gray_of, resize
 from scantrial.data.scanset import Pixels, ScanSet
-from scantrial.data.spec import ImageSpec
 
 THUMBNAIL = 64
 """Side of the small pictures in pixels."""
@@ -44,6 +43,8 @@ class CaseFacts:
     statistics : shape (n, 8), float64: the columns of `STATISTICS`, 1 is `top`; entropy in bits over the bins
     sharpness : shape (n,), mean absolute Laplacian of the picture scaled to at most 128 pixels, 1 is `top`
     at_floor, at_top : shape (n,), share of pixels at 0 and at the largest value of the pixel type
+    peaks : shape (n,), the largest pixel of each image, in pixel units
+    is_widened : shape (n,), whether an image of 16 bits was one of 8: multiples of 257, not all equal
     top : the largest pixel value of the data set, at least 1; 255 for 8 bits
     """
 
@@ -55,10 +56,20 @@ class CaseFacts:
     sharpness: NDArray[np.float64]
     at_floor: NDArray[np.float64]
     at_top: NDArray[np.float64]
+    peaks: NDArray[np.int64]
+    is_widened: NDArray[np.bool_]
     top: int
 
     def __len__(self) -> int:
         return len(self.digests)
+
+    @property
+    def own_tops(self) -> NDArray[np.float64]:
+        """The brightest value of the scans of each image's own depth, as a share of `top`, shape (n,)."""
+        if not self.is_widened.any() or self.is_widened.all():
+            return np.ones(len(self))
+        of_sixteen = max(1, int(self.peaks[~self.is_widened].max()))
+        return np.where(self.is_widened, 65535, of_sixteen) / self.top
 
     def small(self, side: int) -> NDArray[np.float32]:
         """Return the pictures averaged down to `side` x `side`, a divisor of 64; shape (n, side, side), 0 to 1."""
@@ -76,6 +87,8 @@ class _Block:
     statistics: NDArray[np.float64]
     sharpness: list[float]
     ends: NDArray[np.float64]
+    peaks: NDArray[np.int64]
+    is_widened: NDArray[np.bool_]
 
 
 def case_facts(scans: ScanSet, cases: NDArray[np.int64], *, progress: Progress = silent) -> CaseFacts:
@@ -104,6 +117,8 @@ def case_facts(scans: ScanSet, cases: NDArray[np.int64], *, progress: Progress =
         sharpness=np.array([value for block in blocks for value in block.sharpness]),
         at_floor=ends[:, 0],
         at_top=ends[:, 1],
+        peaks=np.concatenate([block.peaks for block in blocks]),
+        is_widened=np.concatenate([block.is_widened for block in blocks]),
         top=top,
     )
 
@@ -121,7 +136,7 @@ def _blocks(images: Pixels) -> Iterator[Pixels]:
 
 def _look(images: Pixels, cases: NDArray[np.int64], top: int) -> _Block:
     pictures = [np.ascontiguousarray(images[case]) for case in cases]
-    gray = [fit_image(picture, ImageSpec(channels=1)) for picture in pictures]
+    gray = [gray_of(picture) for picture in pictures]
     histograms, statistics = zip(*(_statistics(picture, top) for picture in gray), strict=True)
     small = np.stack([resize(picture, (HASH_SIDE, HASH_SIDE)) for picture in gray]).astype(np.float32)
     return _Block(
@@ -132,6 +147,8 @@ def _look(images: Pixels, cases: NDArray[np.int64], top: int) -> _Block:
         statistics=np.stack(statistics),
         sharpness=[sharpness_of(picture) / top for picture in gray],
         ends=np.array([_ends(picture) for picture in gray]),
+        peaks=np.array([picture.max() for picture in pictures], dtype=np.int64),
+        is_widened=np.array([_was_eight_bits(picture) for picture in pictures]),
     )
 
 
@@ -175,6 +192,11 @@ def sharpness_of(gray: Pixels) -> float:
         return 0.0
     beside = values[:-2, 1:-1] + values[2:, 1:-1] + values[1:-1, :-2] + values[1:-1, 2:]
     return float(np.abs(4 * values[1:-1, 1:-1] - beside).mean(dtype=np.float64))
+
+
+def _was_eight_bits(picture: Pixels) -> bool:
+    """Whether an image of 16 bits holds the values of 8, times 257."""
+    return picture.dtype == np.uint16 and bool(picture.max() > picture.min()) and not (picture % 257).any()
 
 
 def _ends(gray: Pixels) -> tuple[float, float]:

@@ -46,4 +46,12 @@ def check_known(subject: Subject) -> CheckOutcome:
     if subject.patients_known:
         return clear("patients are known")
     text = "Patients are not known: it cannot be checked whether a patient has scans in two splits."
-    return verdict_of([Found(text=text, numbers={"n_cases": len(subject)})])
+    numbers = {"n_cases": len(subject)}
+    n_folders = subject.scans.origin.get("n_folders")
+    if n_folders is not None:
+        numbers["n_folders"] = n_folders
+        text += (
+            f" The scans lie in {counted(n_folders, 'folder')} besides those of classes and splits: if each is a "
+            "patient, write patient: folder."
+        )
+    return verdict_of([Found(text=text, numbers=numbers)])

@@ -33,7 +33,7 @@ def check_unreadable(subject: Subject) -> CheckOutcome:
 
 def check_constant(subject: Subject) -> CheckOutcome:
     """Find images without contrast."""
-    deviation = subject.facts.statistics[:, 1]
+    deviation = subject.facts.statistics[:, 1] / subject.facts.own_tops
     rows = np.flatnonzero(deviation < FLAT)
     n_constant = int((deviation[rows] < 1e-9).sum())
     text = (

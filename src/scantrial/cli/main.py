@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -271,7 +272,10 @@ def verify(folder: Folder, as_json: Json = False) -> None:
 @app.command()
 def show(
     folder: Folder,
-    case: Annotated[int | None, typer.Option("--case", metavar="K", help="Case number, as in the report.")] = None,
+    case: Annotated[
+        str | None,
+        typer.Option("--case", metavar="K|NAME", help="Case number, as in the report, or the name of the scan's file."),
+    ] = None,
     augmented: Annotated[
         bool, typer.Option("--augmented", help="Instead: draw training scans as augmentation changes them.")
     ] = False,
@@ -288,11 +292,18 @@ def show(
     from scantrial.cli import show
 
     if (case is None) != augmented:
-        raise typer.BadParameter("give either --case K or --augmented")
+        raise typer.BadParameter("give either --case K, --case NAME or --augmented")
     if case is None:
         show.show_augmented(folder, arm=arm, seed=seed, n=n, png=png, as_json=as_json)
     else:
-        show.show(folder, case, arm=arm, seed=seed, png=png, as_json=as_json)
+        show.show(
+            folder,
+            int(case) if re.fullmatch("-?[0-9]{1,18}", case) else case,
+            arm=arm,
+            seed=seed,
+            png=png,
+            as_json=as_json,
+        )
 
 
 @app.command()
@@ -417,7 +428,9 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A finished run: DIR/runs/ARM/seed-S.")],
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Image files or .npy arrays.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Image files, folders of them, or .npy arrays.")
+    ],
     trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:

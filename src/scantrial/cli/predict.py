@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.table import Table
 
 from scantrial import api
-from scantrial.cli.output import out, print_json, print_table, say_trust
+from scantrial.cli.output import out, print_json, print_table, say, say_trust
+from scantrial.data.left_out import left_out_items
 
 
 def predict(model: Path, files: Sequence[Path], *, trust_code: bool, as_json: bool) -> None:
@@ -21,4 +22,6 @@ def predict(model: Path, files: Sequence[Path], *, trust_code: bool, as_json: bo
     for row in judged.rows:
         table.add_row(row.file, row.predicted_class, *(f"{p:.4f}" for p in row.y_prob))
     print_table(table)
+    if judged.left_out:
+        say(f"Left out: {'; '.join(left_out_items(judged.left_out))}.", console=out)
     out.print(f"model: {judged.identity}")

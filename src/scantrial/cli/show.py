@@ -10,7 +10,7 @@ from scantrial.core.files import write_atomic
 from scantrial.figures.case import case_png
 
 
-def show(folder: Path, case: int, *, arm: str | None, seed: int | None, png: Path | None, as_json: bool) -> None:
+def show(folder: Path, case: int | str, *, arm: str | None, seed: int | None, png: Path | None, as_json: bool) -> None:
     """Print one case under every arm, and draw it."""
     view = api.show(folder, case, arm=arm, seed=seed)
     if png is not None:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -75,12 +75,14 @@ _PLAIN_WORD = re.compile(r"(?<!\S)[a-z]+[,;.]?(?!\S)")
 _KIND_WORDS = 3
 
 
-def itemised(items: Iterable[object], *, alike: bool = False) -> str:
+def itemised(items: Iterable[object], *, alike: bool = False, kind: Callable[[str], str] | None = None) -> str:
     """Return the items of a list in a message as `first_of_a_kind`, each on a line of its own whatever it holds."""
-    return "\n".join(f"  {printable(line)}" for line in first_of_a_kind(items, alike=alike))
+    return "\n".join(f"  {printable(line)}" for line in first_of_a_kind(items, alike=alike, kind=kind))
 
 
-def first_of_a_kind(items: Iterable[object], *, alike: bool = False) -> list[str]:
+def first_of_a_kind(
+    items: Iterable[object], *, alike: bool = False, kind: Callable[[str], str] | None = None
+) -> list[str]:
     """Return the first `MOST_OF_A_KIND` items of each kind in their order, then how many more there are.
 
     Items are of one kind if they begin with the same words, but for what is quoted, and for numbers, keys and paths.
@@ -88,14 +90,16 @@ def first_of_a_kind(items: Iterable[object], *, alike: bool = False) -> list[str
     Parameters
     ----------
     alike : all items are of one kind, such as names
+    kind : tells of which kind an item is; ``str`` where each is of its own
     """
+    kind_of = kind or ((lambda _: "") if alike else _kind_of)
     shown: list[str] = []
     left, seen = 0, Counter[str]()
     for item in items:
         line = str(item)
-        kind = "" if alike else _kind_of(line)
-        seen[kind] += 1
-        if seen[kind] <= MOST_OF_A_KIND and len(shown) < MOST_LISTED:
+        own = kind_of(line)
+        seen[own] += 1
+        if seen[own] <= MOST_OF_A_KIND and len(shown) < MOST_LISTED:
             shown.append(line)
         else:
             left += 1

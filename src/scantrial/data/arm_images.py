@@ -23,4 +23,4 @@ def decoding(image: ArmImage | None, own: ImageSpec) -> ArmImageSpec | None:
     if image is None or (image.size is None and image.crop_border is None):
         return None
     size = own.size if image.size is None else image.size
-    return ArmImageSpec(size=size, channels=own.channels, fit=own.fit, crop_border=image.crop_border or 0.0)
+    return ArmImageSpec(**{**dict(own), "size": size}, crop_border=image.crop_border or 0.0)

@@ -35,6 +35,9 @@ from scantrial.data.spec import ArmImageSpec, ImageSpec
 SCHEMA_VERSION = 1
 """Increased whenever the same files would decode to different pixels."""
 
+_ALWAYS_IN_KEY = ("size", "channels", "fit", "crop_border")
+"""What the key of every set of scans has; other keys of `ImageSpec` are in it only where they are set."""
+
 _STALE_AFTER_S = 24 * 3600
 _ATTEMPTS = 5
 
@@ -96,7 +99,9 @@ def key_of(*, image: ImageSpec, sources: Sequence[str], contents: Sequence[str])
     """
     shape = [*image.shape, image.fit] if image.shape else None
     crop = [image.crop_border] if isinstance(image, ArmImageSpec) and image.crop_border else []
-    text = json.dumps([SCHEMA_VERSION, shape, image.channels, list(sources), list(contents), *crop])
+    further = [{key: value for key, value in image.stored().items() if key not in _ALWAYS_IN_KEY}]
+    parts = [SCHEMA_VERSION, shape, image.channels, list(sources), list(contents), *crop, *filter(None, further)]
+    text = json.dumps(parts)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -162,7 +167,7 @@ def install(key: str, fill: Callable[[Path], CacheEntry]) -> CachedScans:
     temporary = folder.with_name(f".{key}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         temporary.mkdir(parents=True)
-        _remove_stale(folder.parent)
+        remove_stale(folder.parent)
         filled = fill(temporary)
         entry = filled.model_copy(update={"entry_sha256": filled.digest()})
         (temporary / "entry.json").write_text(entry.model_dump_json(indent=1), encoding="utf-8")
@@ -203,7 +208,7 @@ def _take_away(folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _remove_stale(parent: Path) -> None:
+def remove_stale(parent: Path) -> None:
     """Remove files that killed processes left behind."""
     for leftover in parent.glob(".*.tmp"):
         try:

@@ -1,8 +1,8 @@
 """One image file to one array, every bit kept, or the reason why it cannot be read.
 
-PNG, JPEG, BMP and TIFF; 8 and 16 bits; gray, colour, palette, 1-bit, alpha, CMYK; each kind of file is a row of
-`scantrial.data.codecs`. What cannot be read in full is refused: a truncated file, a decompression bomb, 16-bit colour
-PNG (Pillow drops the low byte), signed or floating-point TIFF, several pages.
+8 and 16 bits; gray, colour, any number of channels, palette, 1-bit, alpha, CMYK; other numbers with a declared range;
+each kind of file is a row of `scantrial.data.codecs`. What cannot be read in full is refused: a truncated file, a
+decompression bomb, signed or floating-point numbers without a range, several pages of which none was chosen.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from scantrial.core.errors import DataError
 from scantrial.core.files import open_regular
 from scantrial.data.codecs.base import HEAD_BYTES, Claim, Codec, RefusedError, bomb, no_claim
 from scantrial.data.codecs.table import CODECS, codec_of, titles_read
+from scantrial.data.samples import any_name, picked, scaled
 from scantrial.data.scanset import Pixels
+from scantrial.data.spec import USUAL, ImageSpec
 
 IMAGE_SUFFIXES = frozenset(suffix for codec in CODECS.values() if codec.decode for suffix in codec.suffixes)
 """Endings of file names that count as scans, in lower case."""
@@ -32,11 +34,17 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 class ImageError(DataError):
-    """One image that cannot be used; `reason` says why in a few words."""
+    """One image that cannot be used; `reason` says why in a few words.
 
-    def __init__(self, path: Path | str, reason: str) -> None:
+    Parameters
+    ----------
+    measured : the smallest and the largest value of an image that cannot be used without a range
+    """
+
+    def __init__(self, path: Path | str, reason: str, *, measured: tuple[float, float] | None = None) -> None:
         self.path = str(path)
         self.reason = reason
+        self.measured = measured
         super().__init__(f"{path}: {reason}", expected=f"a complete {titles_read()} image of 8 or 16 bits")
 
 
@@ -72,7 +80,7 @@ class _QuietDecoders:
 _quiet_decoders = _QuietDecoders()
 
 
-def decode_image(path: Path | str, claim: Claim = no_claim) -> Pixels:
+def decode_image(path: Path | str, claim: Claim = no_claim, image: ImageSpec = USUAL) -> Pixels:
     """Decode one image file.
 
     Alpha is composited over black, palettes are expanded to RGB, CMYK is converted to RGB, the EXIF orientation is
@@ -82,10 +90,11 @@ def decode_image(path: Path | str, claim: Claim = no_claim) -> Pixels:
     Parameters
     ----------
     claim : told how many bytes the image takes, before it is unpacked
+    image : the page, the channels and the range that are wanted; size and fit are for `scantrial.data.fit`
 
     Returns
     -------
-    shape (height, width) or (height, width, 3), uint8 or uint16
+    shape (height, width) or (height, width, channels), uint8 or uint16
 
     Raises
     ------
@@ -99,14 +108,14 @@ def decode_image(path: Path | str, claim: Claim = no_claim) -> Pixels:
     """
     try:
         with _quiet_decoders:
-            image = _decode(Path(path), claim)
+            pixels = _decode(Path(path), claim, image)
     except Exception as error:
         # Decoders raise nearly anything on damaged input: struct.error, SyntaxError, zlib.error, IndexError ...
-        raise ImageError(path, _reason(error)) from error
-    return np.ascontiguousarray(image)
+        raise ImageError(path, _reason(error), measured=getattr(error, "measured", None)) from error
+    return np.ascontiguousarray(pixels)
 
 
-def _decode(path: Path, claim: Claim) -> NDArray[Any]:
+def _decode(path: Path, claim: Claim, image: ImageSpec) -> NDArray[Any]:
     if not path.is_file():
         raise RefusedError("not a file" if path.exists() else "no such file")
     with open_regular(path) as handle:
@@ -118,7 +127,11 @@ def _decode(path: Path, claim: Claim) -> NDArray[Any]:
         raise RefusedError(_unknown())
     if codec.decode is None:
         raise RefusedError(_unread(codec))
-    return codec.decode(path, claim)
+    pixels = codec.decode(path, claim, image)
+    if isinstance(image.channels, tuple):
+        names = codec.channel_names(path) if codec.channel_names and any_name(image.channels) else ()
+        pixels = picked(pixels, image.channels, names)
+    return scaled(pixels, image.range)
 
 
 def _unread(codec: Codec) -> str:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scantrial.core.errors import DataError, ShapeError
+from scantrial.core.format import counted
 from scantrial.data.codecs.base import row_blocks
+from scantrial.data.decode import ImageError
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ArmImageSpec, ImageSpec
 
@@ -23,23 +25,27 @@ def fit_image(image: Pixels, spec: ImageSpec) -> Pixels:
 
     What an arm cuts off at the borders goes first, so that resizing takes no pixel from there.
     RGB to gray is the luma of ITU-R BT.601, rounded as in Pillow's ``convert("L")``; gray to RGB repeats the
-    channel. Resizing is bilinear interpolation whose support grows with the scale, so that
-    scaling down averages pixels and skips none; sums are kept in floating point and rounded once. With
+    channel; other numbers of channels stay as they are. Resizing is bilinear interpolation whose support grows with the
+    scale, so that scaling down averages pixels and skips none; sums are kept in floating point and rounded once. With
     ``fit: pad`` the image keeps its proportions, centred on black.
 
     Parameters
     ----------
-    image : shape (height, width) or (height, width, 3), uint8 or uint16
+    image : shape (height, width) or (height, width, channels), uint8 or uint16
     spec : the wanted shape; the result keeps the type; it is the image itself if nothing changes
 
     Raises
     ------
     ShapeError
         If `image` has a different shape or type.
+    ImageError
+        If it has other channels than `spec` asks for.
     """
-    if image.ndim not in (2, 3) or image.dtype not in (np.uint8, np.uint16) or image.shape[2:] not in ((), (3,)):
-        raise ShapeError(f"an image of shape {image.shape} and type {image.dtype}", expected="(height, width[, 3])")
-    image = _with_channels(cropped(image, spec), spec.channels)
+    if image.ndim not in (2, 3) or image.dtype not in (np.uint8, np.uint16) or image.shape[2:] == (1,):
+        raise ShapeError(
+            f"an image of shape {image.shape} and type {image.dtype}", expected="(height, width[, channels])"
+        )
+    image = _with_channels(cropped(image, spec), spec.n_channels)
     if spec.shape is None or image.shape[:2] == spec.shape:
         return image
     return _padded(image, spec.shape) if spec.fit == "pad" else resize(image, spec.shape)
@@ -95,16 +101,40 @@ def match_depth(image: Pixels, dtype: np.dtype[Any] | str) -> Pixels:
 
 
 def _with_channels(image: Pixels, channels: int | None) -> Pixels:
-    if channels == 1 and image.ndim == 3 and image.dtype == np.uint8:
+    n = n_channels(image)
+    if channels in (None, n):
+        return image
+    if (n, channels) not in ((1, 3), (3, 1)):
+        hint = f"; pick some of them by a list of numbers from 0 to {n - 1}" if n > 1 else ""
+        raise ImageError("an image", f"{counted(n, 'channel')}, but data.image.channels asks for {channels}{hint}")
+    if channels == 1 and image.dtype == np.uint8:
         return np.asarray(Image.fromarray(np.ascontiguousarray(image)).convert("L"))
-    if channels == 1 and image.ndim == 3:
+    if channels == 1:
         luma = np.empty(image.shape[:2], dtype=image.dtype)
         for rows in row_blocks(image):
             luma[rows] = (image[rows].astype(np.uint32) @ _LUMA + np.uint32(1 << 15)) >> np.uint32(16)
         return _pixels(luma)
-    if channels == 3 and image.ndim == 2:
-        return _pixels(np.repeat(image[..., None], 3, axis=2))
-    return image
+    return _pixels(np.repeat(image[..., None], 3, axis=2))
+
+
+def n_channels(image: Pixels) -> int:
+    """Return how many channels an image has."""
+    return 1 if image.ndim == 2 else int(image.shape[2])
+
+
+def gray_of(image: Pixels) -> Pixels:
+    """Return an image in gray: the luma of RGB, the mean of any other channels, rounded."""
+    if n_channels(image) in (1, 3):
+        return _with_channels(image, 1)
+    return _pixels(np.rint(image.mean(axis=2)).astype(image.dtype))
+
+
+def pictured(image: Pixels) -> Pixels:
+    """Return what a picture shows of an image: gray, or RGB; of more channels the first three, of two the first."""
+    n = n_channels(image)
+    if n in (1, 3):
+        return image
+    return _pixels(image[..., :3] if n > 3 else image[..., 0])
 
 
 def _padded(image: Pixels, shape: tuple[int, int]) -> Pixels:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,11 @@ from scantrial.core.machine import n_cores
 from scantrial.core.names import listed, nearest
 from scantrial.core.progress import Progress, silent
 from scantrial.data import cache, catalogue, phantom
+from scantrial.data.archives import is_archive, unpacked
 from scantrial.data.arrange import arrange, refuse_missing_classes
 from scantrial.data.formats import FORMATS, Format, Listing, format_of
-from scantrial.data.formats.base import Decode, row_decoder
+from scantrial.data.formats.base import Decode, ReadSettings, row_decoder
+from scantrial.data.ignore import refuse_idle_patterns
 from scantrial.data.pixels import WrittenPixels, write_pixels
 from scantrial.data.places import remember_place
 from scantrial.data.scanset import CaseList, ScanSet, ShapedScans
@@ -47,12 +50,35 @@ class _Job:
     made_from : digest of what its images are drawn from, or None if they are in files
     facts : what the cache keeps beside the pixels
     origin : plain facts for the report
+    place : the source itself, if it is a file or a folder
     """
 
     listing: Listing
     made_from: str | None
     origin: Mapping[str, Any]
     facts: Mapping[str, Any]
+    place: Path | None = None
+
+
+class LoadOptions(TypedDict, total=False):
+    """What a study may say about its scans beside their source and shape, as keywords of `load`.
+
+    Parameters
+    ----------
+    ignore : patterns of files that are no scans, see `scantrial.data.ignore`
+    classes : the class names in the order of their indices; where the source has only numbers
+        (MedMNIST's files), they name the numbers 0, 1, ...; or a mapping from new names to lists of the source's own
+        names: cases of other classes are left out
+    patient : a regular expression with a group, searched in each case's file name, that gives the patient, or
+        ``folder``; by default what the source itself or the catalogue knows
+    skip_unreadable : continue without single scans that cannot be read; `ScanSet.skipped` lists them. Rows of a table
+        without a file or a label are left out too
+    """
+
+    ignore: Sequence[str] | None
+    classes: Mapping[str, Sequence[str]] | Sequence[str] | None
+    patient: str | None
+    skip_unreadable: bool
 
 
 def load(
@@ -60,11 +86,9 @@ def load(
     *,
     image: ImageSpec | None = None,
     shapes: Collection[ImageSpec] = (),
-    classes: Sequence[str] | None = None,
-    patient: str | None = None,
-    skip_unreadable: bool = False,
     progress: Progress = silent,
     base: Path | None = None,
+    **options: Unpack[LoadOptions],
 ) -> ScanSet:
     """Load labelled scans as one memory-mapped array.
 
@@ -77,13 +101,9 @@ def load(
     source : a catalogue name, ``phantom``, or a path, with the options of that source
     image : one shape for all scans; by default their own, which must then be the same for all
     shapes : further shapes for `ScanSet.shapes`; each is decoded from the scans themselves and cached by itself
-    classes : the class names in the order of their indices; where the source has only numbers
-        (MedMNIST's files), they name the numbers 0, 1, ...
-    patient : a regular expression with a group, searched in each case's file name, that gives the patient; by default
-        what the source itself or the catalogue knows
-    skip_unreadable : continue without single scans that cannot be read; `ScanSet.skipped` lists them
     progress : receives the files checked and the scans decoded
     base : the folder that relative paths are taken from first (the study file's); then the working folder
+    options : see `LoadOptions`
 
     Raises
     ------
@@ -95,14 +115,15 @@ def load(
         If the cache folder cannot be written.
     """
     image = image or ImageSpec()
-    list_again = partial(_job, source, classes=classes, patient=patient, base=base)
+    skip_unreadable = options.get("skip_unreadable", False)
+    list_again = partial(_job, source, options=options, base=base, progress=progress)
     job = list_again(image)
     contents = _digests(job.listing, progress) if job.made_from is None else (job.made_from,)
     decode = partial(_decoded, contents=contents, skip_unreadable=skip_unreadable, progress=progress)
     found = decode(job, image)
     scans = _scan_set(job, found, skip_unreadable)
-    if "path" in job.origin:
-        remember_place(scans.fingerprint, Path(job.origin["path"]), source.name)
+    if job.place is not None:
+        remember_place(scans.fingerprint, job.place, source.name)
     # The cache has drawn images in the shape of its entry alone: for another shape they are drawn again.
     jobs = {shape: job if job.made_from is None else list_again(shape) for shape in shapes}
     shaped = {shape: _shaped(scans, found.entry, decode(of_shape, shape)) for shape, of_shape in jobs.items()}
@@ -141,13 +162,7 @@ def _say_damaged(progress: Progress, what: str, n_done: int, n_total: int) -> No
     progress(f"{what} again, because the cached pixels were damaged", n_done, n_total)
 
 
-def list_cases(
-    source: SourceSpec,
-    *,
-    classes: Sequence[str] | None = None,
-    patient: str | None = None,
-    base: Path | None = None,
-) -> CaseList:
+def list_cases(source: SourceSpec, *, base: Path | None = None, **options: Unpack[LoadOptions]) -> CaseList:
     """List the labelled cases of a source without decoding any, and without the cache; parameters as in `load`.
 
     A scan that cannot be read is listed too, because no image is decoded. The phantom's scans must be drawn.
@@ -157,7 +172,7 @@ def list_cases(
     DataError
         If the source is not there, or anything is wrong with its files' names, tables or classes.
     """
-    job = _job(source, ImageSpec(), classes=classes, patient=patient, base=base)
+    job = _job(source, ImageSpec(), options=options, base=base)
     listing = job.listing
     return CaseList(
         labels=listing.labels,
@@ -170,14 +185,36 @@ def list_cases(
 
 
 def _job(
-    source: SourceSpec, image: ImageSpec, *, classes: Sequence[str] | None, patient: str | None, base: Path | None
+    source: SourceSpec, image: ImageSpec, *, options: LoadOptions, base: Path | None, progress: Progress = silent
 ) -> _Job:
     messages = check_source(source, base=base)
     if messages:
         raise DataError(itemised(messages).lstrip(), do="fix data.source")
-    job = _phantom_job(source, image) if source.name == PHANTOM else _file_job(source, base)
-    known = patient or _known_patient(source, job.listing)
-    return replace(job, listing=arrange(job.listing, classes=classes, patient=known))
+    settings = _read_settings(options)
+    job = _phantom_job(source, image) if source.name == PHANTOM else _file_job(source, base, settings, progress)
+    refuse_idle_patterns(settings.ignore, job.listing.left_out)
+    known = options.get("patient") or _known_patient(source, job.listing)
+    listing = arrange(job.listing, classes=options.get("classes"), patient=known)
+    counts = _counts(listing, is_tree=job.origin["format"] == "folder")
+    return replace(job, listing=listing, origin={**job.origin, **counts})
+
+
+def _read_settings(options: LoadOptions) -> ReadSettings:
+    classes = options.get("classes") or ()
+    return ReadSettings(
+        ignore=tuple(options.get("ignore") or ()),
+        classes=tuple(chain(*classes.values())) if isinstance(classes, Mapping) else tuple(classes),
+        picks_classes=isinstance(classes, Mapping),
+        skip_unreadable=options.get("skip_unreadable", False),
+    )
+
+
+def _counts(listing: Listing, *, is_tree: bool) -> dict[str, Any]:
+    """Return what the report says of the listing: what was left out, and folders that may be patients'."""
+    found: dict[str, Any] = {"left_out": dict(listing.left_out)} if listing.left_out else {}
+    if is_tree and listing.patients is None and listing.folders is not None and "" not in listing.folders:
+        found["n_folders"] = len(set(listing.folders))
+    return found
 
 
 def check_source(source: SourceSpec, *, base: Path | None = None) -> list[str]:
@@ -235,12 +272,13 @@ def unknown_source(name: str) -> str:
 
 def _format_faults(path: Path, source: SourceSpec) -> list[str]:
     try:
-        found = format_of(path)
+        # What an archive holds is known once it is unpacked; a folder of arrays takes all that it may be given.
+        found = FORMATS["npy_pairs"] if is_archive(path) else format_of(path)
     except OSError as error:
         return [f"{path}: {error.strerror}"]
     if found is None:
         kinds = "; ".join(candidate.looks_like for candidate in FORMATS.values())
-        return [f"{path} has no known format, expected: {kinds}"]
+        return [f"{path} has no known format, expected: {kinds}; a .zip or .tar of a folder"]
     return found.faults_of(source.options)
 
 
@@ -262,17 +300,24 @@ def _phantom_fault(fault: Mapping[str, Any], known: Mapping[str, Any]) -> str:
     return f"{where}: the phantom takes no option {where!r}{hint}; it takes: {listed(known)}"
 
 
-def _file_job(source: SourceSpec, base: Path | None) -> _Job:
-    path, options, origin = _resolved(source, base)
+def _file_job(source: SourceSpec, base: Path | None, settings: ReadSettings, progress: Progress) -> _Job:
+    place, options, origin = _resolved(source, base)
+    path = unpacked(place, progress=progress) if is_archive(place) else place
     reader = format_of(path)
     if reader is None:
         raise DataError("\n  ".join(_format_faults(path, source)))
     # A catalogue entry may have more options than the reader needs.
     known = {key: value for key, value in options.items() if key in reader.options}
-    listing = reader.read(path, known)
+    try:
+        listing = reader.read(path, known, settings)
+    except DataError as error:
+        # Of an archive the user knows the name, and not the folder in the cache.
+        raise DataError(error.got.replace(str(path), str(place)), expected=error.expected, do=error.do) from error
     _refuse_unspeakable(listing.sources)
-    facts = {"format": reader.name, "path": str(path), "ignored": dict(listing.ignored)}
-    return _Job(listing=listing, made_from=None, origin={**origin, **facts}, facts={})
+    facts: dict[str, Any] = {"format": reader.name, "path": str(path), "ignored": dict(listing.ignored)}
+    if listing.notes:
+        facts["notes"] = [*origin.get("notes", ()), *listing.notes]
+    return _Job(listing=listing, made_from=None, origin={**origin, **facts}, facts={}, place=place)
 
 
 def _resolved(source: SourceSpec, base: Path | None) -> tuple[Path, dict[str, Any], dict[str, Any]]:
@@ -392,7 +437,7 @@ def _scan_set(job: _Job, found: cache.CachedScans, skip_unreadable: bool) -> Sca
         patients=None if listing.patients is None else _kept(listing.patients, kept),
         fingerprint=fingerprint_of(entry.pixels_sha256, labels, listing.class_names, sources),
         images_path=found.images_path,
-        origin=_with_depth_note(job.origin, entry),
+        origin=_with_notes(job.origin, entry),
         skipped=skipped,
     )
 
@@ -401,11 +446,15 @@ def _kept(texts: Sequence[str], kept: NDArray[np.bool_]) -> tuple[str, ...]:
     return tuple(text for text, keep in zip(texts, kept, strict=True) if keep)
 
 
-def _with_depth_note(origin: Mapping[str, Any], entry: cache.CacheEntry) -> dict[str, Any]:
-    if not entry.n_widened:
-        return dict(origin)
-    note = f"{entry.n_widened} 8-bit scans were multiplied by 257 to match the 16-bit scans."
-    return {**origin, "notes": [*origin.get("notes", ()), note]}
+def _with_notes(origin: Mapping[str, Any], entry: cache.CacheEntry) -> dict[str, Any]:
+    notes = []
+    if entry.n_widened:
+        notes.append(f"{entry.n_widened} 8-bit scans were multiplied by 257 to match the 16-bit scans.")
+    n_channels = entry.shape[3] if len(entry.shape) == 4 else 1
+    if n_channels not in (1, 3):
+        which = "the first of 2 channels in gray" if n_channels == 2 else f"the first 3 of {n_channels} channels in RGB"
+        notes.append(f"Pictures show {which}; the audit looks at the mean of all channels.")
+    return {**origin, "notes": [*origin.get("notes", ()), *notes]} if notes else dict(origin)
 
 
 def fingerprint_of(

@@ -14,6 +14,9 @@ from collections.abc import Sequence
 
 from scantrial.core.errors import DataError
 
+FOLDER = "folder"
+"""Instead of an expression: the patient is the folder that a case lies in."""
+
 MAX_PATTERN = 1000
 """Characters of a pattern."""
 

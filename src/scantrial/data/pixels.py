@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from scantrial.core.progress import Progress
 from scantrial.data.decode import ImageError
 from scantrial.data.fit import fit_image, is_enlarged, match_depth
 from scantrial.data.formats.base import Decode, Listing
+from scantrial.data.masks import find_masks
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
 
@@ -135,18 +136,20 @@ def write_pixels(
     n = len(listing.sources)
     shapes: dict[int, tuple[int, ...]] = {}
     problems: list[tuple[int, str]] = []
+    measured: list[float] = []
     enlarged: set[int] = set()
     with _RowFile(path) as file:
         for position, result in enumerate(_in_order(listing.decoders(), image, enlarged)):
             if isinstance(result, ImageError):
                 problems.append((position, result.reason))
+                measured += result.measured or ()
             else:
                 shapes[position] = result.shape
                 if result.shape == next(iter(shapes.values())):
                     file.append(result)
             progress("decoding scans", position + 1, n)
         if problems and not (skip_unreadable and shapes):
-            raise UnreadableScansError([(listing.sources[position], reason) for position, reason in problems])
+            raise _unreadable([(listing.sources[position], reason) for position, reason in problems], measured)
         _refuse_several_shapes(shapes, listing)
         return WrittenPixels(
             sha256=file.finish(),
@@ -164,7 +167,7 @@ def _in_order(decoders: Iterator[Decode], image: ImageSpec, enlarged: set[int]) 
 
     def work(position: int, decode: Decode) -> Pixels | ImageError:
         try:
-            decoded = decode(partial(room.take, position))
+            decoded = decode(partial(room.take, position), image)
             result = fit_image(decoded, image)
         except ImageError as error:
             room.keep(position, 0)
@@ -233,6 +236,18 @@ class _Room:
             self._changed.notify_all()
 
 
+def _unreadable(problems: Sequence[tuple[str, str]], measured: Sequence[float]) -> UnreadableScansError:
+    """Return the error that names all files; where a range is missing, with the values that all of them have."""
+    if not measured:
+        return UnreadableScansError(problems)
+    low, high = min(measured), max(measured)
+    return UnreadableScansError(
+        problems,
+        do=f"set data.image.range; the values of these files are from {low:.9g} to {high:.9g}, so that no value is "
+        f"lost with `range: [{low:.9g}, {high:.9g}]`",
+    )
+
+
 def _refuse_several_shapes(shapes: dict[int, tuple[int, ...]], listing: Listing) -> None:
     counts = Counter(shapes.values()).most_common()
     if len(counts) == 1:
@@ -244,11 +259,20 @@ def _refuse_several_shapes(shapes: dict[int, tuple[int, ...]], listing: Listing)
         f"the scans have {len(counts)} shapes: {seen}; these differ from the most common one:\n"
         + itemised(odd, alike=True),
         expected="one height, width and number of channels",
-        do="set data.image.size and data.image.channels, which bring all scans to one shape",
+        do=_way_to_one_shape(listing),
     )
     error.shapes = dict(counts)
     raise error
 
 
+def _way_to_one_shape(listing: Listing) -> str:
+    masks = find_masks(listing.sources)
+    first = (
+        "" if masks is None else f"{len(masks.rows):,} files look like masks: leave them out with {masks.line}; then "
+    )
+    return f"{first}set data.image.size and data.image.channels, which bring all scans to one shape"
+
+
 def _words(shape: tuple[int, ...]) -> str:
-    return f"{shape[0]}x{shape[1]} {'RGB' if len(shape) == 3 else 'gray'}"
+    colour = "gray" if len(shape) == 2 else "RGB" if shape[2] == 3 else f"of {shape[2]} channels"
+    return f"{shape[0]}x{shape[1]} {colour}"

@@ -53,7 +53,7 @@ class Preprocessing(Plain):
     ----------
     method : ``none``, ``dataset``, ``image``, ``equalize``, ``clahe`` or ``pretrained``
     pixel_type : "uint8" or "uint16"
-    channels : 1 or 3
+    channels : 1 for gray, 3 for RGB, or how many the scans have
     centre, width : one number for each channel, in pixel units; None for ``image``, where each image has its own
     clip_percentiles : of each channel of each image, at which it is clipped first; None where it is not
     clahe : the settings of ``clahe``; None for other methods
@@ -75,7 +75,7 @@ class Preprocessing(Plain):
         InputError
             If the pixel type differs.
         ShapeError
-            If the shape is not (n, height, width) for gray or (n, height, width, 3) for RGB scans.
+            If the shape is not (n, height, width) for gray or (n, height, width, channels) for other scans.
         """
         if images.dtype != np.dtype(self.pixel_type):
             raise InputError(
@@ -157,13 +157,13 @@ def fit_preprocessing(
 
     Parameters
     ----------
-    images : shape (n, height, width) or (n, height, width, 3), uint8 or uint16; may be memory-mapped
+    images : shape (n, height, width) or (n, height, width, channels), uint8 or uint16; may be memory-mapped
     cases : rows of `images` to fit on: the training cases only
     method : ``none`` (scaling to [0, 1] only), ``dataset`` (mean 0 and deviation 1 over all training pixels of a
         channel), ``image`` (the same within each channel of each image), ``equalize`` (each channel's histogram
         flattened, then scaled to [0, 1]), ``clahe`` (the same around each pixel, with limited contrast), ``pretrained``
-        (scaled to [0, 1], then standardised by `moments`; gray images by their averages over the channels). Standard
-        deviations are of the population. Constant pixels become 0.
+        (scaled to [0, 1], then standardised by `moments`; images that are not RGB by their averages over the channels).
+        Standard deviations are of the population. Constant pixels become 0.
     clip_percentiles : clip each channel of each image at these before anything else; None does not
     clahe : the settings of ``clahe``, if not the usual ones
     moments : what pretrained weights take, for ``pretrained`` only
@@ -184,7 +184,7 @@ def fit_preprocessing(
     if images.ndim not in (3, 4) or images.dtype not in (np.uint8, np.uint16):
         raise ShapeError(
             f"images of shape {images.shape} and type {images.dtype}",
-            expected="(n, height, width[, 3]) of uint8 or uint16",
+            expected="(n, height, width[, channels]) of uint8 or uint16",
         )
     channels = 1 if images.ndim == 3 else images.shape[3]
     if method == "pretrained" and moments is None:
@@ -234,7 +234,7 @@ def _equalize_plane(plane: NDArray[Any]) -> NDArray[Any]:
 
 
 def _of_pixels(numbers: tuple[float, ...], images: Pixels, channels: int) -> tuple[float, ...]:
-    """Return numbers of three channels in pixel units; for gray images their average."""
+    """Return numbers of three channels in pixel units; for images that are not RGB their average."""
     largest = float(np.iinfo(images.dtype).max)
     chosen = numbers if channels == len(numbers) else (sum(numbers) / len(numbers),) * channels
     return tuple(largest * number for number in chosen)

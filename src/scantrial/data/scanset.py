@@ -23,7 +23,7 @@ class ShapedScans:
 
     Parameters
     ----------
-    images : shape (n, height, width) or (n, height, width, 3), memory-mapped read-only
+    images : shape (n, height, width) or (n, height, width, channels), memory-mapped read-only
     images_path : the ``.npy`` file behind `images`
     fingerprint : SHA-256 over pixels, labels, class names and sources
     n_enlarged : scans that had fewer pixels than the shape asks for; None where that was not counted
@@ -51,7 +51,7 @@ class ScanSet:
 
     Parameters
     ----------
-    images : shape (n, height, width) or (n, height, width, 3), uint8 or uint16, memory-mapped read-only
+    images : shape (n, height, width) or (n, height, width, channels), uint8 or uint16, memory-mapped read-only
     labels : shape (n,), int64 class indices
     class_names : in the order of the class indices; for two classes the last is the positive one
     split : shape (n,), "train", "val", "test", or "" for a case in no split
@@ -89,7 +89,7 @@ class ScanSet:
         if self.images.ndim not in (3, 4) or self.images.dtype not in (np.uint8, np.uint16):
             raise ShapeError(
                 f"images of shape {self.images.shape} and type {self.images.dtype}",
-                expected="(n, height, width[, 3]) of uint8 or uint16",
+                expected="(n, height, width[, channels]) of uint8 or uint16",
             )
 
     def __len__(self) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
-from scantrial.data.patients import MAX_PATTERN
+from scantrial.data.ignore import pattern_faults
+from scantrial.data.patients import FOLDER, MAX_PATTERN
 from scantrial.data.places import name_without_folders
 from scantrial.recipe.parts import Side
 
@@ -48,6 +51,12 @@ class SourceSpec(BaseModel):
         return dict(self.model_extra or {})
 
 
+MAX_CHANNELS, MAX_PAGES = 1024, 1000
+"""Of one scan. Hyperspectral cameras have a few hundred channels."""
+
+ChannelName = Annotated[int, Field(ge=0, lt=MAX_CHANNELS)] | Annotated[str, Field(min_length=1)]
+
+
 class ImageSpec(DataModel):
     """One shape for all scans, so that a data set is one array.
 
@@ -55,13 +64,49 @@ class ImageSpec(DataModel):
     ----------
     size : side in pixels of the square result, or (height, width); None keeps the scans' own size,
         which must then be the same for all
-    channels : 1 (gray) or 3 (RGB); None keeps the scans' own, which must then be the same for all
+    channels : 1 (gray), 3 (RGB), or how many the scans have; or a list of numbers (from 0) or names of those that are
+        used, in this order. None keeps the scans' own, which must then be the same for all
     fit : ``stretch`` to the size, or ``pad`` with black to keep the proportions
+    page : of a stack: the number of a page, from 0, or the ``max`` or ``mean`` over all pages; None takes files of one
+        page only
+    range : (low, high), the values that become 0 and 65535, in the units of the files; what lies beyond is clipped.
+        Floating-point and signed scans need it
     """
 
     size: Side | tuple[Side, Side] | None = None
-    channels: Literal[1, 3] | None = None
+    channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)] | tuple[ChannelName, ...] | None = None
     fit: Literal["stretch", "pad"] = "stretch"
+    page: Annotated[int, Field(ge=0, le=MAX_PAGES)] | Literal["max", "mean"] | None = None
+    range: tuple[FiniteFloat, FiniteFloat] | None = None
+
+    @field_validator("channels")
+    @classmethod
+    def _different(cls, channels: int | tuple[int | str, ...] | None) -> int | tuple[int | str, ...] | None:
+        if isinstance(channels, tuple) and not 0 < len(set(channels)) == len(channels) <= MAX_CHANNELS:
+            raise ValueError(f"got {list(channels)}; expected different numbers or names of channels")
+        return channels
+
+    @field_validator("range")
+    @classmethod
+    def _rising(cls, limits: tuple[float, float] | None) -> tuple[float, float] | None:
+        if limits is not None and not limits[0] < limits[1]:
+            raise ValueError(f"got {list(limits)}; expected the lower value first, [low, high]")
+        return limits
+
+    @property
+    def n_channels(self) -> int | None:
+        """How many channels the scans have; None for their own."""
+        return len(self.channels) if isinstance(self.channels, tuple) else self.channels
+
+    @property
+    def keeps_samples(self) -> bool:
+        """Whether channels are used as they are stored: none of them is alpha, and no gray is made of colours."""
+        return isinstance(self.channels, tuple) or self.channels not in (None, 1, 3)
+
+    def stored(self) -> dict[str, Any]:
+        """Return plain data for the study folder: size, channels, fit, and what differs from its default."""
+        always = ("size", "channels", "fit")
+        return {key: value for key, value in self.model_dump(mode="json").items() if key in always or value is not None}
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -69,6 +114,10 @@ class ImageSpec(DataModel):
         if self.size is None:
             return None
         return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+
+USUAL = ImageSpec()
+"""The scans as they are."""
 
 
 class ArmImageSpec(ImageSpec):
@@ -161,6 +210,32 @@ class SplitSpec(DataModel):
         return self
 
 
+ClassNames = tuple[str, ...] | dict[str, tuple[str, ...]]
+"""Class names in their order; or, for each new name, the source's own names that it stands for."""
+
+
+def _in_a_list(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _texts_for_numbers(value: Any) -> Any:
+    """Return a mapping of classes with numbers as texts, and with lists for single names."""
+    if not isinstance(value, Mapping):
+        return value
+    lists = {name: old if isinstance(old, list | tuple) else (old,) for name, old in value.items()}
+    return {
+        name: tuple(str(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in old)
+        for name, old in lists.items()
+    }
+
+
+def mapping_faults(classes: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return what is wrong with a mapping of classes, without looking at any source."""
+    faults = [f"{name!r} stands for no class; expected a list of names" for name, old in classes.items() if not old]
+    counts = Counter(one for old in classes.values() for one in old)
+    return faults + [f"{name!r} is listed {n} times; expected once" for name, n in counts.items() if n > 1]
+
+
 class DataSpec(DataModel):
     """The ``data`` part of a study file.
 
@@ -169,18 +244,23 @@ class DataSpec(DataModel):
     source : where the scans come from
     image : one shape for all scans
     split : which scans are used for training, validation and test
+    ignore : files that are no scans, such as masks: patterns for their names, or for their paths relative to the source
     classes : class names in the order of their indices; None uses the source's own order (sorted names).
-        For two classes the last is the positive one.
-    patient : a regular expression with one group, searched in each case's file name, that gives the patient;
-        None uses the source's own patients, if it has any
-    skip_unreadable : continue without scans that cannot be read; the report counts them
+        For two classes the last is the positive one. A mapping of new names to lists of the source's own names joins
+        these; cases of other classes are left out.
+    patient : a regular expression with one group, searched in each case's file name, that gives the patient; or
+        ``folder``, where the folder below the class (or above it) is the patient; None uses the source's own patients,
+        if it has any
+    skip_unreadable : continue without scans that cannot be read, and without rows of a table that have no file or no
+        label; the report counts them
     thumbnails : keep small pictures of the cases in the study folder
     """
 
     source: Annotated[SourceSpec, BeforeValidator(_named)]
     image: ImageSpec = ImageSpec()
     split: SplitSpec
-    classes: tuple[str, ...] | None = None
+    ignore: Annotated[tuple[str, ...] | None, BeforeValidator(_in_a_list)] = None
+    classes: Annotated[ClassNames | None, BeforeValidator(_texts_for_numbers)] = None
     patient: str | None = None
     skip_unreadable: bool = False
     thumbnails: bool = True
@@ -189,18 +269,30 @@ class DataSpec(DataModel):
         """Return the same with the source as a study folder names it."""
         return self.model_copy(update={"source": self.source.without_folders()})
 
+    @field_validator("ignore")
+    @classmethod
+    def _patterns(cls, patterns: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        faults = [] if patterns is None else pattern_faults(patterns)
+        if faults:
+            raise ValueError("; ".join(faults))
+        return None if patterns is None else tuple(dict.fromkeys(patterns))
+
     @field_validator("classes")
     @classmethod
-    def _distinct(cls, classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    def _distinct(cls, classes: ClassNames | None) -> ClassNames | None:
         if classes is not None and (len(classes) < 2 or len(set(classes)) < len(classes)):
             raise ValueError(f"got {list(classes)}; expected two or more different names")
+        if isinstance(classes, dict):
+            faults = mapping_faults(classes)
+            if faults:
+                raise ValueError("; ".join(faults))
         return classes
 
     @field_validator("patient")
     @classmethod
     def _one_group(cls, pattern: str | None) -> str | None:
-        if pattern is None:
-            return None
+        if pattern is None or pattern == FOLDER:
+            return pattern
         if len(pattern) > MAX_PATTERN:
             raise ValueError(f"got a pattern of {len(pattern):,} characters; expected at most {MAX_PATTERN:,}")
         try:
@@ -208,5 +300,7 @@ class DataSpec(DataModel):
         except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
         if n_groups != 1:
-            raise ValueError(f"{pattern!r} has {n_groups} groups; expected one, (...), around the patient")
+            raise ValueError(
+                f"{pattern!r} has {n_groups} groups; expected one, (...), around the patient, or the word folder"
+            )
         return pattern

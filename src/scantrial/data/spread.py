@@ -158,5 +158,7 @@ def _channels_in_words(channels: Sequence[tuple[int, int]]) -> str:
     return joined([f"{n:,} {_kind(n_channels)}" for n_channels, n in channels])
 
 
-def _kind(n_channels: int) -> str:
-    return {1: "gray", 3: "RGB"}.get(n_channels, f"{n_channels} channels")
+def _kind(channels: Any) -> str:
+    if isinstance(channels, int):
+        return {1: "gray", 3: "RGB"}.get(channels, f"{channels} channels")
+    return f"channels {joined(list(map(str, channels)))}"

@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from scantrial.data.fit import resize
+from scantrial.data.fit import pictured, resize
 from scantrial.data.scanset import Pixels
 
 
@@ -16,13 +16,15 @@ def thumbnail_png(image: Pixels, side: int = 128) -> bytes:
 
     16 bits become 8 linearly over the whole range (0 to 65535 becomes 0 to 255, rounded), with no stretching of
     the contrast: a scan that uses a small part of its range looks dark here too. A small image
-    is not enlarged. Equal images give equal bytes.
+    is not enlarged. Of more than three channels the first three are shown as red, green and blue, of two the first.
+    Equal images give equal bytes.
 
     Parameters
     ----------
-    image : shape (height, width) or (height, width, 3), uint8 or uint16
+    image : shape (height, width) or (height, width, channels), uint8 or uint16
     side : in pixels
     """
+    image = pictured(image)
     height, width = image.shape[:2]
     scale = min(1.0, side / max(height, width))
     if scale < 1:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from scantrial.core.errors import InputError
+from scantrial.core.errors import InputError, itemised
 from scantrial.core.format import counted, percent
 from scantrial.core.names import listed, nearest
 from scantrial.core.plain import LEFT_OUT, Plain, fields_of
@@ -16,6 +17,8 @@ from scantrial.core.records import Split, SplitPredictions
 from scantrial.core.text import printable
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey, StudyFolder
+
+_MAX_NAMED = 10
 
 _Parts = Mapping[RunKey, tuple[SplitPredictions, ...]]
 
@@ -107,7 +110,7 @@ class CaseView(Plain):
         return lines
 
 
-def case_view(folder: StudyFolder, case: int, *, arm: str | None = None, seed: int | None = None) -> CaseView:
+def case_view(folder: StudyFolder, case: int | str, *, arm: str | None = None, seed: int | None = None) -> CaseView:
     """Return one case under every arm, or under one arm or seed.
 
     Looking at a test case is logged before anything of it is read, even where no run has predicted it yet.
@@ -115,15 +118,16 @@ def case_view(folder: StudyFolder, case: int, *, arm: str | None = None, seed: i
     Raises
     ------
     InputError
-        If no split holds a case of that number, or the study has no such arm or seed.
+        If no split holds a case of that number or name, several have the name, or the study has no such arm or seed.
     """
     plan = folder.plan()
     arms = _chosen_arms(plan, arm)
     if seed is not None and seed not in plan.seeds:
         raise InputError(f"the study has no seed {seed}", expected=f"one of {listed(map(str, plan.seeds))}")
     keys = [key for key in folder.run_keys() if key.arm in arms and seed in (None, key.seed)]
-    index, split = _find_case(folder, case)
-    parts = _open_case(folder, keys, case, split)
+    number = case_named(folder, case) if isinstance(case, str) else case
+    index, split = _find_case(folder, number)
+    parts = _open_case(folder, keys, number, split)
     row = folder.cases().slice(index, 1).to_pylist()[0]
     return build_case(arms, row, parts, tuple(folder.data()["class_names"]))
 
@@ -165,6 +169,39 @@ def _chosen_arms(plan: Plan, wanted: str | None) -> dict[str, str]:
         hint = f" (did you mean {guess!r}?)" if guess else ""
         raise InputError(f"the study has no arm {wanted!r}{hint}", expected=f"one of {listed(plan.arm_names)}")
     return found
+
+
+def case_named(folder: StudyFolder, name: str) -> int:
+    """Return the number of the case with this source, this end of it, or this file name without its suffix.
+
+    Raises
+    ------
+    InputError
+        If no case in a split has the name, or several have it; up to ten of them are named.
+    """
+    table = folder.cases(["case", "source"])
+    sources: list[str] = table["source"].to_pylist()
+    for is_meant in (
+        lambda source: source == name,
+        lambda source: source.endswith(f"/{name}"),
+        lambda source: PurePosixPath(source).stem == name,
+    ):
+        rows = [row for row, source in enumerate(sources) if is_meant(source)]
+        if len(rows) > 1:
+            raise InputError(
+                f"{len(rows):,} cases are called {name!r}:\n{itemised([sources[row] for row in rows[:_MAX_NAMED]])}",
+                expected="the name of one case",
+                do="give more of its path, or its number",
+            )
+        if rows:
+            return int(table["case"][rows[0]].as_py())
+    guess = nearest(name, sources) or nearest(name, (PurePosixPath(source).name for source in sources))
+    hint = f" (did you mean {guess!r}?)" if guess else ""
+    raise InputError(
+        f"no case of the study is called {name!r}{hint}",
+        expected="a case number, or the name of a scan's file",
+        do="the report and cases.parquet name the cases of each split",
+    )
 
 
 def _find_case(folder: StudyFolder, case: int) -> tuple[int, Split]:

@@ -62,6 +62,7 @@ class DataView:
     patients_known : whether it is known which patient a case is of
     n_shared_patients : patients with cases in more than one split
     class_counts_fixed : splits for which the design fixed how many cases of each class there are
+    left_out : files, rows and scans that were left out before any was decoded, by reason
     """
 
     class_names: tuple[str, ...]
@@ -75,6 +76,7 @@ class DataView:
     patients_known: bool
     n_shared_patients: int
     class_counts_fixed: tuple[Split, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def n_of(self, split: str) -> int:
         """Return the number of cases in a split."""
@@ -322,6 +324,7 @@ def _primary_first(metrics: Sequence[str], primary: str) -> tuple[str, ...]:
 def _data(study: StudyData, class_names: tuple[str, ...]) -> DataView:
     data, counts = study.data, study.data["counts"]
     source = dict(data.get("source", {}))
+    left_out, _ = source.pop("left_out", {}), source.pop("n_folders", None)
     source |= {key: name_without_folders(str(source[key])) for key in ("name", "path") if source.get(key)}
     return DataView(
         class_names=class_names,
@@ -335,6 +338,7 @@ def _data(study: StudyData, class_names: tuple[str, ...]) -> DataView:
         patients_known=bool(data.get("has_patients")),
         n_shared_patients=_shared_patients(study.cases),
         class_counts_fixed=fixed_splits(study),
+        left_out={str(reason): int(n) for reason, n in left_out.items()},
     )
 
 

@@ -97,7 +97,8 @@ def pretrained_weights(own: Mapping[str, Tensor], spec: ModelSpec, files: Weight
         raise InputError(
             f"the weights {spec.pretrained} do not fit {spec.name}:\n{itemised(faults, alike=True)}",
             expected=f"the weights of {spec.name} under timm's names",
-            do="name the network that they are of; some networks take one size of image only",
+            do="name the network that they are of; some networks take one size of image only, and most weights "
+            "are of 3 channels, of which data.image.channels picks them",
         )
     return {f"{BACKBONE}{name}": tensor for name, tensor in found.items() if tensor is not None}
 

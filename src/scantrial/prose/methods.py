@@ -13,9 +13,11 @@ from typing import Any
 from scantrial.analysis.metrics import METRICS
 from scantrial.core.format import SPLIT_WORDS, count, counted, joined, percent
 from scantrial.core.records import SPLITS
+from scantrial.data.left_out import left_out_items
 from scantrial.findings.view import ArmView, ReportView
 from scantrial.prose.arm_images import arm_images
 from scantrial.prose.methods_statistics import comparison, evaluation
+from scantrial.prose.scan_images import scan_images
 from scantrial.prose.study import alike_at_start, epoch_rule, score_of
 from scantrial.recipe import losses, optimizers, schedules
 from scantrial.recipe import training as training_words
@@ -87,6 +89,8 @@ def scans(view: ReportView) -> list[str]:
     split = view.data.split
     if split.get("by") == "patient":
         said.append("No patient is in more than one split.")
+    if view.data.left_out:
+        said.append(f"Left out before the split: {'; '.join(left_out_items(view.data.left_out))}.")
     if view.data.skipped:
         said.append(
             f"{counted(len(view.data.skipped), 'file')} could not be read and "
@@ -97,15 +101,7 @@ def scans(view: ReportView) -> list[str]:
 
 def preprocessing(view: ReportView) -> list[str]:
     """Shape, scaling, normalisation, augmentation."""
-    shape = view.data.image.get("shape")
-    fit = {"stretch": "stretched", "pad": "padded to a square and scaled"}.get(str(view.data.image.get("fit")))
-    said = []
-    if shape:
-        channels, *sides = str(shape).split(" × ")
-        how = f", {fit} to this size where needed" if fit and view.data.image.get("size") else ""
-        colour = "one channel" if channels == "1" else f"{channels} channels"
-        said.append(f"Scans have {' × '.join(sides)} pixels in {colour}{how}.")
-    said += arm_images(view)
+    said = [*scan_images(view.data.image), *arm_images(view)]
     if ran(view):
         said.append(f"{_capital(per_arm(view, Recipe.describe_normalization))}.")
         said += _augmentation(view)

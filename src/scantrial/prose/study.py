@@ -12,6 +12,7 @@ from scantrial.analysis.verdicts import FEW_SEEDS
 from scantrial.core.format import SPLIT_WORDS, counted, joined, percent
 from scantrial.core.positive import positive_class
 from scantrial.core.records import Split
+from scantrial.data.left_out import left_out_items
 from scantrial.findings.view import ArmView, DataView, ReportView, RunView
 from scantrial.recipe.facts import Start, drawn_by_seed, start_of
 from scantrial.recipe.selection import SELECTIONS
@@ -67,11 +68,10 @@ def _scans_used(view: ReportView) -> list[str]:
 
 
 def _scans_left_out(view: ReportView) -> list[str]:
-    said = []
-    if view.data.skipped:
-        said.append(
-            f"{counted(len(view.data.skipped), 'file')} could not be read and {_was(view.data.skipped)} left out."
-        )
+    said = [f"Left out: {'; '.join(left_out_items(view.data.left_out))}."] if view.data.left_out else []
+    skipped = view.data.skipped
+    if skipped:
+        said.append(f"{counted(len(skipped), 'file')} could not be read and {_was(skipped)} left out.")
     if view.data.n_unused > 0:
         are = "is in no split and was" if view.data.n_unused == 1 else "are in no split and were"
         said.append(f"{counted(view.data.n_unused, 'scan')} of the source {are} not used.")

@@ -279,11 +279,17 @@ _MIXING: Mapping[str, Callable[[Any], str]] = {
 }
 
 
-def colour_fault(augment: AugmentSpec | None, *, is_gray: bool) -> str | None:
-    """Return why scans cannot be augmented for their colours, or None if they can."""
-    if augment is None or not (is_gray and augment.changes_colours):
+def colour_fault(augment: AugmentSpec | None, *, n_channels: int | None) -> str | None:
+    """Return why scans cannot be augmented for their colours, or None if they can.
+
+    Parameters
+    ----------
+    n_channels : of the scans; None where it is not known yet
+    """
+    if augment is None or not augment.changes_colours or n_channels in (None, 3):
         return None
-    return "augment changes hue or saturation, but the scans are gray; set hue: 0 and saturation: 0"
+    what = "are gray" if n_channels == 1 else f"have {n_channels} channels, not red, green and blue"
+    return f"augment changes hue or saturation, but the scans {what}; set hue: 0 and saturation: 0"
 
 
 def describe(augment: AugmentSpec | None) -> str:

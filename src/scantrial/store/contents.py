@@ -82,7 +82,7 @@ class ImageContent(Content):
 
     shape: Annotated[Items[Count], Field(min_length=3, max_length=3)]
     size: Annotated[int, Field(ge=1)] | Annotated[Items[Count], Field(min_length=2, max_length=2)] | None
-    channels: Literal[1, 3] | None
+    channels: Annotated[int, Field(ge=1)] | Items[Count | str] | None
     fit: Literal["stretch", "pad"]
 
 
@@ -97,6 +97,8 @@ class SourceContent(Content):
     format: NotRequired[str]
     path: NotRequired[str]
     notes: NotRequired[Items[str]]
+    left_out: NotRequired[dict[str, Count]]
+    n_folders: NotRequired[Count]
 
 
 class DataContent(Content):

@@ -37,9 +37,9 @@ def _faults(study: Study, scans: ScanSet | CaseList) -> Iterator[str]:
     if metric not in metrics_for(n_classes):
         known = listed(metrics_for(n_classes))
         yield f"primary.metric: {metric} needs two classes, but there are {n_classes}; use one of {known}"
-    is_gray = scans.image_shape[0] == 1 if isinstance(scans, ScanSet) else study.spec.data.image.channels == 1
+    n_channels = scans.image_shape[0] if isinstance(scans, ScanSet) else study.spec.data.image.n_channels
     for arm in study.arms:
-        yield from _arm_faults(arm, n_classes, is_gray=is_gray)
+        yield from _arm_faults(arm, n_classes, n_channels=n_channels)
         if isinstance(scans, ScanSet):
             image = decoding(arm.recipe.image, study.spec.data.image)
             yield from _stride_faults(arm, scans.shaped(image).image_shape)
@@ -63,13 +63,13 @@ def _size_faults(arm: Arm, own: tuple[int, ...]) -> Iterator[str]:
         yield f"arm {arm.name}: image.size {size}, which is the scans' own size: leave it out, or set data.image.size"
 
 
-def _arm_faults(arm: Arm, n_classes: int, *, is_gray: bool) -> Iterator[str]:
+def _arm_faults(arm: Arm, n_classes: int, *, n_channels: int | None) -> Iterator[str]:
     weights = arm.recipe.loss.class_weights
     if isinstance(weights, tuple) and len(weights) != n_classes:
         yield f"arm {arm.name}: {len(weights)} class weights for {n_classes} classes"
     if arm.recipe.model.norm_needs_two and arm.recipe.batch_size == 1:
         yield f"arm {arm.name}: batch_size 1, but batch normalisation needs batches of two or more"
-    colours = colour_fault(arm.recipe.augment, is_gray=is_gray)
+    colours = colour_fault(arm.recipe.augment, n_channels=n_channels)
     if colours is not None:
         yield f"arm {arm.name}: {colours}"
 

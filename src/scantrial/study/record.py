@@ -39,7 +39,7 @@ def data_record(scans: ScanSet, spec: DataSpec) -> dict[str, Any]:
         "n_scans": len(scans),
         "n_used": int((scans.split != "").sum()),
         "has_patients": scans.patients is not None,
-        "image": {"shape": list(scans.image_shape), **spec.image.model_dump(mode="json")},
+        "image": {"shape": list(scans.image_shape), **spec.image.stored()},
         "pixel_type": str(scans.images.dtype),
         "split": spec.split.model_dump(mode="json", exclude_none=True),
         "source": _source(scans),

@@ -45,6 +45,7 @@ def _bare_words() -> Iterator[tuple[str, str, Schema]]:
     """Yield every place where one word can replace a mapping, with the words."""
     yield "DataSpec", "source", {"type": "string", "minLength": 1}
     yield "DataSpec", "split", {"const": "given"}
+    yield "DataSpec", "ignore", {"type": "string", "minLength": 1}
     yield "Recipe", "model", {"type": "string", "examples": [*NETWORKS, TIMM.name, CUSTOM.name]}
     yield "Recipe", "loss", {"enum": list(names_of(LossSpec))}
     yield "Recipe", "optimizer", {"enum": [*names_of(AdamSpec), *names_of(SgdSpec)]}

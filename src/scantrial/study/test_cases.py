@@ -95,7 +95,14 @@ def count_test_cases(study: Study, *, n_cases: int | None = None) -> tuple[Count
         raise InputError(f"--n-cases {n_cases}", expected="2 or more")
     data = study.spec.data
     try:
-        listed = list_cases(data.source, classes=data.classes, patient=data.patient, base=study.base)
+        listed = list_cases(
+            data.source,
+            base=study.base,
+            ignore=data.ignore,
+            classes=data.classes,
+            patient=data.patient,
+            skip_unreadable=data.skip_unreadable,
+        )
     except DataError as error:
         if is_here(data.source, base=study.base):
             raise
@@ -136,7 +143,7 @@ def _counted_without_scans(
 
 def _known_classes(data: DataSpec) -> tuple[str, ...]:
     if data.classes is not None:
-        return data.classes
+        return tuple(data.classes)
     if data.source.name not in catalogue.CATALOGUE:
         return ()
     return tuple(catalogue.entry(data.source.name).reader_options.get("classes", ()))

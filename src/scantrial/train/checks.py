@@ -45,7 +45,7 @@ def _data_faults(task: RunTask) -> Iterator[str]:
 
 def _recipe_faults(task: RunTask) -> Iterator[str]:
     recipe = task.recipe
-    colours = colour_fault(recipe.augment, is_gray=task.images.ndim == 3)
+    colours = colour_fault(recipe.augment, n_channels=1 if task.images.ndim == 3 else task.images.shape[3])
     if colours is not None:
         yield colours
     if recipe.select.metric in ("auroc", "balanced_accuracy"):

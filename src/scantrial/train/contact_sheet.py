@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from scantrial.data.fit import pictured
 from scantrial.train.batches import Batches
 
 SIDE, MARGIN, LETTERS = 112, 6, 13
@@ -77,8 +78,11 @@ def stored_sheet(batches: Batches) -> bytes | None:
 
 
 def _image(picture: Tensor) -> Image.Image:
-    """Return a scan, shape (channels, height, width) in [0, 1], with its longer side of `SIDE` pixels."""
+    """Return a scan, shape (channels, height, width) in [0, 1], with its longer side of `SIDE` pixels.
+
+    Of more than three channels the first three are shown, of two the first.
+    """
     pixels = (picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-    image = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).convert("RGB")
+    image = Image.fromarray(pictured(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)).convert("RGB")
     width, height = (max(1, round(side * SIDE / max(image.size))) for side in image.size)
     return image.resize((width, height), Image.Resampling.BICUBIC)

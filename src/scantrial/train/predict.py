@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from scantrial.data.arm_images import decoding
 from scantrial.data.decode import ImageError, decode_image
 from scantrial.data.fit import fit_image, match_depth
 from scantrial.data.formats.base import array_fault, row_decoder
+from scantrial.data.formats.folder import images_below
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
 from scantrial.recipe.networks import ModelSpec
-from scantrial.recipe.plan import stored_recipe
+from scantrial.recipe.plan import read_typed, stored_recipe
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.run_files import FACTS, seed_of
 from scantrial.store.trust import OnTrust, allowed_before, permit
@@ -59,11 +61,13 @@ class PredictedFiles(Plain):
     Parameters
     ----------
     model : study, arm, seed, chosen epoch, SHA-256 of the weights, fingerprint of the training scans
+    left_out : files in folders that were left out, by reason
     """
 
     class_names: tuple[str, ...]
     rows: tuple[PredictedFile, ...]
     model: dict[str, Any]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:
@@ -81,7 +85,8 @@ def predict_files(
     Parameters
     ----------
     run_dir : a finished run, ``DIR/runs/ARM/seed-S``
-    files : at least one image file or ``.npy`` array: (n, height, width[, 3]) or one image, uint8 or uint16
+    files : at least one image file or ``.npy`` array: (n, height, width[, channels]) or one image, uint8 or uint16.
+        Of a folder all image files in it and below, without those that the study ignores (`data.ignore`)
     trust_code, on_trust : see `scantrial.store.trust.permit`
 
     Raises
@@ -103,9 +108,10 @@ def predict_files(
     classes = _allowed_here(folder, stored_recipe(facts).model, trust_code=trust_code, on_trust=on_trust)
     weights = folder.weights(key)
     spec = _image_spec(folder, facts)
+    every, left_out = _files_of(files, tuple(folder.plan().data.get("ignore", ())))
     with allowed(classes):
         predictor = load_predictor(facts, weights)
-        batches = _batches(files, facts, spec, n_at_once=predictor.n_at_once)
+        batches = _batches(every, facts, spec, n_at_once=predictor.n_at_once)
         scored = [(names, predictor(images).logits) for names, images in batches]
     # Of all files at once, as in training: the last bit of a probability can depend on its place in the array.
     y_prob = predictor.probabilities(np.concatenate([logits for _, logits in scored])) if scored else ()
@@ -122,7 +128,21 @@ def predict_files(
         "weights_sha256": sha256_of(folder.run_path(key) / "best.safetensors"),
         "data_fingerprint": folder.data()["fingerprint"],
     }
-    return PredictedFiles(class_names=facts.class_names, rows=rows, model=model)
+    return PredictedFiles(class_names=facts.class_names, rows=rows, model=model, left_out=left_out)
+
+
+def _files_of(paths: Sequence[Path], ignore: tuple[str, ...]) -> tuple[list[Path], dict[str, int]]:
+    """Return files, and instead of each folder the image files below it; and what was left out."""
+    files: list[Path] = []
+    left_out: Counter[str] = Counter()
+    for path in paths:
+        if path.is_dir():
+            found, gone = images_below(path, ignore=ignore)
+            files += found
+            left_out.update(gone)
+        else:
+            files.append(path)
+    return files, dict(left_out)
 
 
 def _locate(run_dir: Path) -> tuple[StudyFolder, RunKey]:
@@ -141,7 +161,8 @@ def _image_spec(folder: StudyFolder, facts: RunFacts) -> ImageSpec:
     """Return how the run's images were decoded, with the actual size of the study's scans."""
     image = folder.data()["image"]
     size = facts.image_shape[1:] if image["size"] else None
-    own = ImageSpec(size=size, channels=image["channels"], fit=image["fit"])
+    kept = {key: value for key, value in image.items() if key in ImageSpec.model_fields}
+    own = read_typed(ImageSpec, {**kept, "size": size}, where=f"{folder.path / 'data.json'}, image")
     return decoding(stored_recipe(facts).image, own) or own
 
 
@@ -162,7 +183,7 @@ def _batches(
     problems: list[tuple[str, str]] = []
     for file in files:
         try:
-            for name, image in _images_of(file, facts):
+            for name, image in _images_of(file, facts, spec):
                 batch.append((name, _fitted(image, file, facts, spec)))
                 if len(batch) == n_at_once and not problems:
                     yield _stacked(batch)
@@ -183,12 +204,12 @@ def _stacked(batch: Sequence[tuple[str, Pixels]]) -> tuple[list[str], Pixels]:
     return [name for name, _ in batch], images
 
 
-def _images_of(file: Path, facts: RunFacts) -> Iterator[tuple[str, Pixels]]:
+def _images_of(file: Path, facts: RunFacts, spec: ImageSpec) -> Iterator[tuple[str, Pixels]]:
     """Yield the images of a file with their names: one image, or those of an array."""
     if file.suffix.lower() not in (".npy", ".npz"):
-        yield str(file), decode_image(file)
+        yield str(file), decode_image(file, image=spec)
         return
-    rows = _array_of(file)
+    rows = _array_of(file, spec)
     _, height, width = facts.image_shape
     n_pixels = len(rows) * height * width
     if len(rows) > MAX_IMAGES:
@@ -197,10 +218,10 @@ def _images_of(file: Path, facts: RunFacts) -> Iterator[tuple[str, Pixels]]:
         why = f"{len(rows):,} images would take {n_pixels:,} pixels at the network's size of {height}x{width}"
         raise ImageError(file, f"{why}, at most {MAX_PIXELS:,} in one file: divide it")
     for number in range(len(rows)):
-        yield f"{file}#{number}", row_decoder(rows, number)
+        yield f"{file}#{number}", row_decoder(rows, number, image=spec)
 
 
-def _array_of(file: Path) -> NDArray[Any]:
+def _array_of(file: Path, spec: ImageSpec) -> NDArray[Any]:
     """Map an array of shape (n, height, width[, channels]); a single image becomes n = 1."""
     try:
         rows = np.load(file, mmap_mode="r", allow_pickle=False)
@@ -211,7 +232,8 @@ def _array_of(file: Path) -> NDArray[Any]:
     if not isinstance(rows, np.ndarray):
         rows.close()
         raise ImageError(file, "an .npz archive: save its images as a .npy array")
-    one_image = rows.ndim == 2 or (rows.ndim == 3 and rows.shape[2] in (1, 3, 4))
+    has_channels = spec.keeps_samples and spec.n_channels != 1
+    one_image = rows.ndim == 2 or (rows.ndim == 3 and (has_channels or rows.shape[2] in (1, 3, 4)))
     rows = rows[None] if one_image else rows
     fault = array_fault(rows.shape, rows.dtype)
     if fault:

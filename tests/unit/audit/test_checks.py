@@ -250,7 +250,7 @@ def test_near_copies_name_the_exact_ones_beside_them():
 def test_the_same_files_throughout_are_clear(write_scans):
     """Equal sizes and formats: nothing that one class alone has, no unusual size."""
     scans = write_scans()
-    for code in ("AU022", "AU023", "AU043", "AU040"):
+    for code in ("AU015", "AU022", "AU023", "AU040", "AU043", "AU044"):
         assert checked(code, scans).outcome == "clear"
 
 
@@ -275,11 +275,108 @@ def test_bad_pictures_are_found(write_scans):
     assert list(checked("AU043", scans).found[0].rows) == [numbers["s003.png"]]
 
 
+def deep_scans(tmp_path, *, bits, of_eight=lambda number: False, n=24):
+    """Write scans of 16 bits that use some of them, and some of 8 with the same pictures; load them."""
+    rng = np.random.default_rng(3)
+    for name in ("ill", "well"):
+        (tmp_path / "deep" / name).mkdir(parents=True)
+        for number in range(n):
+            pixels = rng.normal(110, 18, (32, 32)).clip(0, 255).astype(np.uint8)
+            wide = pixels.astype(np.uint16) * (2**bits // 256) + rng.integers(
+                0, 2**bits // 256, pixels.shape, np.uint16
+            )
+            Image.fromarray(pixels if of_eight(number) else wide).save(tmp_path / "deep" / name / f"{number}.png")
+    return load(SourceSpec(name=str(tmp_path / "deep")))
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_few_bits_in_sixteen_are_found(tmp_path, bits):
+    """The warning has the number of bits, what a network sees, and both lines that mend it."""
+    scans = deep_scans(tmp_path, bits=bits)
+    found = checked("AU046", scans).found[0]
+    assert found.numbers["n_bits"] == bits
+    assert found.numbers["peak"] == int(scans.images.max())
+    assert "Write `normalize: dataset`" in found.text
+    assert f"`range: [0, {2**bits - 1}]`" in found.text
+    mended = load(SourceSpec(name=str(tmp_path / "deep")), image=ImageSpec(range=(0, 2**bits - 1)))
+    assert checked("AU046", mended).outcome == "clear"
+
+
+def test_all_bits_are_clear(tmp_path):
+    """Scans of 16 bits that use them are clear, and scans of 8 bits have none to lose."""
+    scans = deep_scans(tmp_path, bits=16)
+    for code in ("AU046", "AU045", "AU041"):
+        assert checked(code, scans).outcome == "clear"
+        assert checked(code, phantom_scans()).outcome == ("clear" if code == "AU041" else "not applicable")
+
+
+def test_mixed_depths_are_told_and_nothing_else(tmp_path):
+    """Of 8 bits and 12 in 16 it is told that they differ 16-fold; none of them is called almost empty."""
+    scans = deep_scans(tmp_path, bits=12, of_eight=lambda number: number % 4 == 0)
+    verdict = checked("AU045", scans)
+    found = verdict.found[0]
+    assert (found.numbers["n_8_bits"], found.numbers["n_16_bits"]) == (12, 36)
+    assert found.numbers["ratio"] == pytest.approx(44204 / 2665.5)
+    assert found.severity == "warning"
+    assert "the former are 17 times as bright" in found.text
+    assert [scans.sources[row] for row in found.rows] == [
+        f"{name}/{n}.png" for name in ("ill", "well") for n in (0, 12, 16, 20, 4, 8)
+    ]
+    for code in ("AU041", "AU046"):
+        assert checked(code, scans).outcome == "clear"
+
+
+def test_mixed_depths_of_one_brightness_are_a_note(tmp_path):
+    """8 bits beside 16 that reach as far are told, and no more."""
+    found = checked("AU045", deep_scans(tmp_path, bits=16, of_eight=lambda number: number % 4 == 0)).found[0]
+    assert found.severity == "note"
+    assert "they are about equally bright" in found.text
+
+
 def test_files_left_out_are_found(write_scans):
     """Torn files that were skipped are listed with the reason."""
     found = checked("AU040", write_scans(skip=True, torn=2)).found[0]
     assert found.numbers["n_files"] == 2
     assert all(item["reason"] for item in found.numbers["files"])
+
+
+def test_masks_among_the_scans_are_found():
+    """X_mask beside X: a blocker with both counts, and the line that leaves the masks out."""
+    scans = phantom_scans(n_cases=24, size=32)
+    sources = tuple(f"a/{number // 2}{'_mask' if number % 2 else ''}.png" for number in range(24))
+    found = checked("AU015", replace(scans, sources=sources)).found[0]
+    assert found.rows == tuple(range(1, 24, 2))
+    assert found.text.startswith("12 of 24 files look like masks, not scans (0_mask.png beside 0.png); ")
+    assert found.text.endswith('This line under data leaves them out: ignore: "*_mask*.png"')
+
+
+def test_what_was_left_out_is_told():
+    """Counts in words; missing files and labels, which may not be missing at random, are a warning."""
+    scans = phantom_scans(n_cases=24, size=32)
+    told = {"files of the pattern *_mask*.png": 60, "scans of the class unsure": 1}
+    found = checked("AU044", replace(scans, origin={"left_out": told})).found[0]
+    assert (
+        found.text
+        == "Left out before any scan was decoded: 60 files of the pattern *_mask*.png; 1 scan of the class unsure."
+    )
+    assert found.severity is None
+    missing = checked("AU044", replace(scans, origin={"left_out": {"rows whose file is missing": 2}})).found[0]
+    assert (missing.text, missing.severity) == (
+        "Left out before any scan was decoded: 2 rows whose file is missing.",
+        "warning",
+    )
+
+
+def test_folders_that_may_be_patients_are_offered():
+    """Where every scan lies in a folder below its class, the finding says how to take them as patients."""
+    scans = replace(phantom_scans(n_cases=24, size=32), patients=None, origin={"n_folders": 20})
+    assert (
+        checked("AU002", scans)
+        .found[0]
+        .text.endswith(
+            "The scans lie in 20 folders besides those of classes and splits: if each is a patient, write patient: folder."
+        )
+    )
 
 
 def test_flipped_labels_are_listed_first():

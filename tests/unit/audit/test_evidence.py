@@ -33,6 +33,7 @@ EVIDENCE = {
     "AU011": (_PHANTOM, _CLEAN, _SIM),
     "AU012": (_DRIFT, _DRIFT, _SIM_DRIFT),
     "AU013": ("test_a_different_class_mix_is_found_with_its_interval", _CLEAN, _SIM),
+    "AU015": ("test_masks_among_the_scans_are_found", _SAME, _SIM_FILES),
     "AU020": (_PHANTOM, _CLEAN, _SIM),
     "AU021": ("test_marks_in_the_corners_are_found", _CLEAN, _SIM),
     "AU022": (_FILES, _SAME, _SIM_FILES),
@@ -44,6 +45,9 @@ EVIDENCE = {
     "AU041": (_BAD, _CLEAN, _SIM),
     "AU042": (_BAD, _CLEAN, _SIM),
     "AU043": (_BAD, _SAME, _SIM_FILES),
+    "AU044": ("test_what_was_left_out_is_told", _SAME, _SIM_FILES),
+    "AU045": ("test_mixed_depths_are_told_and_nothing_else", "test_all_bits_are_clear", _SIM),
+    "AU046": ("test_few_bits_in_sixteen_are_found", "test_all_bits_are_clear", _SIM),
 }
 """By code: the test that plants it, the one without, and the simulation."""
 

@@ -122,6 +122,22 @@ def test_pages_are_not_counted_for_ever(tmp_path):
     assert time.process_time() - started < 5
 
 
+def test_pages_over_one_another_are_not_read(tmp_path):
+    """A file of 20 kB whose thousand pages share four thousand tags is refused before these are read."""
+    n, tags = 4000, 4000 * 12
+    pages = b"".join(struct.pack("<H", n) + bytes(6) for _ in range(200))
+    content = bytearray(b"II*\0" + struct.pack("<I", 8) + pages + bytes(tags + 8000))
+    for number in range(199):
+        place = 8 + 8 * number
+        content[place : place + 2] = struct.pack("<H", n)
+        struct.pack_into("<I", content, place + 2 + tags, place + 8)
+    (tmp_path / "x.tif").write_bytes(content)
+    started = time.process_time()
+    with pytest.raises(ImageError, match="more than 64,000 tags in its pages"):
+        decode_image(tmp_path / "x.tif")
+    assert time.process_time() - started < 5
+
+
 def test_a_jpeg_of_too_many_scans_is_refused(tmp_path, monkeypatch):
     """Each scan of a progressive JPEG goes through the whole picture; what a usual file has is read."""
     stream = io.BytesIO()
@@ -156,7 +172,7 @@ def test_images_in_flight_take_turns(monkeypatch):
     monkeypatch.setattr(pixels, "n_cores", lambda: 4)
     busy, most, guard = 0, 0, threading.Lock()
 
-    def decode(number, claim):
+    def decode(number, claim, image):
         nonlocal busy, most
         claim(80)
         with guard:
@@ -167,7 +183,7 @@ def test_images_in_flight_take_turns(monkeypatch):
             busy -= 1
         return np.full((8, 10), number, dtype=np.uint8)
 
-    decoders = (lambda claim, number=number: decode(number, claim) for number in range(30))
+    decoders = (lambda claim, image, number=number: decode(number, claim, image) for number in range(30))
     found = [int(image[0, 0]) for image in pixels._in_order(decoders, ImageSpec(), set())]
     assert found == list(range(30))
     assert most <= 2  # the first image may always take what it needs
@@ -177,7 +193,7 @@ def test_who_waits_for_room_is_let_go_when_nobody_reads_on(monkeypatch):
     """A reader that stops after the first image ends every thread."""
     monkeypatch.setattr(pixels, "_LEAST_ROOM", 1)
     monkeypatch.setattr(pixels, "available_memory", lambda: None)
-    decoders = ((lambda claim: (claim(80), np.zeros((8, 10), dtype=np.uint8))[1]) for _ in range(40))
+    decoders = ((lambda claim, image: (claim(80), np.zeros((8, 10), dtype=np.uint8))[1]) for _ in range(40))
     images = pixels._in_order(decoders, ImageSpec(), set())
     next(images)
     images.close()

@@ -76,7 +76,10 @@ def test_multi_label_is_refused(tmp_path, whole):
         (np.array([0, -1, 2, 1]), "train_labels: label out of range: -1"),
         (np.array([0, 0.5, np.nan, 1]), "train_labels: label out of range: 0.5, nan"),
         (np.array([0, 1, 2]), r"train_labels: shape \(3,\) for 4 images"),
-        (np.array(["a"] * 4), "train_labels: type <U1, expected whole numbers"),
+        (np.array(["a"] * 4), "some labels are texts and others are numbers, expected one kind"),
+        (np.array([b"a"] * 4), r"train_labels: type \|S1, expected whole numbers or texts"),
+        (np.full((4, 2), 1), "train_labels: 2 labels for each scan, expected 1: multi-label sets are not supported"),
+        (np.zeros((4, 2)), "train_labels: 2 labels for each scan"),
     ],
 )
 def test_wrong_labels(tmp_path, whole, labels, message):
@@ -106,9 +109,42 @@ def test_all_faults_at_once(tmp_path, whole):
 
 
 def test_other_archives(tmp_path):
-    """An archive without MedMNIST's names says what it holds."""
-    with pytest.raises(DataError, match=r"it holds x\.npy, y\.npy"):
-        READ(save(tmp_path / "x.npz", x=images(2), y=column(0, 1)), {})
+    """An archive without names that tell says what it holds."""
+    with pytest.raises(DataError, match=r"it holds arr_0\.npy, arr_1\.npy"):
+        READ(save(tmp_path / "x.npz", arr_0=images(2), arr_1=column(0, 1)), {})
+
+
+def test_one_hot_labels_are_classes(tmp_path, whole):
+    """Rows with a single 1 among zeros name one class each, of whatever type the numbers are."""
+    hot = np.eye(3)
+    whole |= {"train_labels": hot[[0, 1, 2, 1]], "val_labels": hot[[2, 0]].astype(np.uint8), "test_labels": hot > 0}
+    listing = READ(save(tmp_path / "x.npz", **whole), {"classes": ["a", "b", "c"]})
+    assert listing.labels.tolist() == [0, 1, 2, 1, 2, 0, 0, 1, 2]
+    assert listing.class_names == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("names", [("x_{}", "y_{}"), ("X_{}", "Y_{}"), ("{}_x", "{}_y"), ("images_{}", "labels_{}")])
+def test_names_of_course_code(tmp_path, names):
+    """x_train and y_train, in either order and case."""
+    arrays = {}
+    for split, n in (("train", 4), ("valid", 2)):
+        arrays |= {names[0].format(split): images(n), names[1].format(split): np.arange(n) % 2}
+    listing = READ(save(tmp_path / "x.npz", **arrays), {})
+    assert listing.split.tolist() == ["train"] * 4 + ["val"] * 2
+    assert listing.labels.tolist() == [0, 1, 0, 1, 0, 1]
+
+
+def test_labels_as_texts(tmp_path):
+    """Texts name the classes; a text that stands for no value is refused."""
+    path = save(tmp_path / "x.npz", images=images(3), labels=np.array(["sick", "well ", "sick"]))
+    listing = READ(path, {})
+    assert listing.class_names == ("sick", "well")
+    assert listing.has_class_names
+    assert listing.split.tolist() == ["", "", ""]
+    with pytest.raises(DataError, match="the labels are texts: use data"):
+        READ(path, {"classes": ["sick", "well"]})
+    with pytest.raises(DataError, match="labels: 1 of 3 have no label"):
+        READ(save(tmp_path / "y.npz", images=images(3), labels=np.array(["sick", "nan", "well"])), {})
 
 
 def test_fortran_order(tmp_path, whole):

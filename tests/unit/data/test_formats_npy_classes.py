@@ -91,7 +91,7 @@ def test_all_faults_at_once(tmp_path):
     nan = scans(2, dtype=np.float32)
     nan[0, 0, 0] = nan[1, 2, 3] = np.nan
     save(
-        tmp_path, a=nan, b=scans(1, dtype=bool), c=scans(1, dtype=np.int16), d=scans(1)[0], e=scans(0), f=scans(1, tail=(2,)),
+        tmp_path, a=nan, b=scans(1, dtype=bool), c=scans(1, dtype=np.int16), d=scans(1)[0], e=scans(0), f=scans(1, tail=(2, 2)),
         g=np.array([{}, {}], dtype=object),
     )  # fmt: skip
     (tmp_path / "h.npy").write_bytes(b"")
@@ -107,7 +107,7 @@ def test_all_faults_at_once(tmp_path):
     assert "c.npy: type int16" in message
     assert "d.npy: shape (4, 4), expected (n, height, width)" in message
     assert "e.npy: shape (0, 4, 4) holds no pixels" in message
-    assert "f.npy: shape (1, 4, 4, 2)" in message
+    assert "f.npy: shape (1, 4, 4, 2, 2)" in message
     for name in "ghij":
         assert f"{name}.npy: not a complete .npy array" in message
 

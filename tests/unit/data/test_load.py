@@ -332,7 +332,7 @@ def broken(make_tree):
     (root / "a/1.png").write_bytes(b"")
     (root / "a/2.png").write_bytes((root / "a/2.png").read_bytes()[:50])
     (root / "b/0.png").write_text("hello")
-    Image.new("L", (8, 8)).save(root / "b/3.png", format="GIF")
+    (root / "b/3.png").write_bytes(b"%PDF-1.7")
     return root
 
 
@@ -343,7 +343,7 @@ def test_all_unreadable_scans_are_named(broken):
             load_path(broken)
         assert [path for path, _ in caught.value.problems] == ["a/1.png", "a/2.png", "b/0.png", "b/3.png"]
         assert dict(caught.value.problems)["a/1.png"] == "an empty file"
-        assert "GIF" in dict(caught.value.problems)["b/3.png"]
+        assert "PDF" in dict(caught.value.problems)["b/3.png"]
 
 
 def test_skip_unreadable(broken):
@@ -596,7 +596,7 @@ def test_phantom(monkeypatch):
 
 def test_available_formats():
     """The formats are listed for the documentation, in the order in which they are tried."""
-    assert [fmt.name for fmt in available_formats()] == ["npy_classes", "medmnist", "table", "folder"]
+    assert [fmt.name for fmt in available_formats()] == ["npy_pairs", "npy_classes", "medmnist", "table", "folder"]
 
 
 @pytest.mark.skipif(

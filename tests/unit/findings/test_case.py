@@ -57,6 +57,23 @@ def test_the_view_holds_every_runs_stored_scores(make_study, case, split):
         assert arm.n_right == sum(row.argmax() == case % 2 for row in stored)
 
 
+@pytest.mark.parametrize("name", ["a/scan-25.png", "scan-25.png", "scan-25"])
+def test_a_case_is_found_by_the_name_of_its_file(make_study, name):
+    """With or without its folders or its suffix."""
+    assert case_view(make_study(), name) == case_view(make_study(), 25)
+
+
+def test_an_unknown_name_and_one_of_several_cases(make_study):
+    """The nearest name is offered; of several cases up to ten are listed, and none is shown."""
+    with pytest.raises(InputError, match=r"called 'scan-255\.png' \(did you mean 'a/scan-25\.png'\?\)"):
+        case_view(make_study(), "scan-255.png")
+    folder = make_study(source="{case}/x.png")
+    with pytest.raises(InputError, match=r"30 cases are called 'x\.png'") as caught:
+        case_view(folder, "x.png")
+    assert str(caught.value).count("/x.png\n") == 10
+    assert case_view(folder, "7/x.png").case == 7
+
+
 def test_one_arm_or_one_seed_can_be_asked_for(make_study):
     """An arm, by name or by label, and a seed narrow the view."""
     folder = make_study(labels={"base": "bce (base)", "loss-ce": "loss = ce"})

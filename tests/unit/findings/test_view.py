@@ -125,6 +125,14 @@ def test_missing_and_failed_runs_are_said(make_study):
     assert "6 runs, 3 of them finished" in " ".join(study_prose.what_was_done(view))
 
 
+def test_what_the_source_left_out_is_told(make_study):
+    """Counts by reason, in the summary and not among the facts about the source."""
+    view = view_of(make_study(about={"name": "x", "left_out": {"scans of the class unsure": 1}, "n_folders": 9}))
+    assert view.data.left_out == {"scans of the class unsure": 1}
+    assert dict(view.data.about) == {"name": "x"}
+    assert "Left out: 1 scan of the class unsure." in study_prose.what_was_done(view)
+
+
 def test_a_study_without_a_finished_run_has_a_view(make_study):
     """Before the first run is finished there are no results, and nothing breaks."""
     view = view_of(make_study(missing=[(arm, seed) for arm in ("base", "loss-ce") for seed in range(3)]))

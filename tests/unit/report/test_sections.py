@@ -242,6 +242,16 @@ def test_no_file_gets_lost_in_the_flow_of_cases(view):
         assert counts[split][0] == sum(counts[split][1:])
 
 
+def test_what_was_left_out_before_decoding_is_in_the_flow(view):
+    """Files of a pattern and classes in no list are among those found, and have a row each."""
+    left_out = {"files of the pattern *_mask*.png": 60, "scans of the class unsure": 3}
+    flow = table_of(compared(replace(view, data=replace(view.data, left_out=left_out))), "flow")
+    counts = {row[0].text: row[1].value for row in flow.rows}
+    assert counts["Left out: files of the pattern *_mask*.png"] == 60
+    assert counts["Left out: scans of the class unsure"] == 3
+    assert counts["Found"] == sum(n for name, n in counts.items() if name != "Found")
+
+
 def test_very_many_files_left_out_are_counted(view):
     """The table stops, and says where the others are listed."""
     many = [(f"{number}.png", "is truncated") for number in range(MOST_LEFT_OUT + 1)]

@@ -127,7 +127,13 @@ def test_each_mistake_has_one_sentence(faults_of: FaultsOf, text: str, message: 
         ("data: {source: phantom, split: given, classes: [a, a]}",
          "got ['a', 'a']; expected two or more different names"),
         ("data: {source: phantom, split: given, patient: 'p[0-9]+'}",
-         "'p[0-9]+' has 0 groups; expected one, (...), around the patient"),
+         "'p[0-9]+' has 0 groups; expected one, (...), around the patient, or the word folder"),
+        ("data: {source: phantom, split: given, ignore: ['*.png', '../x']}",
+         "got '../x'; expected a file name, or a path relative to the source"),
+        ("data: {source: phantom, split: given, classes: {a: [x], b: [x]}}",
+         "'x' is listed 2 times; expected once"),
+        ("data: {source: phantom, split: given, classes: {a: [x], b: []}}",
+         "'b' stands for no class; expected a list of names"),
     ],
 )  # fmt: skip
 def test_impossible_data_are_refused(text: str, message: str) -> None:

@@ -157,6 +157,27 @@ def test_an_array_is_judged_as_its_images_are(run_dir, images, tmp_path):
     assert as_array.rows[6].y_prob == pytest.approx(as_files.rows[3].y_prob)
 
 
+def test_a_folder_stands_for_the_images_in_it(run_dir, images, tmp_path):
+    """Every image file below, sorted by path; masks beside images are left out and counted; other files do not count."""
+    files = [tmp_path / "new" / name for name in ("p1/1.png", "p1/2.png", "p2/images/3.png")]
+    for file, image in zip(files, images, strict=False):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(file)
+    (tmp_path / "new" / "p2" / "masks").mkdir()
+    Image.fromarray(images[0]).save(tmp_path / "new" / "p2" / "masks" / "3.png")
+    (tmp_path / "new" / "notes.txt").touch()
+    found = predict(run_dir, [tmp_path / "new"])
+    assert found.rows == predict(run_dir, files).rows
+    assert found.left_out == {"files in folders of masks, beside folders of images": 1}
+
+
+def test_a_folder_without_images_is_refused(run_dir, tmp_path):
+    """What lies there instead is said."""
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(InputError, match=r"holds no image file \(seen: 1 \.txt\)"):
+        predict(run_dir, [tmp_path])
+
+
 def test_arrays_that_cannot_be_judged_are_named(run_dir, images, tmp_path):
     """Wrong types, shapes and sizes, damaged and missing files and archives are each named once with the reason."""
     faults = {

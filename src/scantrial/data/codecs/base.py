@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from scantrial.data.spec import ImageSpec
 
 MAX_PIXELS = 89_478_485
 """Pillow's own limit (a quarter of a GiB of RGB): a larger file is refused as a possible decompression bomb."""
@@ -39,9 +43,11 @@ class Codec:
     title : its usual name, such as ``JPEG 2000``
     suffixes : endings of file names of this kind, in lower case, such as ``.png``
     recognises : whether the first `HEAD_BYTES` bytes of a file (or fewer, of a short file) are of this kind
-    decode : from a path to shape (height, width) or (height, width, 3), uint8 or uint16; makes its claim before it
+    decode : from a path to shape (height, width) or (height, width, channels) of whole or floating-point numbers;
+        `scantrial.data.decode` scales them and picks the channels that the spec asks for. It makes its claim before it
         unpacks. Raises `RefusedError` with the reason, or whatever a library raises on a damaged file. None for a kind
         that is not read
+    channel_names : the names that a file gives its channels, in order; None for a kind that has none
     way_out : for a kind that is not read, what to do with the file; None if there is no advice except which kinds
         are read
     """
@@ -49,7 +55,8 @@ class Codec:
     title: str
     suffixes: tuple[str, ...]
     recognises: Callable[[bytes], bool]
-    decode: Callable[[Path, Claim], NDArray[Any]] | None = None
+    decode: Callable[[Path, Claim, ImageSpec], NDArray[Any]] | None = None
+    channel_names: Callable[[Path], Sequence[str]] | None = None
     way_out: str | None = None
 
 
@@ -73,17 +80,48 @@ def no_claim(n_bytes: int) -> None:
     """Claim nothing: for an image that is decoded alone."""
 
 
-def claim_pixels(claim: Claim, width: int, height: int) -> None:
+def claim_pixels(claim: Claim, width: int, height: int, n_bytes: int = 1) -> None:
     """Claim the bytes that an image of this size takes, unless it is too large.
+
+    Parameters
+    ----------
+    n_bytes : of one pixel, of all channels together
 
     Raises
     ------
     RefusedError
-        If it has more than `MAX_PIXELS` pixels.
+        If it has more than `MAX_PIXELS` pixels, or they unpack to more than `MAX_BYTES`.
     """
-    if width * height > MAX_PIXELS:
+    if width * height > MAX_PIXELS or width * height * n_bytes > MAX_BYTES:
         raise bomb()
-    claim(width * height * _WORK_BYTES)
+    claim(width * height * max(_WORK_BYTES, 4 * n_bytes))
+
+
+def refuse_page(image: ImageSpec) -> None:
+    """Refuse to look for a page in a kind of file that has only one image."""
+    if image.page not in (None, 0):
+        raise RefusedError(f"one image, but data.image.page is {image.page}, which is for stacks of TIFF pages")
+
+
+def imagecodecs(needed_for: str) -> Any:
+    """Return the library that keeps all bits of what Pillow reduces to 8.
+
+    Parameters
+    ----------
+    needed_for : the kind of image, for the reason why the file is refused where the library is not installed
+    """
+    if find_spec("imagecodecs") is None:
+        raise RefusedError(f'{needed_for} needs imagecodecs, which keeps all bits: pip install "scantrial[codecs]"')
+    return import_module("imagecodecs")
+
+
+def full_range(values: NDArray[Any], white: int) -> NDArray[Any]:
+    """Scale whole numbers whose white the file declares so that it becomes 255, or 65535 where it is above 255."""
+    dtype, largest = (np.uint8, 255) if white < 256 else (np.uint16, 65535)
+    if white == largest:
+        return values.astype(dtype, copy=False)
+    scaled: NDArray[Any] = ((np.minimum(values, white).astype(np.uint32) * largest + white // 2) // white).astype(dtype)
+    return scaled
 
 
 def over_black(image: NDArray[Any]) -> NDArray[Any]:

@@ -1,7 +1,10 @@
-"""PNG, JPEG and BMP, read by Pillow."""
+"""JPEG, BMP, WebP and GIF, read by Pillow."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +19,14 @@ from scantrial.data.codecs.base import (
     Codec,
     RefusedError,
     claim_pixels,
+    no_claim,
     oriented,
     over_black,
+    refuse_page,
     starts_with,
 )
+from scantrial.data.spec import ImageSpec
 
-_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _START_OF_SCAN = b"\xff\xda"
 _MAX_SCANNED = 20 * MAX_PIXELS
 """Pixels times scans of a progressive JPEG: each scan goes through the whole picture. A usual file has about ten."""
@@ -63,39 +68,54 @@ def _sixteen_bits(pixels: NDArray[Any], transparent: Any) -> NDArray[np.uint16]:
     return values
 
 
-def _decode(path: Path, claim: Claim, *formats: str) -> NDArray[Any]:
-    with Image.open(path, formats=formats) as image:
-        claim_pixels(claim, image.width, image.height)
-        if image.format == "PNG" and getattr(image, "n_frames", 1) > 1:
+Source = Path | io.BytesIO
+"""A file, or what one holds."""
+
+
+def content(source: Source) -> bytes:
+    """Return all bytes of a file."""
+    return source.read_bytes() if isinstance(source, Path) else source.getvalue()
+
+
+def decode_by_pillow(source: Source, claim: Claim, image: ImageSpec, *, formats: Sequence[str]) -> NDArray[Any]:
+    """Decode the first image of a file with Pillow, turned upright; an animation is refused unless it is a GIF."""
+    refuse_page(image)
+    with Image.open(source, formats=tuple(formats)) as picture:
+        claim_pixels(claim, picture.width, picture.height)
+        if picture.format != "GIF" and getattr(picture, "n_frames", 1) > 1:
             raise RefusedError("an animation, expected one image")
-        if image.info.get("progressive"):
-            _refuse_many_scans(path, image.width * image.height)
-        image.load()
-        orientation = image.getexif().get(ORIENTATION_TAG, 1)
-        return oriented(array_of(image), orientation)
+        if picture.info.get("progressive"):
+            _refuse_many_scans(source, picture.width * picture.height)
+        picture.load()
+        orientation = picture.getexif().get(ORIENTATION_TAG, 1)
+        return oriented(array_of(picture), orientation)
 
 
-def _refuse_many_scans(path: Path, n_pixels: int) -> None:
-    n_scans = path.read_bytes().count(_START_OF_SCAN)
+def _refuse_many_scans(source: Source, n_pixels: int) -> None:
+    n_scans = content(source).count(_START_OF_SCAN)
     if n_scans * n_pixels > _MAX_SCANNED:
         raise RefusedError(f"{n_scans:,} scans of {n_pixels:,} pixels: refused as a possible decompression bomb")
 
 
-def _decode_png(path: Path, claim: Claim) -> NDArray[Any]:
+def _decode_webp(path: Path, claim: Claim, image: ImageSpec) -> NDArray[Any]:
     with path.open("rb") as handle:
-        header = handle.read(26)
-    is_deep_colour = len(header) > 25 and header[24] == 16 and header[25] != 0
-    if is_deep_colour:  # Pillow would drop the low byte
-        raise RefusedError("a 16-bit PNG with colour or alpha would lose its low bits: save it as TIFF")
-    return _decode(path, claim, "PNG")
+        claim_pixels(no_claim, *_webp_size(handle.read(30)))  # Pillow makes room for the whole picture when it opens it
+    return decode_by_pillow(path, claim, image, formats=("WEBP",))
 
 
-def _decode_jpeg(path: Path, claim: Claim) -> NDArray[Any]:
-    return _decode(path, claim, "JPEG")
+def _webp_size(head: bytes) -> tuple[int, int]:
+    """Return (width, height) of a WebP file, from the header of its first part; (0, 0) where there is none."""
+    kind = head[12:16]
+    if kind == b"VP8X":
+        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+    if kind == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
 
 
-def _decode_bmp(path: Path, claim: Claim) -> NDArray[Any]:
-    return _decode(path, claim, "BMP", "DIB")
+def _is_webp(head: bytes) -> bool:
+    return head.startswith(b"RIFF") and head[8:12] == b"WEBP"
 
 
 def _is_bmp(head: bytes) -> bool:
@@ -103,11 +123,22 @@ def _is_bmp(head: bytes) -> bool:
     return head.startswith(b"BM") or int.from_bytes(head[:4], "little") in _BITMAP_HEADERS
 
 
-PNG = Codec(title="PNG", suffixes=(".png",), recognises=starts_with(_PNG_MAGIC), decode=_decode_png)
 JPEG = Codec(
     title="JPEG",
     suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
     recognises=starts_with(b"\xff\xd8\xff"),
-    decode=_decode_jpeg,
+    decode=partial(decode_by_pillow, formats=("JPEG",)),
 )
-BMP = Codec(title="BMP", suffixes=(".bmp", ".dib"), recognises=_is_bmp, decode=_decode_bmp)
+BMP = Codec(
+    title="BMP",
+    suffixes=(".bmp", ".dib"),
+    recognises=_is_bmp,
+    decode=partial(decode_by_pillow, formats=("BMP", "DIB")),
+)
+WEBP = Codec(title="WebP", suffixes=(".webp",), recognises=_is_webp, decode=_decode_webp)
+GIF = Codec(
+    title="GIF",
+    suffixes=(".gif",),
+    recognises=starts_with(b"GIF87a", b"GIF89a"),
+    decode=partial(decode_by_pillow, formats=("GIF",)),
+)

@@ -6,22 +6,30 @@ The first row that recognises a file decides. A kind that is read is a module wi
 from __future__ import annotations
 
 from scantrial.core.registry import Registry
-from scantrial.data.codecs import pillow, tiff, unread
+from scantrial.data.codecs import jpeg2000, netpbm, pillow, png, tiff, unread
 from scantrial.data.codecs.base import Codec
 
 CODECS: Registry[Codec] = Registry(
     "kind of image file",
     {
         "dicom": unread.DICOM,
-        "gif": unread.GIF,
         "pdf": unread.PDF,
-        "webp": unread.WEBP,
-        "jpeg2000": unread.JPEG_2000,
         "numpy": unread.NUMPY,
-        "png": pillow.PNG,
+        "heif": unread.HEIF,
+        "jpeg-xl": unread.JPEG_XL,
+        "photoshop": unread.PHOTOSHOP,
+        "hdf5": unread.HDF5,
+        "nrrd": unread.NRRD,
+        "web page": unread.WEB_PAGE,
+        "pointer": unread.POINTER,
+        "png": png.PNG,
         "jpeg": pillow.JPEG,
-        "bmp": pillow.BMP,
         "tiff": tiff.TIFF,
+        "webp": pillow.WEBP,
+        "jpeg2000": jpeg2000.JPEG_2000,
+        "gif": pillow.GIF,
+        "pnm": netpbm.PNM,
+        "bmp": pillow.BMP,
     },
 )
 
@@ -32,6 +40,6 @@ def codec_of(head: bytes) -> Codec | None:
 
 
 def titles_read() -> str:
-    """Return the kinds that are read, for messages: ``PNG, JPEG, BMP or TIFF``."""
+    """Return the kinds that are read, for messages: ``PNG, JPEG ... or BMP``."""
     *titles, last = (codec.title for codec in CODECS.values() if codec.decode is not None)
     return f"{', '.join(titles)} or {last}" if titles else last

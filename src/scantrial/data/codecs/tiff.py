@@ -1,4 +1,7 @@
-"""TIFF of 8 and 16 bits: 16-bit samples by tifffile, others by Pillow."""
+"""TIFF: 8-bit gray and colour by Pillow, everything else by tifffile.
+
+Stacks, pages that are channels, and pages that are reduced: `scantrial.data.codecs.tiff_pages`.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ import logging
 import lzma
 import math
 import zlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,15 +31,19 @@ from scantrial.data.codecs.base import (
     starts_with,
 )
 from scantrial.data.codecs.pillow import array_of
+from scantrial.data.codecs.tiff_pages import channel_names, full_pages, page_table
+from scantrial.data.spec import ImageSpec
 
-if TYPE_CHECKING:
-    import tifffile
+_UNSIGNED, _SIGNED, _FLOATING = 1, 2, 3
+_BITS = {_UNSIGNED: (1, 2, 4, 8, 16, 32, 64), _SIGNED: (8, 16, 32, 64), _FLOATING: (16, 32, 64)}
+"""Bits of a sample that are read, by the format of samples."""
 
-_SAMPLE_KINDS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 _UNASSOCIATED_ALPHA = 2
-_MAX_PAGES = 1000
 _PADDED = 4
 """How many times the largest image all strips or tiles may hold: those at the border are filled up."""
+
+_MAX_STACK = 8 * MAX_BYTES
+"""What all pages of a stack that are looked at may unpack to, one after the other."""
 
 _DEFLATE, _LZMA, _PACKBITS = (8, 32946, 50013), (34925,), 32773
 """Compressions by number; 1 is none."""
@@ -46,39 +55,121 @@ _MAX_PACKBITS = 128 << 20
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-def _decode(path: Path, claim: Claim) -> NDArray[Any]:
+def _decode(path: Path, claim: Claim, image: ImageSpec) -> NDArray[Any]:
     import tifffile  # noqa: PLC0415 - a tenth of a second to load, and few studies have TIFF
 
-    with tifffile.TiffFile(path) as tiff:
-        page = _single_page(tiff)
-        _refuse_samples(page)
-        claim_pixels(claim, page.imagewidth, page.imagelength)
-        _refuse_large_parts(page)
-        if page.bitspersample == 16:
-            return _sixteen_bit_page(page, path)
-    return _tiff_by_pillow(path)
+    with tifffile.TiffFile(path) as tiff, path.open("rb") as handle:
+        pages = full_pages(tiff)
+        table = page_table(tiff, pages, image)
+        used = [tiff.pages[number] for number in table.ravel().tolist()]
+        for page in used:
+            _refuse_samples(page)
+            _refuse_large_parts(page)
+        _claim(used, table.shape[1], claim)
+        read = partial(_page, path=path, by_pillow=_ByPillow(handle), raw=image.keeps_samples)
+        planes = (_with_channels([read(tiff.pages[number]) for number in channels]) for channels in table.tolist())
+        return next(planes) if len(table) == 1 else _folded(planes, image)
 
 
-def _single_page(tiff: tifffile.TiffFile) -> Any:
-    n_pages = next((n for n in range(_MAX_PAGES) if not _has_page(tiff, n)), _MAX_PAGES)
-    if n_pages != 1:
-        more = " or more" if n_pages == _MAX_PAGES else ""
-        raise RefusedError(f"{n_pages}{more} pages: save each as a separate file")
-    return tiff.pages[0]
+def _claim(used: Sequence[Any], n_channels: int, claim: Claim) -> None:
+    first = used[0]
+    if any((page.imagewidth, page.imagelength) != (first.imagewidth, first.imagelength) for page in used):
+        raise RefusedError(f"{len(used)} pages of different sizes: save each as a separate file")
+    n_bytes = n_channels * first.samplesperpixel * max(1, first.bitspersample // 8)
+    claim_pixels(claim, first.imagewidth, first.imagelength, n_bytes)
+    if sum(page.imagewidth * page.imagelength * n_bytes for page in used) > _MAX_STACK * n_channels:
+        raise bomb()
 
 
-def _has_page(tiff: tifffile.TiffFile, number: int) -> bool:
-    """Whether there is a page of this number; to count all of them would take long in a file made for that."""
-    try:
-        return tiff.pages[number] is not None
-    except IndexError:
-        return False
+def _with_channels(planes: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Join the pages of all channels: shape (height, width) where there is one gray page."""
+    if len(planes) == 1:
+        return planes[0]
+    if len({(plane.shape, plane.dtype) for plane in planes}) > 1:
+        raise RefusedError("pages of different shapes or types: save each as a separate file")
+    return np.dstack(planes)
+
+
+def _folded(planes: Iterator[NDArray[Any]], image: ImageSpec) -> NDArray[Any]:
+    """Return the maximum or the mean over a stack, one page at a time; a mean of whole numbers is rounded."""
+    first = next(planes)
+    folded, n = first.astype(np.float64) if image.page == "mean" else first, 1
+    for plane in planes:
+        if plane.shape != first.shape or plane.dtype != first.dtype:
+            raise RefusedError("pages of different shapes or types: save each as a separate file")
+        folded = folded + plane if image.page == "mean" else np.maximum(folded, plane)
+        n += 1
+    if image.page == "max":
+        return folded
+    mean = folded / n
+    return mean if image.range is not None or first.dtype.kind == "f" else np.rint(mean).astype(first.dtype)
+
+
+def _page(page: Any, *, path: Path, by_pillow: Callable[[int], Image.Image], raw: bool) -> NDArray[Any]:
+    """Decode one page, turned upright.
+
+    Parameters
+    ----------
+    by_pillow : from the number of the page to what Pillow makes of it
+    raw : keep all channels as they are stored; otherwise alpha goes over black
+    """
+    bits, n_samples = page.bitspersample, page.samplesperpixel
+    has_channels = page.photometric in (0, 1, 2) and bits in (8, 16) and n_samples > 1
+    most = 4 if page.photometric == 2 else 2
+    if _kind(page) != _UNSIGNED or bits > 16 or (has_channels and (n_samples > most or (raw and _has_decoder(page)))):
+        return _stored_samples(page, path, by_pillow)
+    return _sixteen_bit_page(page, path, by_pillow) if bits == 16 else array_of(by_pillow(page.index))
+
+
+def _kind(page: Any) -> int:
+    return int(page.sampleformat or _UNSIGNED)
+
+
+def _samples(page: Any) -> NDArray[Any]:
+    """Unpack a page with tifffile, channels last, turned upright."""
+    _refuse_long_segments(page)
+    pixels = page.asarray(maxworkers=1)  # so that one strip at a time is unpacked
+    pixels = np.moveaxis(pixels, 0, -1) if page.axes.startswith("S") else pixels
+    tag = page.tags.get(ORIENTATION_TAG)
+    return oriented(pixels, 1 if tag is None else int(tag.value))
+
+
+class _ByPillow:
+    """Loads pages of a file with Pillow, which opens it once, and only where it is needed."""
+
+    # By handle, not by name: Pillow 13 maps an uncompressed file given by name and then scrambles a picture whose
+    # orientation swaps height and width.
+    def __init__(self, handle: IO[bytes]) -> None:
+        self._handle = handle
+        self._image: Image.Image | None = None
+
+    def __call__(self, number: int) -> Image.Image:
+        """Return a page, loaded, which applies its orientation too."""
+        if self._image is None:
+            self._image = Image.open(self._handle, formats=("TIFF",))
+        self._image.seek(number)
+        self._image.load()
+        return self._image
+
+
+def _stored_samples(page: Any, path: Path, by_pillow: Callable[[int], Image.Image]) -> NDArray[Any]:
+    """Decode a page with all its channels, of any type of numbers."""
+    _refuse_missing_strips(page, path)
+    if not _has_decoder(page):
+        if page.samplesperpixel == 1 and page.bitspersample <= 32:
+            return np.asarray(by_pillow(page.index))
+        what = f"a TIFF of {page.samplesperpixel} channels of {page.bitspersample} bits"
+        raise RefusedError(f"{what} with {page.compression.name} compression: save it with Deflate or none")
+    pixels = _samples(page)
+    is_inverted = page.photometric == 0 and pixels.dtype.kind == "u"
+    return np.iinfo(pixels.dtype).max - pixels if is_inverted else pixels
 
 
 def _refuse_samples(page: Any) -> None:
-    if page.sampleformat in _SAMPLE_KINDS:
-        raise RefusedError(f"{_SAMPLE_KINDS[page.sampleformat]} TIFF: scale it to unsigned integers of 8 or 16 bits")
-    if page.bitspersample not in (1, 2, 4, 8, 16):
+    kind = _kind(page)
+    if kind not in _BITS:
+        raise RefusedError(f"a TIFF of complex or undefined numbers (sample format {kind}), expected whole or decimal")
+    if page.bitspersample not in _BITS[kind]:
         raise RefusedError(f"{page.bitspersample} bits per sample, expected 8 or 16")
     if page.imagedepth != 1 or page.imagewidth < 1 or page.imagelength < 1:
         raise RefusedError(f"a volume or an empty image, of shape {page.shape}")
@@ -95,15 +186,7 @@ def _refuse_large_parts(page: Any) -> None:
         raise bomb()
 
 
-def _tiff_by_pillow(path: Path) -> NDArray[Any]:
-    # By handle, not by name: Pillow 13 maps an uncompressed file given by name and then scrambles a picture whose
-    # orientation swaps height and width.
-    with path.open("rb") as handle, Image.open(handle, formats=("TIFF",)) as image:
-        image.load()  # applies the orientation too
-        return array_of(image)
-
-
-def _sixteen_bit_page(page: Any, path: Path) -> NDArray[Any]:
+def _sixteen_bit_page(page: Any, path: Path, by_pillow: Callable[[int], Image.Image]) -> NDArray[Any]:
     """Decode with tifffile, since Pillow reduces 16-bit colour to 8 bits."""
     if page.photometric not in (0, 1, 2):
         raise RefusedError(f"a 16-bit TIFF of {getattr(page.photometric, 'name', page.photometric)} colours")
@@ -112,13 +195,9 @@ def _sixteen_bit_page(page: Any, path: Path) -> NDArray[Any]:
     if page.samplesperpixel not in (n_colours, n_colours + 1):
         raise RefusedError(f"{page.samplesperpixel} channels, expected 1 or 3, with or without alpha")
     if _has_decoder(page):
-        _refuse_long_segments(page)
-        pixels = page.asarray(maxworkers=1)  # so that one strip at a time is unpacked
-        pixels = np.moveaxis(pixels, 0, -1) if page.axes.startswith("S") else pixels
-        tag = page.tags.get(ORIENTATION_TAG)
-        pixels = oriented(_without_extra(pixels, page, n_colours), 1 if tag is None else int(tag.value))
+        pixels = _without_extra(_samples(page), page, n_colours)
     elif page.samplesperpixel == 1:
-        pixels = _tiff_by_pillow(path)
+        pixels = array_of(by_pillow(page.index))
     else:
         raise RefusedError(f"16-bit colour TIFF with {page.compression.name} compression: save it with Deflate or none")
     return np.iinfo(np.uint16).max - pixels if page.photometric == 0 else pixels
@@ -141,7 +220,7 @@ def _has_decoder(page: Any) -> bool:
 
 def _refuse_long_segments(page: Any) -> None:
     """Refuse strips or tiles that unpack to more than their size in the image: Python's decoders know no limit."""
-    limit = math.prod(page.chunks) * 2
+    limit = math.prod(page.chunks) * max(1, page.bitspersample // 8)
     handle = page.parent.filehandle
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         handle.seek(offset)
@@ -207,4 +286,5 @@ TIFF = Codec(
     suffixes=(".tif", ".tiff"),
     recognises=starts_with(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     decode=_decode,
+    channel_names=channel_names,
 )

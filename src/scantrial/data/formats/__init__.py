@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scantrial.core.registry import Registry
-from scantrial.data.formats import folder, medmnist, npy_classes, table
+from scantrial.data.formats import folder, medmnist, npy_classes, npy_pairs, table
 from scantrial.data.formats.base import Format, Listing, Option
 
 __all__ = ["FORMATS", "Format", "Listing", "Option", "format_of"]
@@ -16,6 +16,7 @@ __all__ = ["FORMATS", "Format", "Listing", "Option", "format_of"]
 FORMATS: Registry[Format] = Registry(
     "format",
     {
+        "npy_pairs": npy_pairs.FORMAT,
         "npy_classes": npy_classes.FORMAT,
         "medmnist": medmnist.FORMAT,
         "table": table.FORMAT,

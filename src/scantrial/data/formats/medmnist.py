@@ -1,4 +1,4 @@
-"""MedMNIST's ``.npz``: ``train_images``, ``train_labels``, ``val_images`` ...
+"""MedMNIST's ``.npz``: ``train_images``, ``train_labels``, ``val_images`` ..., or ``x_train``, ``y_train`` ...
 
 Yang et al. (2023), Scientific Data 10:41. The images are read as a stream, row by row: the
 larger MedMNIST files unpack to many gigabytes.
@@ -18,16 +18,24 @@ from numpy.typing import NDArray
 
 from scantrial.core.errors import DataError
 from scantrial.core.names import listed
-from scantrial.core.records import SPLITS
+from scantrial.data.formats.array_parts import (
+    ArrayPair,
+    label_array_fault,
+    numbered_labels,
+    pairs_of,
+    part_of,
+    plain_labels,
+)
 from scantrial.data.formats.base import (
+    PLAIN,
     Decode,
     Format,
     Listing,
     Option,
+    ReadSettings,
     array_fault,
-    clashing_names,
+    image_of_row,
     refuse,
-    without_alpha,
 )
 
 _EXPECTED = "MedMNIST's arrays: train_images (n, side, side[, 3]) and train_labels (n, 1), likewise val_ and test_"
@@ -68,23 +76,18 @@ def _image_faults(name: str, header: _Header) -> list[str]:
 
 
 def _label_faults(name: str, header: _Header, n_images: int) -> list[str]:
-    if len(header.shape) == 2 and header.shape[1] > 1:
-        columns = header.shape[1]
-        return [f"{name}: {columns} labels for each scan, expected 1: multi-label sets are not supported"]
-    if header.shape not in ((n_images,), (n_images, 1)):
-        return [f"{name}: shape {header.shape} for {n_images} images, expected ({n_images}, 1) or ({n_images},)"]
-    is_number = header.dtype.kind in "uif" and header.dtype.itemsize <= 8
-    return [] if is_number else [f"{name}: type {header.dtype}, expected whole numbers"]
+    fault = label_array_fault(header.shape, header.dtype, n_images)
+    return [f"{name}: {fault}"] if fault else []
 
 
-def _labels_of(archive: zipfile.ZipFile, name: str) -> NDArray[np.int64]:
-    """Read whole-number labels; raises `ValueError` with the fault."""
+def _labels_of(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """Read the labels of a split; raises `ValueError` with the fault."""
     with archive.open(f"{name}.npy") as handle:
-        raw = np.lib.format.read_array(handle, allow_pickle=False).reshape(-1)
-    wrong = [float(value) for value in np.unique(raw) if not (float(value).is_integer() and 0 <= value < 2**31)]
-    if wrong:
-        raise ValueError(f"{name}: label out of range: {listed(f'{value:g}' for value in wrong[:10])}")
-    return raw.astype(np.int64)
+        raw = np.lib.format.read_array(handle, allow_pickle=False)
+    try:
+        return plain_labels(raw)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def _refuse_bomb(path: Path, archive: zipfile.ZipFile) -> None:
@@ -98,48 +101,30 @@ def _refuse_bomb(path: Path, archive: zipfile.ZipFile) -> None:
         )
 
 
-def _split_faults(archive: zipfile.ZipFile, split: str) -> list[str]:
-    names = {name.removesuffix(".npy") for name in archive.namelist()}
-    images, labels = f"{split}_images", f"{split}_labels"
-    if {images, labels} <= names:
-        header = _header_of(archive, images)
-        faults = _image_faults(images, header)
-        return faults or _label_faults(labels, _header_of(archive, labels), header.shape[0])
-    return [f"{images if labels in names else labels} is missing"] if {images, labels} & names else []
+def _pair_faults(archive: zipfile.ZipFile, pair: ArrayPair) -> list[str]:
+    header = _header_of(archive, pair.images)
+    faults = _image_faults(pair.images, header)
+    return faults or _label_faults(pair.labels, _header_of(archive, pair.labels), header.shape[0])
 
 
-def _check(path: Path, archive: zipfile.ZipFile) -> tuple[str, ...]:
-    """Refuse a wrong archive; return the splits it holds."""
-    faults = [fault for split in SPLITS for fault in _split_faults(archive, split)]
-    splits = tuple(split for split in SPLITS if f"{split}_images.npy" in archive.namelist())
-    if not splits and not faults:
+def _check(path: Path, archive: zipfile.ZipFile) -> list[ArrayPair]:
+    """Refuse a wrong archive; return the pairs of arrays that it holds."""
+    names = [name.removesuffix(".npy") for name in archive.namelist()]
+    pairs, faults = pairs_of((name, part) for name in names if (part := part_of(name)) is not None)
+    faults += [fault for pair in pairs for fault in _pair_faults(archive, pair)]
+    if not pairs and not faults:
         faults = [f"it holds {listed(archive.namelist()[:10]) or 'nothing'}"]
     if faults:
         raise refuse(path, faults, expected=_EXPECTED)
-    return splits
+    return pairs
 
 
-def _class_names(path: Path, labels: NDArray[np.int64], given: tuple[str, ...]) -> tuple[str, ...]:
-    """Names for the label numbers: the given ones, or the numbers themselves, which must then run from 0."""
-    present = np.unique(labels).tolist()
-    n_classes = len(given) if given else len(present)
-    missing = sorted(set(range(n_classes)) - set(present))
-    beyond = [value for value in present if value >= n_classes]
-    faults = clashing_names(given)
-    if beyond or missing:
-        seen = listed(map(str, present))
-        faults.append(f"label out of range: the labels are {seen}, expected each of 0 to {n_classes - 1}")
-    if faults:
-        raise refuse(path, faults, expected=_EXPECTED)
-    return given or tuple(map(str, present))
-
-
-def _rows(path: Path, splits: tuple[str, ...]) -> Iterator[Decode]:
+def _rows(path: Path, pairs: list[ArrayPair]) -> Iterator[Decode]:
     """Yield all images in order; each is read when its turn comes."""
     try:
         with zipfile.ZipFile(path) as archive:
-            for split in splits:
-                yield from _rows_of(archive, f"{split}_images")
+            for pair in pairs:
+                yield from _rows_of(archive, pair.images)
     except DataError:
         raise
     except Exception as error:  # zlib.error, BadZipFile, EOFError ...: the archive is damaged
@@ -154,7 +139,7 @@ def _rows_of(archive: zipfile.ZipFile, name: str) -> Iterator[Decode]:
             data = handle.read(n_bytes)
             if len(data) < n_bytes:
                 raise EOFError(f"{name} ends at image {number} of {header.shape[0]}")
-            yield partial(without_alpha, np.frombuffer(data, dtype=header.dtype).reshape(header.shape[1:]))
+            yield partial(image_of_row, np.frombuffer(data, dtype=header.dtype).reshape(header.shape[1:]))
         handle.read(1)  # reaching the end makes zipfile compare the checksum
 
 
@@ -165,30 +150,29 @@ def _damaged(path: Path, error: Exception) -> DataError:
     )
 
 
-def read(path: Path, options: Mapping[str, Any]) -> Listing:
+def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN) -> Listing:  # noqa: ARG001 - as all
     """List the cases of an ``.npz`` file; only its labels are loaded."""
     try:
         with zipfile.ZipFile(path) as archive:
             _refuse_bomb(path, archive)
-            splits = _check(path, archive)
-            by_split = [_labels_of(archive, f"{split}_labels") for split in splits]
+            pairs = _check(path, archive)
+            by_pair = [_labels_of(archive, pair.labels) for pair in pairs]
+        numbered = numbered_labels(by_pair, tuple(options.get("classes", ())))
     except DataError:
         raise
     except ValueError as error:
-        raise refuse(path, [str(error)], expected=_EXPECTED) from error
+        raise refuse(path, str(error).split("\n"), expected=_EXPECTED) from error
     except Exception as error:  # a damaged archive raises nearly anything
         raise _damaged(path, error) from error
-    labels = np.concatenate(by_split)
-    names = tuple(options.get("classes", ()))
-    lengths = [len(part) for part in by_split]
+    lengths = [len(part) for part in by_pair]
     return Listing(
-        sources=tuple(f"{split}_images#{i}" for split, n in zip(splits, lengths, strict=True) for i in range(n)),
-        labels=labels,
-        class_names=_class_names(path, labels, names),
-        has_class_names=bool(names),
-        split=np.repeat(np.array(splits, dtype="U5"), lengths),
+        sources=tuple(f"{pair.images}#{i}" for pair, n in zip(pairs, lengths, strict=True) for i in range(n)),
+        labels=numbered.labels,
+        class_names=numbered.class_names,
+        has_class_names=numbered.has_class_names,
+        split=np.repeat(np.array([pair.split for pair in pairs], dtype="U5"), lengths),
         files=(path,),
-        decoders=partial(_rows, path, splits),
+        decoders=partial(_rows, path, pairs),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.data.formats.base import (
+    PLAIN,
     SPLIT_OF_WORD,
     Decode,
     Format,
     Listing,
+    ReadSettings,
     array_fault,
     clashing_names,
     is_hidden,
@@ -23,9 +26,11 @@ from scantrial.data.formats.base import (
     row_decoder,
     split_rank,
 )
+from scantrial.data.ignore import ignored_by, matcher_of
 
 _EXPECTED = "one .npy array of uint8 or uint16, shape (n, height, width[, 3 or 4]), for each class and split"
 _BLOCK = 1 << 22
+_MAX_WRAPPERS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,22 +43,42 @@ class _Block:
     split: str
 
 
-def _array_files(root: Path) -> list[Path]:
+def array_files(root: Path) -> list[Path]:
+    """Return the ``.npy`` files of a folder, its split folders, or those of a single folder around them; sorted."""
+    root = _unwrapped(root)
     folders = [root, *(child for child in root.iterdir() if child.is_dir() and child.name.lower() in SPLIT_OF_WORD)]
     files = (file for folder in folders for file in folder.iterdir())
     return sorted(file for file in files if file.suffix.lower() == ".npy" and file.is_file() and not is_hidden(file))
 
 
+def _unwrapped(root: Path) -> Path:
+    """Return the folder inside folders that hold nothing but one other, such as an archive's own."""
+    for _ in range(_MAX_WRAPPERS):
+        inner = [entry for entry in root.iterdir() if not is_hidden(entry)]
+        if len(inner) != 1 or not inner[0].is_dir() or inner[0].name.lower() in SPLIT_OF_WORD:
+            break
+        root = inner[0]
+    return root
+
+
+def not_ignored(root: Path, files: list[Path], patterns: tuple[str, ...]) -> tuple[list[Path], dict[str, int]]:
+    """Return the files that no pattern matches, and how many each pattern does."""
+    match = matcher_of(patterns)
+    by = {file: match(file.relative_to(root).as_posix()) for file in files}
+    left_out = Counter(ignored_by(pattern) for pattern in by.values() if pattern is not None)
+    return [file for file, pattern in by.items() if pattern is None], dict(left_out)
+
+
 def matches(path: Path) -> bool:
     """Whether the folder, or a split folder in it, has ``.npy`` files."""
-    return path.is_dir() and bool(_array_files(path))
+    return path.is_dir() and bool(array_files(path))
 
 
 def _block_of(root: Path, file: Path) -> _Block:
     """Find class and split in the name; raises `ValueError` with the fault."""
     head, _, tail = file.stem.partition("_")
     prefix = SPLIT_OF_WORD.get(head.lower()) if tail else None
-    above = SPLIT_OF_WORD[file.parent.name.lower()] if file.parent != root else None
+    above = SPLIT_OF_WORD.get(file.parent.name.lower()) if file.parent != root else None
     source = file.relative_to(root).as_posix()
     class_name = tail if prefix else file.stem
     if prefix and above and prefix != above:
@@ -66,14 +91,20 @@ def _block_of(root: Path, file: Path) -> _Block:
 
 def _open(block: _Block) -> NDArray[Any]:
     """Map an array; raises `ValueError` with the fault."""
-    try:
-        rows: NDArray[Any] = np.load(block.file, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a damaged header raises nearly anything
-        text = " ".join(str(error).split())[:160]
-        raise ValueError(f"{block.source}: not a complete .npy array ({text or type(error).__name__})") from error
+    rows = mapped_array(block.file, block.source)
     fault = array_fault(rows.shape, rows.dtype)
     if fault:
         raise ValueError(f"{block.source}: {fault}{_nan_note(rows)}")
+    return rows
+
+
+def mapped_array(file: Path, source: str) -> NDArray[Any]:
+    """Map an array; raises `ValueError` with the fault, which begins with `source`."""
+    try:
+        rows: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # a damaged header raises nearly anything
+        text = " ".join(str(error).split())[:160]
+        raise ValueError(f"{source}: not a complete .npy array ({text or type(error).__name__})") from error
     return rows
 
 
@@ -85,10 +116,10 @@ def _nan_note(rows: NDArray[Any]) -> str:
     return f"; it holds {n_nan} NaN" if n_nan else ""
 
 
-def _blocks(root: Path) -> tuple[list[_Block], list[NDArray[Any]], list[str]]:
+def _blocks(root: Path, files: list[Path]) -> tuple[list[_Block], list[NDArray[Any]], list[str]]:
     blocks: list[_Block] = []
     faults: list[str] = []
-    for file in _array_files(root):
+    for file in files:
         try:
             blocks.append(_block_of(root, file))
         except ValueError as error:
@@ -125,9 +156,10 @@ def _twice(blocks: list[_Block]) -> list[str]:
     return faults
 
 
-def read(path: Path, options: Mapping[str, Any]) -> Listing:  # noqa: ARG001 - the signature of all readers
+def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN) -> Listing:  # noqa: ARG001 - as all
     """List the cases of a folder of ``.npy`` arrays; the arrays are mapped, not loaded."""
-    blocks, arrays, faults = _blocks(path)
+    files, left_out = not_ignored(path, array_files(path), settings.ignore)
+    blocks, arrays, faults = _blocks(path, files)
     names = sorted({block.class_name for block in blocks})
     faults += _twice(blocks) + clashing_names(names)
     if faults:
@@ -145,6 +177,7 @@ def read(path: Path, options: Mapping[str, Any]) -> Listing:  # noqa: ARG001 - t
         split=np.repeat(np.array([b.split for b in blocks], dtype="U5"), lengths),
         files=tuple(block.file for block in blocks),
         decoders=decoders,
+        left_out=left_out,
     )
 
 

@@ -3,44 +3,61 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from scantrial.core.errors import DataError
-from scantrial.core.files import blocks_of
 from scantrial.core.names import listed, nearest
 from scantrial.core.numbering import MAX_TEXT
 from scantrial.data.decode import decode_image
 from scantrial.data.formats.base import (
     MAX_IMAGES,
+    PLAIN,
     SPLIT_OF_WORD,
     Decode,
+    Faults,
     Format,
     Listing,
     Option,
+    ReadSettings,
     clashing_names,
+    plain_name,
     refuse,
 )
+from scantrial.data.formats.table_files import FileFinder
+from scantrial.data.formats.table_labels import NOT_A_VALUE, HotColumns, Labels
+from scantrial.data.formats.table_text import ScanTable, open_sheet, unreadable
+from scantrial.data.ignore import ignored_by, matcher_of
+from scantrial.data.left_out import NO_FILE, NO_LABEL, of_classes
 
-_MANY = 1000
 _NEEDED = ("path", "label")
 _OPTIONAL = ("split", "patient")
 _EXPECTED = "columns path and label, optionally split and patient; one row for each scan"
+_LIKELY = {
+    "path": ("filename", "file", "image", "image_id", "image_path", "img", "id_code", "isic_id", "image index", "id"),
+    "label": ("class", "diagnosis", "dx", "target", "finding", "finding labels", "category", "grade", "level", "y"),
+}
+"""Columns that often hold what is asked for, for the hint where none is called so."""
 
 
 class _Row(NamedTuple):
     line: int
     path: str
     label: str
-    split: str | None
+    split: str
     patient: str | None
+
+
+class _Columns(NamedTuple):
+    path: int
+    label: int | HotColumns
+    split: int | None
+    patient: int | None
 
 
 def matches(path: Path) -> bool:
@@ -48,93 +65,196 @@ def matches(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() in (".csv", ".tsv")
 
 
-def _column(name: str, options: Mapping[str, Any], header: list[str], faults: list[str]) -> int | None:
+def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN) -> Listing:
+    """List the cases of a table in the order of its rows; paths are taken from the table's folder."""
+    faults, left_out = Faults(), Counter[str]()
+    sheet = open_sheet(path, needed=_texts_of(options))
+    try:
+        rows = _rows(path, sheet, options, faults)
+    except csv.Error as error:
+        raise unreadable(path, error) from error
+    if rows or not len(faults):
+        rows, note = _labelled(rows, sheet, settings, faults, left_out)
+        rows, sources = _with_files(path, rows, options, settings, faults, left_out)
+        _note_duplicates(rows, sources, faults)
+        if not rows and not len(faults):
+            faults.add("it holds no rows" if not left_out else f"no row is left: {listed(map(str, left_out))}")
+    if len(faults):
+        raise refuse(path, faults, expected=_EXPECTED, do=_way_out(faults))
+    return _listing(path, rows, sources, note, left_out)
+
+
+def _texts_of(options: Mapping[str, Any]) -> list[str]:
+    """Return the columns that must be there."""
+    label = options.get("label", "label")
+    return [options.get("path", "path"), *([label] if isinstance(label, str) else label)]
+
+
+# ---------------------------------------------------------------------- columns and cells
+
+
+def _column(name: str, wanted: str, sheet: ScanTable, faults: Faults, *, is_asked_for: bool) -> int | None:
     """Find a column; a missing one is a fault if it is required or named in the options."""
-    wanted = options.get(name, name)
+    header = sheet.header
     if header.count(wanted) > 1:
-        faults.append(f"line 1: the column {wanted!r} appears twice")
+        faults.add(f"line 1: the column {wanted!r} appears twice")
     if wanted in header:
         return header.index(wanted)
-    if name in _NEEDED or name in options:
-        guess = nearest(wanted, header)
-        hint = f" (did you mean {guess!r}? write {name}: {guess})" if guess else ""
-        faults.append(f"line 1: no column {wanted!r}{hint}; the table has {listed(header) or 'none'}")
+    if is_asked_for:
+        likely = [column for column in header if column.lower() in _LIKELY.get(name, ())]
+        guess = nearest(wanted, header) or next(iter(likely), None)
+        advice = f"did you mean {guess!r}? write {name}: {guess}" if guess else f"name it: write {name}: COLUMN"
+        hint = f" ({advice})" if header else ""
+        faults.add(f"line 1: no column {wanted!r}{hint}; the table has {listed(header) or 'none'}")
     return None
 
 
-def _read_rows(path: Path, options: Mapping[str, Any]) -> tuple[list[_Row], list[str]]:
-    faults: list[str] = []
+def _columns(sheet: ScanTable, options: Mapping[str, Any], faults: Faults) -> _Columns | None:
+    def find(name: str) -> int | None:
+        is_asked_for = name in _NEEDED or name in options
+        return _column(name, options.get(name, name), sheet, faults, is_asked_for=is_asked_for)
+
+    path = find("path")
+    hot = options.get("label")
+    if isinstance(hot, str) or hot is None:
+        label: Any = find("label")
+    else:
+        label = HotColumns(tuple(hot), [_column("label", one, sheet, faults, is_asked_for=True) for one in hot])
+    split, patient = find("split"), find("patient")
+    return None if len(faults) or path is None or label is None else _Columns(path, label, split, patient)
+
+
+def _rows(path: Path, sheet: ScanTable, options: Mapping[str, Any], faults: Faults) -> list[_Row]:
+    columns = _columns(sheet, options, faults)
     rows: list[_Row] = []
-    with io.StringIO(b"".join(blocks_of(path)).decode("utf-8-sig"), newline="") as handle:
-        reader = csv.reader(handle, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
-        header = [cell.strip() for cell in next(reader, [])]
-        columns = [_column(name, options, header, faults) for name in (*_NEEDED, *_OPTIONAL)]
-        if faults:
-            return [], faults
-        for cells in reader:
-            if len(rows) > MAX_IMAGES or len(faults) > _MANY:
-                break
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(header):
-                faults.append(f"line {reader.line_num}: {len(cells)} cells, expected {len(header)}")
-                continue
-            found = [None if column is None else cells[column].strip() for column in columns]
-            rows.append(_Row(reader.line_num, found[0] or "", found[1] or "", found[2], found[3]))
-    return rows, faults
-
-
-def _row_faults(row: _Row, root: Path) -> Iterator[str]:
-    if not row.path:
-        yield "no path"
-    elif "\0" in row.path or len(row.path) > MAX_TEXT or not (root / row.path).is_file():
-        yield f"no such file: {row.path[:MAX_TEXT]}"
-    if not row.label:
-        yield "no label"
-    if row.split and row.split.lower() not in SPLIT_OF_WORD:
-        guess = nearest(row.split, SPLIT_OF_WORD)
-        yield f"split {row.split!r}, expected train, val or test{f' (did you mean {guess!r}?)' if guess else ''}"
-    if row.patient == "":
-        yield "no patient"
-    for name, text in (("label", row.label), ("patient", row.patient or "")):
-        if len(text) > MAX_TEXT:
-            yield f"a {name} of {len(text):,} characters, expected at most {MAX_TEXT:,}"
-
-
-def _duplicates(rows: list[_Row], root: Path) -> list[str]:
-    first: dict[str, int] = {}
-    faults = []
-    for row in rows:
-        line = first.setdefault(os.path.normpath(root / row.path), row.line)
-        if row.path and line != row.line:
-            faults.append(f"line {row.line}: {row.path} is already in line {line}")
-    return faults
-
-
-def _checked_rows(path: Path, options: Mapping[str, Any]) -> list[_Row]:
-    try:
-        rows, faults = _read_rows(path, options)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a readable table ({error})", expected="a CSV file in UTF-8") from error
-    root = path.parent
-    if len(rows) > MAX_IMAGES:
-        raise refuse(path, [f"more than {MAX_IMAGES:,} rows"], expected=_EXPECTED)
-    every = (f"line {row.line}: {fault}" for row in rows for fault in _row_faults(row, root))
-    # Of a table of other files a thousand faults say as much as all of them.
-    faults += islice(every, _MANY)
-    if len(faults) < _MANY:
-        faults += _duplicates(rows, root) + clashing_names(row.label for row in rows)
-    if not rows and not faults:
-        faults = ["it holds no rows"]
-    if faults:
-        raise refuse(path, faults, expected=_EXPECTED)
+    if columns is None:
+        return rows
+    for line, cells in sheet.rows:
+        if len(cells) != len(sheet.header):
+            text = f"line {line}: {len(cells)} cells, expected {len(sheet.header)}"
+            faults.add(text, kind="another number of cells than the header")
+            continue
+        if len(rows) >= MAX_IMAGES:
+            raise refuse(path, [f"more than {MAX_IMAGES:,} rows"], expected=_EXPECTED)
+        rows.append(_row(line, [cell.strip() for cell in cells], columns, sheet, faults))
     return rows
 
 
-def read(path: Path, options: Mapping[str, Any]) -> Listing:
-    """List the cases of a table in the order of its rows; paths are taken from the table's folder."""
-    rows = _checked_rows(path, options)
-    files = [path.parent / row.path for row in rows]
+def _row(line: int, cells: Sequence[str], columns: _Columns, sheet: ScanTable, faults: Faults) -> _Row:
+    if isinstance(columns.label, HotColumns):
+        label = columns.label.label_of(line, cells, sheet, faults)
+    else:
+        label = cells[columns.label]
+    patient = None if columns.patient is None else cells[columns.patient]
+    split = "" if columns.split is None else cells[columns.split]
+    if split and split.lower() not in SPLIT_OF_WORD:
+        guess = nearest(split, SPLIT_OF_WORD)
+        hint = f" (did you mean {guess!r}?)" if guess else ""
+        faults.add(f"line {line}: split {split!r}, expected train, val or test{hint}", kind="an unknown split")
+    if patient is not None and (not patient or patient in NOT_A_VALUE):
+        faults.add(f"line {line}: no patient", kind="no patient")
+    for name, text in (("label", label), ("patient", patient or "")):
+        if len(text) > MAX_TEXT:
+            long = f"a {name} of {len(text):,} characters, expected at most {MAX_TEXT:,}"
+            faults.add(f"line {line}: {long}", kind=f"a long {name}")
+    return _Row(line, cells[columns.path], label, split, patient)
+
+
+# ---------------------------------------------------------------------- labels, files
+
+
+def _labelled(
+    rows: list[_Row], sheet: ScanTable, settings: ReadSettings, faults: Faults, left_out: Counter[str]
+) -> tuple[list[_Row], str | None]:
+    """Return the rows that have a label that is asked for, in one spelling, and a note where there were several."""
+    labels = Labels(sheet, settings.classes)
+    kept: list[_Row] = []
+    for row in rows:
+        if labels.is_one(row.label):
+            kept.append(row)
+        elif settings.skip_unreadable:
+            left_out[NO_LABEL] += 1
+        else:
+            hint = f" ({row.label})" if row.label else ""
+            faults.add(f"line {row.line}: no label{hint}", kind="no label")
+    spelling, note = labels.one_spelling({row.label for row in kept})
+    kept = [row._replace(label=spelling.get(row.label, row.label)) for row in kept]
+    if settings.picks_classes:
+        asked = {plain_name(spelling.get(name, name)) for name in settings.classes}
+        others = Counter(row.label for row in kept if plain_name(row.label) not in asked)
+        left_out.update(of_classes(others))
+        kept = [row for row in kept if row.label not in others]
+    elif not settings.classes:
+        for fault in labels.several_in_one(Counter(row.label for row in kept)):
+            faults.add(fault)
+    for fault in clashing_names(row.label for row in kept):
+        faults.add(fault)
+    return kept, note
+
+
+def _with_files(
+    path: Path,
+    rows: list[_Row],
+    options: Mapping[str, Any],
+    settings: ReadSettings,
+    faults: Faults,
+    left_out: Counter[str],
+) -> tuple[list[_Row], list[str]]:
+    """Return the rows whose file is there, and these files relative to the table's folder."""
+    match = matcher_of(settings.ignore)
+    folders = options.get("folder", ())
+    finder = FileFinder(
+        path.parent,
+        folders=(folders,) if isinstance(folders, str) else folders,
+        suffix=options.get("suffix", ""),
+        is_left_out=match,
+    )
+    kept: list[_Row] = []
+    sources: list[str] = []
+    for row in rows:
+        found = finder.find(row.path) if row.path else None
+        pattern = match(row.path) or (match(found.source) if found is not None and found.source else None)
+        if pattern is not None:
+            left_out[ignored_by(pattern)] += 1
+        elif found is None:
+            faults.add(f"line {row.line}: no path", kind="no path")
+        elif found.several:
+            several = f"{row.path} may be {' or '.join(found.several[:3])}"
+            faults.add(
+                f"line {row.line}: {several}: say which with folder or suffix", kind="several files of that name"
+            )
+        elif found.source is not None:
+            kept.append(row)
+            sources.append(found.source)
+        elif settings.skip_unreadable:
+            left_out[NO_FILE] += 1
+        else:
+            faults.add(f"line {row.line}: no such file: {row.path[:MAX_TEXT]}", kind="no such file")
+    return kept, sources
+
+
+def _note_duplicates(rows: Sequence[_Row], sources: Sequence[str], faults: Faults) -> None:
+    """Note files that stand in two rows."""
+    first: dict[str, int] = {}
+    for row, source in zip(rows, sources, strict=True):
+        line = first.setdefault(os.path.normpath(source), row.line)
+        if line != row.line:
+            faults.add(f"line {row.line}: {row.path} is already in line {line}", kind="a file that stands twice")
+
+
+def _way_out(faults: Faults) -> str | None:
+    if faults.n_of("no such file"):
+        return (
+            "correct the paths; where the column holds names, say where the files are: folder: [images], suffix: .jpg; "
+            "or leave rows without a file out with skip_unreadable: true"
+        )
+    return "leave rows without a label out with skip_unreadable: true" if faults.n_of("no label") else None
+
+
+def _listing(
+    path: Path, rows: Sequence[_Row], sources: Sequence[str], note: str | None, left_out: Mapping[str, int]
+) -> Listing:
+    files = tuple(path.parent / source for source in sources)
     names = sorted({row.label for row in rows})
     index = {name: number for number, name in enumerate(names)}
     patients = tuple(row.patient for row in rows if row.patient is not None)
@@ -143,13 +263,35 @@ def read(path: Path, options: Mapping[str, Any]) -> Listing:
         return (partial(decode_image, file) for file in files)
 
     return Listing(
-        sources=tuple(Path(row.path).as_posix() for row in rows),
+        sources=tuple(sources),
         labels=np.array([index[row.label] for row in rows], dtype=np.int64),
         class_names=tuple(names),
         split=np.array([SPLIT_OF_WORD[row.split.lower()] if row.split else "" for row in rows], dtype="U5"),
         patients=patients if len(patients) == len(rows) else None,
-        files=tuple(files),
+        folders=_folders(rows, sources),
+        files=files,
         decoders=decoders,
+        left_out=dict(left_out),
+        notes=() if note is None else (note,),
+    )
+
+
+def _folders(rows: Sequence[_Row], sources: Sequence[str]) -> tuple[str, ...]:
+    """Return the first folder of each file below what all share that is named neither as a split nor as its class."""
+    parts = [source.split("/")[:-1] for source in sources]
+    n_shared = 0
+    while all(len(one) > n_shared + 1 for one in parts) and len({one[n_shared] for one in parts}) == 1:
+        n_shared += 1
+    return tuple(
+        next(
+            (
+                name
+                for name in one[n_shared:]
+                if name.lower() not in SPLIT_OF_WORD and plain_name(name) != plain_name(row.label)
+            ),
+            "",
+        )
+        for row, one in zip(rows, parts, strict=True)
     )
 
 
@@ -157,10 +299,19 @@ FORMAT = Format(
     name="table",
     looks_like="a CSV table of scans",
     options={
-        "path": Option(kind="text", meaning="column of the file's path, from the table's folder; default path"),
-        "label": Option(kind="text", meaning="column of the class name; default label"),
+        "path": Option(
+            kind="text", meaning="column of the file's path or name, or of an id that is its name; default path"
+        ),
+        "label": Option(
+            kind="text or names",
+            meaning="column of the class name, or a list of columns with a 1 in one; default label",
+        ),
         "split": Option(kind="text", meaning="column of the split (train, val, test); default split, if there is one"),
         "patient": Option(kind="text", meaning="column of the patient; default patient, if there is one"),
+        "folder": Option(
+            kind="text or names", meaning="folders of the files, from the table's; default: that one and all below it"
+        ),
+        "suffix": Option(kind="text", meaning="what the paths lack at their end, such as .jpg"),
     },
     matches=matches,
     read=read,

@@ -98,7 +98,10 @@ def _flow(view: ReportView) -> Table:
     n_used = sum(data.n_of(split) for split in data.counts)
     nothing = [""] * len(names)
     reasons = Counter(reason for _, reason in data.skipped)
-    rows: list[list[Cell | str]] = [["Found", whole(n_used + data.n_unused + len(data.skipped)), *nothing]]
+    rows: list[list[Cell | str]] = [
+        ["Found", whole(n_used + data.n_unused + len(data.skipped) + sum(data.left_out.values())), *nothing]
+    ]
+    rows += [[f"Left out: {reason}", whole(n), *nothing] for reason, n in data.left_out.items()]
     rows += [[f"Left out: {reason}", whole(n), *nothing] for reason, n in reasons.most_common(_MAX_REASONS)]
     others = sum(n for _, n in reasons.most_common()[_MAX_REASONS:])
     rows += [["Left out: other reasons", whole(others), *nothing]] if others else []

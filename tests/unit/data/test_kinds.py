@@ -1,0 +1,272 @@
+"""WebP, JPEG 2000, PNM, GIF, 16-bit colour PNG, long texts, pyramids: arrays of known content come back as they are."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, PngImagePlugin
+
+from scantrial.data.codecs.base import MAX_PIXELS
+from scantrial.data.decode import ImageError, decode_image
+from scantrial.data.spec import ImageSpec
+
+BOMB = f"more than {MAX_PIXELS:,} pixels: refused as a possible decompression bomb"
+
+
+def reason_of(path: Path) -> str:
+    with pytest.raises(ImageError) as caught:
+        decode_image(path)
+    return caught.value.reason
+
+
+def deep(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return rng.integers(0, 65536, shape, dtype=np.uint16)
+
+
+# ---------------------------------------------------------------------- WebP and GIF
+
+
+def test_webp(tmp_path, rng):
+    """Lossless WebP comes back bit by bit, with alpha over black; a lossy one is what Pillow makes of it."""
+    pixels = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.webp", lossless=True)
+    Image.fromarray(pixels).save(tmp_path / "b.webp", quality=80)
+    Image.fromarray(np.dstack([pixels, np.zeros((12, 16), np.uint8)])).save(tmp_path / "c.webp", lossless=True)
+    np.testing.assert_array_equal(decode_image(tmp_path / "a.webp"), pixels)
+    np.testing.assert_array_equal(decode_image(tmp_path / "b.webp"), np.asarray(Image.open(tmp_path / "b.webp")))
+    assert not decode_image(tmp_path / "c.webp").any()
+
+
+def test_webp_that_is_no_single_image(tmp_path):
+    """An animation is refused, and a sound or a film that begins with RIFF is not called WebP."""
+    first, second = Image.new("RGB", (8, 8)), Image.new("RGB", (8, 8), "red")
+    first.save(tmp_path / "a.webp", save_all=True, append_images=[second])
+    (tmp_path / "a.wav").write_bytes(b"RIFF\0\0\0\0WAVEfmt ")
+    assert reason_of(tmp_path / "a.webp") == "an animation, expected one image"
+    assert "WebP file" not in reason_of(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("head", [b"VP8X", b"VP8L", b"VP8 "], ids=["extended", "lossless", "lossy"])
+def test_webp_bomb(tmp_path, head):
+    """The size in the header is looked at before Pillow makes room for the picture."""
+    size = {
+        b"VP8X": b"\x0a\0\0\0" + bytes(4) + b"\x3f\x9c\0" * 2,
+        b"VP8L": b"\x0a\0\0\0\x2f" + (0x3F3F | 0x3F3F << 14).to_bytes(4, "little") + bytes(5),
+        b"VP8 ": b"\x0a\0\0\0" + bytes(3) + b"\x9d\x01\x2a" + struct.pack("<HH", 16000, 16000),
+    }[head]
+    (tmp_path / "a.webp").write_bytes(b"RIFF\x40\0\0\0WEBP" + head + size + bytes(40))
+    assert reason_of(tmp_path / "a.webp") == BOMB
+
+
+def test_gif_gives_its_first_frame(tmp_path, rng):
+    """Of an animated GIF the first frame is read; gray levels stay as they are."""
+    frames = [Image.fromarray(rng.integers(0, 256, (12, 16), dtype=np.uint8)) for _ in range(3)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    found = decode_image(tmp_path / "a.gif")
+    np.testing.assert_array_equal(found if found.ndim == 2 else found[..., 0], np.asarray(frames[0]))
+
+
+def test_gif_bomb(tmp_path):
+    """A GIF of a few bytes that says it has four billion pixels is refused."""
+    head = b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0x80, 0, 0) + bytes(6)
+    (tmp_path / "a.gif").write_bytes(head + b"," + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0) + b"\x02\x01\x44\0;")
+    assert reason_of(tmp_path / "a.gif") == BOMB
+
+
+# ---------------------------------------------------------------------- JPEG 2000
+
+
+def jpeg_2000(pixels: np.ndarray, bits: int, **options) -> bytes:
+    return imagecodecs.jpeg2k_encode(pixels, level=0, reversible=True, bitspersample=bits, **options)
+
+
+@pytest.mark.parametrize("n_channels", [1, 3, 5])
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("codecformat", ["jp2", "j2k"])
+def test_jpeg_2000(tmp_path, rng, n_channels, bits, codecformat):
+    """Lossless JPEG 2000 keeps all its bits; white is that of the depth it declares."""
+    shape = (40, 48) if n_channels == 1 else (40, 48, n_channels)
+    pixels = rng.integers(0, 2**bits, shape, dtype=np.uint8 if bits == 8 else np.uint16)
+    (tmp_path / "a.jp2").write_bytes(jpeg_2000(pixels, bits, codecformat=codecformat))
+    white = 255 if bits == 8 else 65535
+    found = decode_image(tmp_path / "a.jp2")
+    assert found.dtype == (np.uint8 if bits == 8 else np.uint16)
+    np.testing.assert_array_equal(found, np.rint(pixels * (white / (2**bits - 1))))
+
+
+def test_jpeg_2000_bomb(tmp_path, rng):
+    """The size that the codestream declares is looked at before it is unpacked; a cut file is refused."""
+    whole = jpeg_2000(deep(rng, 64, 64), 16)
+    (tmp_path / "cut.jp2").write_bytes(whole[: len(whole) // 2])
+    start = whole.index(b"\xff\x4f\xff\x51") + 8
+    (tmp_path / "bomb.jp2").write_bytes(whole[:start] + struct.pack(">II", 60_000, 60_000) + whole[start + 8 :])
+    assert reason_of(tmp_path / "bomb.jp2") == BOMB
+    assert reason_of(tmp_path / "cut.jp2")
+
+
+# ---------------------------------------------------------------------- PGM, PPM, PNM
+
+
+@pytest.mark.parametrize("white", [1, 100, 255, 4095, 65535])
+@pytest.mark.parametrize("kind", [2, 3, 5, 6])
+def test_pnm(tmp_path, rng, kind, white):
+    """Plain and binary, gray and colour, of any depth: white becomes the largest value of the type."""
+    shape = (7, 5, 3) if kind in (3, 6) else (7, 5)
+    pixels = rng.integers(0, white + 1, shape, dtype=np.uint16)
+    head = b"P%d\n# a remark\n5 7\n%d\n" % (kind, white)
+    body = pixels.astype(np.uint8 if white < 256 else ">u2").tobytes() if kind > 3 else " ".join(map(str, pixels.flat))
+    (tmp_path / "a.pnm").write_bytes(head + (body if isinstance(body, bytes) else body.encode()))
+    found = decode_image(tmp_path / "a.pnm")
+    assert found.dtype == (np.uint8 if white < 256 else np.uint16)
+    largest = 255 if white < 256 else 65535
+    np.testing.assert_array_equal(found, (pixels.astype(int) * largest + white // 2) // white)
+
+
+def test_bitmaps_of_one_bit(tmp_path):
+    """PBM becomes 0 and 255, in both forms; ink is black."""
+    (tmp_path / "a.pbm").write_text("P1\n3 1\n1 0 1\n")
+    (tmp_path / "b.pbm").write_bytes(b"P4\n3 1\n\xa0")
+    for name in ("a.pbm", "b.pbm"):
+        np.testing.assert_array_equal(decode_image(tmp_path / name), [[0, 255, 0]])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"P5\n5 7\n255\nabc", "truncated: 3 of 35 numbers"),
+        (b"P2\n2 1\n255\n7", "truncated: 1 of 2 numbers"),
+        (b"P2\n2 1\n255\n7 x", "something else than numbers"),
+        (b"P2\n2 1\n255\n" + b"7 " * 100, "more text than 2 numbers take"),
+        (b"P5\n60000 60000\n255\n", BOMB),
+        (b"P5\n5 7\n99999\n", "white at 99,999"),
+        (b"P6 five", "header is damaged"),
+    ],
+)
+def test_pnm_that_is_no_image(tmp_path, content, said):
+    """What is wrong with a PNM file is said."""
+    (tmp_path / "a.pgm").write_bytes(content)
+    assert said in reason_of(tmp_path / "a.pgm")
+
+
+# ---------------------------------------------------------------------- PNG
+
+
+@pytest.mark.parametrize("colour", [2, 4, 6])
+def test_deep_colour_png(tmp_path, rng, colour):
+    """A PNG of 16 bits with colour or alpha keeps all its bits; alpha goes over black."""
+    pixels = deep(rng, 9, 7, {2: 3, 4: 2, 6: 4}[colour])
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(pixels))
+    colours, alpha = pixels[..., :-1].astype(np.uint64), pixels[..., -1:].astype(np.uint64)
+    expected = pixels if colour == 2 else ((colours * alpha + 32767) // 65535).squeeze()
+    found = decode_image(tmp_path / "a.png")
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_deep_colour_png_without_its_library(tmp_path, rng, monkeypatch):
+    """Without imagecodecs the file is refused with the command that installs it."""
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(deep(rng, 9, 7, 3)))
+    monkeypatch.setattr("scantrial.data.codecs.base.find_spec", lambda name: None)
+    assert 'pip install "scantrial[codecs]"' in reason_of(tmp_path / "a.png")
+
+
+def with_text(png: bytes, n_bytes: int) -> bytes:
+    """Put a compressed text of so many bytes behind the header of a PNG."""
+    data = b"Comment\0\0" + zlib.compress(b"a" * n_bytes)
+    chunk = struct.pack(">I", len(data)) + b"zTXt" + data + struct.pack(">I", zlib.crc32(b"zTXt" + data))
+    return png[:33] + chunk + png[33:]
+
+
+@pytest.mark.parametrize("kind", ["gray", "deep colour"])
+def test_png_with_a_long_text(tmp_path, rng, gray, kind):
+    """A text that is longer than Pillow allows is passed over; the orientation and the pixels count."""
+    pixels = gray if kind == "gray" else deep(rng, 12, 16, 3)
+    stream = io.BytesIO()
+    if kind == "gray":
+        exif = Image.Exif()
+        exif[274] = 3
+        Image.fromarray(gray).save(stream, "PNG", exif=exif)
+    else:
+        stream.write(imagecodecs.png_encode(pixels))
+    (tmp_path / "a.png").write_bytes(with_text(stream.getvalue(), 2 * PngImagePlugin.MAX_TEXT_CHUNK))
+    with pytest.raises(ValueError, match="MAX_TEXT_CHUNK"):
+        Image.open(tmp_path / "a.png").load()
+    np.testing.assert_array_equal(decode_image(tmp_path / "a.png"), pixels[::-1, ::-1] if kind == "gray" else pixels)
+
+
+# ---------------------------------------------------------------------- orientation, pyramids, wrong reasons
+
+
+@pytest.mark.parametrize("kind", ["webp", "deep png", "float tif", "channels tif"])
+def test_orientation(tmp_path, rng, kind):
+    """A scan that was stored lying is turned upright in every kind that can say so."""
+    upright = deep(rng, 12, 16, 3) if kind == "deep png" else rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[274] = 6
+    stored = np.ascontiguousarray(np.rot90(upright, 1))
+    path = tmp_path / "a"
+    if kind == "webp":
+        Image.fromarray(stored).save(path, "WEBP", lossless=True, exif=exif)
+    elif kind == "deep png":
+        whole, chunk = imagecodecs.png_encode(stored), exif.tobytes().removeprefix(b"Exif\0\0")
+        packed = struct.pack(">I", len(chunk)) + b"eXIf" + chunk + struct.pack(">I", zlib.crc32(b"eXIf" + chunk))
+        path.write_bytes(whole[:33] + packed + whole[33:])
+    else:
+        stored = stored[..., 0].astype(np.float32) if kind == "float tif" else np.dstack([stored, stored])
+        upright = upright[..., 0] if kind == "float tif" else np.dstack([upright, upright])
+        options = {} if kind == "float tif" else {"photometric": "minisblack", "planarconfig": "contig"}
+        tifffile.imwrite(path, stored, extratags=[(274, "H", 1, 6, True)], **options)
+    spec = ImageSpec(range=(0, 65535)) if kind == "float tif" else ImageSpec()
+    np.testing.assert_array_equal(decode_image(path, image=spec), upright)
+
+
+@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_pyramid_is_read_as_its_full_page(tmp_path, rng, marked, dtype):
+    """Reduced copies of the first page are passed over, whether they are marked or only smaller."""
+    pixels = rng.integers(0, np.iinfo(dtype).max + 1, (64, 48), dtype=dtype)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        tiff.write(pixels)
+        for step in (2, 4):
+            tiff.write(pixels[::step, ::step], subfiletype=1 if marked else 0)
+    np.testing.assert_array_equal(decode_image(tmp_path / "a.tif"), pixels)
+
+
+def test_a_thumbnail_before_the_page_is_passed_over(tmp_path, rng):
+    """The full page is found by its mark wherever it stands."""
+    pixels = deep(rng, 64, 48)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        tiff.write(rng.integers(0, 256, (8, 8), dtype=np.uint8), subfiletype=1)
+        tiff.write(pixels)
+    np.testing.assert_array_equal(decode_image(tmp_path / "a.tif"), pixels)
+
+
+@pytest.mark.parametrize("second", [(20, 40), (48, 36)])
+def test_pages_that_are_not_reduced_are_no_pyramid(tmp_path, rng, second):
+    """A label beside a slide is an image of its own, and so is one that is a little smaller."""
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        tiff.write(deep(rng, 64, 48))
+        tiff.write(deep(rng, *second))
+    assert reason_of(tmp_path / "a.tif").startswith("2 pages: set data.image.page (0 to 1, max or mean)")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<!DOCTYPE html>\n<html>", "a web page file: the download saved a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "run `git lfs pull`"),
+        (b"\0\0\0\x18ftypheic" + bytes(8), "a HEIC or AVIF file, not PNG"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(8), "a Hierarchical Data Format file, not PNG"),
+    ],
+)
+def test_what_it_is_is_said(tmp_path, content, said):
+    """A file that is something else is called by its name, not a damaged image."""
+    (tmp_path / "a.png").write_bytes(content)
+    assert said in reason_of(tmp_path / "a.png")
