@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from scantrial.cli.ending import accept_every_character, plain_endings
+from scantrial.cli.options import Folder, FormatOption, Ignore, Json, Sets, Study, TrustCode
 from scantrial.core.memory import refuse_small_address_space
 from scantrial.core.names import DeviceName, EngineName
 
@@ -23,33 +23,6 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Public data sets: list them, fetch one.", invoke_without_command=True)
 app.add_typer(data_app, name="data")
-
-
-class FormatOption(StrEnum):
-    """Report formats."""
-
-    html = "html"
-    pdf = "pdf"
-    md = "md"
-    all = "all"
-
-
-Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, with unrounded numbers.")]
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A study folder.")]
-Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or a built-in study's name.")]
-Sets = Annotated[
-    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study file: recipe.epochs=2")
-]
-Ignore = Annotated[
-    list[str], typer.Option("--ignore", metavar="PATTERN", help="Files that are no scans: '*_mask.png'; repeatable.")
-]
-TrustCode = Annotated[
-    bool,
-    typer.Option(
-        "--trust-code",
-        help="Import the study's own networks. Their files, and those beside them that they import, are printed.",
-    ),
-]
 
 
 @app.command()
