@@ -16,6 +16,7 @@ from scantrial.core.plain import Plain
 from scantrial.core.progress import Progress, silent
 from scantrial.data.catalogue import CATALOGUE
 from scantrial.data.load import PHANTOM, find_path
+from scantrial.data.patients import FOLDER
 from scantrial.data.scanset import CaseList, ScanSet
 from scantrial.data.spec import ImageSpec
 from scantrial.study.draft import LookedAt, StudyDraft, draft_study
@@ -69,6 +70,7 @@ def init(data: str | Path, *, out: str | Path | None = None, progress: Progress 
         spread=spread,
         colour_is_gray=_is_gray(_in_colour(name, progress) if len(spread.channels) > 1 else scans),
         skipped=scans.skipped,
+        folders=_by_folder(name, progress) if scans.patients is None and scans.origin.get("n_folders") else None,
     )
     draft = draft_study(seen)
     parse_study(draft.text, name=path.stem, source=str(path), base=path.absolute().parent)
@@ -86,6 +88,11 @@ def _listed(scans: ScanSet) -> CaseList:
         patients=scans.patients,
         origin=scans.origin,
     )
+
+
+def _by_folder(name: str, progress: Progress) -> tuple[str, ...] | None:
+    """Return the folder of each scan, as ``patient: folder`` finds it."""
+    return load_any_size(of_source(name).model_copy(update={"patient": FOLDER}), progress=progress)[0].patients
 
 
 def _in_colour(name: str, progress: Progress) -> ScanSet:

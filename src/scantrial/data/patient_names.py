@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from scantrial.data.catalogue import CATALOGUE
+from scantrial.data.patients import FOLDER
 
 PATTERNS = (
     r"(?i)(?<![a-z])((?:person|patient|subject|subj|sub|pat|pid|case|p)[-_ ]?\d+)",
@@ -29,7 +30,7 @@ class PatientGuess:
 
     Parameters
     ----------
-    pattern : with one group, for ``data.patient``
+    pattern : for ``data.patient``: an expression with one group, or ``folder``
     patients : n texts, by scan
     """
 
@@ -37,8 +38,16 @@ class PatientGuess:
     patients: tuple[str, ...]
 
 
-def guess_patients(sources: Sequence[str]) -> PatientGuess | None:
-    """Return the first pattern that finds a patient in every file's name and puts some scans together, or None."""
+def guess_patients(sources: Sequence[str], *, folders: Sequence[str] | None = None) -> PatientGuess | None:
+    """Return how patients are found: by their folders, or by the first pattern that fits every file's name, or None.
+
+    Parameters
+    ----------
+    sources : n texts, where scans come from
+    folders : n texts, the folder of each scan that may be a patient's; None where there are none
+    """
+    if folders is not None and (guess := _plausible(FOLDER, folders)) is not None:
+        return guess
     names = [PurePosixPath(source).name for source in sources]
     known = [entry.patient for entry in CATALOGUE.values() if entry.patient]
     return next((guess for pattern in (*PATTERNS, *known) if (guess := _tried(pattern, names)) is not None), None)
@@ -46,10 +55,12 @@ def guess_patients(sources: Sequence[str]) -> PatientGuess | None:
 
 def _tried(pattern: str, names: Sequence[str]) -> PatientGuess | None:
     found = [re.search(pattern, name) for name in names]
-    patients = tuple(match[1] for match in found if match is not None)
-    if len(patients) < len(names):
-        return None
-    n_patients = len(set(patients))
-    largest = max(Counter(patients).values())
-    puts_together = MIN_PATIENTS <= n_patients < len(names) and largest <= MAX_OF_ONE * len(names)
-    return PatientGuess(pattern=pattern, patients=patients) if puts_together else None
+    return None if None in found else _plausible(pattern, [match[1] for match in found if match is not None])
+
+
+def _plausible(pattern: str, patients: Sequence[str]) -> PatientGuess | None:
+    """Return the guess if it puts some scans together, and leaves several patients."""
+    counts = Counter(patients)
+    puts_together = MIN_PATIENTS <= len(counts) < len(patients)
+    few = puts_together and max(counts.values()) <= MAX_OF_ONE * len(patients)
+    return PatientGuess(pattern=pattern, patients=tuple(patients)) if few else None

@@ -15,6 +15,7 @@ from scantrial.core.plain import Plain
 from scantrial.core.positive import classes_line, health_warning, stands_for_health, yaml_value
 from scantrial.core.text import printable
 from scantrial.data.patient_names import PatientGuess, guess_patients
+from scantrial.data.patients import FOLDER
 from scantrial.data.scanset import CaseList
 from scantrial.data.spec import SplitSpec
 from scantrial.data.splits import apply_split
@@ -70,6 +71,7 @@ class LookedAt:
     spread : of their sizes and channels
     colour_is_gray : whether RGB scans hold the same value in all channels
     skipped : files that cannot be read
+    folders : the folder of each scan that may be a patient's, or None
     """
 
     name: str
@@ -78,6 +80,7 @@ class LookedAt:
     spread: ShapeSpread
     colour_is_gray: bool
     skipped: Sequence[tuple[str, str]] = ()
+    folders: Sequence[str] | None = None
 
 
 def draft_study(seen: LookedAt) -> StudyDraft:
@@ -88,7 +91,7 @@ def draft_study(seen: LookedAt) -> StudyDraft:
     DataError
         If the scans are too few for any split.
     """
-    guess = guess_patients(seen.cases.sources) if seen.cases.patients is None else None
+    guess = guess_patients(seen.cases.sources, folders=seen.folders) if seen.cases.patients is None else None
     cases = _positive_last(seen.cases if guess is None else replace(seen.cases, patients=guess.patients))
     lines = [
         DraftLine(
@@ -175,11 +178,17 @@ def _patients(cases: CaseList, guess: PatientGuess | None) -> DraftLine:
     if guess is not None:
         pairs = list(dict.fromkeys(zip(guess.patients, cases.sources, strict=True)))
         some = pairs[:: len(pairs) // 3][:3]
-        shown = joined([f"“{patient}” in {source.rsplit('/', 1)[-1]}" for patient, source in some])
+        whose = "folders" if guess.pattern == FOLDER else "names"
+        shown = joined(
+            [
+                f"“{patient}” for {source if guess.pattern == FOLDER else source.rsplit('/', 1)[-1]}"
+                for patient, source in some
+            ]
+        )
         return DraftLine(
             key="data.patient",
-            line=f"patient: '{guess.pattern}'",
-            reason=f"To be confirmed: names seem to say whose scan it is ({shown}), "
+            line="patient: folder" if guess.pattern == FOLDER else f"patient: '{guess.pattern}'",
+            reason=f"To be confirmed: {whose} seem to say whose scan it is ({shown}), "
             f"{counted(len(set(guess.patients)), 'patient')} in all. If they do not, take this line out, and "
             "`by: patient` below.",
         )

@@ -102,7 +102,15 @@ def few_patients(root: Path) -> Path:
     return root
 
 
+def patient_folders(root: Path) -> Path:
+    for name in ("control", "case"):
+        for i in range(18):
+            save(root, f"{name}/{name[:2]}{i // 3}/{i}.png")
+    return root
+
+
 LAYOUTS = {
+    patient_folders: ["patient: folder", "split: {folds: 5, fold: 0, by: patient}", "classes: [control, case]"],
     folder: ["classes: [Normal, COVID]", "image: {size: 24, channels: 1}", "split: {folds: 5, fold: 0}", "loss: ce"],
     split_folders: ["classes: [normal, ill]", "split: {test: given, val: 0.2}"],
     three_splits: ["classes: [negative, positive]", "split: given"],
