@@ -61,5 +61,5 @@ def _read_as(cases: CaseList) -> str:
     splits = {split: int((cases.split == split).sum()) for split in dict.fromkeys(cases.split.tolist())}
     said += [", ".join(f"{n} {split or 'in no split'}" for split, n in splits.items())] if set(splits) != {""} else []
     said += [counted(len(set(cases.patients)), "patient")] if cases.patients is not None else []
-    said += [f"left out: {', '.join(left_out_items(cases.origin['left_out']))}"] if "left_out" in cases.origin else []
+    said += [f"left out: {', '.join(left_out_items(cases.origin['excluded']))}"] if "excluded" in cases.origin else []
     return "; ".join(said)

@@ -122,7 +122,7 @@ def audit_key(
         [list(pair) for pair in scans.skipped],
         asdict(settings or AuditSettings()),
         has_scores,
-        *([dict(scans.origin["left_out"])] if "left_out" in scans.origin else []),
+        *([dict(scans.origin["excluded"])] if "excluded" in scans.origin else []),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

@@ -26,7 +26,7 @@ def check_masks(subject: Subject) -> CheckOutcome:
 
 def check_left_out(subject: Subject) -> CheckOutcome:
     """Say what was left out before anything was decoded; a warning where files or labels were missing."""
-    counts = dict(subject.scans.origin.get("left_out", {}))
+    counts = dict(subject.scans.origin.get("excluded", {}))
     if not counts:
         return clear(n_left_out=0)
     text = f"Left out before any scan was decoded: {'; '.join(left_out_items(counts))}."

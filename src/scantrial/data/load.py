@@ -211,7 +211,7 @@ def _read_settings(options: LoadOptions) -> ReadSettings:
 
 def _counts(listing: Listing, *, is_tree: bool) -> dict[str, Any]:
     """Return what the report says of the listing: what was left out, and folders that may be patients'."""
-    found: dict[str, Any] = {"left_out": dict(listing.left_out)} if listing.left_out else {}
+    found: dict[str, Any] = {"excluded": dict(listing.left_out)} if listing.left_out else {}
     if is_tree and listing.patients is None and listing.folders is not None and "" not in listing.folders:
         found["n_folders"] = len(set(listing.folders))
     return found

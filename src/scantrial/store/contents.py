@@ -97,7 +97,7 @@ class SourceContent(Content):
     format: NotRequired[str]
     path: NotRequired[str]
     notes: NotRequired[Items[str]]
-    left_out: NotRequired[dict[str, Count]]
+    excluded: NotRequired[dict[str, Count]]
     n_folders: NotRequired[Count]
 
 

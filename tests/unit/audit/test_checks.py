@@ -354,13 +354,13 @@ def test_what_was_left_out_is_told():
     """Counts in words; missing files and labels, which may not be missing at random, are a warning."""
     scans = phantom_scans(n_cases=24, size=32)
     told = {"files of the pattern *_mask*.png": 60, "scans of the class unsure": 1}
-    found = checked("AU044", replace(scans, origin={"left_out": told})).found[0]
+    found = checked("AU044", replace(scans, origin={"excluded": told})).found[0]
     assert (
         found.text
         == "Left out before any scan was decoded: 60 files of the pattern *_mask*.png; 1 scan of the class unsure."
     )
     assert found.severity is None
-    missing = checked("AU044", replace(scans, origin={"left_out": {"rows whose file is missing": 2}})).found[0]
+    missing = checked("AU044", replace(scans, origin={"excluded": {"rows whose file is missing": 2}})).found[0]
     assert (missing.text, missing.severity) == (
         "Left out before any scan was decoded: 2 rows whose file is missing.",
         "warning",

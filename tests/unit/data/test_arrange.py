@@ -28,14 +28,14 @@ def test_classes_are_joined_and_left_out(grades):
     assert scans.sources == ("0/0.png", "2/0.png", "2/1.png", "3/0.png")
     assert scans.labels.tolist() == [1, 0, 0, 0]
     assert scans.images[:, 0, 0].tolist() == [5, 25, 35, 45]
-    assert scans.origin["left_out"] == {"scans of the class 1": 1, "scans of the class 4": 1}
+    assert scans.origin["excluded"] == {"scans of the class 1": 1, "scans of the class 4": 1}
 
 
 def test_joining_all_leaves_nothing_out(grades):
     """Where every class is in a list nothing is counted."""
     cases = listed(grades, classes={"healthy": ["0"], "ill": ["1", "2", "3", "4"]})
     assert len(cases) == 6
-    assert "left_out" not in cases.origin
+    assert "excluded" not in cases.origin
 
 
 def test_of_arrays_some_rows_are_decoded(tmp_path):
@@ -81,8 +81,8 @@ def test_many_classes_are_not_all_listed(make_tree):
     assert "8 other classes are left out" in str(caught.value)
     assert "class09 and 10 more once" in caught.value.expected
     cases = listed(root, classes={"a": ["class00"], "b": ["class01"]})
-    assert cases.origin["left_out"]["scans of 8 other classes"] == 8
-    assert len(cases.origin["left_out"]) == 11
+    assert cases.origin["excluded"]["scans of 8 other classes"] == 8
+    assert len(cases.origin["excluded"]) == 11
 
 
 def test_the_mapping_in_a_study_file():

@@ -61,7 +61,7 @@ def test_the_refusal_of_several_shapes_names_masks_first(tmp_path):
         load(SourceSpec(name=str(tmp_path / "busi")))
     assert caught.value.do.startswith('2 files look like masks: leave them out with ignore: "*_mask*.png"; then set')
     scans = load(SourceSpec(name=str(tmp_path / "busi")), ignore=["*_mask*.png"])
-    assert scans.origin["left_out"] == {"files of the pattern *_mask*.png": 2}
+    assert scans.origin["excluded"] == {"files of the pattern *_mask*.png": 2}
 
 
 def test_patterns_that_match_nothing_are_refused(make_tree):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from scantrial.audit.audit import audit_key
 from scantrial.core.errors import DataError
 from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import SplitSpec
@@ -200,6 +202,20 @@ def test_by_patient_beside_given_leaves_the_test_patients_out():
     assert not in_part["test"] & (in_part["train"] | in_part["val"])
     assert not in_part["train"] & in_part["val"]
     assert result.origin["left_out"] == int((result.split == "").sum()) == 6
+
+
+def test_what_a_source_excludes_is_counted_apart_from_what_a_split_leaves_out():
+    """The audit of such scans has a key, and its check names the files alone."""
+    patients = [f"p{i // 2}" for i in range(40)]
+    split = np.array(["train"] * 40)
+    split[1:10:4] = "test"
+    split[2:11:4] = "test"
+    source = scans_of([0, 0, 1, 1] * 10, split=split, patients=patients)
+    source = replace(source, origin={**source.origin, "excluded": {"files of the pattern *.txt": 3}})
+    result = apply_split(source, SplitSpec(test="given", val=0.25, by="patient"))
+    assert result.origin["excluded"] == {"files of the pattern *.txt": 3}
+    assert result.origin["left_out"] == 6
+    assert audit_key(result) != audit_key(replace(result, origin={}))
 
 
 def test_by_patient_refuses_given_splits_that_tear_a_patient():

@@ -106,7 +106,7 @@ def test_missing_files_and_labels_are_left_out_if_asked(table):
     assert listing.class_names == ("a", "b")
     assert listing.left_out == {"rows whose file is missing": 50, "rows without a label": 1}
     scans = load(SourceSpec(name=str(path)), skip_unreadable=True)
-    assert scans.origin["left_out"] == dict(listing.left_out)
+    assert scans.origin["excluded"] == dict(listing.left_out)
     assert scans.skipped == ()
 
 

@@ -21,7 +21,7 @@ def test_a_layout_is_read_as_it_is_meant(layout: Layout, tmp_path, monkeypatch) 
     splits = {split: int((scans.split == split).sum()) for split in ("train", "val", "test")}
     assert {split: n for split, n in splits.items() if n} == dict(layout.splits)
     assert (None if scans.patients is None else len(set(scans.patients))) == layout.patients
-    assert sum(scans.origin.get("left_out", {}).values()) == layout.left_out
+    assert sum(scans.origin.get("excluded", {}).values()) == layout.left_out
     assert scans.skipped == ()
     assert len(scans.images) == sum(layout.counts.values())
 

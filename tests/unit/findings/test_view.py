@@ -127,7 +127,7 @@ def test_missing_and_failed_runs_are_said(make_study):
 
 def test_what_the_source_left_out_is_told(make_study):
     """Counts by reason, in the summary and not among the facts about the source."""
-    view = view_of(make_study(about={"name": "x", "left_out": {"scans of the class unsure": 1}, "n_folders": 9}))
+    view = view_of(make_study(about={"name": "x", "excluded": {"scans of the class unsure": 1}, "n_folders": 9}))
     assert view.data.left_out == {"scans of the class unsure": 1}
     assert dict(view.data.about) == {"name": "x"}
     assert "Left out: 1 scan of the class unsure." in study_prose.what_was_done(view)

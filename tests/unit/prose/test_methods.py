@@ -75,7 +75,7 @@ def mixed(make_study) -> ReportView:
 
 def test_what_was_left_out_before_the_split_is_there(make_study):
     """Methods name what `data.ignore` and `data.classes` left out."""
-    view = view_of(make_study(about={"name": "x", "left_out": {"files of the pattern *_mask*.png": 60}}))
+    view = view_of(make_study(about={"name": "x", "excluded": {"files of the pattern *_mask*.png": 60}}))
     assert "Left out before the split: 60 files of the pattern *_mask*.png." in said(view)
 
 
