@@ -24,6 +24,8 @@ The result of a check is **found**, **clear**, or **not applicable**, with the r
 - A **warning** says what to fix, or what a reader has to know.
 - A **note** points to something worth checking.
 
+Among findings of one severity, copies of test scans stand first.
+
 To acknowledge a finding, give its code and the reason in the study file:
 
 ```yaml
@@ -42,8 +44,9 @@ once in several audits; `tests/simulation/test_audit.py` counts them.
 
 In JSON (`--json`, `audit.json`): `findings`, each with `code, severity, title, text, action, cases` (paths, or pairs of
 paths where pairs were found; never cut), `case_numbers, numbers, acknowledged`; `checks`, each with
-`code, title, severity, outcome, reason, numbers`; `n_cases`, `class_names`, `key`; and `pictures`: `means` (PNG of 64 x
-64 pixels in base64, by split and class), `histograms`, and `most_alike`, for two splits: the ten scans of the later
+`code, title, severity, outcome, reason, numbers`; `n_cases`, `class_names`, `key`; `spread` (sizes and channels,
+where a source was audited); and `pictures`: `means` (PNG of 64 x 64 pixels in base64, by split and class),
+`histograms`, and `most_alike`, for two splits: the ten scans of the later
 split that are most typical of it, and the ten of the earlier split that look most like the later one.
 
 ## Thresholds

@@ -612,7 +612,10 @@ def speaking(module: str) -> dict[str, list[str]]:
 def of_audit(code: str) -> list[str]:
     """Return what a check of scans says."""
     run = CHECKS[code].run
-    return templates.said_through(Path(inspect.getsourcefile(run) or ""), run.__name__)
+    said = templates.said_through(Path(inspect.getsourcefile(run) or ""), run.__name__)
+    if code in ("AU001", "AU003"):
+        said += templates.said_through(SOURCE / "audit/reach.py", "clean_test")
+    return said
 
 
 def of_curves(code: str) -> list[str]:

@@ -17,6 +17,7 @@ _PUBLIC = (
     "compare",
     "compare_arrays",
     "compare_predictions",
+    "init",
     "load_scans",
     "load_study",
     "plan",

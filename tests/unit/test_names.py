@@ -16,6 +16,7 @@ COMMANDS = [
     "compare",
     "env",
     "fetch",
+    "init",
     "plan",
     "predict",
     "report",

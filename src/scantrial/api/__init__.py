@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from scantrial.api.predictions import CompareOptions, compare_arrays, compare_predictions, predict
     from scantrial.api.progress import Status, status
     from scantrial.api.scan_audit import audit
+    from scantrial.api.study_draft import WrittenDraft, init
     from scantrial.api.study_folder import about, run_images, saliency, show, study_scans
     from scantrial.api.trial import RunOptions, default_folder, load_scans, load_study, run
     from scantrial.api.verification import verify
@@ -33,6 +34,7 @@ __all__ = [
     "RunOptions",
     "Status",
     "StudyPlan",
+    "WrittenDraft",
     "about",
     "audit",
     "augmented_scans",
@@ -40,6 +42,7 @@ __all__ = [
     "compare_arrays",
     "compare_predictions",
     "default_folder",
+    "init",
     "load_scans",
     "load_study",
     "plan",
@@ -66,6 +69,7 @@ _MODULES = {
     "predictions": ("CompareOptions", "compare_arrays", "compare_predictions", "predict"),
     "progress": ("Status", "status"),
     "scan_audit": ("audit",),
+    "study_draft": ("WrittenDraft", "init"),
     "study_folder": ("about", "run_images", "saliency", "show", "study_scans"),
     "trial": ("RunOptions", "default_folder", "load_scans", "load_study", "run"),
     "verification": ("verify",),

@@ -70,7 +70,14 @@ def load_scans(
     """
     if not isinstance(data, DataSpec):
         return load(SourceSpec(name=str(data)), image=ImageSpec(), base=base, progress=progress)
-    scans = load(
+    return apply_split(load_without_split(data, base=base, shapes=shapes, progress=progress), data.split)
+
+
+def load_without_split(
+    data: DataSpec, *, base: Path | None = None, shapes: Collection[ImageSpec] = (), progress: Progress = silent
+) -> ScanSet:
+    """Load scans with the source's own splits; parameters and errors as in `load_scans`."""
+    return load(
         data.source,
         image=data.image,
         shapes=shapes,
@@ -81,7 +88,6 @@ def load_scans(
         base=base,
         progress=progress,
     )
-    return apply_split(scans, data.split)
 
 
 def load_study_scans(study: Study, *, progress: Progress = silent) -> ScanSet:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.audit.checks import CHECKS
+from scantrial.audit.checks import CHECKS, LEAKING
 from scantrial.audit.facts import case_facts
 from scantrial.audit.files import file_facts
 from scantrial.audit.permutation import piece_numbers
@@ -33,6 +33,9 @@ from scantrial.data.scanset import ScanSet
 
 AUDIT_VERSION = 2
 """Rises whenever the same scans would be found to have other faults."""
+
+KEPT_VERSIONS = (1,)
+"""Earlier versions whose audits stay in study folders as they are: what a study was told does not change."""
 
 
 def audit_scans(
@@ -107,10 +110,12 @@ def subject_of(
     )
 
 
-def audit_key(scans: ScanSet, settings: AuditSettings | None = None, *, has_scores: bool = False) -> str:
+def audit_key(
+    scans: ScanSet, settings: AuditSettings | None = None, *, has_scores: bool = False, version: int = AUDIT_VERSION
+) -> str:
     """Return a hash of all that an audit depends on: scans, split, patients, settings, version."""
     parts = [
-        AUDIT_VERSION,
+        version,
         scans.fingerprint,
         scans.split.tolist(),
         None if scans.patients is None else list(scans.patients),
@@ -123,8 +128,13 @@ def audit_key(scans: ScanSet, settings: AuditSettings | None = None, *, has_scor
 
 
 def ranked(findings: Sequence[ScanFinding]) -> list[ScanFinding]:
-    """Order findings: blockers, warnings, notes; acknowledged ones last within each; then by code."""
-    return sorted(findings, key=lambda one: (SEVERITIES.index(one.severity), one.acknowledged is not None, one.code))
+    """Order findings: blockers, warnings, notes; acknowledged ones last within each; leaks into test first; by code."""
+    return sorted(findings, key=_rank)
+
+
+def _rank(finding: ScanFinding) -> tuple[int, bool, bool, str]:
+    is_leak = finding.code in LEAKING and bool(finding.numbers.get("n_test_cases"))
+    return SEVERITIES.index(finding.severity), finding.acknowledged is not None, not is_leak, finding.code
 
 
 def _result(check: ScanCheck, verdict: CheckOutcome) -> CheckResult:

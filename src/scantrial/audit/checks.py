@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from scantrial.audit import burned_in, depth, duplicates, labels, left_out, patients, quality, shift, shortcuts
+from scantrial.audit import (
+    burned_in,
+    depth,
+    duplicates,
+    labels,
+    left_out,
+    patients,
+    quality,
+    sharpness,
+    shift,
+    shortcuts,
+)
 from scantrial.audit.records import ScanCheck
 from scantrial.core.registry import Registry
 
@@ -12,7 +23,7 @@ _CHECKS = (
         title="Patients in more than one split",
         severity="blocker",
         needs="patients, two splits",
-        rule="any patient has scans in two splits",
+        rule="any patient has scans in two splits; a warning if none of them has a test scan",
         source="Kaufman et al. 2012; Kapoor, Narayanan 2023",
         action="split by patient, not by scan (split: {..., by: patient}); if equal names are different patients, show "
         "it and acknowledge the finding with this reason",
@@ -34,9 +45,11 @@ _CHECKS = (
         title="The same scan in more than one split",
         severity="blocker",
         needs="two splits",
-        rule="SHA-256 of decoded pixels, shape and type is equal for two scans in different splits",
+        rule="SHA-256 of decoded pixels, shape and type is equal for two scans in different splits; a warning if none "
+        "of them is a test scan",
         source="Barz, Denzler 2020",
-        action="remove the copies from training and validation, or the scans concerned from test",
+        action="remove the copies from training and validation, or the scans concerned from test; of copies in "
+        "training and validation alone, those in one of the two",
         run=duplicates.check_exact_across,
     ),
     ScanCheck(
@@ -166,7 +179,8 @@ _CHECKS = (
         title="Metadata predict the label",
         severity="warning",
         needs="10 patients of each class in training and validation",
-        rule="as AU020, on mean brightness and, where scans are files, width, height, pixel mode, format and file size",
+        rule="as AU020, on mean brightness and, where scans are files, width, height, pixel mode, format and file "
+        "size; the AUC of each of them alone says which it is",
         source="Zech et al. 2018; Geirhos et al. 2020",
         action="find out whether the classes were taken or saved in different ways; bring all scans to one size "
         "and format",
@@ -182,6 +196,19 @@ _CHECKS = (
         source="Zech et al. 2018; Holm 1979",
         action="find out whether the classes come from different places; bring all scans to one size and format",
         run=shortcuts.check_one_class_values,
+    ),
+    ScanCheck(
+        code="AU024",
+        title="Sharpness differs between classes or splits",
+        severity="warning",
+        needs="10 patients of each class in training and validation, or of one class in two splits",
+        rule="the mean absolute Laplacian of the picture, scaled to at most 128 pixels, separates a class from the "
+        "others with AUC 0.65 or more, or, within a class, two splits with AUC 0.60 or more; permutation p < 0.01 of "
+        "the largest AUC over the classes",
+        source="Pertuz et al. 2013; Geirhos et al. 2020; Phipson, Smyth 2010",
+        action="find out whether the classes were taken, scaled or compressed in different ways; an illness can blur a "
+        "picture too. Train again on scans of one source, or blurred alike, and see how the metric changes",
+        run=sharpness.check_sharpness,
     ),
     ScanCheck(
         code="AU030",

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from scantrial.audit.hash_search import HashPairs, near_pairs
 from scantrial.audit.phash import distances, nearest_orientation, orient
-from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
+from scantrial.audit.reach import clean_test, touching_test
+from scantrial.audit.records import CheckOutcome, Found, Severity, Subject, not_applicable, verdict_of
 from scantrial.core.format import counted
 from scantrial.core.rng import stream
 
@@ -79,7 +80,7 @@ def check_exact_across(subject: Subject) -> CheckOutcome:
         f"{n_test:,} of {counted(len(subject.rows_of('test')), 'test scan')} {'is' if n_test == 1 else 'are'} also in "
         "training or validation."
     )
-    return _pairs_verdict(subject, pairs, text)
+    return _pairs_verdict(subject, pairs, text + clean_test(n_test), severity=touching_test(n_test))
 
 
 def check_exact_within(subject: Subject) -> CheckOutcome:
@@ -120,9 +121,12 @@ def _test_rows(subject: Subject, pairs: Iterable[Pair]) -> set[int]:
     return {row for pair in pairs for row in pair if subject.parts[row] == "test"}
 
 
-def _pairs_verdict(subject: Subject, pairs: Sequence[Pair], text: str, **numbers: Any) -> CheckOutcome:
+def _pairs_verdict(
+    subject: Subject, pairs: Sequence[Pair], text: str, *, severity: Severity | None = None, **numbers: Any
+) -> CheckOutcome:
     counts: dict[str, Any] = {"n_pairs": len(pairs), "n_test_cases": len(_test_rows(subject, pairs)), **numbers}
-    found = [Found(text=text, rows=sorted({row for pair in pairs for row in pair}), pairs=pairs, numbers=counts)]
+    rows = sorted({row for pair in pairs for row in pair})
+    found = [Found(text=text, rows=rows, pairs=pairs, numbers=counts, severity=severity)]
     return verdict_of(found if pairs else [], **counts)
 
 
@@ -317,17 +321,28 @@ def check_near_across(subject: Subject) -> CheckOutcome:
     """Find scans that are in two splits, changed a little."""
     if not subject.split_pairs:
         return not_applicable("the scans are in one split or in none")
-    return _near_verdict(subject, "in different splits", same_split=False)
+    n_exact = len(across(subject, exact_groups(subject)))
+    where = f"in different splits{_beside(n_exact, 'AU003')}"
+    return _near_verdict(subject, where, same_split=False, n_exact=n_exact)
 
 
 def check_near_within(subject: Subject) -> CheckOutcome:
     """Find scans that occur twice in one split, changed a little."""
-    return _near_verdict(subject, "of one split", same_split=True)
+    n_exact = len(within(subject, exact_groups(subject)))
+    where = f"of one split{_beside(n_exact, 'AU004')}"
+    return _near_verdict(subject, where, same_split=True, n_exact=n_exact)
 
 
-def _near_verdict(subject: Subject, where: str, *, same_split: bool) -> CheckOutcome:
+def _beside(n_exact: int, code: str) -> str:
+    """Return what a reader should look at first: the exact copies, which explain near ones."""
+    return f", beside {n_exact:,} that {'is' if n_exact == 1 else 'are'} exactly equal ({code})" if n_exact else ""
+
+
+def _near_verdict(subject: Subject, where: str, *, same_split: bool, n_exact: int) -> CheckOutcome:
     search = near_duplicates(subject)
     chosen = [pair for pair in search.pairs if (subject.parts[pair.first] == subject.parts[pair.second]) == same_split]
+    same = [subject.units[pair.first] == subject.units[pair.second] for pair in chosen]
+    n_of_one_patient = int(sum(same)) if subject.patients_known else None
     n_near = sum(pair.distance <= subject.settings.near_distance for pair in chosen)
     numbers = {
         "n_near": n_near,
@@ -339,13 +354,18 @@ def _near_verdict(subject: Subject, where: str, *, same_split: bool) -> CheckOut
             for p in chosen
         ],
     }
+    numbers |= {"n_exact": n_exact, "n_of_one_patient": n_of_one_patient}
     near, n_far = subject.settings.near_distance, len(chosen) - n_near
     far = f", in the other {n_far} in more bits, up to {search.radius}" if n_far else ""
     text = (
         f"Nearly equal scans {where}: {counted(len(chosen), 'pair')}; in {n_near} of them the two hashes differ in at "
-        f"most {near} of 64 bits{far}."
+        f"most {near} of 64 bits{far}.{_of_one_patient(n_of_one_patient, len(chosen))}"
     )
     return _pairs_verdict(subject, [_in_order(subject, pair.first, pair.second) for pair in chosen], text, **numbers)
+
+
+def _of_one_patient(n: int | None, n_pairs: int) -> str:
+    return f" {n:,} of the {counted(n_pairs, 'pair')} {'is' if n == 1 else 'are'} of one patient." if n else ""
 
 
 _SEARCH_FACTS = (

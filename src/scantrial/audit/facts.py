@@ -22,6 +22,9 @@ THUMBNAIL = 64
 N_BINS = 64
 """Bins of a histogram, from black to the brightest value in the data set."""
 
+SHARP_SIDE = 128
+"""The longest side in pixels of the picture whose sharpness is measured: larger ones are scaled down to it."""
+
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 STATISTICS = ("mean", "sd", "q05", "q25", "q50", "q75", "q95", "entropy")
 _BLOCK = 64
@@ -38,6 +41,7 @@ class CaseFacts:
     digests : n digests, SHA-256 of type, shape and pixels
     histograms : shape (n, 64), float32, rows sum to 1
     statistics : shape (n, 8), float64: the columns of `STATISTICS`, 1 is `top`; entropy in bits over the bins
+    sharpness : shape (n,), mean absolute Laplacian of the picture scaled to at most 128 pixels, 1 is `top`
     at_floor, at_top : shape (n,), share of pixels at 0 and at the largest value of the pixel type
     peaks : shape (n,), the largest pixel of each image, in pixel units
     is_widened : shape (n,), whether an image of 16 bits was one of 8: multiples of 257, not all equal
@@ -49,6 +53,7 @@ class CaseFacts:
     digests: tuple[bytes, ...]
     histograms: NDArray[np.float32]
     statistics: NDArray[np.float64]
+    sharpness: NDArray[np.float64]
     at_floor: NDArray[np.float64]
     at_top: NDArray[np.float64]
     peaks: NDArray[np.int64]
@@ -80,6 +85,7 @@ class _Block:
     digests: list[bytes]
     histograms: NDArray[np.float32]
     statistics: NDArray[np.float64]
+    sharpness: list[float]
     ends: NDArray[np.float64]
     peaks: NDArray[np.int64]
     is_widened: NDArray[np.bool_]
@@ -108,6 +114,7 @@ def case_facts(scans: ScanSet, cases: NDArray[np.int64], *, progress: Progress =
         digests=tuple(digest for block in blocks for digest in block.digests),
         histograms=np.concatenate([block.histograms for block in blocks]),
         statistics=np.concatenate([block.statistics for block in blocks]),
+        sharpness=np.array([value for block in blocks for value in block.sharpness]),
         at_floor=ends[:, 0],
         at_top=ends[:, 1],
         peaks=np.concatenate([block.peaks for block in blocks]),
@@ -138,6 +145,7 @@ def _look(images: Pixels, cases: NDArray[np.int64], top: int) -> _Block:
         digests=[digest_of(picture) for picture in pictures],
         histograms=np.stack(histograms),
         statistics=np.stack(statistics),
+        sharpness=[sharpness_of(picture) / top for picture in gray],
         ends=np.array([_ends(picture) for picture in gray]),
         peaks=np.array([picture.max() for picture in pictures], dtype=np.int64),
         is_widened=np.array([_was_eight_bits(picture) for picture in pictures]),
@@ -170,6 +178,20 @@ def _statistics(gray: Pixels, top: int) -> tuple[NDArray[np.float32], NDArray[np
     there = bins[bins > 0]
     entropy = float(-(there * np.log2(there)).sum())
     return bins.astype(np.float32), np.array([mean, deviation, *quantiles, entropy])
+
+
+def sharpness_of(gray: Pixels) -> float:
+    """Return the mean absolute Laplacian (four neighbours, no borders) of a gray picture, 0 for one below 3 x 3 pixels.
+
+    A picture with a side above 128 pixels is scaled down first: the noise of single pixels is not sharpness.
+    """
+    scale = min(1.0, SHARP_SIDE / max(gray.shape))
+    shape = (max(1, round(gray.shape[0] * scale)), max(1, round(gray.shape[1] * scale)))
+    values = (gray if scale == 1 else resize(gray, shape)).astype(np.float32)
+    if min(values.shape) < 3:
+        return 0.0
+    beside = values[:-2, 1:-1] + values[2:, 1:-1] + values[1:-1, :-2] + values[1:-1, 2:]
+    return float(np.abs(4 * values[1:-1, 1:-1] - beside).mean(dtype=np.float64))
 
 
 def _was_eight_bits(picture: Pixels) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scantrial.core.machine import n_cores
-from scantrial.data.scanset import ScanSet
+from scantrial.data.scanset import CaseList, ScanSet
+
+_Header = tuple[int, int, int, str, str]
+"""Width, height, bytes, mode and format."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,20 +39,32 @@ class FileFacts:
 
 def file_facts(scans: ScanSet, cases: NDArray[np.int64]) -> FileFacts | None:
     """Read the headers of the cases' files; None where a case is not a separate file, or a file cannot be read."""
+    return _table(_headers(scans, cases))
+
+
+def header_shapes(listed: CaseList) -> Counter[tuple[int, ...]]:
+    """Count (height, width) of gray files and (height, width, 3) of colour files, of those whose header can be read."""
+    headers = _headers(listed, np.arange(len(listed)))
+    return Counter(_shape(*header) for header in headers if header is not None)
+
+
+def _shape(width: int, height: int, _n_bytes: int, mode: str, _format: str) -> tuple[int, ...]:
+    is_gray = mode in ("1", "L", "LA", "La", "F") or mode.startswith("I")
+    return (height, width) if is_gray else (height, width, 3)
+
+
+def _headers(scans: ScanSet | CaseList, cases: NDArray[np.int64]) -> list[_Header | None]:
+    """Return a header for each case; none at all where cases are not separate files."""
     place = scans.origin.get("path")
     if place is None or not len(cases):
-        return None
+        return []
     root = Path(str(place))
     root = root if root.is_dir() else root.parent
     files = [root / scans.sources[case] for case in cases]
     if not files[0].is_file():
-        return None
+        return []
     with ThreadPoolExecutor(n_cores()) as pool:
-        headers = list(pool.map(_header, files))
-    return _table(headers)
-
-
-_Header = tuple[int, int, int, str, str]
+        return list(pool.map(_header, files))
 
 
 def _header(file: Path) -> _Header | None:
@@ -62,7 +78,7 @@ def _header(file: Path) -> _Header | None:
 
 def _table(headers: Sequence[_Header | None]) -> FileFacts | None:
     rows = [header for header in headers if header is not None]
-    if len(rows) < len(headers):
+    if not rows or len(rows) < len(headers):
         return None
     width, height, n_bytes, mode, kind = zip(*rows, strict=True)
     return FileFacts(

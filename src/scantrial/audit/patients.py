@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import combinations
 
+from scantrial.audit.reach import clean_test, touching_test
 from scantrial.audit.records import CheckOutcome, Found, Subject, clear, not_applicable, verdict_of
 from scantrial.core.format import counted
 
@@ -35,7 +36,9 @@ def check_leakage(subject: Subject) -> CheckOutcome:
         f"{len(torn):,} of {counted(len(splits), 'patient')} {'has' if len(torn) == 1 else 'have'} scans in more than "
         f"one split; {n_test:,} of {counted(n_of_test, 'test scan')} {'is' if n_test == 1 else 'are'} of such patients."
     )
-    return verdict_of([Found(text=text, rows=rows, numbers=numbers)] if torn else [], n_patients_in_all=len(splits))
+    severity = touching_test(n_test)
+    found = Found(text=text + clean_test(n_test), rows=rows, numbers=numbers, severity=severity)
+    return verdict_of([found] if torn else [], n_patients_in_all=len(splits))
 
 
 def check_known(subject: Subject) -> CheckOutcome:

@@ -16,6 +16,7 @@ from scantrial.core.notebook import notebook_html
 from scantrial.core.plain import Plain
 from scantrial.core.records import SPLITS
 from scantrial.data.scanset import ScanSet
+from scantrial.data.spread import ShapeSpread
 
 Severity = Literal["blocker", "warning", "note"]
 Outcome = Literal["found", "clear", "not applicable"]
@@ -279,6 +280,7 @@ class Audit(Plain):
     results : of every check, in the order of the table
     findings : ranked: blockers, warnings, notes
     pictures : see `scantrial.audit.pictures`
+    spread : sizes and channels of the files, where a source was audited
     """
 
     key: str
@@ -287,6 +289,7 @@ class Audit(Plain):
     results: tuple[CheckResult, ...]
     findings: tuple[ScanFinding, ...]
     pictures: Mapping[str, Any]
+    spread: ShapeSpread | None = None
 
     def result(self, code: str) -> CheckResult | None:
         """Return the result of a check, by its code; None where it was not made."""
@@ -308,7 +311,8 @@ class Audit(Plain):
         return tuple(finding for finding in self.findings if finding.is_open_blocker)
 
     def _content(self) -> dict[str, Any]:
-        found = {"findings": self.findings, "checks": self.results, "pictures": self.pictures}
+        spread = {} if self.spread is None else {"spread": self.spread}
+        found = {**spread, "findings": self.findings, "checks": self.results, "pictures": self.pictures}
         return {"key": self.key, "n_cases": self.n_cases, "class_names": self.class_names, **found}
 
     @classmethod
@@ -321,6 +325,7 @@ class Audit(Plain):
             findings=tuple(ScanFinding.from_dict(item) for item in data["findings"]),
             results=tuple(CheckResult(**_known(CheckResult, item)) for item in data["checks"]),
             pictures=data["pictures"],
+            spread=ShapeSpread.from_dict(data["spread"]) if data.get("spread") else None,
         )
 
 

@@ -51,9 +51,20 @@ def check_corners(subject: Subject) -> CheckOutcome:
 def check_metadata(subject: Subject) -> CheckOutcome:
     """Find that size, type, format, file size and mean brightness predict the class."""
     columns = _metadata_columns(subject)
-    what = "Metadata alone (" + ", ".join(columns) + ")"
     features = np.concatenate(list(columns.values()), axis=1)
-    return _predicts(subject, features, what, "metadata", columns=list(columns))
+    alone = {name: _area_of(subject, column) for name, column in columns.items()}
+    told = [f"{name} {area:.2f}" for name, area in sorted(alone.items(), key=lambda one: -one[1])]
+    each = f"AUC of each by itself: {', '.join(told)}" if len(columns) > 1 else next(iter(columns))
+    return _predicts(subject, features, f"Metadata alone ({each})", "metadata", columns=list(columns), auc_alone=alone)
+
+
+def _area_of(subject: Subject, column: NDArray[np.float64]) -> float:
+    """Return the AUC, out of fold, of one column of metadata on the cases that a network learns or chooses from."""
+    rows = subject.learnt_from
+    rng = stream(subject.settings.seed, "audit", "shortcut", "metadata-alone")
+    if len(np.unique(subject.labels[rows])) < len(subject.scans.class_names):
+        return 0.5
+    return predictability(column[rows], subject.labels[rows], subject.units[rows], n_permutations=0, rng=rng).auc
 
 
 def _metadata_columns(subject: Subject) -> dict[str, NDArray[np.float64]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.audit.audit import audit_key, audit_scans, ranked
+from scantrial.audit.audit import AUDIT_VERSION, KEPT_VERSIONS, audit_key, audit_scans, ranked
 from scantrial.audit.checks import LEAKING
 from scantrial.audit.records import Audit, ModelScores, ScanFinding
 from scantrial.core.progress import Progress, silent
@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 def keep_audit(folder: StudyFolder, scans: ScanSet, *, progress: Progress = silent) -> Audit:
     """Audit a study's scans into its folder, unless the folder holds the audit of these very scans; return it.
 
+    An audit by an earlier version stays as it is.
+
     Call it with the folder's lock held and its plan written.
     """
     stored = folder.audit() if folder.has_audit() else None
-    if stored is None or stored["key"] != audit_key(scans):
+    keys = [audit_key(scans, version=version) for version in (AUDIT_VERSION, *KEPT_VERSIONS)]
+    if stored is None or stored["key"] not in keys:
         found = audit_scans(scans, progress=progress).to_dict()
         folder.write_audit(without_folder(found, common_folder(scans.sources)))
     kept = read_audit(folder)

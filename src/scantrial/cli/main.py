@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from scantrial.cli.ending import accept_every_character, plain_endings
+from scantrial.cli.options import Folder, FormatOption, Ignore, Json, Sets, Study, TrustCode
 from scantrial.core.memory import refuse_small_address_space
 from scantrial.core.names import DeviceName, EngineName
 
@@ -25,30 +25,6 @@ data_app = typer.Typer(help="Public data sets: list them, fetch one.", invoke_wi
 app.add_typer(data_app, name="data")
 
 
-class FormatOption(StrEnum):
-    """Report formats."""
-
-    html = "html"
-    pdf = "pdf"
-    md = "md"
-    all = "all"
-
-
-Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, with unrounded numbers.")]
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A study folder.")]
-Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or a built-in study's name.")]
-Sets = Annotated[
-    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study file: recipe.epochs=2")
-]
-TrustCode = Annotated[
-    bool,
-    typer.Option(
-        "--trust-code",
-        help="Import the study's own networks. Their files, and those beside them that they import, are printed.",
-    ),
-]
-
-
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The study folder.")] = Path("demo"),
@@ -58,6 +34,20 @@ def demo(
     from scantrial.cli import run
 
     run.run("demo", out=out, as_json=as_json)
+
+
+@app.command()
+def init(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Scans: a folder, a file, a data set of the catalogue.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The study file (default: DATA-study.yaml).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look at scans and write a study file that runs, each line with its reason. Nothing is written over."""
+    from scantrial.cli import init
+
+    init.init(data, path=out, as_json=as_json)
 
 
 @app.command()
@@ -193,7 +183,7 @@ def about(
 
 
 @app.command()
-def audit(
+def audit(  # noqa: PLR0913, PLR0917 - the options of the command
     data: Annotated[
         str,
         typer.Argument(metavar="DATA", help="Scans (folder, file, data set), a study file or name, a study folder."),
@@ -206,6 +196,15 @@ def audit(
         str | None,
         typer.Option("--split", metavar="YAML", help="The split, as data.split in a study: '{test: given, val: 0.2}'"),
     ] = None,
+    size: Annotated[
+        str | None, typer.Option("--size", metavar="N", help="Bring scans to N x N pixels; '[height, width]' for two.")
+    ] = None,
+    channels: Annotated[str | None, typer.Option("--channels", metavar="1|3", help="Read gray (1) or RGB (3).")] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option("--classes", metavar="NAMES", help="Classes in their order, the positive one last: 'normal,ill'"),
+    ] = None,
+    ignore: Ignore = [],  # noqa: B006 - typer wants a list and makes a new one each time
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with pictures.")
     ] = None,
@@ -214,7 +213,17 @@ def audit(
     """Check the scans for leakage, duplicates, shift, shortcuts and wrong labels."""
     from scantrial.cli import audit
 
-    audit.audit(data, patient=patient, split=split, html=html, as_json=as_json)
+    audit.audit(
+        data,
+        patient=patient,
+        split=split,
+        size=size,
+        channels=channels,
+        classes=classes,
+        ignore=ignore,
+        html=html,
+        as_json=as_json,
+    )
 
 
 @app.command()

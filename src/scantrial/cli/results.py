@@ -13,6 +13,7 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdict_words import metric_number
 from scantrial.cli.keys import failure_of, pair_of, run_of
 from scantrial.cli.output import out, print_table, say, say_positive_class
+from scantrial.core.errors import first_of_a_kind
 from scantrial.core.format import NONE, SPLIT_WORDS
 from scantrial.core.positive import positive_facts
 from scantrial.core.records import Split
@@ -45,8 +46,8 @@ def print_outcome(outcome: Outcome, view: ReportView, report_path: Path) -> None
         out.print(f"copied: {key} from {source}")
     for key in outcome.diverged:
         out.print(f"diverged: {key} (its loss was not finite)")
-    for failure in outcome.failed:
-        out.print(f"failed: {failure.key}: {failure.message}")
+    for line in first_of_a_kind(f"failed: {failure.key}: {failure.message}" for failure in outcome.failed):
+        out.print(line)
     out.print(f"report: {report_path}")
 
 

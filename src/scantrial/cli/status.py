@@ -9,6 +9,7 @@ from typing import Any
 from scantrial import api
 from scantrial.cli.keys import failure_of, pair_of, run_of
 from scantrial.cli.output import duration, out, print_json, say
+from scantrial.core.errors import first_of_a_kind
 from scantrial.prose.folder import folder_warnings
 
 
@@ -31,8 +32,8 @@ def status(folder: Path, *, as_json: bool) -> None:
         out.print(f"  {key}: {said}")
     for item in found.running:
         out.print(f"  running {item['arm']}/seed-{item['seed']}: epoch {item['epoch']} of {item['n_epochs']}")
-    for key, message in found.failed:
-        say(f"failed {key}: {message}", bullet="  ")
+    for line in first_of_a_kind(f"failed {key}: {message}" for key, message in found.failed):
+        say(line, bullet="  ")
     if found.running:
         out.print(f"time left: {duration(found.seconds_left)}")
     elif found.holder is None and (found.waiting or found.failed):

@@ -4,7 +4,8 @@
     ├── InputError                 exit code 2: what was given cannot be used
     │   ├── StudyFileError         the study file, every fault at once
     │   ├── DataError              the scans
-    │   │   └── UnreadableScansError   files that cannot be read, all of them named
+    │   │   ├── UnreadableScansError   files that cannot be read
+    │   │   └── SeveralShapesError     scans that differ in size or channels
     │   └── ShapeError             arrays whose shapes do not match
     ├── StoreError                 the study folder cannot be read or written
     │   ├── DamagedError           a file in it is not what was written
@@ -22,8 +23,10 @@ own, each after two blanks.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from scantrial.core.text import printable
 
@@ -64,16 +67,47 @@ def _shown(message: str) -> str:
     return printable(re.sub(r"\n(?!  )", r"\\u000a", message), keep="\n")
 
 
-MOST_FAULTS = 50
-"""Faults of one file that a message lists; it counts the rest."""
+MOST_OF_A_KIND, MOST_LISTED = 10, 50
+"""Items of one kind, and of all kinds, that a message lists; it counts the rest."""
+
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_PLAIN_WORD = re.compile(r"(?<!\S)[a-z]+[,;.]?(?!\S)")
+_KIND_WORDS = 3
 
 
-def itemised(items: Iterable[object], *, most: int | None = None) -> str:
-    """Return the items of a list in a message, each on a line of its own whatever it holds; of many the first."""
-    listed = list(items)
-    shown = [printable(str(item)) for item in listed[:most]]
-    more = [f"and {len(listed) - len(shown):,} more"] if len(shown) < len(listed) else []
-    return "\n".join(f"  {line}" for line in [*shown, *more])
+def itemised(items: Iterable[object], *, alike: bool = False, kind: Callable[[str], str] | None = None) -> str:
+    """Return the items of a list in a message as `first_of_a_kind`, each on a line of its own whatever it holds."""
+    return "\n".join(f"  {printable(line)}" for line in first_of_a_kind(items, alike=alike, kind=kind))
+
+
+def first_of_a_kind(
+    items: Iterable[object], *, alike: bool = False, kind: Callable[[str], str] | None = None
+) -> list[str]:
+    """Return the first `MOST_OF_A_KIND` items of each kind in their order, then how many more there are.
+
+    Items are of one kind if they begin with the same words, but for what is quoted, and for numbers, keys and paths.
+
+    Parameters
+    ----------
+    alike : all items are of one kind, such as names
+    kind : tells of which kind an item is; ``str`` where each is of its own
+    """
+    kind_of = kind or ((lambda _: "") if alike else _kind_of)
+    shown: list[str] = []
+    left, seen = 0, Counter[str]()
+    for item in items:
+        line = str(item)
+        own = kind_of(line)
+        seen[own] += 1
+        if seen[own] <= MOST_OF_A_KIND and len(shown) < MOST_LISTED:
+            shown.append(line)
+        else:
+            left += 1
+    return [*shown, f"and {left:,} more"] if left else shown
+
+
+def _kind_of(line: str) -> str:
+    return " ".join(_PLAIN_WORD.findall(_QUOTED.sub("", line))[:_KIND_WORDS])
 
 
 class InputError(ScantrialError):
@@ -111,14 +145,14 @@ class Fault:
 
 
 class StudyFileError(InputError):
-    """A study file with faults; `faults` has all of them, and the message the first `MOST_FAULTS`."""
+    """A study file with faults; `faults` has all of them, and the message the first of each kind, see `itemised`."""
 
     def __init__(self, source: str, faults: Sequence[Fault]) -> None:
         self.source = source
         self.faults = tuple(faults)
         count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
         super().__init__(
-            f"{source} has {count}:\n{itemised(self.faults, most=MOST_FAULTS)}",
+            f"{source} has {count}:\n{itemised(self.faults)}",
             do="fix these, then run the same command again; `scantrial schema` prints every key",
         )
 
@@ -128,7 +162,7 @@ class DataError(InputError):
 
 
 class UnreadableScansError(DataError):
-    """Files that cannot be read; all of them are named.
+    """Files that cannot be read; `problems` has all of them, and the message the first of each kind, see `itemised`.
 
     Parameters
     ----------
@@ -150,6 +184,12 @@ class UnreadableScansError(DataError):
             expected="every scan readable",
             do=do,
         )
+
+
+class SeveralShapesError(DataError):
+    """Scans that were to keep their own size and channels, and differ in them; who raises it sets their `shapes`."""
+
+    shapes: Mapping[tuple[int, ...], int] = MappingProxyType({})
 
 
 class ShapeError(InputError):

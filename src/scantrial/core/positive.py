@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 _HEALTH = re.compile(
-    "normals?|healthy?|controls?|negatives?|neg|benign|nevus|nevi|naevus|naevi|cn|hc|nc|uninfected|unaffected|"
+    "normals?|healthy?|controls?|ctrls?|negatives?|neg|benign|nevus|nevi|naevus|naevi|cn|hc|nc|uninfected|unaffected|"
     "uninvolved|unremarkable|absent|absence|none|nothing"
 )
 """Words, as parts of a name, that stand for health; CN, HC and NC are controls in studies of dementia."""
@@ -91,10 +91,11 @@ def health_warning(class_names: Sequence[str]) -> str | None:
 
 def classes_line(class_names: Sequence[str]) -> str:
     """Return the line of a study file, below ``data:``, that gives classes their order; the last of two is positive."""
-    return f"classes: [{', '.join(map(_as_yaml, class_names))}]"
+    return f"classes: [{', '.join(map(yaml_value, class_names))}]"
 
 
-def _as_yaml(name: str) -> str:
+def yaml_value(name: str) -> str:
+    """Return a text as one plain or quoted value of YAML."""
     plain = _PLAIN_YAML.fullmatch(name) is not None and name.lower() not in _RESERVED
     return name if plain else json.dumps(name, ensure_ascii=False)
 

@@ -11,15 +11,13 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.core.errors import DataError, itemised
+from scantrial.core.errors import MOST_OF_A_KIND, DataError, itemised
 from scantrial.core.names import listed, nearest
 from scantrial.data.formats import Listing
 from scantrial.data.formats.base import clashing_names, plain_name
 from scantrial.data.left_out import of_classes
 from scantrial.data.patients import FOLDER, MAX_PATTERN, find_patients
 from scantrial.data.spec import mapping_faults
-
-_MAX_NAMED = 10
 
 
 def arrange(
@@ -43,8 +41,8 @@ def arrange(
 
 def _some(names: Sequence[str]) -> str:
     """Join names for a message; of many the first, with the number of the others."""
-    more = f" and {len(names) - _MAX_NAMED:,} more" if len(names) > _MAX_NAMED else ""
-    return listed(names[:_MAX_NAMED]) + more
+    more = f" and {len(names) - MOST_OF_A_KIND:,} more" if len(names) > MOST_OF_A_KIND else ""
+    return listed(names[:MOST_OF_A_KIND]) + more
 
 
 def pick_classes(listing: Listing, classes: Mapping[str, Sequence[str]]) -> Listing:
@@ -119,8 +117,8 @@ def _refuse_class_list(classes: tuple[str, ...], listing: Listing, *, any_names:
         faults.append(f"{len(classes)} names for {len(listing.class_names)} classes")
     elif not any_names:
         gone = [name for name in listing.class_names if name.casefold() not in given]
-        faults += [f"the class {name!r} is left out" for name in gone[:_MAX_NAMED]]
-        faults += [f"{len(gone) - _MAX_NAMED:,} other classes are left out"] if len(gone) > _MAX_NAMED else []
+        faults += [f"the class {name!r} is left out" for name in gone[:MOST_OF_A_KIND]]
+        faults += [f"{len(gone) - MOST_OF_A_KIND:,} other classes are left out"] if len(gone) > MOST_OF_A_KIND else []
     if faults:
         raise DataError(
             "classes: " + "; ".join(faults),
@@ -137,7 +135,7 @@ def _patients_by_folder(listing: Listing) -> tuple[str, ...]:
         )
         raise DataError(
             f"patient: folder: {len(loose)} of {len(listing.sources)} scans are in no folder of a patient:\n"
-            + itemised(loose, most=_MAX_NAMED),
+            + itemised(loose, alike=True),
             expected="a folder for each patient, below the class folders or above them",
             do=r"give an expression that finds the patient in the file names, such as '(person\d+)_', or a table with "
             "a column patient",
@@ -157,11 +155,9 @@ def _patients_by(pattern: str, sources: Sequence[str]) -> tuple[str, ...]:
     patients = find_patients(pattern, [PurePosixPath(source).name for source in sources])
     missed = [source for source, found in zip(sources, patients, strict=True) if not found]
     if missed:
-        more = f"\n  and {len(missed) - _MAX_NAMED} more" if len(missed) > _MAX_NAMED else ""
         raise DataError(
             f"patient: {pattern!r} finds no patient in {len(missed)} of {len(sources)} file names:\n"
-            + itemised(missed[:_MAX_NAMED])
-            + more,
+            + itemised(missed, alike=True),
             expected="a patient for every scan",
         )
     return tuple(patients)

@@ -190,7 +190,7 @@ def _job(
 ) -> _Job:
     messages = check_source(source, base=base)
     if messages:
-        raise DataError("\n  ".join(messages), do="fix data.source")
+        raise DataError(itemised(messages).lstrip(), do="fix data.source")
     settings = _read_settings(options)
     job = _phantom_job(source, image) if source.name == PHANTOM else _file_job(source, base, settings, progress)
     refuse_idle_patterns(settings.ignore, job.listing.left_out)
@@ -346,7 +346,7 @@ def _refuse_unspeakable(sources: Sequence[str]) -> None:
     wrong = [source for source in sources if any("\ud800" <= letter <= "\udfff" for letter in source)]
     if wrong:
         raise DataError(
-            f"file names that are not valid UTF-8:\n{itemised(map(repr, wrong))}",
+            f"file names that are not valid UTF-8:\n{itemised(map(repr, wrong), alike=True)}",
             do="rename these files",
         )
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from scantrial.core.errors import DataError, UnreadableScansError, itemised
+from scantrial.core.errors import SeveralShapesError, UnreadableScansError, itemised
 from scantrial.core.machine import available_memory, n_cores
 from scantrial.core.progress import Progress
 from scantrial.data.decode import ImageError
@@ -130,7 +130,7 @@ def write_pixels(
     ------
     UnreadableScansError
         Names all cases that cannot be read; with `skip_unreadable` only if none can.
-    DataError
+    SeveralShapesError
         If no size (or number of channels) was set and the scans differ in it.
     """
     n = len(listing.sources)
@@ -255,11 +255,14 @@ def _refuse_several_shapes(shapes: dict[int, tuple[int, ...]], listing: Listing)
     usual = counts[0][0]
     seen = ", ".join(f"{n} of {_words(shape)}" for shape, n in counts[:5]) + (" ..." if len(counts) > 5 else "")
     odd = [f"{listing.names[i]}: {_words(shape)}" for i, shape in shapes.items() if shape != usual]
-    raise DataError(
-        f"the scans have {len(counts)} shapes: {seen}; these differ from the most common one:\n{itemised(odd)}",
+    error = SeveralShapesError(
+        f"the scans have {len(counts)} shapes: {seen}; these differ from the most common one:\n"
+        + itemised(odd, alike=True),
         expected="one height, width and number of channels",
         do=_way_to_one_shape(listing),
     )
+    error.shapes = dict(counts)
+    raise error
 
 
 def _way_to_one_shape(listing: Listing) -> str:

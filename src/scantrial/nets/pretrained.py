@@ -20,9 +20,6 @@ from scantrial.recipe.pretrained import PACKAGE, PACKAGES, WeightsPackage
 _COUNTER = "num_batches_tracked"
 """Of batch normalisation; older files lack it, and nothing here uses it."""
 
-MOST_NAMED = 10
-"""Weights that do not fit which a message names."""
-
 BUILD_FAULTS = (RuntimeError, MemoryError, ValueError, TypeError, AssertionError, ArithmeticError)
 """What a network raises that cannot be built for some images; networks of timm assert and divide."""
 
@@ -98,7 +95,7 @@ def pretrained_weights(own: Mapping[str, Tensor], spec: ModelSpec, files: Weight
     ]
     if faults:
         raise InputError(
-            f"the weights {spec.pretrained} do not fit {spec.name}:\n{itemised(faults, most=MOST_NAMED)}",
+            f"the weights {spec.pretrained} do not fit {spec.name}:\n{itemised(faults, alike=True)}",
             expected=f"the weights of {spec.name} under timm's names",
             do="name the network that they are of; some networks take one size of image only, and most weights "
             "are of 3 channels, of which data.image.channels picks them",

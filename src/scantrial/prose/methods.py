@@ -317,7 +317,7 @@ def audit_paragraph(view: ReportView) -> list[str]:
         ({"AU005", "AU006"}, "nearly equal images"),
         ({"AU007"}, "contradicting labels"),
         ({"AU010"}, "shift between splits by a classifier two-sample test [@c2st; @permutation]"),
-        ({"AU020", "AU021", "AU022", "AU023"}, "shortcuts that give away the label"),
+        ({"AU020", "AU021", "AU022", "AU023", "AU024"}, "shortcuts that give away the label"),
         ({"AU030"}, "suspicious labels [@confident-learning]"),
         ({"AU040", "AU041", "AU042", "AU043"}, "bad images"),
     ]

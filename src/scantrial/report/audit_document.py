@@ -94,6 +94,11 @@ def _in_short(audit: Audit) -> Section:
     if positive is not None:
         said = warning or f"The positive class is “{positive}”."
         blocks.append(Paragraph(id="positive", content=text(said), role="note"))
+    said_of_sizes = [] if audit.spread is None else audit.spread.lines
+    blocks += [
+        Paragraph(id=f"spread-{number}", content=text(f"{line}."), role="small")
+        for number, line in enumerate(said_of_sizes, start=1)
+    ]
     return Section(id="short", title="In short", blocks=(*blocks, _scans(audit)))
 
 

@@ -19,7 +19,6 @@ from scantrial.data.scanset import Pixels
 from scantrial.nets.build import build_network, shapes_of
 from scantrial.nets.ensemble import Ensemble
 from scantrial.nets.heads import Head, make_head
-from scantrial.nets.pretrained import MOST_NAMED
 from scantrial.recipe.plan import stored_recipe
 from scantrial.train.evaluate import cases_at_once, logits_of
 from scantrial.train.scans import put_on_device
@@ -165,7 +164,7 @@ def load_weights(network: nn.Module, weights: Mapping[str, NDArray[Any]]) -> Non
     arrays = {name: torch.from_numpy(np.array(array)) for name, array in weights.items()}
     faults = [fault for name, array in arrays.items() if name in own and (fault := _unusable(name, array, own[name]))]
     if faults:
-        raise _unfit(weights, f"\n{itemised(faults, most=MOST_NAMED)}")
+        raise _unfit(weights, f"\n{itemised(faults, alike=True)}")
     try:
         network.load_state_dict(arrays)
     except RuntimeError as error:
@@ -188,7 +187,7 @@ def _check_shapes(expected: Mapping[str, tuple[int, ...]], weights: Mapping[str,
         if name not in weights or weights[name].shape != expected.get(name)
     ]
     if faults:
-        raise _unfit(weights, f"\n{itemised(faults, most=MOST_NAMED)}")
+        raise _unfit(weights, f"\n{itemised(faults, alike=True)}")
 
 
 def _unfit(weights: Mapping[str, NDArray[Any]], why: str) -> InputError:

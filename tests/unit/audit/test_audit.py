@@ -11,9 +11,9 @@ from tests.unit.audit.conftest import phantom_scans, picture_of
 
 from scantrial import api
 from scantrial.audit import stored
-from scantrial.audit.audit import audit_key, audit_scans
+from scantrial.audit.audit import audit_key, audit_scans, ranked
 from scantrial.audit.checks import CHECKS
-from scantrial.audit.records import Audit, AuditSettings
+from scantrial.audit.records import Audit, AuditSettings, ScanFinding
 from scantrial.audit.stored import blockers, cases_concerned, keep_audit, read_audit
 from scantrial.core.errors import StudyFileError
 from scantrial.data.spec import SplitSpec
@@ -106,6 +106,26 @@ def test_a_study_keeps_its_audit_and_makes_it_once(folder, spoilt, monkeypatch):
     assert dump_json(keep_audit(folder, spoilt).to_dict()) == dump_json(first.to_dict())
     with pytest.raises(pytest.fail.Exception, match="audited again"):
         keep_audit(folder, spoilt.with_split(np.where(spoilt.split == "val", "train", spoilt.split)))
+
+
+def test_an_audit_by_an_earlier_version_stays(folder, spoilt):
+    """What a study was told before it ran is kept, also where today's checks would say something else."""
+    kept = audit_scans(spoilt).to_dict()
+    folder.write_audit({**kept, "key": audit_key(spoilt, version=1), "findings": [], "checks": kept["checks"][:2]})
+    assert keep_audit(folder, spoilt).findings == ()
+    assert blockers(folder) == ()
+
+
+def test_what_reaches_the_test_scans_stands_first():
+    """Near copies of test scans stand before exact copies in training and validation alone; else exact ones do."""
+
+    def finding(code: str, n_test: int) -> ScanFinding:
+        numbers = {"n_test_cases": n_test}
+        words = {"title": "t", "text": "t.", "action": "a", "cases": (), "case_numbers": ()}
+        return ScanFinding(code=code, severity="warning", numbers=numbers, **words)
+
+    assert [one.code for one in ranked([finding("AU003", 0), finding("AU005", 9)])] == ["AU005", "AU003"]
+    assert [one.code for one in ranked([finding("AU005", 0), finding("AU003", 0)])] == ["AU003", "AU005"]
 
 
 def test_blockers_are_those_that_the_study_file_does_not_acknowledge(folder, spoilt):

@@ -7,12 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 from tests.unit.audit.conftest import checked, phantom_scans, subject
 
 from scantrial.audit.audit import subject_of
 from scantrial.audit.checks import CHECKS
+from scantrial.audit.facts import sharpness_of
 from scantrial.audit.records import AuditSettings, ModelScores
+from scantrial.data.fit import resize
 from scantrial.data.load import load
+from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import ImageSpec, SourceSpec
 
 PLANTED = {
@@ -144,6 +148,103 @@ def test_files_of_another_kind_in_one_class_are_found(write_scans):
     assert checked("AU022", scans).found[0].numbers["auc"] > 0.95
     values = {(found.numbers["what"], found.numbers["value"]) for found in checked("AU023", scans).found}
     assert {("size", "96 x 80"), ("file format", "JPEG"), ("size", "64 x 64"), ("file format", "PNG")} <= values
+
+
+def test_metadata_that_predict_are_named(write_scans):
+    """Of brightness, size, kind and bytes the text names first what predicts: here only the size of the files differs."""
+
+    def grow(name, number, picture):
+        return picture.resize((70, 64)) if name == "opacity" else picture
+
+    found = checked("AU022", write_scans(grow)).found[0]
+    assert found.text.startswith("Metadata alone (AUC of each by itself: width and height 1.00, ")
+    alone = found.numbers["auc_alone"]
+    assert max(alone, key=alone.get) == "width and height"
+    assert alone["pixel mode"] == alone["file format"] == 0.5
+
+
+def noise_scans(blur: dict[tuple[str, int], float], n: int = 60) -> ScanSet:
+    """Pictures of noise of known sharpness, `n` of each class in training and in test, blurred by a split and class."""
+    rng = np.random.default_rng(5)
+    rows = [(split, label) for split in ("train", "test") for label in (0, 1) for _ in range(n)]
+    images = np.stack(
+        [
+            np.clip(128 + 60 * gaussian_filter(rng.normal(size=(48, 48)), 1 + blur.get(row, 0.0)) * 5, 0, 255)
+            for row in rows
+        ]
+    ).astype(np.uint8)
+    scans = phantom_scans(n_cases=len(rows), size=48)
+    split, labels = np.array([split for split, _ in rows]), np.array([label for _, label in rows])
+    return replace(scans, images=images, labels=labels, split=split, patients=None)
+
+
+def test_a_blurred_class_is_found():
+    """One class blurred by half a pixel: that class, its AUC in training and in test, and no difference of splits."""
+    found = checked("AU024", noise_scans({("train", 1): 0.5, ("test", 1): 0.5})).found
+    assert len(found) == 1
+    numbers = found[0].numbers
+    assert numbers["auc"] > 0.99
+    assert numbers["auc_test"] > 0.99
+    assert numbers["p"] == pytest.approx(1 / 201)
+    assert numbers["medians"][0] < numbers["medians"][1]
+    assert found[0].text.startswith("Sharpness alone (mean absolute Laplacian) separates opacity from normal with AUC")
+
+
+def test_a_class_that_is_blurred_in_test_alone_is_found():
+    """Blur in one split of one class is told of that class and split, and no class is called sharper in training."""
+    found = checked("AU024", noise_scans({("test", 0): 0.5})).found
+    assert [one.numbers["splits"] for one in found] == [["train", "test"]]
+    assert found[0].text.startswith("Scans of class normal are more blurred in test than in train: AUC")
+    assert found[0].numbers["auc"] > 0.99
+
+
+def test_equally_sharp_classes_are_clear():
+    """The same noise in both classes and both splits: measured, and nothing found."""
+    outcome = checked("AU024", noise_scans({}))
+    assert outcome.outcome == "clear"
+    assert outcome.numbers["classes"][0]["auc"] < 0.65
+    assert outcome.numbers["splits"][0]["p"] >= 0.01
+
+
+def test_sharpness_is_the_mean_absolute_laplacian():
+    """By hand: a single pixel of 8 in the middle of 5 x 5 zeros gives (32 + 4 * 8) / 9; larger pictures are scaled down."""
+    picture = np.zeros((5, 5), np.uint8)
+    picture[2, 2] = 8
+    assert sharpness_of(picture) == pytest.approx(64 / 9)
+    assert sharpness_of(np.zeros((2, 9), np.uint8)) == 0.0
+    steps = np.kron(np.indices((64, 64)).sum(axis=0) % 2 * 200, np.ones((4, 4))).astype(np.uint8)
+    assert sharpness_of(steps) == pytest.approx(sharpness_of(resize(steps, (128, 128))))
+
+
+@pytest.mark.slow
+def test_sharpness_separates_the_classes_of_the_radiographs(chest_xray):
+    """On the real radiographs sharpness alone has an AUC of 0.89 in training and of 0.83 in test."""
+    scans = load(SourceSpec(name=str(chest_xray)), image=ImageSpec(size=128, channels=1))
+    found = checked("AU024", scans).found
+    numbers = found[0].numbers
+    assert numbers["class"] == "PNEUMONIA"
+    assert (numbers["auc"], numbers["auc_test"]) == (pytest.approx(0.887, abs=0.005), pytest.approx(0.834, abs=0.005))
+    assert found[1].text.startswith("Scans of class NORMAL are more blurred in test than in train: AUC 0.63")
+
+
+def test_copies_in_training_and_validation_alone_are_a_warning():
+    """Equal scans and patients that no test scan shares block no verdict; with one in test they do."""
+    scans = phantom_scans(n_cases=80, size=32, duplicates=0.5, shared_patients=0.5)
+    inside = scans.with_split(np.where(scans.split == "test", "val", scans.split))
+    for code in ("AU001", "AU003"):
+        assert checked(code, scans).found[0].severity == "blocker"
+        found = checked(code, inside).found[0]
+        assert found.severity == "warning"
+        assert "No test scan is concerned" in found.text
+
+
+def test_near_copies_name_the_exact_ones_beside_them():
+    """Copies and edited copies in one set: the text of the near ones says how many are exact, and under which code."""
+    scans = phantom_scans(duplicates=0.3, near_duplicates=0.5)
+    n_exact = len(checked("AU003", scans).found[0].pairs)
+    near = checked("AU005", scans).found[0]
+    assert near.numbers["n_exact"] == n_exact
+    assert f", beside {n_exact} that are exactly equal (AU003): " in near.text
 
 
 def test_the_same_files_throughout_are_clear(write_scans):

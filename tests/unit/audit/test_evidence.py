@@ -39,6 +39,7 @@ EVIDENCE = {
     "AU021": ("test_marks_in_the_corners_are_found", _CLEAN, _SIM),
     "AU022": (_FILES, _SAME, _SIM_FILES),
     "AU023": (_FILES, _SAME, _SIM_FILES),
+    "AU024": ("test_a_blurred_class_is_found", "test_equally_sharp_classes_are_clear", _SIM),
     "AU030": (_PHANTOM, _CLEAN, _SIM),
     "AU031": (_PHANTOM, _CLEAN, _SIM),
     "AU040": ("test_files_left_out_are_found", _SAME, _SIM_FILES),

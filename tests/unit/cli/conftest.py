@@ -8,7 +8,9 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from scantrial.cli import output
+from scantrial.cli import audit, compare, output, plan, results, run, status  # noqa: F401 - they take the consoles
+
+# when they are loaded, which must not be while a fixture has put others in their place.
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 from tests.unit.audit.conftest import phantom_scans
 
 from scantrial import api
@@ -70,3 +72,56 @@ def test_a_run_audits_first_and_keeps_it(tmp_path):
     found = api.audit(tmp_path / "out")
     assert next(result for result in found.results if result.code == "AU012").outcome != "found"
     assert any(opening.by == "audit" for opening in open_folder(tmp_path / "out").test_openings())
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """A folder of radiographs of many sizes, some of them RGB, one torn, as people have them."""
+    rng = np.random.default_rng(7)
+    for name in ("NORMAL", "PNEUMONIA"):
+        (tmp_path / "scans" / name).mkdir(parents=True)
+        for i in range(14):
+            side = 28 + i
+            pixels = rng.integers(0, 255, (side, side + 4, 3), dtype=np.uint8)
+            Image.fromarray(pixels if i % 7 == 0 else pixels[..., 0]).save(tmp_path / "scans" / name / f"{i}.png")
+    (tmp_path / "scans" / "NORMAL" / "13.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    return tmp_path / "scans"
+
+
+def test_a_folder_of_mixed_sizes_is_audited_by_its_name_alone(mixed, cli_in, tmp_path):
+    """Sizes and channels in a line each, what training needs, the torn file a finding; JSON and page say the same."""
+    told = cli_in("audit", "scans", "--html", "page.html", cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    words = " ".join(told.stdout.split())
+    assert "sizes: 14 different, heights from 28 to 41 and widths from 32 to 45 pixels, median 34 x 38" in words
+    assert "channels: 23 gray and 4 RGB; read as gray for this audit" in words
+    assert "to train, a study file needs, under data: image: {size: 32, channels: 1}" in words
+    assert "WARNING AU040" in words
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "brought to 34 x 38 for this audit." in page
+    turned = cli_in("audit", "scans", "--json", "--size", "30", "--classes", "PNEUMONIA,NORMAL", cwd=tmp_path)
+    found = json.loads(turned.stdout)
+    assert found["spread"]["brought_to"] == {"size": [30, 30], "channels": 1}
+    assert sum(n for *_, n in found["spread"]["sizes"]) == 27
+    assert found["positive_class"] == "NORMAL"
+
+
+def test_scans_whose_headers_say_nothing_are_brought_to_one_size_too(tmp_path):
+    """Arrays of two sizes: the decoded scans say it."""
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(("healthy", "ill")):
+        np.save(tmp_path / f"{name}.npy", rng.integers(0, 255, (12, 32 + 8 * number, 32), dtype=np.uint8))
+    found = api.audit(tmp_path, settings=AuditSettings(n_permutations=100))
+    assert found.spread.brought_to == {"size": (36, 32)}
+    assert sum(found.n_cases.values()) == 24
+
+
+def test_an_option_that_no_study_file_could_have_is_refused(mixed):
+    """A wrong size, and classes that the folder has not, are answered as in a study file."""
+    with pytest.raises(InputError, match="--size 2: ") as caught:
+        audit.audit(str(mixed), size="2")
+    assert "data.image.size" in str(caught.value)
+    with pytest.raises(InputError, match="the source has no class 'COVID'"):
+        audit.audit(str(mixed), classes="NORMAL,COVID")
+    with pytest.raises(InputError, match="expected two or more different names"):
+        audit.audit(str(mixed), classes="NORMAL")

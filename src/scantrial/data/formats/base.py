@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.core.errors import MOST_FAULTS, DataError, itemised
+from scantrial.core.errors import MOST_OF_A_KIND, DataError, itemised
 from scantrial.core.names import listed, nearest
 from scantrial.core.records import SPLITS, Split
 from scantrial.data.codecs.base import MAX_BYTES, Claim, RefusedError, no_claim, over_black, refuse_page
@@ -37,9 +37,6 @@ SPLIT_OF_WORD: dict[str, Split] = {
 
 MAX_IMAGES = 5_000_000
 """Of one array."""
-
-MOST_OF_A_KIND = 10
-"""Faults of one kind that a message shows."""
 
 Decode = Callable[[Claim, ImageSpec], Pixels]
 """Decodes one case, with the page, the channels and the range of a spec; raises `scantrial.data.decode.ImageError` if
@@ -236,8 +233,8 @@ class Faults:
 def refuse(where: Path, faults: Sequence[str] | Faults, *, expected: str, do: str | None = None) -> DataError:
     """Build one error from all faults of a source."""
     count = "1 fault" if len(faults) == 1 else f"{len(faults):,} faults"
-    lines = faults.lines() if isinstance(faults, Faults) else faults
-    return DataError(f"{where} has {count}:\n{itemised(lines, most=MOST_FAULTS)}", expected=expected, do=do)
+    listed_ones = itemised(faults.lines(), kind=str) if isinstance(faults, Faults) else itemised(faults)
+    return DataError(f"{where} has {count}:\n{listed_ones}", expected=expected, do=do)
 
 
 def clashing_names(names: Iterable[str]) -> list[str]:

@@ -1,0 +1,242 @@
+"""``scantrial init``: a study file that runs, from ten layouts of scans, each line with its reason."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scantrial import api
+from scantrial.cli import init
+from scantrial.core.errors import InputError
+from scantrial.data.patient_names import guess_patients
+from scantrial.data.splits import apply_split
+
+
+def save(root: Path, name: str, *, side: int = 24, colour: bool = False, seed: int = 0) -> None:
+    pixels = np.random.default_rng([seed, len(name), sum(name.encode())]).integers(
+        0, 255, (side, side, 3), dtype=np.uint8
+    )
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels if colour else pixels[..., 0]).save(root / name)
+
+
+def folder(root: Path) -> Path:
+    for name in ("Normal", "COVID"):
+        for i in range(20):
+            save(root, f"{name}/{name}{i}.png")
+    return root
+
+
+def split_folders(root: Path) -> Path:
+    for split, n in (("train", 20), ("test", 6)):
+        for name in ("normal", "ill"):
+            for i in range(n):
+                save(root, f"{split}/{name}/{split}{name}{i}.png")
+    return root
+
+
+def three_splits(root: Path) -> Path:
+    for split, n in (("train", 25), ("val", 25), ("test", 10)):
+        for name in ("negative", "positive"):
+            for i in range(n):
+                save(root, f"{split}/{name}/{i}{split}.png")
+    return root
+
+
+def mixed_sizes(root: Path) -> Path:
+    for name in ("NORMAL", "PNEUMONIA"):
+        for i in range(110):
+            save(root, f"{name}/scan{i}.png", side=30 + i % 40)
+    return root
+
+
+def gray_and_rgb(root: Path) -> Path:
+    for name in ("benign", "malignant"):
+        for i in range(20):
+            save(root, f"{name}/{i}.png", side=40, colour=i % 2 == 0)
+    return root
+
+
+def medmnist(root: Path) -> Path:
+    rng = np.random.default_rng(1)
+    root.mkdir()
+    sizes = {"train": 60, "val": 60, "test": 30}
+    images = {f"{split}_images": rng.integers(0, 255, (n, 28, 28), dtype=np.uint8) for split, n in sizes.items()}
+    labels = {f"{split}_labels": (np.arange(n) % 2)[:, None] for split, n in sizes.items()}
+    np.savez(root / "set.npz", **images, **labels)
+    return root / "set.npz"
+
+
+def table(root: Path, *, patients: bool) -> Path:
+    rows = ["path,label" + (",patient" if patients else "")]
+    for i in range(36):
+        save(root, f"files/{i}.png")
+        rows.append(f"files/{i}.png,{('healthy', 'ill')[i % 2]}" + (f",P{i // 3}" if patients else ""))
+    (root / "scans.csv").write_text("\n".join(rows) + "\n")
+    return root / "scans.csv"
+
+
+def arrays(root: Path) -> Path:
+    root.mkdir()
+    for number, name in enumerate(("cat", "dog", "cow")):
+        pixels = np.random.default_rng(number).integers(0, 255, (15, 50, 40), dtype=np.uint8)
+        np.save(root / f"{name}.npy", pixels)
+    return root
+
+
+def imbalance(root: Path) -> Path:
+    for name, n in (("ctrl", 60), ("AD", 15)):
+        for i in range(n):
+            save(root, f"{name}/p{i // 2:03}_{i}.png")
+    return root
+
+
+def few_patients(root: Path) -> Path:
+    for name in ("no_tumor", "tumor"):
+        for i in range(12):
+            save(root, f"{name}/person{i // 3 + 4 * (name == 'tumor')}_slice{i}.png")
+    return root
+
+
+def patient_folders(root: Path) -> Path:
+    for name in ("control", "case"):
+        for i in range(18):
+            save(root, f"{name}/{name[:2]}{i // 3}/{i}.png")
+    return root
+
+
+LAYOUTS = {
+    patient_folders: ["patient: folder", "split: {folds: 5, fold: 0, by: patient}", "classes: [control, case]"],
+    folder: ["classes: [Normal, COVID]", "image: {size: 24, channels: 1}", "split: {folds: 5, fold: 0}", "loss: ce"],
+    split_folders: ["classes: [normal, ill]", "split: {test: given, val: 0.2}"],
+    three_splits: ["classes: [negative, positive]", "split: given"],
+    mixed_sizes: ["image: {size: 48, channels: 1}", "split: {train: 0.7, val: 0.15, test: 0.15}"],
+    gray_and_rgb: ["image: {size: 32, channels: 3}", "classes: [benign, malignant]"],
+    medmnist: ["image: {size: 28, channels: 1}", "split: given"],
+    "table with patients": ["# Known from the source: 12 patients.", "split: {folds: 5, fold: 0, by: patient}"],
+    "table without": ["# patient: '(p[0-9]+)_'", "split: {folds: 5, fold: 0}"],
+    arrays: ["image: {size: [40, 32], channels: 1}", "# classes: [cat, cow, dog]", "metric: accuracy"],
+    imbalance: ["loss: {name: ce, class_weights: balanced}", "by: patient}", r"patient: '(?i)", "classes: [ctrl, AD]"],
+    few_patients: ["classes: [no_tumor, tumor]", "split: {folds: 4, fold: 0, by: patient}", "by: patient"],
+}
+TABLES = {"table with patients": True, "table without": False}
+
+
+def made(layout, root: Path) -> Path:
+    return table(root, patients=TABLES[layout]) if layout in TABLES else layout(root)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout if isinstance(layout, str) else layout.__name__)
+def test_a_study_file_is_written_for_it_that_is_read_and_loads(layout, tmp_path, monkeypatch):
+    """The lines that follow from these scans; the file has no fault, its scans load and are divided as it says."""
+    monkeypatch.chdir(tmp_path)
+    written = api.init(made(layout, tmp_path / "my scans"), out="study.yaml")
+    text = (tmp_path / "study.yaml").read_text(encoding="utf-8")
+    assert text == written.draft.text
+    for line in LAYOUTS[layout]:
+        assert line in text
+    study = api.load_study(tmp_path / "study.yaml")
+    scans = api.load_scans(study.spec.data, base=study.base)
+    assert {"train", "val", "test"} <= set(scans.split.tolist())
+    assert study.spec.primary.margin is None
+    assert all(one.reason for one in written.draft.lines)
+
+
+def test_a_written_file_trains(tmp_path, monkeypatch, quick_workers):
+    """The file of mixed sizes, patients in the names and a torn scan: one epoch of each arm, then a report."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("NORMAL", "PNEUMONIA"):
+        for i in range(12):
+            save(tmp_path, f"scans/{name}/person{i // 2 + 10 * (name == 'NORMAL')}_{i}.png", side=30 + i % 8)
+    (tmp_path / "scans" / "NORMAL" / "person1_99.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    written = api.init("scans")
+    assert written.path == Path("scans-study.yaml")
+    assert "skip_unreadable: true" in written.draft.text
+    outcome = api.run("scans-study.yaml", seeds=1, sets=["recipe.epochs=1"])
+    assert len(outcome.trained) == 2
+    assert not outcome.failed
+
+
+def test_a_file_that_is_there_is_never_written_over(tmp_path, cli_in, monkeypatch, capsys):
+    """The command prints the file and the next steps; a second call is refused and changes nothing."""
+    folder(tmp_path / "scans")
+    told = cli_in("init", "scans", cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout == (tmp_path / "scans-study.yaml").read_text(encoding="utf-8")
+    assert "scantrial run scans-study.yaml" in told.stderr
+    (tmp_path / "scans-study.yaml").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"scans-study\.yaml is there already") as caught:
+        api.init("scans")
+    assert caught.value.do == "give another name with --out FILE"
+    assert (tmp_path / "scans-study.yaml").read_text() == "mine"
+    init.init("scans", path=Path("other.yaml"), as_json=True)
+    as_json = json.loads(capsys.readouterr().out)
+    assert as_json["path"] == "other.yaml"
+    assert {"key", "line", "reason"} == set(as_json["draft"]["lines"][0])
+
+
+def test_a_study_file_is_not_scans(tmp_path):
+    """`init` of a study file says what it takes."""
+    with pytest.raises(InputError, match="is a study file"):
+        api.init(tmp_path / "study.yaml")
+
+
+def test_names_of_strangers_stay_within_their_lines(tmp_path, monkeypatch):
+    """A class or folder whose name has a newline, a colon and a quote adds no key to the file."""
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / 'a: "b"\n  c'
+    for name in ("x: [1]\nseeds: 9", "y # z"):
+        for i in range(8):
+            save(root, f"{name}/{i}.png")
+    written = api.init(root, out="study.yaml")
+    study = api.load_study(written.path)
+    assert study.spec.seeds == 5
+    assert study.spec.data.classes == ("x: [1]\nseeds: 9", "y # z")
+
+
+def test_scans_too_few_for_any_split_are_refused(tmp_path, monkeypatch):
+    """Two scans of a class cannot train, validate and test: the error of the split, and no file."""
+    monkeypatch.chdir(tmp_path)
+    for name in "ab":
+        for i in range(2):
+            save(tmp_path / "scans", f"{name}/{i}.png")
+    with pytest.raises(InputError, match="has no scan"):
+        api.init("scans")
+    assert not list(tmp_path.glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern", "patients"),
+    [
+        ([f"sub-{i // 2:02}_T1_{i}.png" for i in range(20)], r"sub", 10),
+        ([f"{i // 4:04}_{i}.png" for i in range(40)], r"^([A-Za-z]*\d+)", 10),
+        ([f"scan_{i // 3}_{i}.png" for i in range(30)], r"^([A-Za-z]+[_\- ]\d+)", 10),
+        ([f"{i}.png" for i in range(20)] * 2, None, None),
+        ([f"p{i}_x.png" for i in range(20)], None, None),
+        ([f"p{i // 10}_{i}.png" for i in range(20)], None, None),
+        ([*(f"p{i // 2}_{i}.png" for i in range(20)), "other.png"], None, None),
+    ],
+)
+def test_patients_are_guessed_where_names_put_scans_together(names, pattern, patients):
+    """A pattern has to fit every name, put some scans together and leave several patients; else nothing is guessed."""
+    guess = guess_patients([f"class/{name}" for name in names])
+    if pattern is None:
+        assert guess is None
+    else:
+        assert pattern in guess.pattern
+        assert len(set(guess.patients)) == patients
+
+
+def test_a_draft_names_folds_that_can_be_divided(tmp_path, monkeypatch):
+    """The fold that the file says leaves every part with every class, for each fold."""
+    monkeypatch.chdir(tmp_path)
+    few_patients(tmp_path / "scans")
+    study = api.load_study(api.init("scans").path)
+    scans = api.load_scans(study.spec.data, base=study.base)
+    for fold in range(study.spec.data.split.folds):
+        apply_split(scans, study.spec.data.split.model_copy(update={"fold": fold}))
