@@ -28,7 +28,6 @@ from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
 
 _MAX_CASES = 5_000_000
-_MAX_NAMED = 10
 _COMMON_SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".xml", ".pdf", ".md", ".zip")
 
 
@@ -209,7 +208,7 @@ def _patients(
         names = [listing.sources[number] for number in lacking]
         raise DataError(
             f"{len(lacking)} of {len(files)} files name no patient (PatientID and StudyInstanceUID are empty):\n"
-            + itemised(names, most=_MAX_NAMED),
+            + itemised(names, alike=True),
             expected="a patient for every scan",
             do="set data.patient, a regular expression with one group that finds the patient in each file's name, or "
             "leave these files out",
