@@ -17,7 +17,7 @@ from scantrial.core.errors import MissingExtraError
 from scantrial.data.codecs.base import MAX_PIXELS, Claim, RefusedError, bomb, imagecodecs, row_blocks
 from scantrial.data.codecs.dicom.gray import gray_table, stored_type
 from scantrial.data.codecs.dicom.headers import Header, open_dicom
-from scantrial.data.codecs.dicom.unpack import unpacked
+from scantrial.data.codecs.dicom.unpack import stored_values
 from scantrial.data.spec import ImageSpec
 
 _MAX_UNPACKED = 1 << 25
@@ -193,7 +193,7 @@ def _stored(header: Header, number: int, shape: _Shape, plugin: str | None, allo
     offsets = options.pop("extended_offsets", None)
     source = get_frame(header.stream, number, number_of_frames=header.n_frames, extended_offsets=offsets)
     _refuse_other_size(source, shape, header.syntax.keyword, allowed)
-    return unpacked(source, syntax=str(header.syntax), plugin=plugin, options=_plain(options))
+    return stored_values(source, syntax=str(header.syntax), plugin=plugin, options=_plain(options))
 
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:

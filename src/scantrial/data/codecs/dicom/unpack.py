@@ -66,7 +66,7 @@ _idle: list[tuple[int, _Process]] = []
 _lock = threading.Lock()
 
 
-def unpacked(source: bytes, *, syntax: str, plugin: str, options: Mapping[str, Any]) -> NDArray[Any]:
+def stored_values(source: bytes, *, syntax: str, plugin: str, options: Mapping[str, Any]) -> NDArray[Any]:
     """Undo the compression of one frame.
 
     Parameters

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 
-def main(megabytes: int, seconds: float, requests: BinaryIO, answers: BinaryIO) -> None:
+def answer_requests(megabytes: int, seconds: float, requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests until there are no more.
 
     Parameters
@@ -63,4 +63,4 @@ def _unpacked(source: bytes, *, syntax: str, plugin: str, options: dict[str, Any
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]), sys.stdin.buffer, sys.stdout.buffer)
+    answer_requests(int(sys.argv[1]), float(sys.argv[2]), sys.stdin.buffer, sys.stdout.buffer)
