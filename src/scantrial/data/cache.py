@@ -35,6 +35,9 @@ from scantrial.data.spec import ArmImageSpec, ImageSpec
 SCHEMA_VERSION = 1
 """Increased whenever the same files would decode to different pixels."""
 
+DECODERS = 1
+"""Increased whenever files that were skipped before can be read, or for other reasons than before."""
+
 _ALWAYS_IN_KEY = ("size", "channels", "fit", "crop_border")
 """What the key of every set of scans has; other keys of `ImageSpec` are in it only where they are set."""
 
@@ -51,6 +54,7 @@ class CacheEntry(BaseModel):
     shape, dtype, n_bytes : of ``images.npy``
     pixels_sha256 : over type, shape and pixels
     skipped : pairs of (position among all cases, reason)
+    decoders : `DECODERS` of the version that skipped them; 0 in entries of earlier versions
     n_widened : images of 8 bits that were scaled to 16
     facts : what a generated source needs to know about its scans without generating them again
     entry_sha256 : over all of this; empty in entries of earlier versions
@@ -65,18 +69,25 @@ class CacheEntry(BaseModel):
     n_bytes: int
     pixels_sha256: str
     skipped: tuple[tuple[int, str], ...] = ()
+    decoders: int = 0
     n_widened: int = 0
     facts: dict[str, Any] = Field(default_factory=dict)
     entry_sha256: str = ""
 
     def digest(self) -> str:
         """Return the hash of its content."""
-        return hashlib.sha256(self.model_dump_json(exclude={"entry_sha256"}).encode()).hexdigest()
+        without = {"entry_sha256"} if self.decoders else {"entry_sha256", "decoders"}
+        return hashlib.sha256(self.model_dump_json(exclude=without).encode()).hexdigest()
 
     @property
     def is_whole(self) -> bool:
         """Whether its content is what was written."""
         return self.entry_sha256 in ("", self.digest())
+
+    @property
+    def is_current(self) -> bool:
+        """Whether no later decoders may read what it skipped."""
+        return not self.skipped or self.decoders >= DECODERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +122,16 @@ def entry_folder(key: str) -> Path:
 
 
 def find_cached(key: str) -> CachedScans | None:
-    """Return an entry if it is complete and has its hashes; a half-written or damaged one does not count."""
+    """Return an entry if it is complete and has its hashes; a half-written or damaged one does not count.
+
+    Nor does one that skipped files which earlier decoders could not read.
+    """
     folder = entry_folder(key)
     images_path = folder / "images.npy"
     try:
         entry = CacheEntry.model_validate_json((folder / "entry.json").read_bytes())
         n_bytes = images_path.stat().st_size
-        if not (entry.is_whole and entry.key == key and n_bytes == entry.n_bytes):
+        if not (entry.is_whole and entry.is_current and entry.key == key and n_bytes == entry.n_bytes):
             return None
         images = _mapped(images_path, entry)
         if images is None or pixels_sha256(images, images_path) != entry.pixels_sha256:
@@ -169,6 +183,7 @@ def install(key: str, fill: Callable[[Path], CacheEntry]) -> CachedScans:
         temporary.mkdir(parents=True)
         remove_stale(folder.parent)
         filled = fill(temporary)
+        filled = filled.model_copy(update={"decoders": DECODERS})
         entry = filled.model_copy(update={"entry_sha256": filled.digest()})
         (temporary / "entry.json").write_text(entry.model_dump_json(indent=1), encoding="utf-8")
         found = _move_into_place(temporary, key)

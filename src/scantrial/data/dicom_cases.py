@@ -95,7 +95,7 @@ def dicom_cases(listing: Listing, image: ImageSpec) -> tuple[Listing, dict[str, 
         decoders=decoders,
         ignored=_without_names(listing.ignored),
     )
-    facts = {"dicom": _counts(files, len(cases)), "ignored": dict(named.ignored), "notes": _notes(files)}
+    facts = {"dicom": _counts(files, len(cases)), "ignored": dict(named.ignored), "notes": _notes(files, listing)}
     return named, facts
 
 
@@ -157,12 +157,17 @@ def _counts(files: list[_Facts], n_cases: int) -> dict[str, int]:
     }
 
 
-def _notes(files: list[_Facts]) -> list[str]:
-    """Return sentences for the report: what was applied to how many files."""
+def _notes(files: list[_Facts], listing: Listing) -> list[str]:
+    """Return sentences for the report: what was applied to how many files, and what names their patients.
+
+    Where the study names the patients, the headers do not.
+    """
     found = Counter(fact for file in files for fact in file.facts)
     n_gray = found["gray"]
     applied = "; ".join(f"{words} in {found[fact]} of {n_gray}" for fact, words in _WORDS.items() if found[fact])
     told = [f"Gray DICOM files: {applied}."] if applied else []
+    if listing.patients is not None:
+        return told
     grouped = [
         (sum(bool(file.patient) for file in files), "PatientID"),
         (sum(bool(file.study) and not file.patient for file in files), "StudyInstanceUID, as PatientID is empty"),

@@ -11,13 +11,14 @@ _FITS = {"stretch": "stretched", "pad": "padded to a square and scaled"}
 
 
 def scan_images(image: Mapping[str, Any]) -> list[str]:
-    """Say size and channels, and which page and which range of values was taken.
+    """Say size and channels, and which page, range of values, window and frame was taken.
 
     Parameters
     ----------
     image : `data.image` of the study and the shape, as the view of a report has it
     """
     said = [_shape(image), _page(image.get("page")), _range(image.get("range"))]
+    said += [_window(image.get("window")), _frame(image.get("frame"))]
     return [sentence for sentence in said if sentence]
 
 
@@ -44,6 +45,25 @@ def _page(page: Any) -> str:
         word = "maximum" if page == "max" else "mean"
         return f"Of each stack the {word} over its pages was taken."
     return f"Of each stack page {page} was taken, counted from 0."
+
+
+def _window(window: Any) -> str:
+    if window is None:
+        return ""
+    if window == "full":
+        return "Gray levels of DICOM files span the full range of stored values."
+    if isinstance(window, int):
+        return f"Gray levels of DICOM files come from window {window} of each file, counted from 0."
+    centre, width = window
+    return f"Gray levels of DICOM files come from a window with centre {centre:g} and width {width:g}."
+
+
+def _frame(frame: Any) -> str:
+    if frame is None:
+        return ""
+    if frame == "all":
+        return "Each frame of a DICOM file is a case of its own."
+    return f"Of each DICOM file frame {frame} was taken, counted from 0."
 
 
 def _range(limits: Any) -> str:

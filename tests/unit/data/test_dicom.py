@@ -114,6 +114,33 @@ def test_padding_is_found_among_stored_values_with_its_range_in_either_order(tmp
     assert (unmasked[0, :3] == WHITE).all()
 
 
+@pytest.mark.parametrize("limit", [None, -1900, 2196])
+def test_padding_is_found_in_words_with_other_bits_above_those_that_count(tmp_path: Path, limit: int | None) -> None:
+    """Negative numbers of 12 bits without their sign above, and an overlay; the padding in either way of writing."""
+    first = 2096 if limit == 2196 else -2000
+    tags = {"BitsStored": 12, "PixelPaddingValue": first} | ({} if limit is None else {"PixelPaddingRangeLimit": limit})
+    stored = np.array([[-2000, -1990], [-1800, 2000]])
+    n_padded = 1 if limit is None else 2
+    for words in (stored & 0xFFF, stored & 0xFFFF, (stored & 0xFFF) | 0x5000):
+        found = read(tmp_path, words.astype(np.uint16).view(np.int16), {"window": "full"}, **tags)
+        expected = np.rint((stored.ravel() + 2048) / 4095 * WHITE)
+        expected[:n_padded] = 0
+        assert np.array_equal(found.ravel(), expected)
+
+
+def test_padding_outside_the_bits_that_count_is_found_in_the_words(tmp_path: Path) -> None:
+    words = np.array([[-32768, 0], [100, 2047]], dtype=np.int16)
+    found = read(tmp_path, words, {"window": "full"}, BitsStored=12, PixelPaddingValue=-32768)
+    assert found[0, 0] == 0
+    assert np.array_equal(found.ravel()[1:], np.rint((words.ravel()[1:] + 2048.0) / 4095 * WHITE))
+
+
+def test_padding_of_unsigned_values_is_found_under_an_overlay(tmp_path: Path) -> None:
+    words = np.array([[5, 5 | 0x8000], [100, 100 | 0x8000]], dtype=np.uint16)
+    found = read(tmp_path, words, {"window": "full"}, BitsStored=12, PixelPaddingValue=5)
+    assert found.tolist() == [[0, 0], [round(100 / 4095 * WHITE)] * 2]
+
+
 def test_the_order_of_choice_is_table_then_first_window_then_full_range(tmp_path: Path) -> None:
     windows = {"WindowCenter": [2048, 100], "WindowWidth": [4097, 201]}
     table = table_of([0] * 16 + [4095] * 16, first=2000, n_bits=12)
@@ -178,6 +205,34 @@ def test_window_and_rescaling_of_an_enhanced_file_are_those_of_the_frame(tmp_pat
     found = read(tmp_path, np.stack([RAMP, RAMP]), {"frame": 1}, BitsStored=12, **groups)
     assert np.array_equal(found, read(tmp_path, RAMP, {"window": [250, 51]}, BitsStored=12)) is False
     assert np.array_equal(found, np.rint(np.clip((RAMP * 2 - 499.5) / 100 + 0.5, 0, 1) * WHITE))
+
+
+@pytest.mark.parametrize("is_undefined_length", [False, True])
+def test_what_is_said_of_each_frame_is_read_once_for_all_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_undefined_length: bool
+) -> None:
+    """Each frame keeps its own window; another file of the same name is read anew."""
+
+    def written(first: int) -> Path:
+        windows = [pydicom.Dataset() for _ in range(6)]
+        groups = [pydicom.Dataset() for _ in range(6)]
+        for number, (group, window) in enumerate(zip(groups, windows, strict=True)):
+            window.WindowCenter, window.WindowWidth = first + 100 * number, 101
+            group.FrameVOILUTSequence = [window]
+        made = data_set(np.stack([RAMP] * 6), BitsStored=12, PerFrameFunctionalGroupsSequence=groups)
+        made["PerFrameFunctionalGroupsSequence"].is_undefined_length = is_undefined_length
+        path = tmp_path / "other"
+        made.save_as(path, enforce_file_format=True)
+        return path.replace(tmp_path / "scan")
+
+    n_read, dcmread = [], pydicom.dcmread
+    monkeypatch.setattr(pydicom, "dcmread", lambda *args, **options: n_read.append(1) or dcmread(*args, **options))
+    for first in (500, 1000):
+        path = written(first)
+        for frame in range(6):
+            expected = np.rint(np.clip((RAMP - (first + 100 * frame - 0.5)) / 100 + 0.5, 0, 1) * WHITE)
+            assert np.array_equal(decode_image(path, image=ImageSpec(frame=frame)), expected)
+    assert len(n_read) == 2
 
 
 def test_colour_keeps_its_bytes(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import multiprocessing
+import os
 import resource
 import struct
 import time
@@ -183,6 +184,39 @@ def test_a_decoder_that_ends_is_a_refusal_and_the_next_file_is_read(
     monkeypatch.undo()
     assert decode_image(path).shape == (16, 16)
     unpack.end_processes()
+
+
+def test_a_process_that_ended_while_it_waited_is_no_fault_of_the_next_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither one that is seen to have ended, nor one that ends over the request: a fresh one is asked."""
+    path = tmp_path / "good.dcm"
+    path.write_bytes(compressed(JPEGBaseline8Bit, picture("JPEG", 16), 16))
+    unpack.end_processes()
+    decode_image(path)
+    (_, waiting), *others = unpack._idle
+    assert not others
+    waiting._running.kill()
+    waiting._running.wait()
+    assert decode_image(path).shape == (16, 16)
+    unpack.end_processes()
+    with monkeypatch.context() as patch:
+        patch.setattr(unpack, "LIMIT_S", 1e-6)
+        unpack._idle.append((os.getpid(), unpack._Process()))
+    assert decode_image(path).shape == (16, 16)
+    unpack.end_processes()
+
+
+@pytest.mark.parametrize("answer", ['{"shape": [16, 16], "dtype": "|u1", "n_bytes": 256}\\nabc', '{"shape": '])
+def test_an_answer_that_is_cut_off_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    """A process that ends within its answer does not wait for the next request."""
+    unpack.end_processes()
+    program = tmp_path / "program.py"
+    program.write_text(f"import sys\nsys.stdin.buffer.readline()\nsys.stdout.write('{answer}')\n")
+    monkeypatch.setattr(unpack.unpacker, "__file__", str(program))
+    said = refusal(tmp_path, compressed(JPEGBaseline8Bit, picture("JPEG", 16), 16))
+    assert said.startswith("damaged: its decoder crashed")
+    assert not unpack._idle
 
 
 def test_a_table_of_levels_is_made_for_any_numbers(tmp_path: Path) -> None:

@@ -126,6 +126,7 @@ def test_patients_of_the_study_file_are_hashed_too(scans: Path) -> None:
     assert found.patients is not None
     assert len(set(found.patients)) == 6
     assert all(patient.startswith("patient-") and "NAME" not in patient for patient in found.patients)
+    assert not any("PatientID" in note for note in found.origin["notes"])
 
 
 def test_each_frame_is_a_case_of_the_same_patient(scans: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -12,10 +13,13 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image, PngImagePlugin
+from pydicom.data import get_testdata_file
 
+from scantrial.core.errors import MissingExtraError
 from scantrial.data.codecs.base import MAX_PIXELS
 from scantrial.data.decode import ImageError, decode_image
-from scantrial.data.spec import ImageSpec
+from scantrial.data.load import load
+from scantrial.data.spec import ImageSpec, SourceSpec
 
 BOMB = f"more than {MAX_PIXELS:,} pixels: refused as a possible decompression bomb"
 
@@ -129,6 +133,43 @@ def test_pnm(tmp_path, rng, kind, white):
     np.testing.assert_array_equal(found, (pixels.astype(int) * largest + white // 2) // white)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_plain_numbers_across_blocks(tmp_path, rng, monkeypatch, size):
+    """Wherever a block of the text ends the numbers are the same; what stands after the last one does not count."""
+    pixels = rng.integers(0, 65536, (7, 5), dtype=np.uint16)
+    pixels[0, :3] = 0, 7, 65535
+    monkeypatch.setattr("scantrial.data.codecs.netpbm._BLOCK", size)
+    for end in ("", "\n", " # end", " 1234567"):
+        (tmp_path / "a.pgm").write_text("P2\n5 7\n65535\n" + "\n ".join(map(str, pixels.flat)) + end)
+        np.testing.assert_array_equal(decode_image(tmp_path / "a.pgm"), pixels)
+    for end in ("x", "8123456 1", " 1234567"):
+        (tmp_path / "a.pgm").write_text("P2\n5 7\n65535\n" + "\n".join(map(str, pixels.flat[:-1])) + end)
+        assert "something else than numbers" in reason_of(tmp_path / "a.pgm")
+
+
+@pytest.mark.parametrize("kind", [2, 3])
+def test_plain_numbers_take_no_more_memory_than_is_claimed(tmp_path, kind):
+    """One digit and a blank for each number is the densest text that there is."""
+    side = 700
+    n = side * side * (3 if kind == 3 else 1)
+    (tmp_path / "a.pnm").write_bytes(b"P%d\n%d %d\n100\n" % (kind, side, side) + b"7 " * n)
+    claimed: list[int] = []
+    tracemalloc.start()
+    try:
+        found = decode_image(tmp_path / "a.pnm", claimed.append)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (found == 18).all()
+    assert peak < sum(claimed) + (16 << 20)
+
+
+def test_plain_numbers_above_white_are_white(tmp_path):
+    """As in other kinds of numbers, nothing wraps around."""
+    (tmp_path / "a.pgm").write_bytes(b"P2\n2 1\n255\n300 7\n")
+    np.testing.assert_array_equal(decode_image(tmp_path / "a.pgm"), [[255, 7]])
+
+
 def test_bitmaps_of_one_bit(tmp_path):
     """PBM becomes 0 and 255, in both forms; ink is black."""
     (tmp_path / "a.pbm").write_text("P1\n3 1\n1 0 1\n")
@@ -170,11 +211,24 @@ def test_deep_colour_png(tmp_path, rng, colour):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_deep_colour_png_without_its_library(tmp_path, rng, monkeypatch):
-    """Without imagecodecs the file is refused with the command that installs it."""
+def test_files_of_many_bits_without_their_library(tmp_path, rng, monkeypatch):
+    """Without imagecodecs the command that installs it is told, and no file is left out for ever."""
+    Image.fromarray(rng.integers(0, 256, (9, 7, 3), dtype=np.uint8)).save(tmp_path / "b.png")
+    kinds = {"a.png": "a 16-bit PNG", "a.jp2": "a JPEG 2000 file", "a.dcm": "12-bit JPEG Extended"}
     (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(deep(rng, 9, 7, 3)))
-    monkeypatch.setattr("scantrial.data.codecs.base.find_spec", lambda name: None)
-    assert 'pip install "scantrial[codecs]"' in reason_of(tmp_path / "a.png")
+    (tmp_path / "a.jp2").write_bytes(jpeg_2000(deep(rng, 9, 7, 3), 16))
+    (tmp_path / "a.dcm").write_bytes(Path(str(get_testdata_file("JPGExtended.dcm"))).read_bytes())
+    (tmp_path / "scans.csv").write_text("path,label\na.png,x\nb.png,y")
+    source = SourceSpec(name=str(tmp_path / "scans.csv"))
+    with monkeypatch.context() as patch:
+        patch.setattr("scantrial.data.codecs.base.find_spec", lambda name: None)
+        for name, kind in kinds.items():
+            with pytest.raises(MissingExtraError, match=kind) as caught:
+                decode_image(tmp_path / name)
+            assert 'pip install "scantrial[codecs]"' in str(caught.value)
+        with pytest.raises(MissingExtraError):
+            load(source, skip_unreadable=True)
+    assert load(source, skip_unreadable=True).skipped == ()
 
 
 def with_text(png: bytes, n_bytes: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -359,6 +360,32 @@ def test_skip_unreadable(broken):
     assert_same(scans, again)
     with pytest.raises(UnreadableScansError, match="4 files cannot be used"):
         load_path(broken)
+
+
+@pytest.mark.parametrize("is_hashed", [True, False])
+def test_what_an_earlier_version_skipped_is_decoded_again(tree, is_hashed):
+    """An entry of a version that could not read a GIF hides it no longer; where nothing was skipped it stays."""
+    Image.new("L", (8, 8), 7).save(tree / "train" / "a" / "1.png", "GIF")
+    options = {"image": ImageSpec(channels=1), "skip_unreadable": True}
+    fresh, n_decoded = decodes_of(tree, **options)
+    assert n_decoded == 4
+    path = fresh.images_path.with_name("entry.json")
+
+    def make_old(**other):
+        old = {key: value for key, value in json.loads(path.read_bytes()).items() if key != "decoders"}
+        old = old | other | {"entry_sha256": ""}
+        text = json.dumps({key: value for key, value in old.items() if key != "entry_sha256"}, separators=(",", ":"))
+        path.write_text(
+            json.dumps(old | {"entry_sha256": hashlib.sha256(text.encode()).hexdigest() if is_hashed else ""})
+        )
+
+    make_old()
+    assert decodes_of(tree, **options)[1] == 0
+    make_old(skipped=[[0, "a GIF file, not PNG"]])
+    again, n_decoded = decodes_of(tree, **options)
+    assert n_decoded == 4
+    assert_same(again, fresh)
+    assert decodes_of(tree, **options)[1] == 0
 
 
 def test_skipping_cannot_empty_a_class(broken):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scantrial.core.errors import MissingExtraError
 from scantrial.data.spec import ImageSpec
 
 MAX_PIXELS = 89_478_485
@@ -108,19 +109,31 @@ def imagecodecs(needed_for: str) -> Any:
 
     Parameters
     ----------
-    needed_for : the kind of image, for the reason why the file is refused where the library is not installed
+    needed_for : the kind of image, for the words of the error
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed: then nothing is wrong with the file, and it is not left out as one that cannot be read.
     """
     if find_spec("imagecodecs") is None:
-        raise RefusedError(f'{needed_for} needs imagecodecs, which keeps all bits: pip install "scantrial[codecs]"')
+        raise MissingExtraError(extra="codecs", package="imagecodecs", needed_for=needed_for)
     return import_module("imagecodecs")
 
 
 def full_range(values: NDArray[Any], white: int) -> NDArray[Any]:
-    """Scale whole numbers whose white the file declares so that it becomes 255, or 65535 where it is above 255."""
+    """Scale whole numbers whose white the file declares so that it becomes 255, or 65535 where it is above 255.
+
+    Parameters
+    ----------
+    values : shape (height, width) or (height, width, channels)
+    """
     dtype, largest = (np.uint8, 255) if white < 256 else (np.uint16, 65535)
     if white == largest:
         return values.astype(dtype, copy=False)
-    scaled: NDArray[Any] = ((np.minimum(values, white).astype(np.uint32) * largest + white // 2) // white).astype(dtype)
+    scaled = np.empty(values.shape, dtype=dtype)
+    for rows in row_blocks(values):
+        scaled[rows] = (np.minimum(values[rows], white).astype(np.uint32) * largest + white // 2) // white
     return scaled
 
 

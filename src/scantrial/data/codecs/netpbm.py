@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,12 @@ _HEADER_BYTES = 1 << 16
 
 _SAMPLE_TEXT = 16
 """Characters that a number of the plain form takes at most, with what separates it from the next."""
+
+_NO_NUMBER = re.compile(rb"\d{6}|[^\d\s]")
+"""What no text of numbers up to 99,999 holds."""
+
+_BLOCK = 1 << 18
+"""Characters of the plain form that are made numbers at a time: each number takes ten times its text meanwhile."""
 
 
 def _decode(path: Path, claim: Claim, image: ImageSpec) -> NDArray[Any]:
@@ -38,20 +45,34 @@ def _decode(path: Path, claim: Claim, image: ImageSpec) -> NDArray[Any]:
         claim_pixels(claim, width, height, 2 * n_channels)
         handle.seek(found.end())
         n = width * height * n_channels
-        values = _plain(handle.read(_SAMPLE_TEXT * n + 1), n) if kind < 4 else _binary(handle.read(2 * n), n, white)
+        values = _plain(handle, n, white) if kind < 4 else _binary(handle.read(2 * n), n, white)
     if len(values) < n:
         raise RefusedError(f"truncated: {len(values):,} of {n:,} numbers")
-    pixels = full_range(values, white)
-    return pixels.reshape((height, width, 3) if n_channels == 3 else (height, width))
+    return full_range(values.reshape((height, width, 3) if n_channels == 3 else (height, width)), white)
 
 
-def _plain(text: bytes, n: int) -> NDArray[np.uint32]:
-    if len(text) > _SAMPLE_TEXT * n:
+def _plain(handle: BinaryIO, n: int, white: int) -> NDArray[np.uint16]:
+    """Read up to `n` numbers block by block, so that no more than a block of them is ever there as text."""
+    n_bytes = os.fstat(handle.fileno()).st_size - handle.tell()
+    if n_bytes > _SAMPLE_TEXT * n:
         raise RefusedError(f"a plain PNM file with more text than {n:,} numbers take")
-    words = text.split(None, n)[:n]
-    if not all(word.isdigit() and len(word) < 6 for word in words):
-        raise RefusedError("a plain PNM file with something else than numbers")
-    return np.array(list(map(int, words)), dtype=np.uint32)
+    values = np.empty(min(n, n_bytes // 2 + 1), dtype=np.uint16)
+    n_found, text, is_more = 0, b"", True
+    while n_found < n and is_more:
+        block = handle.read(_BLOCK)
+        text += block
+        wrong = _NO_NUMBER.search(text)
+        is_more = bool(block) and wrong is None
+        text = text if wrong is None else text[: wrong.start()]
+        # The last number may go on in the next block, or be a part of what is wrong.
+        whole = text.rstrip(b"0123456789") if is_more or wrong else text
+        text = text[len(whole) :]
+        numbers = np.array(whole.split(), dtype="S5")[: n - n_found].astype(np.uint32)
+        values[n_found : n_found + len(numbers)] = np.minimum(numbers, white)
+        n_found += len(numbers)
+        if wrong and n_found < n:
+            raise RefusedError("a plain PNM file with something else than numbers")
+    return values[:n_found]
 
 
 def _binary(data: bytes, n: int, white: int) -> NDArray[Any]:

@@ -67,7 +67,7 @@ def gray_table(tags: Mapping[str, Any], window: Window) -> GrayTable:
     shades, values = _shades(measured, bounds, tags, window)
     is_turned = tags["PhotometricInterpretation"] == "MONOCHROME1" or tags.get("PresentationLUTShape") == "INVERSE"
     levels = np.rint((1 - shades if is_turned else shades) * WHITE).astype(np.uint16)
-    padding = _padding(every, tags, n_bits, is_signed)
+    padding = _padding(every, stored, tags)
     levels[padding] = 0
     return GrayTable(
         levels=levels,
@@ -98,13 +98,25 @@ def stored_type(tags: Mapping[str, Any]) -> tuple[int, int, bool]:
     return n_bits, n_stored, int(tags.get("PixelRepresentation", 0)) == 1
 
 
-def _padding(every: NDArray[np.int64], tags: Mapping[str, Any], n_bits: int, is_signed: bool) -> NDArray[np.bool_]:
-    """Mark the stored values from PixelPaddingValue to PixelPaddingRangeLimit, in either order."""
+def _padding(every: NDArray[np.int64], stored: NDArray[np.int64], tags: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """Mark the values from PixelPaddingValue to PixelPaddingRangeLimit, in either order.
+
+    Files give these as stored values, or as the whole words of their pixels, which may lie outside the bits that count.
+    """
     if "PixelPaddingValue" not in tags:
         return np.zeros(len(every), dtype=bool)
-    first = _whole(tags["PixelPaddingValue"], n_bits, is_signed)
-    last = _whole(tags.get("PixelPaddingRangeLimit", tags["PixelPaddingValue"]), n_bits, is_signed)
-    return (every >= min(first, last)) & (every <= max(first, last))
+    n_bits, n_stored, is_signed = stored_type(tags)
+    given = [tags["PixelPaddingValue"], tags.get("PixelPaddingRangeLimit", tags["PixelPaddingValue"])]
+    ends = [_whole(value, n_bits, is_signed) for value in given]
+    marked = _between(every, ends) | _between(stored, ends)
+    if is_signed and all(1 << n_stored - 1 <= end < 1 << n_stored for end in ends):
+        # Negative numbers without the bits above those that count.
+        marked |= _between(stored, [end - (1 << n_stored) for end in ends])
+    return marked
+
+
+def _between(values: NDArray[np.int64], ends: list[int]) -> NDArray[np.bool_]:
+    return (values >= min(ends)) & (values <= max(ends))
 
 
 def _whole(value: Any, n_bits: int, is_signed: bool) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -155,6 +156,13 @@ class _Measured:
         return self._stream.read(rest if n_bytes < 0 else min(n_bytes, rest))
 
 
+_lock = threading.Lock()
+_last: dict[tuple[str, int, int, int], tuple[Any, int]] = {}
+"""Of the last file that says something of each frame: path, size, time and number, to its tags and where they end.
+
+All frames of a file are decoded one after the other, and each would read what is said of all others."""
+
+
 @contextmanager
 def open_dicom(path: Path) -> Iterator[Header]:
     """Read the header of a DICOM file, and close the file in the end.
@@ -169,9 +177,20 @@ def open_dicom(path: Path) -> Iterator[Header]:
     pydicom = needs_pydicom()
     with quiet_decoders, cast(BinaryIO, io.BufferedReader(open_regular(path))) as handle:
         inflated = _inflated(handle)
-        size = os.fstat(handle.fileno()).st_size if inflated is None else len(inflated)
+        found = os.fstat(handle.fileno())
+        size = found.st_size if inflated is None else len(inflated)
         stream = _Measured(handle if inflated is None else io.BytesIO(inflated), size)
-        tags = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(TAGS))
+        key = str(path), found.st_size, found.st_mtime_ns, found.st_ino
+        with _lock:
+            tags, end = _last.get(key, (None, 0))
+        if tags is not None:
+            stream.seek(end)
+        else:
+            tags = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(TAGS))
+            if "PerFrameFunctionalGroupsSequence" in tags and inflated is None:
+                with _lock:
+                    _last.clear()
+                    _last[key] = tags, stream.tell()
         yield Header(tags=tags, syntax=tags.file_meta.get("TransferSyntaxUID"), stream=stream, size=size)
 
 

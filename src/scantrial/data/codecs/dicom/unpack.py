@@ -36,7 +36,7 @@ class _Process:
         )
 
     def ask(self, request: Mapping[str, Any], source: bytes) -> tuple[dict[str, Any], bytes] | None:
-        """Return the answer; None if the process has ended."""
+        """Return the answer; None if the process ended before it was complete."""
         requests, answers = self._running.stdin, self._running.stdout
         if requests is None or answers is None:
             return None
@@ -46,7 +46,16 @@ class _Process:
         except BrokenPipeError:
             return None
         line = answers.readline()
-        return (told := json.loads(line), answers.read(told["n_bytes"])) if line else None
+        if not line.endswith(b"\n"):
+            return None
+        told = json.loads(line)
+        content = answers.read(told["n_bytes"])
+        return (told, content) if len(content) == told["n_bytes"] else None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it can answer no more."""
+        return self._running.poll() is not None
 
     def end(self) -> None:
         """End the process, whatever it is doing."""
@@ -80,30 +89,46 @@ def stored_values(source: bytes, *, syntax: str, plugin: str, options: Mapping[s
     RefusedError
         If the decoder refuses the frame, crashes, or takes more than `LIMIT_MB` or `LIMIT_S`.
     """
-    process = _taken()
-    try:
-        answer = process.ask({"syntax": syntax, "plugin": plugin, "options": dict(options)}, source)
-    except BaseException:
-        process.end()
-        raise
+    request = {"syntax": syntax, "plugin": plugin, "options": dict(options)}
+    waiting = _taken()
+    answer = None if waiting is None else _answer(waiting, request, source)
     if answer is None:
-        process.end()
+        # A process that waited may have been ended from outside, or harmed by an earlier frame.
+        answer = _answer(_Process(), request, source)
+    if answer is None:
         raise RefusedError(f"damaged: its decoder crashed, or took more than {LIMIT_S} s or {LIMIT_MB >> 10} GB")
-    with _lock:
-        _idle.append((os.getpid(), process))
     told, content = answer
     if "error" in told:
         raise RefusedError(f"damaged: its decoder could not unpack it ({told['error']})")
     return np.frombuffer(content, dtype=told["dtype"]).reshape(told["shape"])
 
 
-def _taken() -> _Process:
+def _answer(process: _Process, request: Mapping[str, Any], source: bytes) -> tuple[dict[str, Any], bytes] | None:
+    """Return the answer of a process, which then waits for the next request; None if it has ended."""
+    try:
+        answer = process.ask(request, source)
+    except BaseException:
+        process.end()
+        raise
+    if answer is None:
+        process.end()
+        return None
+    with _lock:
+        _idle.append((os.getpid(), process))
+    return answer
+
+
+def _taken() -> _Process | None:
+    """Take a process that waits; None if there is none."""
     with _lock:
         while _idle:
             owner, process = _idle.pop()
-            if owner == os.getpid():
+            if owner != os.getpid():
+                continue
+            if not process.has_ended:
                 return process
-    return _Process()
+            process.end()
+    return None
 
 
 @atexit.register
