@@ -61,6 +61,7 @@ class Listing:
     ignored : what was skipped because it is no scan at all, and how often
     left_out : what was left out although it may be a scan, in the words of `scantrial.data.left_out`, and how often
     notes : sentences for the report on how the source was read
+    spelling : other texts that the source has for class names, such as ``0.0`` for ``0``, with these names
     shown : what a refusal calls the cases, where their sources do not say which files they are; nothing stores it
     """
 
@@ -76,6 +77,7 @@ class Listing:
     ignored: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    spelling: Mapping[str, str] = field(default_factory=dict)
     shown: tuple[str, ...] | None = None
 
     @property
