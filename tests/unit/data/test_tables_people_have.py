@@ -169,6 +169,14 @@ def test_labels_that_are_none(table, word):
     )
 
 
+def test_a_refusal_of_none_says_how_it_is_a_class(table):
+    """Leaving the rows out would lose a class that is called None."""
+    advice = "with skip_unreadable: true; if None is a class, name it in data.classes"
+    assert advice in faults(table("path,label\n1.png,None\n2.png,Mild\n", "1.png", "2.png"))
+    assert advice in faults(table("path,label\n1.png,None\ngone.png,Mild\n", "1.png"))
+    assert "is a class" not in faults(table("path,label\n1.png,\n2.png,Mild\n", "1.png", "2.png"))
+
+
 def test_a_class_that_is_called_none(table):
     """`none` is a word; `None` and `NA` are classes where the study names them."""
     path = table("path,label\n1.png,none\n2.png,mild\n", "1.png", "2.png")
@@ -282,3 +290,12 @@ def test_ignored_rows(table):
     listing = READ(path, {}, ReadSettings(ignore=("*_mask.png",)))
     assert listing.sources == ("1.png", "2.png")
     assert listing.left_out == {"files of the pattern *_mask.png": 2}
+
+
+@pytest.mark.parametrize(
+    ("rows", "pattern"), [("1,a\n2,b\n", "s2/*"), ("s1/1.png,a\ns1/2.png,b\n", "*_mask*")], ids=["id", "no row"]
+)
+def test_a_pattern_that_matches_no_row(table, rows, pattern):
+    """It may settle which file an id means, or match files that the table does not name."""
+    path = table(f"path,label\n{rows}", "s1/1.png", "s1/2.png", "s2/1.png", "s1/1_mask.png")
+    assert list_cases(SourceSpec(name=str(path)), ignore=[pattern]).sources == ("s1/1.png", "s1/2.png")

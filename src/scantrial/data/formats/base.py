@@ -38,6 +38,9 @@ SPLIT_OF_WORD: dict[str, Split] = {
 MAX_IMAGES = 5_000_000
 """Of one array."""
 
+MAX_RATIO, MAX_UNPACKED = 200, 1 << 30
+"""How many times its size an archive of more than so many bytes may hold; scans are packed to a half or a tenth."""
+
 Decode = Callable[[Claim, ImageSpec], Pixels]
 """Decodes one case, with the page, the channels and the range of a spec; raises `scantrial.data.decode.ImageError` if
 that fails. May run in any thread."""

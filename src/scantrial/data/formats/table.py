@@ -74,6 +74,7 @@ def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN)
         rows = _rows(path, sheet, options, faults)
     except csv.Error as error:
         raise unreadable(path, error) from error
+    words = {row.label for row in rows} & NOT_A_VALUE
     if rows or not len(faults):
         rows, spelling, note = _labelled(rows, sheet, settings, faults, left_out)
         rows, sources = _with_files(path, rows, options, settings, faults, left_out)
@@ -81,7 +82,7 @@ def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN)
         if not rows and not len(faults):
             faults.add("it holds no rows" if not left_out else f"no row is left: {listed(map(str, left_out))}")
     if len(faults):
-        raise refuse(path, faults, expected=_EXPECTED, do=_way_out(faults))
+        raise refuse(path, faults, expected=_EXPECTED, do=_way_out(faults, sorted(words)))
     listing = _listing(path, rows, sources, left_out)
     return replace(listing, spelling=spelling, notes=() if note is None else (note,))
 
@@ -245,13 +246,17 @@ def _note_duplicates(rows: Sequence[_Row], sources: Sequence[str], faults: Fault
             faults.add(f"line {row.line}: {row.path} is already in line {line}", kind="a file that stands twice")
 
 
-def _way_out(faults: Faults) -> str | None:
+def _way_out(faults: Faults, words: Sequence[str]) -> str | None:
+    """Return what to do; `words` are labels that stand for no value, but may be meant as classes."""
+    is_class = f"; if {words[0]} is a class, name it in data.classes" if words and faults.n_of("no label") else ""
     if faults.n_of("no such file"):
         return (
             "correct the paths; where the column holds names, say where the files are: folder: [images], suffix: .jpg; "
-            "or leave rows without a file out with skip_unreadable: true"
+            f"or leave rows without a file out with skip_unreadable: true{is_class}"
         )
-    return "leave rows without a label out with skip_unreadable: true" if faults.n_of("no label") else None
+    if not faults.n_of("no label"):
+        return None
+    return f"leave rows without a label out with skip_unreadable: true{is_class}"
 
 
 def _listing(path: Path, rows: Sequence[_Row], sources: Sequence[str], left_out: Mapping[str, int]) -> Listing:
