@@ -29,14 +29,11 @@ from scantrial.core.progress import Progress, silent
 from scantrial.data.cache import remove_stale
 from scantrial.data.codecs.dicom.headers import holds_dicom
 from scantrial.data.folders import cache_folder
-from scantrial.data.formats.base import MAX_IMAGES
+from scantrial.data.formats.base import MAX_IMAGES, MAX_RATIO, MAX_UNPACKED
 from scantrial.data.formats.folder_tree import MAX_DEPTH
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 """Endings of the names of archives, in lower case."""
-
-MAX_RATIO, MAX_UNPACKED = 200, 1 << 30
-"""How many times its size an archive of more than so many bytes may hold; images are packed already."""
 
 _EXPECTED = "a .zip or .tar archive of a folder with class folders or .npy arrays"
 _BLOCK = 1 << 20

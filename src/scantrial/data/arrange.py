@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.core.errors import MOST_OF_A_KIND, DataError, itemised
+from scantrial.core.errors import DataError, first_of_a_kind, itemised
 from scantrial.core.names import listed, nearest
 from scantrial.data.formats import Listing
 from scantrial.data.formats.base import clashing_names, plain_name
@@ -27,11 +27,13 @@ def arrange(
 
     Parameters and errors are those of `scantrial.data.load.load`.
     """
+    spelling = listing.spelling
     if isinstance(classes, Mapping):
-        listing = pick_classes(listing, classes)
+        one = {new: list(dict.fromkeys(spelling.get(name, name) for name in old)) for new, old in classes.items()}
+        listing = pick_classes(listing, one)
     refuse_missing_classes(listing.class_names, listing.labels)
     if classes is not None and not isinstance(classes, Mapping):
-        listing = _in_class_order(listing, tuple(classes))
+        listing = _in_class_order(listing, tuple(spelling.get(name, name) for name in classes))
     if patient == FOLDER:
         listing = replace(listing, patients=_patients_by_folder(listing))
     elif patient is not None:
@@ -41,8 +43,7 @@ def arrange(
 
 def _some(names: Sequence[str]) -> str:
     """Join names for a message; of many the first, with the number of the others."""
-    more = f" and {len(names) - MOST_OF_A_KIND:,} more" if len(names) > MOST_OF_A_KIND else ""
-    return listed(names[:MOST_OF_A_KIND]) + more
+    return listed(first_of_a_kind(names, alike=True))
 
 
 def pick_classes(listing: Listing, classes: Mapping[str, Sequence[str]]) -> Listing:
@@ -94,31 +95,30 @@ def refuse_missing_classes(class_names: Sequence[str], labels: NDArray[np.int64]
 
 
 def _in_class_order(listing: Listing, classes: tuple[str, ...]) -> Listing:
-    """Number the classes in the order of `classes`, which must be the source's names, ignoring case."""
+    """Number the classes in the order of `classes`, which must be the source's names, see `plain_name`."""
     if not listing.has_class_names and set(classes) != set(listing.class_names):
         _refuse_class_list(classes, listing, any_names=True)
         return replace(listing, class_names=classes, has_class_names=True)
     _refuse_class_list(classes, listing, any_names=False)
-    index = {name.casefold(): number for number, name in enumerate(classes)}
-    new_number = np.array([index[name.casefold()] for name in listing.class_names], dtype=np.int64)
+    index = {plain_name(name): number for number, name in enumerate(classes)}
+    new_number = np.array([index[plain_name(name)] for name in listing.class_names], dtype=np.int64)
     return replace(listing, labels=new_number[listing.labels], class_names=classes)
 
 
 def _refuse_class_list(classes: tuple[str, ...], listing: Listing, *, any_names: bool) -> None:
     faults = clashing_names(classes)
     faults += [f"{name!r} is listed {n} times" for name, n in Counter(classes).items() if n > 1]
-    own = {name.casefold() for name in listing.class_names}
+    own = {plain_name(name) for name in listing.class_names}
     for name in [] if any_names else classes:
-        if name.casefold() not in own:
+        if plain_name(name) not in own:
             guess = nearest(name, listing.class_names)
             faults.append(f"the source has no class {name!r}" + (f" (did you mean {guess!r}?)" if guess else ""))
-    given = {name.casefold() for name in classes}
+    given = {plain_name(name) for name in classes}
     if any_names and len(classes) != len(listing.class_names):
         faults.append(f"{len(classes)} names for {len(listing.class_names)} classes")
     elif not any_names:
-        gone = [name for name in listing.class_names if name.casefold() not in given]
-        faults += [f"the class {name!r} is left out" for name in gone[:MOST_OF_A_KIND]]
-        faults += [f"{len(gone) - MOST_OF_A_KIND:,} other classes are left out"] if len(gone) > MOST_OF_A_KIND else []
+        gone = [f"the class {name!r} is left out" for name in listing.class_names if plain_name(name) not in given]
+        faults += first_of_a_kind(gone, alike=True)
     if faults:
         raise DataError(
             "classes: " + "; ".join(faults),

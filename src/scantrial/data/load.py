@@ -193,7 +193,9 @@ def _job(
         raise DataError(itemised(messages).lstrip(), do="fix data.source")
     settings = _read_settings(options)
     job = _phantom_job(source, image) if source.name == PHANTOM else _file_job(source, base, settings, progress)
-    refuse_idle_patterns(settings.ignore, job.listing.left_out)
+    # A table names its scans: a pattern may settle which file an id means, or match files that no row names.
+    if job.origin["format"] != "table":
+        refuse_idle_patterns(settings.ignore, job.listing.left_out)
     known = options.get("patient") or _known_patient(source, job.listing)
     listing = arrange(job.listing, classes=options.get("classes"), patient=known)
     counts = _counts(listing, is_tree=job.origin["format"] == "folder")
@@ -314,6 +316,9 @@ def _file_job(source: SourceSpec, base: Path | None, settings: ReadSettings, pro
     reader = format_of(path)
     if reader is None:
         raise DataError("\n  ".join(_format_faults(path, source)))
+    faults = reader.faults_of(source.options)
+    if faults:  # of an archive, see `_format_faults`
+        raise DataError(itemised(faults).lstrip(), do="fix data.source")
     # A catalogue entry may have more options than the reader needs.
     known = {key: value for key, value in options.items() if key in reader.options}
     try:

@@ -209,6 +209,13 @@ def test_a_refusal_names_the_archive(tmp_path):
     assert str(caught.value).startswith(f"{path} has 1 fault:\n  2 scans are in the folder itself")
 
 
+def test_options_that_its_folder_does_not_take(tmp_path):
+    """What an archive holds is known once it is unpacked: then an option that is not used is refused."""
+    path = pack_zip(tmp_path / "x.zip")
+    with pytest.raises(DataError, match="classes: a folder tree with class folders takes no option 'classes'"):
+        list_cases(SourceSpec(name=str(path), classes=["x", "y"]))
+
+
 def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
     """The error names the cache and the way out."""
     path = pack_zip(tmp_path / "x.zip")

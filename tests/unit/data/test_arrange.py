@@ -78,11 +78,19 @@ def test_many_classes_are_not_all_listed(make_tree):
     root = make_tree(*(f"class{n:02d}/1.png" for n in range(20)))
     with pytest.raises(DataError) as caught:
         listed(root, classes=["class00", "class01"])
-    assert "8 other classes are left out" in str(caught.value)
-    assert "class09 and 10 more once" in caught.value.expected
+    assert "the class 'class11' is left out; and 8 more" in str(caught.value)
+    assert "class09, and 10 more once" in caught.value.expected
     cases = listed(root, classes={"a": ["class00"], "b": ["class01"]})
     assert cases.origin["excluded"]["scans of 8 other classes"] == 8
     assert len(cases.origin["excluded"]) == 11
+
+
+@pytest.mark.parametrize("classes", [["Mild  disease", "caf\u00e9"], {"a": ["Mild  disease"], "b": ["caf\u00e9"]}])
+def test_lists_and_mappings_compare_names_alike(make_tree, classes):
+    """Case, spaces and the form of accents make no other name."""
+    cases = listed(make_tree("mild disease/1.png", "cafe\u0301/1.png"), classes=classes)
+    assert cases.class_names == tuple(classes)
+    assert cases.labels.tolist() == [1, 0]
 
 
 def test_the_mapping_in_a_study_file():

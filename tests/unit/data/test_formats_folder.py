@@ -8,6 +8,8 @@ import pytest
 from scantrial.core.errors import DataError
 from scantrial.data.formats import FORMATS, format_of
 from scantrial.data.formats.base import ReadSettings
+from scantrial.data.load import list_cases
+from scantrial.data.spec import SourceSpec
 
 READ = FORMATS["folder"].read
 
@@ -134,6 +136,29 @@ def test_patients_above_the_classes(make_tree):
     assert listing.class_names == ("0", "1")
     assert listing.sources[:2] == ("10250/0/x0.png", "10251/0/x1.png")
     assert listing.folders == tuple(map(str, range(10250, 10260))) * 2
+
+
+def test_patients_above_the_classes_are_told(make_tree):
+    """Twelve classes with numbers, each with left and right, look the same: the note says how they were read."""
+    root = make_tree(*(f"{number}/{side}/1.png" for number in range(12) for side in ("left", "right")))
+    notes = list_cases(SourceSpec(name=str(root))).origin["notes"]
+    assert "Folders at the top were read as patients, and those below them as classes (left, right); if" in notes[0]
+    assert "name a table with the columns path and label as the source instead." in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("paths", "lost"),
+    [
+        (["A/train/1.png", "A/test/2.png", "B/3.png"], "A/test, A/train"),
+        (["A/train/1.png", "A/2.png", "B/train/3.png"], "A/train, B/train"),
+        (["A/p1/train/1.png", "A/p1/test/2.png", "B/p2/train/3.png"], "A/p1/test, A/p1/train, B/p2/train"),
+        (["set/A/train/1.png", "set/B/3.png"], "set/A/train"),
+        (["train/A/test/1.png", "train/B/3.png"], "train/A/test"),
+    ],
+)
+def test_splits_are_not_lost(make_tree, paths, lost):
+    """A folder that is named as a split, where not all are or at another depth, is no patient's."""
+    assert f"folders named as splits that are none: {lost}; expected all scans in a split" in faults(make_tree(*paths))
 
 
 def test_folders_that_can_be_read_in_two_ways_are_refused(make_tree):

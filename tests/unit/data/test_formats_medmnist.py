@@ -134,6 +134,22 @@ def test_names_of_course_code(tmp_path, names):
     assert listing.labels.tolist() == [0, 1, 0, 1, 0, 1]
 
 
+@pytest.mark.parametrize("others", [["data"], ["x", "data"], ["labels", "y"], ["images", "labels"], ["x_train"]])
+def test_other_arrays_beside_the_usual_ones(tmp_path, whole, others):
+    """MedMNIST's names win: arrays without a split, and further ones of a split, are passed over."""
+    more = {name: images(4) if name in ("data", "x", "images", "x_train") else column(0, 1, 2, 1) for name in others}
+    listing = READ(save(tmp_path / "x.npz", **more, **whole), {})
+    assert {source.split("#")[0] for source in listing.sources} == {"train_images", "val_images", "test_images"}
+
+
+def test_a_pair_and_an_array_without_a_split(tmp_path):
+    """A lone array without a split is no part of a set that has a pair; one of a split lacks its partner."""
+    pair = {"x_train": images(4), "y_train": np.arange(4) % 2}
+    assert len(READ(save(tmp_path / "x.npz", data=images(4), **pair), {}).sources) == 4
+    with pytest.raises(DataError, match="y_test is missing"):
+        READ(save(tmp_path / "y.npz", x_test=images(4), **pair), {})
+
+
 def test_labels_as_texts(tmp_path):
     """Texts name the classes; a text that stands for no value is refused."""
     path = save(tmp_path / "x.npz", images=images(3), labels=np.array(["sick", "well ", "sick"]))

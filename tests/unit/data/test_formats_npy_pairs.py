@@ -87,14 +87,13 @@ def test_all_faults_at_once(tmp_path):
         X_test=images(2),
         test_x=images(2),
         y_test=np.array([0, -1]),
-        y=np.arange(3),
     )
     text = faults(root)
     assert "X_train.npy: type float64, expected uint8 or uint16" in text
     assert "y_val.npy: shape (3,) for 2 images, expected (2, 1) or (2,)" in text
     assert "X_test.npy and test_x.npy both hold the test images" in text
     assert "y_test.npy: label out of range: -1" in text
-    assert "x.npy is missing" in text
+    assert "x.npy is missing" in faults(save(tmp_path / "lone", y=np.arange(3)))
 
 
 def test_several_labels_a_scan(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from scantrial.core.errors import DataError
 from scantrial.data.formats import FORMATS
 from scantrial.data.formats.base import ReadSettings
-from scantrial.data.load import load
+from scantrial.data.load import list_cases, load
 from scantrial.data.spec import SourceSpec
 
 READ = FORMATS["table"].read
@@ -79,6 +79,12 @@ def test_paths_of_other_machines(table, text):
     """Backslashes, drives, folders above, and the name of the table's own folder do no harm."""
     path = table(f"path,label\n{text},x\ntrain/2.png,y\n", "train/1.png", "train/2.png")
     assert named(READ(path, {"suffix": ".png"})) == {"train/1.png": "x", "train/2.png": "y"}
+
+
+@pytest.mark.parametrize("text", ["./", ".\\", "/", "C:/", "."])
+def test_paths_without_a_name(table, text):
+    """A cell of dots and slashes alone names no file."""
+    assert f"line 2: no such file: {text}" in faults(table(f"path,label\n{text},x\n2.png,y\n", "2.png"))
 
 
 def test_a_suffix_in_other_letters(table):
@@ -163,6 +169,14 @@ def test_labels_that_are_none(table, word):
     )
 
 
+def test_a_refusal_of_none_says_how_it_is_a_class(table):
+    """Leaving the rows out would lose a class that is called None."""
+    advice = "with skip_unreadable: true; if None is a class, name it in data.classes"
+    assert advice in faults(table("path,label\n1.png,None\n2.png,Mild\n", "1.png", "2.png"))
+    assert advice in faults(table("path,label\n1.png,None\ngone.png,Mild\n", "1.png"))
+    assert "is a class" not in faults(table("path,label\n1.png,\n2.png,Mild\n", "1.png", "2.png"))
+
+
 def test_a_class_that_is_called_none(table):
     """`none` is a word; `None` and `NA` are classes where the study names them."""
     path = table("path,label\n1.png,none\n2.png,mild\n", "1.png", "2.png")
@@ -181,6 +195,25 @@ def test_equal_numbers_are_one_class(table):
     assert load(SourceSpec(name=str(path))).origin["notes"] == list(listing.notes)
     alone = table("path,label\n1.png,0.0\n2.png,1.0\n")
     assert READ(alone, {}).class_names == ("0.0", "1.0")
+
+
+def test_long_codes_stay_apart(table):
+    """Codes of SNOMED CT have up to 18 digits, more than a float keeps apart."""
+    codes = ("254637007", "254637099", "999480451000087102", "999480451000087103")
+    rows = [f"{number}{code}.png,{code}{end}\n" for code in codes for number, end in enumerate(("", ".0"))]
+    path = table("path,label\n" + "".join(rows), *(row.split(",")[0] for row in rows))
+    assert READ(path, {}).class_names == codes
+    thirds = table("path,label\n1.png,0.1234567\n2.png,0.12345670\n3.png,0.1234568\n", "1.png", "2.png", "3.png")
+    assert READ(thirds, {}).class_names == ("0.1234567", "0.1234568")
+
+
+@pytest.mark.parametrize("classes", [["1.0", "0.0"], ["1", "0"], {"1": ["1.0", "1"], "0": ["0.0"]}])
+def test_a_study_may_name_equal_numbers_in_each_way(table, classes):
+    """The texts 0.0 and 1.0 stand in the table, so the study may name them."""
+    path = table("path,label\n1.png,0\n2.png,1\n3.png,0.0\n4.png,1.0\n", *(f"{n}.png" for n in range(1, 5)))
+    cases = list_cases(SourceSpec(name=str(path)), classes=classes)
+    assert cases.class_names == ("1", "0")
+    assert cases.labels.tolist() == [1, 0, 1, 0]
 
 
 def test_decimal_commas(table):
@@ -257,3 +290,12 @@ def test_ignored_rows(table):
     listing = READ(path, {}, ReadSettings(ignore=("*_mask.png",)))
     assert listing.sources == ("1.png", "2.png")
     assert listing.left_out == {"files of the pattern *_mask.png": 2}
+
+
+@pytest.mark.parametrize(
+    ("rows", "pattern"), [("1,a\n2,b\n", "s2/*"), ("s1/1.png,a\ns1/2.png,b\n", "*_mask*")], ids=["id", "no row"]
+)
+def test_a_pattern_that_matches_no_row(table, rows, pattern):
+    """It may settle which file an id means, or match files that the table does not name."""
+    path = table(f"path,label\n{rows}", "s1/1.png", "s1/2.png", "s2/1.png", "s1/1_mask.png")
+    assert list_cases(SourceSpec(name=str(path)), ignore=[pattern]).sources == ("s1/1.png", "s1/2.png")

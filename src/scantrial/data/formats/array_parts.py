@@ -19,6 +19,9 @@ _NAME = re.compile(
     rf"(?:(?P<before>{_SPLIT})[ _.-]?)?(?:(?P<images>x|images?|imgs?|scans?|data)|(?P<labels>y|labels?|targets?))"
     rf"(?:[ _.-]?(?P<after>{_SPLIT}))?"
 )
+_USUAL = re.compile(r"(train|val|test)_(images|labels)(\.npy)?")
+"""The names that MedMNIST gives."""
+
 _MAX_COLUMNS, _MAX_LABEL_BYTES = 1000, 1 << 30
 """Of an array of labels."""
 
@@ -50,20 +53,29 @@ def part_of(name: str) -> ArrayPart | None:
 def pairs_of(parts: Iterable[tuple[str, ArrayPart]]) -> tuple[list[ArrayPair], list[str]]:
     """Return the pairs in the order train, val, test, none; and faults: what is missing, or there twice.
 
+    MedMNIST's names (``train_images``) win over others of the same split. Arrays without a split are passed over beside
+    a pair of these names, and where they are no pair themselves beside any pair.
+
     Parameters
     ----------
     parts : names of arrays and what they say
     """
     found: dict[tuple[str, bool], str] = {}
-    faults = []
-    for name, part in parts:
+    doubles: dict[str, list[str]] = {}
+    for name, part in sorted(parts, key=lambda one: _USUAL.fullmatch(one[0]) is None):
         other = found.setdefault((part.split, part.is_images), name)
-        if other != name:
+        if other != name and _USUAL.fullmatch(other) is None:
             what = f"{part.split} {'images' if part.is_images else 'labels'}".strip()
-            faults.append(f"{other} and {name} both hold the {what}")
-    pairs = []
+            doubles.setdefault(part.split, []).append(f"{other} and {name} both hold the {what}")
+    pairs: list[ArrayPair] = []
+    faults: list[str] = []
     for split in sorted({split for split, _ in found}, key=split_rank):
         images, labels = found.get((split, True)), found.get((split, False))
+        is_pair = images is not None and labels is not None
+        has_usual = any(_USUAL.fullmatch(pair.images) and _USUAL.fullmatch(pair.labels) for pair in pairs)
+        if not split and (has_usual or (pairs and not is_pair)):
+            continue
+        faults += doubles.get(split, [])
         if images is not None and labels is not None:
             pairs.append(ArrayPair(split, images, labels))
         else:

@@ -38,6 +38,9 @@ SPLIT_OF_WORD: dict[str, Split] = {
 MAX_IMAGES = 5_000_000
 """Of one array."""
 
+MAX_RATIO, MAX_UNPACKED = 200, 1 << 30
+"""How many times its size an archive of more than so many bytes may hold; scans are packed to a half or a tenth."""
+
 Decode = Callable[[Claim, ImageSpec], Pixels]
 """Decodes one case, with the page, the channels and the range of a spec; raises `scantrial.data.decode.ImageError` if
 that fails. May run in any thread."""
@@ -61,6 +64,7 @@ class Listing:
     ignored : what was skipped because it is no scan at all, and how often
     left_out : what was left out although it may be a scan, in the words of `scantrial.data.left_out`, and how often
     notes : sentences for the report on how the source was read
+    spelling : other texts that the source has for class names, such as ``0.0`` for ``0``, with these names
     shown : what a refusal calls the cases, where their sources do not say which files they are; nothing stores it
     """
 
@@ -76,6 +80,7 @@ class Listing:
     ignored: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    spelling: Mapping[str, str] = field(default_factory=dict)
     shown: tuple[str, ...] | None = None
 
     @property

@@ -88,6 +88,7 @@ def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN)
         decoders=decoders,
         ignored={what: n for what, n in sorted(tree.ignored.items()) if n},
         left_out={**tree.left_out, **({IN_MASK_FOLDERS: n_masks} if n_masks else {})},
+        notes=layout.notes,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from scantrial.core.errors import first_of_a_kind
 from scantrial.core.names import listed
 from scantrial.data.formats.base import SPLIT_OF_WORD
 from scantrial.data.formats.folder_tree import Folders, FolderTree
@@ -35,11 +36,13 @@ class Layout:
     ----------
     meaning : of each folder with scans that are used
     masks : folders with pictures that lie in folders of masks, beside folders of images
+    notes : sentences on what folders were taken for, where it may be wrong
     """
 
     meaning: Mapping[Folders, Meaning]
     masks: tuple[Folders, ...]
     faults: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def layout_of(tree: FolderTree) -> Layout:
@@ -60,6 +63,7 @@ def layout_of(tree: FolderTree) -> Layout:
     short = {folders: names[len(around) :] for folders, names in short.items() if names[: len(around)] == around}
     used = {folders: names for folders, names in short.items() if folders in tree.pictures}
     split_of, names_of, faults = _splits(used, short)
+    faults += _lost_splits(names_of) if not faults else []
     loose = [folders for folders, names in names_of.items() if not names]
     faults += [_loose(tree, folders) for folders in loose]
     named = {folders: names for folders, names in names_of.items() if names}
@@ -73,7 +77,8 @@ def layout_of(tree: FolderTree) -> Layout:
         else Meaning(split_of.get(folders, ""), names[0], names[1] if len(names) > 1 else "", names[1:])
         for folders, names in named.items()
     }
-    return Layout(meaning=meaning, masks=in_masks, faults=tuple(faults))
+    notes = (_patients_note(meaning.values()),) if is_above else ()
+    return Layout(meaning=meaning, masks=in_masks, faults=tuple(faults), notes=notes)
 
 
 def _is_in(folders: Folders, places: set[Folders]) -> bool:
@@ -134,6 +139,21 @@ def _splits(
     return {}, dict(used), []
 
 
+def _lost_splits(names_of: Mapping[Folders, Folders]) -> list[str]:
+    """Return a fault if folders are named as splits, but not everywhere, or not where splits are looked for."""
+    lost = [
+        "/".join(folders)
+        for folders, names in sorted(names_of.items())
+        if any(name.lower() in SPLIT_OF_WORD for name in names[1:])
+    ]
+    if not lost:
+        return []
+    return [
+        f"folders named as splits that are none: {listed(first_of_a_kind(lost, alike=True))}; expected all scans in a "
+        "split folder, at the top or directly below the class folder, or no folder of such a name"
+    ]
+
+
 def _same_split(words: Sequence[str]) -> list[str]:
     seen: dict[str, str] = {}
     faults = []
@@ -162,6 +182,15 @@ def _empty_classes(tree: FolderTree, short: Mapping[Folders, Folders], masks: Se
         for folders, names in sorted(short.items())
         if len(names) == 1 + has_splits and folders not in inside
     ]
+
+
+def _patients_note(meanings: Iterable[Meaning]) -> str:
+    classes = sorted({meaning.class_name for meaning in meanings})
+    return (
+        "Folders at the top were read as patients, and those below them as classes "
+        f"({listed(first_of_a_kind(classes, alike=True))}); if the folders at the top are the classes, name a table "
+        "with the columns path and label as the source instead."
+    )
 
 
 def _patients_above(names: set[Folders]) -> tuple[bool, list[str]]:

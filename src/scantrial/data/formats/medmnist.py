@@ -27,6 +27,8 @@ from scantrial.data.formats.array_parts import (
     plain_labels,
 )
 from scantrial.data.formats.base import (
+    MAX_RATIO,
+    MAX_UNPACKED,
     PLAIN,
     Decode,
     Format,
@@ -39,9 +41,6 @@ from scantrial.data.formats.base import (
 )
 
 _EXPECTED = "MedMNIST's arrays: train_images (n, side, side[, 3]) and train_labels (n, 1), likewise val_ and test_"
-_MAX_RATIO, _MAX_UNPACKED = 200, 1 << 30
-"""How many times its size an archive of more than so many bytes may hold; scans are packed to a half or a tenth."""
-
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -93,7 +92,7 @@ def _labels_of(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
 def _refuse_bomb(path: Path, archive: zipfile.ZipFile) -> None:
     """Refuse an archive that unpacks to far more than scans ever do."""
     unpacked, packed = sum(part.file_size for part in archive.infolist()), path.stat().st_size
-    if unpacked > _MAX_RATIO * packed and unpacked > _MAX_UNPACKED:
+    if unpacked > MAX_RATIO * packed and unpacked > MAX_UNPACKED:
         raise refuse(
             path,
             [f"{packed:,} bytes unpack to {unpacked:,}: refused as a possible decompression bomb"],

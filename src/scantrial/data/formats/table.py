@@ -6,6 +6,7 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,15 +74,17 @@ def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN)
         rows = _rows(path, sheet, options, faults)
     except csv.Error as error:
         raise unreadable(path, error) from error
+    words = {row.label for row in rows} & NOT_A_VALUE
     if rows or not len(faults):
-        rows, note = _labelled(rows, sheet, settings, faults, left_out)
+        rows, spelling, note = _labelled(rows, sheet, settings, faults, left_out)
         rows, sources = _with_files(path, rows, options, settings, faults, left_out)
         _note_duplicates(rows, sources, faults)
         if not rows and not len(faults):
             faults.add("it holds no rows" if not left_out else f"no row is left: {listed(map(str, left_out))}")
     if len(faults):
-        raise refuse(path, faults, expected=_EXPECTED, do=_way_out(faults))
-    return _listing(path, rows, sources, note, left_out)
+        raise refuse(path, faults, expected=_EXPECTED, do=_way_out(faults, sorted(words)))
+    listing = _listing(path, rows, sources, left_out)
+    return replace(listing, spelling=spelling, notes=() if note is None else (note,))
 
 
 def _texts_of(options: Mapping[str, Any]) -> list[str]:
@@ -165,8 +168,8 @@ def _row(line: int, cells: Sequence[str], columns: _Columns, sheet: ScanTable, f
 
 def _labelled(
     rows: list[_Row], sheet: ScanTable, settings: ReadSettings, faults: Faults, left_out: Counter[str]
-) -> tuple[list[_Row], str | None]:
-    """Return the rows that have a label that is asked for, in one spelling, and a note where there were several."""
+) -> tuple[list[_Row], dict[str, str], str | None]:
+    """Return the rows that have a label that is asked for; the one spelling of labels that have several, and a note."""
     labels = Labels(sheet, settings.classes)
     kept: list[_Row] = []
     for row in rows:
@@ -189,7 +192,7 @@ def _labelled(
             faults.add(fault)
     for fault in clashing_names(row.label for row in kept):
         faults.add(fault)
-    return kept, note
+    return kept, spelling, note
 
 
 def _with_files(
@@ -243,18 +246,20 @@ def _note_duplicates(rows: Sequence[_Row], sources: Sequence[str], faults: Fault
             faults.add(f"line {row.line}: {row.path} is already in line {line}", kind="a file that stands twice")
 
 
-def _way_out(faults: Faults) -> str | None:
+def _way_out(faults: Faults, words: Sequence[str]) -> str | None:
+    """Return what to do; `words` are labels that stand for no value, but may be meant as classes."""
+    is_class = f"; if {words[0]} is a class, name it in data.classes" if words and faults.n_of("no label") else ""
     if faults.n_of("no such file"):
         return (
             "correct the paths; where the column holds names, say where the files are: folder: [images], suffix: .jpg; "
-            "or leave rows without a file out with skip_unreadable: true"
+            f"or leave rows without a file out with skip_unreadable: true{is_class}"
         )
-    return "leave rows without a label out with skip_unreadable: true" if faults.n_of("no label") else None
+    if not faults.n_of("no label"):
+        return None
+    return f"leave rows without a label out with skip_unreadable: true{is_class}"
 
 
-def _listing(
-    path: Path, rows: Sequence[_Row], sources: Sequence[str], note: str | None, left_out: Mapping[str, int]
-) -> Listing:
+def _listing(path: Path, rows: Sequence[_Row], sources: Sequence[str], left_out: Mapping[str, int]) -> Listing:
     files = tuple(path.parent / source for source in sources)
     names = sorted({row.label for row in rows})
     index = {name: number for number, name in enumerate(names)}
@@ -273,7 +278,6 @@ def _listing(
         files=files,
         decoders=decoders,
         left_out=dict(left_out),
-        notes=() if note is None else (note,),
     )
 
 

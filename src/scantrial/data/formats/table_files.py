@@ -92,6 +92,8 @@ class FileFinder:
             plain = name.replace("\\", "/")
             is_absolute = plain.startswith("/") or _DRIVE.match(plain) is not None
             parts = [part for part in _DRIVE.sub("", plain).split("/") if part not in ("", ".")]
+            if not parts:
+                return None
             n_cut = len(parts) if is_absolute else 2 if parts[0] == self._root.name else 1
             for start in range(0 if is_absolute else 1, n_cut):
                 found = self._at("/".join(parts[start:]))

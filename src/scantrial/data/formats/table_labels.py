@@ -18,6 +18,8 @@ NOT_A_VALUE = frozenset(
 """What programs write where there is no value; ``none`` in lower case is a word, and may be a class."""
 
 _JOINED = re.compile(r"\s*[|;]\s*")
+_WHOLE = re.compile(r"([+-]?\d{1,300})(?:[.,]0+)?")
+"""A whole number, as codes of diagnoses are; they may have more digits than a float keeps apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,14 @@ class Labels:
         for label in sorted(labels):
             value = self._sheet.number(label)
             if value is not None:
-                by_value.setdefault(value, []).append(label)
+                whole = _WHOLE.fullmatch(label)
+                by_value.setdefault(value if whole is None else int(whole[1]), []).append(label)
         several = {value: found for value, found in by_value.items() if len(found) > 1}
-        spelling = {label: f"{value:g}" for value, found in several.items() for label in found}
+        spelling = {
+            label: str(int(value)) if float(value).is_integer() else repr(value)
+            for value, found in several.items()
+            for label in found
+        }
         if not several:
             return {}, None
         ways = "; ".join(listed(found) for found in several.values())
