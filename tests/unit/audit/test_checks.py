@@ -348,6 +348,9 @@ def test_masks_among_the_scans_are_found():
     assert found.rows == tuple(range(1, 24, 2))
     assert found.text.startswith("12 of 24 files look like masks, not scans (0_mask.png beside 0.png); ")
     assert found.text.endswith('This line under data leaves them out: ignore: "*_mask*.png"')
+    hidden = checked("AU015", replace(scans, sources=(*sources[:-2], "a/x_mask.png", "a/y.png"))).found[0]
+    assert hidden.text.endswith("What to do: move them to another folder, as no pattern matches them and no scan.")
+    assert hidden.numbers["ignore"] == []
 
 
 def test_what_was_left_out_is_told():
