@@ -45,7 +45,8 @@ once in several audits; `tests/simulation/test_audit.py` counts them.
 In JSON (`--json`, `audit.json`): `findings`, each with `code, severity, title, text, action, cases` (paths, or pairs of
 paths where pairs were found; never cut), `case_numbers, numbers, acknowledged`; `checks`, each with
 `code, title, severity, outcome, reason, numbers`; `n_cases`, `class_names`, `key`; `spread` (sizes and channels,
-where a source was audited); and `pictures`: `means` (PNG of 64 x 64 pixels in base64, by split and class),
+where a source was audited); and `pictures`: `means` (PNG of 64 x 64 pixels in base64, by split and class;
+null where there is one scan),
 `histograms`, and `most_alike`, for two splits: the ten scans of the later
 split that are most typical of it, and the ten of the earlier split that look most like the later one.
 

@@ -170,5 +170,12 @@ def load_any_size(data: DataSpec, *, progress: Progress = silent) -> tuple[ScanS
 def _spread_of_files(data: DataSpec) -> ShapeSpread | None:
     if data.source.name == PHANTOM:
         return None
-    shapes = header_shapes(list_cases(data.source, ignore=data.ignore, classes=data.classes, patient=data.patient))
+    listed = list_cases(
+        data.source,
+        ignore=data.ignore,
+        classes=data.classes,
+        patient=data.patient,
+        skip_unreadable=data.skip_unreadable,
+    )
+    shapes = header_shapes(listed)
     return shape_spread(shapes, given=data.image) if shapes else None

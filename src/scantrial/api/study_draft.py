@@ -15,10 +15,11 @@ from scantrial.core.names import slug
 from scantrial.core.plain import Plain
 from scantrial.core.progress import Progress, silent
 from scantrial.data.catalogue import CATALOGUE
-from scantrial.data.load import PHANTOM, find_path
+from scantrial.data.load import PHANTOM, find_path, list_cases
+from scantrial.data.masks import find_masks
 from scantrial.data.patients import FOLDER
 from scantrial.data.scanset import CaseList, ScanSet
-from scantrial.data.spec import ImageSpec
+from scantrial.data.spec import DataSpec, ImageSpec
 from scantrial.study.draft import LookedAt, StudyDraft, draft_study
 from scantrial.study.file import parse_study
 
@@ -61,16 +62,21 @@ def init(data: str | Path, *, out: str | Path | None = None, progress: Progress 
     path = Path(out) if out is not None else Path(f"{slug(Path(name).absolute().stem)}-study.yaml")
     if path.exists():
         raise InputError(f"{path} is there already", expected="a new file", do="give another name with --out FILE")
-    scans, spread = load_any_size(of_source(name), progress=progress)
+    asked = of_source(name)
+    masks = None if name == PHANTOM else find_masks(list_cases(asked.source, skip_unreadable=True).sources)
+    if masks is not None and masks.patterns:
+        asked = asked.model_copy(update={"ignore": masks.patterns})
+    scans, spread = load_any_size(asked, progress=progress)
     place = None if name in (PHANTOM, *CATALOGUE) else find_path(name)
     seen = LookedAt(
         name=Path(name).absolute().name,
         source=name if place is None else Path(os.path.relpath(place, path.absolute().parent)).as_posix(),
         cases=_listed(scans),
         spread=spread,
-        colour_is_gray=_is_gray(_in_colour(name, progress) if len(spread.channels) > 1 else scans),
+        colour_is_gray=_is_gray(_in_colour(asked, progress) if len(spread.channels) > 1 else scans),
         skipped=scans.skipped,
-        folders=_by_folder(name, progress) if scans.patients is None and scans.origin.get("n_folders") else None,
+        masks=masks,
+        folders=_by_folder(asked, progress) if scans.patients is None and scans.origin.get("n_folders") else None,
     )
     draft = draft_study(seen)
     parse_study(draft.text, name=path.stem, source=str(path), base=path.absolute().parent)
@@ -90,15 +96,14 @@ def _listed(scans: ScanSet) -> CaseList:
     )
 
 
-def _by_folder(name: str, progress: Progress) -> tuple[str, ...] | None:
+def _by_folder(asked: DataSpec, progress: Progress) -> tuple[str, ...] | None:
     """Return the folder of each scan, as ``patient: folder`` finds it."""
-    return load_any_size(of_source(name).model_copy(update={"patient": FOLDER}), progress=progress)[0].patients
+    return load_any_size(asked.model_copy(update={"patient": FOLDER}), progress=progress)[0].patients
 
 
-def _in_colour(name: str, progress: Progress) -> ScanSet:
+def _in_colour(asked: DataSpec, progress: Progress) -> ScanSet:
     """Load scans of which only some are gray as colour: read as gray they would not tell whether there is any."""
-    data = of_source(name)
-    return load_any_size(data.model_copy(update={"image": ImageSpec(channels=3)}), progress=progress)[0]
+    return load_any_size(asked.model_copy(update={"image": ImageSpec(channels=3)}), progress=progress)[0]
 
 
 def _is_gray(scans: ScanSet) -> bool:

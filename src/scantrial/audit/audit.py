@@ -118,13 +118,21 @@ def audit_key(
         version,
         scans.fingerprint,
         scans.split.tolist(),
-        None if scans.patients is None else list(scans.patients),
+        _patients_of_key(scans),
         [list(pair) for pair in scans.skipped],
         asdict(settings or AuditSettings()),
         has_scores,
         *(dict(scans.origin[key]) for key in ("excluded", "dicom") if key in scans.origin),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _patients_of_key(scans: ScanSet) -> list[str] | list[int] | None:
+    """Return the patients; of DICOM files in numbers, as their names are other ones for each user."""
+    if scans.patients is None or "dicom" not in scans.origin:
+        return None if scans.patients is None else list(scans.patients)
+    numbers = {patient: number for number, patient in enumerate(dict.fromkeys(scans.patients))}
+    return [numbers[patient] for patient in scans.patients]
 
 
 def ranked(findings: Sequence[ScanFinding]) -> list[ScanFinding]:

@@ -40,9 +40,14 @@ class Depths:
 
 
 def depths_of(subject: Subject) -> Depths:
-    """Tell the scans whose files had 8 bits, all of whose values are multiples of 257, from the others."""
+    """Tell the scans whose files had 8 bits, all of whose values are multiples of 257, from the others.
+
+    A scan of a single gray value is of neither kind: nothing tells its depth.
+    """
     facts = subject.facts
-    eight, sixteen = np.flatnonzero(facts.is_widened), np.flatnonzero(~facts.is_widened)
+    has_contrast = facts.statistics[:, 1] > 0
+    eight = np.flatnonzero(has_contrast & facts.is_widened)
+    sixteen = np.flatnonzero(has_contrast & ~facts.is_widened)
     tops = [float(np.median(facts.peaks[rows])) if len(rows) else 0.0 for rows in (eight, sixteen)]
     return Depths(
         eight=tuple(eight.tolist()), sixteen=tuple(sixteen.tolist()), top_of_eight=tops[0], top_of_sixteen=tops[1]

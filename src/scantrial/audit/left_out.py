@@ -18,8 +18,12 @@ def check_masks(subject: Subject) -> CheckOutcome:
     name, scan = masks.example
     text = (
         f"{len(masks.rows):,} of {counted(len(sources), 'file')} look like masks, not scans ({name} beside {scan}); "
-        f"{n_test:,} of them are in test. This line under data leaves them out: {masks.line}"
+        f"{n_test:,} of them are in test."
     )
+    if masks.n_left:
+        text += f" What to do: {masks.way_out}."
+    else:
+        text += f" This line under data leaves them out: {masks.line}"
     numbers = {"n_masks": len(masks.rows), "n_files": len(sources), "n_test": n_test, "ignore": list(masks.patterns)}
     return verdict_of([Found(text=text, rows=masks.rows, numbers=numbers)], n_masks=len(masks.rows))
 

@@ -1,7 +1,8 @@
 """What an audit shows: mean pictures, histograms, and the scans that look most like their own split.
 
 Plain data, small enough for ``audit.json``: a mean picture is a PNG of 64 x 64 pixels in base64, some three
-kilobytes for each split and class. Pictures of single scans are not kept here: the study folder has them.
+kilobytes for each split and class of two or more scans. Pictures of single scans are not kept here: the study folder
+has them, if the study allows it.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def audit_pictures(subject: Subject) -> dict[str, Any]:
     }
 
 
-def _mean_png(subject: Subject, rows: np.ndarray[Any, Any]) -> str:
+def _mean_png(subject: Subject, rows: np.ndarray[Any, Any]) -> str | None:
+    if len(rows) < 2:
+        return None
     mean = subject.facts.thumbnails[rows].mean(axis=0, dtype=np.float64)
     return base64.b64encode(thumbnail_png(np.rint(mean).astype(np.uint8))).decode()
 

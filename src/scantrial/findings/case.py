@@ -18,8 +18,6 @@ from scantrial.core.text import printable
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey, StudyFolder
 
-_MAX_NAMED = 10
-
 _Parts = Mapping[RunKey, tuple[SplitPredictions, ...]]
 
 
@@ -189,7 +187,7 @@ def case_named(folder: StudyFolder, name: str) -> int:
         rows = [row for row, source in enumerate(sources) if is_meant(source)]
         if len(rows) > 1:
             raise InputError(
-                f"{len(rows):,} cases are called {name!r}:\n{itemised([sources[row] for row in rows[:_MAX_NAMED]])}",
+                f"{len(rows):,} cases are called {name!r}:\n{itemised([sources[row] for row in rows], alike=True)}",
                 expected="the name of one case",
                 do="give more of its path, or its number",
             )

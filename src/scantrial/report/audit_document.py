@@ -32,6 +32,7 @@ from scantrial.report.document import (
     text,
 )
 from scantrial.report.html import render_html
+from scantrial.report.sections.parts import gallery
 
 MAX_PAIRS = 12
 """Pairs of one finding that are shown as pictures; all of them are listed."""
@@ -240,7 +241,7 @@ def _looks(audit: Audit, pictures: Mapping[str, bytes]) -> Iterator[Section]:
     """Show what the scans look like: mean pictures, histograms, and the scans that separate splits best."""
     means = audit.pictures["means"]
     if means:
-        blocks: list[Block] = [_mean_pictures(means)]
+        blocks: list[Block] = [*_mean_pictures(means)]
         blocks += _histograms(audit)
         for number, two in enumerate(audit.pictures["most_alike"], start=1):
             blocks += _told_apart(f"alike-{number}", two, pictures)
@@ -256,19 +257,17 @@ def _histograms(audit: Audit) -> Iterator[Block]:
         yield FigureBlock(id="histograms", figure=figure)
 
 
-def _mean_pictures(means: Sequence[Mapping[str, Any]]) -> Gallery:
-    return Gallery(
-        id="means",
-        caption="The mean of all scans of each split and class, 64 × 64 pixels.",
-        pictures=tuple(
-            Picture(
-                png=base64.b64decode(one["png"]),
-                alt=f"Mean of {counted(one['n'], 'scan')}: {one['split'] or 'no split'}, {one['class']}",
-                caption=f"{one['split']} {one['class']} ({count(one['n'])})".strip(),
-            )
-            for one in means
-        ),
-    )
+def _mean_pictures(means: Sequence[Mapping[str, Any]]) -> tuple[Gallery, ...]:
+    pictures = [
+        Picture(
+            png=base64.b64decode(one["png"]),
+            alt=f"Mean of {counted(one['n'], 'scan')}: {one['split'] or 'no split'}, {one['class']}",
+            caption=f"{one['split']} {one['class']} ({count(one['n'])})".strip(),
+        )
+        for one in means
+        if one["png"] is not None
+    ]
+    return gallery("means", pictures, "The mean of all scans of each split and class, 64 × 64 pixels.")
 
 
 def _told_apart(name: str, two: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Iterator[Block]:

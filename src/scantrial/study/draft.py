@@ -14,6 +14,8 @@ from scantrial.core.format import counted, joined
 from scantrial.core.plain import Plain
 from scantrial.core.positive import classes_line, health_warning, stands_for_health, yaml_value
 from scantrial.core.text import printable
+from scantrial.data.left_out import NO_FILE, NO_LABEL, left_out_items
+from scantrial.data.masks import Masks
 from scantrial.data.patient_names import PatientGuess, guess_patients
 from scantrial.data.patients import FOLDER
 from scantrial.data.scanset import CaseList
@@ -71,6 +73,7 @@ class LookedAt:
     spread : of their sizes and channels
     colour_is_gray : whether RGB scans hold the same value in all channels
     skipped : files that cannot be read
+    masks : files that look like masks; those that its patterns match are not among the cases
     folders : the folder of each scan that may be a patient's, or None
     """
 
@@ -80,6 +83,7 @@ class LookedAt:
     spread: ShapeSpread
     colour_is_gray: bool
     skipped: Sequence[tuple[str, str]] = ()
+    masks: Masks | None = None
     folders: Sequence[str] | None = None
 
 
@@ -149,18 +153,29 @@ def _data(seen: LookedAt, cases: CaseList, guess: PatientGuess | None) -> Iterat
         line=f"source: {yaml_value(seen.source)}",
         reason="Where the scans are, from the folder of this file.",
     )
+    if seen.masks is not None:
+        name, scan = seen.masks.example
+        yield DraftLine(
+            key="data.ignore",
+            line=seen.masks.line if seen.masks.patterns else "",
+            reason=f"{counted(len(seen.masks.rows), 'file')} that look like masks, not scans ({name} beside {scan}): "
+            f"{seen.masks.way_out if seen.masks.n_left else 'left out'}.",
+        )
     image, why = proposed_image(seen.spread, colour_is_gray=seen.colour_is_gray)
     yield DraftLine(key="data.image", line=image_line(image), reason=why)
     yield _classes(cases.class_names)
     yield _patients(cases, guess)
     yield _split(cases)
+    excluded = seen.cases.origin.get("excluded", {})
+    faults = left_out_items({words: excluded[words] for words in (NO_FILE, NO_LABEL) if words in excluded})
     if seen.skipped:
         first, reason = seen.skipped[0]
+        faults.append(f"{counted(len(seen.skipped), 'file')} that cannot be read, such as {first} ({reason})")
+    if faults:
         yield DraftLine(
             key="data.skip_unreadable",
             line="skip_unreadable: true",
-            reason=f"{counted(len(seen.skipped), 'file')} cannot be read, such as {first} ({reason}): left out, and "
-            "counted in the report. Repair them if you can.",
+            reason=f"Left out, and counted in the report: {joined(faults)}. Repair them if you can.",
         )
 
 

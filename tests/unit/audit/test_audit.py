@@ -17,6 +17,7 @@ from scantrial.audit.records import Audit, AuditSettings, ScanFinding
 from scantrial.audit.stored import blockers, cases_concerned, keep_audit, read_audit
 from scantrial.core.errors import StudyFileError
 from scantrial.data.spec import SplitSpec
+from scantrial.report.audit_document import audit_page
 from scantrial.store.folder import StudyFolder
 from scantrial.store.schema import dump_json
 from scantrial.study.file import parse_study
@@ -97,6 +98,34 @@ def test_the_pictures_are_those_of_the_scans(audit, spoilt):
         assert len(pair["second"]) == 10
         assert all(spoilt.split[item["case"]] == pair["splits"][1] for item in pair["second"])
         assert all(spoilt.split[item["case"]] == pair["splits"][0] for item in pair["like_second"])
+
+
+def test_the_mean_of_one_scan_is_no_picture():
+    """It would be the scan itself; the page counts it all the same, and pages of such audits have no gallery."""
+    scans = phantom_scans(n_cases=24, size=32)
+    for n_healthy, has_gallery in ((1, True), (0, False)):
+        split = np.full(24, "", dtype=object)
+        split[np.flatnonzero(scans.labels == 0)[: n_healthy * 5]] = "train"
+        split[np.flatnonzero(scans.labels == 1)[:1]] = "train"
+        some = scans.with_split(split.astype(str))
+        found = audit_scans(some, settings=QUICK)
+        assert [one["png"] is None for one in found.pictures["means"]] == [False] * has_gallery + [True]
+        page = audit_page(found, some, source="phantom")
+        assert ("The mean of all scans" in page) == has_gallery
+        assert "Intensities by split and class" in page
+
+
+def test_the_key_of_dicom_files_does_not_depend_on_the_user():
+    """Their patients are called by hashes with a key of the user; the key has their numbers, and other sources' names."""
+    scans = phantom_scans(n_cases=24, size=32)
+    one, other = (tuple(f"{user}{number // 2}" for number in range(24)) for user in "xa")
+    plain = [audit_key(replace(scans, patients=patients)) for patients in (one, other)]
+    assert plain[0] != plain[1]
+    origin = {**scans.origin, "dicom": {"files": 24}}
+    keys = [audit_key(replace(scans, patients=patients, origin=origin)) for patients in (one, other, one[::-1])]
+    assert keys[0] == keys[1] == keys[2]
+    torn = replace(scans, patients=(*one[1:], one[0]), origin=origin)
+    assert audit_key(torn) != keys[0]
 
 
 def test_a_study_keeps_its_audit_and_makes_it_once(folder, spoilt, monkeypatch):

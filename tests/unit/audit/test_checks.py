@@ -333,6 +333,19 @@ def test_mixed_depths_of_one_brightness_are_a_note(tmp_path):
     assert "they are about equally bright" in found.text
 
 
+def test_a_scan_of_one_gray_value_has_no_depth(tmp_path):
+    """Scans of 8 bits in files of 16, and a black one: nothing is mixed."""
+    rng = np.random.default_rng(3)
+    for name in ("ill", "well"):
+        (tmp_path / "wide" / name).mkdir(parents=True)
+        for number in range(4):
+            pixels = rng.integers(0, 256, (16, 16)).astype(np.uint16) * 257 * (name == "well" or number > 0)
+            Image.fromarray(pixels.astype(np.uint16)).save(tmp_path / "wide" / name / f"{number}.png")
+    verdict = checked("AU045", load(SourceSpec(name=str(tmp_path / "wide"))))
+    assert verdict.outcome == "clear"
+    assert (verdict.numbers["n_8_bits"], verdict.numbers["n_16_bits"]) == (7, 0)
+
+
 def test_files_left_out_are_found(write_scans):
     """Torn files that were skipped are listed with the reason."""
     found = checked("AU040", write_scans(skip=True, torn=2)).found[0]
@@ -348,6 +361,9 @@ def test_masks_among_the_scans_are_found():
     assert found.rows == tuple(range(1, 24, 2))
     assert found.text.startswith("12 of 24 files look like masks, not scans (0_mask.png beside 0.png); ")
     assert found.text.endswith('This line under data leaves them out: ignore: "*_mask*.png"')
+    hidden = checked("AU015", replace(scans, sources=(*sources[:-2], "a/x_mask.png", "a/y.png"))).found[0]
+    assert hidden.text.endswith("What to do: move them to another folder, as no pattern matches them and no scan.")
+    assert hidden.numbers["ignore"] == []
 
 
 def test_what_was_left_out_is_told():

@@ -146,6 +146,41 @@ def test_a_study_file_is_written_for_it_that_is_read_and_loads(layout, tmp_path,
     assert all(one.reason for one in written.draft.lines)
 
 
+@pytest.mark.parametrize("gap", ["files/none.png,ill", "files/0.png,"])
+def test_a_table_with_a_missing_file_or_label_is_audited_and_drafted(gap, tmp_path, monkeypatch):
+    """The row is left out, the audit tells of it, and the draft says the line with which it loads."""
+    monkeypatch.chdir(tmp_path)
+    place = table(tmp_path / "t", patients=False)
+    place.write_text(place.read_text().replace("files/0.png,healthy", gap))
+    assert "AU044" in [one.code for one in api.audit(place).findings]
+    written = api.init(place, out="study.yaml")
+    assert "Left out, and counted in the report: 1 row w" in written.draft.text
+    study = api.load_study(written.path)
+    assert len(api.load_scans(study.spec.data, base=study.base)) == 35
+
+
+def test_masks_beside_the_scans_are_left_out_and_not_counted(tmp_path, monkeypatch):
+    """The draft has the line with its reason, counts scans alone, takes their size and channels, and loads them."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("benign", "malignant"):
+        for i in range(20):
+            save(tmp_path, f"busi/{name}/{name} ({i}).png", side=40, colour=True)
+            save(tmp_path, f"busi/{name}/{name} ({i})_mask.png", side=30)
+    written = api.init("busi", out="study.yaml")
+    assert 'ignore: "*_mask*.png"' in written.draft.text
+    assert (
+        "# 40 files that look like masks, not scans (benign (0)_mask.png beside benign (0).png)" in written.draft.text
+    )
+    assert "40 scans (20 benign and 20 malignant)" in written.draft.text
+    assert "all 40 x 40 pixels. Channels: all RGB" in written.draft.text
+    study = api.load_study(written.path)
+    assert len(api.load_scans(study.spec.data, base=study.base)) == 40
+    save(tmp_path, "busi/benign/other_mask.png")
+    draft = api.init("busi", out="other.yaml").draft
+    assert next(one for one in draft.lines if one.key == "data.ignore").line == ""
+    assert "move them to another folder" in draft.text.replace("\n  # ", " ")
+
+
 def test_a_written_file_trains(tmp_path, monkeypatch, quick_workers):
     """The file of mixed sizes, patients in the names and a torn scan: one epoch of each arm, then a report."""
     monkeypatch.chdir(tmp_path)

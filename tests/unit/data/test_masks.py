@@ -19,16 +19,30 @@ from scantrial.data.spec import SourceSpec
         (["a/1.png", "a/1_Annotation.png"], (1,), 'ignore: "*_Annotation*.png"'),
         (["benign/1.png", "masks/1.png"], (1,), 'ignore: "masks/*"'),
         (["b/1.png", "b/masks/1_mask.png"], (1,), 'ignore: "*/masks/*"'),
-        (["a/1.png", "a/1_mask.png", "a/no_mask_here.png"], (1,), 'ignore: "a/1_mask.png"'),
+        (["a/1.png", "a/1_mask.png", "a/no_mask_here.png"], (1,), 'ignore: "*_mask.png"'),
+        (["a/[1].png", "a/[1]_mask.png", "a/with_mask_12.png"], (1,), 'ignore: "*_mask.png"'),
+        (['a/1.[p"]', 'a/1_mask.[p"]'], (1,), r'ignore: "*_mask*.[[]p\"]"'),
+        (["b/1.png", "b/masks/1_mask.png", "b/masks/cover.png"], (1,), 'ignore: "*/masks/*_mask.png"'),
     ],
 )
 def test_masks_are_found_by_their_names(sources, rows, line):
-    """The line names patterns that match the masks and nothing else; where there is no such pattern, the files."""
+    """The line names patterns that match the masks and nothing else, narrow ones where another file has such a name."""
     masks = find_masks(sources)
     assert masks.rows == rows
     assert masks.line == line
     match = matcher_of(masks.patterns)
     assert [row for row, source in enumerate(sources) if match(source)] == list(rows)
+
+
+def test_masks_that_no_pattern_tells_from_a_scan_are_to_be_moved():
+    """A scan called like a mask: no list of thousands of files, and a line for those masks that have one."""
+    sources = [f"a/{number}{tail}.png" for number in range(1000) for tail in ("", "_mask")]
+    masks = find_masks([*sources, "a/other_mask.png"])
+    assert (len(masks.rows), masks.patterns, masks.n_left) == (1000, (), 1000)
+    assert masks.way_out == "move them to another folder, as no pattern matches them and no scan"
+    some = find_masks([*sources, "a/5_seg.png", "a/other_mask.png"])
+    assert (some.patterns, some.n_left) == (("*_seg*.png",), 1000)
+    assert some.way_out.startswith('leave 1 of them out with ignore: "*_seg*.png", and move the other 1,000 to')
 
 
 @pytest.mark.parametrize(

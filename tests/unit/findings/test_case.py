@@ -71,6 +71,7 @@ def test_an_unknown_name_and_one_of_several_cases(make_study):
     with pytest.raises(InputError, match=r"30 cases are called 'x\.png'") as caught:
         case_view(folder, "x.png")
     assert str(caught.value).count("/x.png\n") == 10
+    assert "\n  and 20 more\n" in str(caught.value)
     assert case_view(folder, "7/x.png").case == 7
 
 

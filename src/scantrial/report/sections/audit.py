@@ -85,6 +85,7 @@ def _looks(pictures: Mapping[str, Any], histograms: Figure | None) -> tuple[Deta
             caption=f"{mean['split']} {mean['class']}",
         )
         for mean in pictures["means"]
+        if mean["png"] is not None
     ]
     summary = "What the scans look like: the mean of each split and class"
     shown = blocks(gallery("means", means), figure("histograms", histograms))
