@@ -101,7 +101,7 @@ def audit(
     if page is not None:
         from scantrial.report.audit_document import audit_page  # noqa: PLC0415 - drawing takes a second to load
 
-        write_atomic(Path(page), audit_page(found, scans, source=_named(data)))
+        write_atomic(Path(page), audit_page(found, scans, source=_named(data)), parents=True)
     return found
 
 

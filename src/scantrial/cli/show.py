@@ -14,7 +14,7 @@ def show(folder: Path, case: int | str, *, arm: str | None, seed: int | None, pn
     """Print one case under every arm, and draw it."""
     view = api.show(folder, case, arm=arm, seed=seed)
     if png is not None:
-        write_atomic(png, case_png(view))
+        write_atomic(png, case_png(view), parents=True)
     if as_json:
         print_json(view.to_dict())
         return
@@ -29,7 +29,7 @@ def show_augmented(folder: Path, *, arm: str | None, seed: int | None, n: int, p
     with progress_bar() as progress:
         found = api.augmented_scans(folder, arm=arm, seed=seed, n=n, progress=progress)
     target = Path(f"augmented-{found.arm}.png") if png is None else png
-    write_atomic(target, found.png)
+    write_atomic(target, found.png, parents=True)
     if as_json:
         print_json({**found.to_dict(), "png": str(target)})
         return

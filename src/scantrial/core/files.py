@@ -93,11 +93,31 @@ def written_aside(path: Path, *, sync: bool = True) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_atomic(path: Path, content: bytes | str, *, sync: bool = True) -> None:
-    """Write `content` to `path` so that a reader sees the old file or the new one, never a part."""
+def make_within(folder: Path, path: Path) -> None:
+    """Make a folder that lies in another one, which has to be there: if it was deleted, it does not come back.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made, or `folder` is not there.
+    """
+    for name in path.relative_to(folder).parts:
+        folder /= name
+        folder.mkdir(exist_ok=True)
+
+
+def write_atomic(path: Path, content: bytes | str, *, sync: bool = True, parents: bool = False) -> None:
+    """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
+
+    Parameters
+    ----------
+    sync : whether it is on the disk when this returns
+    parents : whether folders that are not there are made
+    """
     data = encoded(content) if isinstance(content, str) else content
     with clear_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
         with written_aside(path, sync=sync) as temporary:
             temporary.write_bytes(data)
 

@@ -63,7 +63,7 @@ def remember_place(fingerprint: str, path: Path, name: str) -> None:
     parts = Path(name_without_folders(name)).expanduser().parts
     base = path.parents[len(parts) - 1] if path.parts[-len(parts) :] == parts else path.parent
     with suppress(StoreError):
-        write_atomic(_file_of(fingerprint), str(base).encode(errors="surrogateescape"), sync=False)
+        write_atomic(_file_of(fingerprint), str(base).encode(errors="surrogateescape"), sync=False, parents=True)
 
 
 def place_of(fingerprint: str, name: str) -> Path | None:

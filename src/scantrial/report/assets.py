@@ -48,8 +48,8 @@ def write_assets(document: Document, folder: Path, *, drawings: Drawings | None 
     assets = assets_of(document, drawings=drawings)
     found = {name: content for asset in assets for name, content in asset.files.items()}
     for name, content in found.items():
-        write_atomic(folder / name, content)
-    write_atomic(folder / INDEX, index_of(document, assets))
+        write_atomic(folder / name, content, parents=True)
+    write_atomic(folder / INDEX, index_of(document, assets), parents=True)
     return (folder / INDEX, *(folder / name for name in found))
 
 

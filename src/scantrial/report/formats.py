@@ -109,14 +109,14 @@ def build_report(folder: StudyFolder, *, view: ReportView | None = None) -> str:
 def write_html(document: Document, folder: Path, _: Drawings) -> Path:
     """Write a document as ``report.html`` into a folder."""
     target = folder / "report.html"
-    write_atomic(target, render_html(document))
+    write_atomic(target, render_html(document), parents=True)
     return target
 
 
 def write_pdf(document: Document, folder: Path, drawings: Drawings) -> Path:
     """Write a document as ``report.pdf`` into a folder."""
     target = folder / "report.pdf"
-    write_atomic(target, to_pdf(document, drawings=drawings))
+    write_atomic(target, to_pdf(document, drawings=drawings), parents=True)
     return target
 
 
@@ -125,8 +125,8 @@ def write_markdown(document: Document, folder: Path, drawings: Drawings) -> Path
     target = folder / "report.md"
     report = to_markdown(document, folder="report_files", drawings=drawings)
     for name, content in report.files.items():
-        write_atomic(folder / name, content)
-    write_atomic(target, report.text)
+        write_atomic(folder / name, content, parents=True)
+    write_atomic(target, report.text, parents=True)
     return target
 
 

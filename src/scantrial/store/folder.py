@@ -28,7 +28,16 @@ from typing import Any
 import pyarrow as pa
 
 from scantrial.core.errors import InputError, StoreError
-from scantrial.core.files import aside, clear_os_errors, encoded, is_aside, sha256_of, sync_folder, write_atomic
+from scantrial.core.files import (
+    aside,
+    clear_os_errors,
+    encoded,
+    is_aside,
+    make_within,
+    sha256_of,
+    sync_folder,
+    write_atomic,
+)
 from scantrial.core.machine import without_folders
 from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
 from scantrial.recipe.plan import Plan
@@ -153,7 +162,9 @@ class StudyFolder:
         self._put("study", {"study.yaml": encoded(text), "plan.json": json_bytes(plan.to_dict())}, **version)
 
     def _put(self, kind: str, files: Mapping[str, bytes], **facts: Any) -> None:
-        """Log the hashes of files in the protocol, then write them."""
+        """Log the hashes of files in the protocol, then write them; the folder is made if it is not there."""
+        with clear_os_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
         self.hashes.bind(kind, {name: sha256_hex(content) for name, content in files.items()}, **facts)
         for name, content in files.items():
             write_atomic(self.path / name, content)
@@ -215,6 +226,12 @@ class StudyFolder:
     def run_path(self, key: RunKey) -> Path:
         """Return the folder of a finished run."""
         return self.path / "runs" / key.arm / f"seed-{key.seed}"
+
+    def _made(self, path: Path) -> Path:
+        """Make a folder in this one, unless this one was deleted meanwhile."""
+        with clear_os_errors(path):
+            make_within(self.path, path)
+        return path
 
     def partial_path(self, key: RunKey) -> Path:
         """Return the folder of an unfinished run."""
@@ -338,7 +355,7 @@ class StudyFolder:
         place = self.path / "damaged" / key.arm / f"seed-{key.seed}"
         free = next(path for n in count(1) if not (path := place.with_name(f"{place.name}-{n}")).exists())
         with clear_os_errors(place):
-            place.parent.mkdir(parents=True, exist_ok=True)
+            make_within(self.path, place.parent)
             return self.run_path(key).rename(free)
 
     def write_run(self, result: RunResult, *, keep_weights: bool = True) -> None:
@@ -380,7 +397,7 @@ class StudyFolder:
     def _put_run(self, key: RunKey, fill: Callable[[Path], None]) -> None:
         target = self.run_path(key)
         with clear_os_errors(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_within(self.path, target.parent)
             temporary = aside(target)
             try:
                 temporary.mkdir()
@@ -421,7 +438,7 @@ class StudyFolder:
     def write_failure(self, key: RunKey, message: str) -> None:
         """Note that a run failed and why, without folders of this machine; its checkpoint stays, so it can continue."""
         note = {"message": without_folders(message, self.path), "at": now()}
-        write_json(self.partial_path(key) / "failure.json", note)
+        write_json(self._made(self.partial_path(key)) / "failure.json", note)
 
     def clear_failure(self, key: RunKey) -> None:
         """Remove the note of an earlier failure when a run is tried again."""
@@ -447,7 +464,7 @@ class StudyFolder:
 
     def write_progress(self, progress: Mapping[str, Any]) -> None:
         """Write a progress note of the running runs, for `status`."""
-        write_json(self.path / "partial" / "progress.json", progress)
+        write_json(self._made(self.path / "partial") / "progress.json", progress)
 
     def progress(self) -> dict[str, Any]:
         """Return the last progress note of the running runs; empty if there is none."""
@@ -455,7 +472,7 @@ class StudyFolder:
 
     def write_live(self, key: RunKey, history: Sequence[EpochRecord]) -> None:
         """Write the epochs of a running run for viewers, without waiting for the disk."""
-        write_live(self.partial_path(key) / "live.json", history)
+        write_live(self._made(self.partial_path(key)) / "live.json", history)
 
     def live_history(self, key: RunKey) -> tuple[EpochRecord, ...]:
         """Return the epochs of an unfinished run as last written; empty if there is no complete file."""

@@ -99,8 +99,6 @@ class Protocol:
         ----------
         facts : what else the line says
         """
-        with clear_os_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
         self.bind_found()
         append_chained(self.path, {"at": now(), "kind": kind, **facts, "files": dict(files)})
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from scantrial.core.custom_code import CustomClass, allowed
 from scantrial.core.errors import ScantrialError, StoreError, TrainingError
+from scantrial.core.files import make_within
 from scantrial.core.machine import peak_memory, return_freed_memory
 from scantrial.core.memory import memory_error
 from scantrial.core.names import resolve
@@ -137,8 +138,7 @@ class _Worker:
         """Make the folder of an unfinished run, but not that of a study that was deleted meanwhile."""
         partial = self.folder.partial_path(key)
         try:
-            for folder in (partial.parents[1], partial.parent, partial):
-                folder.mkdir(exist_ok=True)
+            make_within(self.folder.path, partial)
         except FileNotFoundError:
             refuse_removed(self.folder.path)
             raise

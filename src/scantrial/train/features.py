@@ -141,5 +141,4 @@ def _keep(path: Path, values: NDArray[np.float32]) -> None:
     body = io.BytesIO()
     np.save(body, values)
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, body.getvalue() + hashlib.sha256(body.getvalue()).digest())
+        write_atomic(path, body.getvalue() + hashlib.sha256(body.getvalue()).digest(), parents=True)

@@ -41,8 +41,11 @@ class TestWriteAtomic:
     """`write_atomic`."""
 
     def test_writes_text_as_utf8_and_bytes_as_they_are(self, tmp_path: Path):
-        """What is read back is what was written; missing folders are made."""
-        write_atomic(tmp_path / "new" / "a.txt", "Größe ✓")
+        """What is read back is what was written; missing folders are made where that is asked for."""
+        with pytest.raises(StoreError):
+            write_atomic(tmp_path / "new" / "a.txt", "Größe ✓")
+        assert not (tmp_path / "new").exists()
+        write_atomic(tmp_path / "new" / "a.txt", "Größe ✓", parents=True)
         write_atomic(tmp_path / "b.bin", b"\x00\xff")
         assert (tmp_path / "new" / "a.txt").read_text(encoding="utf-8") == "Größe ✓"
         assert (tmp_path / "b.bin").read_bytes() == b"\x00\xff"

@@ -129,11 +129,30 @@ class TestRuns:
     def test_equal_runs_are_equal_bytes(self, folder: StudyFolder, make_result: MakeResult, tmp_path: Path):
         """Times stand in ``run.json`` only: the other files of two equal runs are the same."""
         other = StudyFolder(tmp_path / "other")
+        other.path.mkdir()
         folder.write_run(make_result(facts={"times": {"total": 1.0}}))
         other.write_run(make_result(facts={"times": {"total": 9.0}}))
         for name in ("history.parquet", "predictions.parquet", "best.safetensors"):
             assert (folder.run_path(BASE_0) / name).read_bytes() == (other.run_path(BASE_0) / name).read_bytes()
         assert (folder.run_path(BASE_0) / "run.json").read_bytes() != (other.run_path(BASE_0) / "run.json").read_bytes()
+
+    @pytest.mark.parametrize(
+        "write",
+        [
+            lambda folder, result: folder.write_run(result),
+            lambda folder, result: folder.write_live(BASE_0, result.history),
+            lambda folder, _: folder.write_progress({"running": []}),
+            lambda folder, _: folder.write_failure(BASE_0, "killed"),
+            lambda folder, _: folder.set_aside(BASE_0),
+            lambda folder, _: folder.log_test_opening(by="run", purpose="evaluation", runs=[BASE_0]),
+        ],
+    )
+    def test_nothing_that_is_written_brings_a_deleted_folder_back(self, folder: StudyFolder, make_result, write):
+        """A run, its epochs or notes that come after the folder was deleted are refused."""
+        shutil.rmtree(folder.path)
+        with pytest.raises(StoreError, match="No such file"):
+            write(folder, make_result())
+        assert not folder.path.exists()
 
     @pytest.mark.parametrize("step", ["history_table", "predictions_table", "write_weights", "write_json"])
     @pytest.mark.parametrize("kind", [OSError, ValueError, KeyboardInterrupt])
