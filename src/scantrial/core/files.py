@@ -182,9 +182,12 @@ def append_line(path: Path, line: str | Callable[[int], str], *, sync: bool = Tr
                 os.write(handle, b"\n")
             text = line if isinstance(line, str) else line(handle)
             data = encoded(text.rstrip("\n")) + b"\n"
-            # A full disk writes only a part, and only the returned count shows it.
-            if os.write(handle, data) < len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            # A full disk takes only a part of a line, without an error; the rest of it then fails with the reason.
+            while data:
+                n_written = os.write(handle, data)
+                if n_written == 0:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+                data = data[n_written:]
             if sync:
                 os.fsync(handle)
         finally:

@@ -206,12 +206,31 @@ class TestAppendLine:
         with pytest.raises(StoreError):
             append_line(tmp_path / "log", "two")
 
-    def test_a_disk_that_takes_only_a_part_is_an_error(self, tmp_path: Path, monkeypatch):
-        """A short write is not taken for a written line."""
-        real_write = os.write
-        monkeypatch.setattr(os, "write", lambda handle, data: real_write(handle, data[: len(data) // 2]))
-        with pytest.raises(StoreError, match="No space left") as caught:
+    @pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EFBIG])
+    def test_a_disk_that_takes_only_a_part_is_an_error_with_its_reason(self, tmp_path: Path, monkeypatch, reason: int):
+        """A short write is not taken for a written line; the rest of it is tried, and tells what is wrong."""
+        real_write, n_calls = os.write, 0
+
+        def write(handle: int, data: bytes) -> int:
+            nonlocal n_calls
+            n_calls += 1
+            if n_calls > 1:
+                raise OSError(reason, os.strerror(reason))
+            return real_write(handle, data[:5])
+
+        monkeypatch.setattr(os, "write", write)
+        with pytest.raises(StoreError, match=os.strerror(reason)):
             append_line(tmp_path / "log", "a line of some length")
+
+    def test_a_write_that_is_cut_short_goes_on(self, tmp_path: Path, monkeypatch):
+        """As a signal may do it; only a disk that takes nothing at all is full."""
+        real_write, most = os.write, 5
+        monkeypatch.setattr(os, "write", lambda handle, data: real_write(handle, data[:most]))
+        append_line(tmp_path / "log", "a line of some length")
+        assert (tmp_path / "log").read_text() == "a line of some length\n"
+        most = 0
+        with pytest.raises(StoreError, match="No space left") as caught:
+            append_line(tmp_path / "log", "another line")
         assert "free some space" in str(caught.value)
 
     def test_a_full_disk_is_an_error(self, tmp_path: Path, monkeypatch):
