@@ -27,10 +27,12 @@ from scantrial.core.progress import Progress, silent
 from scantrial.data import cache, catalogue, phantom
 from scantrial.data.archives import is_archive, unpacked
 from scantrial.data.arrange import arrange, refuse_missing_classes
+from scantrial.data.codecs.table import codec_of_file
 from scantrial.data.dicom_cases import dicom_cases
 from scantrial.data.formats import FORMATS, Format, Listing, format_of
 from scantrial.data.formats.base import Decode, ReadSettings, row_decoder
 from scantrial.data.ignore import refuse_idle_patterns
+from scantrial.data.nifti_cases import nifti_cases
 from scantrial.data.pixels import WrittenPixels, write_pixels
 from scantrial.data.places import remember_place
 from scantrial.data.scanset import CaseList, ScanSet, ShapedScans
@@ -199,7 +201,10 @@ def _job(
     known = options.get("patient") or _known_patient(source, job.listing)
     listing = arrange(job.listing, classes=options.get("classes"), patient=known)
     counts = _counts(listing, is_tree=job.origin["format"] == "folder")
-    listing, found = dicom_cases(listing, image)
+    kinds = [codec_of_file(file) for file in listing.files]
+    listing, found = dicom_cases(listing, image, kinds)
+    if not found:
+        listing, found = nifti_cases(listing, image, kinds)
     return replace(job, listing=listing, origin={**job.origin, **counts, **found, **_all_notes(job.origin, found)})
 
 

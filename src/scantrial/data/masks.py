@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
+from scantrial.data.codecs.base import split_suffix
 from scantrial.data.ignore import matcher_of
 
 _WORDS = "masks?|seg|segmentations?|segm|labels?|annotations?|annot|contours?|roi|gt|ground_?truth|lesion|superpixels"
@@ -23,6 +25,9 @@ MASK_FOLDERS = re.compile(
 
 IMAGE_FOLDERS = re.compile("images?|imgs?|scans?|pictures?|photos?|originals?|raw", re.IGNORECASE)
 """Names of folders of scans beside folders of masks."""
+
+_NUMBER = re.compile(r"#\d+$")
+"""Of a frame of a file, or of a row of an array, in the name of a case."""
 
 _MOST_PATTERNS = 10
 """Wide patterns, and narrow ones, that are tried at most."""
@@ -63,63 +68,72 @@ class Masks:
         return f"leave {n:,} of them out with {self.line}, and move the other {self.n_left:,} {move}"
 
 
+class _Parts(NamedTuple):
+    """The folder of a file, its name without its suffix, and this."""
+
+    folder: PurePosixPath
+    stem: str
+    suffix: str
+
+
 def find_masks(sources: Sequence[str]) -> Masks | None:
     """Find cases called X_mask.png (or _seg, _label ...) beside X.png, and cases in a folder of masks.
 
     A case in a folder whose name is that of masks counts where another folder holds a scan of the same name.
     None if there are none, or if they are all that there is.
     """
-    paths = [PurePosixPath(source) for source in sources]
-    beside = {(path.parent, path.stem.casefold()) for path in paths}
-    in_masks = [_mask_folder(path) for path in paths]
-    scan_stems = {path.stem.casefold() for path, folder in zip(paths, in_masks, strict=True) if folder is None}
+    paths = [_NUMBER.sub("", source) for source in sources]
+    parts = [_Parts(PurePosixPath(path).parent, *split_suffix(PurePosixPath(path).name)) for path in paths]
+    beside = {(part.folder, part.stem.casefold()) for part in parts}
+    in_masks = [_mask_folder(part.folder) for part in parts]
+    scan_stems = {part.stem.casefold() for part, folder in zip(parts, in_masks, strict=True) if folder is None}
     found: dict[int, tuple[str, str]] = {}
     candidates: dict[int, tuple[str, str]] = {}
-    for row, (path, folder) in enumerate(zip(paths, in_masks, strict=True)):
-        mark = _SUFFIX.fullmatch(path.stem)
+    for row, (part, folder) in enumerate(zip(parts, in_masks, strict=True)):
+        mark = _SUFFIX.fullmatch(part.stem)
         if folder is not None:
-            own = {path.stem.casefold(), *([mark["scan"].casefold()] if mark else [])}
+            own = {part.stem.casefold(), *([mark["scan"].casefold()] if mark else [])}
             if own & scan_stems:
-                found[row] = str(path), f"{path.stem if mark is None else mark['scan']}{path.suffix}"
-                candidates[row] = f"{folder}/*", f"{folder}/*{_tail(path, mark)}"
-        elif mark and (path.parent, mark["scan"].casefold()) in beside:
-            found[row] = path.name, f"{mark['scan']}{path.suffix}"
-            candidates[row] = f"*{mark['mark']}*{escape(path.suffix)}", f"*{_tail(path, mark)}"
-    if not found or len(found) == len(paths):
+                found[row] = paths[row], f"{part.stem if mark is None else mark['scan']}{part.suffix}"
+                candidates[row] = f"{folder}/*", f"{folder}/*{_tail(part, mark)}"
+        elif mark and (part.folder, mark["scan"].casefold()) in beside:
+            found[row] = part.stem + part.suffix, f"{mark['scan']}{part.suffix}"
+            candidates[row] = f"*{mark['mark']}*{escape(part.suffix)}", f"*{_tail(part, mark)}"
+    if not found or len(found) == len(sources):
         return None
     rows = tuple(found)
-    patterns, n_left = _patterns(candidates, sources)
+    patterns, n_left = _patterns(candidates, paths)
     return Masks(rows=rows, patterns=patterns, n_left=n_left, example=found[rows[0]])
 
 
-def _tail(path: PurePosixPath, mark: re.Match[str] | None) -> str:
+def _tail(part: _Parts, mark: re.Match[str] | None) -> str:
     """Return what follows the name of the scan, as a pattern."""
-    return escape(("" if mark is None else path.stem[mark.end("scan") :]) + path.suffix)
+    return escape(("" if mark is None else part.stem[mark.end("scan") :]) + part.suffix)
 
 
-def _mask_folder(path: PurePosixPath) -> str | None:
-    """Return the folder of masks that a path lies in: its name, with ``*/`` before it where it is not at the top."""
-    for depth, name in enumerate(path.parts[:-1]):
+def _mask_folder(place: PurePosixPath) -> str | None:
+    """Return the folder of masks that a file lies in: its name, with ``*/`` before it where it is not at the top."""
+    for depth, name in enumerate(place.parts):
         if MASK_FOLDERS.fullmatch(name):
             return f"*/{name}" if depth else name
     return None
 
 
-def _patterns(candidates: Mapping[int, tuple[str, str]], sources: Sequence[str]) -> tuple[tuple[str, ...], int]:
+def _patterns(candidates: Mapping[int, tuple[str, str]], paths: Sequence[str]) -> tuple[tuple[str, ...], int]:
     """Return patterns that match none but masks, and how many masks none of them matches.
 
     Parameters
     ----------
     candidates : by the row of a mask a wide pattern, and a narrow one for where the wide one matches other cases
     """
-    others = [source for row, source in enumerate(sources) if row not in candidates]
+    others = [path for row, path in enumerate(paths) if row not in candidates]
     left = list(candidates)
     patterns: list[str] = []
     for width in (0, 1):
         counts = Counter(candidates[row][width] for row in left)
         for pattern, _ in counts.most_common(_MOST_PATTERNS):
             match = matcher_of([pattern])
-            unmatched = [row for row in left if match(sources[row]) is None]
+            unmatched = [row for row in left if match(paths[row]) is None]
             if len(unmatched) < len(left) and not any(map(match, others)):
                 patterns.append(pattern)
                 left = unmatched

@@ -316,8 +316,8 @@ def test_pages_that_are_not_reduced_are_no_pyramid(tmp_path, rng, second):
     [
         (b"<!DOCTYPE html>\n<html>", "a web page file: the download saved a web page"),
         (b"version https://git-lfs.github.com/spec/v1\n", "run `git lfs pull`"),
-        (b"\0\0\0\x18ftypheic" + bytes(8), "a HEIC or AVIF file, not DICOM, PNG"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(8), "a Hierarchical Data Format file, not DICOM, PNG"),
+        (b"\0\0\0\x18ftypheic" + bytes(8), "a HEIC or AVIF file, not DICOM, NIfTI, PNG"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(8), "a Hierarchical Data Format file, not DICOM, NIfTI, PNG"),
     ],
 )
 def test_what_it_is_is_said(tmp_path, content, said):
