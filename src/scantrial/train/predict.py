@@ -86,7 +86,7 @@ def predict_files(
     Parameters
     ----------
     run_dir : a finished run, ``DIR/runs/ARM/seed-S``
-    files : at least one image file or ``.npy`` array: (n, height, width[, channels]) or one image, uint8 or uint16.
+    files : at least one image file or ``.npy`` array: (n, height, width[, channels]) or one image.
         Of a folder all image files in it and below, without those that the study ignores (`data.ignore`)
     trust_code, on_trust : see `scantrial.store.trust.permit`
 

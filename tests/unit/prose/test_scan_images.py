@@ -16,7 +16,10 @@ from scantrial.prose.scan_images import scan_images
         ({}, []),
         ({"window": "full"}, ["Gray levels of DICOM files span the full range of stored values."]),
         ({"window": 0}, ["Gray levels of DICOM files come from window 0 of each file, counted from 0."]),
-        ({"window": [40, 400]}, ["Gray levels of DICOM and NIfTI files come from a window with centre 40 and width 400."]),
+        (
+            {"window": [40, 400]},
+            ["Gray levels of DICOM and NIfTI files come from a window with centre 40 and width 400."],
+        ),
         ({"frame": 0}, ["Of each file frame (or slice) 0 was taken, counted from 0."]),
         (
             {"window": [-600.5, 1500], "frame": "all"},
