@@ -184,6 +184,7 @@ def list_cases(source: SourceSpec, *, base: Path | None = None, **options: Unpac
         sources=listing.sources,
         patients=listing.patients,
         origin=job.origin,
+        shown=listing.shown,
     )
 
 
@@ -456,6 +457,7 @@ def _scan_set(job: _Job, found: cache.CachedScans, skip_unreadable: bool) -> Sca
         fingerprint=fingerprint_of(entry.pixels_sha256, labels, listing.class_names, sources),
         images_path=found.images_path,
         origin=_with_notes(job.origin, entry),
+        shown=None if listing.shown is None else _kept(listing.shown, kept),
         skipped=skipped,
     )
 

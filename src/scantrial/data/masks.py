@@ -12,7 +12,9 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from scantrial.data.codecs.base import split_suffix
+from scantrial.data.codecs.table import CODECS
 from scantrial.data.ignore import matcher_of
+from scantrial.data.scanset import CaseList, ScanSet
 
 _WORDS = "masks?|seg|segmentations?|segm|labels?|annotations?|annot|contours?|roi|gt|ground_?truth|lesion|superpixels"
 _SUFFIX = re.compile(rf"(?P<scan>.+?)(?P<mark>[ _.-]+(?:{_WORDS}))(?:[ _.-]*\d+)?", re.IGNORECASE)
@@ -28,6 +30,9 @@ IMAGE_FOLDERS = re.compile("images?|imgs?|scans?|pictures?|photos?|originals?|ra
 
 _NUMBER = re.compile(r"#\d+$")
 """Of a frame of a file, or of a row of an array, in the name of a case."""
+
+_USUAL = frozenset(suffix for codec in CODECS.values() for suffix in codec.suffixes)
+"""Suffixes of image files, in lower case."""
 
 _MOST_PATTERNS = 10
 """Wide patterns, and narrow ones, that are tried at most."""
@@ -68,6 +73,14 @@ class Masks:
         return f"leave {n:,} of them out with {self.line}, and move the other {self.n_left:,} {move}"
 
 
+class _Found(NamedTuple):
+    """The names of a mask and of the scan that it lies beside, and the position of the scan."""
+
+    mask: str
+    scan: str
+    row: int
+
+
 class _Parts(NamedTuple):
     """The folder of a file, its name without its suffix, and this."""
 
@@ -76,39 +89,61 @@ class _Parts(NamedTuple):
     suffix: str
 
 
-def find_masks(sources: Sequence[str]) -> Masks | None:
+def find_masks(sources: Sequence[str], told: Sequence[str] | None = None) -> Masks | None:
     """Find cases called X_mask.png (or _seg, _label ...) beside X.png, and cases in a folder of masks.
 
     A case in a folder whose name is that of masks counts where another folder holds a scan of the same name.
     None if there are none, or if they are all that there is.
+
+    Parameters
+    ----------
+    sources : where the cases come from
+    told : what the cases are called instead, where names of files may be those of patients; then patterns hold nothing
+        of a name but the mark of masks and a usual suffix
     """
     paths = [_NUMBER.sub("", source) for source in sources]
     parts = [_Parts(PurePosixPath(path).parent, *split_suffix(PurePosixPath(path).name)) for path in paths]
-    beside = {(part.folder, part.stem.casefold()) for part in parts}
+    beside = {(part.folder, part.stem.casefold()): row for row, part in enumerate(parts)}
     in_masks = [_mask_folder(part.folder) for part in parts]
-    scan_stems = {part.stem.casefold() for part, folder in zip(parts, in_masks, strict=True) if folder is None}
-    found: dict[int, tuple[str, str]] = {}
+    scan_stems = {
+        part.stem.casefold(): row
+        for row, (part, folder) in enumerate(zip(parts, in_masks, strict=True))
+        if folder is None
+    }
+    found: dict[int, _Found] = {}
     candidates: dict[int, tuple[str, str]] = {}
     for row, (part, folder) in enumerate(zip(parts, in_masks, strict=True)):
         mark = _SUFFIX.fullmatch(part.stem)
         if folder is not None:
-            own = {part.stem.casefold(), *([mark["scan"].casefold()] if mark else [])}
-            if own & scan_stems:
-                found[row] = paths[row], f"{part.stem if mark is None else mark['scan']}{part.suffix}"
-                candidates[row] = f"{folder}/*", f"{folder}/*{_tail(part, mark)}"
+            own = [part.stem.casefold(), *([mark["scan"].casefold()] if mark else [])]
+            scan = next((scan_stems[stem] for stem in own if stem in scan_stems), None)
+            if scan is not None:
+                found[row] = _Found(paths[row], f"{part.stem if mark is None else mark['scan']}{part.suffix}", scan)
+                candidates[row] = f"{folder}/*", f"{folder}/*{_tail(part, mark, told)}"
         elif mark and (part.folder, mark["scan"].casefold()) in beside:
-            found[row] = part.stem + part.suffix, f"{mark['scan']}{part.suffix}"
-            candidates[row] = f"*{mark['mark']}*{escape(part.suffix)}", f"*{_tail(part, mark)}"
+            scan = beside[part.folder, mark["scan"].casefold()]
+            found[row] = _Found(part.stem + part.suffix, f"{mark['scan']}{part.suffix}", scan)
+            wide = f"*{mark['mark']}*{_suffix(part, told).removeprefix('*')}"
+            candidates[row] = wide, f"*{_tail(part, mark, told)}"
     if not found or len(found) == len(sources):
         return None
     rows = tuple(found)
     patterns, n_left = _patterns(candidates, paths)
-    return Masks(rows=rows, patterns=patterns, n_left=n_left, example=found[rows[0]])
+    mask, scan_name, scan = found[rows[0]]
+    example = (mask, scan_name) if told is None else (told[rows[0]], told[scan])
+    return Masks(rows=rows, patterns=patterns, n_left=n_left, example=example)
 
 
-def _tail(part: _Parts, mark: re.Match[str] | None) -> str:
+def _tail(part: _Parts, mark: re.Match[str] | None, told: Sequence[str] | None) -> str:
     """Return what follows the name of the scan, as a pattern."""
-    return escape(("" if mark is None else part.stem[mark.end("scan") :]) + part.suffix)
+    after = "" if mark is None else mark["mark"] if told is not None else part.stem[mark.end("scan") :]
+    return escape(after) + _suffix(part, told)
+
+
+def _suffix(part: _Parts, told: Sequence[str] | None) -> str:
+    """Return the suffix of a file as the end of a pattern; any end where an unusual one may be a part of a name."""
+    is_usual = told is None or not part.suffix or part.suffix.lower() in _USUAL
+    return escape(part.suffix) if is_usual else "*"
 
 
 def _mask_folder(place: PurePosixPath) -> str | None:
@@ -117,6 +152,15 @@ def _mask_folder(place: PurePosixPath) -> str | None:
         if MASK_FOLDERS.fullmatch(name):
             return f"*/{name}" if depth else name
     return None
+
+
+def masks_among(cases: ScanSet | CaseList, rows: Sequence[int] | None = None) -> Masks | None:
+    """Find masks among cases, or among some of them, whose positions are then counted; see `find_masks`."""
+    numbers = range(len(cases)) if rows is None else rows
+    sources = [cases.sources[number] for number in numbers]
+    if cases.shown is None:
+        return find_masks(sources)
+    return find_masks([cases.shown[number] for number in numbers], sources)
 
 
 def _patterns(candidates: Mapping[int, tuple[str, str]], paths: Sequence[str]) -> tuple[tuple[str, ...], int]:
