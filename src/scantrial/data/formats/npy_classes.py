@@ -44,13 +44,13 @@ class _Block:
 
 def array_files(root: Path) -> list[Path]:
     """Return the ``.npy`` files of a folder, its split folders, or those of a single folder around them; sorted."""
-    root = _unwrapped(root)
+    root = unwrapped(root)
     folders = [root, *(child for child in root.iterdir() if child.is_dir() and child.name.lower() in SPLIT_OF_WORD)]
     files = (file for folder in folders for file in folder.iterdir())
     return sorted(file for file in files if file.suffix.lower() == ".npy" and file.is_file() and not is_hidden(file))
 
 
-def _unwrapped(root: Path) -> Path:
+def unwrapped(root: Path) -> Path:
     """Return the folder inside folders that hold nothing but one other, such as an archive's own."""
     for _ in range(_MAX_WRAPPERS):
         inner = [entry for entry in root.iterdir() if not is_hidden(entry)]
