@@ -37,6 +37,7 @@ from scantrial.data.codecs.base import (
     refuse_page,
 )
 from scantrial.data.codecs.dicom.gray import WHITE, windowed
+from scantrial.data.quiet import quiet_decoders
 from scantrial.data.spec import ImageSpec
 
 _SIZES = {348: "Nifti1Header", 540: "Nifti2Header"}
@@ -284,7 +285,7 @@ def _chosen(n_slices: int, image: ImageSpec) -> int:
 def volume_of(path: Path) -> Volume | None:
     """Return what the header of a NIfTI file says; None of a damaged one, whose decoding says what is wrong."""
     try:
-        with _opened(path) as file:
+        with quiet_decoders, _opened(path) as file:
             return file.volume
     except MissingExtraError:
         raise
