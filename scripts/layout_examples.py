@@ -272,6 +272,19 @@ LAYOUTS: tuple[Layout, ...] = (
         splits={"train": 2, "test": 2},
     ),
     Layout(
+        title="A zip archive with a table",
+        note="As Kaggle packs data sets. A table is taken that alone has the columns that are asked for; "
+        "`table` names one of several.",
+        files={
+            "train.csv": "id_code,diagnosis\nx1,0\nx2,1\n",
+            "sample_submission.csv": "id_code,diagnosis\ny1,0\n",
+            **scans("train_images/x1.png", "train_images/x2.png", "test_images/y1.png"),
+        },
+        packed="aptos.zip",
+        lines="source: {name: aptos.zip, table: train.csv, path: id_code, label: diagnosis}",
+        counts={"0": 1, "1": 1},
+    ),
+    Layout(
         title="A table of paths",
         files={
             "set/scans.csv": "path,label,patient\na/1.png,normal,P1\na/2.png,normal,P2\nb/3.png,pneumonia,P2\n",

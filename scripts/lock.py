@@ -19,7 +19,7 @@ LEAST_PYTHON = "3.11.5"
 GROUPS = {"env": ("dev",), "build": ("build",), "mutate": ("mutate",), "release": ("release", "build")}
 """The lock files, each with the groups of pyproject.toml that it holds; `env` has the extras as well."""
 
-EXTRAS = ("clahe", "codecs", "dicom", "nets", "pdf", "train", "web")
+EXTRAS = ("clahe", "codecs", "dicom", "nets", "nifti", "pdf", "train", "web")
 """The extras that `env` has."""
 
 BUILT = ("confidenceinterval",)

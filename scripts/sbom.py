@@ -47,9 +47,8 @@ def locked() -> dict[str, str]:
 
 def main() -> None:
     """Write the bill of materials."""
-    names = needed("scantrial", frozenset({"clahe", "codecs", "dicom", "nets", "pdf", "train", "web"}), set()) - {
-        "scantrial"
-    }
+    extras = frozenset({"clahe", "codecs", "dicom", "nets", "nifti", "pdf", "train", "web"})
+    names = needed("scantrial", extras, set()) - {"scantrial"}
     entries = locked()
     missing = sorted(names - entries.keys())
     if missing:

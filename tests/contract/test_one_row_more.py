@@ -62,8 +62,8 @@ MODULES = {
 ROWS = {
     "data/codecs/table.py": [
         (
-            "import jpeg2000, netpbm, pillow, png, tiff, unread",
-            "import jpeg2000, netpbm, pillow, png, raw, tiff, unread",
+            "import jpeg2000, netpbm, nifti, pillow, png, tiff, unread",
+            "import jpeg2000, netpbm, nifti, pillow, png, raw, tiff, unread",
         ),
         ('"tiff": tiff.TIFF,', '"tiff": tiff.TIFF, "raw": raw.RAW,'),
     ],

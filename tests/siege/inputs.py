@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import imagecodecs
+import nibabel
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
@@ -74,13 +75,15 @@ def _given() -> dict[str, Input]:
     cases = "path,label,split,patient\n" + "".join(
         f"{i}.png,{'sick' if i % 2 else 'well'},{SPLITS[i % 3]},p{i // 2}\n" for i in range(12)
     )
-    npz, npy, hot = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    npz, npy, hot, floats = (io.BytesIO() for _ in range(4))
     np.save(hot, np.eye(2)[np.arange(12) % 2])
     pngs = {
         f"set/{split}/{name}/{i}.png": _png(20 * i) for split in ("train", "test") for name in "ab" for i in range(3)
     }
     pixels = np.arange(12 * 64, dtype=np.uint8).reshape(12, 8, 8)
     np.save(npy, pixels)
+    np.save(floats, pixels / 255)
+    tabled = {"set/cases.csv": cases.encode(), **{f"set/{i}.png": _png(20 * i) for i in range(12)}}
     arrays = {f"{split}_images": pixels for split in SPLITS}
     np.savez(npz, **arrays, **{f"{split}_labels": np.arange(12)[:, None] % 2 for split in SPLITS})
     return {
@@ -91,6 +94,10 @@ def _given() -> dict[str, Input]:
             content=hot.getvalue(), path="pairs/y_train.npy", read=_loading("pairs", _images_x)
         ),
         "archive, zip": Input(content=_zip(pngs), path="x.zip", read=_loading("x.zip")),
+        "archive, a table": Input(content=_zip(tabled), path="t.zip", read=_loading("t.zip")),
+        "arrays, floating-point": Input(
+            content=floats.getvalue(), path="floats/a.npy", read=_loading("floats", _more_arrays, "range: [0, 1]")
+        ),
         "archive, tar.gz": Input(content=_tar(pngs), path="x.tar.gz", read=_loading("x.tar.gz")),
         "MedMNIST archive": Input(content=npz.getvalue(), path="x.npz", read=_loading("x.npz")),
         "predictions, CSV": Input(content=csv.getvalue(), path="x.csv", read=_judging("x.csv")),
@@ -115,10 +122,13 @@ def _judging(name: str) -> Callable[[Path], object]:
     return lambda folder: api.compare_predictions(folder / name, metric="auroc", bootstrap=False)
 
 
-def _loading(source: str, prepare: Callable[[Path], None] = lambda folder: None) -> Callable[[Path], object]:
+def _loading(
+    source: str, prepare: Callable[[Path], None] = lambda folder: None, scale: str = ""
+) -> Callable[[Path], object]:
     def read(folder: Path) -> object:
         prepare(folder)
-        text = f"study: Which?\ndata: {{source: {folder / source}, split: {{test: given, val: 0.3}}, image: {{size: 8, channels: 1}}}}\n"
+        image = f"{{size: 8, channels: 1, {scale}}}"
+        text = f"study: Which?\ndata: {{source: {folder / source}, split: {{test: given, val: 0.3}}, image: {image}}}\n"
         (folder / "study.yaml").write_text(text + "recipe: {model: mlp, epochs: 1}\nfactors: {loss: [bce, ce]}\n")
         return api.load_scans(api.load_study(folder / "study.yaml").spec.data)
 
@@ -162,9 +172,17 @@ def _images_x(folder: Path) -> None:
 
 
 def _second_array(folder: Path) -> None:
-    if not (folder / "arrays" / "test_b.npy").exists():
+    _beside(folder / "arrays", np.uint8)
+
+
+def _more_arrays(folder: Path) -> None:
+    _beside(folder / "floats", np.float64)
+
+
+def _beside(folder: Path, dtype: type[Any]) -> None:
+    if not (folder / "test_b.npy").exists():
         for name in ("b", "test_a", "test_b"):
-            np.save(folder / "arrays" / f"{name}.npy", np.zeros((12, 8, 8), dtype=np.uint8))
+            np.save(folder / f"{name}.npy", np.zeros((12, 8, 8), dtype=dtype))
 
 
 # ---------------------------------------------------------------------- images
@@ -193,7 +211,7 @@ def _images() -> dict[str, Input]:
         stream = io.BytesIO()
         Image.fromarray(pixels).save(stream, **options)
         found[name] = _scan(stream.getvalue(), ImageSpec())
-    return found
+    return {**found, **_nifti(rng)}
 
 
 def _rare_images(rng: np.random.Generator, wide: np.ndarray) -> dict[str, tuple[bytes, ImageSpec]]:
@@ -209,6 +227,8 @@ def _rare_images(rng: np.random.Generator, wide: np.ndarray) -> dict[str, tuple[
         "PPM, 16 bits": (head + colour.astype(">u2").tobytes(), ImageSpec()),
         "PGM, plain": (plain, ImageSpec()),
         "OME-TIFF, a stack": (_tiff(np.stack([wide] * 6).reshape(3, 2, 24, 24), ome=True, metadata=named), stack),
+        "TIFF, LZW in 16-bit colour": (_tiff(colour, photometric="rgb", compression="lzw"), ImageSpec()),
+        "JPEG 2000, EXIF": (_turned_jpeg_2000(wide), ImageSpec()),
         "TIFF, floating-point": (_tiff(rng.random((24, 24), dtype=np.float32), compression="zlib"), scaled),
         "TIFF, five channels": (_tiff(np.dstack([wide] * 5), planarconfig="contig"), ImageSpec(channels=[4, 0])),
     }
@@ -230,9 +250,38 @@ def _dicom(wide: np.ndarray) -> dict[str, tuple[bytes, ImageSpec]]:
     return {kind: (content, ImageSpec(frame=0)) for kind, content in zip(DICOM_KINDS, contents, strict=True)}
 
 
-def _tiff(pixels: np.ndarray, **options: Any) -> bytes:
+def _nifti(rng: np.random.Generator) -> dict[str, Input]:
+    """Return volumes: as they are, compressed, of the second version, and compressed after they are mutated."""
+    voxels, spec = rng.integers(-1000, 1000, (12, 10, 6), dtype=np.int16), ImageSpec(frame=4, window=(40, 400))
+    image = nibabel.Nifti1Image(voxels, np.diag([-1, 1, 2, 1]))
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"text" * 20))
+    image.header.set_slope_inter(2, -10)
+    plain, second = image.to_bytes(), nibabel.Nifti2Image(voxels, np.eye(4)).to_bytes()
+
+    def packed(folder: Path) -> object:
+        (folder / "y.nii.gz").write_bytes(gzip.compress((folder / "x.img").read_bytes(), 1))
+        return decode_image(folder / "y.nii.gz", image=spec)
+
+    return {
+        "NIfTI": _scan(plain, spec),
+        "NIfTI, compressed": _scan(gzip.compress(plain, mtime=0), spec),
+        "NIfTI, second version": _scan(second, spec),
+        "NIfTI, compressed afterwards": Input(content=plain, path="x.img", read=packed),
+    }
+
+
+def _turned_jpeg_2000(wide: np.ndarray) -> bytes:
+    """Return a file with its EXIF in a box."""
+    stream, exif = io.BytesIO(), Image.Exif()
+    Image.fromarray(wide).save(stream, "JPEG2000")
+    exif[274] = 6
+    content = exif.tobytes().removeprefix(b"Exif\0\0")
+    return stream.getvalue() + (len(content) + 24).to_bytes(4, "big") + b"uuidJpgTiffExif->JP2" + content
+
+
+def _tiff(pixels: np.ndarray, photometric: str = "minisblack", **options: Any) -> bytes:
     stream = io.BytesIO()
-    tifffile.imwrite(stream, pixels, photometric="minisblack", **options)
+    tifffile.imwrite(stream, pixels, photometric=photometric, **options)
     return stream.getvalue()
 
 

@@ -11,10 +11,12 @@ from tests.siege.numbers import IN_COMMIT
 
 ROOT = Path(__file__).parents[2]
 KINDS = (
-    "study file", "table of cases", "arrays by class", "labels as an array", "archive, zip", "archive, tar.gz",
+    "study file", "table of cases", "arrays by class", "labels as an array", "arrays, floating-point", "archive, zip",
+    "archive, a table", "archive, tar.gz",
     "MedMNIST archive", "predictions, CSV", "predictions, Parquet", "PNG", "PNG, 16 bits", "PNG, 16-bit colour", "JPEG", "JPEG 2000", "JPEG 2000, 16-bit colour", "TIFF",
     "TIFF, compressed", "TIFF, floating-point", "TIFF, five channels", "OME-TIFF, a stack", "BMP", "WebP", "GIF", "PGM",
-    "PGM, plain", "PPM, 16 bits", *DICOM_KINDS, *stored_readers(),
+    "PGM, plain", "PPM, 16 bits", "TIFF, LZW in 16-bit colour", "JPEG 2000, EXIF", "NIfTI", "NIfTI, compressed",
+    "NIfTI, second version", "NIfTI, compressed afterwards", *DICOM_KINDS, *stored_readers(),
 )  # fmt: skip
 
 

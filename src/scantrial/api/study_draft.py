@@ -16,7 +16,7 @@ from scantrial.core.plain import Plain
 from scantrial.core.progress import Progress, silent
 from scantrial.data.catalogue import CATALOGUE
 from scantrial.data.load import PHANTOM, find_path, list_cases
-from scantrial.data.masks import find_masks
+from scantrial.data.masks import masks_among
 from scantrial.data.patients import FOLDER
 from scantrial.data.scanset import CaseList, ScanSet
 from scantrial.data.spec import DataSpec, ImageSpec
@@ -63,7 +63,7 @@ def init(data: str | Path, *, out: str | Path | None = None, progress: Progress 
     if path.exists():
         raise InputError(f"{path} is there already", expected="a new file", do="give another name with --out FILE")
     asked = of_source(name)
-    masks = None if name == PHANTOM else find_masks(list_cases(asked.source, skip_unreadable=True).sources)
+    masks = None if name == PHANTOM else masks_among(list_cases(asked.source, skip_unreadable=True))
     if masks is not None and masks.patterns:
         asked = asked.model_copy(update={"ignore": masks.patterns})
     scans, spread = load_any_size(asked, progress=progress)

@@ -29,6 +29,7 @@ from scantrial.audit.records import (
 )
 from scantrial.core.numbering import numbered
 from scantrial.core.progress import Progress, silent
+from scantrial.data.masks import masks_among
 from scantrial.data.scanset import ScanSet
 
 AUDIT_VERSION = 2
@@ -123,8 +124,15 @@ def audit_key(
         asdict(settings or AuditSettings()),
         has_scores,
         *(dict(scans.origin[key]) for key in ("excluded", "dicom") if key in scans.origin),
+        *_masks_of_key(scans),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _masks_of_key(scans: ScanSet) -> list[list[int]]:
+    """Return which cases look like masks, where the sources, and so the fingerprint, do not say it."""
+    masks = None if scans.shown is None else masks_among(scans)
+    return [] if masks is None else [list(masks.rows)]
 
 
 def _patients_of_key(scans: ScanSet) -> list[str] | list[int] | None:

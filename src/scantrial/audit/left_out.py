@@ -5,26 +5,30 @@ from __future__ import annotations
 from scantrial.audit.records import CheckOutcome, Found, Severity, Subject, clear, verdict_of
 from scantrial.core.format import counted
 from scantrial.data.left_out import NO_FILE, NO_LABEL, left_out_items
-from scantrial.data.masks import find_masks
+from scantrial.data.masks import masks_among
 
 
 def check_masks(subject: Subject) -> CheckOutcome:
     """Find masks that lie beside scans and are used as scans."""
-    sources = [subject.scans.sources[case] for case in subject.cases]
-    masks = find_masks(sources)
+    masks, n = masks_among(subject.scans, subject.cases.tolist()), len(subject.cases)
     if masks is None:
         return clear(n_masks=0)
     n_test = sum(subject.parts[row] == "test" for row in masks.rows)
     name, scan = masks.example
     text = (
-        f"{len(masks.rows):,} of {counted(len(sources), 'file')} look like masks, not scans ({name} beside {scan}); "
+        f"{len(masks.rows):,} of {counted(n, 'file')} look like masks, not scans ({name} beside {scan}); "
         f"{n_test:,} of them are in test."
     )
     if masks.n_left:
         text += f" What to do: {masks.way_out}."
     else:
         text += f" This line under data leaves them out: {masks.line}"
-    numbers = {"n_masks": len(masks.rows), "n_files": len(sources), "n_test": n_test, "ignore": list(masks.patterns)}
+    numbers = {
+        "n_masks": len(masks.rows),
+        "n_files": n,
+        "n_test": n_test,
+        "ignore": list(masks.patterns),
+    }
     return verdict_of([Found(text=text, rows=masks.rows, numbers=numbers)], n_masks=len(masks.rows))
 
 

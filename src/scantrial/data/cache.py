@@ -35,7 +35,7 @@ from scantrial.data.spec import ArmImageSpec, ImageSpec
 SCHEMA_VERSION = 1
 """Increased whenever the same files would decode to different pixels."""
 
-DECODERS = 1
+DECODERS = 2
 """Increased whenever files that were skipped before can be read, or for other reasons than before."""
 
 _ALWAYS_IN_KEY = ("size", "channels", "fit", "crop_border")

@@ -86,6 +86,11 @@ def decode_image(path: Path | str, claim: Claim = no_claim, image: ImageSpec = U
     return np.ascontiguousarray(pixels)
 
 
+def decode_numbered(path: Path, frame: int | None, claim: Claim, image: ImageSpec) -> Pixels:
+    """Decode a file, or one of its frames where each is a case; the rest is as in `decode_image`."""
+    return decode_image(path, claim, image if frame is None else image.model_copy(update={"frame": frame}))
+
+
 def _decode(path: Path, claim: Claim, image: ImageSpec) -> NDArray[Any]:
     if not path.is_file():
         raise RefusedError("not a file" if path.exists() else "no such file")

@@ -7,7 +7,7 @@ file in the order of the source, ``scan-00012``, its frame after ``#``, and its 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,14 +17,15 @@ import numpy as np
 
 from scantrial.core.errors import DataError, MissingExtraError, itemised
 from scantrial.core.format import counted
-from scantrial.data.codecs.base import Claim
+from scantrial.data.codecs.base import Codec
+from scantrial.data.codecs.dicom.codec import DICOM
 from scantrial.data.codecs.dicom.decode import chosen_frame
 from scantrial.data.codecs.dicom.gray import gray_table
-from scantrial.data.codecs.dicom.headers import holds_dicom, needs_pydicom, open_dicom
-from scantrial.data.decode import decode_image
+from scantrial.data.codecs.dicom.headers import needs_pydicom, open_dicom
+from scantrial.data.codecs.table import frames_of
+from scantrial.data.decode import decode_numbered
 from scantrial.data.formats.base import Decode, Listing
 from scantrial.data.pseudonyms import pseudonym, user_key
-from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
 
 _MAX_CASES = 5_000_000
@@ -51,20 +52,25 @@ class _Facts:
 
     Parameters
     ----------
+    frames : the numbers of its frames
     patient, study : as the file has them, empty where it does not say
     """
 
-    n_frames: int = 1
+    frames: range = range(1)
     patient: str = ""
     study: str = ""
     is_read: bool = False
     facts: tuple[str, ...] = ()
 
 
-def dicom_cases(listing: Listing, image: ImageSpec) -> tuple[Listing, dict[str, Any]]:
+def dicom_cases(listing: Listing, image: ImageSpec, kinds: Sequence[Codec | None]) -> tuple[Listing, dict[str, Any]]:
     """Return the cases of a source that holds DICOM files, and the facts for its record; any other as it is.
 
     With ``frame: all`` each frame is a case, and the patient is that of the file.
+
+    Parameters
+    ----------
+    kinds : the kind of each file of the listing
 
     Raises
     ------
@@ -73,17 +79,17 @@ def dicom_cases(listing: Listing, image: ImageSpec) -> tuple[Listing, dict[str, 
     MissingExtraError
         If pydicom is not installed.
     """
-    is_dicom = [holds_dicom(file) for file in listing.files]
+    is_dicom = [kind is DICOM for kind in kinds]
     if not any(is_dicom):
         return listing, {}
     needs_pydicom()
-    files = [_file(path, image) if known else _Facts() for path, known in zip(listing.files, is_dicom, strict=True)]
+    files = [_file(path, image, kind) for path, kind in zip(listing.files, kinds, strict=True)]
     cases = _cases(files, image)
     rows = np.array([case.position for case in cases], dtype=np.int64)
     width = len(str(len(files)))
 
     def decoders() -> Iterator[Decode]:
-        return (partial(_decode, listing.files[case.position], case.frame) for case in cases)
+        return (partial(decode_numbered, listing.files[case.position], case.frame) for case in cases)
 
     named = replace(
         listing,
@@ -99,19 +105,15 @@ def dicom_cases(listing: Listing, image: ImageSpec) -> tuple[Listing, dict[str, 
     return named, facts
 
 
-def _decode(path: Path, frame: int | None, claim: Claim, image: ImageSpec) -> Pixels:
-    """Decode a file, or one of its frames where each is a case."""
-    return decode_image(path, claim, image if frame is None else image.model_copy(update={"frame": frame}))
-
-
-def _file(path: Path, image: ImageSpec) -> _Facts:
+def _file(path: Path, image: ImageSpec, kind: Codec | None) -> _Facts:
     """Read what the header says; what is wrong with the file is told when it is decoded."""
+    if kind is not DICOM:
+        return _Facts(frames=frames_of(path)) if image.frame == "all" else _Facts()
     try:
         with open_dicom(path) as header:
-            n_frames = header.n_frames
             frame = 0 if image.frame == "all" else chosen_frame(header, image.frame)
             return _Facts(
-                n_frames=n_frames,
+                frames=range(header.n_frames),
                 patient=header.text("PatientID"),
                 study=header.text("StudyInstanceUID"),
                 is_read=True,
@@ -152,7 +154,7 @@ _WORDS = {
 def _counts(files: list[_Facts], n_cases: int) -> dict[str, int]:
     found = Counter(fact for file in files for fact in file.facts)
     read = sum(file.is_read for file in files)
-    return {"files": read, "frames": sum(file.n_frames for file in files if file.is_read), "cases": n_cases} | {
+    return {"files": read, "frames": sum(len(file.frames) for file in files if file.is_read), "cases": n_cases} | {
         fact: found[fact] for fact in sorted(found)
     }
 
@@ -179,12 +181,12 @@ def _notes(files: list[_Facts], listing: Listing) -> list[str]:
 def _cases(files: list[_Facts], image: ImageSpec) -> list[_Frame]:
     if image.frame != "all":
         return [_Frame(position=position, frame=None) for position in range(len(files))]
-    if sum(file.n_frames for file in files) > _MAX_CASES:
+    if sum(len(file.frames) for file in files) > _MAX_CASES:
         raise DataError(f"more than {_MAX_CASES:,} frames", expected="fewer", do="choose one: data.image.frame: 0")
     return [
-        _Frame(position=position, frame=frame if file.is_read else None)
+        _Frame(position=position, frame=frame if file.is_read or len(file.frames) > 1 else None)
         for position, file in enumerate(files)
-        for frame in range(file.n_frames)
+        for frame in file.frames
     ]
 
 

@@ -25,12 +25,15 @@ from scantrial.core.machine import n_cores
 from scantrial.core.names import listed, nearest
 from scantrial.core.progress import Progress, silent
 from scantrial.data import cache, catalogue, phantom
+from scantrial.data.archive_tables import ARCHIVE, TABLE, place_in_archive
 from scantrial.data.archives import is_archive, unpacked
 from scantrial.data.arrange import arrange, refuse_missing_classes
+from scantrial.data.codecs.table import codec_of_file
 from scantrial.data.dicom_cases import dicom_cases
 from scantrial.data.formats import FORMATS, Format, Listing, format_of
 from scantrial.data.formats.base import Decode, ReadSettings, row_decoder
 from scantrial.data.ignore import refuse_idle_patterns
+from scantrial.data.nifti_cases import nifti_cases
 from scantrial.data.pixels import WrittenPixels, write_pixels
 from scantrial.data.places import remember_place
 from scantrial.data.scanset import CaseList, ScanSet, ShapedScans
@@ -182,6 +185,7 @@ def list_cases(source: SourceSpec, *, base: Path | None = None, **options: Unpac
         sources=listing.sources,
         patients=listing.patients,
         origin=job.origin,
+        shown=listing.shown,
     )
 
 
@@ -199,7 +203,10 @@ def _job(
     known = options.get("patient") or _known_patient(source, job.listing)
     listing = arrange(job.listing, classes=options.get("classes"), patient=known)
     counts = _counts(listing, is_tree=job.origin["format"] == "folder")
-    listing, found = dicom_cases(listing, image)
+    kinds = [codec_of_file(file) for file in listing.files]
+    listing, found = dicom_cases(listing, image, kinds)
+    if not found:
+        listing, found = nifti_cases(listing, image, kinds)
     return replace(job, listing=listing, origin={**job.origin, **counts, **found, **_all_notes(job.origin, found)})
 
 
@@ -282,8 +289,7 @@ def unknown_source(name: str) -> str:
 
 def _format_faults(path: Path, source: SourceSpec) -> list[str]:
     try:
-        # What an archive holds is known once it is unpacked; a folder of arrays takes all that it may be given.
-        found = FORMATS["npy_pairs"] if is_archive(path) else format_of(path)
+        found = ARCHIVE if is_archive(path) else format_of(path)
     except OSError as error:
         return [f"{path}: {error.strerror}"]
     if found is None:
@@ -312,12 +318,16 @@ def _phantom_fault(fault: Mapping[str, Any], known: Mapping[str, Any]) -> str:
 
 def _file_job(source: SourceSpec, base: Path | None, settings: ReadSettings, progress: Progress) -> _Job:
     place, options, origin = _resolved(source, base)
-    path = unpacked(place, progress=progress) if is_archive(place) else place
+    path, given = place, source.options
+    if is_archive(place):
+        folder = unpacked(place, progress=progress)
+        path = place_in_archive(folder, place, options)
+        given.pop(TABLE, None)
     reader = format_of(path)
     if reader is None:
         raise DataError("\n  ".join(_format_faults(path, source)))
-    faults = reader.faults_of(source.options)
-    if faults:  # of an archive, see `_format_faults`
+    faults = reader.faults_of(given)
+    if faults:  # of an archive, which options apply is known only now
         raise DataError(itemised(faults).lstrip(), do="fix data.source")
     # A catalogue entry may have more options than the reader needs.
     known = {key: value for key, value in options.items() if key in reader.options}
@@ -325,7 +335,8 @@ def _file_job(source: SourceSpec, base: Path | None, settings: ReadSettings, pro
         listing = reader.read(path, known, settings)
     except DataError as error:
         # Of an archive the user knows the name, and not the folder in the cache.
-        raise DataError(error.got.replace(str(path), str(place)), expected=error.expected, do=error.do) from error
+        shown = error.got.replace(str(folder), str(place)) if is_archive(place) else error.got
+        raise DataError(shown, expected=error.expected, do=error.do) from error
     _refuse_unspeakable(listing.sources)
     facts: dict[str, Any] = {"format": reader.name, "path": str(path), "ignored": dict(listing.ignored)}
     if listing.notes:
@@ -451,6 +462,7 @@ def _scan_set(job: _Job, found: cache.CachedScans, skip_unreadable: bool) -> Sca
         fingerprint=fingerprint_of(entry.pixels_sha256, labels, listing.class_names, sources),
         images_path=found.images_path,
         origin=_with_notes(job.origin, entry),
+        shown=None if listing.shown is None else _kept(listing.shown, kept),
         skipped=skipped,
     )
 

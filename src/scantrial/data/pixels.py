@@ -266,7 +266,7 @@ def _refuse_several_shapes(shapes: dict[int, tuple[int, ...]], listing: Listing)
 
 
 def _way_to_one_shape(listing: Listing) -> str:
-    masks = find_masks(listing.sources)
+    masks = find_masks(listing.names, None if listing.shown is None else listing.sources)
     first = "" if masks is None else f"{len(masks.rows):,} files look like masks: {masks.way_out}; then "
     return f"{first}set data.image.size and data.image.channels, which bring all scans to one shape"
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scantrial.core.format import counted
 from scantrial.core.names import listed, nearest
-from scantrial.data.codecs.base import RefusedError, row_blocks
+from scantrial.data.codecs.base import RefusedError, refuse_not_finite, row_blocks
 from scantrial.data.scanset import Pixels
 
 
@@ -85,10 +85,7 @@ def scaled(pixels: NDArray[Any], limits: tuple[float, float] | None) -> Pixels:
         If a value is not finite, or the type of the values ends below the upper limit.
     """
     kind = pixels.dtype.kind
-    if kind == "f":
-        n_bad = int((~np.isfinite(pixels)).sum())
-        if n_bad:
-            raise RefusedError(f"{counted(n_bad, 'value')} of {pixels.size:,} not finite (NaN or infinite)")
+    refuse_not_finite(pixels)
     if limits is None:
         if pixels.dtype in (np.uint8, np.uint16):
             return pixels

@@ -62,6 +62,7 @@ class ScanSet:
     origin : plain facts about the source for the report: name, path, licence, citation, notes
     skipped : pairs of (path, reason), files left out as unreadable
     shapes : the pixels of the same scans as some arms want them, by the spec of their images
+    shown : the paths of the cases where their sources do not say them; nothing stores it
     """
 
     images: Pixels
@@ -75,6 +76,7 @@ class ScanSet:
     origin: Mapping[str, Any] = field(default_factory=dict)
     skipped: tuple[tuple[str, str], ...] = ()
     shapes: Mapping[ImageSpec, ShapedScans] = field(default_factory=dict)
+    shown: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.images)
@@ -133,6 +135,7 @@ class CaseList:
     sources: tuple[str, ...]
     patients: tuple[str, ...] | None
     origin: Mapping[str, Any] = field(default_factory=dict)
+    shown: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -74,9 +74,9 @@ class ImageSpec(DataModel):
         Floating-point and signed scans need it
     window : of gray DICOM files: the number of a window of the file, from 0; ``full`` for the full range of stored
         values; or [centre, width] in measured units, such as Hounsfield units. None takes the file's own table of
-        values of interest, else its first window, else the full range
-    frame : of DICOM files with several frames: the number of one, from 0; or ``all``, each a case of the same patient.
-        None takes files of one frame only
+        values of interest, else its first window, else the full range. Of NIfTI files: [centre, width]
+    frame : of DICOM files with several frames and of NIfTI volumes: the number of a frame or slice, from 0; or ``all``,
+        each a case of the same patient. None takes files of one frame only
     """
 
     size: Side | tuple[Side, Side] | None = None

@@ -55,15 +55,15 @@ def _window(window: Any) -> str:
     if isinstance(window, int):
         return f"Gray levels of DICOM files come from window {window} of each file, counted from 0."
     centre, width = window
-    return f"Gray levels of DICOM files come from a window with centre {centre:g} and width {width:g}."
+    return f"Gray levels of DICOM and NIfTI files come from a window with centre {centre:g} and width {width:g}."
 
 
 def _frame(frame: Any) -> str:
     if frame is None:
         return ""
     if frame == "all":
-        return "Each frame of a DICOM file is a case of its own."
-    return f"Of each DICOM file frame {frame} was taken, counted from 0."
+        return "Each frame or slice of a file is a case of its own."
+    return f"Of each file frame (or slice) {frame} was taken, counted from 0."
 
 
 def _range(limits: Any) -> str:

@@ -19,7 +19,7 @@ from scantrial.core.plain import Plain
 from scantrial.core.progress import silent
 from scantrial.core.records import RunFacts
 from scantrial.data.arm_images import decoding
-from scantrial.data.codecs.dicom.headers import frames_of
+from scantrial.data.codecs.table import frames_of
 from scantrial.data.decode import ImageError, decode_image
 from scantrial.data.fit import fit_image, match_depth
 from scantrial.data.formats.base import array_fault, row_decoder
@@ -86,7 +86,7 @@ def predict_files(
     Parameters
     ----------
     run_dir : a finished run, ``DIR/runs/ARM/seed-S``
-    files : at least one image file or ``.npy`` array: (n, height, width[, channels]) or one image, uint8 or uint16.
+    files : at least one image file or ``.npy`` array: (n, height, width[, channels]) or one image.
         Of a folder all image files in it and below, without those that the study ignores (`data.ignore`)
     trust_code, on_trust : see `scantrial.store.trust.permit`
 
@@ -206,13 +206,13 @@ def _stacked(batch: Sequence[tuple[str, Pixels]]) -> tuple[list[str], Pixels]:
 
 
 def _images_of(file: Path, facts: RunFacts, spec: ImageSpec) -> Iterator[tuple[str, Pixels]]:
-    """Yield the images of a file with their names: one image, or those of an array, or all frames of a DICOM file."""
+    """Yield the images of a file with their names: one image, those of an array, or all frames or slices."""
     if file.suffix.lower() not in (".npy", ".npz"):
-        n_frames = frames_of(file) if spec.frame == "all" else 1
-        if n_frames == 1:
+        frames = frames_of(file) if spec.frame == "all" else range(1)
+        if len(frames) == 1:
             yield str(file), decode_image(file, image=spec)
             return
-        for frame in range(n_frames):
+        for frame in frames:
             yield f"{file}#{frame}", decode_image(file, image=spec.model_copy(update={"frame": frame}))
         return
     rows = _array_of(file, spec)

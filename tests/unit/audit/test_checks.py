@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from tests.unit.audit.conftest import checked, phantom_scans, subject
 
-from scantrial.audit.audit import subject_of
+from scantrial.audit.audit import audit_key, subject_of
 from scantrial.audit.checks import CHECKS
 from scantrial.audit.facts import sharpness_of
 from scantrial.audit.records import AuditSettings, ModelScores
@@ -364,6 +365,21 @@ def test_masks_among_the_scans_are_found():
     hidden = checked("AU015", replace(scans, sources=(*sources[:-2], "a/x_mask.png", "a/y.png"))).found[0]
     assert hidden.text.endswith("What to do: move them to another folder, as no pattern matches them and no scan.")
     assert hidden.numbers["ignore"] == []
+
+
+def test_masks_beside_dicom_files_are_found_by_paths_that_are_not_told():
+    """Cases of DICOM files are numbers; the finding and its key come from the paths, and no path is in them."""
+    scans = phantom_scans(n_cases=24, size=32)
+    paths = tuple(f"a/SECRET-{number // 2}{'_mask' if number % 2 else ''}.dcm" for number in range(24))
+    numbers = tuple(f"scan-{number:02d}" for number in range(24))
+    private = replace(scans, sources=numbers, shown=paths, origin={"dicom": {"files": 24}})
+    found = checked("AU015", private).found[0]
+    assert found.rows == tuple(range(1, 24, 2))
+    assert found.text.startswith("12 of 24 files look like masks, not scans (scan-01 beside scan-00); ")
+    assert found.text.endswith('This line under data leaves them out: ignore: "*_mask*.dcm"')
+    assert "SECRET" not in json.dumps([found.text, found.numbers])
+    renamed = replace(private, shown=numbers)
+    assert audit_key(renamed) == audit_key(replace(private, shown=None)) != audit_key(private)
 
 
 def test_what_was_left_out_is_told():

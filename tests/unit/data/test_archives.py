@@ -84,6 +84,88 @@ def test_arrays_in_an_archive(tmp_path):
     assert load(SourceSpec(name=str(path), classes=["a", "b"])).class_names == ("a", "b")
 
 
+APTOS = {
+    "train.csv": b"id_code,diagnosis\nx1,0\nx2,1\nx3,1\n",
+    "test.csv": b"id_code\ny1\n",
+    "sample_submission.csv": b"id_code,diagnosis\ny1,0\n",
+    **{f"train_images/x{number}.png": png(number) for number in (1, 2, 3)},
+    "test_images/y1.png": png(9),
+}
+ASKED = {"path": "id_code", "label": "diagnosis"}
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar.gz"])
+@pytest.mark.parametrize("around", ["", "set/", "set/tables/"])
+def test_a_table_in_an_archive_is_read_with_its_files(tmp_path, name, around):
+    """At the top, in a folder around everything, or a folder below; alone with the columns, or named."""
+    folder = around.removesuffix("tables/")
+    files = {f"{folder if path.endswith('png') else around}{path}": data for path, data in APTOS.items()}
+    pack = pack_zip if name == "x.zip" else lambda path, files: pack_tar(path, "w:gz", files)
+    path = pack(tmp_path / name, files)
+    # From a table in a folder of its own, files are found by their paths.
+    options = {**ASKED, "table": "train.csv", **({"folder": "../train_images"} if "tables" in around else {})}
+    scans = load(SourceSpec(name=str(path), **options))
+    assert scans.labels.tolist() == [0, 1, 1]
+    assert scans.images[:, 0, 0].tolist() == [1, 2, 3]
+    assert scans.origin["format"] == "table"
+    assert load(SourceSpec(name=str(path), **{**options, "table": f"{around}train.csv"})).sources == scans.sources
+    del files[f"{around}sample_submission.csv"], options["table"]
+    only = pack(tmp_path / f"only-{name}", files)
+    assert load(SourceSpec(name=str(only), **options)).labels.tolist() == [0, 1, 1]
+
+
+def test_a_table_with_the_usual_columns_needs_no_option_and_any_other_is_passed_over(tmp_path):
+    files = {
+        **content(),
+        "chest/scans.csv": b"path,label\nnormal/1.png,a\nsick/3.png,b\n",
+        "chest/notes.csv": b"who,what\n",
+    }
+    path = pack_zip(tmp_path / "x.zip", files)
+    scans = list_cases(SourceSpec(name=str(path)))
+    assert scans.class_names == ("a", "b")
+    assert scans.sources == ("normal/1.png", "sick/3.png")
+    del files["chest/scans.csv"]
+    assert list_cases(SourceSpec(name=str(pack_zip(tmp_path / "y.zip", files)))).class_names == ("normal", "sick")
+
+
+def test_which_table_is_meant_is_not_guessed(tmp_path):
+    """Several that may be meant, none, and a name of none are refused with the names of the tables."""
+    path = pack_zip(tmp_path / "x.zip", APTOS)
+
+    def refusal(**options):
+        with pytest.raises(DataError) as caught:
+            list_cases(SourceSpec(name=str(path), **options))
+        return str(caught.value)
+
+    several = refusal(**ASKED)
+    assert f"{path} holds 2 tables with the columns 'id_code', 'diagnosis':\n" in several
+    assert "  train.csv" in several
+    assert "  sample_submission.csv" in several
+    assert "\n  test.csv" not in several
+    assert "table: NAME" in several
+    none = refusal(path="id_code", label="dx")
+    assert "holds no table with the columns 'id_code', 'dx':" in none
+    assert "  test.csv" in none
+    assert "holds 0 tables called 'no.csv':" in refusal(**ASKED, table="no.csv")
+    assert "takes no option 'tabel' (did you mean 'table'?)" in refusal(tabel="train.csv")
+    assert "takes no option 'table'" in refusal_of_folder(tmp_path)
+
+
+def refusal_of_folder(folder):
+    with pytest.raises(DataError) as caught:
+        list_cases(SourceSpec(name=str(folder), table="train.csv"))
+    return str(caught.value)
+
+
+def test_faults_of_a_table_in_an_archive_name_the_archive(tmp_path):
+    """And not the folder in the cache."""
+    path = pack_zip(tmp_path / "x.zip", {**APTOS, "train.csv": b"id_code,diagnosis\nx1,0\nx9,1\n"})
+    with pytest.raises(DataError, match=r"x\.zip/train\.csv has 1 fault") as caught:
+        list_cases(SourceSpec(name=str(path), **ASKED, table="train.csv"))
+    assert "line 3: no such file: x9" in str(caught.value)
+    assert "unpacked" not in str(caught.value)
+
+
 def test_it_is_unpacked_once(tmp_path, monkeypatch):
     """A second call only checks the files."""
     path = pack_zip(tmp_path / "x.zip")

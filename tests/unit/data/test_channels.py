@@ -15,7 +15,7 @@ from scantrial.core.errors import DataError, UnreadableScansError
 from scantrial.data import cache
 from scantrial.data.decode import ImageError, decode_image
 from scantrial.data.fit import fit_image, gray_of, pictured
-from scantrial.data.formats.base import array_fault, image_of_row
+from scantrial.data.formats.base import array_fault, image_of_row, row_decoder
 from scantrial.data.load import load
 from scantrial.data.spec import ArmImageSpec, ImageSpec, SourceSpec
 from scantrial.data.thumbnails import thumbnail_png
@@ -189,6 +189,41 @@ def test_without_a_range_the_values_are_told(tmp_path):
     assert found.images.max() == 65535
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", ">f8", "int8", "int16", "uint32", "int64"])
+@pytest.mark.parametrize("layout", ["classes", "pairs", "npz"])
+def test_arrays_of_any_numbers_are_read_with_a_range(tmp_path, dtype, layout):
+    """By class, as two arrays and as one file; without a range the error says that of all images."""
+    images = np.linspace(-2 if dtype[0] != "u" else 0, 21, 4 * 16).reshape(4, 4, 4).astype(dtype)
+    (tmp_path / "scans").mkdir()
+    source = tmp_path / ("scans.npz" if layout == "npz" else "scans")
+    if layout == "classes":
+        np.save(tmp_path / "scans" / "a.npy", images[:2])
+        np.save(tmp_path / "scans" / "b.npy", images[2:])
+    elif layout == "pairs":
+        np.save(tmp_path / "scans" / "X_train.npy", images)
+        np.save(tmp_path / "scans" / "y_train.npy", np.array([0, 0, 1, 1]))
+    else:
+        np.savez(source, train_images=images, train_labels=np.array([[0], [0], [1], [1]]))
+    low = images.min()
+    with pytest.raises(UnreadableScansError, match=rf"`range: \[{low:g}, 21\]`") as caught:
+        load(SourceSpec(name=str(source)))
+    assert ("signed values" if dtype[0] == "i" else "32-bit values" if dtype[0] == "u" else "floating") in str(
+        caught.value
+    )
+    found = load(SourceSpec(name=str(source)), image=ImageSpec(range=(0, 20)))
+    expected = np.rint((images.astype(np.float64) / 20).clip(0, 1) * 65535)
+    np.testing.assert_array_equal(found.images, expected)
+
+
+def test_four_channels_of_measured_values_have_no_alpha(tmp_path):
+    """Four channels of floating-point numbers are four channels."""
+    images = np.random.default_rng(0).random((2, 4, 4, 4))
+    np.save(tmp_path / "a.npy", images)
+    np.save(tmp_path / "b.npy", images)
+    found = load(SourceSpec(name=str(tmp_path)), image=ImageSpec(range=(0, 1)))
+    np.testing.assert_array_equal(found.images[:2], np.rint(images * 65535))
+
+
 def test_what_no_range_can_mend(tmp_path):
     """NaN, complex numbers, and types that end below the range are refused."""
     values = np.ones((4, 4), dtype=np.float32)
@@ -197,6 +232,9 @@ def test_what_no_range_can_mend(tmp_path):
     tifffile.imwrite(tmp_path / "complex.tif", values.astype(np.complex64))
     Image.fromarray(np.full((4, 4), 7, np.uint8)).save(tmp_path / "a.png")
     assert reason_of(tmp_path / "nan.tif", range=(0, 1)) == "1 value of 16 not finite (NaN or infinite)"
+    np.save(tmp_path / "scans.npy", np.full((2, 4, 4), np.nan))
+    with pytest.raises(ImageError, match="16 values of 16 not finite"):
+        row_decoder(np.load(tmp_path / "scans.npy"), 0, image=ImageSpec(range=(0, 1)))
     assert "complex" in reason_of(tmp_path / "complex.tif", range=(0, 1))
     assert reason_of(tmp_path / "a.png", range=(0, 4095)) == (
         "8 bits, whose values end at 255, but data.image.range ends at 4095"

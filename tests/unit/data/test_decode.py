@@ -269,7 +269,8 @@ def test_decompression_bomb(tmp_path, kind):
 def test_message_has_three_parts(tmp_path):
     """The error says what was got and what was expected."""
     with pytest.raises(
-        ImageError, match=r"none\.png: no such file\nexpected: a complete DICOM, PNG, JPEG, TIFF, .* or BMP image"
+        ImageError,
+        match=r"none\.png: no such file\nexpected: a complete DICOM, NIfTI, PNG, JPEG, TIFF, .* or BMP image",
     ):
         decode_image(tmp_path / "none.png")
 

@@ -15,6 +15,7 @@ from tests.dicom_files import write_dicom
 
 from scantrial.core.errors import DataError, MissingExtraError, StoreError, UnreadableScansError
 from scantrial.data.load import list_cases, load
+from scantrial.data.masks import masks_among
 from scantrial.data.pseudonyms import key_file
 from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import ImageSpec, SourceSpec, SplitSpec
@@ -175,6 +176,24 @@ def test_a_table_of_files_and_patients(scans: Path) -> None:
     assert found.patients is not None
     assert len(set(found.patients)) == 4
     assert "SECRET" not in str((found.patients, found.sources))
+
+
+def test_masks_beside_scans_are_found_and_left_out(scans: Path) -> None:
+    for file in sorted(scans.rglob("SECRET*")):
+        write_dicom(file.with_name(f"{file.name}_mask.dcm"), RAMP % 2, PatientID="SECRET")
+        file.rename(file.with_name(f"{file.name}.dcm"))
+    for cases in (loaded(scans), list_cases(SourceSpec(name=str(scans)))):
+        masks = masks_among(cases)
+        assert masks is not None
+        assert len(masks.rows) == 12
+        assert masks.line == 'ignore: "*_mask*.dcm"'
+        assert "SECRET" not in str(masks)
+        assert "SECRET" not in str((cases.sources, cases.patients, dict(cases.origin, path="")))
+    found = loaded(scans, ignore=masks.patterns)
+    assert len(found) == 12
+    assert found.origin["excluded"] == {"files of the pattern *_mask*.dcm": 12}
+    assert masks_among(found) is None
+    assert masks_among(found, [0, 1]) is None
 
 
 def test_an_archive_of_dicom_is_not_unpacked_into_the_cache(scans: Path, cache: Path) -> None:

@@ -81,7 +81,7 @@ def test_other_layouts(make_tree, paths, message):
     text = faults(make_tree(*paths))
     assert message in text
     assert (
-        "expected: class folders (normal/, pneumonia/) of DICOM, PNG, JPEG, TIFF, WebP, JPEG 2000, GIF, PNM or BMP files"
+        "expected: class folders (normal/, pneumonia/) of DICOM, NIfTI, PNG, JPEG, TIFF, WebP, JPEG 2000, GIF, PNM or BMP files"
         in text
     )
 

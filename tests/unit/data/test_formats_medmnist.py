@@ -95,15 +95,15 @@ def test_labels_beyond_the_names(tmp_path, whole):
 
 
 def test_all_faults_at_once(tmp_path, whole):
-    """Missing arrays, volumes and floats are all named in one message."""
+    """Missing arrays, volumes and complex numbers are all named in one message."""
     del whole["val_labels"]
-    whole["train_images"] = images(4).astype(np.float32)
+    whole["train_images"] = images(4).astype(np.complex64)
     whole["test_images"] = images(3, tail=(7,))
     with pytest.raises(DataError) as caught:
         READ(save(tmp_path / "x.npz", **whole), {})
     message = str(caught.value)
     assert "has 3 faults" in message
-    assert "train_images: type float32, expected uint8 or uint16" in message
+    assert "train_images: type complex64, expected whole or floating-point numbers of up to 64 bits" in message
     assert "val_labels is missing" in message
     assert "test_images: shape (3, 7, 7, 7), expected (n, height, width)" in message
 

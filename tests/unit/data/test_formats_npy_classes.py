@@ -87,11 +87,9 @@ def test_16_bits_colour_alpha_and_byte_order(tmp_path):
 
 
 def test_all_faults_at_once(tmp_path):
-    """Wrong types, NaN, wrong shapes, damaged and empty arrays are all named in one message."""
-    nan = scans(2, dtype=np.float32)
-    nan[0, 0, 0] = nan[1, 2, 3] = np.nan
+    """Wrong types, wrong shapes, damaged and empty arrays are all named in one message."""
     save(
-        tmp_path, a=nan, b=scans(1, dtype=bool), c=scans(1, dtype=np.int16), d=scans(1)[0], e=scans(0), f=scans(1, tail=(2, 2)),
+        tmp_path, a=scans(2, dtype=np.complex128), b=scans(1, dtype=bool), c=scans(1, dtype=np.longdouble), d=scans(1)[0], e=scans(0), f=scans(1, tail=(2, 2)),
         g=np.array([{}, {}], dtype=object),
     )  # fmt: skip
     (tmp_path / "h.npy").write_bytes(b"")
@@ -102,9 +100,9 @@ def test_all_faults_at_once(tmp_path):
         READ(tmp_path, {})
     message = str(caught.value)
     assert "has 10 faults" in message
-    assert "a.npy: type float32, expected uint8 or uint16; it holds 2 NaN" in message
+    assert "a.npy: type complex128, expected whole or floating-point numbers of up to 64 bits" in message
     assert "b.npy: type bool" in message
-    assert "c.npy: type int16" in message
+    assert "c.npy: type float128" in message
     assert "d.npy: shape (4, 4), expected (n, height, width)" in message
     assert "e.npy: shape (0, 4, 4) holds no pixels" in message
     assert "f.npy: shape (1, 4, 4, 2, 2)" in message
@@ -135,5 +133,5 @@ def test_numbers_without_end_are_not_counted(tmp_path):
     """A header of a hundred bytes may speak of any number of rows that hold nothing."""
     head = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, 0), }".ljust(117) + b"\n"
     (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head)
-    with pytest.raises(DataError, match="type float32, expected uint8 or uint16\n"):
+    with pytest.raises(DataError, match=r"shape \(1000000000000, 0\), expected \(n, height, width\)"):
         READ(tmp_path, {})

@@ -80,7 +80,7 @@ def test_all_faults_at_once(tmp_path):
     """What is missing, of a wrong type, of another length, or there twice is named."""
     root = save(
         tmp_path,
-        X_train=images(3).astype(np.float64),
+        X_train=images(3).astype(np.complex64),
         y_train=np.arange(3),
         X_val=images(2),
         y_val=np.arange(3),
@@ -89,7 +89,7 @@ def test_all_faults_at_once(tmp_path):
         y_test=np.array([0, -1]),
     )
     text = faults(root)
-    assert "X_train.npy: type float64, expected uint8 or uint16" in text
+    assert "X_train.npy: type complex64, expected whole or floating-point numbers of up to 64 bits" in text
     assert "y_val.npy: shape (3,) for 2 images, expected (2, 1) or (2,)" in text
     assert "X_test.npy and test_x.npy both hold the test images" in text
     assert "y_test.npy: label out of range: -1" in text

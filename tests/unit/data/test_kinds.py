@@ -12,7 +12,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin
 from pydicom.data import get_testdata_file
 
 from scantrial.core.errors import MissingExtraError
@@ -46,6 +46,78 @@ def test_webp(tmp_path, rng):
     np.testing.assert_array_equal(decode_image(tmp_path / "a.webp"), pixels)
     np.testing.assert_array_equal(decode_image(tmp_path / "b.webp"), np.asarray(Image.open(tmp_path / "b.webp")))
     assert not decode_image(tmp_path / "c.webp").any()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["WEBP", "TIFF", "JPEG2000"])
+def test_exif_turns_upright(tmp_path, kind, orientation):
+    """As in JPEG and PNG; a file of JPEG 2000 has its EXIF in a box, before the image or after it."""
+    pixels = np.arange(63, dtype=np.uint8).reshape(9, 7) * 4
+    exif, stream = Image.Exif(), io.BytesIO()
+    exif[274] = orientation
+    expected = np.asarray(ImageOps.exif_transpose(_with_exif(pixels, orientation)))
+    if kind != "JPEG2000":
+        options = {"lossless": True} if kind == "WEBP" else {}
+        Image.fromarray(pixels).save(tmp_path / "a", kind, exif=exif, **options)
+        found = decode_image(tmp_path / "a")
+        np.testing.assert_array_equal(found if found.ndim == 2 else found[..., 0], expected)
+        return
+    Image.fromarray(pixels).save(stream, kind)
+    data, content = stream.getvalue(), exif.tobytes().removeprefix(b"Exif\0\0")
+    box = (len(content) + 24).to_bytes(4, "big") + b"uuidJpgTiffExif->JP2" + content
+    start = data.index(b"jp2c") - 4
+    for name, whole in (("b", data[:start] + box + data[start:]), ("c", data + box)):
+        (tmp_path / name).write_bytes(whole)
+        np.testing.assert_array_equal(decode_image(tmp_path / name), expected)
+
+
+def _with_exif(pixels: np.ndarray, orientation: int) -> Image.Image:
+    """Return an image as Pillow opens it from PNG, with an EXIF."""
+    stream, exif = io.BytesIO(), Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(pixels).save(stream, "PNG", exif=exif)
+    return Image.open(io.BytesIO(stream.getvalue()))
+
+
+LZW = {
+    "16-bit colour": (((3,), np.uint16, "rgb"), {}),
+    "16-bit colour with alpha": (((4,), np.uint16, "rgb"), {"channels": (0, 1, 2, 3)}),
+    "8-bit colour with alpha": (((4,), np.uint8, "rgb"), {"channels": (0, 1, 2, 3)}),
+    "five channels": (((5,), np.uint8, "minisblack"), {"channels": 5}),
+    "64 bits": (((), np.float64, "minisblack"), {"range": (0, 200)}),
+}
+
+
+@pytest.mark.parametrize("predictor", [False, True])
+@pytest.mark.parametrize("kind", LZW)
+def test_tiff_with_lzw_is_that_without(tmp_path, rng, monkeypatch, kind, predictor):
+    """Where Pillow would not keep all that is stored, too; there a package is named if it is missing."""
+    (tail, dtype, photometric), options = LZW[kind]
+    pixels = (rng.random((19, 17, *tail)) * 200).astype(dtype)
+    contig = {"planarconfig": "contig"} if tail else {}
+    for name, how in (("a.tif", {"compression": "lzw", "predictor": predictor}), ("b.tif", {})):
+        tifffile.imwrite(tmp_path / name, pixels, photometric=photometric, rowsperstrip=5, **contig, **how)
+    image = ImageSpec(**options)
+    found = decode_image(tmp_path / "a.tif", image=image)
+    np.testing.assert_array_equal(found, decode_image(tmp_path / "b.tif", image=image))
+    assert found.shape == pixels.shape
+    monkeypatch.setattr("scantrial.data.codecs.base.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"channels with LZW compression"):
+        decode_image(tmp_path / "a.tif", image=image)
+
+
+def test_a_strip_of_lzw_that_unpacks_to_more_than_its_size_is_refused(tmp_path, rng):
+    tifffile.imwrite(tmp_path / "a.tif", deep(rng, 8, 8, 3), photometric="rgb", compression="lzw")
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        page = tiff.pages[0]
+        place, size = page.tags["StripByteCounts"].valueoffset, page.tags["StripByteCounts"].value
+        offset = page.tags["StripOffsets"].valueoffset
+    bomb = imagecodecs.lzw_encode(bytes(1 << 20))
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    assert len(size) == 1
+    data[place : place + 4], data[offset : offset + 4] = struct.pack("<I", len(bomb)), struct.pack("<I", len(data))
+    (tmp_path / "a.tif").write_bytes(data + bomb)
+    assert reason_of(tmp_path / "a.tif") == BOMB
 
 
 def test_webp_that_is_no_single_image(tmp_path):
@@ -316,8 +388,8 @@ def test_pages_that_are_not_reduced_are_no_pyramid(tmp_path, rng, second):
     [
         (b"<!DOCTYPE html>\n<html>", "a web page file: the download saved a web page"),
         (b"version https://git-lfs.github.com/spec/v1\n", "run `git lfs pull`"),
-        (b"\0\0\0\x18ftypheic" + bytes(8), "a HEIC or AVIF file, not DICOM, PNG"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(8), "a Hierarchical Data Format file, not DICOM, PNG"),
+        (b"\0\0\0\x18ftypheic" + bytes(8), "a HEIC or AVIF file, not DICOM, NIfTI, PNG"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(8), "a Hierarchical Data Format file, not DICOM, NIfTI, PNG"),
     ],
 )
 def test_what_it_is_is_said(tmp_path, content, said):

@@ -34,6 +34,23 @@ def test_masks_are_found_by_their_names(sources, rows, line):
     assert [row for row, source in enumerate(sources) if match(source)] == list(rows)
 
 
+@pytest.mark.parametrize(
+    ("sources", "line"),
+    [
+        (["a/JOE.dcm", "a/JOE_mask.dcm", "a/JOE_mask_1.dcm"], 'ignore: "*_mask*.dcm"'),
+        (["a/JOE.JOE", "a/JOE_mask.JOE", "b/SUE.DCM", "b/SUE_seg.SUE"], 'ignore: ["*_mask*", "*_seg*"]'),
+        (["a/JOE", "a/JOE_mask"], 'ignore: "*_mask*"'),
+        (["a/JOE", "a/JOE_mask", "a/with_masks"], 'ignore: "*_mask"'),
+        (["a/JOE.1", "masks/JOE.1"], 'ignore: "masks/*"'),
+    ],
+)
+def test_where_paths_are_not_told_patterns_hold_no_name(sources, line):
+    """Only the mark of masks, names of folders of masks, and usual suffixes; the example is told by numbers."""
+    masks = find_masks(sources, [f"scan-{number}" for number in range(len(sources))])
+    assert masks.line == line
+    assert masks.example == ("scan-1", "scan-0")
+
+
 def test_masks_that_no_pattern_tells_from_a_scan_are_to_be_moved():
     """A scan called like a mask: no list of thousands of files, and a line for those masks that have one."""
     sources = [f"a/{number}{tail}.png" for number in range(1000) for tail in ("", "_mask")]

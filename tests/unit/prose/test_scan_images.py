@@ -16,13 +16,16 @@ from scantrial.prose.scan_images import scan_images
         ({}, []),
         ({"window": "full"}, ["Gray levels of DICOM files span the full range of stored values."]),
         ({"window": 0}, ["Gray levels of DICOM files come from window 0 of each file, counted from 0."]),
-        ({"window": [40, 400]}, ["Gray levels of DICOM files come from a window with centre 40 and width 400."]),
-        ({"frame": 0}, ["Of each DICOM file frame 0 was taken, counted from 0."]),
+        (
+            {"window": [40, 400]},
+            ["Gray levels of DICOM and NIfTI files come from a window with centre 40 and width 400."],
+        ),
+        ({"frame": 0}, ["Of each file frame (or slice) 0 was taken, counted from 0."]),
         (
             {"window": [-600.5, 1500], "frame": "all"},
             [
-                "Gray levels of DICOM files come from a window with centre -600.5 and width 1500.",
-                "Each frame of a DICOM file is a case of its own.",
+                "Gray levels of DICOM and NIfTI files come from a window with centre -600.5 and width 1500.",
+                "Each frame or slice of a file is a case of its own.",
             ],
         ),
     ],

@@ -181,8 +181,9 @@ def test_a_folder_without_images_is_refused(run_dir, tmp_path):
 def test_arrays_that_cannot_be_judged_are_named(run_dir, images, tmp_path):
     """Wrong types, shapes and sizes, damaged and missing files and archives are each named once with the reason."""
     faults = {
-        "floats.npy": (images[:2] / 255, "type float64, expected uint8 or uint16"),
-        "signed.npy": (images[:2].astype(np.int16), "type int16"),
+        "floats.npy": (images[:2] / 255, "floating-point values from .* to 1: set data.image.range"),
+        "signed.npy": (images[:2].astype(np.int16), "signed values"),
+        "complex.npy": (images[:2] * 1j, "type complex128"),
         "line.npy": (np.zeros(16, np.uint8), r"shape \(16,\)"),
         "none.npy": (images[:0], "holds no pixels"),
         "large.npy": (np.zeros((3, 40, 30), np.uint8), "is 40x30 gray, but the network was trained on 32x32"),

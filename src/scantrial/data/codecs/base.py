@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.core.errors import MissingExtraError
+from scantrial.core.format import counted
 from scantrial.data.spec import ImageSpec
 
 MAX_PIXELS = 89_478_485
@@ -20,6 +21,9 @@ MAX_PIXELS = 89_478_485
 
 MAX_BYTES = 4 * MAX_PIXELS
 """What an image may unpack to."""
+
+MAX_FRAMES = 100_000
+"""Of one file."""
 
 _WORK_BYTES = 16
 """Bytes that a pixel takes while it is decoded: the library's own picture, its bytes, and the array made of them."""
@@ -49,6 +53,8 @@ class Codec:
         unpacks. Raises `RefusedError` with the reason, or whatever a library raises on a damaged file. None for a kind
         that is not read
     channel_names : the names that a file gives its channels, in order; None for a kind that has none
+    frames : the numbers of the frames or slices of a file, in the order that reads them soonest; None for a kind with
+        one image in a file
     way_out : for a kind that is not read, what to do with the file; None if there is no advice except which kinds
         are read
     """
@@ -58,10 +64,13 @@ class Codec:
     recognises: Callable[[bytes], bool]
     decode: Callable[[Path, Claim, ImageSpec], NDArray[Any]] | None = None
     channel_names: Callable[[Path], Sequence[str]] | None = None
+    frames: Callable[[Path], range] | None = None
     way_out: str | None = None
 
 
 _BLOCK_PIXELS = 1 << 20
+
+_TWO_PARTS = ".nii.gz"
 
 HEAD_BYTES = 132
 """How many bytes of a file a codec sees to recognise it: the mark of DICOM comes after 128 bytes."""
@@ -70,6 +79,12 @@ HEAD_BYTES = 132
 def starts_with(*marks: bytes) -> Callable[[bytes], bool]:
     """Return a test for a file's first bytes."""
     return lambda head: head.startswith(marks)
+
+
+def split_suffix(name: str) -> tuple[str, str]:
+    """Return the name of a file without its suffix, and the suffix; ``.nii.gz`` is one."""
+    suffix = name[-len(_TWO_PARTS) :] if name.lower().endswith(_TWO_PARTS) else PurePath(name).suffix
+    return name.removesuffix(suffix), suffix
 
 
 def bomb() -> RefusedError:
@@ -154,6 +169,13 @@ def row_blocks(image: NDArray[Any]) -> Iterator[slice]:
     """Yield the rows of an image in blocks of about a million pixels, for work that needs several times their bytes."""
     step = max(1, _BLOCK_PIXELS // max(1, image.shape[1]))
     return (slice(start, start + step) for start in range(0, len(image), step))
+
+
+def refuse_not_finite(values: NDArray[Any]) -> None:
+    """Refuse floating-point numbers of which some are NaN or infinite."""
+    n_bad = int((~np.isfinite(values)).sum()) if values.dtype.kind == "f" else 0
+    if n_bad:
+        raise RefusedError(f"{counted(n_bad, 'value')} of {values.size:,} not finite (NaN or infinite)")
 
 
 def oriented(pixels: NDArray[Any], orientation: Any) -> NDArray[Any]:

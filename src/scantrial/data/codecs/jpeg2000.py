@@ -1,4 +1,7 @@
-"""JPEG 2000: by Pillow, and by imagecodecs where colour has more than 8 bits or there are more channels."""
+"""JPEG 2000: by Pillow, and by imagecodecs where colour has more than 8 bits or there are more channels.
+
+It is turned upright as its EXIF says.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from scantrial.data.codecs.base import (
+    ORIENTATION_TAG,
     Claim,
     Codec,
     RefusedError,
     claim_pixels,
     full_range,
     imagecodecs,
+    oriented,
     over_black,
     refuse_page,
     starts_with,
@@ -25,6 +31,11 @@ from scantrial.data.spec import ImageSpec
 
 _BOXES, _STREAM = b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"
 """How a file of boxes begins, and the codestream in it or by itself: SOC and SIZ (ISO/IEC 15444-1, annexes A and I)."""
+
+_EXIF = b"uuidJpgTiffExif->JP2"
+"""How the box of EXIF begins, after its length: it holds a TIFF without an image."""
+
+_MAX_EXIF = 1 << 16
 
 _SYCC = b"colr\x01\0\0" + (18).to_bytes(4, "big")
 
@@ -41,6 +52,22 @@ class _Header(NamedTuple):
 def _decode(path: Path, claim: Claim, image: ImageSpec) -> NDArray[Any]:
     refuse_page(image)
     data = path.read_bytes()
+    return oriented(_as_stored(path, data, claim, image), _orientation(data))
+
+
+def _orientation(data: bytes) -> int:
+    """Return the orientation of the EXIF, 1 where there is none; Pillow does not look for it in this kind of file."""
+    start = data.find(_EXIF)
+    if start < 4 or not data.startswith(_BOXES):
+        return 1
+    length = int.from_bytes(data[start - 4 : start], "big") or _MAX_EXIF
+    exif = Image.Exif()
+    exif.load(data[start + len(_EXIF) : start - 4 + min(length, _MAX_EXIF)])
+    return int(exif.get(ORIENTATION_TAG, 1))
+
+
+def _as_stored(path: Path, data: bytes, claim: Claim, image: ImageSpec) -> NDArray[Any]:
+    """Decode as if the EXIF said nothing."""
     header = _header_of(data)
     n_channels, bits = len(header.bits), max(header.bits)
     claim_pixels(claim, header.width, header.height, n_channels * (1 if bits <= 8 else 2))

@@ -5,15 +5,19 @@ The first row that recognises a file decides. A kind that is read is a module wi
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from scantrial.core.files import open_regular
 from scantrial.core.registry import Registry
-from scantrial.data.codecs import jpeg2000, netpbm, pillow, png, tiff, unread
-from scantrial.data.codecs.base import Codec
+from scantrial.data.codecs import jpeg2000, netpbm, nifti, pillow, png, tiff, unread
+from scantrial.data.codecs.base import HEAD_BYTES, Codec
 from scantrial.data.codecs.dicom.codec import DICOM
 
 CODECS: Registry[Codec] = Registry(
     "kind of image file",
     {
         "dicom": DICOM,
+        "nifti": nifti.NIFTI,
         "pdf": unread.PDF,
         "numpy": unread.NUMPY,
         "heif": unread.HEIF,
@@ -38,6 +42,21 @@ CODECS: Registry[Codec] = Registry(
 def codec_of(head: bytes) -> Codec | None:
     """Return the codec that recognises the first bytes of a file, or None."""
     return next((codec for codec in CODECS.values() if codec.recognises(head)), None)
+
+
+def codec_of_file(path: Path) -> Codec | None:
+    """Return the codec that recognises a file; None if none does, or it cannot be read."""
+    try:
+        with open_regular(path) as handle:
+            return codec_of(handle.read(HEAD_BYTES))
+    except OSError:
+        return None
+
+
+def frames_of(path: Path) -> range:
+    """Return the numbers of the frames of a file, in the order that reads them soonest; 0 for a kind that has none."""
+    codec = codec_of_file(path)
+    return range(1) if codec is None or codec.frames is None else codec.frames(path)
 
 
 def titles_read() -> str:

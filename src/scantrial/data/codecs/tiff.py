@@ -26,6 +26,7 @@ from scantrial.data.codecs.base import (
     RefusedError,
     bomb,
     claim_pixels,
+    imagecodecs,
     oriented,
     over_black,
     starts_with,
@@ -45,7 +46,7 @@ _PADDED = 4
 _MAX_STACK = 8 * MAX_BYTES
 """What all pages of a stack that are looked at may unpack to, one after the other."""
 
-_DEFLATE, _LZMA, _PACKBITS = (8, 32946, 50013), (34925,), 32773
+_DEFLATE, _LZMA, _PACKBITS, _LZW = (8, 32946, 50013), (34925,), 32773, 5
 """Compressions by number; 1 is none."""
 
 _MAX_PACKBITS = 128 << 20
@@ -116,7 +117,9 @@ def _page(page: Any, *, path: Path, by_pillow: Callable[[int], Image.Image], raw
     bits, n_samples = page.bitspersample, page.samplesperpixel
     has_channels = page.photometric in (0, 1, 2) and bits in (8, 16) and n_samples > 1
     most = 4 if page.photometric == 2 else 2
-    if _kind(page) != _UNSIGNED or bits > 16 or (has_channels and (n_samples > most or (raw and _has_decoder(page)))):
+    # Pillow would lay the last of two or four channels over black.
+    is_raw = raw and (_has_decoder(page) or (page.compression == _LZW and n_samples == most))
+    if _kind(page) != _UNSIGNED or bits > 16 or (has_channels and (n_samples > most or is_raw)):
         return _stored_samples(page, path, by_pillow)
     return _sixteen_bit_page(page, path, by_pillow) if bits == 16 else array_of(by_pillow(page.index))
 
@@ -155,9 +158,9 @@ class _ByPillow:
 def _stored_samples(page: Any, path: Path, by_pillow: Callable[[int], Image.Image]) -> NDArray[Any]:
     """Decode a page with all its channels, of any type of numbers."""
     _refuse_missing_strips(page, path)
-    if not _has_decoder(page):
-        if page.samplesperpixel == 1 and page.bitspersample <= 32:
-            return np.asarray(by_pillow(page.index))
+    if not _has_decoder(page) and page.samplesperpixel == 1 and page.bitspersample <= 32:
+        return np.asarray(by_pillow(page.index))
+    if not (_has_decoder(page) or _has_lzw(page)):
         what = f"a TIFF of {page.samplesperpixel} channels of {page.bitspersample} bits"
         raise RefusedError(f"{what} with {page.compression.name} compression: save it with Deflate or none")
     pixels = _samples(page)
@@ -194,10 +197,10 @@ def _sixteen_bit_page(page: Any, path: Path, by_pillow: Callable[[int], Image.Im
     n_colours = 3 if page.photometric == 2 else 1
     if page.samplesperpixel not in (n_colours, n_colours + 1):
         raise RefusedError(f"{page.samplesperpixel} channels, expected 1 or 3, with or without alpha")
-    if _has_decoder(page):
-        pixels = _without_extra(_samples(page), page, n_colours)
-    elif page.samplesperpixel == 1:
+    if not _has_decoder(page) and page.samplesperpixel == 1:
         pixels = array_of(by_pillow(page.index))
+    elif _has_decoder(page) or _has_lzw(page):
+        pixels = _without_extra(_samples(page), page, n_colours)
     else:
         raise RefusedError(f"16-bit colour TIFF with {page.compression.name} compression: save it with Deflate or none")
     return np.iinfo(np.uint16).max - pixels if page.photometric == 0 else pixels
@@ -215,6 +218,20 @@ def _has_decoder(page: Any) -> bool:
             tifffile.TIFF.UNPREDICTORS[page.predictor]
     except KeyError:
         return False
+    return True
+
+
+def _has_lzw(page: Any) -> bool:
+    """Whether the compression is LZW, which needs a further package where Pillow does not keep all that is stored.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    if page.compression != _LZW or page.fillorder != 1:
+        return False
+    imagecodecs(f"a TIFF of {page.bitspersample} bits in {page.samplesperpixel} channels with LZW compression")
     return True
 
 
@@ -237,6 +254,8 @@ def _unpacked_bytes(compression: int, packed: bytes, limit: int) -> int:
         return _packbits_bytes(packed, limit)
     if compression in _LZMA:
         return _lzma_bytes(packed, limit)
+    if compression == _LZW:
+        return len(imagecodecs("LZW").lzw_decode(packed, out=limit + 1))
     return len(packed) if compression == 1 else len(zlib.decompressobj().decompress(packed, limit + 1))
 
 

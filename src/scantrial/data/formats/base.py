@@ -277,7 +277,7 @@ def row_decoder(rows: NDArray[Any], number: int, claim: Claim = no_claim, image:
 def image_of_row(row: NDArray[Any], claim: Claim = no_claim, image: ImageSpec = USUAL) -> Pixels:
     """Make one row of an array (height, width[, channels]) an image in native byte order.
 
-    Of four channels the last is alpha, and goes over black, unless the spec asks for them as they are.
+    Of four channels of 8 or 16 bits the last is alpha, and goes over black, unless the spec asks for them as they are.
 
     Raises
     ------
@@ -290,11 +290,12 @@ def image_of_row(row: NDArray[Any], claim: Claim = no_claim, image: ImageSpec = 
         refuse_page(image)
         if isinstance(image.channels, tuple):
             row = picked(row, image.channels)
-        elif row.ndim == 3 and row.shape[2] == 4 and not image.keeps_samples:
+        elif row.ndim == 3 and row.shape[2] == 4 and row.dtype in (np.uint8, np.uint16) and not image.keeps_samples:
             row = over_black(row)
         row = scaled(row, image.range)
     except RefusedError as error:
-        raise ImageError("an image of an array", str(error)) from error
+        measured = getattr(error, "measured", None)
+        raise ImageError("an image of an array", str(error), measured=measured) from error
     return cast("Pixels", np.ascontiguousarray(row[..., 0] if row.ndim == 3 and row.shape[2] == 1 else row))
 
 
@@ -306,8 +307,8 @@ def _has_channels_first(shape: tuple[int, ...]) -> bool:
 
 def array_fault(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str | None:
     """Return why an array is not n images, or None."""
-    if dtype.kind != "u" or dtype.itemsize > 2:
-        return f"type {dtype}, expected uint8 or uint16"
+    if dtype.kind not in "uif" or dtype.itemsize > 8:
+        return f"type {dtype}, expected whole or floating-point numbers of up to 64 bits"
     is_volume = len(shape) == 4 and shape[1] == shape[2] == shape[3] > 4
     if len(shape) not in (3, 4) or is_volume or (shape[3:] and shape[3] > MAX_CHANNELS):
         return f"shape {shape}, expected (n, height, width) or (n, height, width, channels)"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scantrial.core.names import listed
+from scantrial.data.codecs.base import split_suffix
 from scantrial.data.codecs.dicom.headers import holds_dicom
 from scantrial.data.codecs.table import CODECS
 from scantrial.data.formats.base import MAX_IMAGES, is_hidden, refuse
@@ -21,7 +22,7 @@ MAX_DEPTH = 30
 
 _PICTURE_SUFFIXES = frozenset(
     {suffix for codec in CODECS.values() for suffix in codec.suffixes}
-    | {".nii", ".nrrd", ".mha", ".mhd", ".heic", ".avif", ".svs", ".ndpi", ".czi", ".pgm", ".ppm", ".tga"}
+    | {".nrrd", ".mha", ".mhd", ".heic", ".avif", ".svs", ".ndpi", ".czi", ".pgm", ".ppm", ".tga"}
 )
 """All image files, also kinds that are not read: they are listed, so that they are refused by name and not skipped."""
 
@@ -53,7 +54,7 @@ class FolderTree:
 
 def is_image_file(file: Path) -> bool:
     """Whether the name is that of an image file, of any kind."""
-    return file.suffix.lower() in _PICTURE_SUFFIXES
+    return split_suffix(file.name)[1].lower() in _PICTURE_SUFFIXES
 
 
 def may_be_scan(file: Path) -> bool:

@@ -28,8 +28,7 @@ from scantrial.data.formats.base import (
 )
 from scantrial.data.ignore import ignored_by, matcher_of
 
-_EXPECTED = "one .npy array of uint8 or uint16, shape (n, height, width[, 3 or 4]), for each class and split"
-_BLOCK = 1 << 22
+_EXPECTED = "one .npy array of numbers, shape (n, height, width[, 3 or 4]), for each class and split"
 _MAX_WRAPPERS = 5
 
 
@@ -45,13 +44,13 @@ class _Block:
 
 def array_files(root: Path) -> list[Path]:
     """Return the ``.npy`` files of a folder, its split folders, or those of a single folder around them; sorted."""
-    root = _unwrapped(root)
+    root = unwrapped(root)
     folders = [root, *(child for child in root.iterdir() if child.is_dir() and child.name.lower() in SPLIT_OF_WORD)]
     files = (file for folder in folders for file in folder.iterdir())
     return sorted(file for file in files if file.suffix.lower() == ".npy" and file.is_file() and not is_hidden(file))
 
 
-def _unwrapped(root: Path) -> Path:
+def unwrapped(root: Path) -> Path:
     """Return the folder inside folders that hold nothing but one other, such as an archive's own."""
     for _ in range(_MAX_WRAPPERS):
         inner = [entry for entry in root.iterdir() if not is_hidden(entry)]
@@ -94,7 +93,7 @@ def _open(block: _Block) -> NDArray[Any]:
     rows = mapped_array(block.file, block.source)
     fault = array_fault(rows.shape, rows.dtype)
     if fault:
-        raise ValueError(f"{block.source}: {fault}{_nan_note(rows)}")
+        raise ValueError(f"{block.source}: {fault}")
     return rows
 
 
@@ -106,14 +105,6 @@ def mapped_array(file: Path, source: str) -> NDArray[Any]:
         text = " ".join(str(error).split())[:160]
         raise ValueError(f"{source}: not a complete .npy array ({text or type(error).__name__})") from error
     return rows
-
-
-def _nan_note(rows: NDArray[Any]) -> str:
-    if rows.dtype.kind != "f":
-        return ""
-    values = rows.ravel(order="K")
-    n_nan = sum(int(np.isnan(values[start : start + _BLOCK]).sum()) for start in range(0, values.size, _BLOCK))
-    return f"; it holds {n_nan} NaN" if n_nan else ""
 
 
 def _blocks(root: Path, files: list[Path]) -> tuple[list[_Block], list[NDArray[Any]], list[str]]:

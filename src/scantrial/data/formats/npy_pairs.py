@@ -33,7 +33,7 @@ from scantrial.data.formats.base import (
 )
 from scantrial.data.formats.npy_classes import array_files, mapped_array, not_ignored
 
-_EXPECTED = "X_train.npy, images of uint8 or uint16, and y_train.npy, a label for each; likewise _val and _test"
+_EXPECTED = "X_train.npy, images, and y_train.npy, a label for each; likewise _val and _test"
 
 
 def matches(path: Path) -> bool:

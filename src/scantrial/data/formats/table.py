@@ -69,7 +69,7 @@ def matches(path: Path) -> bool:
 def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN) -> Listing:
     """List the cases of a table in the order of its rows; paths are taken from the table's folder."""
     faults, left_out = Faults(), Counter[str]()
-    sheet = open_sheet(path, needed=_texts_of(options))
+    sheet = open_sheet(path, needed=needed_columns(options))
     try:
         rows = _rows(path, sheet, options, faults)
     except csv.Error as error:
@@ -87,8 +87,8 @@ def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN)
     return replace(listing, spelling=spelling, notes=() if note is None else (note,))
 
 
-def _texts_of(options: Mapping[str, Any]) -> list[str]:
-    """Return the columns that must be there."""
+def needed_columns(options: Mapping[str, Any]) -> list[str]:
+    """Return the columns that a table must have, with the options of its source."""
     label = options.get("label", "label")
     return [options.get("path", "path"), *([label] if isinstance(label, str) else label)]
 

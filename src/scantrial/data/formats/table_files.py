@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from scantrial.core.numbering import MAX_TEXT
+from scantrial.data.codecs.base import split_suffix
 from scantrial.data.codecs.dicom.headers import uids_of
 from scantrial.data.formats.base import is_hidden
 from scantrial.data.formats.folder_tree import is_image_file, may_be_scan
@@ -106,10 +107,10 @@ class FileFinder:
         by_name, by_stem = self._index
         if name in by_name:
             return by_name[name]
-        path = Path(name)
-        if not is_image_file(path):
+        if not is_image_file(Path(name)):
             return by_stem.get(name, [])
-        return [file for file in by_stem.get(path.stem, []) if file.lower().endswith(path.suffix.lower())]
+        stem, suffix = split_suffix(name)
+        return [file for file in by_stem.get(stem, []) if file.lower().endswith(suffix.lower())]
 
     def _by_uid(self, uid: str) -> FileOf:
         """Return the DICOM file of this SOPInstanceUID, or all of this StudyInstanceUID."""
@@ -143,5 +144,5 @@ class FileFinder:
                     source = (place / name).as_posix()
                     if may_be_scan(self._root / source) and not is_hidden(Path(name)) and not self._is_left_out(source):
                         by_name.setdefault(name, []).append(source)
-                        by_stem.setdefault(Path(name).stem, []).append(source)
+                        by_stem.setdefault(split_suffix(name)[0], []).append(source)
         return by_name, by_stem

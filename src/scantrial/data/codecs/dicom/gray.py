@@ -144,13 +144,13 @@ def _shades(
 ) -> tuple[NDArray[np.float64], Literal["table", "window", "full range"]]:
     """Return shades from 0 to 1, and where they come from."""
     if isinstance(window, tuple):
-        return _windowed(measured, *window, "LINEAR"), "window"
+        return windowed(measured, *window, "LINEAR"), "window"
     if window is None and "VOILUTSequence" in tags:
         values, top = _looked_up(np.rint(measured), tags["VOILUTSequence"][0], bounds[0] < 0)
         return values / top, "table"
     if isinstance(window, int) or (window is None and "WindowCenter" in tags and "WindowWidth" in tags):
         centre, width = _window_of(tags, window or 0)
-        return _windowed(measured, centre, width, str(tags.get("VOILUTFunction", "LINEAR")).strip().upper()), "window"
+        return windowed(measured, centre, width, str(tags.get("VOILUTFunction", "LINEAR")).strip().upper()), "window"
     return np.clip((measured - bounds[0]) / max(bounds[1] - bounds[0], 1e-300), 0, 1), "full range"
 
 
@@ -163,7 +163,7 @@ def _window_of(tags: Mapping[str, Any], number: int) -> tuple[float, float]:
     return centres[number], widths[number]
 
 
-def _windowed(values: NDArray[np.float64], centre: float, width: float, function: str) -> NDArray[np.float64]:
+def windowed(values: NDArray[np.float64], centre: float, width: float, function: str) -> NDArray[np.float64]:
     """Apply a window (PS3.3 C.11.2.1.2 and C.11.2.1.3), to shades from 0 to 1."""
     if function == "SIGMOID" and width > 0:
         return np.asarray(1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700))))

@@ -15,11 +15,8 @@ from typing import Any, BinaryIO, cast
 
 from scantrial.core.errors import MissingExtraError
 from scantrial.core.files import open_regular
-from scantrial.data.codecs.base import HEAD_BYTES, RefusedError
+from scantrial.data.codecs.base import HEAD_BYTES, MAX_FRAMES, RefusedError
 from scantrial.data.quiet import quiet_decoders
-
-MAX_FRAMES = 100_000
-"""Of one file."""
 
 _MAX_READS = 150_000
 """How often a header may be read from: each element and each item of a sequence takes one or two readings."""
@@ -194,17 +191,15 @@ def open_dicom(path: Path) -> Iterator[Header]:
         yield Header(tags=tags, syntax=tags.file_meta.get("TransferSyntaxUID"), stream=stream, size=size)
 
 
-def frames_of(path: Path) -> int:
-    """Return how many frames a DICOM file has; 1 for any other, or a damaged one, whose decoding says what is wrong."""
-    if not holds_dicom(path):
-        return 1
+def frames_of(path: Path) -> range:
+    """Return the numbers of the frames of a DICOM file; of a damaged one 0, whose decoding says what is wrong."""
     try:
         with open_dicom(path) as header:
-            return header.n_frames
+            return range(header.n_frames)
     except MissingExtraError:
         raise
     except Exception:  # pydicom raises nearly anything
-        return 1
+        return range(1)
 
 
 def uids_of(path: Path) -> tuple[str, str]:
