@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import random
 import resource
 import tarfile
@@ -128,7 +129,8 @@ def _loading(
     def read(folder: Path) -> object:
         prepare(folder)
         image = f"{{size: 8, channels: 1, {scale}}}"
-        text = f"study: Which?\ndata: {{source: {folder / source}, split: {{test: given, val: 0.3}}, image: {image}}}\n"
+        place = json.dumps(str(folder / source))  # a name may hold a comma, which ends a word in YAML
+        text = f"study: Which?\ndata: {{source: {place}, split: {{test: given, val: 0.3}}, image: {image}}}\n"
         (folder / "study.yaml").write_text(text + "recipe: {model: mlp, epochs: 1}\nfactors: {loss: [bce, ce]}\n")
         return api.load_scans(api.load_study(folder / "study.yaml").spec.data)
 
