@@ -117,8 +117,11 @@ def write_scans(folder, kind, n):
         else:
             target = None
             (folder / name).mkdir(parents=True)
+        block = np.empty(0, dtype=np.uint8)
         for start in range(0, n // 2, 500):
-            block = drawn(min(500, n // 2 - start), KINDS[kind], 2 * start + number)
+            is_large = start > 0 and KINDS[kind] > 64  # drawn once, then shifted: a tenth of the time
+            block = np.roll(block, 1, axis=2) if is_large else drawn(500, KINDS[kind], 2 * start + number)
+            block = block[: n // 2 - start]
             if target is not None:
                 target[start : start + len(block)] = block
                 continue
