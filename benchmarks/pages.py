@@ -10,6 +10,7 @@ code is 1 where the page is not what the numbers say.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import re
@@ -33,6 +34,16 @@ AXES = {
     "side": "image side in pixels (1,600 images)",
     "hidden": "hidden units",
     "runs": "runs of a small study, two workers",
+}
+
+KINDS = {"arrays28": "28x28, arrays", "arrays256": "256x256, arrays", "files28": "28x28, PNG files"}
+STEPS = {
+    "list": "listing",
+    "decode": "decoding, cache empty",
+    "open": "opening",
+    "split": "splitting",
+    "audit": "audit",
+    "train": "training, two workers",
 }
 
 
@@ -133,7 +144,8 @@ def growth_table(record):
     """Return a table of how cost grows, with the exponent between the last two points."""
     values = defaultdict(lambda: defaultdict(list))
     for item in record:
-        values[item["what"], item["loop"]][item["value"]].append(item["seconds"])
+        if item["what"] in AXES:
+            values[item["what"], item["loop"]][item["value"]].append(item["seconds"])
     lines = [
         "| grows | loop | seconds at each point | power over all, over the last step |",
         "| --- | --- | --- | --- |",
@@ -145,6 +157,34 @@ def growth_table(record):
         told = ", ".join(f"{value:,}: {seconds:.2f}" for value, seconds in middle.items())
         lines += [f"| {AXES[what]} | {loop} | {told} | {powers[0]:.2f}, {powers[1]:.2f} |"]
     return lines if values else ["Not measured yet."]
+
+
+def scans_table(record):
+    """Return a table of what listing, decoding, splitting, auditing and training take on many scans."""
+    values = defaultdict(dict)
+    for item in record:
+        if item["what"] == "scans":
+            values[item["loop"]][item["value"]] = item
+    lines = [
+        "| scans | step | CPU s | ms a further scan | own memory, MB | KB a further scan | one worker, MB |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for loop, points in values.items():
+        kind, step = loop.split()
+        cells = [KINDS[kind], STEPS[step]]
+        for key, unit, digits in (("seconds", 1e3, 2), ("own_mb", 1024, 0)):
+            told = [f"{n:,}: {item[key]:,.{digits}f}" for n, item in points.items()]
+            cells += [", ".join(told), ", ".join(f"{cost:.2f}" for cost in further(points, key, unit))]
+        workers = [f"{item['worker_mb']:,.0f}" for item in points.values() if step == "train"]
+        lines.append(f"| {' | '.join(cells)} | {', '.join(workers)} |")
+    return lines if values else ["Not measured yet."]
+
+
+def further(points, key, unit):
+    """Return what a further scan costs from each number of scans to the next."""
+    numbers = list(points)
+    pairs = itertools.pairwise(numbers)
+    return [unit * (points[more][key] - points[less][key]) / (more - less) for less, more in pairs]
 
 
 def power(middle, first, last):
@@ -222,6 +262,7 @@ def main():
     before = PAGE.read_text(encoding="utf-8")
     page = replaced(before, "engines", engines_table(turns))
     page = replaced(page, "growth", growth_table(record))
+    page = replaced(page, "scans", scans_table(record))
     if check:
         sys.exit(int(page != before))
     PAGE.write_text(page, encoding="utf-8")

@@ -105,7 +105,7 @@ def test_the_permutation_tests_keep_their_level(name, pinned):
         units = np.repeat(np.arange(40), rng.integers(1, 5, 40))
         features = rng.normal(size=(40, 8))[units] + 0.3 * rng.normal(size=(len(units), 8))
         groups = (np.arange(40) < 15).astype(np.int64)[units]
-        hits += test(features, groups, units, n_permutations=99, rng=rng).p <= 0.05
+        hits += test(features.__getitem__, groups, units, n_permutations=99, rng=rng).p <= 0.05
     assert hits / N_NULL <= 0.085
     assert binom.cdf(hits, N_NULL, 0.05) > 0.001
     assert hits == pinned

@@ -35,10 +35,13 @@ Pair = tuple[int, int]
 
 def exact_groups(subject: Subject) -> list[list[int]]:
     """Return groups of positions whose decoded pixels are equal, each in the order of splits."""
-    by_digest: dict[bytes, list[int]] = defaultdict(list)
-    for row, digest in enumerate(subject.facts.digests):
-        by_digest[digest].append(row)
-    return [sorted(rows, key=subject.rank) for rows in by_digest.values() if len(rows) > 1]
+    if "exact" not in subject.memo:
+        by_digest: dict[bytes, list[int]] = defaultdict(list)
+        for row, digest in enumerate(subject.facts.digests):
+            by_digest[digest].append(row)
+        subject.memo["exact"] = [sorted(rows, key=subject.rank) for rows in by_digest.values() if len(rows) > 1]
+    found: list[list[int]] = subject.memo["exact"]
+    return found
 
 
 def across(subject: Subject, groups: Iterable[Sequence[int]]) -> list[Pair]:
@@ -198,11 +201,12 @@ def search_near_duplicates(subject: Subject) -> NearDuplicates:
     quantile = calibrated_radius(apart, len(subject)) if len(apart) else settings.suspect_distance
     radius = min(settings.suspect_distance, quantile)
     found = near_pairs(hashes, radius=radius)
-    plain, residual = _correlations(subject, found)
+    mean = subject.facts.mean_picture().astype(np.float32)
+    plain, residual = _correlations(subject, found, mean)
     equal = _equal(subject, found)
     confirmed = (plain >= settings.min_correlation) & (residual >= settings.min_correlation)
     drawn = _drawn_pairs(hashes, first, second, apart, radius)
-    drawn_plain, drawn_residual = _correlations(subject, drawn)
+    drawn_plain, drawn_residual = _correlations(subject, drawn, mean)
     drawn_confirmed = (drawn_plain >= settings.min_correlation) & (drawn_residual >= settings.min_correlation)
     return NearDuplicates(
         pairs=tuple(
@@ -277,10 +281,11 @@ def _equal(subject: Subject, pairs: HashPairs) -> NDArray[np.bool_]:
     return np.array(same, dtype=bool)
 
 
-def _correlations(subject: Subject, pairs: HashPairs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _correlations(
+    subject: Subject, pairs: HashPairs, mean: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the correlation of each pair's pictures, plain and without the mean picture."""
     pictures = subject.facts.thumbnails
-    mean = pictures.mean(axis=0, dtype=np.float64).astype(np.float32)
     plain, residual = np.zeros(len(pairs)), np.zeros(len(pairs))
     for start in range(0, len(pairs), _PIECE):
         part = slice(start, start + _PIECE)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.audit.phash import HASH_SIDE, orientation_hashes
+from scantrial.audit.phash import HASH_SIDE, N_ORIENTATIONS, orientation_hashes
 from scantrial.core.machine import n_cores
 from scantrial.core.progress import Progress, silent
-from scantrial.data.fit import gray_of, resize
+from scantrial.core.scratch import scratch_array
+from scantrial.data.fit import gray_of, resize_all
+from scantrial.data.folders import cache_folder
 from scantrial.data.scanset import Pixels, ScanSet
 
 THUMBNAIL = 64
@@ -27,7 +29,14 @@ SHARP_SIDE = 128
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 STATISTICS = ("mean", "sd", "q05", "q25", "q50", "q75", "q95", "entropy")
-_BLOCK = 64
+_BLOCK, _BLOCK_PIXELS = 64, 1 << 21
+"""Images, and pixels, that are looked at together."""
+
+_COUNTED_AT_ONCE = 1 << 17
+"""Pixels whose values are counted together, which stay in a processor's cache."""
+
+_ROWS = 1024
+"""Small pictures that are summed together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +45,7 @@ class CaseFacts:
 
     Parameters
     ----------
-    thumbnails : shape (n, 64, 64), uint8, gray, scaled so that 255 is `top`
+    thumbnails : shape (n, 64, 64), uint8, gray, scaled so that 255 is `top`; many are in a file of the cache
     hashes : shape (n, 8), uint64, perceptual hash of each of the eight orientations
     digests : n digests, SHA-256 of type, shape and pixels
     histograms : shape (n, 64), float32, rows sum to 1
@@ -50,7 +59,7 @@ class CaseFacts:
 
     thumbnails: NDArray[np.uint8]
     hashes: NDArray[np.uint64]
-    digests: tuple[bytes, ...]
+    digests: list[bytes]
     histograms: NDArray[np.float32]
     statistics: NDArray[np.float64]
     sharpness: NDArray[np.float64]
@@ -71,24 +80,34 @@ class CaseFacts:
         of_sixteen = max(1, int(self.peaks[~self.is_widened].max()))
         return np.where(self.is_widened, 65535, of_sixteen) / self.top
 
-    def small(self, side: int) -> NDArray[np.float32]:
-        """Return the pictures averaged down to `side` x `side`, a divisor of 64; shape (n, side, side), 0 to 1."""
+    def small(self, side: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the pictures of some rows averaged down to `side` x `side`, from 0 to 1.
+
+        Parameters
+        ----------
+        side : a divisor of 64
+        rows : positions; a picture takes 16 KB while it is averaged, so ask for some hundreds at a time
+
+        Returns
+        -------
+        shape (len(rows), side, side)
+        """
         step = THUMBNAIL // side
-        blocks = self.thumbnails.reshape(len(self), side, step, side, step)
-        return np.asarray(blocks.mean(axis=(2, 4), dtype=np.float32) / np.float32(255))
+        blocks = self.thumbnails[rows].reshape(len(rows), side, step, side, step)
+        total = np.zeros((len(rows), side, side), dtype=np.uint32)  # whole numbers: no order of the sum changes them
+        for down in range(step):
+            for across in range(step):
+                total += blocks[:, :, down, :, across]
+        return np.asarray(total.astype(np.float32) / np.float32(step * step) / np.float32(255))
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Block:
-    thumbnails: NDArray[np.uint8]
-    hashes: NDArray[np.uint64]
-    digests: list[bytes]
-    histograms: NDArray[np.float32]
-    statistics: NDArray[np.float64]
-    sharpness: list[float]
-    ends: NDArray[np.float64]
-    peaks: NDArray[np.int64]
-    is_widened: NDArray[np.bool_]
+    def mean_picture(self, rows: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """Return the mean of the thumbnails of some rows, or of all, shape (64, 64)."""
+        n = len(self) if rows is None else len(rows)
+        total = np.zeros((THUMBNAIL, THUMBNAIL), dtype=np.int64)
+        for start in range(0, n, _ROWS):
+            some = slice(start, start + _ROWS)
+            total += self.thumbnails[some if rows is None else rows[some]].sum(axis=0, dtype=np.int64)
+        return np.asarray(total / n)
 
 
 def case_facts(scans: ScanSet, cases: NDArray[np.int64], *, progress: Progress = silent) -> CaseFacts:
@@ -99,26 +118,30 @@ def case_facts(scans: ScanSet, cases: NDArray[np.int64], *, progress: Progress =
     cases : case numbers
     progress : called with the cases read
     """
-    top = _top(scans.images)
-    starts = range(0, len(cases), _BLOCK)
-    blocks: list[_Block] = []
+    images: Pixels = scans.images.view(np.ndarray)  # a slice of a memmap takes several times as long
+    facts = _empty_facts(len(cases), _top(images))
+    n_at_once = max(1, min(_BLOCK, _BLOCK_PIXELS // images[0].size))
+    parts = [slice(start, min(start + n_at_once, len(cases))) for start in range(0, len(cases), n_at_once)]
     with ThreadPoolExecutor(n_cores()) as pool:
-        jobs = pool.map(lambda start: _look(scans.images, cases[start : start + _BLOCK], top), starts)
-        for start, block in zip(starts, jobs, strict=True):
-            blocks.append(block)
-            progress("looking at scans", min(start + _BLOCK, len(cases)), len(cases))
-    ends = np.concatenate([block.ends for block in blocks])
+        found = pool.map(lambda part: _look(facts, part, images[cases[part]]), parts)
+        for part, digests in zip(parts, found, strict=True):
+            facts.digests[part] = digests
+            progress("looking at scans", part.stop, len(cases))
+    return facts
+
+
+def _empty_facts(n: int, top: int) -> CaseFacts:
     return CaseFacts(
-        thumbnails=np.concatenate([block.thumbnails for block in blocks]),
-        hashes=np.concatenate([block.hashes for block in blocks]),
-        digests=tuple(digest for block in blocks for digest in block.digests),
-        histograms=np.concatenate([block.histograms for block in blocks]),
-        statistics=np.concatenate([block.statistics for block in blocks]),
-        sharpness=np.array([value for block in blocks for value in block.sharpness]),
-        at_floor=ends[:, 0],
-        at_top=ends[:, 1],
-        peaks=np.concatenate([block.peaks for block in blocks]),
-        is_widened=np.concatenate([block.is_widened for block in blocks]),
+        thumbnails=scratch_array((n, THUMBNAIL, THUMBNAIL), np.uint8, folder=cache_folder()),
+        hashes=np.empty((n, N_ORIENTATIONS), dtype=np.uint64),
+        digests=[b""] * n,
+        histograms=np.empty((n, N_BINS), dtype=np.float32),
+        statistics=np.empty((n, len(STATISTICS))),
+        sharpness=np.empty(n),
+        at_floor=np.empty(n),
+        at_top=np.empty(n),
+        peaks=np.empty(n, dtype=np.int64),
+        is_widened=np.empty(n, dtype=bool),
         top=top,
     )
 
@@ -134,22 +157,26 @@ def _blocks(images: Pixels) -> Iterator[Pixels]:
     return (images[start : start + _BLOCK] for start in range(0, len(images), _BLOCK))
 
 
-def _look(images: Pixels, cases: NDArray[np.int64], top: int) -> _Block:
-    pictures = [np.ascontiguousarray(images[case]) for case in cases]
-    gray = [gray_of(picture) for picture in pictures]
-    histograms, statistics = zip(*(_statistics(picture, top) for picture in gray), strict=True)
-    small = np.stack([resize(picture, (HASH_SIDE, HASH_SIDE)) for picture in gray]).astype(np.float32)
-    return _Block(
-        thumbnails=np.stack([_thumbnail(picture, top) for picture in gray]),
-        hashes=orientation_hashes(small / np.float32(top)),
-        digests=[digest_of(picture) for picture in pictures],
-        histograms=np.stack(histograms),
-        statistics=np.stack(statistics),
-        sharpness=[sharpness_of(picture) / top for picture in gray],
-        ends=np.array([_ends(picture) for picture in gray]),
-        peaks=np.array([picture.max() for picture in pictures], dtype=np.int64),
-        is_widened=np.array([_was_eight_bits(picture) for picture in pictures]),
-    )
+def _look(facts: CaseFacts, part: slice, images: Pixels) -> list[bytes]:
+    """Write the facts of some images into their rows, and return the digests."""
+    top = facts.top
+    gray = images if images.ndim == 3 else _stacked([gray_of(image) for image in images])
+    small = resize_all(gray, (HASH_SIDE, HASH_SIDE)).astype(np.float32)
+    facts.thumbnails[part] = _thumbnails(gray, top)
+    facts.hashes[part] = orientation_hashes(small / np.float32(top))
+    facts.sharpness[part] = [value / top for value in _sharpness_of_all(gray)]
+    facts.peaks[part] = images.reshape(len(images), -1).max(axis=1)
+    facts.is_widened[part] = [_was_eight_bits(image) for image in images]
+    n_at_once = max(1, _COUNTED_AT_ONCE // max(gray[0].size, top + 1))
+    for start in range(0, len(gray), n_at_once):
+        some = gray[start : start + n_at_once]
+        _count(facts, slice(part.start + start, part.start + start + len(some)), some)
+    return [digest_of(image) for image in images]
+
+
+def _stacked(images: Sequence[Pixels]) -> Pixels:
+    found: Pixels = np.stack(images)  # type: ignore[assignment] # one type, the data set's
+    return found
 
 
 def digest_of(image: Pixels) -> bytes:
@@ -159,25 +186,35 @@ def digest_of(image: Pixels) -> bytes:
     return digest.digest()
 
 
-def _thumbnail(gray: Pixels, top: int) -> NDArray[np.uint8]:
-    small = resize(gray, (THUMBNAIL, THUMBNAIL))
+def _thumbnails(gray: Pixels, top: int) -> NDArray[np.uint8]:
+    small = resize_all(gray, (THUMBNAIL, THUMBNAIL))
     if top == 255 and small.dtype == np.uint8:
-        return small.astype(np.uint8)
+        return small.astype(np.uint8, copy=False)
     return np.asarray(np.rint(small * (255.0 / top)).astype(np.uint8))
 
 
-def _statistics(gray: Pixels, top: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return the histogram in bins, and mean, deviation, quantiles and entropy, from the counts of all values."""
-    counts = np.bincount(gray.ravel(), minlength=top + 1).astype(np.float64)
-    share = counts / counts.sum()
-    values = np.arange(len(share)) / top
-    mean = float(share @ values)
-    deviation = float(np.sqrt(max(0.0, share @ values**2 - mean**2)))
-    quantiles = values[np.searchsorted(np.cumsum(share), np.array(QUANTILES) - 1e-12)]
-    bins = np.bincount((np.arange(len(share)) * N_BINS) // (top + 1), weights=share, minlength=N_BINS)
-    there = bins[bins > 0]
-    entropy = float(-(there * np.log2(there)).sum())
-    return bins.astype(np.float32), np.array([mean, deviation, *quantiles, entropy])
+def _count(facts: CaseFacts, part: slice, gray: Pixels) -> None:
+    """Write what the counts of all values tell: histogram in bins, mean, deviation, quantiles, entropy, ends."""
+    n, n_values, size = len(gray), facts.top + 1, gray[0].size
+    place = np.arange(n)[:, None] * n_values
+    counts = np.bincount((gray.reshape(n, -1) + place).ravel(), minlength=n * n_values).reshape(n, n_values)
+    share = counts / size
+    values = np.arange(n_values) / facts.top
+    squares = values**2
+    below = np.cumsum(share, axis=1)
+    of_bin = (np.arange(n_values) * N_BINS) // n_values
+    bins = np.stack([np.bincount(of_bin, weights=row, minlength=N_BINS) for row in share])
+    facts.histograms[part] = bins
+    facts.at_floor[part] = share[:, 0]
+    facts.at_top[part] = share[:, -1] if facts.top == np.iinfo(gray.dtype).max else 0.0
+    statistics = facts.statistics[part]
+    for column, quantile in enumerate(QUANTILES, start=2):
+        statistics[:, column] = values[(below < quantile - 1e-12).sum(axis=1)]
+    for row, (one, in_bins) in enumerate(zip(share, bins, strict=True)):
+        mean = float(one @ values)
+        there = in_bins[in_bins > 0]
+        statistics[row, :2] = mean, np.sqrt(max(0.0, one @ squares - mean**2))
+        statistics[row, -1] = -(there * np.log2(there)).sum()
 
 
 def sharpness_of(gray: Pixels) -> float:
@@ -185,20 +222,21 @@ def sharpness_of(gray: Pixels) -> float:
 
     A picture with a side above 128 pixels is scaled down first: the noise of single pixels is not sharpness.
     """
-    scale = min(1.0, SHARP_SIDE / max(gray.shape))
-    shape = (max(1, round(gray.shape[0] * scale)), max(1, round(gray.shape[1] * scale)))
-    values = (gray if scale == 1 else resize(gray, shape)).astype(np.float32)
-    if min(values.shape) < 3:
-        return 0.0
-    beside = values[:-2, 1:-1] + values[2:, 1:-1] + values[1:-1, :-2] + values[1:-1, 2:]
-    return float(np.abs(4 * values[1:-1, 1:-1] - beside).mean(dtype=np.float64))
+    return _sharpness_of_all(_stacked([gray]))[0]
+
+
+def _sharpness_of_all(gray: Pixels) -> list[float]:
+    """Return the sharpness of pictures of shape (n, height, width)."""
+    height, width = gray.shape[1:]
+    scale = min(1.0, SHARP_SIDE / max(height, width))
+    shape = (max(1, round(height * scale)), max(1, round(width * scale)))
+    if min(shape) < 3:
+        return [0.0] * len(gray)
+    values = (gray if scale == 1 else resize_all(gray, shape)).astype(np.float32)
+    beside = values[:, :-2, 1:-1] + values[:, 2:, 1:-1] + values[:, 1:-1, :-2] + values[:, 1:-1, 2:]
+    return [float(one.mean(dtype=np.float64)) for one in np.abs(4 * values[:, 1:-1, 1:-1] - beside)]
 
 
 def _was_eight_bits(picture: Pixels) -> bool:
     """Whether an image of 16 bits holds the values of 8, times 257."""
     return picture.dtype == np.uint16 and bool(picture.max() > picture.min()) and not (picture % 257).any()
-
-
-def _ends(gray: Pixels) -> tuple[float, float]:
-    limit = np.iinfo(gray.dtype).max
-    return float((gray == 0).mean()), float((gray == limit).mean())

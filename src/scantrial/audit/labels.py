@@ -68,7 +68,10 @@ def cheap_probabilities(subject: Subject, rows: NDArray[np.int64]) -> NDArray[np
     Scores of each class against the rest, for which -1 and 1 are aimed at, go through a logistic curve of slope
     `SLOPE` and are made to sum to 1.
     """
-    pictures = subject.facts.small(16)[rows].reshape(len(rows), -1).astype(np.float64)
+
+    def pictures(some: NDArray[np.int64]) -> NDArray[np.float32]:
+        return subject.facts.small(16, rows[some]).reshape(len(some), -1)
+
     targets = 2.0 * np.eye(len(subject.scans.class_names))[subject.labels[rows]] - 1
     folds = fold_numbers(subject.units[rows], rng=stream(subject.settings.seed, "audit", "labels"))
     y_prob = 1 / (1 + np.exp(-SLOPE * out_of_fold(pictures, targets, folds)))

@@ -5,6 +5,7 @@ Arrays in, records out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,18 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
 
+FeatureRows = Callable[[NDArray[np.int64]], NDArray[np.floating]]
+"""Returns the features of some rows, shape (len(rows), n_features); asked for a few hundred rows at a time."""
+
 N_FOLDS = 5
 MAX_KERNEL_CASES = 3000
 """The kernel takes no more cases than this: its matrix grows with the square."""
+
+_ROWS = 512
+"""Cases whose features are asked for together."""
+
+_COLUMNS, _SCORES = 32, 1 << 22
+"""Permutations whose scores exist at the same time, or as many more as have so many scores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +51,20 @@ def piece_numbers(*columns: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def permuted_groups(
     groups: NDArray[np.int64], units: NDArray[np.int64], *, n_permutations: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
+) -> NDArray[np.unsignedinteger]:
     """Return the groups as they are, then permuted among whole units, shape (n, 1 + n_permutations).
 
     The cases of one unit (patient) keep one common group; a unit with cases in two groups counts as two.
+    The type is the smallest that holds the groups.
     """
     pieces = piece_numbers(units, groups)
     of_piece = np.zeros(pieces.max(initial=-1) + 1, dtype=np.int64)
     of_piece[pieces] = groups
-    columns = [of_piece, *(rng.permutation(of_piece) for _ in range(n_permutations))]
-    return np.stack(columns, axis=1)[pieces]
+    columns = np.empty((len(of_piece), 1 + n_permutations), dtype=np.min_scalar_type(groups.max(initial=0)))
+    columns[:, 0] = of_piece
+    for number in range(1, 1 + n_permutations):
+        columns[:, number] = rng.permutation(of_piece)
+    return columns[pieces]
 
 
 def fold_numbers(units: NDArray[np.int64], *, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -63,7 +77,7 @@ def fold_numbers(units: NDArray[np.int64], *, rng: np.random.Generator) -> NDArr
 
 
 def predictability(
-    features: Matrix,
+    features: FeatureRows,
     groups: NDArray[np.int64],
     units: NDArray[np.int64],
     *,
@@ -72,12 +86,12 @@ def predictability(
 ) -> Predictability:
     """Try to tell the groups from the features: ridge regression, five folds by unit, area under the ROC curve.
 
-    One factorisation of the features a fold serves the groups as they are and all their permutations, which are the
+    One factorisation of the features serves all groups as they are and all their permutations, which are the
     right-hand sides. The penalty is the number of features, on standardised features.
 
     Parameters
     ----------
-    features : shape (n, n_features)
+    features : returns the features of some of the n cases
     groups : shape (n,), 0 to n_groups - 1, each present
     units : shape (n,), patients
 
@@ -87,60 +101,187 @@ def predictability(
     should never be zero.
     """
     labels = permuted_groups(groups, units, n_permutations=n_permutations, rng=rng)
-    folds = fold_numbers(units, rng=rng)
+    ridge = LeftOutRidge(features, fold_numbers(units, rng=rng))
     n_groups = int(groups.max()) + 1
     asked = [1] if n_groups == 2 else list(range(n_groups))
-    aucs, scores = [], []
-    for group in asked:
-        member = labels == group
-        found = out_of_fold(features, np.where(member, 1.0, -1.0), folds)
-        aucs.append(areas(found, member))
-        scores.append(found[:, 0])
-    auc = np.mean(aucs, axis=0)
+    auc = np.zeros(1 + n_permutations)
+    scores = np.empty((len(groups), len(asked)))
+    n_at_once = max(_COLUMNS, _SCORES // len(groups))
+    for start in range(0, 1 + n_permutations, n_at_once):
+        columns = labels[ridge.order, start : start + n_at_once]
+        sums = ridge.sums_of_groups(columns, n_groups)
+        for place, group in enumerate(asked):
+            # Twice, because the groups are -1 and 1 to the regression, whose intercept does not count.
+            found = 2 * ridge.scores(sums[:, group], ridge.totals(columns == group))
+            auc[start : start + n_at_once] += areas(found, columns == group)
+            if start == 0:
+                scores[ridge.order, place] = found[:, 0]
+    auc /= len(asked)
     p = (1 + int((auc[1:] >= auc[0] - 1e-12).sum())) / (1 + n_permutations)
-    return Predictability(
-        auc=float(auc[0]), p=p, scores=np.stack(scores, axis=1).squeeze(axis=1 if len(scores) == 1 else ())
-    )
+    return Predictability(auc=float(auc[0]), p=p, scores=scores.squeeze(axis=1 if len(asked) == 1 else ()))
 
 
-def out_of_fold(features: Matrix, targets: Matrix, folds: NDArray[np.int64]) -> Matrix:
+class LeftOutRidge:
+    """Ridge regression with one fold left out after the other, for any number of targets.
+
+    The features are read once. Each fold is centred by itself, and the sums over the other folds follow from the sums
+    within each and the distances of their means, so that no large numbers cancel (Chan, Golub, LeVeque 1983).
+
+    Parameters
+    ----------
+    features : returns the features of some rows; the penalty is their number, on standardised features
+    folds : shape (n,)
+    """
+
+    def __init__(self, features: FeatureRows, folds: NDArray[np.int64]) -> None:
+        self.order = np.argsort(folds, kind="stable")
+        """Shape (n,), the rows fold by fold, which is the order of what the methods take and return."""
+        starts = np.flatnonzero(np.diff(folds[self.order], prepend=-1)).tolist()
+        self._folds = [slice(*ends) for ends in zip(starts, [*starts[1:], len(folds)], strict=True)]
+        self._values = self._read(features)
+        means = []
+        for fold in self._folds:
+            part = self._values[fold]
+            means.append(part.mean(axis=0))
+            part -= means[-1]
+        n_of = np.array([fold.stop - fold.start for fold in self._folds])
+        within = np.stack([part.T @ part for part in (self._values[fold] for fold in self._folds)])
+        self._systems = [self._left_out(fold, n_of, np.stack(means), within) for fold in range(len(self._folds))]
+
+    def _read(self, features: FeatureRows) -> Matrix:
+        parts = (self.order[start : start + _ROWS] for start in range(0, len(self.order), _ROWS))
+        first = np.asarray(features(self.order[:_ROWS]))
+        values = np.empty((len(self.order), first.shape[1]))
+        for number, rows in enumerate(parts):
+            values[number * _ROWS : number * _ROWS + len(rows)] = features(rows) if number else first
+        return values
+
+    @staticmethod
+    def _left_out(fold: int, n_of: NDArray[np.int64], means: Matrix, within: Matrix) -> _System:
+        """Set up the system of all folds but one."""
+        others = np.arange(len(n_of)) != fold
+        n = n_of[others].sum()
+        mean = (n_of[others, None] * means[others]).sum(axis=0) / max(n, 1)
+        away = means - mean
+        products = within[others].sum(axis=0) + (n_of[others, None] * away[others]).T @ away[others]
+        sd = np.sqrt(np.diag(products) / max(n, 1))
+        scale = np.where(sd > 1e-12, sd, np.inf)
+        matrix = products / np.outer(scale, scale) + len(mean) * np.eye(len(mean))
+        return _System(matrix=matrix, scale=scale, away=away, others=others)
+
+    def sums(self, targets: Matrix) -> Matrix:
+        """Return the products of each fold's features with some targets, shape (n_folds, n_features, n_columns).
+
+        Parameters
+        ----------
+        targets : shape (n, n_columns), in the order of the folds
+        """
+        return np.stack([self._values[fold].T @ targets[fold] for fold in self._folds])
+
+    def sums_of_groups(self, columns: NDArray[np.unsignedinteger], n_groups: int) -> Matrix:
+        """Return `sums` for each group's membership, shape (n_folds, n_groups, n_features, n_columns).
+
+        Parameters
+        ----------
+        columns : shape (n, n_columns), groups, in the order of the folds
+        """
+        if n_groups == 2:
+            second = self.sums(columns.astype(np.float64))
+            return np.stack([-second, second], axis=1)
+        # Each case is in one group: adding up its features takes as long for many groups as for few.
+        found = np.empty((len(self._folds), n_groups, self._values.shape[1], columns.shape[1]))
+        for number, fold in enumerate(self._folds):
+            n = fold.stop - fold.start
+            for column in range(columns.shape[1]):
+                member = (np.ones(n), columns[fold, column].astype(np.int32), np.arange(n + 1))
+                found[number, :, :, column] = scipy.sparse.csc_matrix(member, shape=(n_groups, n)) @ self._values[fold]
+        return found
+
+    def totals(self, targets: NDArray[np.generic]) -> Matrix:
+        """Return the sums of targets in each fold, shape (n_folds, n_columns); parameters as `sums`."""
+        return np.stack([targets[fold].sum(axis=0, dtype=np.float64) for fold in self._folds])
+
+    def scores(self, sums: Matrix, totals: Matrix) -> Matrix:
+        """Return the predictions of each fold by the others, shape (n, n_columns); 0 where there is no other fold.
+
+        The mean of the targets is not added again: it differs from fold to fold and would rank folds, not cases.
+
+        Parameters
+        ----------
+        sums, totals : of the targets
+        """
+        found = np.zeros((totals.shape[1], len(self.order)))  # a column's scores side by side, to be sorted
+        for number, (fold, system) in enumerate(zip(self._folds, self._systems, strict=True)):
+            others = system.others
+            if others.any():
+                wanted = sums[others].sum(axis=0) + system.away[others].T @ totals[others]
+                solved = np.linalg.solve(system.matrix, wanted / system.scale[:, None]) / system.scale[:, None]
+                found[:, fold] = solved.T @ self._values[fold].T + (system.away[number] @ solved)[:, None]
+        return found.T
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _System:
+    """The regression without one fold.
+
+    Parameters
+    ----------
+    matrix : shape (n_features, n_features), of the standardised features, with the penalty
+    scale : shape (n_features,), standard deviations; infinite for a constant feature
+    away : shape (n_folds, n_features), the mean of each fold less that of the others
+    others : shape (n_folds,), whether a fold is one of the others
+    """
+
+    matrix: Matrix
+    scale: Matrix
+    away: Matrix
+    others: NDArray[np.bool_]
+
+
+def out_of_fold(features: FeatureRows, targets: Matrix, folds: NDArray[np.int64]) -> Matrix:
     """Return ridge predictions of each column of `targets` on cases of the fold that was left out, shape as `targets`.
 
-    The mean of the targets is not added again: it differs from fold to fold and would rank folds, not cases.
+    See `LeftOutRidge`.
     """
-    scores = np.zeros_like(targets)
-    for fold in np.unique(folds):
-        held = folds == fold
-        if held.all():
-            continue
-        mean, sd = features[~held].mean(axis=0), features[~held].std(axis=0)
-        scale = np.where(sd > 1e-12, sd, np.inf)
-        known, new = (features[~held] - mean) / scale, (features[held] - mean) / scale
-        wanted = targets[~held] - targets[~held].mean(axis=0)
-        scores[held] = new @ _ridge(known, wanted)
+    ridge = LeftOutRidge(features, folds)
+    ordered = targets[ridge.order]
+    scores = np.empty_like(targets)
+    scores[ridge.order] = ridge.scores(ridge.sums(ordered), ridge.totals(ordered))
     return scores
-
-
-def _ridge(features: Matrix, targets: Matrix) -> Matrix:
-    """Return the coefficients, by the smaller of the two equal systems."""
-    n, n_features = features.shape
-    penalty = float(n_features)
-    if n_features <= n:
-        gram = features.T @ features + penalty * np.eye(n_features)
-        return np.asarray(np.linalg.solve(gram, features.T @ targets))
-    gram = features @ features.T + penalty * np.eye(n)
-    return np.asarray(features.T @ np.linalg.solve(gram, targets))
 
 
 def areas(scores: Matrix, member: NDArray[np.bool_]) -> Matrix:
     """Return the area under the ROC curve of every column, ties counting half, shape (n_columns,)."""
-    ranks = scipy.stats.rankdata(scores, axis=0)
-    n_in = member.sum(axis=0).astype(float)
-    n_out = len(scores) - n_in
-    total = np.where(member, ranks, 0).sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found = (total - n_in * (n_in + 1) / 2) / (n_in * n_out)
-    return np.where(n_in * n_out > 0, found, 0.5)
+    return np.array([_area(*column) for column in zip(scores.T, member.T, strict=True)])
+
+
+def _area(scores: Matrix, member: NDArray[np.bool_]) -> float:
+    inside, outside = np.sort(scores[member]), np.sort(scores[~member])
+    n_pairs = len(inside) * len(outside)
+    if not n_pairs:
+        return 0.5
+    few, many = (inside, outside) if len(inside) <= len(outside) else (outside, inside)
+    twice = int(np.searchsorted(many, few).sum() + np.searchsorted(many, few, side="right").sum())
+    return (twice if few is inside else 2 * n_pairs - twice) / 2 / n_pairs
+
+
+def areas_of_groups(scores: Matrix, columns: NDArray[np.unsignedinteger], n_groups: int) -> Matrix:
+    """Return the area under the ROC curve of each group against all others, shape (n_groups, n_columns).
+
+    Parameters
+    ----------
+    scores : shape (n,), the same for all columns
+    columns : shape (n, n_columns), groups
+    """
+    ranks = scipy.stats.rankdata(scores)
+    found = np.full((n_groups, columns.shape[1]), 0.5)
+    for number, groups in enumerate(columns.T):
+        n_in = np.bincount(groups, minlength=n_groups)
+        total = np.bincount(groups, weights=ranks, minlength=n_groups)
+        n_pairs = n_in * (len(scores) - n_in)
+        there = n_pairs > 0
+        found[there, number] = ((total - n_in * (n_in + 1) / 2)[there]) / n_pairs[there]
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +295,7 @@ class KernelTest:
 
 
 def kernel_test(
-    features: Matrix,
+    features: FeatureRows,
     groups: NDArray[np.int64],
     units: NDArray[np.int64],
     *,
@@ -169,16 +310,18 @@ def kernel_test(
     ----------
     Gretton et al. (2012), A kernel two-sample test, JMLR 13, lemma 6.
     """
-    if len(features) > MAX_KERNEL_CASES:
+    rows = np.arange(len(groups))
+    if len(groups) > MAX_KERNEL_CASES:
         rows = _some_units(units, rng)
-        features, groups, units = features[rows], groups[rows], units[rows]
-    squared = squared_distances(standardised(features))
+        groups, units = groups[rows], units[rows]
+    looked = np.concatenate([features(rows[start : start + _ROWS]) for start in range(0, len(rows), _ROWS)])
+    squared = squared_distances(standardised(looked.astype(np.float64)))
     bandwidth = median_distance(squared)
     kernel = np.exp(-squared / (2 * bandwidth**2))
     labels = permuted_groups(groups, units, n_permutations=n_permutations, rng=rng)
     values = mmd2(kernel, labels == 1)
     p = (1 + int((values[1:] >= values[0] - 1e-12).sum())) / (1 + n_permutations)
-    return KernelTest(mmd2=float(values[0]), bandwidth=bandwidth, p=p, n=len(features))
+    return KernelTest(mmd2=float(values[0]), bandwidth=bandwidth, p=p, n=len(rows))
 
 
 def _some_units(units: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:

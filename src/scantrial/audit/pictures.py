@@ -50,8 +50,8 @@ def audit_pictures(subject: Subject) -> dict[str, Any]:
 def _mean_png(subject: Subject, rows: np.ndarray[Any, Any]) -> str | None:
     if len(rows) < 2:
         return None
-    mean = subject.facts.thumbnails[rows].mean(axis=0, dtype=np.float64)
-    return base64.b64encode(thumbnail_png(np.rint(mean).astype(np.uint8))).decode()
+    mean = np.rint(subject.facts.mean_picture(rows)).astype(np.uint8)
+    return base64.b64encode(thumbnail_png(mean)).decode()
 
 
 def _alike(subject: Subject, pair: SplitPair) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.audit.permutation import areas, permuted_groups
+from scantrial.audit.permutation import areas, areas_of_groups, permuted_groups
 from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
 from scantrial.audit.shift import MIN_UNITS, SplitPair, split_pairs
 from scantrial.core.format import p_equals, percent
@@ -40,7 +40,7 @@ def _classes(subject: Subject) -> list[_Outcome]:
         rng=stream(settings.seed, "audit", "sharpness", "classes"),
     )
     asked = [1] if len(names) == 2 else list(range(len(names)))
-    found = np.stack([areas(sharp[rows, None], labels == label) for label in asked])
+    found = areas_of_groups(sharp[rows], labels, len(names))[asked]
     which, area, p = _furthest(found)
     label = asked[which]
     medians = [_median(sharp[rows[(subject.labels[rows] == label) == side]]) for side in (True, False)]
@@ -94,7 +94,7 @@ def _of_splits(subject: Subject, pair: SplitPair) -> _Outcome | None:
             continue
         rng = stream(settings.seed, "audit", "sharpness", *pair.names, str(label))
         sides = permuted_groups(second, subject.units[rows], n_permutations=settings.n_permutations, rng=rng)
-        found.append(areas(sharp[rows, None], sides == 1))
+        found.append(areas_of_groups(sharp[rows], sides, 2)[1])
         asked.append((label, [_median(sharp[rows[second == side]]) for side in (0, 1)]))
     if not found:
         return None

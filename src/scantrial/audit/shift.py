@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,16 +54,18 @@ def split_pairs(subject: Subject) -> list[SplitPair]:
     return pairs
 
 
-def look_features(subject: Subject) -> NDArray[np.float64]:
-    """Return 16 x 16 gray values, statistics of the histogram, and sizes where known; shape (n, n_features)."""
-    if "look" not in subject.memo:
-        gray = subject.facts.small(16).reshape(len(subject), -1)
-        columns = [gray.astype(np.float64), subject.facts.statistics]
-        if subject.files is not None:
-            columns.append(np.log(np.stack([subject.files.width, subject.files.height], axis=1)))
-        subject.memo["look"] = np.concatenate(columns, axis=1)
-    features: NDArray[np.float64] = subject.memo["look"]
-    return features
+def look_features(subject: Subject, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return 16 x 16 gray values, statistics of the histogram, and sizes where known; shape (len(rows), n_features)."""
+    gray = subject.facts.small(16, rows).reshape(len(rows), -1)
+    columns = [gray.astype(np.float64), subject.facts.statistics[rows]]
+    if subject.files is not None:
+        columns.append(np.log(np.stack([subject.files.width[rows], subject.files.height[rows]], axis=1)))
+    return np.concatenate(columns, axis=1)
+
+
+def _look_of(subject: Subject, pair: SplitPair, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return `look_features` of some rows of a pair of splits."""
+    return look_features(subject, pair.rows[rows])
 
 
 def told_apart(subject: Subject, pair: SplitPair) -> Predictability:
@@ -70,7 +73,7 @@ def told_apart(subject: Subject, pair: SplitPair) -> Predictability:
     key = f"apart {pair.names}"
     if key not in subject.memo:
         subject.memo[key] = predictability(
-            look_features(subject)[pair.rows],
+            partial(_look_of, subject, pair),
             pair.second,
             subject.units[pair.rows],
             n_permutations=subject.settings.n_permutations,
@@ -142,7 +145,7 @@ def check_kernel(subject: Subject) -> CheckOutcome:
     found, measured = [], {}
     for pair in pairs:
         tested = kernel_test(
-            look_features(subject)[pair.rows],
+            partial(_look_of, subject, pair),
             pair.second,
             subject.units[pair.rows],
             n_permutations=subject.settings.n_permutations,
@@ -206,8 +209,9 @@ def check_prevalence(subject: Subject) -> CheckOutcome:
     asked = [1] if len(names) == 2 else list(range(len(names)))
     tests = []
     for pair in split_pairs(subject):
+        tables = _class_tables(subject, pair)
         for label in asked:
-            table = _class_table(subject, pair, label)
+            table = tables[label]
             tests.append((pair, label, table, float(scipy.stats.fisher_exact(table).pvalue)))
     if not tests:
         return not_applicable("the scans are in one split or in none")
@@ -221,16 +225,21 @@ def check_prevalence(subject: Subject) -> CheckOutcome:
     return verdict_of(found, pairs=measured)
 
 
-def _class_table(subject: Subject, pair: SplitPair, label: int) -> list[list[int]]:
-    """Count patients (cases where patients are not known) by split, with and without the class."""
-    units, labels = subject.units[pair.rows], subject.labels[pair.rows]
-    table = []
+def _class_tables(subject: Subject, pair: SplitPair) -> list[list[list[int]]]:
+    """Count patients (cases where patients are not known) by split, with and without each class.
+
+    A patient with scans of the class and of others counts in both.
+    """
+    n_classes = len(subject.scans.class_names)
+    sides = []
     for side in (0, 1):
-        of_side = pair.second == side
-        pieces = {(u, int(y == label)) for u, y in zip(units[of_side].tolist(), labels[of_side].tolist(), strict=True)}
-        with_class = sum(has for _, has in pieces)
-        table.append([with_class, len(pieces) - with_class])
-    return table
+        rows = pair.rows[pair.second == side]
+        units, labels = np.unique(np.stack([subject.units[rows], subject.labels[rows]], axis=1), axis=0).T
+        _, unit, n_labels = np.unique(units, return_inverse=True, return_counts=True)
+        having = np.bincount(labels, minlength=n_classes)
+        alone = np.bincount(labels[n_labels[unit.ravel()] == 1], minlength=n_classes)
+        sides.append(np.stack([having, len(n_labels) - alone], axis=1).tolist())
+    return [[first, second] for first, second in zip(*sides, strict=True)]
 
 
 def _prevalence_numbers(subject: Subject, pair: SplitPair, table: Sequence[Sequence[int]], p: float) -> dict[str, Any]:

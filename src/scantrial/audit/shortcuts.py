@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ import scipy
 from numpy.typing import NDArray
 
 from scantrial.analysis.multiplicity import holm
-from scantrial.audit.permutation import predictability
+from scantrial.audit.facts import THUMBNAIL
+from scantrial.audit.permutation import FeatureRows, predictability
 from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
 from scantrial.audit.shift import MIN_UNITS
 from scantrial.core.format import counted, p_equals
@@ -40,12 +41,15 @@ def corners_of(pictures: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def check_border(subject: Subject) -> CheckOutcome:
     """Find that the outer tenth of the picture predicts the class."""
-    return _predicts(subject, frame_of(subject.facts.small(FRAME_SIDE)), "Image borders alone", "border")
+    facts = subject.facts
+    return _predicts(subject, lambda rows: frame_of(facts.small(FRAME_SIDE, rows)), "Image borders alone", "border")
 
 
 def check_corners(subject: Subject) -> CheckOutcome:
     """Find that the four corners predict the class."""
-    return _predicts(subject, corners_of(subject.facts.small(64)), "The four corners of the images alone", "corners")
+    facts = subject.facts
+    what = "The four corners of the images alone"
+    return _predicts(subject, lambda rows: corners_of(facts.small(THUMBNAIL, rows)), what, "corners")
 
 
 def check_metadata(subject: Subject) -> CheckOutcome:
@@ -55,7 +59,8 @@ def check_metadata(subject: Subject) -> CheckOutcome:
     alone = {name: _area_of(subject, column) for name, column in columns.items()}
     told = [f"{name} {area:.2f}" for name, area in sorted(alone.items(), key=lambda one: -one[1])]
     each = f"AUC of each by itself: {', '.join(told)}" if len(columns) > 1 else next(iter(columns))
-    return _predicts(subject, features, f"Metadata alone ({each})", "metadata", columns=list(columns), auc_alone=alone)
+    what, told_alone = f"Metadata alone ({each})", {"columns": list(columns), "auc_alone": alone}
+    return _predicts(subject, lambda rows: features[rows], what, "metadata", **told_alone)
 
 
 def _area_of(subject: Subject, column: NDArray[np.float64]) -> float:
@@ -64,7 +69,10 @@ def _area_of(subject: Subject, column: NDArray[np.float64]) -> float:
     rng = stream(subject.settings.seed, "audit", "shortcut", "metadata-alone")
     if len(np.unique(subject.labels[rows])) < len(subject.scans.class_names):
         return 0.5
-    return predictability(column[rows], subject.labels[rows], subject.units[rows], n_permutations=0, rng=rng).auc
+    told = predictability(
+        lambda some: column[rows[some]], subject.labels[rows], subject.units[rows], n_permutations=0, rng=rng
+    )
+    return told.auc
 
 
 def _metadata_columns(subject: Subject) -> dict[str, NDArray[np.float64]]:
@@ -82,15 +90,20 @@ def _one_hot(values: tuple[str, ...]) -> NDArray[np.float64]:
     return np.eye(len(names))[codes.ravel()]
 
 
-def _predicts(subject: Subject, features: NDArray[np.float64], what: str, name: str, **numbers: Any) -> CheckOutcome:
-    """Try to predict the class of the cases that a network learns or chooses from."""
+def _predicts(subject: Subject, features: FeatureRows, what: str, name: str, **numbers: Any) -> CheckOutcome:
+    """Try to predict the class of the cases that a network learns or chooses from.
+
+    Parameters
+    ----------
+    features : returns the features of some positions
+    """
     settings, rows = subject.settings, subject.learnt_from
     labels, units = subject.labels[rows], subject.units[rows]
     few = min(len(np.unique(units[labels == label])) for label in range(len(subject.scans.class_names)))
     if few < MIN_UNITS:
         return not_applicable(f"a class has scans of only {few} patients; {MIN_UNITS} are needed")
     told = predictability(
-        features[rows],
+        lambda some: features(rows[some]),
         labels,
         units,
         n_permutations=settings.n_permutations,
@@ -117,11 +130,10 @@ def check_one_class_values(subject: Subject) -> CheckOutcome:
         return not_applicable("the scans are not separate image files")
     tests = []
     for name, values in _values(subject).items():
-        for value in sorted(set(values)) if len(set(values)) > 1 else []:
-            tests.append((name, value, _value_tables(subject, values, value)))
-    ps = [
-        float(min(scipy.stats.fisher_exact(table).pvalue for table in tables)) * len(tables) for _, _, tables in tests
-    ]
+        tables_of = _value_tables(subject, values)
+        if len(tables_of) > 1:
+            tests += [(name, value, tables) for value, tables in tables_of.items()]
+    ps = [min(_fisher_p(*table[0], *table[1]) for table in tables) * len(tables) for _, _, tables in tests]
     found, measured = [], []
     for (name, value, tables), p in zip(tests, holm([min(1.0, p) for p in ps]), strict=True):
         having = [label for label, table in enumerate(tables) if table[0][0]]
@@ -140,18 +152,24 @@ def _values(subject: Subject) -> dict[str, list[str]]:
     return {"size": sizes, "pixel mode": list(files.mode), "file format": list(files.format)}
 
 
-def _value_tables(subject: Subject, values: list[str], value: str) -> list[list[list[int]]]:
-    """Count patients with and without the value (rows), in a class and in the others (columns); one table a class."""
-    having: dict[tuple[int, int], bool] = defaultdict(bool)
-    for unit, label, one in zip(subject.units.tolist(), subject.labels.tolist(), values, strict=True):
-        having[unit, label] |= one == value
-    tables = []
-    for label in range(len(subject.scans.class_names)):
-        table = [[0, 0], [0, 0]]
-        for (_, of_class), has in having.items():
-            table[int(not has)][int(of_class != label)] += 1
-        tables.append(table)
-    return tables
+def _value_tables(subject: Subject, values: list[str]) -> dict[str, list[list[list[int]]]]:
+    """Count patients with and without each value (rows), in a class and in the others (columns); one table a class."""
+    names, codes = np.unique(values, return_inverse=True)
+    n_classes = len(subject.scans.class_names)
+    patients = np.unique(np.stack([subject.units, subject.labels], axis=1), axis=0)[:, 1]
+    pieces = np.unique(np.stack([subject.units, subject.labels, codes.ravel()], axis=1), axis=0)[:, 1:]
+    of_class = np.bincount(patients, minlength=n_classes)
+    having = np.bincount(pieces[:, 1] * n_classes + pieces[:, 0], minlength=len(names) * n_classes)
+    there = having.reshape(len(names), n_classes)
+    elsewhere = there.sum(axis=1, keepdims=True) - there
+    tables = np.stack([there, elsewhere, of_class - there, of_class.sum() - of_class - elsewhere], axis=2)
+    return dict(zip(names.tolist(), tables.reshape(len(names), n_classes, 2, 2).tolist(), strict=True))
+
+
+@cache
+def _fisher_p(*counts: int) -> float:
+    """Return p of Fisher's exact test of a 2 x 2 table; of many sizes of files most have the same counts."""
+    return float(scipy.stats.fisher_exact(np.reshape(counts, (2, 2))).pvalue)
 
 
 def _one_class_found(subject: Subject, name: str, value: str, label: int, p: float) -> Found:

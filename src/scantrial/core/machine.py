@@ -130,10 +130,14 @@ def processor_name() -> str:
 
 
 def peak_memory() -> int:
-    """Return the most bytes that this process has held in memory so far."""
+    """Return the most bytes that this process has held in memory so far, on Linux without the pages of files.
+
+    Those, such as mapped scans, exist once for all processes, and the system drops them when it is short of memory.
+    """
+    status = Path("/proc/self/status")
     with suppress(OSError, StopIteration, ValueError):
-        # On Linux, getrusage also counts the memory of the process that started this one.
-        return 1024 * _number_in(Path("/proc/self/status"), "VmHWM:")
+        # getrusage also counts the memory of the process that started this one.
+        return 1024 * (_number_in(status, "VmHWM:") - _number_in(status, "RssFile:"))
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return used if sys.platform == "darwin" else 1024 * used
 

@@ -26,11 +26,11 @@ from typing import IO, Any, NamedTuple
 from scantrial.core.errors import DataError, StoreError
 from scantrial.core.files import clear_os_errors, sha256_of
 from scantrial.core.progress import Progress, silent
-from scantrial.data.cache import remove_stale
 from scantrial.data.codecs.dicom.headers import holds_dicom
 from scantrial.data.folders import cache_folder
 from scantrial.data.formats.base import MAX_IMAGES, MAX_RATIO, MAX_UNPACKED
 from scantrial.data.formats.folder_tree import MAX_DEPTH
+from scantrial.data.half_made import remove_stale
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 """Endings of the names of archives, in lower case."""

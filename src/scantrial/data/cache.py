@@ -4,7 +4,8 @@
     CACHE/scans/KEY/entry.json    its description; an entry without it, or in conflict with it, does not count
 
 An entry is written aside and renamed into place, so it exists complete or not at all, and several processes
-may make the same entry at once: the first one to finish wins and the others use its result.
+may make the same entry at once: the first one to finish wins and the others use its result. What a killed process has
+made of one goes on (`half_made`).
 
 Disks lose bits, and anybody may write to a cache. When an entry is opened, all its pixels are compared with their hash,
 once in each process while the file stays the same; that takes about a second for 2 GB. A damaged entry is made anew.
@@ -16,7 +17,6 @@ import hashlib
 import io
 import json
 import shutil
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scantrial.core.errors import StoreError
 from scantrial.core.files import sync_folder
 from scantrial.data.folders import cache_folder
+from scantrial.data.half_made import JOURNAL, half_made, remove_stale
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ArmImageSpec, ImageSpec
 
@@ -41,7 +42,6 @@ DECODERS = 2
 _ALWAYS_IN_KEY = ("size", "channels", "fit", "crop_border")
 """What the key of every set of scans has; other keys of `ImageSpec` are in it only where they are set."""
 
-_STALE_AFTER_S = 24 * 3600
 _ATTEMPTS = 5
 
 
@@ -172,28 +172,28 @@ def pixels_sha256(images: Pixels, path: Path) -> str:
 def install(key: str, fill: Callable[[Path], CacheEntry]) -> CachedScans:
     """Make an entry with `fill`, which writes ``images.npy`` into the folder it is given, and return it as found.
 
+    The folder may hold what a killed process has made of the entry, with its journal.
+
     Raises
     ------
     StoreError
         If the cache folder cannot be written.
     """
     folder = entry_folder(key)
-    temporary = folder.with_name(f".{key}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        temporary.mkdir(parents=True)
-        remove_stale(folder.parent)
-        filled = fill(temporary)
-        filled = filled.model_copy(update={"decoders": DECODERS})
-        entry = filled.model_copy(update={"entry_sha256": filled.digest()})
-        (temporary / "entry.json").write_text(entry.model_dump_json(indent=1), encoding="utf-8")
-        found = _move_into_place(temporary, key)
+        with half_made(folder) as temporary:
+            remove_stale(folder.parent)
+            filled = fill(temporary)
+            filled = filled.model_copy(update={"decoders": DECODERS})
+            entry = filled.model_copy(update={"entry_sha256": filled.digest()})
+            (temporary / "entry.json").write_text(entry.model_dump_json(indent=1), encoding="utf-8")
+            found = _move_into_place(temporary, key)
+            (folder / JOURNAL).unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(
             f"the cache folder {folder.parent}: {error.strerror or error}",
             do="free some space there, or set the environment variable SCANTRIAL_CACHE to another folder",
         ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return found
 
 
@@ -221,14 +221,3 @@ def _take_away(folder: Path) -> None:
     except FileNotFoundError:
         return
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def remove_stale(parent: Path) -> None:
-    """Remove files that killed processes left behind."""
-    for leftover in parent.glob(".*.tmp"):
-        try:
-            is_stale = time.time() - leftover.stat().st_mtime > _STALE_AFTER_S
-        except FileNotFoundError:
-            continue
-        if is_stale:
-            shutil.rmtree(leftover, ignore_errors=True)

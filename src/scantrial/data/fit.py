@@ -78,10 +78,17 @@ def resize(image: Pixels, shape: tuple[int, int]) -> Pixels:
     if image.ndim == 3:
         planes = [resize(image[..., number], shape) for number in range(image.shape[2])]
         return _pixels(np.stack(planes, axis=-1))
+    return _pixels(resize_all(_pixels(image[None]), shape)[0])
+
+
+def resize_all(images: Pixels, shape: tuple[int, int]) -> Pixels:
+    """Resize images of shape (n, height, width) as `resize` does one; many small ones take half the time."""
     # Mode F, because Pillow rounds its 8- and 16-bit images twice: after the rows and after the columns.
-    picture = Image.fromarray(image.astype(np.float32)).resize(shape[::-1], Image.Resampling.BILINEAR)
-    scaled = np.rint(np.asarray(picture)).clip(0, np.iinfo(image.dtype).max)
-    return _pixels(scaled.astype(image.dtype))
+    values = np.empty((len(images), *shape), dtype=np.float32)
+    for value, image in zip(values, images.astype(np.float32), strict=True):
+        value[:] = np.asarray(Image.fromarray(image).resize(shape[::-1], Image.Resampling.BILINEAR))
+    scaled = np.rint(values, out=values).clip(0, np.iinfo(images.dtype).max, out=values)
+    return _pixels(scaled.astype(images.dtype))
 
 
 def match_depth(image: Pixels, dtype: np.dtype[Any] | str) -> Pixels:

@@ -32,6 +32,7 @@ from scantrial.data.codecs.table import codec_of_file
 from scantrial.data.dicom_cases import dicom_cases
 from scantrial.data.formats import FORMATS, Format, Listing, format_of
 from scantrial.data.formats.base import Decode, ReadSettings, row_decoder
+from scantrial.data.half_made import JOURNAL, Journal
 from scantrial.data.ignore import refuse_idle_patterns
 from scantrial.data.nifti_cases import nifti_cases
 from scantrial.data.pixels import WrittenPixels, write_pixels
@@ -427,9 +428,9 @@ def _phantom_listing(facts: Mapping[str, Any], images: NDArray[Any]) -> Listing:
     )
 
 
-def _fill(key: str, facts: Mapping[str, Any], write: Callable[[Path], WrittenPixels], folder: Path) -> cache.CacheEntry:
+def _fill(key: str, facts: Mapping[str, Any], write: Callable[..., WrittenPixels], folder: Path) -> cache.CacheEntry:
     target = folder / "images.npy"
-    written = write(target)
+    written = write(target, journal=Journal(folder / JOURNAL, decoders=cache.DECODERS))
     return cache.CacheEntry(
         key=key,
         shape=written.shape,

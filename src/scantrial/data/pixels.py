@@ -1,4 +1,4 @@
-"""Decode all cases in parallel, straight into one ``.npy`` file."""
+"""Decode all cases in parallel, straight into one ``.npy`` file, from where a killed process stopped."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,11 +23,14 @@ from scantrial.core.progress import Progress
 from scantrial.data.decode import ImageError
 from scantrial.data.fit import fit_image, is_enlarged, match_depth
 from scantrial.data.formats.base import Decode, Listing
+from scantrial.data.half_made import Journal, JournalBlock
 from scantrial.data.masks import find_masks
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
 
-_BLOCK_ROWS = 64
+_BLOCK_ROWS, _BLOCK_BYTES = 64, 64 << 20
+"""Scans, and bytes, after which the journal has a line: what a killed process decoded since then is decoded again."""
+
 _IN_FLIGHT = 4
 """Images that wait for each thread: enough to keep it busy."""
 
@@ -57,13 +62,20 @@ class WrittenPixels:
 class _RowFile:
     """An ``.npy`` file that grows by one image at a time, and from 8 to 16 bits when the first such image comes."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.handle: BinaryIO = path.open("w+b")
-        self.shape: tuple[int, ...] = ()
-        self.dtype: np.dtype[Any] = np.dtype(np.uint8)
-        self.n_rows = 0
-        self.n_narrow = 0
+    def __init__(self, path: Path, blocks: Sequence[JournalBlock] = ()) -> None:
+        """Begin a file, or go on after some blocks that are in it."""
+        self.handle: BinaryIO = path.open("r+b" if blocks else "w+b")
+        self.shape: tuple[int, ...] = blocks[-1].shape if blocks else ()
+        self.dtype: np.dtype[Any] = np.dtype(blocks[-1].dtype if blocks else np.uint8)
+        self.n_rows = blocks[-1].n_rows if blocks else 0
+        self.n_narrow = blocks[-1].n_narrow if blocks else 0
+        self.since_block = hashlib.sha256()
+        """Over the rows since the last block, or over all where they were written again."""
+        self.n_bytes_since_block = 0
+        if self.n_rows:
+            self._write_header()
+            self.handle.truncate(self.handle.tell() + self.n_rows * self._row_bytes)
+            self.handle.seek(0, os.SEEK_END)
 
     def __enter__(self) -> _RowFile:
         return self
@@ -75,11 +87,28 @@ class _RowFile:
         if self.n_rows == 0:
             self.shape, self.dtype = row.shape, row.dtype
             self._write_header()
-        elif row.dtype == np.uint16 and self.dtype == np.uint8:
+        elif self.is_widened_by(row):
             self._widen()
         self.n_narrow += row.dtype == np.uint8
-        self.handle.write(np.ascontiguousarray(match_depth(row, self.dtype)).data)
+        data = np.ascontiguousarray(match_depth(row, self.dtype)).data
+        self.handle.write(data)
+        self.since_block.update(data)
+        self.n_bytes_since_block += data.nbytes
         self.n_rows += 1
+
+    def is_widened_by(self, row: Pixels) -> bool:
+        """Whether this image makes all before it ones of 16 bits."""
+        return self.n_rows > 0 and row.dtype == np.uint16 and self.dtype == np.uint8
+
+    def end_block(self) -> str:
+        """Hand all rows over to the system, and return the digest of those since the last block."""
+        self.handle.flush()
+        digest, self.since_block, self.n_bytes_since_block = self.since_block.hexdigest(), hashlib.sha256(), 0
+        return digest
+
+    @property
+    def _row_bytes(self) -> int:
+        return int(np.prod(self.shape)) * self.dtype.itemsize
 
     def finish(self) -> str:
         """Write the true number of rows, flush to disk, and return the digest of the pixels."""
@@ -104,7 +133,7 @@ class _RowFile:
     def _widen(self) -> None:
         """Write all rows so far again with 16 bits, in the same file from the last block to the first."""
         wide = np.dtype(np.uint16)
-        row_bytes = int(np.prod(self.shape))
+        row_bytes = self._row_bytes
         self.dtype = wide
         self.handle.seek(0)
         self._write_header()
@@ -115,16 +144,114 @@ class _RowFile:
             narrow = np.frombuffer(self.handle.read(n_bytes), dtype=np.uint8)
             self.handle.seek(start + first * row_bytes * 2)
             self.handle.write(match_depth(narrow, wide).data)
+        self.handle.seek(start)
+        self.since_block = hashlib.sha256()
+        while block := self.handle.read(1 << 20):
+            self.since_block.update(block)
         self.handle.seek(0, os.SEEK_END)
 
 
+@dataclass(slots=True, kw_only=True)
+class _Seen:
+    """What is known of the cases so far.
+
+    Parameters
+    ----------
+    n : cases
+    shapes : of those that were decoded, by their position
+    problems : (position, reason) of the others
+    measured : values found in files whose range is not given
+    enlarged : positions of those that had fewer pixels than the shape asks for; of some that come later too
+    told : how many of the cases, problems and values are in the journal
+    """
+
+    n: int = 0
+    shapes: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    problems: list[tuple[int, str]] = field(default_factory=list)
+    measured: list[float] = field(default_factory=list)
+    enlarged: set[int] = field(default_factory=set)
+    told: tuple[int, int, int] = (0, 0, 0)
+
+    @classmethod
+    def of(cls, blocks: Sequence[JournalBlock]) -> _Seen:
+        """Return what blocks tell."""
+        seen = cls(n=blocks[-1].stop if blocks else 0)
+        for block in blocks:
+            seen.problems += block.problems
+            seen.measured += block.measured
+            seen.enlarged.update(block.enlarged)
+        usual = blocks[-1].shape if blocks else ()
+        missing = {position for position, _ in seen.problems}
+        seen.shapes = {position: usual for position in range(seen.n) if position not in missing}
+        seen.shapes.update(pair for block in blocks for pair in block.odd)
+        seen.told = seen.n, len(seen.problems), len(seen.measured)
+        return seen
+
+    def add(self, result: Pixels | ImageError) -> bool:
+        """Take in the next case; return whether it belongs into the file: one of the shape of the first."""
+        position, self.n = self.n, self.n + 1
+        if isinstance(result, ImageError):
+            self.problems.append((position, result.reason))
+            self.measured += result.measured or ()
+            return False
+        self.shapes[position] = result.shape
+        return result.shape == next(iter(self.shapes.values()))
+
+    def block(self, file: _RowFile) -> JournalBlock:
+        """Return what the journal does not have yet."""
+        start, n_problems, n_measured = self.told
+        self.told = self.n, len(self.problems), len(self.measured)
+        some = range(start, self.n)
+        return JournalBlock(
+            stop=self.n,
+            n_rows=file.n_rows,
+            n_narrow=file.n_narrow,
+            shape=file.shape,
+            dtype=file.dtype.name,
+            sha256=file.end_block(),
+            problems=tuple(self.problems[n_problems:]),
+            measured=tuple(self.measured[n_measured:]),
+            odd=tuple((row, self.shapes[row]) for row in some if self.shapes.get(row, file.shape) != file.shape),
+            enlarged=tuple(row for row in some if row in self.enlarged),
+        )
+
+
+def intact_blocks(path: Path, blocks: Sequence[JournalBlock]) -> list[JournalBlock]:
+    """Return the first of some blocks, as far as the rows of a file that is being made have their hashes."""
+    found: list[JournalBlock] = []
+    with suppress(OSError, ValueError), path.open("rb") as handle:
+        np.lib.format.read_magic(handle)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(handle)
+        row_bytes, n_rows = int(np.prod(shape[1:])) * dtype.itemsize, 0
+        for block in blocks:
+            if (tuple(shape[1:]), dtype.name) != (block.shape, block.dtype) or block.n_rows < n_rows:
+                break
+            if _digest_of_next(handle, (block.n_rows - n_rows) * row_bytes) != block.sha256:
+                break
+            found.append(block)
+            n_rows = block.n_rows
+    return found
+
+
+def _digest_of_next(handle: BinaryIO, n_bytes: int) -> str:
+    digest = hashlib.sha256()
+    while n_bytes > 0 and (part := handle.read(min(n_bytes, 1 << 20))):
+        digest.update(part)
+        n_bytes -= len(part)
+    return digest.hexdigest() if n_bytes == 0 else ""
+
+
 def write_pixels(
-    path: Path, listing: Listing, *, image: ImageSpec, skip_unreadable: bool, progress: Progress
+    path: Path, listing: Listing, *, image: ImageSpec, skip_unreadable: bool, progress: Progress, journal: Journal
 ) -> WrittenPixels:
     """Decode and fit every case of `listing` and write them to `path` as one array, in order.
 
     Threads do the work, since Pillow decodes and resizes without Python's lock. Where 8 and 16 bits are mixed, those of
     8 bits are fitted as they are and then scaled by 257.
+
+    Parameters
+    ----------
+    path, journal : may hold what a killed process has made of this array
 
     Raises
     ------
@@ -134,22 +261,24 @@ def write_pixels(
         If no size (or number of channels) was set and the scans differ in it.
     """
     n = len(listing.sources)
-    shapes: dict[int, tuple[int, ...]] = {}
-    problems: list[tuple[int, str]] = []
-    measured: list[float] = []
-    enlarged: set[int] = set()
-    with _RowFile(path) as file:
-        for position, result in enumerate(_in_order(listing.decoders(), image, enlarged)):
-            if isinstance(result, ImageError):
-                problems.append((position, result.reason))
-                measured += result.measured or ()
-            else:
-                shapes[position] = result.shape
-                if result.shape == next(iter(shapes.values())):
-                    file.append(result)
-            progress("decoding scans", position + 1, n)
+    kept = intact_blocks(path, journal.blocks())
+    journal.rewrite(kept)
+    seen = _Seen.of(kept)
+    if seen.n:
+        progress("decoding scans", seen.n, n)
+    with _RowFile(path, kept) as file:
+        for result in _in_order(listing.decoders(), image, seen.enlarged, first=seen.n):
+            if seen.add(result) and not isinstance(result, ImageError):
+                if file.is_widened_by(result):
+                    journal.rewrite([])
+                    seen.told = (0, 0, 0)
+                file.append(result)
+            if seen.n - seen.told[0] >= _BLOCK_ROWS or file.n_bytes_since_block >= _BLOCK_BYTES:
+                journal.add(seen.block(file))
+            progress("decoding scans", seen.n, n)
+        shapes, problems = seen.shapes, seen.problems
         if problems and not (skip_unreadable and shapes):
-            raise _unreadable([(listing.names[position], reason) for position, reason in problems], measured)
+            raise _unreadable([(listing.names[position], reason) for position, reason in problems], seen.measured)
         _refuse_several_shapes(shapes, listing)
         return WrittenPixels(
             sha256=file.finish(),
@@ -157,13 +286,20 @@ def write_pixels(
             dtype=file.dtype.name,
             skipped=tuple(problems),
             n_widened=file.n_narrow if file.dtype == np.uint16 else 0,
-            n_enlarged=len(enlarged),
+            n_enlarged=len(seen.enlarged),
         )
 
 
-def _in_order(decoders: Iterator[Decode], image: ImageSpec, enlarged: set[int]) -> Iterator[Pixels | ImageError]:
-    """Decode and fit in threads; yield in the order of the cases, and note the positions of the enlarged ones."""
-    room = _Room(max(_LEAST_ROOM, (available_memory() or 0) // 8))
+def _in_order(
+    decoders: Iterator[Decode], image: ImageSpec, enlarged: set[int], *, first: int
+) -> Iterator[Pixels | ImageError]:
+    """Decode and fit in threads; yield in the order of the cases, and note the positions of the enlarged ones.
+
+    Parameters
+    ----------
+    first : the first case to decode
+    """
+    room = _Room(max(_LEAST_ROOM, (available_memory() or 0) // 8), first=first)
 
     def work(position: int, decode: Decode) -> Pixels | ImageError:
         try:
@@ -181,7 +317,7 @@ def _in_order(decoders: Iterator[Decode], image: ImageSpec, enlarged: set[int]) 
     workers = n_cores()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
     try:
-        for position, decode in enumerate(decoders):
+        for position, decode in enumerate(islice(decoders, first, None), start=first):
             waiting.append(pool.submit(work, position, decode))
             if len(waiting) >= _IN_FLIGHT * workers:
                 yield waiting.popleft().result()
@@ -200,12 +336,13 @@ class _Room:
     Parameters
     ----------
     limit : bytes
+    first : position of the first image
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, first: int) -> None:
         self._limit: float = limit
         self._taken: dict[int, int] = {}
-        self._first = 0
+        self._first = first
         self._changed = threading.Condition()
 
     def take(self, position: int, n_bytes: int) -> None:

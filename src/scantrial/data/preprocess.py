@@ -24,7 +24,7 @@ from scantrial.core.plain import LEFT_OUT_IF_NONE, Plain
 from scantrial.data import contrast
 from scantrial.data.contrast import with_channels
 from scantrial.data.scanset import Pixels
-from scantrial.recipe.image import Clahe
+from scantrial.recipe.image import CHANGING, Clahe
 
 Method = Literal["none", "dataset", "image", "equalize", "clahe", "pretrained"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -88,16 +88,36 @@ class Preprocessing(Plain):
             wanted = "(n, height, width)" if self.channels == 1 else f"(n, height, width, {self.channels})"
             raise ShapeError(f"images of shape {images.shape}", expected=wanted)
 
+    @property
+    def changes_pixels(self) -> bool:
+        """Whether the integer stage does anything."""
+        return self.clip_percentiles is not None or self.method in CHANGING
+
     def integers(self, images: Pixels) -> Pixels:
         """Do the integer stage: changed copies, or the images themselves where nothing is to be done."""
         self.check(images)
         return _integers(images, self.method, self.clip_percentiles, self.clahe)
 
-    def affine(self, images: Pixels) -> Affine:
-        """Return the affine stage for images that went through `integers`."""
+    def integers_of(self, images: Pixels, cases: NDArray[np.int64]) -> Pixels:
+        """Return a copy of some images after the integer stage, made a few at a time."""
+        self.check(images)
+        done = np.empty_like(images, shape=(len(cases), *images.shape[1:]), order="C", subok=False)
+        row = 0
+        for block in image_blocks(images, cases):
+            done[row : row + len(block)] = self.integers(block)
+            row += len(block)
+        return done
+
+    def affine(self, images: Pixels, cases: NDArray[np.int64] | None = None) -> Affine:
+        """Return the affine stage for images that went through `integers`.
+
+        Parameters
+        ----------
+        cases : rows of `images`, whose affine stage it is; None for all
+        """
         self.check(images)
         if self.centre is None or self.width is None:
-            return _image_affine(images)
+            return _image_affine(images, np.arange(len(images)) if cases is None else cases)
         return Affine(centre=np.array([self.centre]), width=np.array([self.width]))
 
     def apply(self, images: Pixels) -> NDArray[np.float32]:
@@ -258,7 +278,7 @@ def _dataset_moments(
         raise InputError("normalisation 'dataset' with no training case", expected="at least one training case")
     n_channels = 1 if images.ndim == 3 else images.shape[3]
     count, total, squares = 0, [0] * n_channels, [0] * n_channels
-    for block in _blocks(images, cases):
+    for block in image_blocks(images, cases):
         values = with_channels(prepare(block)).reshape(-1, n_channels).astype(np.float64)
         for start in range(0, len(values), _BLOCK_PIXELS):
             part = values[start : start + _BLOCK_PIXELS]
@@ -271,12 +291,12 @@ def _dataset_moments(
     return means, tuple(variance**0.5 or 1.0 for variance in variances)
 
 
-def _image_affine(images: Pixels) -> Affine:
+def _image_affine(images: Pixels, cases: NDArray[np.int64]) -> Affine:
     n_channels = 1 if images.ndim == 3 else images.shape[3]
-    centre = np.empty((len(images), n_channels))
-    width = np.empty((len(images), n_channels))
+    centre = np.empty((len(cases), n_channels))
+    width = np.empty((len(cases), n_channels))
     row = 0
-    for block in _blocks(images, np.arange(len(images))):
+    for block in image_blocks(images, cases):
         values = with_channels(block).astype(np.float64)
         centre[row : row + len(block)] = values.mean(axis=(1, 2))
         width[row : row + len(block)] = values.std(axis=(1, 2))
@@ -285,8 +305,8 @@ def _image_affine(images: Pixels) -> Affine:
     return Affine(centre=centre, width=width)
 
 
-def _blocks(images: Pixels, cases: NDArray[np.int64]) -> Iterator[Pixels]:
-    """Yield the cases' images a few at a time, so that there is never a float copy of the whole data set."""
+def image_blocks(images: Pixels, cases: NDArray[np.int64]) -> Iterator[Pixels]:
+    """Yield copies of the cases' images a few at a time, so that there is never a copy of the whole data set."""
     n_at_once = max(1, _BLOCK_PIXELS // max(1, images[0].size)) if len(images) else 1
     for start in range(0, len(cases), n_at_once):
         yield images[cases[start : start + n_at_once]]

@@ -14,6 +14,9 @@ from scantrial.recipe.parts import RecipePart, Side, none_word
 SIZE = "image.size"
 """The dotted key of an arm's size."""
 
+CHANGING = ("equalize", "clahe")
+"""The normalisations that make other pixels of an image's, beside clipping at percentiles."""
+
 Percentile = Annotated[float, Field(ge=0, le=100)]
 
 

@@ -21,6 +21,7 @@ from scantrial.core.trees import value_at
 from scantrial.recipe.activations import ActivationSpec
 from scantrial.recipe.augment import NOT_IN_VIEWS, AugmentSpec, augmentation, describe, without_idle
 from scantrial.recipe.image import (
+    CHANGING,
     CLAHE,
     ArmImage,
     Clahe,
@@ -257,6 +258,11 @@ class Recipe(RecipePart):
         """The percentiles at which each image is clipped, or None."""
         return None if self.image is None else self.image.clip_percentiles
 
+    @property
+    def changes_pixels(self) -> bool:
+        """Whether other pixels are made of each image's before training: clipped or equalised ones."""
+        return self.clip_percentiles is not None or self.method in CHANGING
+
     def describe_normalization(self) -> str:
         """Return what was done to the pixels' values, for the methods of a report."""
         normalize = self.normalize
@@ -267,7 +273,7 @@ class Recipe(RecipePart):
         """Return what was changed at random in training scans, and after which step, for the methods of a report."""
         steps = {
             "clipping": self.clip_percentiles is not None,
-            "equalisation": self.method in ("equalize", "clahe"),
+            "equalisation": self.method in CHANGING,
         }
         done = [step for step, is_done in steps.items() if is_done]
         return f"after {joined(done)}, {describe(self.augment)}" if self.augment and done else describe(self.augment)

@@ -132,12 +132,6 @@ def images_by_arm(study: Study, scans: ScanSet) -> dict[str, ArmImages]:
     return {arm: _described(scans.shapes[image]) for arm, image in _shapes_of(study).items()}
 
 
-def largest_image(study: Study, scans: ScanSet) -> int:
-    """Return the bytes of one image, of the arm whose images are the largest."""
-    every = (scans.images, *(scans.shapes[image].images for image in _shapes_of(study).values()))
-    return int(max(images[0].nbytes for images in every))
-
-
 def _shapes_of(study: Study) -> dict[str, ArmImageSpec]:
     return arm_shapes(study.arms, study.spec.data.image)
 

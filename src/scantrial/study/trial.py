@@ -37,7 +37,6 @@ from scantrial.study.record import (
     data_record,
     holds_same_scans,
     images_by_arm,
-    largest_image,
 )
 from scantrial.study.reuse import Offers, find_offers, open_sources
 from scantrial.study.schedule import longest_first, run_costs
@@ -228,7 +227,7 @@ def run_study(study: Study, scans: ScanSet, folder: StudyFolder, execution: Exec
             ):
                 execution = replace(execution, threads=offers.threads)
                 setup = replace(setup, threads=offers.threads or setup.threads)
-            choice = _choose_workers(study, scans, folder, setup, execution, keys, executor, hooks)
+            choice = _choose_workers(study, folder, setup, execution, keys, executor, hooks)
             hooks.chosen(choice)
             if _may_choose_threads(execution, folder) and offers.threads not in (None, choice.threads):
                 notes = (offers.threads_note,)
@@ -253,7 +252,6 @@ def _may_choose_threads(execution: Execution, folder: StudyFolder) -> bool:
 
 def _choose_workers(
     study: Study,
-    scans: ScanSet,
     folder: StudyFolder,
     setup: WorkerSetup,
     execution: Execution,
@@ -268,9 +266,7 @@ def _choose_workers(
     if stored or execution.threads is not None:
         return fixed_choice(stored, threads=setup.threads, n_runs=len(keys))
     probe = Probe(setup=setup, executor=executor)
-    n_used = int((scans.split != "").sum())
-    scan_bytes = n_used * largest_image(study, scans)
-    return measured_choice(study, keys, probe, scan_bytes=scan_bytes, progress=hooks.timing)
+    return measured_choice(study, keys, probe, progress=hooks.timing)
 
 
 def _record_study(study: Study, scans: ScanSet, folder: StudyFolder, note: Callable[[str], None] = silent) -> None:

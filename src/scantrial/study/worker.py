@@ -165,7 +165,7 @@ class _Worker:
             seconds = epoch_seconds(self.engine, task, enough_s=_TIMED_S)
         return_freed_memory()
         scale = whole.recipe.ensemble * whole.cases_an_epoch / task.cases_an_epoch
-        self.answer(kind="timed", epoch_s=scale * seconds, peak_bytes=peak_memory())
+        self.answer(kind="timed", epoch_s=scale * seconds, peak_bytes=peak_memory() + _copied_bytes(whole))
 
     def _open_test(self, key: RunKey, chosen_epoch: int) -> None:
         purpose = f"evaluation after training, epoch {chosen_epoch}"
@@ -202,6 +202,13 @@ def _read_cases(folder: StudyFolder, n_images: int) -> tuple[np.ndarray[Any, Any
     labels = np.full(n_images, -1, dtype=np.int64)
     labels[numbers] = table["label"].to_numpy()
     return labels, {split: np.sort(numbers[splits == split]) for split in SPLITS}
+
+
+def _copied_bytes(task: RunTask) -> int:
+    """Return the bytes of scans that a run holds by itself: all where they change or go to a device, or else none."""
+    if task.device == "cpu" and not task.recipe.changes_pixels:
+        return 0
+    return sum(map(len, task.cases.values())) * int(task.images[0].nbytes)
 
 
 def _read_commands(commands: queue.Queue[dict[str, Any]]) -> None:

@@ -159,15 +159,12 @@ def _next(seat: Seat, answers: Iterator[dict[str, Any]]) -> dict[str, Any]:
     return answer
 
 
-def measured_choice(
-    study: Study, keys: Sequence[RunKey], probe: Probe, *, scan_bytes: int, progress: Progress
-) -> WorkerChoice:
+def measured_choice(study: Study, keys: Sequence[RunKey], probe: Probe, *, progress: Progress) -> WorkerChoice:
     """Choose by measuring: one worker with all cores first, then more workers as long as the time improves.
 
     Parameters
     ----------
     keys : the runs to train
-    scan_bytes : size of the scans that every worker holds
 
     Notes
     -----
@@ -176,7 +173,7 @@ def measured_choice(
     counts = candidates(n_cores(), len(keys))
     if len(counts) == 1:
         return WorkerChoice(workers=1, threads=n_cores(), reason=_only_one(len(keys)))
-    tried = _Tried(memory=available_memory(), more_bytes=scan_bytes + _ROOM_BYTES)
+    tried = _Tried(memory=available_memory(), more_bytes=_ROOM_BYTES)
     try:
         with probe.open():
             for n_workers in counts:

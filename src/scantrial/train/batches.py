@@ -163,7 +163,7 @@ def batches_of(
         images, cases, method, clip_percentiles=recipe.clip_percentiles, clahe=recipe.clahe
     )
     return Batches(
-        scans=put_on_device(images[cases], preprocessing, device="cpu"),
+        scans=put_on_device(images, preprocessing, device="cpu", cases=cases),
         labels=torch.from_numpy(labels[cases]),
         cases=cases,
         spec=recipe.augment,

@@ -133,6 +133,6 @@ def _predictions(task: RunTask, facts: RunFacts, weights: Mapping[str, NDArray[A
     for split in there:
         if split == "test":
             task.open_test(facts.chosen_epoch or 0)
-        logits = predictor(task.images[task.cases[split]]).logits
+        logits = predictor(task.images, task.cases[split]).logits
         found.append(split_predictions(task, split, torch.from_numpy(logits), predictor.head))
     return tuple(found)

@@ -46,11 +46,21 @@ def logits_of(
             logits: Tensor = network(inputs)
         return logits.float()
 
-    parts = [forward(scans.batch(rows)) for rows in blocks]
-    if views is not None:
+    def seen(rows: slice) -> Tensor:
+        logits = forward(scans.batch(rows))
+        if views is None:
+            return logits
         assert isinstance(scans, DeviceScans)  # a recipe with views has no features
-        parts = [views.mean(part, forward, scans, rows) for part, rows in zip(parts, blocks, strict=True)]
-    return torch.cat(parts).cpu()
+        return views.mean(logits, forward, scans, rows)
+
+    first, *others = blocks
+    part = seen(first)
+    # Into one tensor: small ones that stay would lie between the large ones that go, whose place is then too small.
+    found = part.new_empty(len(scans), *part.shape[1:])
+    found[first] = part
+    for rows in others:
+        found[rows] = seen(rows)
+    return found.cpu()
 
 
 def loss_and_accuracy(head: Head, logits: Tensor, y_true: Tensor, mixed: Mixed | None = None) -> Measured:

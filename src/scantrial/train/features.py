@@ -14,7 +14,6 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 
 from scantrial.core.files import write_atomic
 from scantrial.data.folders import cache_folder
-from scantrial.data.preprocess import Preprocessing
+from scantrial.data.preprocess import Preprocessing, image_blocks
 from scantrial.nets.timm_network import TimmNetwork
 from scantrial.recipe.spec import Recipe
 from scantrial.recipe.task import RunTask
@@ -76,19 +75,18 @@ def inputs_of(
     ----------
     n_at_once : cases that the backbone sees together
     """
-    images = task.images[cases]
     if not uses_features(task.recipe):
-        return put_on_device(images, preprocessing, device=task.device)
+        return put_on_device(task.images, preprocessing, device=task.device, cases=cases)
     assert isinstance(network, TimmNetwork)  # nothing else is frozen
     backbone = network.backbone
     path = None
     if task.recipe.model.is_pretrained:
         # Weights that a seed drew are of no use to other seeds.
-        path = cache_folder() / "features" / _key(task, images, preprocessing, backbone, n_at_once)
-        kept = _read(path, n=len(images))
+        path = cache_folder() / "features" / _key(task, cases, preprocessing, backbone, n_at_once)
+        kept = _read(path, n=len(cases))
         if kept is not None:
             return DeviceFeatures(values=torch.from_numpy(kept).to(task.device))
-    scans = put_on_device(images, preprocessing, device=task.device)
+    scans = put_on_device(task.images, preprocessing, device=task.device, cases=cases)
     with in_precision(task.recipe.precision, device=scans.device):
         values = _computed(backbone, scans, n_at_once)
     if path is not None and task.keep_features:
@@ -103,9 +101,13 @@ def _computed(backbone: nn.Module, scans: DeviceScans, n_at_once: int) -> Tensor
     return torch.cat(parts).float()
 
 
-def _key(task: RunTask, images: NDArray[Any], preprocessing: Preprocessing, backbone: nn.Module, n_at_once: int) -> str:
+def _key(
+    task: RunTask, cases: NDArray[np.int64], preprocessing: Preprocessing, backbone: nn.Module, n_at_once: int
+) -> str:
     """Return the hash of all that features depend on: pixels, preprocessing, weights, machine, versions and code."""
-    pixels = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
+    pixels = hashlib.sha256()
+    for block in image_blocks(task.images, cases):
+        pixels.update(np.ascontiguousarray(block).data)
     weights = hashlib.sha256()
     for name, tensor in backbone.state_dict().items():
         weights.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
@@ -114,7 +116,7 @@ def _key(task: RunTask, images: NDArray[Any], preprocessing: Preprocessing, back
         "format": _FORMAT,
         "network": task.recipe.model.name,
         "weights": weights.hexdigest(),
-        "images": [list(images.shape), images.dtype.name, pixels],
+        "images": [[len(cases), *task.images.shape[1:]], task.images.dtype.name, pixels.hexdigest()],
         "preprocessing": preprocessing.to_dict(),
         "n_at_once": n_at_once,
         "precision": task.recipe.precision,

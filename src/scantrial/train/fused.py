@@ -148,8 +148,8 @@ class Sweep:
         scans = setup.train
         assert isinstance(scans, DeviceScans)  # a perceptron has no frozen part
         # The arrays that the arguments point to must live as long as the arguments.
-        self._tables = scans.centre.reshape(len(scans.centre), -1), scans.width.reshape(len(scans.width), -1)
-        self._pixels = scans.pixels
+        self._scans = scans
+        self._tables = tuple(_stored_table(scans, table) for table in (scans.centre, scans.width))
         self._squares = torch.zeros((), dtype=torch.float64)
         self._n_units = weight.shape[0]
         self._arguments = SweepArguments(
@@ -161,7 +161,7 @@ class Sweep:
             n_units=self._n_units,
             centre=self._tables[0].data_ptr(),
             width=self._tables[1].data_ptr(),
-            n_tables=len(scans.centre),
+            n_tables=len(self._tables[0]),
             **{name: tensor.data_ptr() for name, tensor in self._memory.items()},
         )
 
@@ -188,6 +188,7 @@ class Sweep:
         return self._sweep(step.rows, delta, upcoming)
 
     def _sweep(self, rows: Tensor, delta: Tensor | None, upcoming: Tensor) -> Tensor:
+        rows, upcoming = self._scans.places(rows), self._scans.places(upcoming)
         products = torch.empty(len(upcoming), self._n_units)
         delta = torch.empty(0) if delta is None else delta.contiguous()
         arguments = self._arguments
@@ -223,6 +224,14 @@ class Sweep:
             "eps": spec.eps,
             "rate": lr / (1.0 - mean_keep**n_steps),
         }
+
+
+def _stored_table(scans: DeviceScans, table: Tensor) -> Tensor:
+    """Return the channels' numbers, for all scans the same or in a row for each that is stored, as the kernel asks."""
+    by_scan = table.reshape(len(table), -1)
+    if len(by_scan) == 1 or scans.stored_rows is None:
+        return by_scan
+    return by_scan.new_zeros(len(scans.pixels), by_scan.shape[1]).index_copy_(0, scans.stored_rows, by_scan)
 
 
 @torch.no_grad()

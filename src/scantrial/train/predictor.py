@@ -63,12 +63,13 @@ class Predictor:
     views: Views | None = None
     precision: str = "float32"
 
-    def __call__(self, images: Pixels) -> BatchScores:
+    def __call__(self, images: Pixels, cases: NDArray[np.int64] | None = None) -> BatchScores:
         """Score scans.
 
         Parameters
         ----------
         images : shape (n, height, width) or (n, height, width, 3), of the size and pixel type trained on
+        cases : rows of `images` to score; None for all
 
         Raises
         ------
@@ -86,15 +87,16 @@ class Predictor:
                 expected=f"{self.image_shape[1]}x{self.image_shape[2]}, as in training",
                 do="resize them in the same way as the training scans",
             )
-        if len(images) == 0:
+        n = len(images if cases is None else cases)
+        if n == 0:
             empty = np.empty((0, self.head.n_outputs), dtype=np.float32)
             return BatchScores(logits=empty, y_prob=np.empty((0, self.head.n_classes)))
-        scans = put_on_device(images, self.preprocessing, device=self.device)
+        scans = put_on_device(images, self.preprocessing, device=self.device, cases=cases)
         logits = logits_of(self.network, scans, n_at_once=self.n_at_once, precision=self.precision, views=self.views)
         n_wrong = int((~logits.isfinite()).any(dim=1).sum())
         if n_wrong:
             raise TrainingError(
-                f"the network gives no finite score for {n_wrong} of {len(images)} scans",
+                f"the network gives no finite score for {n_wrong} of {n} scans",
                 do="use the weights of another run: these are too large for such scans",
             )
         return BatchScores(logits=logits.numpy(), y_prob=self.head.probabilities(logits).numpy())

@@ -1,8 +1,12 @@
-"""Scans on the training device: stored as integers, converted to floats one batch at a time."""
+"""Scans on the training device: stored as integers, converted to floats one batch at a time.
+
+On a CPU, pixels that preprocessing leaves as they are stay where they are: in the cache's file, which all workers map.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +26,9 @@ class DeviceScans:
 
     Parameters
     ----------
-    pixels : shape (n, height, width[, 3]), uint8, or int16 holding the bits of uint16, which PyTorch hardly supports
+    pixels : shape (n_stored, height, width[, 3]), uint8, or int16 holding the bits of uint16, which PyTorch hardly
+        supports; never written to, for they may be a mapped file that cannot be written
+    stored_rows : shape (n,), int64, where in `pixels` each scan is; None where they are the scans in their order
     centre, width : shape (1 or n, channels, 1, 1), float32; the network's input is (pixel - centre) / width
     centred : whether any centre differs from 0
     largest : value of a white pixel
@@ -30,6 +36,7 @@ class DeviceScans:
     """
 
     pixels: Tensor
+    stored_rows: Tensor | None
     centre: Tensor
     width: Tensor
     centred: bool
@@ -37,7 +44,7 @@ class DeviceScans:
     of_each: bool
 
     def __len__(self) -> int:
-        return len(self.pixels)
+        return len(self.pixels if self.stored_rows is None else self.stored_rows)
 
     @property
     def device(self) -> str:
@@ -66,7 +73,13 @@ class DeviceScans:
         width, centre = torch.std_mean(values, dim=(2, 3), correction=0, keepdim=True)
         return values.sub_(centre).div_(torch.where(width < _CONSTANT * self.largest, 1, width))
 
+    def places(self, rows: Tensor) -> Tensor:
+        """Return where in `pixels` some rows are."""
+        return rows if self.stored_rows is None else self.stored_rows[rows]
+
     def _picked(self, rows: Tensor | slice) -> Tensor:
+        if self.stored_rows is not None:
+            rows = self.stored_rows[rows]
         # index_select copies whole rows; indexing with a tensor copies pixel by pixel and takes seven times as long
         return self.pixels[rows] if isinstance(rows, slice) else self.pixels.index_select(0, rows)
 
@@ -75,20 +88,50 @@ class DeviceScans:
         return table if len(table) == 1 else table[rows]
 
 
-def put_on_device(images: Pixels, preprocessing: Preprocessing, *, device: str) -> DeviceScans:
-    """Do the integer stage, then bring the scans to the device once; `images` is copied, never written to."""
-    equalized = preprocessing.integers(images)
-    affine = preprocessing.affine(equalized)
-    pixels = np.array(equalized, order="C")
-    bits = pixels.view(np.int16) if pixels.dtype == np.uint16 else pixels
+def put_on_device(
+    images: Pixels, preprocessing: Preprocessing, *, device: str, cases: NDArray[np.int64] | None = None
+) -> DeviceScans:
+    """Do the integer stage, then bring the scans to the device once; `images` is never written to.
+
+    On a CPU, images without an integer stage are not copied: they must stay as they are while the scans are used.
+
+    Parameters
+    ----------
+    cases : rows of `images`; None for all
+    """
+    preprocessing.check(images)
+    every = np.arange(len(images)) if cases is None else cases
+    if device == "cpu" and not preprocessing.changes_pixels and images.flags.c_contiguous:
+        pixels, stored_rows = _as_tensor(images), None if cases is None else torch.tensor(cases)
+        affine = preprocessing.affine(images, every)
+    else:
+        changed = preprocessing.integers_of(images, every)
+        pixels, stored_rows = _as_tensor(changed).to(device), None
+        affine = preprocessing.affine(changed)
     return DeviceScans(
-        pixels=torch.from_numpy(bits).to(device),
+        pixels=pixels,
+        stored_rows=stored_rows,
         centre=_column(affine.centre).to(device),
         width=_column(affine.width).to(device),
         centred=bool(affine.centre.any()),
         largest=int(np.iinfo(images.dtype).max),
         of_each=preprocessing.centre is None,
     )
+
+
+class _Unlocked:
+    """An array's memory without its mark of being read-only, of which PyTorch would warn: it has no such mark."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array  # which has to live as long as its memory is used
+        address, _ = array.__array_interface__["data"]
+        self.__array_interface__ = {**array.__array_interface__, "data": (address, False)}
+
+
+def _as_tensor(images: Pixels) -> Tensor:
+    """Return the images as a tensor on the same memory."""
+    bits = images.view(np.int16) if images.dtype == np.uint16 else images
+    return torch.from_numpy(np.asarray(_Unlocked(bits)))
 
 
 def _column(table: NDArray[np.float64]) -> Tensor:

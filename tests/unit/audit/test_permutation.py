@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from scantrial.audit import permutation
 from scantrial.audit.permutation import (
     areas,
+    areas_of_groups,
     fold_numbers,
     kernel_test,
     median_distance,
@@ -57,12 +58,12 @@ def test_areas_are_those_of_scikit_learn():
 
 
 @pytest.mark.parametrize("n_features", [3, 60])
-def test_predictions_are_those_of_scikit_learn_by_either_system(n_features):
+def test_predictions_are_those_of_scikit_learn(n_features):
     """With fewer and with more features than cases: ridge on standardised features, without the mean of the targets."""
     rng = np.random.default_rng(1)
     features, targets = rng.normal(size=(40, n_features)), rng.normal(size=(40, 2))
     folds = np.arange(40) % 5
-    found = out_of_fold(features, targets, folds)
+    found = out_of_fold(features.__getitem__, targets, folds)
     known, held = folds != 2, folds == 2
     mean, sd = features[known].mean(axis=0), features[known].std(axis=0)
     model = Ridge(alpha=n_features).fit((features[known] - mean) / sd, targets[known])
@@ -95,7 +96,7 @@ def test_a_large_set_is_cut_down_for_the_kernel_by_whole_patients(monkeypatch):
     monkeypatch.setattr(permutation, "MAX_KERNEL_CASES", 30)
     rng = np.random.default_rng(0)
     features, units = rng.normal(size=(60, 2)), np.repeat(np.arange(30), 2)
-    told = kernel_test(features, np.repeat([0, 1], 30), units, n_permutations=20, rng=rng)
+    told = kernel_test(features.__getitem__, np.repeat([0, 1], 30), units, n_permutations=20, rng=rng)
     assert told.n == 30
 
 
@@ -104,9 +105,63 @@ def test_groups_that_differ_are_told_apart_and_equal_ones_are_not():
     rng = np.random.default_rng(0)
     groups = np.repeat([0, 1, 2], 40)
     noise = rng.normal(size=(120, 4))
-    apart = predictability(noise + 4 * np.eye(3, 4)[groups], groups, np.arange(120), n_permutations=99, rng=rng)
+    shifted = noise + 4 * np.eye(3, 4)[groups]
+    apart = predictability(shifted.__getitem__, groups, np.arange(120), n_permutations=99, rng=rng)
     assert apart.auc > 0.95
     assert apart.p == 0.01
     assert apart.scores.shape == (120, 3)
-    alike = predictability(noise, groups, np.arange(120), n_permutations=99, rng=rng)
+    alike = predictability(noise.__getitem__, groups, np.arange(120), n_permutations=99, rng=rng)
     assert alike.p > 0.01
+
+
+def plain_predictability(features, groups, units, *, n_permutations, rng):
+    """Return AUC, p and scores of `predictability`, by scikit-learn one group, fold and permutation after the other."""
+    labels = permuted_groups(groups, units, n_permutations=n_permutations, rng=rng).astype(int)
+    folds = fold_numbers(units, rng=rng)
+    asked = [1] if groups.max() == 1 else range(groups.max() + 1)
+    scores = np.zeros((len(asked), len(groups), 1 + n_permutations))
+    for held in (folds == fold for fold in np.unique(folds)):
+        mean, sd = features[~held].mean(axis=0), features[~held].std(axis=0)
+        known, new = ((features[rows] - mean) / np.where(sd > 1e-12, sd, np.inf) for rows in (~held, held))
+        for place, group in enumerate(asked):
+            targets = np.where(labels == group, 1.0, -1.0)[~held]
+            model = Ridge(alpha=features.shape[1]).fit(known, targets)
+            scores[place, held] = (model.predict(new) - targets.mean(axis=0)).reshape(-1, 1 + n_permutations)
+    found = [[roc_auc_score(labels[:, i] == group, scores[place, :, i]) for i in range(1 + n_permutations)]
+             for place, group in enumerate(asked)]  # fmt: skip
+    auc = np.mean(found, axis=0)
+    return auc[0], (1 + (auc[1:] >= auc[0] - 1e-12).sum()) / (1 + n_permutations), scores[:, :, 0].T
+
+
+@pytest.mark.parametrize("n_groups", [2, 5])
+def test_predictability_is_that_of_separate_regressions(n_groups, monkeypatch):
+    """With constant features, one that varies in a single fold, copies of cases, and blocks smaller than the data."""
+    monkeypatch.setattr(permutation, "_ROWS", 37)
+    monkeypatch.setattr(permutation, "_COLUMNS", 4)
+    monkeypatch.setattr(permutation, "_SCORES", 0)
+    rng = np.random.default_rng(2)
+    features = np.round(rng.normal(size=(150, 6)), 2) + 100.0
+    features[:, 3] = 7.1
+    features[:, 4] = 0.3
+    features[11, 4] = 0.4
+    features[40:60] = features[60:80]
+    groups, units = rng.integers(0, n_groups, 150), np.arange(150) // 2
+    how = {"n_permutations": 10}
+    told = predictability(features.__getitem__, groups, units, rng=np.random.default_rng(3), **how)
+    auc, p, scores = plain_predictability(features, groups, units, rng=np.random.default_rng(3), **how)
+    assert told.auc == pytest.approx(auc, abs=1e-12)
+    assert told.p == p
+    assert told.scores == pytest.approx(scores.squeeze(), abs=1e-9)
+
+
+def test_areas_of_groups_are_those_of_each_group():
+    """Ties among them; a group that a column lacks has 0.5."""
+    rng = np.random.default_rng(4)
+    scores, columns = rng.integers(0, 9, 60).astype(float), rng.integers(0, 4, (60, 6)).astype(np.uint8)
+    columns[:, 5] = columns[:, 5] % 3
+    found = areas_of_groups(scores, columns, 4)
+    expected = np.stack(
+        [areas(np.broadcast_to(scores[:, None], columns.shape), columns == group) for group in range(4)]
+    )
+    assert (found == expected).all()
+    assert found[3, 5] == 0.5

@@ -16,7 +16,7 @@ from scantrial.core.records import EpochRecord
 from scantrial.core.rng import stream
 from scantrial.data.preprocess import METHODS, fit_preprocessing
 from scantrial.nets.heads import make_head
-from scantrial.recipe.spec import AdamSpec, LossSpec, ScheduleSpec, SelectSpec, SgdSpec
+from scantrial.recipe.spec import AdamSpec, LossSpec, Recipe, ScheduleSpec, SelectSpec, SgdSpec
 from scantrial.train.devices import available_devices, choose_device
 from scantrial.train.evaluate import cases_at_once, logits_of, loss_and_accuracy
 from scantrial.train.optimizers import make_optimizer
@@ -218,6 +218,32 @@ def test_batches_are_what_the_preprocessing_says(shape, dtype, method):
     np.testing.assert_array_equal(batch.numpy(), fitted.apply(images)[rows])
     np.testing.assert_array_equal(scans.batch(slice(2, 6)).numpy(), fitted.apply(images)[2:6])
     assert scans.pixels.element_size() == images.itemsize
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_some_cases_of_a_mapped_file_are_not_copied(tmp_path, dtype, method):
+    """Their batches are those of a copy; where no other pixels are made, they are the file's own pages."""
+    images = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (9, 5, 6), endpoint=True).astype(dtype)
+    np.save(tmp_path / "images.npy", images)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    moments = ((0.5, 0.4, 0.3), (0.2, 0.3, 0.1)) if method == "pretrained" else None
+    cases = np.array([1, 2, 5, 7, 8])
+    fitted = fit_preprocessing(mapped, cases, method, moments=moments)
+    assert fitted == fit_preprocessing(images, cases, method, moments=moments)
+    scans = put_on_device(mapped, fitted, device="cpu", cases=cases)
+    expected = fitted.apply(images[cases])
+    rows = torch.tensor([4, 0, 3])
+    assert len(scans) == 5
+    np.testing.assert_array_equal(scans.batch(rows).numpy(), expected[rows])
+    np.testing.assert_array_equal(scans.batch(slice(1, 9)).numpy(), expected[1:])
+    np.testing.assert_array_equal(
+        scans.shares(rows).numpy(), put_on_device(images[cases], fitted, device="cpu").shares(rows)
+    )
+    is_shared = scans.pixels.data_ptr() == mapped.__array_interface__["data"][0]
+    assert is_shared != fitted.changes_pixels
+    recipe = {"normalize": method, **({"model": "timm/resnet18"} if method == "pretrained" else {})}
+    assert Recipe.model_validate(recipe).changes_pixels == fitted.changes_pixels
 
 
 # Evaluation
