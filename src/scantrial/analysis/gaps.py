@@ -36,7 +36,7 @@ class Gap(Plain):
 
     Parameters
     ----------
-    value, low, high : as proportions
+    value, low, high : as proportions; the interval ends where no difference is possible, at -1 and 1
     first, second : mean accuracy over the seeds on either set
     level : nominal coverage
     method : ``newcombe`` with one seed; ``seeds and cases`` with more; ``cases only`` where the seeds agree so well
@@ -212,8 +212,8 @@ def gap_over_seeds(
     value = float(gaps.mean())
     return Gap(
         value=value,
-        low=value - half,
-        high=value + half,
+        low=max(value - half, -1.0),
+        high=min(value + half, 1.0),
         first=float(accuracies[0].mean()),
         second=float(accuracies[1].mean()),
         level=level,

@@ -316,8 +316,8 @@ _CHECKS = (
         rule="BurnedInAnnotation (0028,0301) is YES, or is not there; a note where it is only not there",
         source="DICOM PS3.3 C.7.6.1.1; PS3.15 E.3.1",
         action="look at the scans before anything is handed on: names in the pixels stay, and networks can read them; "
-        "crop them (image: {crop_border: ...}) or leave these files out. No pictures of single scans are kept unless "
-        "data.thumbnails is true",
+        "crop them (under recipe, image: {crop_border: ...}) or leave these files out. No pictures of single scans are "
+        "kept unless data.thumbnails is true",
         run=burned_in.check_burned_in,
     ),
 )

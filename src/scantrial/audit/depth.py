@@ -64,9 +64,9 @@ def check_unused_bits(subject: Subject) -> CheckOutcome:
     n_bits = peak.bit_length()
     share, top = peak / 65535, 2**n_bits - 1
     text = (
-        f"No pixel of the 16-bit scans is above {peak:,}: they hold {n_bits} bits. Divided by 65,535, as it is with "
-        f"`normalize: none`, a network sees 0 to {share:.2g}. Write `normalize: dataset`, or `range: [0, {top}]` under "
-        "data.image."
+        f"No pixel of the 16-bit scans, as they are read here, is above {peak:,}: they hold {n_bits} bits. Divided by "
+        f"65,535, as it is with `normalize: none`, a network sees 0 to {share:.2g}. Write `normalize: dataset`, or "
+        f"`range: [0, {top}]` under data.image."
     )
     numbers: dict[str, Any] = {"peak": peak, "n_bits": n_bits, "most_bits": MOST_BITS}
     return verdict_of([Found(text=text, numbers=numbers)] if 0 < n_bits <= MOST_BITS else [], **numbers)

@@ -29,9 +29,9 @@ def histogram_figure(audit: Audit) -> Figure | None:
         [_chart(list(dict.fromkeys(row["split"] for row in rows)), list(audit.class_names))],
         table=pa.Table.from_pylist(rows, schema=pa.schema(kinds)),
         title=title,
-        caption="The share of a scan's pixels in each band of grey values, as stored in the files, averaged over the "
-        "scans of a split and class. Where lines of one class differ, the scans were acquired or prepared differently; "
-        "lines of two classes may differ because of the disease or because of the device.",
+        caption="The share of a scan's pixels in each band of grey values, as they are read from the files, averaged "
+        "over the scans of a split and class. Where lines of one class differ, the scans were acquired or prepared "
+        "differently; lines of two classes may differ because of the disease or because of the device.",
         alt_text=f"{title}: {_alt(found)}.",
     )
 

@@ -71,6 +71,15 @@ def test_a_gap_over_seeds_counts_seeds_and_cases():
     assert found.method == "seeds and cases"
 
 
+def test_a_gap_of_two_seeds_ends_where_no_difference_is_possible():
+    """With one degree of freedom the interval would reach from -118 to 105 points."""
+    covariances = (np.full((2, 2), 1e-4), np.full((2, 2), 4e-4))
+    found = gap_over_seeds((np.array([0.5, 0.8]), np.array([0.75, 0.67])), covariances, sizes=(30, 30))
+    assert (found.low, found.high) == (-1, 1)
+    assert found.value == pytest.approx(-0.06)
+
+
+
 def test_with_one_run_it_is_newcombes_interval():
     """372 and 292 of 400 cases: (.1495, .2502)."""
     assert BIG.method == "newcombe"
