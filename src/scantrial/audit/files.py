@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scantrial.core.machine import n_cores
+from scantrial.data.codecs.table import stained_shape
 from scantrial.data.scanset import CaseList, ScanSet
 
 _Header = tuple[int, int, int, str, str]
 """Width, height, bytes, mode and format."""
+
+_CHANNELS = " channels"
+"""What follows their number where they are no colours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +30,7 @@ class FileFacts:
     Parameters
     ----------
     width, height, n_bytes : shape (n,), before any resizing
-    mode : n texts, channels and depth in one word, such as ``L`` or ``RGB``
+    mode : n texts, channels and depth in one word, such as ``L`` or ``RGB``, or ``3 channels`` of stains
     format : n texts, such as ``JPEG``
     """
 
@@ -43,12 +47,17 @@ def file_facts(scans: ScanSet, cases: NDArray[np.int64]) -> FileFacts | None:
 
 
 def header_shapes(listed: CaseList) -> Counter[tuple[int, ...]]:
-    """Count (height, width) of gray files and (height, width, 3) of colour files, of those whose header can be read."""
+    """Count the shapes of files: (height, width) of gray ones, and with the number of channels of all others.
+
+    Files whose header cannot be read here are not counted.
+    """
     headers = _headers(listed, np.arange(len(listed)))
     return Counter(_shape(*header) for header in headers if header is not None)
 
 
 def _shape(width: int, height: int, _n_bytes: int, mode: str, _format: str) -> tuple[int, ...]:
+    if mode.endswith(_CHANNELS):
+        return height, width, int(mode.removesuffix(_CHANNELS))
     is_gray = mode in ("1", "L", "LA", "La", "F") or mode.startswith("I")
     return (height, width) if is_gray else (height, width, 3)
 
@@ -70,9 +79,13 @@ def _headers(scans: ScanSet | CaseList, cases: NDArray[np.int64]) -> list[_Heade
 def _header(file: Path) -> _Header | None:
     try:
         n_bytes = file.stat().st_size
+        stained = stained_shape(file)
+        if stained is not None:
+            height, width, n = stained
+            return width, height, n_bytes, f"{n}{_CHANNELS}", "TIFF"
         with Image.open(file) as picture:
             return picture.width, picture.height, n_bytes, picture.mode, str(picture.format)
-    except Exception:  # Pillow raises nearly anything on a header it does not know; the scan was read by another way
+    except Exception:  # libraries raise nearly anything on a header they do not know; the scan was read by another way
         return None
 
 

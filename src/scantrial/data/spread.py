@@ -154,11 +154,15 @@ def _sizes_in_words(sizes: Sequence[tuple[int, int, int]]) -> str:
 
 def _channels_in_words(channels: Sequence[tuple[int, int]]) -> str:
     if len(channels) == 1:
-        return f"all {_kind(channels[0][0])}"
-    return joined([f"{n:,} {_kind(n_channels)}" for n_channels, n in channels])
+        return f"all {_with(channels[0][0])}"
+    return joined([f"{n:,} {_with(n_channels)}" for n_channels, n in channels])
+
+
+def _with(n_channels: int) -> str:
+    return "gray" if n_channels == 1 else f"with {n_channels} channels"
 
 
 def _kind(channels: Any) -> str:
     if isinstance(channels, int):
-        return {1: "gray", 3: "RGB"}.get(channels, f"{channels} channels")
+        return "gray" if channels == 1 else f"{channels} channels"
     return f"channels {joined(list(map(str, channels)))}"

@@ -79,7 +79,6 @@ def test_a_gap_of_two_seeds_ends_where_no_difference_is_possible():
     assert found.value == pytest.approx(-0.06)
 
 
-
 def test_with_one_run_it_is_newcombes_interval():
     """372 and 292 of 400 cases: (.1495, .2502)."""
     assert BIG.method == "newcombe"

@@ -94,7 +94,7 @@ def test_a_folder_of_mixed_sizes_is_audited_by_its_name_alone(mixed, cli_in, tmp
     assert told.returncode == 0, told.stderr
     words = " ".join(told.stdout.split())
     assert "sizes: 14 different, heights from 28 to 41 and widths from 32 to 45 pixels, median 34 x 38" in words
-    assert "channels: 23 gray and 4 RGB; read as gray for this audit" in words
+    assert "channels: 23 gray and 4 with 3 channels; read as gray for this audit" in words
     assert "to train, a study file needs, under data: image: {size: 32, channels: 1}" in words
     assert "WARNING AU040" in words
     page = (tmp_path / "page.html").read_text(encoding="utf-8")

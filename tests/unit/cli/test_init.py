@@ -172,7 +172,7 @@ def test_masks_beside_the_scans_are_left_out_and_not_counted(tmp_path, monkeypat
         "# 40 files that look like masks, not scans (benign (0)_mask.png beside benign (0).png)" in written.draft.text
     )
     assert "40 scans (20 benign and 20 malignant)" in written.draft.text
-    assert "all 40 x 40 pixels. Channels: all RGB" in written.draft.text
+    assert "all 40 x 40 pixels. Channels: all with 3 channels" in written.draft.text
     study = api.load_study(written.path)
     assert len(api.load_scans(study.spec.data, base=study.base)) == 40
     save(tmp_path, "busi/benign/other_mask.png")

@@ -11,12 +11,14 @@ import tifffile
 from PIL import Image
 from pydantic import ValidationError
 
+from scantrial.audit.files import header_shapes
 from scantrial.core.errors import DataError, UnreadableScansError
 from scantrial.data import cache
+from scantrial.data.codecs.tiff_pages import stained_shape
 from scantrial.data.decode import ImageError, decode_image
 from scantrial.data.fit import fit_image, gray_of, pictured
 from scantrial.data.formats.base import array_fault, image_of_row, row_decoder
-from scantrial.data.load import load
+from scantrial.data.load import list_cases, load
 from scantrial.data.spec import ArmImageSpec, ImageSpec, SourceSpec
 from scantrial.data.thumbnails import thumbnail_png
 
@@ -73,6 +75,46 @@ def test_channels_of_an_ome_tiff_have_names(tmp_path, planes):
     )
     ome(tmp_path / "b.ome.tif", np.moveaxis(planes[..., :2], -1, 0), "CYX", ["A", "A"])
     assert reason_of(tmp_path / "b.ome.tif", channels=["A"]) == "2 channels are called 'A': use numbers"
+
+
+@pytest.mark.parametrize("kind", ["named pages", "pages", "one page"])
+def test_three_stains_are_no_colours(tmp_path, rng, kind):
+    """They are counted as three channels and never weighed to one gray as red, green and blue are."""
+    stains = rng.integers(0, 4096, (3, 20, 20), dtype=np.uint16)
+    names = {"Channel": {"Name": ["DAPI", "GFP", "RFP"]}} if kind == "named pages" else {}
+    for label in ("ill", "well"):
+        (tmp_path / "cells" / label).mkdir(parents=True)
+        for number in range(4):
+            if kind == "one page":
+                pixels, options = np.moveaxis(stains, 0, -1), {"planarconfig": "contig"}
+            else:
+                pixels, options = stains, {"metadata": {"axes": "CYX", **names}, "ome": kind == "named pages"}
+            path = tmp_path / "cells" / label / f"{number}.tif"
+            tifffile.imwrite(path, pixels, photometric="minisblack", **options)
+    assert stained_shape(path) == (20, 20, 3)
+    spread = header_shapes(list_cases(SourceSpec(name=str(tmp_path / "cells"))))
+    assert spread == {(20, 20, 3): 8}
+    np.testing.assert_array_equal(decode_image(path), np.moveaxis(stains, 0, -1))
+    said = r"3 channels \(DAPI, GFP, RFP\) that are no colours: pick one, such as channels: \[DAPI\]"
+    with pytest.raises(ImageError, match=said if kind == "named pages" else "3 channels that are no colours"):
+        decode_image(path, image=ImageSpec(channels=1))
+    picked = ImageSpec(channels=("GFP",) if kind == "named pages" else (1,))
+    np.testing.assert_array_equal(decode_image(path, image=picked).squeeze(), stains[1])
+
+
+def test_colours_and_opacity_are_no_stains(tmp_path, rng):
+    """RGB with or without opacity, gray, and gray with opacity."""
+    pixels = rng.integers(0, 256, (20, 20, 4), dtype=np.uint8)
+    for name, some, options in (
+        ("rgb", pixels[..., :3], {"photometric": "rgb"}),
+        ("rgba", pixels, {"photometric": "rgb", "extrasamples": ["unassalpha"]}),
+        ("gray", pixels[..., 0], {"photometric": "minisblack"}),
+        ("alpha", pixels[..., :2], {"photometric": "minisblack", "extrasamples": ["unassalpha"]}),
+    ):
+        tifffile.imwrite(tmp_path / f"{name}.tif", some, **options)
+        assert stained_shape(tmp_path / f"{name}.tif") is None
+    colour = decode_image(tmp_path / "rgb.tif", image=ImageSpec(channels=1))
+    assert fit_image(colour, ImageSpec(channels=1)).shape == (20, 20)
 
 
 def test_names_need_a_file_that_has_them(tmp_path, planes):

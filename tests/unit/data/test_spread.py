@@ -22,7 +22,7 @@ def test_several_sizes_become_their_median_at_most_256_long():
     assert working_image(spread, ImageSpec()) == ImageSpec(size=(128, 256), channels=1)
     assert spread.to_train == {"size": 64, "channels": 3}
     assert "2 different, heights from 500 to 1,000 and widths from 1,000 to 2,000 pixels" in spread.lines[0]
-    assert spread.lines[1] == "Channels: 3 RGB and 1 gray; read as gray for this audit"
+    assert spread.lines[1] == "Channels: 3 with 3 channels and 1 gray; read as gray for this audit"
     asked = ImageSpec(size=32, channels=3)
     assert working_image(shape_spread(shapes, given=asked), asked) == ImageSpec(size=(32, 32), channels=3)
 

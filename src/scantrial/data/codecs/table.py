@@ -59,6 +59,12 @@ def frames_of(path: Path) -> range:
     return range(1) if codec is None or codec.frames is None else codec.frames(path)
 
 
+def stained_shape(path: Path) -> tuple[int, int, int] | None:
+    """Return (height, width, channels) of a file whose channels are no colours; None where it is gray or in colour."""
+    codec = codec_of_file(path)
+    return None if codec is None or codec.stained_shape is None else codec.stained_shape(path)
+
+
 def titles_read() -> str:
     """Return the kinds that are read, for messages: ``PNG, JPEG ... or BMP``."""
     *titles, last = (codec.title for codec in CODECS.values() if codec.decode is not None)

@@ -32,7 +32,7 @@ from scantrial.data.codecs.base import (
     starts_with,
 )
 from scantrial.data.codecs.pillow import array_of
-from scantrial.data.codecs.tiff_pages import channel_names, full_pages, page_table
+from scantrial.data.codecs.tiff_pages import channel_names, full_pages, n_stains, page_table, stained_shape
 from scantrial.data.spec import ImageSpec
 
 _UNSIGNED, _SIGNED, _FLOATING = 1, 2, 3
@@ -63,6 +63,7 @@ def _decode(path: Path, claim: Claim, image: ImageSpec) -> NDArray[Any]:
         pages = full_pages(tiff)
         table = page_table(tiff, pages, image)
         used = [tiff.pages[number] for number in table.ravel().tolist()]
+        _refuse_mixing(n_stains(used[0], table.shape[1]), path, image)
         for page in used:
             _refuse_samples(page)
             _refuse_large_parts(page)
@@ -70,6 +71,15 @@ def _decode(path: Path, claim: Claim, image: ImageSpec) -> NDArray[Any]:
         read = partial(_page, path=path, by_pillow=_ByPillow(handle), raw=image.keeps_samples)
         planes = (_with_channels([read(tiff.pages[number]) for number in channels]) for channels in table.tolist())
         return next(planes) if len(table) == 1 else _folded(planes, image)
+
+
+def _refuse_mixing(n: int, path: Path, image: ImageSpec) -> None:
+    """Refuse to make one gray channel of stains: as red, green and blue they would be weighed, which means nothing."""
+    if image.channels == 1 and n == 3:
+        names = [name for name in channel_names(path) if name]
+        said = f" ({', '.join(names)})" if names else ""
+        pick = names[0] if names else "0"
+        raise RefusedError(f"3 channels{said} that are no colours: pick one, such as channels: [{pick}], or take all")
 
 
 def _claim(used: Sequence[Any], n_channels: int, claim: Claim) -> None:
@@ -306,4 +316,5 @@ TIFF = Codec(
     recognises=starts_with(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     decode=_decode,
     channel_names=channel_names,
+    stained_shape=stained_shape,
 )

@@ -27,6 +27,12 @@ _MAX_TAGS = 64_000
 _MAX_XML = 16 << 20
 """Characters of the metadata of an OME-TIFF."""
 
+_GRAY = (0, 1)
+"""PhotometricInterpretation of pages that are not in colour."""
+
+_ALPHA = (1, 2)
+"""ExtraSamples that are opacity; 0 is a channel of which nothing is said."""
+
 Axes = Sequence[tuple[str, int]]
 """Letters and lengths of what the pages of a file run over, the slowest first; C stands for channels."""
 
@@ -122,6 +128,26 @@ def channel_names(path: Path) -> tuple[str, ...]:
     if pixels is None:
         return ()
     return tuple(part.get("Name", "") for part in pixels if _plain(part.tag) == "Channel")
+
+
+def stained_shape(path: Path) -> tuple[int, int, int] | None:
+    """Return (height, width, channels) of a TIFF whose channels are no colours, in pages or in one; None of another."""
+    import tifffile  # noqa: PLC0415 - loaded where it is first needed
+
+    with tifffile.TiffFile(path) as tiff:
+        pages = full_pages(tiff)
+        first: Any = tiff.pages[pages[0]]
+        n = n_stains(first, dict(_axes_of(tiff, len(pages))).get("C", 1))
+        return (first.imagelength, first.imagewidth, n) if n else None
+
+
+def n_stains(page: Any, n_pages: int) -> int:
+    """Return how many channels that are no colours lie in so many pages like this one; 0 where they are colours."""
+    if n_pages == 1 and page.photometric not in _GRAY:
+        return 0
+    n_alpha = sum(int(kind) in _ALPHA for kind in page.extrasamples or ())
+    n = n_pages * (page.samplesperpixel - n_alpha)
+    return n if n > 1 else 0
 
 
 def _axes_of(tiff: tifffile.TiffFile, n: int) -> Axes:
