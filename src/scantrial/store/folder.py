@@ -28,16 +28,7 @@ from typing import Any
 import pyarrow as pa
 
 from scantrial.core.errors import InputError, StoreError
-from scantrial.core.files import (
-    aside,
-    clear_os_errors,
-    encoded,
-    is_aside,
-    make_within,
-    sha256_of,
-    sync_folder,
-    write_atomic,
-)
+from scantrial.core.files import aside, clear_os_errors, encoded, make_within, sha256_of, sync_folder, write_atomic
 from scantrial.core.machine import without_folders
 from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
 from scantrial.recipe.plan import Plan
@@ -60,6 +51,7 @@ from scantrial.store.run_files import (
     write_run_files,
 )
 from scantrial.store.schema import json_bytes, now, read_json, read_record, write_json
+from scantrial.store.strangers import foreign_names
 from scantrial.store.tables import read_case_table, read_history, read_predictions, table_bytes
 from scantrial.store.test_lock import Opening, TestLock
 from scantrial.store.weights import read_weights
@@ -86,11 +78,6 @@ class Failure:
 
 CHANGED_ABOUT, WRITTEN_DIFFERENTLY = "changed about", "written differently, same study"
 """What the protocol calls a change of the author's answers alone, and one of the text alone."""
-
-_STARTED = frozenset(
-    {".lock", "study.yaml", "protocol.jsonl", "environment.json", "data.json", "cases.parquet", "partial"}
-)
-"""What a study folder may hold before its plan.json is written; the lock comes first of all."""
 
 
 class StudyFolder:
@@ -125,21 +112,13 @@ class StudyFolder:
         refuse_links(self.path)
         if self.exists() or not self.path.is_dir():
             return
-        names = {path.name for path in self.path.iterdir() if not is_aside(path)}
-        there = sorted(names - self._started())
+        there = foreign_names(self.path, self.hashes)
         if there:
             raise InputError(
                 f"{self.path} is not a study folder and holds {', '.join(there[:5])}{' ...' * (len(there) > 5)}",
                 expected="a new or empty folder, or a study folder",
                 do="choose another folder with --out DIR",
             )
-
-    def _started(self) -> frozenset[str]:
-        """Return which names may be scantrial's: without a lock beside it, a data.json belongs to someone else."""
-        if not (self.path / ".lock").is_file():
-            return frozenset()
-        has_study = self.hashes.path.is_file() and bool(self.hashes.versions() or not self.hashes.log().lines)
-        return _STARTED if has_study else _STARTED - {"study.yaml"}
 
     def plan(self) -> Plan:
         """Return the plan; a plan of an earlier version is completed."""

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from scantrial.core.files import matching
+from scantrial.core.files import is_aside, matching
+from scantrial.store.protocol import Protocol
 from scantrial.store.run_files import FACTS, HISTORY, PREDICTIONS, SHEET, WEIGHTS
 
 RUN_FILES = (FACTS, HISTORY, PREDICTIONS, WEIGHTS, SHEET)
@@ -16,7 +17,24 @@ RUN_FILES = (FACTS, HISTORY, PREDICTIONS, WEIGHTS, SHEET)
 OF_THE_DESKTOP = (".DS_Store", "Thumbs.db", "desktop.ini")
 """Files that file managers leave where somebody has looked into a folder."""
 
+_STARTED = frozenset(
+    {".lock", "study.yaml", "protocol.jsonl", "environment.json", "data.json", "cases.parquet", "partial"}
+)
+"""What a study folder may hold before its plan.json is written; the lock comes first of all."""
+
 _IN_A_RUN = re.compile(r"(runs/[^/]+/seed-[^/]*)/(.+)", re.DOTALL)
+
+
+def foreign_names(folder: Path, protocol: Protocol) -> list[str]:
+    """Return the names in a folder without a study that no interrupted start of a study can have left, sorted.
+
+    Without a lock beside it, a data.json belongs to someone else.
+    """
+    names = {path.name for path in folder.iterdir() if not is_aside(path)}
+    if not (folder / ".lock").is_file():
+        return sorted(names)
+    has_study = protocol.path.is_file() and bool(protocol.versions() or not protocol.log().lines)
+    return sorted(names - (_STARTED if has_study else _STARTED - {"study.yaml"}))
 
 
 def files_below(folder: Path) -> list[str]:
