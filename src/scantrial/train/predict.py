@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.core.custom_code import CustomClass, allowed
+from scantrial.core.custom_code import CustomClass, allowed, find_class
 from scantrial.core.errors import DataError, InputError, UnreadableScansError
 from scantrial.core.files import sha256_of
 from scantrial.core.plain import Plain
 from scantrial.core.progress import silent
 from scantrial.core.records import RunFacts
+from scantrial.core.text import printable
 from scantrial.data.arm_images import decoding
 from scantrial.data.codecs.table import frames_of
 from scantrial.data.decode import ImageError, decode_image
@@ -96,8 +97,8 @@ def predict_files(
         If any file cannot be used (unreadable, different channels, more bits, too many images); all such files are
         named.
     InputError
-        If `run_dir` is not a finished run or has no weights, or its network is a custom class that is not found or not
-        allowed.
+        If `run_dir` is not a finished run or has no weights, or its network is a custom class that is not found, not
+        allowed, or not in the file that was trained.
     TrainingError
         If its network is a custom class that cannot be imported.
     DamagedError
@@ -106,7 +107,7 @@ def predict_files(
     folder, key = _locate(run_dir)
     refuse_changed(folder)
     facts = folder.facts(key)
-    classes = _allowed_here(folder, stored_recipe(facts).model, trust_code=trust_code, on_trust=on_trust)
+    classes = _allowed_here(folder, key, stored_recipe(facts).model, trust_code=trust_code, on_trust=on_trust)
     weights = folder.weights(key)
     spec = _image_spec(folder, facts)
     every, left_out = _files_of(files, tuple(folder.plan().data.get("ignore", ())))
@@ -168,12 +169,26 @@ def _image_spec(folder: StudyFolder, facts: RunFacts) -> ImageSpec:
 
 
 def _allowed_here(
-    folder: StudyFolder, model: ModelSpec, *, trust_code: bool, on_trust: OnTrust
+    folder: StudyFolder, key: RunKey, model: ModelSpec, *, trust_code: bool, on_trust: OnTrust
 ) -> tuple[CustomClass, ...]:
     """Look for a custom network where it was allowed before, in the working directory, and where Python looks."""
     before = [item.folder for item in allowed_before(folder.path).values()]
     search = (*before, str(Path.cwd()), *sys.path)
+    trained = next((arm.source_sha256 for arm in folder.plan().arms if arm.name == key.arm), None)
+    if model.is_custom and trained is not None:
+        _refuse_other_code(model.name, search, trained)
     return permit(folder.path, [model], search=search, trust_code=trust_code, on_trust=on_trust)
+
+
+def _refuse_other_code(name: str, search: Sequence[str], trained: str) -> None:
+    """Refuse a file of a custom network that is not the one that was trained: its weights mean nothing in another."""
+    source = find_class(name, search).sources[-1]
+    if source.sha256 != trained:
+        raise InputError(
+            f"{printable(source.path)} is not the file of {name} that was trained; its SHA-256 is {source.sha256}",
+            expected=f"the file with the SHA-256 {trained}",
+            do="put that file in its place, or into the working directory; whoever trained the network has it",
+        )
 
 
 def _batches(

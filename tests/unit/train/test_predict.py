@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -119,7 +120,10 @@ def test_a_network_in_the_working_directory_is_found(study, images, tmp_path, mo
 
 
 def test_a_network_that_has_changed_is_asked_for_again(study, images, tmp_path, monkeypatch):
-    """Other code, other arguments, and a copy of the folder elsewhere are each refused without ``trust_code``."""
+    """Other arguments and a copy of the folder elsewhere are refused without ``trust_code``, and other code always.
+
+    The weights fit a file with another activation, whose decisions would be other ones.
+    """
     copy = shutil.copytree(study.path, tmp_path / "copy")
     run_dir = copy / "runs" / "base" / "seed-0"
     monkeypatch.chdir(tmp_path)
@@ -127,9 +131,15 @@ def test_a_network_that_has_changed_is_asked_for_again(study, images, tmp_path, 
     mine.write_text(NETWORK)
     np.save("one.npy", images[5])
     predict(run_dir, ["one.npy"], trust_code=True)
-    mine.write_text(NETWORK + "\n")
-    with pytest.raises(InputError, match="have not allowed"):
-        predict(run_dir, ["one.npy"])
+    changed = NETWORK + "\n"
+    mine.write_text(changed)
+    for trust_code in (False, True):
+        told: list[object] = []
+        with pytest.raises(InputError, match="is not the file of mine_for_judge:Net that was trained") as caught:
+            predict(run_dir, ["one.npy"], trust_code=trust_code, on_trust=told.append)
+        assert told == []
+        for text in (changed, NETWORK):
+            assert hashlib.sha256(text.encode()).hexdigest() in str(caught.value)
     mine.write_text(NETWORK)
     predict(run_dir, ["one.npy"])
     facts = json.loads((run_dir / "run.json").read_text())
