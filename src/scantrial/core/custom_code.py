@@ -81,6 +81,11 @@ class CustomClass:
         return tuple(source.path for source in self.modules if source.sha256 is not None)
 
     @property
+    def helpers_sha256(self) -> dict[str, str] | None:
+        """The hashes of the files of its helpers by module; None if it has none, or if Python itself finds them."""
+        return {item.module: item.sha256 for item in self.helpers if item.sha256 is not None} or None
+
+    @property
     def listing(self) -> str:
         """Its files and arguments in one line."""
         return printable(" and ".join(self.files)) + self.call

@@ -108,6 +108,8 @@ class PlannedArm(RecipePart):
     Parameters
     ----------
     source_sha256 : SHA-256 of a custom network's source file; None where it was not found or there is none
+    helpers_sha256 : the same of the files beside it that it imports, by module; None where there are none, where Python
+        finds them by itself, and in plans of earlier versions
     name : a slug, the name of its folder
     label : for people, such as ``lr = 0.0001``
     settings : what differs from the base, by dotted key of the recipe; empty for the base
@@ -116,6 +118,7 @@ class PlannedArm(RecipePart):
     """
 
     source_sha256: str | None = None
+    helpers_sha256: dict[str, str] | None = None
     name: ArmName
     label: Annotated[str, Field(max_length=MAX_TEXT)] = ""
     settings: dict[str, Any] = Field(default_factory=dict)
@@ -132,7 +135,8 @@ class PlannedArm(RecipePart):
     def trained(self) -> dict[str, Any]:
         """Everything that its numbers depend on, as plain data."""
         source = {"source_sha256": self.source_sha256} if self.recipe.model.is_custom else {}
-        return {**source, "recipe": self.recipe.to_dict()}
+        helpers = {"helpers_sha256": self.helpers_sha256} if self.helpers_sha256 else {}
+        return {**source, **helpers, "recipe": self.recipe.to_dict()}
 
     def value_at(self, key: str) -> Any:
         """Return the value of a factor, a dotted key of the recipe such as ``optimizer.lr``, as plain data."""

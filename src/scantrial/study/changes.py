@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from scantrial.core.errors import StudyConflictError, itemised
-from scantrial.recipe.plan import Plan
+from scantrial.recipe.plan import Plan, PlannedArm
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.study.to_plan import planned_data
 
@@ -66,10 +66,15 @@ def _conflicts(folder: StudyFolder, old: Plan, new: Plan) -> Iterator[str]:
         if arm.name not in new.arm_names:
             yield f"arm {arm.name}: has finished runs, but is missing now"
         else:
-            yield from differences(f"arm {arm.name}", arm.trained, new.arm(arm.name).trained)
+            yield from differences(f"arm {arm.name}", arm.trained, _as_known(arm, new.arm(arm.name)).trained)
     gone = [seed for seed in _without(old.seeds, new.seeds) if any(key.seed == seed for key in finished)]
     if gone:
         yield f"seeds {', '.join(map(str, gone))}: have finished runs, but are missing now"
+
+
+def _as_known(old: PlannedArm, new: PlannedArm) -> PlannedArm:
+    """Leave out of a new arm what an earlier version stored nothing of: the files that its network imports."""
+    return new if old.helpers_sha256 else new.model_copy(update={"helpers_sha256": None})
 
 
 def differences(where: str, old: Any, new: Any) -> Iterator[str]:

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scantrial.core.custom_code import find_class
+from scantrial.core.custom_code import CustomClass, find_class
 from scantrial.core.errors import InputError
 from scantrial.data.spec import DataSpec
+from scantrial.recipe.networks import ModelSpec
 from scantrial.recipe.plan import AcceptedFinding, Plan, PlannedArm, read_typed
 from scantrial.store.folder import StudyFolder
 from scantrial.study.study import Arm, Study
@@ -17,7 +18,8 @@ from scantrial.study.study import Arm, Study
 def study_to_plan(study: Study) -> Plan:
     """Return question, data, design, arms with their recipes, seeds, primary measure and hypotheses.
 
-    An arm with a custom network also has ``source_sha256``, the hash of the file of its class.
+    An arm with a custom network also has ``source_sha256``, the hash of the file of its class, and those of the files
+    beside it that it imports.
     """
     spec = study.spec.model_dump(mode="json", exclude_none=True)
     return Plan(
@@ -46,9 +48,10 @@ def code_folders(study: Study) -> tuple[str, ...]:
 
 
 def _arm(arm: Arm, paths: Sequence[str]) -> PlannedArm:
-    model = arm.recipe.model
+    found = _custom_class(arm.recipe.model, paths)
     return PlannedArm(
-        source_sha256=_source_sha256(model.name, paths) if model.is_custom else None,
+        source_sha256=None if found is None else found.sources[-1].sha256,
+        helpers_sha256=None if found is None else found.helpers_sha256,
         name=arm.name,
         label=arm.label,
         settings=dict(arm.settings),
@@ -58,9 +61,9 @@ def _arm(arm: Arm, paths: Sequence[str]) -> PlannedArm:
     )
 
 
-def _source_sha256(name: str, paths: Sequence[str]) -> str | None:
-    """Return the hash of the file that ``package.module:Class`` is in, without importing it; None if not found."""
+def _custom_class(model: ModelSpec, paths: Sequence[str]) -> CustomClass | None:
+    """Return where ``package.module:Class`` is, without importing it; None if not found, or for another network."""
     try:
-        return find_class(name, paths).sources[-1].sha256
+        return find_class(model.name, paths) if model.is_custom else None
     except InputError:
         return None

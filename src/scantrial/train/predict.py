@@ -28,7 +28,7 @@ from scantrial.data.formats.folder import images_below
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
 from scantrial.recipe.networks import ModelSpec
-from scantrial.recipe.plan import read_typed, stored_recipe
+from scantrial.recipe.plan import PlannedArm, read_typed, stored_recipe
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.run_files import FACTS, seed_of
 from scantrial.store.trust import OnTrust, allowed_before, permit
@@ -174,19 +174,25 @@ def _allowed_here(
     """Look for a custom network where it was allowed before, in the working directory, and where Python looks."""
     before = [item.folder for item in allowed_before(folder.path).values()]
     search = (*before, str(Path.cwd()), *sys.path)
-    trained = next((arm.source_sha256 for arm in folder.plan().arms if arm.name == key.arm), None)
+    trained = next((arm for arm in folder.plan().arms if arm.name == key.arm), None)
     if model.is_custom and trained is not None:
-        _refuse_other_code(model.name, search, trained)
+        _refuse_other_code(trained, find_class(model.name, search))
     return permit(folder.path, [model], search=search, trust_code=trust_code, on_trust=on_trust)
 
 
-def _refuse_other_code(name: str, search: Sequence[str], trained: str) -> None:
-    """Refuse a file of a custom network that is not the one that was trained: its weights mean nothing in another."""
-    source = find_class(name, search).sources[-1]
-    if source.sha256 != trained:
+def _refuse_other_code(trained: PlannedArm, found: CustomClass) -> None:
+    """Refuse files of a custom network that are not those that were trained: its weights mean nothing in others."""
+    known = {found.sources[-1].module: trained.source_sha256}
+    known |= {} if found.installed else trained.helpers_sha256 or {}
+    files = {source.module: source for source in found.modules}
+    for module, sha256 in known.items():
+        source = files.get(module)
+        if sha256 is None or (source is not None and source.sha256 == sha256):
+            continue
+        what = f"there is no {module}" if source is None else f"{printable(source.path)} has SHA-256 {source.sha256}"
         raise InputError(
-            f"{printable(source.path)} is not the file of {name} that was trained; its SHA-256 is {source.sha256}",
-            expected=f"the file with the SHA-256 {trained}",
+            f"{found.name} is not in the file that was trained: {what}",
+            expected=f"the file with the SHA-256 {sha256}",
             do="put that file in its place, or into the working directory; whoever trained the network has it",
         )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.unit.study.trial import SPLIT, TEXT, Trial
 
+from scantrial.core.custom_code import CustomClass
 from scantrial.core.errors import InputError, StudyConflictError
 from scantrial.store.folder import RunKey
 from scantrial.study.changes import changed_keys, describe_change, differences
@@ -163,6 +164,28 @@ class TestOwnNetwork:
             StudyConflictError, match=r"arm base\.source_sha256: was '[0-9a-f]{64}', now '[0-9a-f]{64}'"
         ):
             trial.run(trial.study(text=self.NET))
+
+    def test_another_file_that_it_imports_is_another_study(self, trial: Trial):
+        """Else seeds of two networks would stand in one arm."""
+        (trial.path / "mynet.py").write_text("from blocks import ACT\nclass Net: ...\n")
+        (trial.path / "blocks.py").write_text("ACT = 'GELU'\n")
+        trial.record(trial.study(text=self.NET), finished=ALL_OF_TWO_SEEDS)
+        trial.run(trial.study(text=self.NET))
+        (trial.path / "blocks.py").write_text("ACT = 'Tanh'\n")
+        with pytest.raises(StudyConflictError, match=r"arm base\.helpers_sha256\.blocks: was '[0-9a-f]{64}', now"):
+            trial.run(trial.study(text=self.NET, seeds=3))
+
+    def test_an_earlier_version_kept_no_hash_of_what_it_imports(self, trial: Trial, monkeypatch):
+        """Its folder goes on; with more seeds the hashes are kept."""
+        (trial.path / "mynet.py").write_text("from blocks import ACT\nclass Net: ...\n")
+        (trial.path / "blocks.py").write_text("ACT = 'GELU'\n")
+        with monkeypatch.context() as patch:
+            patch.setattr(CustomClass, "helpers_sha256", None)
+            trial.record(trial.study(text=self.NET), finished=ALL_OF_TWO_SEEDS)
+        trial.run(trial.study(text=self.NET, seeds=3))
+        (trial.path / "blocks.py").write_text("ACT = 'Tanh'\n")
+        with pytest.raises(StudyConflictError, match=r"helpers_sha256"):
+            trial.run(trial.study(text=self.NET, seeds=3))
 
     def test_before_that_it_may_be_mended(self, trial: Trial):
         """What is kept unfinished was trained with the old source, and goes."""

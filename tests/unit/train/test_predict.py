@@ -135,7 +135,7 @@ def test_a_network_that_has_changed_is_asked_for_again(study, images, tmp_path, 
     mine.write_text(changed)
     for trust_code in (False, True):
         told: list[object] = []
-        with pytest.raises(InputError, match="is not the file of mine_for_judge:Net that was trained") as caught:
+        with pytest.raises(InputError, match="mine_for_judge:Net is not in the file that was trained") as caught:
             predict(run_dir, ["one.npy"], trust_code=trust_code, on_trust=told.append)
         assert told == []
         for text in (changed, NETWORK):
@@ -147,6 +147,27 @@ def test_a_network_that_has_changed_is_asked_for_again(study, images, tmp_path, 
     rewrite(StudyFolder(copy), run_dir / "run.json", json.dumps(facts))
     with pytest.raises(InputError, match="have not allowed"):
         predict(run_dir, ["one.npy"])
+
+
+def test_another_file_that_the_network_imports_is_refused(images, tmp_path, monkeypatch):
+    """Where it is gone, too; the files that were trained predict."""
+    text = NETWORK.replace("import torch\n", "import torch\nfrom blocks_for_judge import OUT\n")
+    (tmp_path / "mine_for_judge.py").write_text(text)
+    blocks = tmp_path / "blocks_for_judge.py"
+    blocks.write_text("OUT = 1\n")
+    study_file = tmp_path / "own.yaml"
+    study_file.write_text(STUDY)
+    assert run(study_file, out=tmp_path / "own", threads=1, trust_code=True).failed == ()
+    np.save(tmp_path / "one.npy", images[5])
+    run_dir = tmp_path / "own" / "runs" / "base" / "seed-0"
+    monkeypatch.chdir(tmp_path)
+    assert len(predict(run_dir, ["one.npy"]).rows) == 1
+    blocks.write_text("OUT = 2\n")
+    with pytest.raises(InputError, match=r"blocks_for_judge\.py has SHA-256"):
+        predict(run_dir, ["one.npy"], trust_code=True)
+    blocks.unlink()
+    with pytest.raises(InputError, match="there is no blocks_for_judge"):
+        predict(run_dir, ["one.npy"], trust_code=True)
 
 
 def test_an_array_is_judged_as_its_images_are(run_dir, images, tmp_path):
