@@ -184,7 +184,7 @@ def test_images_in_flight_take_turns(monkeypatch):
         return np.full((8, 10), number, dtype=np.uint8)
 
     decoders = (lambda claim, image, number=number: decode(number, claim, image) for number in range(30))
-    found = [int(image[0, 0]) for image in pixels._in_order(decoders, ImageSpec(), set())]
+    found = [int(image[0, 0]) for image in pixels._in_order(decoders, ImageSpec(), set(), first=0)]
     assert found == list(range(30))
     assert most <= 2  # the first image may always take what it needs
 
@@ -194,7 +194,7 @@ def test_who_waits_for_room_is_let_go_when_nobody_reads_on(monkeypatch):
     monkeypatch.setattr(pixels, "_LEAST_ROOM", 1)
     monkeypatch.setattr(pixels, "available_memory", lambda: None)
     decoders = ((lambda claim, image: (claim(80), np.zeros((8, 10), dtype=np.uint8))[1]) for _ in range(40))
-    images = pixels._in_order(decoders, ImageSpec(), set())
+    images = pixels._in_order(decoders, ImageSpec(), set(), first=0)
     next(images)
     images.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
