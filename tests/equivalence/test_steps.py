@@ -86,7 +86,7 @@ class Seen:
     def note(self, setup: Setup, step: TrainingStep) -> None:
         """Take in one step."""
         self.steps.append(step)
-        self.pixels.append(setup.train.pixels[step.rows][:, 0, 0].tolist())
+        self.pixels.append(setup.train.pixels[setup.train.places(step.rows)][:, 0, 0].tolist())
 
     @property
     def cases(self) -> list[list[int]]:

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from scantrial.core.errors import StoreError
 from scantrial.core.files import write_atomic
 from scantrial.data.folders import cache_folder
 from scantrial.data.preprocess import Preprocessing, image_blocks
@@ -142,5 +143,5 @@ def _keep(path: Path, values: NDArray[np.float32]) -> None:
     """Write features for other runs; where the cache cannot be written, each run computes them."""
     body = io.BytesIO()
     np.save(body, values)
-    with suppress(OSError):
+    with suppress(StoreError):
         write_atomic(path, body.getvalue() + hashlib.sha256(body.getvalue()).digest(), parents=True)

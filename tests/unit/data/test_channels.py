@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from scantrial.audit.files import header_shapes
 from scantrial.core.errors import DataError, UnreadableScansError
 from scantrial.data import cache
-from scantrial.data.codecs.tiff_pages import stained_shape
+from scantrial.data.codecs.tiff_pages import tiff_stains
 from scantrial.data.decode import ImageError, decode_image
 from scantrial.data.fit import fit_image, gray_of, pictured
 from scantrial.data.formats.base import array_fault, image_of_row, row_decoder
@@ -91,7 +91,7 @@ def test_three_stains_are_no_colours(tmp_path, rng, kind):
                 pixels, options = stains, {"metadata": {"axes": "CYX", **names}, "ome": kind == "named pages"}
             path = tmp_path / "cells" / label / f"{number}.tif"
             tifffile.imwrite(path, pixels, photometric="minisblack", **options)
-    assert stained_shape(path) == (20, 20, 3)
+    assert tiff_stains(path) == (20, 20, 3)
     spread = header_shapes(list_cases(SourceSpec(name=str(tmp_path / "cells"))))
     assert spread == {(20, 20, 3): 8}
     np.testing.assert_array_equal(decode_image(path), np.moveaxis(stains, 0, -1))
@@ -112,7 +112,7 @@ def test_colours_and_opacity_are_no_stains(tmp_path, rng):
         ("alpha", pixels[..., :2], {"photometric": "minisblack", "extrasamples": ["unassalpha"]}),
     ):
         tifffile.imwrite(tmp_path / f"{name}.tif", some, **options)
-        assert stained_shape(tmp_path / f"{name}.tif") is None
+        assert tiff_stains(tmp_path / f"{name}.tif") is None
     colour = decode_image(tmp_path / "rgb.tif", image=ImageSpec(channels=1))
     assert fit_image(colour, ImageSpec(channels=1)).shape == (20, 20)
 

@@ -18,6 +18,7 @@ from scantrial.recipe.networks import NETWORKS
 from scantrial.train import run as run_module
 from scantrial.train.predictor import load_predictor
 from scantrial.train.reference import train_run
+from scantrial.train.scans import DeviceScans
 
 SELECTIONS = [
     "best-val-loss",
@@ -233,7 +234,7 @@ def test_nothing_leaks_from_a_run_that_fails(make_task):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_images_are_read_once_and_never_written(make_task):
+def test_images_are_read_once_and_never_written(make_task, monkeypatch):
     """A read-only map is enough; the test rows are read once, after the last epoch."""
 
     class Watched(np.ndarray):
@@ -241,9 +242,16 @@ def test_images_are_read_once_and_never_written(make_task):
 
         def __getitem__(self, key):
             if isinstance(key, np.ndarray):
-                reads.append((len(told), set(key.tolist())))
+                reads.append((len(told), key.tolist()))
             return np.asarray(super().__getitem__(key))
 
+    pick = DeviceScans._picked
+
+    def picked(self, rows):
+        reads.append((len(told), self.stored_rows[rows].tolist()))
+        return pick(self, rows)
+
+    monkeypatch.setattr(DeviceScans, "_picked", picked)
     reads: list = []
     told: list = []
     task = make_task()
@@ -252,10 +260,12 @@ def test_images_are_read_once_and_never_written(make_task):
     opened: list = []
     watched = replace(task, images=images, open_test=lambda epoch: opened.append((epoch, len(reads))))
     result = run(watched, lambda record, n_epochs: told.append(record))
-    of_test = [when for when, rows in reads if rows & set(task.cases["test"].tolist())]
-    assert of_test == [3]
-    # Announced once, with the chosen epoch, before that last reading.
-    assert opened == [(result.facts.chosen_epoch, len(reads) - 1)]
+    is_test = set(task.cases["test"].tolist())
+    of_test = [(number, when, rows) for number, (when, rows) in enumerate(reads) if is_test & set(rows)]
+    assert {when for _, when, _ in of_test} == {3}
+    assert sorted(row for _, _, rows in of_test for row in rows if row in is_test) == sorted(is_test)
+    # Announced once, with the chosen epoch, before these readings.
+    assert opened == [(result.facts.chosen_epoch, of_test[0][0])]
 
 
 def test_what_open_test_raises_ends_the_run(make_task):

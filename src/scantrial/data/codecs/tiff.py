@@ -32,7 +32,7 @@ from scantrial.data.codecs.base import (
     starts_with,
 )
 from scantrial.data.codecs.pillow import array_of
-from scantrial.data.codecs.tiff_pages import channel_names, full_pages, n_stains, page_table, stained_shape
+from scantrial.data.codecs.tiff_pages import channel_names, full_pages, n_stains, page_table, tiff_stains
 from scantrial.data.spec import ImageSpec
 
 _UNSIGNED, _SIGNED, _FLOATING = 1, 2, 3
@@ -316,5 +316,5 @@ TIFF = Codec(
     recognises=starts_with(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     decode=_decode,
     channel_names=channel_names,
-    stained_shape=stained_shape,
+    stained_shape=tiff_stains,
 )

@@ -130,7 +130,7 @@ def channel_names(path: Path) -> tuple[str, ...]:
     return tuple(part.get("Name", "") for part in pixels if _plain(part.tag) == "Channel")
 
 
-def stained_shape(path: Path) -> tuple[int, int, int] | None:
+def tiff_stains(path: Path) -> tuple[int, int, int] | None:
     """Return (height, width, channels) of a TIFF whose channels are no colours, in pages or in one; None of another."""
     import tifffile  # noqa: PLC0415 - loaded where it is first needed
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from scantrial.data.codecs.base import Claim, Codec, RefusedError, refuse_page
 from scantrial.data.codecs.dicom.decode import decode_frame
-from scantrial.data.codecs.dicom.headers import frames_of, is_dicom
+from scantrial.data.codecs.dicom.headers import dicom_frames, is_dicom
 from scantrial.data.spec import ImageSpec
 
 
@@ -20,4 +20,6 @@ def _decode(path: Path, claim: Claim, image: ImageSpec) -> NDArray[Any]:
     return decode_frame(path, claim, image)
 
 
-DICOM = Codec(title="DICOM", suffixes=(".dcm", ".dicom", ".ima"), recognises=is_dicom, decode=_decode, frames=frames_of)
+DICOM = Codec(
+    title="DICOM", suffixes=(".dcm", ".dicom", ".ima"), recognises=is_dicom, decode=_decode, frames=dicom_frames
+)

@@ -191,7 +191,7 @@ def open_dicom(path: Path) -> Iterator[Header]:
         yield Header(tags=tags, syntax=tags.file_meta.get("TransferSyntaxUID"), stream=stream, size=size)
 
 
-def frames_of(path: Path) -> range:
+def dicom_frames(path: Path) -> range:
     """Return the numbers of the frames of a DICOM file; of a damaged one 0, whose decoding says what is wrong."""
     try:
         with open_dicom(path) as header:
