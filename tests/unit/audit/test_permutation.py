@@ -154,6 +154,30 @@ def test_predictability_is_that_of_separate_regressions(n_groups, monkeypatch):
     assert told.scores == pytest.approx(scores.squeeze(), abs=1e-9)
 
 
+@pytest.mark.parametrize("n_groups", [2, 5])
+def test_permutations_of_many_cases_look_at_a_sample(n_groups, monkeypatch):
+    """All cases give the AUC, the sample p: 8 cases of each group at most are asked for again, a rare group's all."""
+    rng = np.random.default_rng(6)
+    groups = np.r_[np.zeros(5, int), np.arange(200) % (n_groups - 1) + 1]
+    features, asked = rng.normal(size=(205, 3)) + 4 * np.eye(5, 3)[groups], []
+
+    def rows_of(rows):
+        asked.append(rows)
+        return features[rows]
+
+    how = {"n_permutations": 99}
+    whole = predictability(features.__getitem__, groups, np.arange(205), rng=np.random.default_rng(3), **how)
+    monkeypatch.setattr(permutation, "MAX_PERMUTED", 8 * n_groups * (1 if n_groups == 2 else n_groups))
+    monkeypatch.setattr(permutation, "MIN_OF_GROUP", 8)
+    told = predictability(rows_of, groups, np.arange(205), rng=np.random.default_rng(3), **how)
+    assert told.auc == pytest.approx(whole.auc, abs=0.01)
+    assert told.scores.shape == whole.scores.shape
+    assert told.p == whole.p == 0.01
+    assert np.bincount(groups[np.concatenate(asked)]).tolist() == (
+        np.bincount(groups) + np.minimum(np.bincount(groups), 8)
+    ).tolist()
+
+
 def test_areas_of_groups_are_those_of_each_group():
     """Ties among them; a group that a column lacks has 0.5."""
     rng = np.random.default_rng(4)
