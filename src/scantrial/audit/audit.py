@@ -32,10 +32,10 @@ from scantrial.core.progress import Progress, silent
 from scantrial.data.masks import masks_among
 from scantrial.data.scanset import ScanSet
 
-AUDIT_VERSION = 2
+AUDIT_VERSION = 3
 """Rises whenever the same scans would be found to have other faults."""
 
-KEPT_VERSIONS = (1,)
+KEPT_VERSIONS = (1, 2)
 """Earlier versions whose audits stay in study folders as they are: what a study was told does not change."""
 
 

@@ -12,6 +12,8 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from scantrial.analysis.intervals import area_bounds
+
 Matrix = NDArray[np.float64]
 
 FeatureRows = Callable[[NDArray[np.int64]], NDArray[np.floating]]
@@ -316,6 +318,23 @@ def areas_of_groups(scores: Matrix, columns: NDArray[np.unsignedinteger], n_grou
         there = n_pairs > 0
         found[there, number] = ((total - n_in * (n_in + 1) / 2)[there]) / n_pairs[there]
     return found
+
+
+def area_limits(area: float, groups: NDArray[np.int64], units: NDArray[np.int64]) -> tuple[float, float]:
+    """Return Newcombe's interval (95 %) of an area of two groups, or of the mean of one group against the rest.
+
+    Units are counted, not cases, which makes it wide where a unit has several. Beyond two groups a group counts as the
+    harmonic mean of all: as if their areas were in error together, which makes it wide as well.
+
+    Parameters
+    ----------
+    groups : shape (n,), 0 to n_groups - 1, each present
+    units : shape (n,), patients
+    """
+    pieces = np.unique(piece_numbers(groups, units), return_index=True)[1]
+    n_of = np.bincount(groups[pieces])
+    n_second = n_of[1] if len(n_of) == 2 else len(n_of) / (1 / n_of).sum()
+    return area_bounds(area, n_second, n_of.sum() - n_second, quantile=float(scipy.special.ndtri(0.975)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,11 @@ import scipy
 from numpy.typing import NDArray
 
 from scantrial.analysis.multiplicity import holm
-from scantrial.audit.permutation import FeatureRows, predictability
+from scantrial.audit.labels import whole_picture_area
+from scantrial.audit.permutation import FeatureRows, area_limits, predictability
 from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
 from scantrial.audit.shift import MIN_UNITS
-from scantrial.core.format import counted, p_equals
+from scantrial.core.format import counted, interval, p_equals
 from scantrial.core.rng import stream
 
 FRAME_SIDE, FRAME_WIDTH = 32, 3
@@ -108,8 +109,11 @@ def _predicts(subject: Subject, features: FeatureRows, what: str, name: str, **n
         n_permutations=settings.n_permutations,
         rng=stream(settings.seed, "audit", "shortcut", name),
     )
+    limits = area_limits(told.auc, labels, units)
     measured: dict[str, Any] = {
         "auc": told.auc,
+        "interval": list(limits),
+        "auc_whole_picture": whole_picture_area(subject),
         "p": told.p,
         "n": len(rows),
         "n_permutations": settings.n_permutations,
@@ -117,9 +121,13 @@ def _predicts(subject: Subject, features: FeatureRows, what: str, name: str, **n
         "min_auc": settings.shortcut_auc,
         **numbers,
     }
-    if told.p >= settings.alpha or told.auc < settings.shortcut_auc:
+    if told.p >= settings.alpha or limits[0] < settings.shortcut_auc:
         return verdict_of([], **measured)
-    text = f"{what} predict the label with AUC {told.auc:.2f} ({p_equals(told.p)}): the network can use this shortcut."
+    span = interval(*(f"{limit:.2f}" for limit in limits), 0.95)
+    text = (
+        f"{what} predict the label with AUC {told.auc:.2f} ({span}; {p_equals(told.p)}; the whole picture, in the same "
+        f"way, {measured['auc_whole_picture']:.2f}): the network can use this shortcut."
+    )
     return verdict_of([Found(text=text, numbers=measured)], **measured)
 
 

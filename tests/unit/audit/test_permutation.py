@@ -9,8 +9,10 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.metrics import roc_auc_score
 
+from scantrial.analysis.intervals import area_bounds
 from scantrial.audit import permutation
 from scantrial.audit.permutation import (
+    area_limits,
     areas,
     areas_of_groups,
     fold_numbers,
@@ -176,6 +178,16 @@ def test_permutations_of_many_cases_look_at_a_sample(n_groups, monkeypatch):
     assert np.bincount(groups[np.concatenate(asked)]).tolist() == (
         np.bincount(groups) + np.minimum(np.bincount(groups), 8)
     ).tolist()
+
+
+def test_limits_of_an_area_count_patients():
+    """Newcombe's interval of as many cases as patients; of three groups, of one of their harmonic mean size."""
+    z, groups = 1.959964, np.repeat([0, 1], [40, 20])
+    expected = area_bounds(0.8, 20, 40, quantile=z)
+    assert area_limits(0.8, groups, np.arange(60)) == pytest.approx(expected, abs=1e-6)
+    assert area_limits(0.8, np.repeat(groups, 3), np.repeat(np.arange(60), 3)) == pytest.approx(expected, abs=1e-6)
+    three = area_limits(0.8, np.repeat([0, 1, 2], [60, 20, 15]), np.arange(95))
+    assert three == pytest.approx(area_bounds(0.8, 22.5, 72.5, quantile=z), abs=1e-6)
 
 
 def test_areas_of_groups_are_those_of_each_group():
