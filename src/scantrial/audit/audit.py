@@ -98,6 +98,8 @@ def subject_of(
 ) -> Subject:
     """Look at the scans once, for all checks."""
     cases = audited_cases(scans)
+    files = file_facts(scans, cases)
+    in_colour = files is None or not files.has_stains
     return Subject(
         scans=scans,
         settings=settings,
@@ -105,8 +107,8 @@ def subject_of(
         parts=scans.split[cases],
         labels=scans.labels[cases],
         units=piece_numbers(units_of(scans, cases)),
-        facts=case_facts(scans, cases, progress=progress),
-        files=file_facts(scans, cases),
+        facts=case_facts(scans, cases, in_colour=in_colour, progress=progress),
+        files=files,
         scores=scores,
     )
 

@@ -160,7 +160,7 @@ _CHECKS = (
         needs="10 patients of each class in training and validation",
         rule="a ridge classifier on the outer tenth of the picture predicts the label out of fold with an AUC whose "
         "95 % interval lies at or above 0.65, and permutation p < 0.01; the AUC of the whole picture is told beside it",
-        source="Maguolo, Nanni 2021; DeGrave et al. 2021; Newcombe 2006; docs/decisions, shortcuts of a size that matters",
+        source="Maguolo, Nanni 2021; DeGrave et al. 2021; Newcombe 2006; docs/decisions, shortcuts that matter",
         action="look for marks, letters and collimation at the border; crop the border and train again",
         run=shortcuts.check_border,
     ),

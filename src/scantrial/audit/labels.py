@@ -87,7 +87,7 @@ def cheap_probabilities(subject: Subject) -> NDArray[np.float64]:
 
 
 def whole_picture_area(subject: Subject) -> float:
-    """Return the area under the ROC curve of the `cheap_scores`, beyond two classes the mean of one against the rest."""
+    """Return the AUC of the `cheap_scores`; beyond two classes the mean of one against the rest."""
     labels = subject.labels[subject.learnt_from]
     return float(areas(cheap_scores(subject), labels[:, None] == np.arange(len(subject.scans.class_names))).mean())
 

@@ -148,9 +148,14 @@ def n_channels(image: Pixels) -> int:
     return 1 if image.ndim == 2 else int(image.shape[2])
 
 
-def gray_of(image: Pixels) -> Pixels:
-    """Return an image in gray: the luma of RGB, the mean of any other channels, rounded."""
-    if n_channels(image) in (1, 3):
+def gray_of(image: Pixels, *, in_colour: bool = True) -> Pixels:
+    """Return an image in gray: the luma of RGB, the mean of any other channels, rounded.
+
+    Parameters
+    ----------
+    in_colour : whether three channels are RGB
+    """
+    if n_channels(image) == 1 or (n_channels(image) == 3 and in_colour):
         return _with_channels(image, 1)
     return _pixels(np.rint(image.mean(axis=2)).astype(image.dtype))
 

@@ -175,9 +175,10 @@ def test_permutations_of_many_cases_look_at_a_sample(n_groups, monkeypatch):
     assert told.auc == pytest.approx(whole.auc, abs=0.01)
     assert told.scores.shape == whole.scores.shape
     assert told.p == whole.p == 0.01
-    assert np.bincount(groups[np.concatenate(asked)]).tolist() == (
-        np.bincount(groups) + np.minimum(np.bincount(groups), 8)
-    ).tolist()
+    assert (
+        np.bincount(groups[np.concatenate(asked)]).tolist()
+        == (np.bincount(groups) + np.minimum(np.bincount(groups), 8)).tolist()
+    )
 
 
 def test_limits_of_an_area_count_patients():
