@@ -65,7 +65,8 @@ def _class_text(subject: Subject, numbers: dict[str, Any]) -> str:
     name, others = numbers["class"], [one for one in subject.scans.class_names if one != numbers["class"]]
     rest = others[0] if len(others) == 1 else "the other classes"
     test = numbers["auc_test"]
-    span = interval(*(f"{limit:.2f}" for limit in numbers["interval"]), 0.95)
+    low, high = numbers["interval"]
+    span = interval(f"{low:.2f}", f"{high:.2f}", 0.95)
     return (
         f"Sharpness alone (mean absolute Laplacian) separates {name} from {rest} with AUC {numbers['auc']:.2f} "
         f"({span}; {p_equals(numbers['p'])}{'' if test is None else f'; {test:.2f} in test'}): its median is "

@@ -123,7 +123,7 @@ def _predicts(subject: Subject, features: FeatureRows, what: str, name: str, **n
     }
     if told.p >= settings.alpha or limits[0] < settings.shortcut_auc:
         return verdict_of([], **measured)
-    span = interval(*(f"{limit:.2f}" for limit in limits), 0.95)
+    span = interval(f"{limits[0]:.2f}", f"{limits[1]:.2f}", 0.95)
     text = (
         f"{what} predict the label with AUC {told.auc:.2f} ({span}; {p_equals(told.p)}; the whole picture, in the same "
         f"way, {measured['auc_whole_picture']:.2f}): the network can use this shortcut."

@@ -25,8 +25,8 @@ _KINDS = (
     ),
     (
         ("AU020", "AU021", "AU022", "AU023", "AU024"),
-        "Something other than what the scans show may give the label away",
-        "the networks may have learnt that instead",
+        "A shortcut may give the label away",
+        "the networks may have learnt it instead of what the scans show",
     ),
     (("AU004",), "Scans that are judged occur more than once", "intervals may be too narrow"),
     (
@@ -91,7 +91,7 @@ def _bears_on(finding: ScanFinding, split: Split) -> bool:
     """Whether a warning is about results on a split: copies in it, sharpness that differs between classes."""
     inside = finding.numbers.get("by_split")
     if finding.code in ("AU001", "AU003", "AU005"):
-        return split == "val" or bool(finding.numbers.get("n_test_cases"))
+        return bool(finding.numbers.get("n_test_cases")) == (split == "test")
     if finding.code == "AU004":
         return isinstance(inside, Mapping) and split in inside
     return finding.code != "AU024" or "splits" not in finding.numbers

@@ -253,8 +253,8 @@ def test_warnings_of_the_audit_weaken_the_answer_once_each(view):
 
     assert said_of(*found) == [
         "Scans or patients that are judged are in another split as well (AU005): results may be better than on new scans.",
-        "Something other than what the scans show may give the label away (AU020 and AU024): the networks may have learnt "
-        "that instead.",
+        "A shortcut may give the label away (AU020 and AU024): the networks may have learnt it instead of what the scans "
+        "show.",
         "Patients are not known (AU002): scans of one patient may be in two splits, and intervals may be too narrow.",
     ]
     elsewhere = [replace(found[3], numbers={"n_test_cases": 0}), replace(found[1], numbers={"splits": ["val", "test"]})]
