@@ -13,8 +13,8 @@ from tests.conftest import HANGS_S
 from tests.studies import TWO_ARMS, StudyShape, write_study
 from tests.web.serving import Reader, served, wait_until
 
-from scantrial.web import connections
 from scantrial.core.errors import InputError
+from scantrial.web import connections
 from scantrial.web.serve import configure, listen
 
 HEAD = b"GET /s/done HTTP/1.1\r\nHost: "

@@ -19,7 +19,7 @@ from scantrial.core.positive import positive_class, positive_facts
 from scantrial.core.records import Split
 from scantrial.findings.view import ArmView, ReportView, RunView
 from scantrial.prose import brief
-from scantrial.prose.verdicts import in_short, verdict_warnings
+from scantrial.prose.verdicts import MAX_IN_SHORT, in_short, verdict_warnings
 from scantrial.study.trial import Outcome
 
 
@@ -87,7 +87,7 @@ def _brief_table(view: ReportView) -> Table:
     positive = positive_class(view.data.class_names)
     table.caption = "means over seeds" + ("" if positive is None else f"; positive class: {positive}")
     table.add_column("arm")
-    verdicts = brief.verdict_of_each(view) if len(view.arms) > brief.MAX_IN_SHORT else {}
+    verdicts = brief.verdict_of_each(view) if len(view.arms) > MAX_IN_SHORT else {}
     titles = [
         "seeds",
         f"{_heading(view.primary_split, metric.name)} (95 % CI)",
