@@ -126,6 +126,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "analysis/gap_words.py": {
         "train_gap_words": _TRAIN_GAP,
+        "_interval": Rule(rule="where the interval has no width"),
         "_chance": Rule(
             rule="step 1: 0 lies in the gap's interval, or not", threshold="level 0.95", source=_TRAIN_GAP.source
         ),
