@@ -32,7 +32,7 @@ def weaknesses(view: ReportView) -> list[str]:
     """
     of_results = [*_positive(view), *view.judgement.decisions.said]
     of_scans = [*_audit(view), *_audit_warnings(view)]
-    return [*of_results, *of_scans, *_few_seeds(view), *_few_cases(view), *_no_margin(view), *_provisional(view)]
+    return [*of_results, *of_scans, *_few_seeds(view), *_few_cases(view), *_no_margin(view), *provisional(view)]
 
 
 def _positive(view: ReportView) -> list[str]:
@@ -101,7 +101,8 @@ def _no_margin(view: ReportView) -> list[str]:
     return ["The study file declares no margin, so arms cannot be called equivalent."]
 
 
-def _provisional(view: ReportView) -> list[str]:
+def provisional(view: ReportView) -> list[str]:
+    """Say how many verdicts more seeds may change."""
     primary = view.judgement.primary
     if primary is None:
         return []
