@@ -175,7 +175,7 @@ def run(
     def audit_first(folder: StudyFolder) -> None:
         from scantrial.audit.stored import keep_audit  # noqa: PLC0415 - only who trains or audits pays for it
 
-        found = keep_audit(folder, scans, progress=progress)
+        found = keep_audit(folder, scans, weights=study.weights_files, progress=progress)
         return_freed_memory()
         options.get("on_audit", silent)(found)
 

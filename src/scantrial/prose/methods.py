@@ -17,6 +17,7 @@ from scantrial.data.left_out import left_out_items
 from scantrial.findings.view import ArmView, ReportView
 from scantrial.prose.arm_images import arm_images
 from scantrial.prose.methods_statistics import comparison, evaluation
+from scantrial.prose.networks import weights_and_test
 from scantrial.prose.scan_images import scan_images
 from scantrial.prose.study import alike_at_start, epoch_rule, score_of
 from scantrial.recipe import losses, optimizers, schedules
@@ -235,9 +236,7 @@ def selection(view: ReportView) -> list[str]:
             "Whether a custom class is an ensemble internally, or starts from weights that were trained on these test "
             "scans, is not known."
         )
-    if any(arm.recipe.model.weights_file is not None for arm in ran(view)):
-        said.append("Whether the weights of a file that training started from had seen these test scans is not known.")
-    return said
+    return [*said, *weights_and_test(view, ran(view))]
 
 
 def _members(recipe: Recipe) -> str:
