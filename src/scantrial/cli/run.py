@@ -71,6 +71,7 @@ def _carry_out(study: Study, folder: Path, options: Mapping[str, Any]) -> Outcom
             "on_workers": _say_workers,
             "on_damage": _say_damage,
             "on_trust": say_trust,
+            "on_network": _say_damage,
         }
         return api.run(study, out=folder, watch=watch, progress=progress, **told, **options)
 
