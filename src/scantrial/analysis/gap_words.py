@@ -142,8 +142,8 @@ def _unexplained(_gap: Gap, step: GapStep) -> str:
     if numbers["shift_found"]:
         if numbers.get("is_past_unknown"):
             return (
-                f"{left}, and the scans of the two sets differ: shift is a possible reason, and so are validation scans "
-                "that the network had seen before this study."
+                f"{left}, and the scans of the two sets differ: shift is a possible reason, and so are validation "
+                "scans that the network had seen before this study."
             )
         return f"{left}, and the scans of the two sets differ: shift is the likely reason."
     waiting = f" Not yet checked: {', '.join(numbers['waiting'])}." if numbers["waiting"] else ""

@@ -27,6 +27,7 @@ from scantrial.study.test_cases import (
     planned_pairs,
 )
 from scantrial.study.timing import StudyTime, measure_time, not_measured, time_from_pilot
+from scantrial.study.weights import frozen_untrained
 
 if TYPE_CHECKING:
     pass
@@ -148,6 +149,7 @@ def plan(
     warning = health_warning(tuple(cases.by_class))
     order = (f"{said}." for said in order_of_grades(design.metric, list(cases.by_class)))
     notes = (*order, *notes, *([] if warning is None else [warning]))
+    notes = (*notes, *frozen_untrained(study.arms))
     effects = planned_effects(study)
     if effects:
         notes = (*notes, "Effects of factors are means over arms: for them the numbers, of two arms, are careful.")

@@ -29,6 +29,7 @@ from scantrial.study.record import arm_shapes
 from scantrial.study.study import Study
 from scantrial.study.to_plan import code_folders
 from scantrial.study.trial import Execution, Hooks, Outcome, Watch, run_study
+from scantrial.study.weights import frozen_untrained
 from scantrial.study.worker_count import WorkerChoice
 from scantrial.train.choice import choose_engine
 
@@ -117,7 +118,7 @@ class RunOptions(TypedDict, total=False):
         everything: recipe, seed, scans, split, engine, threads, device, versions
     trust_code : import networks of your own that you have not allowed in this folder before; kept for the folder
     on_trust : called with each such network and its files before it is imported
-    on_network : called with a sentence about each network that is probably not as it was meant, before anything is trained
+    on_network : called with a sentence about a network that is probably not as it was meant, before any run begins
     """
 
     workers: int | Literal["auto"]
@@ -174,7 +175,8 @@ def run(
     execution = execution_of(study, folder, options)
     scans = load_study_scans(study, progress=progress)
     check_networks(study, scans)
-    for sentence in try_own_networks(study, scans, execution.custom_classes, folder=folder):
+    tried = try_own_networks(study, scans, execution.custom_classes, folder=folder)
+    for sentence in (*frozen_untrained(study.arms), *tried):
         options.get("on_network", silent)(sentence)
 
     def audit_first(folder: StudyFolder) -> None:

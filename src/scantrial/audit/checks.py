@@ -100,13 +100,13 @@ _CHECKS = (
         code="AU008",
         title="Weights that have seen these scans",
         severity="blocker",
-        needs="pretrained weights that lie in the study folder of the run that stored them, if a network starts from a file",
-        rule="the run whose weights training starts from was trained, or its epoch chosen, on a scan of test or "
-        "validation: the same case where the fingerprints of the scans are equal; if not, a small picture (at most 128 "
-        "pixels) that is equal, or as near as in AU005 with at most 4 bits; a warning if no test scan is concerned",
+        needs="where a network starts from a file of weights, that this is the file of a run, in its study folder",
+        rule="the run whose weights training starts from was trained, or its epoch chosen, on a scan of test "
+        "or validation: the same case where the fingerprints of the scans are equal; if not, a small picture (at most "
+        "128 pixels) that is equal, or as near as in AU005 with at most 4 bits; a warning if no test scan is concerned",
         source="Kapoor, Narayanan 2023",
-        action="train these weights without the scans of validation and test, or leave those scans out of both; if they "
-        "are not the same scans, show it and acknowledge the finding with this reason",
+        action="train these weights without the scans of validation and test, or leave those scans out of both; if "
+        "they are not the same scans, show it and acknowledge the finding with this reason",
         run=pretraining.check_weights,
     ),
     ScanCheck(

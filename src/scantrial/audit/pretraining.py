@@ -1,7 +1,7 @@
 """Whether the weights that training starts from have seen this study's validation and test scans.
 
-A file of weights does not say what it was trained on. Only where it is the file of a run, in its study folder, the record
-of that study's scans lies beside it.
+A file of weights does not say what it was trained on. Only where it is the file of a run, in its study folder, does the
+record of that study's scans lie beside it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from scantrial.audit.phash import HASH_SIDE, N_ORIENTATIONS, orientation_hashes
 from scantrial.audit.reach import clean_test, touching_test
 from scantrial.audit.records import CheckOutcome, Found, Subject, WeightsOrigin, clear, not_applicable
 from scantrial.core.errors import ScantrialError
-from scantrial.core.files import sha256_of
 from scantrial.core.format import counted
 from scantrial.data.fit import gray_of, resize
 from scantrial.data.scanset import Pixels

@@ -117,8 +117,8 @@ def say_audit(audit: Audit) -> None:
     if audit.open_blockers:
         codes = joined([finding.code for finding in audit.open_blockers])
         say(
-            f"Training goes on, but no arm will be called better while {codes} is not mended or acknowledged in the study "
-            "file. To stop here, press Ctrl-C: what is trained is kept.",
+            f"Training goes on, but no arm will be called better while {codes} is not mended or acknowledged in the "
+            "study file. To stop here, press Ctrl-C: what is trained is kept.",
             bullet="! ",
             console=err,
         )

@@ -41,7 +41,9 @@ def concerned_cases(study: StudyData, split: Split) -> NDArray[np.int64]:
     if study.audit is None:
         return np.zeros(0, dtype=np.int64)
     part = dict(zip(study.cases["case"].to_pylist(), study.cases["split"].to_pylist(), strict=True))
-    found = {n for finding in study.audit.findings if finding.code in (*LEAKING, WEIGHTS_CODE) for n in finding.case_numbers}
+    found = {
+        n for finding in study.audit.findings if finding.code in (*LEAKING, WEIGHTS_CODE) for n in finding.case_numbers
+    }
     return np.array(sorted(n for n in found if part.get(n) == split), dtype=np.int64)
 
 

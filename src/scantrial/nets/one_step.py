@@ -1,7 +1,7 @@
 """One step of training a network of the user's own on two scans, in a process of its own, before any run begins.
 
-Started as ``python -m scantrial.nets.one_step`` by `scantrial.study.own_networks`: a JSON object on standard input, one line
-on standard output; whatever a network prints goes to standard error.
+Started as ``python -m scantrial.nets.one_step`` by `scantrial.study.own_networks`: a JSON object on standard input, one
+line on standard output; whatever a network prints goes to standard error.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def try_one_step(recipe: Recipe, images: NDArray[Any], labels: Sequence[int], *,
     model = recipe.model
     network = build_network(model, image_shape=tuple(inputs.shape[1:]), n_outputs=head.n_outputs, seed=0)  # type: ignore[arg-type] # three sides
     if not any(parameter.requires_grad for parameter in network.parameters()):
-        raise TrainingError(f"{model.name} has no parameter that can be trained", expected="a parameter with requires_grad")
+        raise TrainingError(
+            f"{model.name} has no parameter that can be trained", expected="a parameter with requires_grad"
+        )
     with torch.no_grad():
         _checked(network.eval(), inputs, model, head)
     network.train()
@@ -120,7 +122,9 @@ def _without_gradient(network: nn.Module, model: ModelSpec) -> list[str]:
     if not without:
         return []
     shown = listed(without[:_SHOWN]) + (" ..." if len(without) > _SHOWN else "")
-    return [f"{model.name}: {counted(len(without), 'parameter')} of {len(every)} get no gradient in training ({shown})."]
+    return [
+        f"{model.name}: {counted(len(without), 'parameter')} of {len(every)} get no gradient in training ({shown})."
+    ]
 
 
 def _no_logits(network: nn.Module, inputs: Tensor, model: ModelSpec) -> list[str]:
@@ -135,13 +139,13 @@ def _no_logits(network: nn.Module, inputs: Tensor, model: ModelSpec) -> list[str
         for step in (_FAR, -2 * _FAR) if power > 0 else ():  # there, and as far to the other side
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 if gradient is not None:
-                    parameter += gradient * (step / power)
+                    parameter.add_(gradient, alpha=step / power)
             ranges.append(network(inputs))
     if any(not ((values >= 0) & (values <= 1)).all() for values in ranges):
         return []
     return [
-        f"{model.name}: its outputs stay between 0 and 1, as if forward ended in a sigmoid or a softmax. Logits are expected: "
-        "the loss applies its own, and a second one slows training and spoils the probabilities."
+        f"{model.name}: its outputs stay between 0 and 1, as if forward ended in a sigmoid or a softmax. Logits are "
+        "expected: the loss applies its own, and a second one slows training and spoils the probabilities."
     ]
 
 

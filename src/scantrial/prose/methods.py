@@ -87,6 +87,11 @@ def scans(view: ReportView) -> list[str]:
         f"The scans{source}, with the classes {joined([f'“{one}”' for one in view.data.class_names])}, were split "
         f"into {joined(parts)}."
     ]
+    if view.data.n_unused:
+        are, were = ("is", "was") if view.data.n_unused == 1 else ("are", "were")
+        said.append(
+            f"{counted(view.data.n_unused, 'other scan')} of the source {are} in none of them and {were} not used."
+        )
     split = view.data.split
     if split.get("by") == "patient":
         said.append("No patient is in more than one split.")

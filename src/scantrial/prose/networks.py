@@ -29,7 +29,9 @@ def weights_and_test(view: ReportView, arms: Iterable[ArmView]) -> list[str]:
     said = []
     if untold:
         files = "the file of weights" if len(untold) == 1 else "the files of weights"
-        said.append(f"Nobody knows whether {files} that training started from ({joined(untold)}) had seen the test scans.")
+        said.append(
+            f"Nobody knows whether {files} that training started from ({joined(untold)}) had seen the test scans."
+        )
     if any(len(cases) for cases in told):
         said.append(
             "Weights that training started from had learnt from scans of validation or test (AU008 of the audit): arms "
@@ -37,7 +39,7 @@ def weights_and_test(view: ReportView, arms: Iterable[ArmView]) -> list[str]:
         )
     elif told:
         said.append(
-            "Weights that training started from are those of runs of scantrial, and none of the scans that these learnt "
-            "from is a validation or test scan here."
+            "Weights that training started from are those of runs of scantrial, and no scan that these learnt from "
+            "is a validation or test scan here."
         )
     return said

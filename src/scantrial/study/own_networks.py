@@ -8,11 +8,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 
 from scantrial.core.custom_code import CustomClass
-from scantrial.core.errors import Fault, ScantrialError, StudyFileError, TrainingError, error_from_dict
+from scantrial.core.errors import ScantrialError, StudyFileError, TrainingError, error_from_dict
 from scantrial.data.arm_images import decoding
 from scantrial.data.scanset import ScanSet
 from scantrial.store.folder import RunKey, StudyFolder
@@ -20,7 +21,7 @@ from scantrial.study.executor import WORKER_VARIABLES
 from scantrial.study.study import Arm, Study
 
 _PROGRAM = "scantrial.nets.one_step"
-"""Named as a text: `study` does not import PyTorch. A process of its own, so that no module stays loaded that changes."""
+"""Named as a text: `study` does not import PyTorch. In a process of its own no module stays loaded that may change."""
 
 _LAST_LINES = 3
 
@@ -76,7 +77,7 @@ def _is_missing(arm: Arm, study: Study, folder: StudyFolder | None) -> bool:
     return folder is None or any(not folder.is_finished(RunKey(arm.name, seed)) for seed in study.seeds)
 
 
-def _ask(message: dict[str, object]) -> list[dict[str, object]]:
+def _ask(message: dict[str, Any]) -> list[dict[str, Any]]:
     done = subprocess.run(
         # -P: the working directory must not shadow Python's own modules.
         [sys.executable, "-P", "-m", _PROGRAM],
@@ -94,7 +95,7 @@ def _ask(message: dict[str, object]) -> list[dict[str, object]]:
             f"trying the networks of your own ended with code {done.returncode}" + (f": {said}" if said else ""),
             do="build the network and apply it to two scans by yourself, in Python",
         )
-    found: list[dict[str, object]] = json.loads(done.stdout)
+    found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
 
 

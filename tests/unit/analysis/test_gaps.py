@@ -211,7 +211,10 @@ def test_each_step_takes_its_part():
         ({"leakage": Leakage(n_cases=0)}, 3, "none was found, so it explains nothing"),
         ({"leakage": Leakage(n_cases=0, is_past_unknown=True)}, 3, "the weights that it starts from) is not known."),
         (
-            {"leakage": Leakage(n_cases=0, is_past_unknown=True), "two_sample": TwoSample(auroc=0.9, p=0.01, is_found=True)},
+            {
+                "leakage": Leakage(n_cases=0, is_past_unknown=True),
+                "two_sample": TwoSample(auroc=0.9, p=0.01, is_found=True),
+            },
             6,
             "shift is a possible reason, and so are validation scans that the network had seen before this study.",
         ),

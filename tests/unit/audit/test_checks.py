@@ -59,7 +59,9 @@ def weights_of(scans: ScanSet, cases: np.ndarray, *, side: int = 64, fingerprint
     """What is known of the weights of a run that learnt from these cases, whose scans had this many pixels a side."""
     pictures = tuple(thumbnail_png(resize(scans.images[case], (side, side))) for case in cases)
     learnt = tuple(cases.tolist())
-    return WeightsOrigin(sha256="a", run="run base/seed-0", fingerprint=fingerprint, learnt_from=learnt, pictures=pictures)
+    return WeightsOrigin(
+        sha256="a", run="run base/seed-0", fingerprint=fingerprint, learnt_from=learnt, pictures=pictures
+    )
 
 
 @pytest.mark.parametrize("how", [{"side": 64}, {"side": 40}, {"fingerprint": "own"}])
