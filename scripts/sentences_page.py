@@ -126,6 +126,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "analysis/gap_words.py": {
         "train_gap_words": _TRAIN_GAP,
+        "_interval": Rule(rule="both ends of the gap's interval are the gap itself", source=_TRAIN_GAP.source),
         "_chance": Rule(
             rule="step 1: 0 lies in the gap's interval, or not", threshold="level 0.95", source=_TRAIN_GAP.source
         ),
@@ -140,7 +141,8 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             source="Lipton et al. 2018",
         ),
         "_leakage": Rule(
-            rule="step 4: validation accuracy without cases whose patient or image training has (AU001, AU003, AU005)",
+            rule="step 4: validation accuracy without cases whose patient or image training has (AU001, AU003, AU005), or "
+            "that pretrained weights had learnt from (AU008)",
             source="Kapoor, Narayanan 2023",
         ),
         "_two_sample": Rule(
@@ -203,6 +205,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             threshold=f"one-sided (1 - level) / (arms - 1); fewer than {FEW_SEEDS} seeds: provisional",
             source=_MCB,
         ),
+        "_beside": Rule(rule="a verdict on the best arm and another one is inconclusive", source=_MCB),
         "_so_far": Rule(rule="the best mean over seeds, whatever its interval"),
         "_method": _SHAPE,
         "_rivals": Rule(rule="arms that are not excluded, and the largest of their upper bounds", source=_MCB),
