@@ -11,12 +11,12 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.audit.checks import CHECKS, LEAKING
+from scantrial.audit.checks import CHECKS, KNOWN_BEFORE
 from scantrial.audit.facts import case_facts
 from scantrial.audit.files import file_facts
 from scantrial.audit.permutation import piece_numbers
 from scantrial.audit.pictures import audit_pictures
-from scantrial.audit.pretraining import known_keys
+from scantrial.audit.pretraining import origin_keys
 from scantrial.audit.records import (
     SEVERITIES,
     Audit,
@@ -78,7 +78,7 @@ def audit_scans(
         for found in verdict.found
     ]
     return Audit(
-        key=audit_key(scans, subject.settings, has_scores=scores is not None, weights=known_keys(pretrained)),
+        key=audit_key(scans, subject.settings, has_scores=scores is not None, weights=origin_keys(pretrained)),
         n_cases={part: int((subject.parts == part).sum()) for part in subject.splits or ("",)},
         class_names=scans.class_names,
         results=tuple(_result(check, verdict) for check, verdict in verdicts),
@@ -129,7 +129,7 @@ def audit_key(
 
     Parameters
     ----------
-    weights : of `scantrial.audit.pretraining.known_keys`
+    weights : of `scantrial.audit.pretraining.origin_keys`
     """
     parts = [
         version,
@@ -166,7 +166,7 @@ def ranked(findings: Sequence[ScanFinding]) -> list[ScanFinding]:
 
 
 def _rank(finding: ScanFinding) -> tuple[int, bool, bool, str]:
-    is_leak = finding.code in LEAKING and bool(finding.numbers.get("n_test_cases"))
+    is_leak = finding.code in KNOWN_BEFORE and bool(finding.numbers.get("n_test_cases"))
     return SEVERITIES.index(finding.severity), finding.acknowledged is not None, not is_leak, finding.code
 
 

@@ -339,4 +339,7 @@ _CHECKS = (
 CHECKS: Registry[ScanCheck] = Registry("check", {check.code: check for check in _CHECKS})
 
 LEAKING = ("AU001", "AU003", "AU005")
-"""Checks that find cases both in training and in test, or close to it: a metric is shown with and without them."""
+"""Checks that find cases both in training and in test, or close to it."""
+
+KNOWN_BEFORE = (*LEAKING, "AU008")
+"""Checks that find cases which may be known from training: a metric is shown with and without them."""

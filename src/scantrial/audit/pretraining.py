@@ -43,7 +43,7 @@ def origins_of(weights: Mapping[str, Path]) -> tuple[WeightsOrigin, ...]:
     return tuple(_origin(sha256, path) for sha256, path in sorted(weights.items()))
 
 
-def known_keys(origins: tuple[WeightsOrigin, ...]) -> dict[str, str]:
+def origin_keys(origins: tuple[WeightsOrigin, ...]) -> dict[str, str]:
     """Return the key of each origin that is known, by the file's SHA-256."""
     return {origin.sha256: origin.key for origin in origins if origin.key}
 
@@ -90,7 +90,7 @@ def check_weights(subject: Subject) -> CheckOutcome:
             found.append(_found(subject, origin, seen))
         elif seen is None or origin.unknown:
             unknown.append(origin.unknown or "the study that they are from keeps no pictures of its scans")
-    numbers = {"keys": known_keys(subject.pretrained), "n_unknown": len(unknown)}
+    numbers = {"keys": origin_keys(subject.pretrained), "n_unknown": len(unknown)}
     if found:
         return CheckOutcome(outcome="found", found=tuple(found), numbers=numbers)
     if unknown:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.audit.audit import AUDIT_VERSION, KEPT_VERSIONS, audit_key, audit_scans, ranked
-from scantrial.audit.checks import LEAKING
-from scantrial.audit.pretraining import CODE, known_keys, origins_of
+from scantrial.audit.checks import KNOWN_BEFORE
+from scantrial.audit.pretraining import CODE, origin_keys, origins_of
 from scantrial.audit.records import Audit, ModelScores, ScanFinding
 from scantrial.core.progress import Progress, silent
 from scantrial.core.records import Split
@@ -44,7 +44,7 @@ def keep_audit(
     stored = folder.audit() if folder.has_audit() else None
     origins = origins_of(weights)
     # What was known of weights stays known when the folder that they are from is gone.
-    known = {sha256: key for sha256, key in _stored_keys(stored).items() if sha256 in weights} | known_keys(origins)
+    known = {sha256: key for sha256, key in _stored_keys(stored).items() if sha256 in weights} | origin_keys(origins)
     keys = [audit_key(scans, weights=known, version=version) for version in (AUDIT_VERSION, *KEPT_VERSIONS)]
     if stored is None or stored["key"] not in keys:
         found = audit_scans(scans, pretrained=origins, progress=progress).to_dict()
@@ -78,13 +78,13 @@ def blockers(folder: StudyFolder) -> tuple[ScanFinding, ...]:
 
 
 def cases_concerned(
-    folder: StudyFolder, *, codes: Collection[str] = LEAKING, split: Split = "test"
+    folder: StudyFolder, *, codes: Collection[str] = KNOWN_BEFORE, split: Split = "test"
 ) -> NDArray[np.int64]:
     """Return the cases of a split that some findings concern, rising: leave them out, and see how the metric changes.
 
     Parameters
     ----------
-    codes : of the findings, acknowledged or not; default: those that find a case both in training and in test
+    codes : of the findings, acknowledged or not; default: those that find a case which may be known from training
     """
     audit = read_audit(folder)
     numbers = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.audit.checks import LEAKING
+from scantrial.audit.checks import KNOWN_BEFORE, LEAKING
 from scantrial.audit.pretraining import CODE as WEIGHTS_CODE
 from scantrial.audit.records import Audit
 from scantrial.core.records import Split
@@ -41,9 +41,7 @@ def concerned_cases(study: StudyData, split: Split) -> NDArray[np.int64]:
     if study.audit is None:
         return np.zeros(0, dtype=np.int64)
     part = dict(zip(study.cases["case"].to_pylist(), study.cases["split"].to_pylist(), strict=True))
-    found = {
-        n for finding in study.audit.findings if finding.code in (*LEAKING, WEIGHTS_CODE) for n in finding.case_numbers
-    }
+    found = {n for finding in study.audit.findings if finding.code in KNOWN_BEFORE for n in finding.case_numbers}
     return np.array(sorted(n for n in found if part.get(n) == split), dtype=np.int64)
 
 

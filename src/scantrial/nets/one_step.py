@@ -149,7 +149,7 @@ def _no_logits(network: nn.Module, inputs: Tensor, model: ModelSpec) -> list[str
     ]
 
 
-def answers(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+def try_all(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Try each network of a message of `scantrial.study.own_networks`; return its notes, or what is wrong with it."""
     found: list[dict[str, Any]] = []
     with allowed(CustomClass.from_dict(item) for item in content["classes"]):
@@ -167,7 +167,7 @@ def main() -> None:
     """Read the message, write the answer."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace") as out:
         os.dup2(2, 1)
-        out.write(json.dumps(answers(json.loads(sys.stdin.read()))) + "\n")
+        out.write(json.dumps(try_all(json.loads(sys.stdin.read()))) + "\n")
 
 
 if __name__ == "__main__":

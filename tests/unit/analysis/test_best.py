@@ -155,7 +155,9 @@ def test_a_best_arm_beside_an_inconclusive_verdict_is_explained():
     plain = best_sentence(found)
     said = best_sentence(found, undecided=["c \u2212 b"])
     assert said.startswith(plain)
-    assert said.removeprefix(plain).startswith(" The verdict on c \u2212 b is inconclusive all the same: it has to tell better")
+    assert said.removeprefix(plain).startswith(
+        " The verdict on c \u2212 b is inconclusive all the same: it has to tell better"
+    )
 
 
 def test_the_sentence_of_the_best():

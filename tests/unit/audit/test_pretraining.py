@@ -9,7 +9,7 @@ import pytest
 from tests.studies import TWO_ARMS, StudyShape, write_study
 from tests.unit.audit.conftest import phantom_scans
 
-from scantrial.audit.pretraining import known_keys, origins_of
+from scantrial.audit.pretraining import origin_keys, origins_of
 from scantrial.audit.stored import keep_audit, read_audit
 from scantrial.core.files import sha256_of
 from scantrial.findings.leaks import seen_by_weights
@@ -68,7 +68,7 @@ def test_what_was_found_stays_found_when_the_folder_is_gone(earlier, tmp_path, m
     again = keep_audit(store, scans, weights={sha256: file})
     assert again.key == found.key
     assert [one.code for one in again.open_blockers] == ["AU008"]
-    assert known_keys(origins_of({sha256: file})) == {}
+    assert origin_keys(origins_of({sha256: file})) == {}
     model = ModelSpec(name="timm/resnet18", pretrained="best.safetensors", weights_sha256=sha256)
     seen = seen_by_weights(read_audit(store), model)
     assert seen is not None
