@@ -543,7 +543,7 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
     "prose/networks.py": (
         "Report: limits, networks that scantrial did not make",
         Rule(
-            rule="a custom class among the networks, or weights of a file; of these what AU008 found, or that it cannot know",
+            rule="a custom class among the networks, or weights of a file; and what AU008 knows of these",
             source="method of this project",
         ),
     ),
