@@ -78,6 +78,11 @@ class FileFinder:
             return self._by_uid(text)
         return FileOf(source=found[0]) if len(found) == 1 else FileOf(several=tuple(found))
 
+    @property
+    def n_files(self) -> int:
+        """Number of image files in all folders that are looked in, and below."""
+        return sum(map(len, self._index[0].values()))
+
     def _at(self, name: str) -> list[str]:
         """Return the files at this path in the folders that are looked in."""
         found = dict.fromkeys(
