@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -94,7 +95,8 @@ def _of_one(path: Path, ignore: tuple[str, ...], options: Mapping[str, Any]) -> 
             return _of_folder(root, path, ignore)
         return _of_listing(reader.read(root, {}, PLAIN), path)
     if FORMATS["medmnist"].matches(path):
-        return _of_listing(FORMATS["medmnist"].read(path, {}, PLAIN), path)
+        with suppress(DataError):  # without labels it is no data set, and its reading as a file says what to do
+            return _of_listing(FORMATS["medmnist"].read(path, {}, PLAIN), path)
     return _of_files([path], [str(path)], {})
 
 
