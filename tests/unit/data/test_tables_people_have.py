@@ -7,6 +7,7 @@ import pytest
 from scantrial.core.errors import DataError
 from scantrial.data.formats import FORMATS
 from scantrial.data.formats.base import ReadSettings
+from scantrial.data.formats.table_guess import NamedColumns, guess_table
 from scantrial.data.load import list_cases, load
 from scantrial.data.spec import SourceSpec
 
@@ -318,3 +319,14 @@ def test_rows_without_a_1_are_refused_as_a_multi_label_set(table):
     said = faults(path, {"label": ["A", "B"]})
     assert "line 4: no label" in said
     assert "multi-label set, which is not supported" in said
+
+
+def test_columns_of_usual_names_and_sentences_in_a_column(table):
+    """``path`` and ``label`` need no guess; a column of long sentences names no file, and is no fault."""
+    rows = "".join(f"{i}.png,{i % 2},{i % 3},{'word ' * 90}{i}\n" for i in range(6))
+    path = table("path,label,dx,report\n" + rows, *(f"{i}.png" for i in range(6)))
+    found = guess_table(path, NamedColumns())
+    assert found.options == {"path": "path", "label": "label"}
+    assert (found.n_named, found.n_rows, found.n_scans) == (6, 6, 6)
+    named = guess_table(path, NamedColumns(label=("dx",)))
+    assert (named.options["label"], named.is_sure) == ("dx", True)

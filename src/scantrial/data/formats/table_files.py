@@ -36,6 +36,13 @@ class FileOf:
     together: tuple[str, ...] = ()
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have: too long, as the sentences of a report are
+        return False
+
+
 class FileFinder:
     """Finds the files of a table.
 
@@ -89,7 +96,7 @@ class FileFinder:
             (PurePosixPath(folder) / form).as_posix()
             for folder in self._folders
             for form in dict.fromkeys((name, name.replace("\\", "/")))
-            if (self._root / folder / form).is_file()
+            if _is_file(self._root / folder / form)
         )
         return list(found)
 

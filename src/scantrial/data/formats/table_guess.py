@@ -9,7 +9,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,7 +87,7 @@ class GuessedTable:
 
 
 def guess_table(table: Path, named: NamedColumns) -> GuessedTable:
-    """Find the columns of files, labels, patients and splits.
+    """Find the columns of files, labels, patients and splits; those called ``path`` and ``label`` are taken as such.
 
     Raises
     ------
@@ -97,6 +97,11 @@ def guess_table(table: Path, named: NamedColumns) -> GuessedTable:
     """
     columns = _columns(table)
     _refuse_unknown(table, columns, named)
+    usual = {"path", "label"} & {column.name for column in columns}
+    if "path" in usual:
+        named = replace(named, path=named.path or "path")
+    if "label" in usual:
+        named = replace(named, label=named.label or ("label",))
     finder = FileFinder(table.parent, folders=(), suffix="", is_left_out=lambda _: None)
     path = _path(table, columns, finder, named.path)
     found = {file for cell in path.cells for file in _files(finder, cell)}
