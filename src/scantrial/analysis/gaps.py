@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from scantrial.analysis.class_mix import within_classes
 from scantrial.analysis.diagnosis.thresholds import GAP, GAP_HIGH, HIGH_ACCURACY
 from scantrial.analysis.estimates import covariance_of
 from scantrial.analysis.influence import Influence
+from scantrial.analysis.mrmc import t_quantile
 from scantrial.analysis.proportions import LEVEL, newcombe, wilson
 from scantrial.analysis.selection import expected_optimism
 from scantrial.core.errors import ShapeError
@@ -39,8 +39,7 @@ class Gap(Plain):
     value, low, high : as proportions; the interval ends where no difference is possible, at -1 and 1
     first, second : mean accuracy over the seeds on either set
     level : nominal coverage
-    method : ``newcombe`` with one seed; ``seeds and cases`` with more; ``cases only`` where the seeds agree so well
-        that the other has no error left
+    method : ``newcombe`` with one seed; ``seeds and cases`` with more; ``cases only`` where that interval is wider
     se, df : standard error and degrees of freedom; NaN for ``newcombe``, which has none
     n_seeds, n_first, n_second : runs, and cases of either set
     per_seed : the gap of each run
@@ -124,7 +123,8 @@ def accuracy_gap(
 
     With one run only the cases are random: Newcombe's interval. With r runs, l_j the gap of run j, s2 their
     variance and q the covariance that runs share through the cases (Cov2 of either set, added up, as the sets are
-    independent): ``SE^2 = s2/r + q``, ``df = (s2 + r q)^2 / (s2^2/(r - 1))``.
+    independent): ``SE^2 = s2/r + q``, ``df = (s2 + r q)^2 / (s2^2/(r - 1))``; or the normal interval over cases alone,
+    if that is wider.
 
     Parameters
     ----------
@@ -203,12 +203,14 @@ def gap_over_seeds(
     r = len(gaps)
     s2 = float(gaps.var(ddof=1))
     q = max(sum(shared_covariance(covariance) for covariance in covariances), 0.0)
-    variance, method = s2 / r + q, "seeds and cases"
+    se, method = math.sqrt(s2 / r + q), "seeds and cases"
     df = (s2 + r * q) ** 2 / (s2**2 / (r - 1)) if s2 > 0 else math.inf
-    if variance == 0:
-        variance, method = float(sum(covariance.mean() for covariance in covariances)), "cases only"
-    se = math.sqrt(max(variance, 0.0))
-    half = float(scipy.stats.t.ppf(0.5 + level / 2, df)) * se
+    half = t_quantile(0.5 + level / 2, df) * se
+    se_cases = math.sqrt(max(float(sum(covariance.mean() for covariance in covariances)), 0.0))
+    half_cases = t_quantile(0.5 + level / 2, math.inf) * se_cases
+    # The true variance over seeds and cases is at least that over cases, but its estimate can be below it.
+    if half <= half_cases:
+        se, df, half, method = se_cases, math.inf, half_cases, "cases only"
     value = float(gaps.mean())
     return Gap(
         value=value,

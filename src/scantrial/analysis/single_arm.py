@@ -12,7 +12,7 @@ from scantrial.analysis.clusters import Units, by_case, by_patient
 from scantrial.analysis.contrasts import single_arm
 from scantrial.analysis.estimates import Estimates
 from scantrial.analysis.influence import Influence
-from scantrial.analysis.mrmc import ContrastResult, analyse
+from scantrial.analysis.mrmc import ContrastResult, analyse, t_quantile
 
 ROUNDING = 1e-9
 """A share that is nearer to 0 or 1 than this is 0 or 1."""
@@ -28,7 +28,7 @@ class Spread:
     Parameters
     ----------
     mean : over the seeds
-    se, df : over seeds and cases; over cases alone with one seed, or where the seeds have no spread
+    se, df : over seeds and cases; over cases alone with one seed, or where that gives the wider interval
     var_one_run : variance of one run's estimate over samples of independent cases, the mean over runs
     seeds_effect : the variance with independent cases over `var_one_run`; 1 where either is 0
     patients_effect : the variance with patients over that with independent cases; 1 where no patient has several
@@ -80,7 +80,7 @@ def spread_of(mine: Estimates, found: Influence | None = None, *, level: float =
     independent = by_case(found)
     result = _analyse(mine, found, independent, level=level)
     # With one seed the variance is known from the mean, or the sample is taken to be large.
-    se, df = _inference(result, independent.df if len(mine.seeds) > 1 else math.inf)
+    se, df = _inference(result, independent.df if len(mine.seeds) > 1 else math.inf, level=level)
     var_one_run = float(np.square(independent.values).sum(axis=1).mean())
     seeds_effect = se**2 / var_one_run if se > 0 and var_one_run > 0 else 1.0
     patients_effect = 1.0
@@ -88,7 +88,7 @@ def spread_of(mine: Estimates, found: Influence | None = None, *, level: float =
     if is_clustered:
         assert patients is not None
         units = by_patient(found, patients)
-        wider, df_wider = _inference(_analyse(mine, found, units, level=level), units.df)
+        wider, df_wider = _inference(_analyse(mine, found, units, level=level), units.df, level=level)
         own = max((wider / se) ** 2, 1.0) if se > 0 else 1.0
         patients_effect = _patients_effect(found, patients, own, together=mine.by_class)
         se, df = max(se, wider), min(df_wider, units.df)
@@ -142,13 +142,17 @@ def _analyse(mine: Estimates, found: Influence, units: Units, *, level: float) -
     return analyse(replace(mine, theta=found.theta, influence=units.values), single_arm(mine.arms[0]), level=level)
 
 
-def _inference(result: ContrastResult, df_cases: float) -> tuple[float, float]:
-    """Return standard error and degrees of freedom over seeds and cases, or over cases where seeds have no spread."""
-    both, r = result.both, result.n_seeds
+def _inference(result: ContrastResult, df_cases: float, *, level: float) -> tuple[float, float]:
+    """Return standard error and degrees of freedom over seeds and cases, or over cases alone if that is wider.
+
+    The true variance over seeds and cases is at least that over cases, but its estimate from a few seeds can be below.
+    """
+    both, cases, r = result.both, (result.cases_only.se, df_cases), result.n_seeds
     if both is None or both.se == 0:
-        return result.cases_only.se, df_cases
+        return cases
     denominator = (result.s2 / r) ** 2 / (r - 1) + (result.q**2 / df_cases if math.isfinite(df_cases) else 0.0)
-    return both.se, both.se**4 / denominator if denominator > 0 else math.inf
+    found = both.se, both.se**4 / denominator if denominator > 0 else math.inf
+    return max(found, cases, key=lambda spread: t_quantile(0.5 + level / 2, spread[1]) * spread[0])
 
 
 def correlation_of(mine: Estimates, *, unknown: float) -> NDArray[np.float64]:

@@ -103,6 +103,25 @@ def test_an_error_of_nought_is_never_reported_where_cases_vary():
     assert found.se == pytest.approx(math.sqrt(variance))
 
 
+def test_runs_that_agree_by_luck_do_not_narrow_the_gap():
+    """Seeds whose accuracies hardly differ give no narrower interval than the cases alone."""
+    covariances = tuple(np.diag([4e-4, 4e-4, 4e-4]) for _ in range(2))
+    found = gap_over_seeds((np.array([0.9, 0.9, 0.901]), np.array([0.8, 0.8, 0.8])), covariances, sizes=(200, 400))
+    assert (found.method, found.df) == ("cases only", math.inf)
+    assert found.se == pytest.approx(math.sqrt(2 * 3 * 4e-4 / 9))
+
+
+def test_where_nothing_varies_no_interval_is_named():
+    """Runs that always say one class, on sets whose class counts are fixed: the accuracy follows from the counts."""
+    always = np.repeat([[True, False]], 2, axis=0).repeat(50, axis=1)
+    classes = np.repeat([1, 0], 50)
+    gap = accuracy_gap(always, always, classes=(classes, classes))
+    assert (gap.low, gap.high) == pytest.approx((0, 0), abs=1e-12)
+    assert train_gap_words(gap).endswith(
+        "no gap beyond chance (0.0 points, without an interval, as neither runs nor cases of a class vary)."
+    )
+
+
 def test_the_covariance_of_runs_is_that_of_their_means():
     """With a case a patient it is the sample covariance over n; the mean off the diagonal is what runs share."""
     right = np.random.default_rng(1).random((3, 50)) < 0.7

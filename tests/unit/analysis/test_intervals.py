@@ -82,6 +82,22 @@ def test_seeds_take_the_quantile_of_t():
     assert len(found.by_seed) == 5
 
 
+def test_seeds_that_agree_by_luck_do_not_narrow_the_interval_over_cases():
+    """Three runs of nearly equal accuracy that err on unlike cases: the interval is that over the cases alone.
+
+    Each case is decided wrongly by one run of three, or by none: 31 of 100 have 2/3, the others 1.
+    """
+    wrong = {"a": {0: range(10), 1: range(10, 20), 2: range(20, 31)}}
+    estimates = estimate(runs_with_errors(wrong), "accuracy")
+    found = arm_estimate(estimates, "a")
+    lucky = analyse(estimates, single_arm("a")).both
+    assert lucky is not None
+    assert lucky.se == pytest.approx(np.std([0.90, 0.90, 0.89], ddof=1) / math.sqrt(3))
+    assert found.se == pytest.approx(np.std([2 / 3] * 31 + [1] * 69, ddof=1) / 10)
+    assert math.isinf(found.df)
+    assert found.se > 1.4 * lucky.se
+
+
 @pytest.mark.parametrize("n_seeds", [1, 3])
 def test_an_arm_that_is_always_right_counts_its_cases(n_seeds):
     """At 1 the effective number is that of the cases, and the interval is Wilson's."""
