@@ -22,6 +22,7 @@ from scantrial.analysis.thresholds import TARGET_SENSITIVITY
 from scantrial.analysis.verdicts import FEW_SEEDS, MIN_OF_CLASS, MIN_SEEDS
 from scantrial.audit.checks import CHECKS
 from scantrial.prose import evaluation as evaluation_prose
+from scantrial.prose.warnings import ENOUGH_OF_CLASS
 from scantrial.recipe import losses, optimizers, schedules
 from scantrial.recipe.losses import LOSSES, LossSpec
 from scantrial.recipe.networks import CUSTOM, NETWORKS, ModelSpec
@@ -126,6 +127,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "analysis/gap_words.py": {
         "train_gap_words": _TRAIN_GAP,
+        "_interval": Rule(rule="where the interval has no width"),
         "_chance": Rule(
             rule="step 1: 0 lies in the gap's interval, or not", threshold="level 0.95", source=_TRAIN_GAP.source
         ),
@@ -140,7 +142,8 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             source="Lipton et al. 2018",
         ),
         "_leakage": Rule(
-            rule="step 4: validation accuracy without cases whose patient or image training has (AU001, AU003, AU005)",
+            rule="step 4: validation accuracy without cases whose patient or image training has (AU001, AU003, AU005), "
+            "or that pretrained weights had learnt from (AU008)",
             source="Kapoor, Narayanan 2023",
         ),
         "_two_sample": Rule(
@@ -156,6 +159,9 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "analysis/verdict_words.py": {
         "counting": _COUNTING,
+        "short_verdict": Rule(
+            rule="the verdict with its numbers, in one sentence; what the interval counts is left to the long one"
+        ),
         "verdict_sentence": Rule(
             rule="added where arms are identical, better within the margin, or judged on few seeds",
             threshold=f"fewer than {FEW_SEEDS} seeds: provisional",
@@ -203,6 +209,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             threshold=f"one-sided (1 - level) / (arms - 1); fewer than {FEW_SEEDS} seeds: provisional",
             source=_MCB,
         ),
+        "_beside": Rule(rule="a verdict on the best arm and another one is inconclusive", source=_MCB),
         "_so_far": Rule(rule="the best mean over seeds, whatever its interval"),
         "_method": _SHAPE,
         "_rivals": Rule(rule="arms that are not excluded, and the largest of their upper bounds", source=_MCB),
@@ -262,7 +269,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "prose/verdicts.py": {
         "in_short": Rule(rule="no comparison; else the verdicts' sentences"),
-        "_tally": Rule(rule="more verdicts than are said in full", threshold="3"),
+        "tally": Rule(rule="more verdicts than are said in full", threshold="3"),
         "what_verdicts_are": Rule(rule="what was compared and how, each where it is so", source=f"{_OR}; Holm 1979"),
         "_what_is_random": Rule(rule="arms are paired on seeds and cases, on cases alone, or of one seed", source=_OR),
         "what_best_is": Rule(rule="three arms or more; the verdicts are withheld", source=_MCB),
@@ -344,7 +351,6 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_changes_in_view_of_results": Rule(rule="a version of the study file is later than the first finished run"),
         "_evaluations": Rule(rule="evaluations that were logged, against runs"),
         "_limits_of_seeds": Rule(rule="one seed, few, or more", threshold=f"fewer than {FEW_SEEDS} seeds are few"),
-        "_limits_of_networks": Rule(rule="a custom class among the networks"),
         "_limits_of_scans": _ONLY_WHERE_TRUE,
         "where_test_scans_are_from": Rule(rule="the split's `test`, and the phantom's shift"),
         "_limits_of_curves": _ONLY_WHERE_TRUE,
@@ -358,9 +364,18 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         ),
     },
     "prose/warnings.py": {
-        "_one_seed": Rule(rule="the study has one seed"),
+        "_few_seeds": Rule(rule="the study has one seed, or two", threshold=f"fewer than {MIN_SEEDS} seeds"),
+        "_few_cases": Rule(
+            rule="the rarest class of the judged split is small",
+            threshold=f"fewer than {ENOUGH_OF_CLASS} cases",
+            source="Collins, Ogundimu, Altman 2016",
+        ),
+        "_audit_warnings": Rule(
+            rule="a warning of the audit that is not acknowledged; of copies only where the judged split has some, of "
+            "sharpness only between classes"
+        ),
         "_no_margin": Rule(rule="two arms or more, and no margin in the study file", source=_TOST),
-        "_provisional": Rule(rule="verdicts on few seeds", threshold=f"fewer than {FEW_SEEDS} seeds"),
+        "provisional": Rule(rule="verdicts on few seeds", threshold=f"fewer than {FEW_SEEDS} seeds"),
     },
     "prose/limits.py": {
         "limits_of_design": _ONLY_WHERE_TRUE,
@@ -537,6 +552,17 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
     "prose/methods.py": (
         "Report: methods",
         Rule(rule="each where it is what ran in this study", source="the report's own list of references"),
+    ),
+    "prose/networks.py": (
+        "Report: limits, networks that scantrial did not make",
+        Rule(
+            rule="a custom class among the networks, or weights of a file; and what AU008 knows of these",
+            source="method of this project",
+        ),
+    ),
+    "prose/brief.py": (
+        "Terminal: the answer in a few lines",
+        Rule(rule="each where the long sentence of the report says it", threshold="three of a kind are said in full"),
     ),
     "prose/scan_images.py": (
         "Report: methods, images of the study",

@@ -72,6 +72,7 @@ def audit(
         If an option is none that a study file could have.
     """
     from scantrial.audit.audit import audit_scans, audited_cases  # noqa: PLC0415 - only who audits pays for it
+    from scantrial.audit.pretraining import origins_of  # noqa: PLC0415 - as above
     from scantrial.audit.stored import stored_scores  # noqa: PLC0415 - as above
 
     study, folder = _study_to_audit(data)
@@ -91,6 +92,7 @@ def audit(
         settings=settings,
         acknowledged={item.finding: item.reason for item in acknowledge},
         scores=None if folder is None else stored_scores(folder, audited_cases(scans)),
+        pretrained=origins_of({} if study is None else study.weights_files),
         progress=progress,
     )
     found = replace(found, spread=spread, read_as=read_as)

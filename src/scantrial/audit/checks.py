@@ -9,6 +9,7 @@ from scantrial.audit import (
     labels,
     left_out,
     patients,
+    pretraining,
     quality,
     sharpness,
     shift,
@@ -96,6 +97,19 @@ _CHECKS = (
         run=duplicates.check_contradicting,
     ),
     ScanCheck(
+        code="AU008",
+        title="Weights that have seen these scans",
+        severity="blocker",
+        needs="where a network starts from a file of weights, that this is the file of a run, in its study folder",
+        rule="the run whose weights training starts from was trained, or its epoch chosen, on a scan of test "
+        "or validation: the same case where the fingerprints of the scans are equal; if not, a small picture (at most "
+        "128 pixels) that is equal, or as near as in AU005 with at most 4 bits; a warning if no test scan is concerned",
+        source="Kapoor, Narayanan 2023",
+        action="train these weights without the scans of validation and test, or leave those scans out of both; if "
+        "they are not the same scans, show it and acknowledge the finding with this reason",
+        run=pretraining.check_weights,
+    ),
+    ScanCheck(
         code="AU010",
         title="Scans of two splits look different",
         severity="warning",
@@ -158,9 +172,9 @@ _CHECKS = (
         title="The border predicts the label",
         severity="warning",
         needs="10 patients of each class in training and validation",
-        rule="a ridge classifier on the outer tenth of the picture predicts the label out of fold with AUC 0.65 or "
-        "more and permutation p < 0.01",
-        source="Maguolo, Nanni 2021; DeGrave et al. 2021",
+        rule="a ridge classifier on the outer tenth of the picture predicts the label out of fold with an AUC whose "
+        "95 % interval lies at or above 0.65, and permutation p < 0.01; the AUC of the whole picture is told beside it",
+        source="Maguolo, Nanni 2021; DeGrave et al. 2021; Newcombe 2006; docs/decisions, shortcuts that matter",
         action="look for marks, letters and collimation at the border; crop the border and train again",
         run=shortcuts.check_border,
     ),
@@ -203,8 +217,8 @@ _CHECKS = (
         severity="warning",
         needs="10 patients of each class in training and validation, or of one class in two splits",
         rule="the mean absolute Laplacian of the picture, scaled to at most 128 pixels, separates a class from the "
-        "others with AUC 0.65 or more, or, within a class, two splits with AUC 0.60 or more; permutation p < 0.01 of "
-        "the largest AUC over the classes",
+        "others with an AUC whose 95 % interval lies at or above 0.65, or, within a class, two splits with AUC 0.60 or "
+        "more; permutation p < 0.01 of the largest AUC over the classes",
         source="Pertuz et al. 2013; Geirhos et al. 2020; Phipson, Smyth 2010",
         action="find out whether the classes were taken, scaled or compressed in different ways; an illness can blur a "
         "picture too. Train again on scans of one source, or blurred alike, and see how the metric changes",
@@ -325,4 +339,7 @@ _CHECKS = (
 CHECKS: Registry[ScanCheck] = Registry("check", {check.code: check for check in _CHECKS})
 
 LEAKING = ("AU001", "AU003", "AU005")
-"""Checks that find cases both in training and in test, or close to it: a metric is shown with and without them."""
+"""Checks that find cases both in training and in test, or close to it."""
+
+KNOWN_BEFORE = (*LEAKING, "AU008")
+"""Checks that find cases which may be known from training: a metric is shown with and without them."""

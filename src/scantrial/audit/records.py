@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -31,7 +33,7 @@ class AuditSettings:
     ----------
     alpha : below this p-value a test counts
     shift_auc, strong_shift_auc : a shift between splits counts from here on, and is called strong
-    shortcut_auc : a shortcut counts from here on
+    shortcut_auc : a shortcut counts where the 95 % interval of its AUC lies at or above this
     near_distance, suspect_distance : bits of 64 up to which two images are near duplicates, and suspected
     min_correlation : of two small pictures, plain and without the mean picture, that confirms a near duplicate
     majority_share : share of the commonest class above which classes are called unbalanced
@@ -71,6 +73,35 @@ class ModelScores:
     n_runs: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsOrigin:
+    """What is known of the scans that a file of weights was trained on.
+
+    Parameters
+    ----------
+    sha256 : of the file
+    run : the run that stored it, in words; empty where it is no file of a study folder
+    unknown : what is not known of it, completing "of these weights", or nothing
+    fingerprint : of the scans of that run's study
+    learnt_from : case numbers there that trained the network or chose its epoch
+    pictures : PNGs of these cases, None where that study keeps none
+    """
+
+    sha256: str
+    run: str = ""
+    unknown: str = ""
+    fingerprint: str = ""
+    learnt_from: tuple[int, ...] = ()
+    pictures: tuple[bytes | None, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """A hash of all that is compared; empty where nothing is known."""
+        if not self.run:
+            return ""
+        return hashlib.sha256(json.dumps([self.fingerprint, self.learnt_from]).encode()).hexdigest()
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Subject:
     """What is audited: n cases and what is known about them. Checks refer to cases by their position, 0 to n - 1.
@@ -83,6 +114,7 @@ class Subject:
     units : shape (n,), one number for each patient; each case its own where patients are not known
     files : facts from the headers of the image files, or None where cases are not files
     scores : of a study's own runs, or None
+    pretrained : what is known of the weights of files that networks start from
     memo : what checks share and compute once
     """
 
@@ -95,6 +127,7 @@ class Subject:
     facts: CaseFacts
     files: FileFacts | None = None
     scores: ModelScores | None = None
+    pretrained: tuple[WeightsOrigin, ...] = ()
     memo: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:

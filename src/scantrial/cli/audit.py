@@ -12,7 +12,7 @@ from scantrial import api
 from scantrial.audit.records import Audit, ScanFinding
 from scantrial.cli.output import err, out, print_json, progress_bar, say, say_positive_class
 from scantrial.cli.source_options import read_options
-from scantrial.core.format import counted
+from scantrial.core.format import counted, joined
 from scantrial.core.positive import health_warning, positive_facts
 
 if TYPE_CHECKING:
@@ -70,6 +70,14 @@ def say_audit(audit: Audit) -> None:
         if finding.severity != "note":
             said = f"audit: {finding.severity} {finding.code}{_accepted(finding)}: {finding.text}"
             say(said, console=err)
+    if audit.open_blockers:
+        codes = joined([finding.code for finding in audit.open_blockers])
+        say(
+            f"Training goes on, but no arm will be called better while {codes} is not mended or acknowledged in the "
+            "study file. To stop here, press Ctrl-C: what is trained is kept.",
+            bullet="! ",
+            console=err,
+        )
     warning = health_warning(audit.class_names)
     if warning is not None:
         say(f"warning: {warning}", console=err)

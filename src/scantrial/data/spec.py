@@ -261,13 +261,13 @@ class DataSpec(DataModel):
         if it has any
     skip_unreadable : continue without scans that cannot be read, and without rows of a table that have no file or no
         label; the report counts them
-    thumbnails : keep small pictures of the cases in the study folder; of DICOM files only if this says so, as names may
-        be burned into their pixels
+    thumbnails : keep small pictures of the cases in the study folder, of 10,000 at most: test, then validation, then
+        training; of DICOM files only if this says so, as names may be burned into their pixels
     """
 
-    source: Annotated[SourceSpec, BeforeValidator(_named)]
+    source: Annotated[SourceSpec, BeforeValidator(_named), Field(examples=["my-scans"])]
     image: ImageSpec = ImageSpec()
-    split: SplitSpec
+    split: Annotated[SplitSpec, Field(examples=["{train: 0.7, val: 0.15, test: 0.15}"])]
     ignore: Annotated[tuple[str, ...] | None, BeforeValidator(_in_a_list)] = None
     classes: Annotated[ClassNames | None, BeforeValidator(_texts_for_numbers)] = None
     patient: str | None = None

@@ -132,6 +132,7 @@ class ArmView:
     missing_seeds : seeds of the plan without a finished run
     summaries : by split and metric, over the seeds
     confusion : test cases by true class (rows) and decision (columns), summed over the runs; None without any
+    code : of a custom network, the SHA-256 of each of its modules
     """
 
     name: str
@@ -145,6 +146,7 @@ class ArmView:
     confusion: NDArray[np.int64] | None
     n_confusion_runs: int
     stretches: tuple[StretchView, ...]
+    code: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -396,6 +398,7 @@ def _arm(
         confusion=np.sum(matrices, axis=0, dtype=np.int64) if matrices else None,
         n_confusion_runs=len(matrices),
         stretches=_stretches(runs, skip=skip),
+        code=arm.code,
     )
 
 

@@ -14,11 +14,12 @@ from tests.unit.audit.conftest import checked, phantom_scans, subject
 from scantrial.audit.audit import audit_key, subject_of
 from scantrial.audit.checks import CHECKS
 from scantrial.audit.facts import sharpness_of
-from scantrial.audit.records import AuditSettings, ModelScores
+from scantrial.audit.records import AuditSettings, ModelScores, WeightsOrigin
 from scantrial.data.fit import resize
 from scantrial.data.load import load
 from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import ImageSpec, SourceSpec
+from scantrial.data.thumbnails import thumbnail_png
 
 PLANTED = {
     "AU001": {"shared_patients": 0.5},
@@ -52,6 +53,34 @@ def test_what_the_phantom_plants_is_found(code):
 @pytest.fixture(scope="module")
 def clean():
     return subject()
+
+
+def weights_of(scans: ScanSet, cases: np.ndarray, *, side: int = 64, fingerprint: str = "another") -> WeightsOrigin:
+    """What is known of the weights of a run that learnt from these cases, whose scans had this many pixels a side."""
+    pictures = tuple(thumbnail_png(resize(scans.images[case], (side, side))) for case in cases)
+    learnt = tuple(cases.tolist())
+    return WeightsOrigin(
+        sha256="a", run="run base/seed-0", fingerprint=fingerprint, learnt_from=learnt, pictures=pictures
+    )
+
+
+@pytest.mark.parametrize("how", [{"side": 64}, {"side": 40}, {"fingerprint": "own"}])
+def test_weights_that_learnt_from_test_scans_are_found(how, clean):
+    """By their case numbers or their pictures, decoded larger or smaller; no scan of another patient."""
+    scans = phantom_scans({"test": "given", "val": 0.25})
+    how = {**how, "fingerprint": scans.fingerprint} if "fingerprint" in how else how
+    test, val = scans.cases_of("test")[:9], scans.cases_of("val")[:2]
+    of_all = replace(clean, scans=scans, parts=scans.split)
+    leaky = weights_of(scans, np.concatenate([scans.cases_of("train"), test, val]), **how)
+    verdict = CHECKS["AU008"].run(replace(of_all, pretrained=(leaky,)))
+    assert [(one.severity, sorted(one.rows)) for one in verdict.found] == [("blocker", sorted([*test, *val]))]
+    assert f"which learnt from 9 of the {len(scans.cases_of('test'))} test scans and 2 of the" in verdict.found[0].text
+    only_val = replace(of_all, pretrained=(weights_of(scans, val, **how),))
+    assert [one.severity for one in CHECKS["AU008"].run(only_val).found] == ["warning"]
+    clean = (weights_of(scans, scans.cases_of("train"), **how), weights_of(phantom_scans(seed=1), np.arange(240)))
+    assert CHECKS["AU008"].run(replace(of_all, pretrained=clean)).outcome == "clear"
+    bare = replace(leaky, pictures=(None,) * len(leaky.learnt_from), fingerprint="another")
+    assert CHECKS["AU008"].run(replace(of_all, pretrained=(bare,))).outcome == "not applicable"
 
 
 @pytest.mark.parametrize("code", CHECKS)
@@ -137,6 +166,32 @@ def test_marks_in_the_corners_are_found(write_scans):
         assert verdict.outcome == "found"
         assert verdict.found[0].numbers["auc"] > 0.9
         assert "the network can use this shortcut" in verdict.found[0].text
+
+
+def test_a_shortcut_is_told_where_its_interval_lies_above_the_threshold():
+    """A border a little brighter in one class, AUC 0.7 or so: found in many scans with its interval, not in a few."""
+    outcomes = {}
+    for n in (60, 600):
+        rng, labels = np.random.default_rng(1), np.arange(2 * n) % 2
+        bright = 100 + 30 * (rng.normal(size=2 * n) + 0.9 * labels)
+        images = np.full((2 * n, 32, 32), 100) + rng.normal(0, 10, (2 * n, 32, 32))
+        images[:, :, :3] = bright[:, None, None]
+        scans = replace(
+            phantom_scans(n_cases=2 * n, size=32),
+            images=np.clip(images, 0, 255).astype(np.uint8),
+            labels=labels,
+            split=np.full(2 * n, "train"),
+            patients=None,
+        )
+        outcomes[n] = checked("AU020", scans)
+    few, many = outcomes[60].numbers, outcomes[600].numbers
+    assert (few["auc"] > 0.65, few["p"] < 0.01, outcomes[60].outcome) == (True, True, "clear")
+    low, high = many["interval"]
+    assert few["interval"][0] < 0.65 <= low < many["auc"] < high
+    assert (
+        f"(95 % CI {low:.2f} to {high:.2f}; p = 0.005; the whole picture, in the same way, {many['auc_whole_picture']:.2f})"
+        in (outcomes[600].found[0].text)
+    )
 
 
 def test_files_of_another_kind_in_one_class_are_found(write_scans):
