@@ -314,6 +314,7 @@ class Audit(Plain):
     findings : ranked: blockers, warnings, notes
     pictures : see `scantrial.audit.pictures`
     spread : sizes and channels of the files, where a source was audited
+    read_as : what was guessed of such a source, in sentences: columns of a table, frames
     """
 
     key: str
@@ -323,6 +324,7 @@ class Audit(Plain):
     findings: tuple[ScanFinding, ...]
     pictures: Mapping[str, Any]
     spread: ShapeSpread | None = None
+    read_as: tuple[str, ...] = ()
 
     def result(self, code: str) -> CheckResult | None:
         """Return the result of a check, by its code; None where it was not made."""
@@ -344,7 +346,8 @@ class Audit(Plain):
         return tuple(finding for finding in self.findings if finding.is_open_blocker)
 
     def _content(self) -> dict[str, Any]:
-        spread = {} if self.spread is None else {"spread": self.spread}
+        spread: dict[str, Any] = {} if self.spread is None else {"spread": self.spread}
+        spread |= {"read_as": self.read_as} if self.read_as else {}
         found = {**spread, "findings": self.findings, "checks": self.results, "pictures": self.pictures}
         return {"key": self.key, "n_cases": self.n_cases, "class_names": self.class_names, **found}
 
@@ -359,6 +362,7 @@ class Audit(Plain):
             results=tuple(CheckResult(**_known(CheckResult, item)) for item in data["checks"]),
             pictures=data["pictures"],
             spread=ShapeSpread.from_dict(data["spread"]) if data.get("spread") else None,
+            read_as=tuple(data.get("read_as", ())),
         )
 
 

@@ -326,7 +326,8 @@ def _primary_first(metrics: Sequence[str], primary: str) -> tuple[str, ...]:
 def _data(study: StudyData, class_names: tuple[str, ...]) -> DataView:
     data, counts = study.data, study.data["counts"]
     source = dict(data.get("source", {}))
-    left_out, _ = source.pop("excluded", {}), source.pop("n_folders", None)
+    left_out = source.pop("excluded", {})
+    source = {key: value for key, value in source.items() if key not in ("n_folders", "like_patients")}
     source |= {key: name_without_folders(str(source[key])) for key in ("name", "path") if source.get(key)}
     return DataView(
         class_names=class_names,

@@ -481,6 +481,12 @@ def test_folders_that_may_be_patients_are_offered():
     )
 
 
+def test_a_column_that_looks_like_patients_is_named():
+    """Where a table has one that the study does not name, the finding says the line."""
+    scans = replace(phantom_scans(n_cases=24, size=32), patients=None, origin={"like_patients": "subject"})
+    assert checked("AU002", scans).found[0].text.endswith("looks like patients: write patient: subject in the source.")
+
+
 def test_flipped_labels_are_listed_first():
     """Most of the hundred likeliest suspects are labels that the phantom flipped."""
     from scantrial.data.phantom import PhantomOptions, make_phantom
