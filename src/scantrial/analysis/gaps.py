@@ -163,8 +163,8 @@ def _gap_of_one(
     for part, covariance, is_plain in zip(right, covariances, plain, strict=True):
         n, share = part.shape[1], float(part.mean())
         # Patients with several cases, or fixed class counts: the number of independent cases that would vary as much.
-        variance = float(covariance[0, 0])
-        n_eff = n if is_plain or variance == 0 else share * (1 - share) / variance
+        variance, alike = float(covariance[0, 0]), share in (0.0, 1.0)
+        n_eff = n if is_plain or alike or variance == 0 else share * (1 - share) / variance
         intervals.append(wilson(share * n_eff, n_eff, level=level))
     found = newcombe(*intervals)
     return Gap(

@@ -111,6 +111,15 @@ def test_runs_that_agree_by_luck_do_not_narrow_the_gap():
     assert found.se == pytest.approx(math.sqrt(2 * 3 * 4e-4 / 9))
 
 
+@pytest.mark.parametrize("n_cases", [28, 49, 93, 96, 100])
+def test_one_run_that_is_always_right_has_its_number_of_cases(n_cases):
+    """The share is 1, and rounding may leave a variance over patients: the interval is that of all cases."""
+    right, patients = np.ones((1, n_cases), dtype=bool), np.arange(n_cases) // 4
+    found = accuracy_gap(right, right, groups=(patients, patients), classes=(patients % 3, patients % 3))
+    assert (found.value, found.first) == (0, 1)
+    assert -1 < found.low < 0 < found.high < 1
+
+
 def test_where_nothing_varies_no_interval_is_named():
     """Runs that always say one class, on sets whose class counts are fixed: the accuracy follows from the counts."""
     always = np.repeat([[True, False]], 2, axis=0).repeat(50, axis=1)
