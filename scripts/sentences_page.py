@@ -126,8 +126,8 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "round_paragraph": Rule(rule="runs in which a check besides the label is found"),
     },
     "analysis/gap_words.py": {
-        "_interval": Rule(rule="neither the runs nor the cases of a class vary"),
         "train_gap_words": _TRAIN_GAP,
+        "_interval": Rule(rule="where the interval has no width"),
         "_chance": Rule(
             rule="step 1: 0 lies in the gap's interval, or not", threshold="level 0.95", source=_TRAIN_GAP.source
         ),
@@ -158,6 +158,9 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "analysis/verdict_words.py": {
         "counting": _COUNTING,
+        "short_verdict": Rule(
+            rule="the verdict with its numbers, in one sentence; what the interval counts is left to the long one"
+        ),
         "verdict_sentence": Rule(rule="the design is seeds, not folds"),
         "sentence_on": Rule(
             rule="added where arms are identical, better within the margin, or judged on few seeds",
@@ -265,7 +268,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "prose/verdicts.py": {
         "in_short": Rule(rule="no comparison; else the verdicts' sentences"),
-        "_tally": Rule(rule="more verdicts than are said in full", threshold="3"),
+        "tally": Rule(rule="more verdicts than are said in full", threshold="3"),
         "what_verdicts_are": Rule(rule="what was compared and how, each where it is so", source=f"{_OR}; Holm 1979"),
         "_what_is_random": Rule(rule="arms are paired on seeds and cases, on cases alone, or of one seed", source=_OR),
         "what_best_is": Rule(rule="three arms or more; the verdicts are withheld", source=_MCB),
@@ -383,7 +386,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     "prose/warnings.py": {
         "_one_seed": Rule(rule="the study has one seed"),
         "_no_margin": Rule(rule="two arms or more, and no margin in the study file", source=_TOST),
-        "_provisional": Rule(rule="verdicts on few seeds", threshold=f"fewer than {FEW_SEEDS} seeds"),
+        "provisional": Rule(rule="verdicts on few seeds", threshold=f"fewer than {FEW_SEEDS} seeds"),
     },
     "prose/limits.py": {
         "limits_of_design": _ONLY_WHERE_TRUE,
@@ -564,6 +567,10 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
     "prose/methods.py": (
         "Report: methods",
         Rule(rule="each where it is what ran in this study", source="the report's own list of references"),
+    ),
+    "prose/brief.py": (
+        "Terminal: the answer in a few lines",
+        Rule(rule="each where the long sentence of the report says it", threshold="three of a kind are said in full"),
     ),
     "prose/scan_images.py": (
         "Report: methods, images of the study",

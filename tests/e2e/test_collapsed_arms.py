@@ -37,6 +37,13 @@ def test_two_collapsed_arms_are_named_before_the_verdict(cli, tmp_path):
     ]
     ran = cli("run", "moles.yaml", "--out", "moles")
     assert ran.returncode == 0, ran.stderr
+    short = " ".join(ran.stdout.split())
+    places = [
+        short.index(words) for words in (f"beware: {expected[0]} {expected[1]}", "answer: No verdict on loss = ce")
+    ]
+    assert places == sorted(places)
+    assert "all 2 arms: stuck at chance" in short
+    ran = cli("run", "moles.yaml", "--out", "moles", "--verbose")
     bullets = [line[2:] for line in ran.stdout.splitlines() if line.startswith("- ")]
     assert bullets[:2] == expected
     assert "Stuck at chance (3 of 3 runs)" in ran.stdout
@@ -64,7 +71,8 @@ def test_weighted_arms_below_the_commonest_class_are_told_so_and_stuck(cli, tmp_
         "recipe.optimizer={name: sgd, lr: 0.00001}",
         "recipe.select=last",
     ]
-    ran = cli("run", "moles.yaml", "--out", "moles", *(word for change in sets for word in ("--set", change)))
+    changes = [word for change in sets for word in ("--set", change)]
+    ran = cli("run", "moles.yaml", "--out", "moles", "--verbose", *changes)
     assert ran.returncode == 0, ran.stderr
     text = " ".join(ran.stdout.split())
     assert "switched off" not in text

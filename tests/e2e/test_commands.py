@@ -78,7 +78,11 @@ def test_a_finished_study_trains_nothing_again(study_folder, cli):
     """The same command on a finished folder trains no run and changes no run's file."""
     before = {path: path.stat().st_mtime_ns for path in study_folder.glob("runs/*/*/*")}
     (study_folder.parent / "small.yaml").write_text(SMALL_STUDY)
-    assert "- No verdict on loss = ce against loss = bce is possible: 2 seeds" in cli("run", "small.yaml").stdout
+    short = cli("run", "small.yaml").stdout
+    assert "answer: No verdict on loss = ce against loss = bce: 2 seeds" in short
+    assert len(short.splitlines()) <= 25
+    full = cli("run", "small.yaml", "--verbose").stdout
+    assert "- No verdict on loss = ce against loss = bce is possible: 2 seeds" in full
     result = cli("run", "small.yaml", "--json")
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["trained"] == []

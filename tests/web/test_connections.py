@@ -13,8 +13,9 @@ from tests.conftest import HANGS_S
 from tests.studies import TWO_ARMS, StudyShape, write_study
 from tests.web.serving import Reader, served, wait_until
 
+from scantrial.core.errors import InputError
 from scantrial.web import connections
-from scantrial.web.serve import configure
+from scantrial.web.serve import configure, listen
 
 HEAD = b"GET /s/done HTTP/1.1\r\nHost: "
 
@@ -169,3 +170,11 @@ def test_the_oldest_that_waits_makes_room(tmp_path, monkeypatch):
 def test_no_second_protocol_is_offered():
     """A request to change to WebSockets would have uvicorn advise to install a library, in the terminal of the server."""
     assert configure(None).ws == "none"
+
+
+def test_a_port_in_use_is_refused_in_words():
+    """No number of the operating system."""
+    with listen("127.0.0.1", None) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"--port {port} cannot be used: another program uses it"):
+            listen("127.0.0.1", port)

@@ -144,6 +144,24 @@ def sentence_on(result: Judged, found: Evidence, verdict: Verdict, counted: str,
     return text
 
 
+def short_verdict(result: ContrastResult, found: Evidence, verdict: Verdict) -> str:
+    """Return a comparison in one sentence with its numbers, without what they count as random."""
+    first, second = sides(result)
+    if verdict.label == "not enough to judge":
+        return f"No verdict on {first} against {second}: {'; '.join(verdict.reasons)}."
+    if verdict.label == "equivalent":
+        said = f"{first} and {second} are equivalent within {_margin(result, verdict)}: "
+        said += _measured(result, found, narrow=True)
+    elif verdict.label == "inconclusive":
+        said = f"Unclear whether {first} is better or worse than {second}: {_measured(result, found)}"
+    else:
+        sign = 1 if verdict.label == "better" else -1
+        said = f"{first} is {verdict.label} than {second} by {_numbers(result, found, sign=sign)}"
+        said += f", less than the margin of {_margin(result, verdict)}" if verdict.within_margin else ""
+    provisional = verdict.provisional and verdict.label != "inconclusive"
+    return f"{said}{f'; provisional with {result.n_seeds} seeds' if provisional else ''}."
+
+
 def sides(result: Judged, *, swapped: bool = False) -> tuple[str, str]:
     """Return the better and the other side of a contrast as a sentence names them."""
     contrast = result.contrast

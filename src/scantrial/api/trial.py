@@ -168,6 +168,7 @@ def run(
         study = load_study(study, sets=sets, seeds=seeds)
     require_torch("training")
     folder = StudyFolder(out if out is not None else default_folder(study))
+    folder.refuse_foreign()
     execution = execution_of(study, folder, options)
     scans = load_study_scans(study, progress=progress)
     check_networks(study, scans)

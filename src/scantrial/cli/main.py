@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from scantrial.cli.ending import accept_every_character, plain_endings
-from scantrial.cli.options import Folder, FormatOption, Ignore, Json, Sets, Study, TrustCode
+from scantrial.cli.options import Folder, FormatOption, Ignore, Json, Sets, Study, TrustCode, Verbose
 from scantrial.core.memory import refuse_small_address_space
 from scantrial.core.names import DeviceName, EngineName
 
@@ -28,12 +28,13 @@ app.add_typer(data_app, name="data")
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The study folder.")] = Path("demo"),
+    verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
     """Run a small trial on built-in scans: two arms, three seeds, a report, in under a minute."""
     from scantrial.cli import run
 
-    run.run("demo", out=out, as_json=as_json)
+    run.run("demo", out=out, verbose=verbose, as_json=as_json)
 
 
 @app.command()
@@ -87,6 +88,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
         ),
     ] = [],  # noqa: B006 - as above
     trust_code: TrustCode = False,
+    verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
     """Train the missing runs of a study and write the report. Unfinished runs are resumed."""
@@ -104,6 +106,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
         checkpoint_every_s=checkpoint_every,
         reuse=reuse,
         trust_code=trust_code,
+        verbose=verbose,
         as_json=as_json,
     )
 

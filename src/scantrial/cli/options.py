@@ -19,6 +19,7 @@ class FormatOption(StrEnum):
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, with unrounded numbers.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Print everything that the curves and the gaps show.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A study folder.")]
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or a built-in study's name.")]
 Sets = Annotated[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,14 @@ from rich.table import Table
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdict_words import metric_number
 from scantrial.cli.keys import failure_of, pair_of, run_of
-from scantrial.cli.output import out, print_table, say, say_positive_class
+from scantrial.cli.output import duration, out, print_table, say, say_positive_class
 from scantrial.core.errors import first_of_a_kind
 from scantrial.core.format import NONE, SPLIT_WORDS
-from scantrial.core.positive import positive_facts
+from scantrial.core.positive import positive_class, positive_facts
 from scantrial.core.records import Split
 from scantrial.findings.view import ArmView, ReportView, RunView
-from scantrial.prose.verdicts import in_short, verdict_warnings
+from scantrial.prose import brief
+from scantrial.prose.verdicts import MAX_IN_SHORT, in_short, verdict_warnings
 from scantrial.study.trial import Outcome
 
 
@@ -37,18 +38,76 @@ def outcome_dict(outcome: Outcome, view: ReportView, report_path: Path) -> dict[
     }
 
 
-def print_outcome(outcome: Outcome, view: ReportView, report_path: Path) -> None:
-    """Print what a call of ``run`` did: the results of its folder, and the runs that were copied or failed."""
-    print_results(view)
-    print_verdicts(view)
-    print_diagnosis(view)
-    for key, source in outcome.reused.items():
-        out.print(f"copied: {key} from {source}")
-    for key in outcome.diverged:
-        out.print(f"diverged: {key} (its loss was not finite)")
+def print_outcome(
+    outcome: Outcome, view: ReportView, report_path: Path, *, study: Sequence[str], verbose: bool
+) -> None:
+    """Print the results of a folder in short, or in full, and the runs that were copied or failed.
+
+    Parameters
+    ----------
+    study : the words after ``scantrial run`` that trained these runs, without seeds and folder
+    """
+    if verbose:
+        print_results(view)
+        print_verdicts(view)
+        print_diagnosis(view)
+    else:
+        print_brief(view)
+    for line in first_of_a_kind(f"copied: {key} from {source}" for key, source in outcome.reused.items()):
+        out.print(line)
+    for line in first_of_a_kind(f"diverged: {key} (its loss was not finite)" for key in outcome.diverged):
+        out.print(line)
     for line in first_of_a_kind(f"failed: {failure.key}: {failure.message}" for failure in outcome.failed):
         out.print(line)
     out.print(f"report: {report_path}")
+    for number, (command, why) in enumerate(brief.next_commands(view, study, str(outcome.folder))):
+        out.print(f"{'' if number else 'next:':7} {command}  # {why}")
+
+
+def print_brief(view: ReportView) -> None:
+    """Print the arms, the answer, a line on each arm's curves, and what weakens the answer."""
+    print_table(_brief_table(view))
+    first = first_of_a_kind([*verdict_warnings(view.judgement), *view.judgement.decisions.said])
+    _print_block("beware", first)
+    _print_block("answer", brief.answer(view))
+    _print_block("curves", brief.curves(view))
+    _print_block("beware", [one for one in brief.weak_points(view) if one not in first])
+
+
+def _print_block(name: str, lines: Sequence[str]) -> None:
+    """Print lines under a name that stands before the first."""
+    for number, line in enumerate(lines):
+        say(line, bullet=f"{name}: " if number == 0 else " " * (len(name) + 2), under=" " * (len(name) + 2))
+
+
+def _brief_table(view: ReportView) -> Table:
+    """Return the arms with their primary metric and its interval, other measures, and the time of a run."""
+    metric, others = METRICS[view.primary_metric], _others(view)
+    table = Table(title=view.question, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    positive = positive_class(view.data.class_names)
+    table.caption = "means over seeds" + ("" if positive is None else f"; positive class: {positive}")
+    table.add_column("arm")
+    verdicts = brief.verdict_of_each(view) if len(view.arms) > MAX_IN_SHORT else {}
+    titles = [
+        "seeds",
+        f"{_heading(view.primary_split, metric.name)} (95 % CI)",
+        *(_heading(*other) for other in others),
+    ]
+    for title in (*titles, "time\na run"):
+        table.add_column(title, justify="right")
+    if verdicts:
+        table.add_column("verdict")
+    for arm in view.arms:
+        mean, span, _ = _primary_cells(view, arm)
+        cells = [str(len(arm.runs)), mean if span == NONE else f"{mean} ({span})"]
+        cells += [*(_mean(arm, *other) for other in others), _time(view, arm)]
+        table.add_row(arm.label, *cells, *([verdicts.get(arm.label, "")] if verdicts else []))
+    return table
+
+
+def _time(view: ReportView, arm: ArmView) -> str:
+    seconds = brief.seconds_a_run(view, arm.name)
+    return NONE if seconds is None else duration(seconds)
 
 
 def print_results(view: ReportView) -> None:

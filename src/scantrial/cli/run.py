@@ -27,7 +27,7 @@ INTERRUPTED = 130
 SAY_EVERY_S = 10.0
 
 
-def run(study: str, *, as_json: bool, **options: Any) -> None:
+def run(study: str, *, as_json: bool, verbose: bool = False, **options: Any) -> None:
     """Carry out a study, write its report, print its results; exit 3 if runs failed."""
     seeds, sets = options.pop("seeds", None), options.pop("sets", ())
     loaded = api.load_study(study, sets=sets, seeds=seeds)
@@ -46,7 +46,8 @@ def run(study: str, *, as_json: bool, **options: Any) -> None:
     if as_json:
         print_json(results.outcome_dict(outcome, view, report_path))
     else:
-        results.print_outcome(outcome, view, report_path)
+        again = [study, *(word for one in sets for word in ("--set", one))]
+        results.print_outcome(outcome, view, report_path, study=again, verbose=verbose)
     if outcome.failed:
         raise SystemExit(SOME_FAILED)
 

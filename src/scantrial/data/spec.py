@@ -265,9 +265,9 @@ class DataSpec(DataModel):
         be burned into their pixels
     """
 
-    source: Annotated[SourceSpec, BeforeValidator(_named)]
+    source: Annotated[SourceSpec, BeforeValidator(_named), Field(examples=["my-scans"])]
     image: ImageSpec = ImageSpec()
-    split: SplitSpec
+    split: Annotated[SplitSpec, Field(examples=["{train: 0.7, val: 0.15, test: 0.15}"])]
     ignore: Annotated[tuple[str, ...] | None, BeforeValidator(_in_a_list)] = None
     classes: Annotated[ClassNames | None, BeforeValidator(_texts_for_numbers)] = None
     patient: str | None = None

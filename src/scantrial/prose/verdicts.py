@@ -29,7 +29,7 @@ def in_short(judgement: Judgement) -> list[str]:
     sentences = [item.sentence for item in judgement.primary.comparisons]
     said = [*([] if best is None else [best.sentence]), *sentences[:MAX_IN_SHORT]]
     if len(sentences) > MAX_IN_SHORT:
-        said.append(_tally(judgement.primary))
+        said.append(tally(judgement.primary))
     return [*said, *reversals(judgement)]
 
 
@@ -78,7 +78,8 @@ def effects_title(effects: Comparison) -> str:
     return "Effects of each factor at each level of another" if simple else "Trends along ordered factors"
 
 
-def _tally(primary: Comparison) -> str:
+def tally(primary: Comparison) -> str:
+    """Count the comparisons by verdict."""
     labels = [item.verdict.label for item in primary.comparisons]
     counts = [f"{labels.count(label)} {label}" for label in dict.fromkeys(labels)]
     return f"Of all {len(labels)} comparisons: {joined(counts)}."

@@ -20,7 +20,7 @@ def weaknesses(view: ReportView) -> list[str]:
     Runs that are missing, failed or diverged are reported by `scantrial.prose.study.trouble`.
     """
     first = [*_positive(view), *view.judgement.decisions.said]
-    return [*first, *_one_seed(view), *_audit(view), *_no_margin(view), *_provisional(view)]
+    return [*first, *_one_seed(view), *_audit(view), *_no_margin(view), *provisional(view)]
 
 
 def _positive(view: ReportView) -> list[str]:
@@ -47,7 +47,8 @@ def _no_margin(view: ReportView) -> list[str]:
     return ["The study file declares no margin, so arms cannot be called equivalent."]
 
 
-def _provisional(view: ReportView) -> list[str]:
+def provisional(view: ReportView) -> list[str]:
+    """Say how many verdicts more seeds may change."""
     primary = view.judgement.primary
     if primary is None:
         return []

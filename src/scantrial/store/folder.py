@@ -51,7 +51,7 @@ from scantrial.store.run_files import (
     write_run_files,
 )
 from scantrial.store.schema import json_bytes, now, read_json, read_record, write_json
-from scantrial.store.strangers import foreign_names
+from scantrial.store.strangers import foreign_names, refuse_file
 from scantrial.store.tables import read_case_table, read_history, read_predictions, table_bytes
 from scantrial.store.test_lock import Opening, TestLock
 from scantrial.store.weights import read_weights
@@ -110,6 +110,7 @@ class StudyFolder:
             Naming what is there.
         """
         refuse_links(self.path)
+        refuse_file(self.path, do="choose another name with --out DIR")
         if self.exists() or not self.path.is_dir():
             return
         there = foreign_names(self.path, self.hashes)
@@ -490,6 +491,7 @@ def open_folder(path: Path | str) -> StudyFolder:
     """
     folder = StudyFolder(path)
     refuse_links(folder.path)
+    refuse_file(folder.path)
     if not folder.exists():
         what = "is not a study folder (it has no plan.json)" if folder.path.is_dir() else "does not exist"
         raise InputError(f"{path} {what}", expected="the folder of a study", do="scantrial run STUDY --out DIR")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from scantrial.core.errors import InputError
 from scantrial.core.files import is_aside, matching
 from scantrial.store.protocol import Protocol
 from scantrial.store.run_files import FACTS, HISTORY, PREDICTIONS, SHEET, WEIGHTS
@@ -62,3 +63,18 @@ def folders_without_a_run(folder: Path) -> Iterator[str]:
     for path in matching(folder, "runs/*/seed-*"):
         if not (path / FACTS).is_file() and path.is_dir():
             yield path.relative_to(folder).as_posix()
+
+
+def refuse_file(path: Path, *, do: str | None = None) -> None:
+    """Refuse a file where a study folder is wanted; of a study file, say where its runs are.
+
+    Raises
+    ------
+    InputError
+        Naming what to do.
+    """
+    if not path.is_file():
+        return
+    beside = path.with_suffix("")
+    way_out = f"give {beside}" if (beside / "plan.json").is_file() else f"scantrial run {path} makes it"
+    raise InputError(f"{path} is a file", expected="the folder of a study", do=do or way_out)

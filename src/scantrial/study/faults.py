@@ -257,6 +257,10 @@ def _missing(path: Path, root: type[BaseModel], data: Any) -> Problem:
         return Problem(path=path[:-1], message=f"got {shown(given)}; expected a longer list")
     names = _names_at(path[:-1], root) if path[-1] == "name" else []
     hint = f"; expected one of {listed(_quoted(names))}" if names else ""
+    fields = [model.model_fields.get(str(path[-1])) for model in _models_at(root, path[:-1])]
+    examples = [str(example) for field in fields if field is not None for example in field.examples or ()]
+    if examples:
+        hint = f"; for example: {path[-1]}: {examples[0]}"
     return Problem(path=path, message=f"is missing{hint}")
 
 

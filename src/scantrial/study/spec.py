@@ -107,8 +107,8 @@ class StudySpec(StudyPart):
     about : what only the author can know, for the report; may change at any time
     """
 
-    study: Text
-    data: DataSpec
+    study: Annotated[Text, Field(examples=["Is cross-entropy better than BCE on my scans?"])]
+    data: Annotated[DataSpec, Field(examples=["{source: my-scans, split: {train: 0.7, val: 0.15, test: 0.15}}"])]
     recipe: Recipe = Recipe()
     factors: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default_factory=dict)
     design: Literal["one-at-a-time", "factorial"] | Annotated[tuple[ArmSpec, ...], Field(min_length=1)] = (

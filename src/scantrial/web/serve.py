@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -133,8 +134,10 @@ def listen(host: str, port: int | None) -> socket.socket:
             error = refused
         else:
             return found
+    busy = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+    why = "another program uses it" if busy else str(getattr(error, "strerror", None) or error)
     raise InputError(
-        f"--host {host} --port {port} cannot be used: {error}", do="choose another port, or leave --port out"
+        f"--host {host} --port {port} cannot be used: {why}", do="choose another port, or leave --port out"
     )
 
 

@@ -471,6 +471,21 @@ class TestForeign:
             (tmp_path / name).touch()
         StudyFolder(tmp_path).refuse_foreign()
 
+    def test_a_file_in_its_place_is_refused(self, tmp_path: Path):
+        """As the folder of new runs, and as a study: the folder with the name of a study file is offered."""
+        (tmp_path / "mine.yaml").touch()
+        with pytest.raises(InputError, match=r"mine\.yaml is a file") as caught:
+            StudyFolder(tmp_path / "mine.yaml").refuse_foreign()
+        assert caught.value.do == "choose another name with --out DIR"
+        with pytest.raises(InputError, match=r"mine\.yaml is a file") as caught:
+            open_folder(tmp_path / "mine.yaml")
+        assert caught.value.do == f"scantrial run {tmp_path / 'mine.yaml'} makes it"
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "plan.json").touch()
+        with pytest.raises(InputError) as caught:
+            open_folder(tmp_path / "mine.yaml")
+        assert caught.value.do == f"give {tmp_path / 'mine'}"
+
     def test_a_study_folder_may_hold_other_things(self, folder: StudyFolder):
         """Somebody's notes beside a study are theirs; they are no reason to stop."""
         (folder.path / "notes.txt").write_text("mine")

@@ -122,7 +122,7 @@ def test_each_mistake_has_one_sentence(faults_of: FaultsOf, text: str, message: 
          "whole numbers are cases per class: write all shares as whole numbers, with per: class"),
         ("data: {source: phantom, split: {train: 0.9, val: 0.2}}", "the fractions add up to 1.1, more than 1"),
         ("data: {source: phantom, split: nothing}", "got 'nothing'; expected keys with values"),
-        ("data: {source: phantom}", "is missing"),
+        ("data: {source: phantom}", "is missing; for example: split: {train: 0.7, val: 0.15, test: 0.15}"),
         ("data: {source: 3, split: given}", "got 3; expected keys with values"),
         ("data: {source: phantom, split: given, classes: [a, a]}",
          "got ['a', 'a']; expected two or more different names"),
@@ -164,7 +164,12 @@ def test_a_missing_question_and_missing_data_are_named(faults_of: FaultsOf) -> N
     """An all but empty file is told what it needs."""
     with pytest.raises(StudyFileError) as caught:
         parse_study("seeds: 3\n")
-    assert [str(fault) for fault in caught.value.faults] == ["study: is missing", "data: is missing"]
+    assert [str(fault).partition("; for example: ")[0] for fault in caught.value.faults] == [
+        "study: is missing",
+        "data: is missing",
+    ]
+    example = str(caught.value.faults[1]).partition("; for example: ")[2]
+    assert parse_study(f"study: A question?\n{example.replace('my-scans', 'phantom')}\n").spec.data.split.test == 0.15
 
 
 def test_long_values_are_cut_in_messages(faults_of: FaultsOf) -> None:

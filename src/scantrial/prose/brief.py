@@ -1,0 +1,134 @@
+"""The answer in a few lines, for people in a hurry; every line has its full form in the report."""
+
+from __future__ import annotations
+
+import shlex
+import statistics
+from collections.abc import Sequence
+
+from scantrial.analysis.diagnosis.checks import CHECKS, LABELS
+from scantrial.analysis.gaps import Gap
+from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.verdict_words import metric_difference, short_verdict
+from scantrial.analysis.verdicts import FEW_SEEDS
+from scantrial.core.format import counted, joined
+from scantrial.findings.diagnosis import ArmDiagnosis
+from scantrial.findings.view import ReportView
+from scantrial.prose.verdicts import MAX_IN_SHORT, reversals, tally
+from scantrial.prose.warnings import provisional, weaknesses
+
+MORE_SEEDS = 2
+"""Seeds that are added next where there are too few."""
+
+MAX_LABELS = 3
+"""Labels of an arm's curves that are named, the worst first."""
+MAX_WEAK = 3
+"""Points that weaken the answer and are said in full."""
+
+_ORDER = {check.code: place for place, check in enumerate(LABELS)}
+
+
+def answer(view: ReportView) -> list[str]:
+    """Return the verdicts, a line or two each; of many comparisons the best arm and their count."""
+    primary = view.judgement.primary
+    if primary is None:
+        return [f"No verdict: {view.judgement.reason}."] if len(view.arms) > 1 else []
+    items = primary.comparisons
+    if len(items) > MAX_IN_SHORT:
+        said = [*([] if primary.best is None else [primary.best.sentence]), tally(primary)]
+    else:
+        said = [short_verdict(item.result, item.evidence, item.verdict) for item in items]
+    return [*said, *reversals(view.judgement)]
+
+
+def verdict_of_each(view: ReportView) -> dict[str, str]:
+    """Return by arm's label its verdict against the one arm that all others are compared with; else nothing."""
+    primary = view.judgement.primary
+    pairs = [] if primary is None else [(item.result.contrast, item.verdict.label) for item in primary.comparisons]
+    controls = {contrast.second for contrast, _ in pairs if contrast.kind == "difference"}
+    if len(controls) != 1 or any(contrast.kind != "difference" for contrast, _ in pairs):
+        return {}
+    return {contrast.first: label for contrast, label in pairs}
+
+
+def curves(view: ReportView) -> list[str]:
+    """Return a line on the learning curves of each arm, the worst first; arms of which the same is said share one."""
+    labels: dict[str, list[str]] = {}
+    for arm in sorted(view.diagnosis.arms, key=_place):
+        labels.setdefault(_curves_of(arm), []).append(arm.label)
+    every = f"all {len(view.arms)} arms"
+    shared = {said: every if len(found) == len(view.arms) > 1 else joined(found) for said, found in labels.items()}
+    return [f"{who}: {said}" for said, who in shared.items() if said]
+
+
+def _place(arm: ArmDiagnosis) -> int:
+    codes = arm.rounds[-1].counts if arm.rounds else {}
+    return min((_ORDER.get(code or "", len(_ORDER)) for code in codes), default=len(_ORDER))
+
+
+def _curves_of(arm: ArmDiagnosis) -> str:
+    """Say what label the runs' last round has, and which gaps are beyond chance."""
+    if not arm.rounds:
+        return ""
+    last = arm.rounds[-1]
+    labelled = {code: n for code, n in last.counts.items() if code}
+    worst = sorted(labelled, key=_ORDER.__getitem__)[:MAX_LABELS]
+    titles = {code: CHECKS[code].title.lower() for code in worst}
+    if not titles:
+        label = "no clear pattern"
+    elif last.counts == {worst[0]: last.n_runs}:
+        label = titles[worst[0]]
+    else:
+        label = f"{', '.join(f'{titles[code]} {labelled[code]}' for code in worst)} of {last.n_runs} runs"
+    gaps = [*_gap("train to val", arm.train_gap), *_gap("val to test", arm.test_gap)]
+    return f"{label}; {', '.join(gaps)} points" if gaps else label
+
+
+def _gap(name: str, gap: Gap | None) -> list[str]:
+    if gap is None or not gap.is_beyond_chance or gap.low == gap.high:
+        return []
+    return [f"{name} {metric_difference(METRICS['accuracy'], -gap.value)}"]
+
+
+def weak_points(view: ReportView) -> list[str]:
+    """Return what weakens the answer and the verdicts do not say themselves: the weightiest, and how many more."""
+    said = [one for one in weaknesses(view) if one not in provisional(view)]
+    n_more = len(said) - MAX_WEAK
+    return said if n_more < 1 else [*said[:MAX_WEAK], f"{counted(n_more, 'more point')} in the report."]
+
+
+def next_commands(view: ReportView, study: Sequence[str], folder: str) -> list[tuple[str, str]]:
+    """Return commands to copy, each with what it is for.
+
+    Parameters
+    ----------
+    study : the words after ``scantrial run`` that trained these runs, without seeds and folder
+    """
+    page = shlex.join(["scantrial", "serve", folder]), "every run and every scan, in a browser"
+    primary = view.judgement.primary
+    if primary is None:
+        return [page]
+    if len(view.seeds) < FEW_SEEDS and sorted(view.seeds) == list(range(len(view.seeds))):
+        n = len(view.seeds) + MORE_SEEDS
+        command = ["scantrial", "run", *study, "--seeds", str(n), "--out", folder]
+        return [page, (shlex.join(command), f"{MORE_SEEDS} more seeds{_cost(view)}")]
+    if any(item.verdict.label == "inconclusive" for item in primary.comparisons):
+        return [page, (shlex.join(["scantrial", "compare", folder]), "what would be needed to decide")]
+    return [page]
+
+
+def _cost(view: ReportView) -> str:
+    """Say how long the seeds would train, one run after the other."""
+    seconds = [seconds_a_run(view, arm.name) for arm in view.arms]
+    known = [found for found in seconds if found is not None]
+    if len(known) < len(seconds):
+        return ""
+    total = MORE_SEEDS * sum(known)
+    return f", about {counted(max(1, round(total / 60)), 'minute')} of training" if total >= 60 else ", under a minute"
+
+
+def seconds_a_run(view: ReportView, arm: str) -> float | None:
+    """Return the median time of an arm's runs; None where none is finished."""
+    runs = next(one.runs for one in view.arms if one.name == arm)
+    times = [float(run.facts.times["total_s"]) for run in runs if "total_s" in run.facts.times]
+    return statistics.median(times) if times else None

@@ -1,0 +1,90 @@
+"""The answer in a few lines: how many, and that each is what the report says at length."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+
+import pytest
+
+from scantrial.api import results
+from scantrial.cli.results import print_brief
+from scantrial.prose import brief
+
+CASES = {"train": 12, "val": 40, "test": 60}
+TEN_ARMS = {"base": {}, **{f"lr-{i}": {"optimizer": {"name": "adam", "lr": i / 1000}} for i in range(2, 11)}}
+
+
+@pytest.fixture(scope="module")
+def two(make_study):
+    return results(make_study(n_cases=CASES).path)
+
+
+@pytest.fixture(scope="module")
+def ten(make_study):
+    return results(make_study(arms=TEN_ARMS, n_cases=CASES).path)
+
+
+def test_two_arms_take_25_lines_and_ten_take_40(two, ten, capsys):
+    """With the lines that `run` adds: the report's path and two commands."""
+    for view, most in ((two, 25), (ten, 40)):
+        print_brief(view)
+        text = capsys.readouterr().out
+        assert len(text.splitlines()) + 1 + len(brief.next_commands(view, ["x.yaml"], "x")) <= most
+        assert all(arm.label in text for arm in view.arms)
+
+
+def test_a_verdict_is_said_with_its_numbers(two):
+    """The words and numbers of the long sentence, without what the interval counts as random."""
+    (said,) = brief.answer(two)
+    (item,) = two.judgement.primary.comparisons
+    assert item.verdict.label == "inconclusive"
+    numbers = item.sentence.partition(": ")[2].partition(", accounting")[0]
+    assert said == f"Unclear whether loss-ce is better or worse than base: {numbers}."
+
+
+def test_of_many_comparisons_the_table_has_the_verdicts(ten, capsys):
+    """The best arm and the count of verdicts are said; each arm's verdict against the base stands in its row."""
+    assert brief.answer(ten)[-1].startswith("Of all 9 comparisons: ")
+    verdicts = brief.verdict_of_each(ten)
+    assert list(verdicts) == list(TEN_ARMS)[1:]
+    print_brief(ten)
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("lr-")]
+    assert [line.split()[0] for line in rows[:9]] == list(verdicts)
+    assert all(line.rstrip().endswith(label) for line, label in zip(rows, verdicts.values(), strict=False))
+
+
+def test_arms_that_are_told_the_same_share_a_line(ten):
+    """All made-up curves fall alike."""
+    alike = replace(ten.diagnosis, arms=[replace(ten.diagnosis.arms[0], label=arm.label) for arm in ten.arms])
+    (line,) = brief.curves(replace(ten, diagnosis=alike))
+    assert line.startswith("all 10 arms: ")
+
+
+def test_the_worst_curves_come_first(make_study):
+    """A diverged run stands before the arm whose curves are fine."""
+    view = results(make_study(n_cases=CASES, diverged=[("loss-ce", 1)]).path)
+    lines = brief.curves(view)
+    assert lines[0].startswith("loss-ce: diverged 1")
+    assert lines[1].startswith("base: ")
+
+
+def test_commands_can_be_copied(two, ten):
+    """Two more seeds where there are few, in the words that trained these, quoted for a shell."""
+    words = ["my study.yaml", "--set", "recipe.epochs=2"]
+    (page, _), (more, why) = brief.next_commands(two, words, "my runs")
+    assert shlex.split(page) == ["scantrial", "serve", "my runs"]
+    assert shlex.split(more) == ["scantrial", "run", *words, "--seeds", "5", "--out", "my runs"]
+    assert why.startswith("2 more seeds")
+    many = replace(two, seeds=tuple(range(5)))
+    assert brief.next_commands(many, words, "r")[1] == ("scantrial compare r", "what would be needed to decide")
+    assert len(brief.next_commands(replace(two, seeds=(3, 4, 9)), words, "r")) == 2
+
+
+def test_points_that_weaken_are_few(make_study):
+    """Three in full, the others counted; that a verdict is provisional stands with the verdict."""
+    view = results(make_study(n_cases=CASES, collapsed=[(arm, 0) for arm in TEN_ARMS], arms=TEN_ARMS).path)
+    said = brief.weak_points(view)
+    assert len(said) == 4
+    assert said[-1].endswith("more points in the report.")
+    assert not any("provisional" in line for line in said)
