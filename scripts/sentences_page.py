@@ -22,6 +22,7 @@ from scantrial.analysis.thresholds import TARGET_SENSITIVITY
 from scantrial.analysis.verdicts import FEW_SEEDS, MIN_OF_CLASS, MIN_SEEDS
 from scantrial.audit.checks import CHECKS
 from scantrial.prose import evaluation as evaluation_prose
+from scantrial.prose.warnings import ENOUGH_OF_CLASS
 from scantrial.recipe import losses, optimizers, schedules
 from scantrial.recipe.losses import LOSSES, LossSpec
 from scantrial.recipe.networks import CUSTOM, NETWORKS, ModelSpec
@@ -384,7 +385,16 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         ),
     },
     "prose/warnings.py": {
-        "_one_seed": Rule(rule="the study has one seed"),
+        "_few_seeds": Rule(rule="the study has one seed, or two", threshold=f"fewer than {MIN_SEEDS} seeds"),
+        "_few_cases": Rule(
+            rule="the rarest class of the judged split is small",
+            threshold=f"fewer than {ENOUGH_OF_CLASS} cases",
+            source="Collins, Ogundimu, Altman 2016",
+        ),
+        "_audit_warnings": Rule(
+            rule="a warning of the audit that is not acknowledged; of copies only where the judged split has some, of "
+            "sharpness only between classes"
+        ),
         "_no_margin": Rule(rule="two arms or more, and no margin in the study file", source=_TOST),
         "provisional": Rule(rule="verdicts on few seeds", threshold=f"fewer than {FEW_SEEDS} seeds"),
     },

@@ -32,10 +32,10 @@ from scantrial.core.progress import Progress, silent
 from scantrial.data.masks import masks_among
 from scantrial.data.scanset import ScanSet
 
-AUDIT_VERSION = 2
+AUDIT_VERSION = 3
 """Rises whenever the same scans would be found to have other faults."""
 
-KEPT_VERSIONS = (1,)
+KEPT_VERSIONS = (1, 2)
 """Earlier versions whose audits stay in study folders as they are: what a study was told does not change."""
 
 
@@ -98,6 +98,8 @@ def subject_of(
 ) -> Subject:
     """Look at the scans once, for all checks."""
     cases = audited_cases(scans)
+    files = file_facts(scans, cases)
+    in_colour = files is None or not files.has_stains
     return Subject(
         scans=scans,
         settings=settings,
@@ -105,8 +107,8 @@ def subject_of(
         parts=scans.split[cases],
         labels=scans.labels[cases],
         units=piece_numbers(units_of(scans, cases)),
-        facts=case_facts(scans, cases, progress=progress),
-        files=file_facts(scans, cases),
+        facts=case_facts(scans, cases, in_colour=in_colour, progress=progress),
+        files=files,
         scores=scores,
     )
 

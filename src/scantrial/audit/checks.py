@@ -158,9 +158,9 @@ _CHECKS = (
         title="The border predicts the label",
         severity="warning",
         needs="10 patients of each class in training and validation",
-        rule="a ridge classifier on the outer tenth of the picture predicts the label out of fold with AUC 0.65 or "
-        "more and permutation p < 0.01",
-        source="Maguolo, Nanni 2021; DeGrave et al. 2021",
+        rule="a ridge classifier on the outer tenth of the picture predicts the label out of fold with an AUC whose "
+        "95 % interval lies at or above 0.65, and permutation p < 0.01; the AUC of the whole picture is told beside it",
+        source="Maguolo, Nanni 2021; DeGrave et al. 2021; Newcombe 2006; docs/decisions, shortcuts that matter",
         action="look for marks, letters and collimation at the border; crop the border and train again",
         run=shortcuts.check_border,
     ),
@@ -203,8 +203,8 @@ _CHECKS = (
         severity="warning",
         needs="10 patients of each class in training and validation, or of one class in two splits",
         rule="the mean absolute Laplacian of the picture, scaled to at most 128 pixels, separates a class from the "
-        "others with AUC 0.65 or more, or, within a class, two splits with AUC 0.60 or more; permutation p < 0.01 of "
-        "the largest AUC over the classes",
+        "others with an AUC whose 95 % interval lies at or above 0.65, or, within a class, two splits with AUC 0.60 or "
+        "more; permutation p < 0.01 of the largest AUC over the classes",
         source="Pertuz et al. 2013; Geirhos et al. 2020; Phipson, Smyth 2010",
         action="find out whether the classes were taken, scaled or compressed in different ways; an illness can blur a "
         "picture too. Train again on scans of one source, or blurred alike, and see how the metric changes",

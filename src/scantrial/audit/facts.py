@@ -93,11 +93,14 @@ class CaseFacts:
         shape (len(rows), side, side)
         """
         step = THUMBNAIL // side
-        blocks = self.thumbnails[rows].reshape(len(rows), side, step, side, step)
-        total = np.zeros((len(rows), side, side), dtype=np.uint32)  # whole numbers: no order of the sum changes them
-        for down in range(step):
-            for across in range(step):
-                total += blocks[:, :, down, :, across]
+        # Whole numbers: no order of the sum changes them. Whole rows first, which lie side by side.
+        blocks = self.thumbnails[rows].reshape(len(rows), side, step, THUMBNAIL)
+        below = blocks[:, :, 0].astype(np.uint16)
+        for down in range(1, step):
+            below += blocks[:, :, down]
+        total = below[:, :, ::step].astype(np.uint32)
+        for across in range(1, step):
+            total += below[:, :, across::step]
         return np.asarray(total.astype(np.float32) / np.float32(step * step) / np.float32(255))
 
     def mean_picture(self, rows: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
@@ -110,12 +113,15 @@ class CaseFacts:
         return np.asarray(total / n)
 
 
-def case_facts(scans: ScanSet, cases: NDArray[np.int64], *, progress: Progress = silent) -> CaseFacts:
+def case_facts(
+    scans: ScanSet, cases: NDArray[np.int64], *, in_colour: bool = True, progress: Progress = silent
+) -> CaseFacts:
     """Look at every case once, in threads.
 
     Parameters
     ----------
     cases : case numbers
+    in_colour : whether three channels are red, green and blue; else their mean is looked at, as of other numbers
     progress : called with the cases read
     """
     images: Pixels = scans.images.view(np.ndarray)  # a slice of a memmap takes several times as long
@@ -123,7 +129,7 @@ def case_facts(scans: ScanSet, cases: NDArray[np.int64], *, progress: Progress =
     n_at_once = max(1, min(_BLOCK, _BLOCK_PIXELS // images[0].size))
     parts = [slice(start, min(start + n_at_once, len(cases))) for start in range(0, len(cases), n_at_once)]
     with ThreadPoolExecutor(n_cores()) as pool:
-        found = pool.map(lambda part: _look(facts, part, images[cases[part]]), parts)
+        found = pool.map(lambda part: _look(facts, part, images[cases[part]], in_colour=in_colour), parts)
         for part, digests in zip(parts, found, strict=True):
             facts.digests[part] = digests
             progress("looking at scans", part.stop, len(cases))
@@ -157,10 +163,10 @@ def _blocks(images: Pixels) -> Iterator[Pixels]:
     return (images[start : start + _BLOCK] for start in range(0, len(images), _BLOCK))
 
 
-def _look(facts: CaseFacts, part: slice, images: Pixels) -> list[bytes]:
+def _look(facts: CaseFacts, part: slice, images: Pixels, *, in_colour: bool) -> list[bytes]:
     """Write the facts of some images into their rows, and return the digests."""
     top = facts.top
-    gray = images if images.ndim == 3 else _stacked([gray_of(image) for image in images])
+    gray = images if images.ndim == 3 else _stacked([gray_of(image, in_colour=in_colour) for image in images])
     small = resize_all(gray, (HASH_SIDE, HASH_SIDE)).astype(np.float32)
     facts.thumbnails[part] = _thumbnails(gray, top)
     facts.hashes[part] = orientation_hashes(small / np.float32(top))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from scantrial.core.files import open_regular
 from scantrial.core.machine import n_cores
-from scantrial.data.codecs.table import stained_shape
+from scantrial.data.codecs.table import stains_of
 from scantrial.data.scanset import CaseList, ScanSet
 
 _Header = tuple[int, int, int, str, str]
@@ -39,6 +42,11 @@ class FileFacts:
     n_bytes: NDArray[np.int64]
     mode: tuple[str, ...]
     format: tuple[str, ...]
+
+    @property
+    def has_stains(self) -> bool:
+        """Whether the channels of any file are no colours."""
+        return any(mode.endswith(_CHANNELS) for mode in self.mode)
 
 
 def file_facts(scans: ScanSet, cases: NDArray[np.int64]) -> FileFacts | None:
@@ -78,13 +86,15 @@ def _headers(scans: ScanSet | CaseList, cases: NDArray[np.int64]) -> list[_Heade
 
 def _header(file: Path) -> _Header | None:
     try:
-        n_bytes = file.stat().st_size
-        stained = stained_shape(file)
-        if stained is not None:
-            height, width, n = stained
-            return width, height, n_bytes, f"{n}{_CHANNELS}", "TIFF"
-        with Image.open(file) as picture:
-            return picture.width, picture.height, n_bytes, picture.mode, str(picture.format)
+        with open_regular(file) as handle, BufferedReader(handle) as buffered:
+            n_bytes = os.fstat(handle.fileno()).st_size
+            stained = stains_of(buffered)
+            if stained is not None:
+                kind, (height, width, n) = stained
+                return width, height, n_bytes, f"{n}{_CHANNELS}", kind
+            buffered.seek(0)
+            with Image.open(buffered) as picture:
+                return picture.width, picture.height, n_bytes, picture.mode, str(picture.format)
     except Exception:  # libraries raise nearly anything on a header they do not know; the scan was read by another way
         return None
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.analysis.proportions import wilson
-from scantrial.audit.permutation import fold_numbers, out_of_fold
+from scantrial.audit.permutation import areas, fold_numbers, out_of_fold
 from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
 from scantrial.audit.shift import MIN_UNITS
 from scantrial.core.format import counted, percent
@@ -62,20 +62,34 @@ def confident_learning(y_true: NDArray[np.int64], y_prob: NDArray[np.float64]) -
     )
 
 
-def cheap_probabilities(subject: Subject, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return out-of-fold probabilities from ridge regression on 16 x 16 pictures, folds by patient.
+def cheap_scores(subject: Subject) -> NDArray[np.float64]:
+    """Return out-of-fold scores of the cases that are learnt from, shape (n, n_classes); computed once.
 
-    Scores of each class against the rest, for which -1 and 1 are aimed at, go through a logistic curve of slope
-    `SLOPE` and are made to sum to 1.
+    By ridge regression on 16 x 16 pictures, folds by patient, of each class against the rest: -1 and 1 are aimed at.
     """
+    rows = subject.learnt_from
 
     def pictures(some: NDArray[np.int64]) -> NDArray[np.float32]:
         return subject.facts.small(16, rows[some]).reshape(len(some), -1)
 
-    targets = 2.0 * np.eye(len(subject.scans.class_names))[subject.labels[rows]] - 1
-    folds = fold_numbers(subject.units[rows], rng=stream(subject.settings.seed, "audit", "labels"))
-    y_prob = 1 / (1 + np.exp(-SLOPE * out_of_fold(pictures, targets, folds)))
+    if "cheap scores" not in subject.memo:
+        targets = 2.0 * np.eye(len(subject.scans.class_names))[subject.labels[rows]] - 1
+        folds = fold_numbers(subject.units[rows], rng=stream(subject.settings.seed, "audit", "labels"))
+        subject.memo["cheap scores"] = out_of_fold(pictures, targets, folds)
+    found: NDArray[np.float64] = subject.memo["cheap scores"]
+    return found
+
+
+def cheap_probabilities(subject: Subject) -> NDArray[np.float64]:
+    """Return the `cheap_scores` through a logistic curve of slope `SLOPE`, made to sum to 1."""
+    y_prob = 1 / (1 + np.exp(-SLOPE * cheap_scores(subject)))
     return np.asarray(y_prob / y_prob.sum(axis=1, keepdims=True))
+
+
+def whole_picture_area(subject: Subject) -> float:
+    """Return the AUC of the `cheap_scores`; beyond two classes the mean of one against the rest."""
+    labels = subject.labels[subject.learnt_from]
+    return float(areas(cheap_scores(subject), labels[:, None] == np.arange(len(subject.scans.class_names))).mean())
 
 
 def check_suspicious(subject: Subject) -> CheckOutcome:
@@ -88,7 +102,7 @@ def check_suspicious(subject: Subject) -> CheckOutcome:
         labels, units = subject.labels[rows], subject.units[rows]
         if min(len(np.unique(units[labels == label])) for label in range(n_classes)) < MIN_UNITS:
             return not_applicable(f"a class has scans of fewer than {MIN_UNITS} patients")
-        y_prob = cheap_probabilities(subject, rows)
+        y_prob = cheap_probabilities(subject)
     labels = subject.labels[rows]
     suspicion = confident_learning(labels, y_prob)
     given = y_prob[np.arange(len(rows)), labels]

@@ -31,7 +31,7 @@ class AuditSettings:
     ----------
     alpha : below this p-value a test counts
     shift_auc, strong_shift_auc : a shift between splits counts from here on, and is called strong
-    shortcut_auc : a shortcut counts from here on
+    shortcut_auc : a shortcut counts where the 95 % interval of its AUC lies at or above this
     near_distance, suspect_distance : bits of 64 up to which two images are near duplicates, and suspected
     min_correlation : of two small pictures, plain and without the mean picture, that confirms a near duplicate
     majority_share : share of the commonest class above which classes are called unbalanced

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.audit.permutation import areas, areas_of_groups, permuted_groups
+from scantrial.audit.permutation import area_limits, areas, areas_of_groups, permuted_groups
 from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
 from scantrial.audit.shift import MIN_UNITS, SplitPair, split_pairs
-from scantrial.core.format import p_equals, percent
+from scantrial.core.format import interval, p_equals, percent
 from scantrial.core.rng import stream
 
 
@@ -45,10 +45,12 @@ def _classes(subject: Subject) -> list[_Outcome]:
     label = asked[which]
     medians = [_median(sharp[rows[(subject.labels[rows] == label) == side]]) for side in (True, False)]
     in_test = _area_in_test(subject, label)
-    is_found = p < settings.alpha and _auc(area) >= settings.shortcut_auc
+    limits = area_limits(_auc(area), (subject.labels[rows] == label).astype(np.int64), subject.units[rows])
+    is_found = p < settings.alpha and limits[0] >= settings.shortcut_auc
     numbers = {
         "class": names[label],
         "auc": _auc(area),
+        "interval": list(limits),
         "auc_test": None if in_test is None else (in_test if area >= 0.5 else 1 - in_test),
         "p": p,
         "medians": medians,
@@ -63,9 +65,11 @@ def _class_text(subject: Subject, numbers: dict[str, Any]) -> str:
     name, others = numbers["class"], [one for one in subject.scans.class_names if one != numbers["class"]]
     rest = others[0] if len(others) == 1 else "the other classes"
     test = numbers["auc_test"]
+    low, high = numbers["interval"]
+    span = interval(f"{low:.2f}", f"{high:.2f}", 0.95)
     return (
         f"Sharpness alone (mean absolute Laplacian) separates {name} from {rest} with AUC {numbers['auc']:.2f} "
-        f"({p_equals(numbers['p'])}{'' if test is None else f'; {test:.2f} in test'}): its median is "
+        f"({span}; {p_equals(numbers['p'])}{'' if test is None else f'; {test:.2f} in test'}): its median is "
         f"{_share(numbers['medians'][0])} of the gray range in {name}, {_share(numbers['medians'][1])} in {rest}. The "
         "network can use this shortcut."
     )

@@ -43,7 +43,14 @@ class SplitPair:
 
 
 def split_pairs(subject: Subject) -> list[SplitPair]:
-    """Return every two splits."""
+    """Return every two splits; computed once."""
+    if "pairs" not in subject.memo:
+        subject.memo["pairs"] = _split_pairs(subject)
+    found: list[SplitPair] = subject.memo["pairs"]
+    return found
+
+
+def _split_pairs(subject: Subject) -> list[SplitPair]:
     pairs = []
     for names in subject.split_pairs:
         rows = subject.rows_of(*names)

@@ -10,11 +10,11 @@ import scipy
 from numpy.typing import NDArray
 
 from scantrial.analysis.multiplicity import holm
-from scantrial.audit.facts import THUMBNAIL
-from scantrial.audit.permutation import FeatureRows, predictability
+from scantrial.audit.labels import whole_picture_area
+from scantrial.audit.permutation import FeatureRows, area_limits, predictability
 from scantrial.audit.records import CheckOutcome, Found, Subject, not_applicable, verdict_of
 from scantrial.audit.shift import MIN_UNITS
-from scantrial.core.format import counted, p_equals
+from scantrial.core.format import counted, interval, p_equals
 from scantrial.core.rng import stream
 
 FRAME_SIDE, FRAME_WIDTH = 32, 3
@@ -24,19 +24,19 @@ CORNER = 8
 """Side of a corner in pixels of the 64 x 64 picture."""
 
 
-def frame_of(pictures: NDArray[np.float32]) -> NDArray[np.float64]:
+def frame_of(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the outer tenth of pictures of 32 x 32 pixels, shape (n, 348)."""
     inside = slice(FRAME_WIDTH, FRAME_SIDE - FRAME_WIDTH)
     outer = np.ones((FRAME_SIDE, FRAME_SIDE), dtype=bool)
     outer[inside, inside] = False
-    return pictures[:, outer].astype(np.float64)
+    return pictures[:, outer]
 
 
-def corners_of(pictures: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the four corners of pictures of 64 x 64 pixels, shape (n, 256)."""
+def corners_of(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the four corners of pictures of 64 x 64 pixels, shape (n, 256), from 0 to 1."""
     ends = (slice(None, CORNER), slice(-CORNER, None))
     parts = [pictures[:, rows, columns].reshape(len(pictures), -1) for rows in ends for columns in ends]
-    return np.concatenate(parts, axis=1).astype(np.float64)
+    return np.asarray(np.concatenate(parts, axis=1).astype(np.float32) / np.float32(255))
 
 
 def check_border(subject: Subject) -> CheckOutcome:
@@ -49,7 +49,7 @@ def check_corners(subject: Subject) -> CheckOutcome:
     """Find that the four corners predict the class."""
     facts = subject.facts
     what = "The four corners of the images alone"
-    return _predicts(subject, lambda rows: corners_of(facts.small(THUMBNAIL, rows)), what, "corners")
+    return _predicts(subject, lambda rows: corners_of(facts.thumbnails[rows]), what, "corners")
 
 
 def check_metadata(subject: Subject) -> CheckOutcome:
@@ -109,8 +109,11 @@ def _predicts(subject: Subject, features: FeatureRows, what: str, name: str, **n
         n_permutations=settings.n_permutations,
         rng=stream(settings.seed, "audit", "shortcut", name),
     )
+    limits = area_limits(told.auc, labels, units)
     measured: dict[str, Any] = {
         "auc": told.auc,
+        "interval": list(limits),
+        "auc_whole_picture": whole_picture_area(subject),
         "p": told.p,
         "n": len(rows),
         "n_permutations": settings.n_permutations,
@@ -118,9 +121,13 @@ def _predicts(subject: Subject, features: FeatureRows, what: str, name: str, **n
         "min_auc": settings.shortcut_auc,
         **numbers,
     }
-    if told.p >= settings.alpha or told.auc < settings.shortcut_auc:
+    if told.p >= settings.alpha or limits[0] < settings.shortcut_auc:
         return verdict_of([], **measured)
-    text = f"{what} predict the label with AUC {told.auc:.2f} ({p_equals(told.p)}): the network can use this shortcut."
+    span = interval(f"{limits[0]:.2f}", f"{limits[1]:.2f}", 0.95)
+    text = (
+        f"{what} predict the label with AUC {told.auc:.2f} ({span}; {p_equals(told.p)}; the whole picture, in the same "
+        f"way, {measured['auc_whole_picture']:.2f}): the network can use this shortcut."
+    )
     return verdict_of([Found(text=text, numbers=measured)], **measured)
 
 

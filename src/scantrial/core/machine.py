@@ -130,9 +130,12 @@ def processor_name() -> str:
 
 
 def peak_memory() -> int:
-    """Return the most bytes that this process has held in memory so far, on Linux without the pages of files.
+    """Return about how many bytes this process has held in memory at most; on Linux without the pages of files.
 
     Those, such as mapped scans, exist once for all processes, and the system drops them when it is short of memory.
+    Linux keeps no peak of the rest: this is the peak of all memory less the pages of files that are held now. It is
+    exact if there were as many of them at the peak, too low by what was mapped since and too high by what was dropped
+    since. So call it while the files are mapped that were at the peak, as at the end of an epoch.
     """
     status = Path("/proc/self/status")
     with suppress(OSError, StopIteration, ValueError):

@@ -261,8 +261,8 @@ class DataSpec(DataModel):
         if it has any
     skip_unreadable : continue without scans that cannot be read, and without rows of a table that have no file or no
         label; the report counts them
-    thumbnails : keep small pictures of the cases in the study folder; of DICOM files only if this says so, as names may
-        be burned into their pixels
+    thumbnails : keep small pictures of the cases in the study folder, of 10,000 at most: test, then validation, then
+        training; of DICOM files only if this says so, as names may be burned into their pixels
     """
 
     source: Annotated[SourceSpec, BeforeValidator(_named), Field(examples=["my-scans"])]

@@ -22,6 +22,9 @@ from scantrial.recipe.plan import PlannedArm
 from scantrial.store.folder import StudyFolder
 from scantrial.study.study import Arm, Study
 
+MAX_PICTURES = 10_000
+"""Cases of which a study folder keeps small pictures: 7 MB of 28 x 28 pixels, some 100 MB of large scans."""
+
 
 def data_record(scans: ScanSet, spec: DataSpec) -> dict[str, Any]:
     """Return the content of ``data.json``: plain facts about the scans that the study uses."""
@@ -54,13 +57,20 @@ def _source(scans: ScanSet) -> dict[str, Any]:
 
 
 def cases_table(scans: ScanSet, *, thumbnails: bool) -> pa.Table:
-    """Return one row for each case in a split: case, split, label, patient, source, thumbnail."""
+    """Return one row for each case in a split: case, split, label, patient, source, thumbnail.
+
+    Pictures are of `MAX_PICTURES` cases at most, test before validation before training.
+    """
     used = np.flatnonzero(scans.split != "")
     patients, folder = scans.patients, common_folder(scans.sources)
     pictures: list[bytes | None] = [None] * len(used)
     if thumbnails:
+        places = np.concatenate([np.flatnonzero(scans.split[used] == split) for split in reversed(SPLITS)])
+        shown = places[:MAX_PICTURES].tolist()
         with ThreadPoolExecutor() as pool:
-            pictures = list(pool.map(lambda case: thumbnail_png(scans.images[case]), used))
+            found = pool.map(lambda case: thumbnail_png(scans.images[case]), used[shown])
+            for place, png in zip(shown, found, strict=True):
+                pictures[place] = png
     return pa.table(
         {
             "case": pa.array(used, pa.int64()),

@@ -139,6 +139,32 @@ def test_marks_in_the_corners_are_found(write_scans):
         assert "the network can use this shortcut" in verdict.found[0].text
 
 
+def test_a_shortcut_is_told_where_its_interval_lies_above_the_threshold():
+    """A border a little brighter in one class, AUC 0.7 or so: found in many scans with its interval, not in a few."""
+    outcomes = {}
+    for n in (60, 600):
+        rng, labels = np.random.default_rng(1), np.arange(2 * n) % 2
+        bright = 100 + 30 * (rng.normal(size=2 * n) + 0.9 * labels)
+        images = np.full((2 * n, 32, 32), 100) + rng.normal(0, 10, (2 * n, 32, 32))
+        images[:, :, :3] = bright[:, None, None]
+        scans = replace(
+            phantom_scans(n_cases=2 * n, size=32),
+            images=np.clip(images, 0, 255).astype(np.uint8),
+            labels=labels,
+            split=np.full(2 * n, "train"),
+            patients=None,
+        )
+        outcomes[n] = checked("AU020", scans)
+    few, many = outcomes[60].numbers, outcomes[600].numbers
+    assert (few["auc"] > 0.65, few["p"] < 0.01, outcomes[60].outcome) == (True, True, "clear")
+    low, high = many["interval"]
+    assert few["interval"][0] < 0.65 <= low < many["auc"] < high
+    assert (
+        f"(95 % CI {low:.2f} to {high:.2f}; p = 0.005; the whole picture, in the same way, {many['auc_whole_picture']:.2f})"
+        in (outcomes[600].found[0].text)
+    )
+
+
 def test_files_of_another_kind_in_one_class_are_found(write_scans):
     """The ill as larger JPEG files: metadata predict the label, and size and format occur in one class only."""
 

@@ -9,8 +9,10 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.metrics import roc_auc_score
 
+from scantrial.analysis.intervals import area_bounds
 from scantrial.audit import permutation
 from scantrial.audit.permutation import (
+    area_limits,
     areas,
     areas_of_groups,
     fold_numbers,
@@ -152,6 +154,41 @@ def test_predictability_is_that_of_separate_regressions(n_groups, monkeypatch):
     assert told.auc == pytest.approx(auc, abs=1e-12)
     assert told.p == p
     assert told.scores == pytest.approx(scores.squeeze(), abs=1e-9)
+
+
+@pytest.mark.parametrize("n_groups", [2, 5])
+def test_permutations_of_many_cases_look_at_a_sample(n_groups, monkeypatch):
+    """All cases give the AUC, the sample p: 8 cases of each group at most are asked for again, a rare group's all."""
+    rng = np.random.default_rng(6)
+    groups = np.r_[np.zeros(5, int), np.arange(200) % (n_groups - 1) + 1]
+    features, asked = rng.normal(size=(205, 3)) + 4 * np.eye(5, 3)[groups], []
+
+    def rows_of(rows):
+        asked.append(rows)
+        return features[rows]
+
+    how = {"n_permutations": 99}
+    whole = predictability(features.__getitem__, groups, np.arange(205), rng=np.random.default_rng(3), **how)
+    monkeypatch.setattr(permutation, "MAX_PERMUTED", 8 * n_groups * (1 if n_groups == 2 else n_groups))
+    monkeypatch.setattr(permutation, "MIN_OF_GROUP", 8)
+    told = predictability(rows_of, groups, np.arange(205), rng=np.random.default_rng(3), **how)
+    assert told.auc == pytest.approx(whole.auc, abs=0.01)
+    assert told.scores.shape == whole.scores.shape
+    assert told.p == whole.p == 0.01
+    assert (
+        np.bincount(groups[np.concatenate(asked)]).tolist()
+        == (np.bincount(groups) + np.minimum(np.bincount(groups), 8)).tolist()
+    )
+
+
+def test_limits_of_an_area_count_patients():
+    """Newcombe's interval of as many cases as patients; of three groups, of one of their harmonic mean size."""
+    z, groups = 1.959964, np.repeat([0, 1], [40, 20])
+    expected = area_bounds(0.8, 20, 40, quantile=z)
+    assert area_limits(0.8, groups, np.arange(60)) == pytest.approx(expected, abs=1e-6)
+    assert area_limits(0.8, np.repeat(groups, 3), np.repeat(np.arange(60), 3)) == pytest.approx(expected, abs=1e-6)
+    three = area_limits(0.8, np.repeat([0, 1, 2], [60, 20, 15]), np.arange(95))
+    assert three == pytest.approx(area_bounds(0.8, 22.5, 72.5, quantile=z), abs=1e-6)
 
 
 def test_areas_of_groups_are_those_of_each_group():

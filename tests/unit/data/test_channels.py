@@ -11,7 +11,9 @@ import tifffile
 from PIL import Image
 from pydantic import ValidationError
 
+from scantrial.audit.audit import subject_of
 from scantrial.audit.files import header_shapes
+from scantrial.audit.records import AuditSettings
 from scantrial.core.errors import DataError, UnreadableScansError
 from scantrial.data import cache
 from scantrial.data.codecs.tiff_pages import tiff_stains
@@ -94,6 +96,10 @@ def test_three_stains_are_no_colours(tmp_path, rng, kind):
     assert tiff_stains(path) == (20, 20, 3)
     spread = header_shapes(list_cases(SourceSpec(name=str(tmp_path / "cells"))))
     assert spread == {(20, 20, 3): 8}
+    audited = subject_of(load(SourceSpec(name=str(tmp_path / "cells"))), AuditSettings())
+    assert (audited.files.mode[0], audited.files.format[0]) == ("3 channels", "TIFF")
+    means = audited.facts.statistics[:, 0] * audited.facts.top
+    assert means == pytest.approx(np.full(8, np.rint(stains.mean(axis=0)).mean()))
     np.testing.assert_array_equal(decode_image(path), np.moveaxis(stains, 0, -1))
     said = r"3 channels \(DAPI, GFP, RFP\) that are no colours: pick one, such as channels: \[DAPI\]"
     with pytest.raises(ImageError, match=said if kind == "named pages" else "3 channels that are no colours"):

@@ -16,7 +16,7 @@ from scantrial.core.errors import DataError, ShapeError
 from scantrial.data.codecs.base import MAX_PIXELS
 from scantrial.data.codecs.table import titles_read
 from scantrial.data.decode import ImageError, decode_image
-from scantrial.data.fit import fit_image, match_depth, resize
+from scantrial.data.fit import fit_image, match_depth, resize, resize_all
 from scantrial.data.spec import ImageSpec
 from scantrial.data.thumbnails import thumbnail_png
 
@@ -371,6 +371,16 @@ def test_match_depth(gray, deep):
     np.testing.assert_array_equal(wide, gray.astype(int) * 257)
     with pytest.raises(DataError, match="would lose the low bits"):
         match_depth(deep, "uint8")
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (64, 64), (28, 40), (90, 90)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_images_scaled_together_are_those_scaled_one_by_one(rng, shape, dtype):
+    """Up and down, to squares and to other shapes: every pixel."""
+    images = rng.integers(0, np.iinfo(dtype).max, (5, *shape), dtype=dtype, endpoint=True)
+    for wanted in ((32, 32), (64, 64), (7, 30)):
+        expected = np.stack([resize(image, wanted) for image in images])
+        np.testing.assert_array_equal(resize_all(images, wanted), expected)
 
 
 def test_thumbnail(rng):

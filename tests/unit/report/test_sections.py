@@ -204,11 +204,13 @@ def test_few_seeds_have_no_advice(make_study):
     ("options", "words_of_it"),
     [
         ({"seeds": (4,)}, "There is only one seed"),
+        ({"seeds": (4, 5)}, "There are only 2 seeds: seed-to-seed variation is hardly known, and a verdict needs 3."),
+        ({"n_cases": {"train": 12, "val": 8, "test": 60}}, "The test set is small: it has 30 cases of"),
         ({"missing": [("base", 0)]}, "1 run of 6 is still missing"),
         ({"diverged": [("base", 0)]}, "diverged: its loss was not finite"),
         ({"seeds": range(3), "n_cases": {"train": 12, "val": 8, "test": 60}}, "1 of 1 verdict is provisional"),
     ],
-    ids=["one-seed", "missing", "diverged", "provisional"],
+    ids=["one-seed", "two-seeds", "small-test-set", "missing", "diverged", "provisional"],
 )
 def test_a_poor_study_says_so_on_its_first_page(make_study, options, words_of_it):
     """One seed, a missing or a diverged run, a provisional verdict: each is a note before everything else."""
@@ -219,13 +221,48 @@ def test_an_open_blocker_and_a_missing_margin_weaken_the_answer(view):
     """Both stand on the first page; an acknowledged blocker and a margin do not."""
     from dataclasses import replace
 
-    clean = replace(view, audit=an_audit(acknowledged="it is so"))
+    large = replace(view, data=replace(view.data, counts={"test": {"normal": 100, "pneumonia": 120}}))
+    clean = replace(large, audit=an_audit(acknowledged="it is so"))
     assert weaknesses(clean) == []
     assert front(clean) == ()
     assert "2 blockers are not acknowledged" in weaknesses(replace(view, audit=an_audit()))[0]
     without = replace(clean, judgement=replace(view.judgement, margin=None))
     assert weaknesses(without) == ["The study file declares no margin, so arms cannot be called equivalent."]
     assert weaknesses(view)[0].startswith("The scans were not audited")
+
+
+def test_warnings_of_the_audit_weaken_the_answer_once_each(view):
+    """Copies in test, shortcuts, unknown patients, in this order; not what is acknowledged, a note, or elsewhere."""
+    from dataclasses import replace
+
+    warning = replace(an_audit().findings[0], severity="warning")
+    of_test = {"n_test_cases": 3}
+    found = [
+        replace(warning, code="AU002"),
+        replace(warning, code="AU024", numbers={"class": "ill"}),
+        replace(warning, code="AU020"),
+        replace(warning, code="AU005", numbers=of_test),
+        replace(warning, code="AU004", numbers={"by_split": {"train": 2}}),
+        replace(warning, code="AU021", acknowledged="looked at"),
+        replace(warning, code="AU010"),
+    ]
+    large = replace(view, data=replace(view.data, counts={"test": {"normal": 100, "pneumonia": 120}}))
+
+    def said_of(*findings):
+        return weaknesses(replace(large, audit=replace(an_audit(), findings=findings)))
+
+    assert said_of(*found) == [
+        "Scans or patients that are judged are in another split as well (AU005): results may be better than on new scans.",
+        "A shortcut may give the label away (AU020 and AU024): the networks may have learnt it instead of what the scans "
+        "show.",
+        "Patients are not known (AU002): scans of one patient may be in two splits, and intervals may be too narrow.",
+    ]
+    elsewhere = [replace(found[3], numbers={"n_test_cases": 0}), replace(found[1], numbers={"splits": ["val", "test"]})]
+    assert said_of(*elsewhere) == []
+    twice = replace(found[4], numbers={"by_split": {"test": 2}})
+    assert said_of(twice, replace(found[3], severity="note")) == [
+        "Scans that are judged occur more than once (AU004): intervals may be too narrow."
+    ]
 
 
 # ---------------------------------------------------------------------- section by section

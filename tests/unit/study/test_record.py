@@ -6,6 +6,7 @@ import pytest
 from tests.unit.study.trial import SPLIT, Trial
 
 from scantrial.core.errors import StudyConflictError
+from scantrial.study import record
 from scantrial.study.record import cases_table, check_same_scans, data_record, holds_same_scans
 
 UNUSED_FIRST = ("", *SPLIT[1:])
@@ -33,6 +34,18 @@ def test_cases_keep_their_numbers(trial: Trial, thumbnails: bool):
     assert [row["source"] for row in table] == [f"{case}.png" for case in range(1, 12)]
     assert all((row["thumbnail"] or b"").startswith(b"\x89PNG" * thumbnails) for row in table)
     assert all((row["thumbnail"] is not None) == thumbnails for row in table)
+
+
+def test_pictures_are_of_some_cases_only_test_first(trial: Trial, monkeypatch):
+    """Of three test, three validation and five training cases, five pictures: those of test, and the first two of validation."""
+    monkeypatch.setattr(record, "MAX_PICTURES", 5)
+    table = cases_table(trial.scans(split=UNUSED_FIRST), thumbnails=True).to_pylist()
+    whole = cases_table(trial.scans(split=UNUSED_FIRST), thumbnails=False).to_pylist()
+    pictured = [row["split"] for row in table if row["thumbnail"]]
+    assert sorted(pictured) == ["test"] * 3 + ["val"] * 2
+    assert [{**row, "thumbnail": None} for row in table] == whole
+    first = [row["case"] for row in table if row["split"] == "val"][:2]
+    assert all(row["thumbnail"] for row in table if row["case"] in first)
 
 
 def test_the_same_scans_elsewhere_are_the_same(trial: Trial):

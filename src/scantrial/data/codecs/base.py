@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path, PurePath
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,8 +53,8 @@ class Codec:
         unpacks. Raises `RefusedError` with the reason, or whatever a library raises on a damaged file. None for a kind
         that is not read
     channel_names : the names that a file gives its channels, in order; None for a kind that has none
-    stained_shape : (height, width, channels) of a file whose channels are no colours, such as stains; None where it is
-        gray or in colour. None for a kind that has none
+    stained_shape : (height, width, channels) of an open file whose channels are no colours, such as stains; None where
+        it is gray or in colour. None for a kind that has none
     frames : the numbers of the frames or slices of a file, in the order that reads them soonest; None for a kind with
         one image in a file
     way_out : for a kind that is not read, what to do with the file; None if there is no advice except which kinds
@@ -66,7 +66,7 @@ class Codec:
     recognises: Callable[[bytes], bool]
     decode: Callable[[Path, Claim, ImageSpec], NDArray[Any]] | None = None
     channel_names: Callable[[Path], Sequence[str]] | None = None
-    stained_shape: Callable[[Path], tuple[int, int, int] | None] | None = None
+    stained_shape: Callable[[IO[bytes]], tuple[int, int, int] | None] | None = None
     frames: Callable[[Path], range] | None = None
     way_out: str | None = None
 

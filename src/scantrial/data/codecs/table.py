@@ -6,6 +6,7 @@ The first row that recognises a file decides. A kind that is read is a module wi
 from __future__ import annotations
 
 from pathlib import Path
+from typing import IO
 
 from scantrial.core.files import open_regular
 from scantrial.core.registry import Registry
@@ -59,10 +60,12 @@ def frames_of(path: Path) -> range:
     return range(1) if codec is None or codec.frames is None else codec.frames(path)
 
 
-def stained_shape(path: Path) -> tuple[int, int, int] | None:
-    """Return (height, width, channels) of a file whose channels are no colours; None where it is gray or in colour."""
-    codec = codec_of_file(path)
-    return None if codec is None or codec.stained_shape is None else codec.stained_shape(path)
+def stains_of(handle: IO[bytes]) -> tuple[str, tuple[int, int, int]] | None:
+    """Return kind and (height, width, channels) of an open file whose channels are no colours; None of any other."""
+    codec = codec_of(handle.read(HEAD_BYTES))
+    handle.seek(0)
+    shape = None if codec is None or codec.stained_shape is None else codec.stained_shape(handle)
+    return None if codec is None or shape is None else (codec.title, shape)
 
 
 def titles_read() -> str:

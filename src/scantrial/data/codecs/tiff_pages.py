@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 from xml.etree import ElementTree
 
 import numpy as np
@@ -130,11 +130,11 @@ def channel_names(path: Path) -> tuple[str, ...]:
     return tuple(part.get("Name", "") for part in pixels if _plain(part.tag) == "Channel")
 
 
-def tiff_stains(path: Path) -> tuple[int, int, int] | None:
+def tiff_stains(file: Path | IO[bytes]) -> tuple[int, int, int] | None:
     """Return (height, width, channels) of a TIFF whose channels are no colours, in pages or in one; None of another."""
     import tifffile  # noqa: PLC0415 - loaded where it is first needed
 
-    with tifffile.TiffFile(path) as tiff:
+    with tifffile.TiffFile(file, name=None if isinstance(file, Path) else "scan.tif") as tiff:
         pages = full_pages(tiff)
         first: Any = tiff.pages[pages[0]]
         n = n_stains(first, dict(_axes_of(tiff, len(pages))).get("C", 1))
