@@ -25,7 +25,7 @@ class FoldCases:
 
     Parameters
     ----------
-    repeats, folds, cases : one entry for each case that a fold tests: whole numbers; `cases` from 0
+    repeats, folds, cases : one entry for each case that a fold tests, no two alike: whole numbers; `cases` from 0
     patients : by case, a number; None where patients are not known
     case_names, patient_names : by number
     """
@@ -44,8 +44,9 @@ def fold_faults(tested: FoldCases) -> list[str]:
     Every repeat has to test each case once, in two folds or more, with all cases of a patient in one of them; and no
     two repeats may divide the cases alike, for their folds would be counted twice.
     """
-    numbers = np.unique(tested.repeats).tolist()
-    of_repeat = {number: tested.repeats == number for number in numbers}
+    numbers, counts = np.unique(tested.repeats, return_counts=True)
+    entries = np.split(np.argsort(tested.repeats, kind="stable"), np.cumsum(counts)[:-1])
+    of_repeat = dict(zip(numbers.tolist(), entries, strict=True))
     single = [str(number) for number, inside in of_repeat.items() if len(np.unique(tested.folds[inside])) < 2]
     found = [f"one fold only in {_repeats(single)}, expected two or more"] if single else []
     found += _in_several(tested, tested.cases, tested.case_names, "case", "so it is tested more than once")
@@ -71,28 +72,24 @@ def _in_several(
     shown = []
     for repeat, unit in several[:N_NAMED].tolist():
         mine = np.unique(entries[(entries[:, 0] == repeat) & (entries[:, 1] == unit), 2]).tolist()
-        place = f"folds {joined([str(fold) for fold in mine])}" if len(mine) > 1 else f"fold {mine[0]}, twice"
         of = f" of repeat {repeat}" if len(np.unique(tested.repeats)) > 1 else ""
-        shown.append(f"{names[unit]} in {place}{of}")
+        shown.append(f"{names[unit]} in folds {joined([str(fold) for fold in mine])}{of}")
     more = f"; and {len(several) - N_NAMED:,} more" if len(several) > N_NAMED else ""
     yield f"{counted(n, what)} in more than one fold, {why}: {'; '.join(shown)}{more}"
 
 
-def _absent(tested: FoldCases, of_repeat: dict[int, NDArray[np.bool_]]) -> Iterator[str]:
+def _absent(tested: FoldCases, of_repeat: dict[int, NDArray[np.int64]]) -> Iterator[str]:
     n = len(tested.case_names)
-    short = [
-        (number, np.setdiff1d(np.arange(n), tested.cases[inside]))
-        for number, inside in of_repeat.items()
-        if len(np.unique(tested.cases[inside])) < n
-    ]
-    for number, lacking in short[:N_NAMED]:
+    short = [number for number, inside in of_repeat.items() if len(np.unique(tested.cases[inside])) < n]
+    for number in short[:N_NAMED]:
+        lacking = np.setdiff1d(np.arange(n), tested.cases[of_repeat[number]])
         names = some_of([str(tested.case_names[case]) for case in lacking])
         yield f"repeat {number} tests {n - len(lacking):,} of {n:,} cases; it lacks {names}"
     if len(short) > N_NAMED:
         yield f"{len(short) - N_NAMED:,} more repeats lack cases"
 
 
-def _alike(tested: FoldCases, of_repeat: dict[int, NDArray[np.bool_]]) -> Iterator[str]:
+def _alike(tested: FoldCases, of_repeat: dict[int, NDArray[np.int64]]) -> Iterator[str]:
     """Say which repeats divide the cases alike, whatever they call the folds."""
     groups: dict[bytes, list[str]] = {}
     for number, inside in of_repeat.items():
