@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from page_table import table
-from scantrial.audit.checks import CHECKS, LEAKING
+from scantrial.audit.checks import CHECKS, KNOWN_BEFORE
 from scantrial.audit.records import AuditSettings, ScanCheck
 
 HEAD = """# The audit
@@ -63,7 +63,7 @@ def page() -> str:
     thresholds = [(f"`{field.name}`", str(getattr(defaults, field.name))) for field in fields(defaults)]
     checks = [(f"[{check.code}](#{check.code.lower()})", check.severity, check.title) for check in CHECKS.values()]
     lines = [
-        HEAD % ", ".join(LEAKING) + "\n".join(table(("name", "default"), thresholds)),
+        HEAD % ", ".join(KNOWN_BEFORE) + "\n".join(table(("name", "default"), thresholds)),
         "## Checks\n",
         *table(("code", "severity", "finds"), checks),
         *(line for check in CHECKS.values() for line in _section(check)),

@@ -26,7 +26,7 @@ from scantrial.core.records import SplitPredictions
 from scantrial.findings.reading import RunData, StudyData
 
 NAME = "best-radiograph"
-EARLIER_LOOKS = 17
+EARLIER_LOOKS = 19
 """Runs before these studies whose test scores were seen while the recipes were found."""
 
 MOST_STEPS, LEAST_CHANGE = 1000, 1e-6

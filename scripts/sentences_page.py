@@ -143,7 +143,8 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             source="Lipton et al. 2018",
         ),
         "_leakage": Rule(
-            rule="step 4: validation accuracy without cases whose patient or image training has (AU001, AU003, AU005)",
+            rule="step 4: validation accuracy without cases whose patient or image training has (AU001, AU003, AU005), "
+            "or that pretrained weights had learnt from (AU008)",
             source="Kapoor, Narayanan 2023",
         ),
         "_two_sample": Rule(
@@ -210,6 +211,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             threshold=f"one-sided (1 - level) / (arms - 1); fewer than {FEW_SEEDS} seeds: provisional",
             source=_MCB,
         ),
+        "_beside": Rule(rule="a verdict on the best arm and another one is inconclusive", source=_MCB),
         "_so_far": Rule(rule="the best mean over seeds, whatever its interval"),
         "_method": _SHAPE,
         "_rivals": Rule(rule="arms that are not excluded, and the largest of their upper bounds", source=_MCB),
@@ -371,7 +373,6 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_changes_in_view_of_results": Rule(rule="a version of the study file is later than the first finished run"),
         "_evaluations": Rule(rule="evaluations that were logged, against runs"),
         "_limits_of_seeds": Rule(rule="one seed, few, or more", threshold=f"fewer than {FEW_SEEDS} seeds are few"),
-        "_limits_of_networks": Rule(rule="a custom class among the networks"),
         "_limits_of_scans": _ONLY_WHERE_TRUE,
         "where_test_scans_are_from": Rule(rule="the split's `test`, and the phantom's shift"),
         "_limits_of_curves": _ONLY_WHERE_TRUE,
@@ -577,6 +578,13 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
     "prose/methods.py": (
         "Report: methods",
         Rule(rule="each where it is what ran in this study", source="the report's own list of references"),
+    ),
+    "prose/networks.py": (
+        "Report: limits, networks that scantrial did not make",
+        Rule(
+            rule="a custom class among the networks, or weights of a file; and what AU008 knows of these",
+            source="method of this project",
+        ),
     ),
     "prose/brief.py": (
         "Terminal: the answer in a few lines",

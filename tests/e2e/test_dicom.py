@@ -52,6 +52,11 @@ def test_no_byte_names_a_patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "thumbnails: false" in (out / "study.yaml").read_text()
     assert "white and black" not in (report := (out / "report" / "report.html").read_text())
     assert "gray levels span the full range of stored values, as no window applies in" in report
+    assert "burned_in" not in report
+    assert "the header does not say whether names are burned into the pixels" in report
+    owner = done("show", out, "--files", "--case", "3")
+    assert f"scan-01#1,sick/{SECRET} " in owner.splitlines()[-1]
+    assert not [path for path, text in texts_of(out) if "SECRET" in text]
     probabilities = done("predict", out / "runs" / "base" / "seed-0", folder / f"23.{SECRET}")
     assert probabilities.count(f"23.{SECRET}#") == 2
 

@@ -35,7 +35,7 @@ SAME_MEANING = {
         COMMANDS, ("cli/", "api", "analysis/comparison.py", "study/schema.py", "report/sections/", "data/catalogue.py")
     ),
     "describe": ("recipe/",),  # what the methods text says of a row, one function a table
-    "main": ("cli/main.py", "study/worker.py"),  # the entry of a process
+    "main": ("cli/main.py", "nets/one_step.py", "study/worker.py"),  # the entry of a process
     "matches": ("data/formats/",),  # the interface of a format of scans
     "read": ("data/formats/",),  # the same
     "train_run": ("train/",),  # the contract of an engine

@@ -14,16 +14,17 @@ MAX_NAMED = 4
 """Arms that a sentence names one by one."""
 
 
-def best_sentence(found: BestArm, labels: Mapping[str, str] | None = None) -> str:
+def best_sentence(found: BestArm, labels: Mapping[str, str] | None = None, *, undecided: Sequence[str] = ()) -> str:
     """Say which arm is ahead, whether it can be called best, and which arms may be.
 
     Parameters
     ----------
     labels : what to call the arms, by name; without it their names
+    undecided : titles of the comparisons with the arm that is ahead whose own verdict is inconclusive
     """
     name = {arm.arm: (labels or {}).get(arm.arm, arm.arm) for arm in found.arms}
     if found.best is not None:
-        return _called(found, name)
+        return _called(found, name) + _beside(undecided)
     said = _so_far(found, name)
     if found.reasons:
         return f"{said} No arm can be called best: {'; '.join(found.reasons)}."
@@ -40,6 +41,16 @@ def _called(found: BestArm, name: Mapping[str, str]) -> str:
     if found.provisional:
         text += f" Provisional: with only {found.n_seeds} seeds this may still change."
     return text
+
+
+def _beside(undecided: Sequence[str]) -> str:
+    """Say how an arm can be the best of all while a verdict on it and another one is inconclusive."""
+    if not undecided:
+        return ""
+    return (
+        f" The verdict on {_some(undecided)} is inconclusive all the same: it has to tell better from worse in "
+        "every comparison of the family, and this only whether another arm can be better than the best."
+    )
 
 
 def _so_far(found: BestArm, name: Mapping[str, str]) -> str:

@@ -335,9 +335,16 @@ def with_best(
     found = best_of(estimates, level=comparison.level, withheld=withheld, empty=empty)
     if found is None:
         return comparison
+    undecided = [
+        item.result.contrast.title
+        for item in comparison.comparisons
+        if item.verdict.label == "inconclusive"
+        and item.result.contrast.kind == "difference"
+        and found.best in item.result.contrast.arms
+    ]
     return replace(
         comparison,
-        best=replace(found, sentence=best_sentence(found, labels)),
+        best=replace(found, sentence=best_sentence(found, labels, undecided=undecided)),
         methods={**comparison.methods, "best arm": BEST_METHOD},
     )
 

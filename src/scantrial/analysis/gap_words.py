@@ -95,6 +95,11 @@ def _leakage(_gap: Gap, step: GapStep) -> str:
     if step.state == "not yet checked":
         return "Leakage from training into validation: not yet checked."
     n, without = step.numbers["n_cases"], step.numbers["accuracy_without"]
+    if not n and step.numbers.get("is_past_unknown"):
+        return (
+            "Leakage from training into validation: none was found within this study; whether the network had seen "
+            "validation scans before it (in the weights that it starts from) is not known."
+        )
     if not n:
         return "Leakage from training into validation: none was found, so it explains nothing."
     shared = f"Leakage: {n:,} validation cases share a patient or an image with training"
@@ -139,6 +144,11 @@ def _unexplained(_gap: Gap, step: GapStep) -> str:
         first = [name for name in numbers["waiting"] if name in ("selection", "class mix", "leakage")]
         return f"{left}. They cannot be called shift until these are checked: {', '.join(first)}."
     if numbers["shift_found"]:
+        if numbers.get("is_past_unknown"):
+            return (
+                f"{left}, and the scans of the two sets differ: shift is a possible reason, and so are validation "
+                "scans that the network had seen before this study."
+            )
         return f"{left}, and the scans of the two sets differ: shift is the likely reason."
     waiting = f" Not yet checked: {', '.join(numbers['waiting'])}." if numbers["waiting"] else ""
     return f"{left} unexplained.{waiting}"

@@ -242,11 +242,13 @@ class Leakage:
     accuracy_without : validation accuracy on the others, at the class mix of all validation cases, mean over the runs;
         None where there are no others of some class
     lost : names of the classes of which no others are left
+    is_past_unknown : whether nobody knows what the network had learnt from before this study
     """
 
     n_cases: int
     accuracy_without: float | None = None
     lost: tuple[str, ...] = ()
+    is_past_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -372,6 +374,7 @@ def _leakage(evidence: ShiftEvidence) -> GapStep:
     if leak is None:
         return GapStep(name="leakage", state="not yet checked", explained=None, numbers={})
     numbers = {"n_cases": leak.n_cases, "accuracy_without": leak.accuracy_without, "lost": leak.lost}
+    numbers |= {"is_past_unknown": True} if leak.is_past_unknown else {}
     if leak.n_cases and leak.accuracy_without is None:
         return GapStep(name="leakage", state="open", explained=None, numbers=numbers)
     # With no such case it is the accuracy itself, which a sum over classes would give but for rounding.
@@ -420,4 +423,5 @@ def _unexplained(gap: Gap, steps: tuple[GapStep, ...]) -> GapStep:
     may_be_shift = not {"selection", "class mix", "leakage"} & set(waiting)
     shift = any(step.name == "covariate shift" and step.state == "open" for step in steps)
     numbers = {"left": left, "waiting": waiting, "may_be_shift": may_be_shift, "shift_found": shift}
+    numbers |= {"is_past_unknown": True} if any(step.numbers.get("is_past_unknown") for step in steps) else {}
     return GapStep(name="unexplained", state="open" if left > 0 else "settled", explained=None, numbers=numbers)

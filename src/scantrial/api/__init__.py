@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from scantrial.api.progress import Status, status
     from scantrial.api.scan_audit import audit
     from scantrial.api.study_draft import WrittenDraft, init
-    from scantrial.api.study_folder import about, run_images, saliency, show, study_scans
+    from scantrial.api.study_folder import CaseFile, about, case_files, run_images, saliency, show, study_scans
     from scantrial.api.trial import RunOptions, default_folder, load_scans, load_study, run
     from scantrial.api.verification import verify
 
 __all__ = [
     "AugmentedScans",
+    "CaseFile",
     "CompareOptions",
     "DeviceName",
     "EngineName",
@@ -38,6 +39,7 @@ __all__ = [
     "about",
     "audit",
     "augmented_scans",
+    "case_files",
     "compare",
     "compare_arrays",
     "compare_predictions",
@@ -70,7 +72,7 @@ _MODULES = {
     "progress": ("Status", "status"),
     "scan_audit": ("audit",),
     "study_draft": ("WrittenDraft", "init"),
-    "study_folder": ("about", "run_images", "saliency", "show", "study_scans"),
+    "study_folder": ("CaseFile", "about", "case_files", "run_images", "saliency", "show", "study_scans"),
     "trial": ("RunOptions", "default_folder", "load_scans", "load_study", "run"),
     "verification": ("verify",),
 }

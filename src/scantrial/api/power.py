@@ -16,6 +16,7 @@ from scantrial.core.names import listed
 from scantrial.core.progress import Progress, silent
 from scantrial.store.folder import open_folder
 from scantrial.store.verify import refuse_changed
+from scantrial.study.own_networks import try_own_networks
 from scantrial.study.study import Study
 from scantrial.study.test_cases import (
     CountedCases,
@@ -26,6 +27,7 @@ from scantrial.study.test_cases import (
     planned_pairs,
 )
 from scantrial.study.timing import StudyTime, measure_time, not_measured, time_from_pilot
+from scantrial.study.weights import frozen_untrained
 
 if TYPE_CHECKING:
     pass
@@ -139,12 +141,15 @@ def plan(
         require_torch("timing")
         scans = load_study_scans(study, progress=progress)
         check_networks(study, scans)
-        taken = measure_time(study, scans, execution_of(study, None, trust), progress=progress)
+        execution = execution_of(study, None, trust)
+        notes = (*notes, *try_own_networks(study, scans, execution.custom_classes, folder=store))
+        taken = measure_time(study, scans, execution, progress=progress)
     else:
         taken = not_measured(study) if store is None else time_from_pilot(study, store, n_train=cases.n_train)
     warning = health_warning(tuple(cases.by_class))
     order = (f"{said}." for said in order_of_grades(design.metric, list(cases.by_class)))
     notes = (*order, *notes, *([] if warning is None else [warning]))
+    notes = (*notes, *frozen_untrained(study.arms))
     effects = planned_effects(study)
     if effects:
         notes = (*notes, "Effects of factors are means over arms: for them the numbers, of two arms, are careful.")

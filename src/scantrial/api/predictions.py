@@ -127,8 +127,9 @@ def predict(
     Parameters
     ----------
     run_dir : folder of a finished run, ``DIR/runs/ARM/seed-S``
-    files : image files of any readable format, ``.npy`` arrays of one or more images, and folders, of which every image
-        file in them and below is taken, without those that the study ignores (`data.ignore`)
+    files : image files of any readable format, ``.npy`` arrays of one or more images, ``.npz`` files, tables of files,
+        and folders and archives, of which every image file in them and below is taken, without those that the study
+        ignores (`data.ignore`) and masks
     trust_code : import a network of your own that you have not allowed in this folder before; kept for the folder
     on_trust : called with each such network and its files before it is imported
 

@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Unpack
 
-from pydantic import ValidationError
-
+from scantrial.api.scan_source import SourceOptions, asked_of, load_source
 from scantrial.api.study_folder import base_of
-from scantrial.api.trial import load_scans, load_study, load_without_split
-from scantrial.audit.files import header_shapes
+from scantrial.api.trial import load_scans, load_study
 from scantrial.audit.records import Audit, AuditSettings
-from scantrial.core.errors import InputError, SeveralShapesError, itemised
 from scantrial.core.files import write_atomic
 from scantrial.core.progress import Progress, silent
-from scantrial.data.load import PHANTOM, list_cases
-from scantrial.data.scanset import ScanSet
-from scantrial.data.spec import DataSpec, SourceSpec, SplitSpec
+from scantrial.data.spec import DataSpec, SplitSpec
 from scantrial.data.splits import apply_split
-from scantrial.data.spread import ShapeSpread, shape_spread, working_image
 from scantrial.store.folder import StudyFolder, open_folder
 from scantrial.store.verify import refuse_changed
 from scantrial.study import builtin
@@ -28,25 +22,25 @@ from scantrial.study.file import parse_study
 from scantrial.study.study import Study
 
 
-class AuditOptions(TypedDict, total=False):
-    """What `audit` takes instead of the data's own, as keywords.
+class AuditOptions(SourceOptions, total=False):
+    """What `audit` takes instead of the data's own, as keywords, beside `SourceOptions`.
 
     Parameters
     ----------
-    patient : a regular expression that finds the patient in a file's name
     split : which scans are used for training, validation and test
     size : side in pixels, or (height, width), that scans are brought to
-    channels : 1 (gray) or 3 (RGB)
+    channels : how many, 1 (gray) or 3 (RGB), or a list of numbers or names of those that are used
     classes : class names in the order of their indices
     ignore : patterns of names of files that are no scans
+    skip_unreadable : leave out scans that cannot be read, as is always done where a source is audited
     """
 
-    patient: str
     split: SplitSpec
     size: int | tuple[int, int]
-    channels: int
+    channels: int | Sequence[int | str]
     classes: Sequence[str]
     ignore: Sequence[str]
+    skip_unreadable: bool
 
 
 def audit(
@@ -59,8 +53,8 @@ def audit(
 ) -> Audit:
     """Look for what is wrong with some scans: leakage, duplicates, shift, shortcuts, labels.
 
-    A source needs no study file: scans that differ in size or channels are brought to one size and read as gray, and
-    files that cannot be read are left out; both are told.
+    A source needs no study file: columns of a table are guessed, scans that differ in size or channels are brought to
+    one size and read as gray, frames are cases, and files that cannot be read are left out. All this is told.
 
     Parameters
     ----------
@@ -78,16 +72,19 @@ def audit(
         If an option is none that a study file could have.
     """
     from scantrial.audit.audit import audit_scans, audited_cases  # noqa: PLC0415 - only who audits pays for it
+    from scantrial.audit.pretraining import origins_of  # noqa: PLC0415 - as above
     from scantrial.audit.stored import stored_scores  # noqa: PLC0415 - as above
 
     study, folder = _study_to_audit(data)
     spread = None
+    read_as: tuple[str, ...] = ()
     if study is not None:
-        scans = load_scans(_asked(study.spec.data, options), base=study.base, progress=progress)
+        scans = load_scans(asked_of(study.spec.data, options), base=study.base, progress=progress)
     elif isinstance(data, DataSpec):
-        scans = load_scans(_asked(data, options), progress=progress)
+        scans = load_scans(asked_of(data, options), progress=progress)
     else:
-        scans, spread = load_any_size(_asked(of_source(str(data)), options), progress=progress)
+        loaded = load_source(str(data), options, progress=progress)
+        scans, spread, read_as = loaded.scans, loaded.spread, loaded.lines
         scans = apply_split(scans, options["split"]) if options.get("split") else scans
     acknowledge = study.spec.acknowledge if study is not None else ()
     found = audit_scans(
@@ -95,9 +92,10 @@ def audit(
         settings=settings,
         acknowledged={item.finding: item.reason for item in acknowledge},
         scores=None if folder is None else stored_scores(folder, audited_cases(scans)),
+        pretrained=origins_of({} if study is None else study.weights_files),
         progress=progress,
     )
-    found = replace(found, spread=spread)
+    found = replace(found, spread=spread, read_as=read_as)
     if page is not None:
         from scantrial.report.audit_document import audit_page  # noqa: PLC0415 - drawing takes a second to load
 
@@ -129,53 +127,3 @@ def _study_to_audit(data: Study | DataSpec | str | Path) -> tuple[Study | None, 
         text = folder.study_text()
         return parse_study(text, source=str(path / "study.yaml"), base=base_of(folder)), folder
     return None, None
-
-
-def of_source(name: str) -> DataSpec:
-    """Return a source with nothing said about it; its split is not used."""
-    return DataSpec(source=SourceSpec(name=name), split=SplitSpec(train="given"), skip_unreadable=True)
-
-
-def _asked(data: DataSpec, options: AuditOptions) -> DataSpec:
-    """Return data with what the options say instead."""
-    given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
-    image = {key: given.pop(key) for key in ("size", "channels") if key in given}
-    changed: dict[str, Any] = {**dict(data), **given, "image": {**data.image.model_dump(), **image}}
-    try:
-        return DataSpec.model_validate(changed)
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        raise InputError(
-            f"options of the audit:\n{itemised(faults)}", expected="the form of data in a study file"
-        ) from error
-
-
-def load_any_size(data: DataSpec, *, progress: Progress = silent) -> tuple[ScanSet, ShapeSpread]:
-    """Load scans with their own splits; where they differ in size or channels, bring them to one.
-
-    What the headers of the files say is enough to choose it, so that nothing is decoded twice. Where they are not
-    enough (arrays, files that Pillow does not know), the scans are decoded in their own size first.
-    """
-    spread = _spread_of_files(data)
-    try:
-        image = data.image if spread is None else working_image(spread, data.image)
-        scans = load_without_split(data.model_copy(update={"image": image}), progress=progress)
-    except SeveralShapesError as error:
-        spread = shape_spread(error.shapes, given=data.image)
-        image = working_image(spread, data.image)
-        scans = load_without_split(data.model_copy(update={"image": image}), progress=progress)
-    return scans, spread or shape_spread({scans.images.shape[1:]: len(scans)})
-
-
-def _spread_of_files(data: DataSpec) -> ShapeSpread | None:
-    if data.source.name == PHANTOM:
-        return None
-    listed = list_cases(
-        data.source,
-        ignore=data.ignore,
-        classes=data.classes,
-        patient=data.patient,
-        skip_unreadable=data.skip_unreadable,
-    )
-    shapes = header_shapes(listed)
-    return shape_spread(shapes, given=data.image) if shapes else None

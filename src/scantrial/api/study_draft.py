@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
-from scantrial.api.scan_audit import load_any_size, of_source
+from scantrial.api.scan_source import SourceOptions, asked_of, divided, find_source, load_any_size
 from scantrial.core.errors import InputError
 from scantrial.core.files import clear_os_errors
 from scantrial.core.names import slug
@@ -19,8 +20,8 @@ from scantrial.data.load import PHANTOM, find_path, list_cases
 from scantrial.data.masks import masks_among
 from scantrial.data.patients import FOLDER
 from scantrial.data.scanset import CaseList, ScanSet
-from scantrial.data.spec import DataSpec, ImageSpec
-from scantrial.study.draft import LookedAt, StudyDraft, draft_study
+from scantrial.data.spec import DataSpec
+from scantrial.study.draft import LookedAt, Said, StudyDraft, draft_study
 from scantrial.study.file import parse_study
 
 N_LOOKED_AT = 200
@@ -38,7 +39,9 @@ class WrittenDraft(Plain):
     draft: StudyDraft
 
 
-def init(data: str | Path, *, out: str | Path | None = None, progress: Progress = silent) -> WrittenDraft:
+def init(
+    data: str | Path, *, out: str | Path | None = None, progress: Progress = silent, **options: Unpack[SourceOptions]
+) -> WrittenDraft:
     """Look at some scans and write a study file that runs, each line with its reason as a comment.
 
     Size, channels, classes with the positive one last, patients where the names seem to tell, a split or folds, and
@@ -48,6 +51,7 @@ def init(data: str | Path, *, out: str | Path | None = None, progress: Progress 
     ----------
     data : a catalogue name, folder, ``.npz`` or ``.csv`` file
     out : the file to write; default: the name of `data` and ``-study.yaml``, in the working folder
+    options : see `SourceOptions`; what they do not say is found in the files
 
     Raises
     ------
@@ -62,27 +66,48 @@ def init(data: str | Path, *, out: str | Path | None = None, progress: Progress 
     path = Path(out) if out is not None else Path(f"{slug(Path(name).absolute().stem)}-study.yaml")
     if path.exists():
         raise InputError(f"{path} is there already", expected="a new file", do="give another name with --out FILE")
-    asked = of_source(name)
-    masks = None if name == PHANTOM else masks_among(list_cases(asked.source, skip_unreadable=True))
+    columns, others = divided(options)
+    found = find_source(name, progress=progress, **columns)
+    asked = asked_of(found.data, others)
+    masks = None if name == PHANTOM else masks_among(_list(asked))
     if masks is not None and masks.patterns:
         asked = asked.model_copy(update={"ignore": masks.patterns})
-    scans, spread = load_any_size(asked, progress=progress)
-    place = None if name in (PHANTOM, *CATALOGUE) else find_path(name)
+    loaded = load_any_size(asked, progress=progress)
+    scans, read = loaded.scans, loaded.data
+    may_be_folders = scans.patients is None and scans.origin.get("n_folders")
     seen = LookedAt(
         name=Path(name).absolute().name,
-        source=name if place is None else Path(os.path.relpath(place, path.absolute().parent)).as_posix(),
+        source=_from(read.source.name, path.absolute().parent),
         cases=_listed(scans),
-        spread=spread,
-        colour_is_gray=_is_gray(_in_colour(asked, progress) if len(spread.channels) > 1 else scans),
+        spread=loaded.spread,
+        colour_is_gray=_is_gray(_in_colour(read, progress) if len(loaded.spread.channels) > 1 else scans),
         skipped=scans.skipped,
         masks=masks,
-        folders=_by_folder(asked, progress) if scans.patients is None and scans.origin.get("n_folders") else None,
+        folders=_by_folder(read, progress) if may_be_folders else None,
+        said=Said(
+            options=read.source.options,
+            source_lines=found.lines,
+            classes=read.classes if isinstance(read.classes, dict) else None,
+            patient=read.patient,
+            image={key: value for key, value in read.image.stored().items() if key in ("frame", "page", "range")},
+            image_lines=loaded.lines,
+        ),
     )
     draft = draft_study(seen)
     parse_study(draft.text, name=path.stem, source=str(path), base=path.absolute().parent)
     with clear_os_errors(path), path.open("x", encoding="utf-8") as file:
         file.write(draft.text)
     return WrittenDraft(path=path, draft=draft)
+
+
+def _from(source: str, folder: Path) -> str:
+    """Return the name of a source as a study file in a folder gives it."""
+    place = None if source in (PHANTOM, *CATALOGUE) else find_path(source)
+    return source if place is None else Path(os.path.relpath(place, folder)).as_posix()
+
+
+def _list(asked: DataSpec) -> CaseList:
+    return list_cases(asked.source, classes=asked.classes, patient=asked.patient, skip_unreadable=True)
 
 
 def _listed(scans: ScanSet) -> CaseList:
@@ -98,12 +123,13 @@ def _listed(scans: ScanSet) -> CaseList:
 
 def _by_folder(asked: DataSpec, progress: Progress) -> tuple[str, ...] | None:
     """Return the folder of each scan, as ``patient: folder`` finds it."""
-    return load_any_size(asked.model_copy(update={"patient": FOLDER}), progress=progress)[0].patients
+    return load_any_size(asked.model_copy(update={"patient": FOLDER}), progress=progress).scans.patients
 
 
 def _in_colour(asked: DataSpec, progress: Progress) -> ScanSet:
     """Load scans of which only some are gray as colour: read as gray they would not tell whether there is any."""
-    return load_any_size(asked.model_copy(update={"image": ImageSpec(channels=3)}), progress=progress)[0]
+    image = asked.image.model_copy(update={"channels": 3})
+    return load_any_size(asked.model_copy(update={"image": image}), progress=progress).scans
 
 
 def _is_gray(scans: ScanSet) -> bool:

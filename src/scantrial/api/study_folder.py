@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from scantrial.api.checks import require_torch
 from scantrial.api.trial import load_scans, load_study
 from scantrial.core.about import answers
 from scantrial.core.errors import DataError, InputError
+from scantrial.core.plain import Plain
 from scantrial.core.progress import Progress, silent
 from scantrial.core.records import SaliencyMaps
 from scantrial.data.arm_images import decoding
 from scantrial.data.places import place_of
 from scantrial.data.scanset import Pixels, ScanSet
-from scantrial.findings.case import CaseView, case_view
+from scantrial.findings.case import CaseView, case_named, case_view
 from scantrial.recipe.plan import stored_recipe
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.verify import refuse_changed
@@ -88,6 +90,42 @@ def study_scans(folder: str | Path, *, progress: Progress = silent) -> ScanSet:
     if scans.fingerprint != store.data()["fingerprint"]:
         raise DataError("the scans have changed since the study was run", expected="the scans of the study")
     return scans
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseFile(Plain):
+    """A case: its number, what the study folder calls its scan, and its file on this machine."""
+
+    case: int
+    source: str
+    file: str
+
+
+def case_files(
+    folder: str | Path, case: int | str | None = None, *, progress: Progress = silent
+) -> tuple[CaseFile, ...]:
+    """Return the files of the cases, for whoever has the scans: DICOM files have other names in a study folder.
+
+    The scans must still be in the same place, and be the same. Nothing is written.
+
+    Parameters
+    ----------
+    case : only this one, by number or name
+
+    Raises
+    ------
+    DataError
+        If the scans are not there, or are other scans now.
+    InputError
+        If there is no such case.
+    """
+    scans = study_scans(folder, progress=progress)
+    number = case_named(open_folder(folder), case) if isinstance(case, str) else case
+    if number is not None and not 0 <= number < len(scans):
+        raise InputError(f"there is no case {number}", expected=f"a case number from 0 to {len(scans) - 1}")
+    files = scans.sources if scans.shown is None else scans.shown
+    numbers = range(len(scans)) if number is None else [number]
+    return tuple(CaseFile(case=one, source=scans.sources[one], file=files[one]) for one in numbers)
 
 
 def base_of(store: StudyFolder) -> Path | None:

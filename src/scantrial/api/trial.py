@@ -24,10 +24,12 @@ from scantrial.store.folder import StudyFolder
 from scantrial.store.trust import OnTrust, permit
 from scantrial.study.executor import local_executor
 from scantrial.study.file import read_study_file
+from scantrial.study.own_networks import try_own_networks
 from scantrial.study.record import arm_shapes
 from scantrial.study.study import Study
 from scantrial.study.to_plan import code_folders
 from scantrial.study.trial import Execution, Hooks, Outcome, Watch, run_study
+from scantrial.study.weights import frozen_untrained
 from scantrial.study.worker_count import WorkerChoice
 from scantrial.train.choice import choose_engine
 
@@ -116,6 +118,7 @@ class RunOptions(TypedDict, total=False):
         everything: recipe, seed, scans, split, engine, threads, device, versions
     trust_code : import networks of your own that you have not allowed in this folder before; kept for the folder
     on_trust : called with each such network and its files before it is imported
+    on_network : called with a sentence about a network that is probably not as it was meant, before any run begins
     """
 
     workers: int | Literal["auto"]
@@ -129,6 +132,7 @@ class RunOptions(TypedDict, total=False):
     on_damage: Callable[[str], None]
     trust_code: bool
     on_trust: OnTrust
+    on_network: Callable[[str], None]
 
 
 def run(
@@ -172,11 +176,14 @@ def run(
     execution = execution_of(study, folder, options)
     scans = load_study_scans(study, progress=progress)
     check_networks(study, scans)
+    tried = try_own_networks(study, scans, execution.custom_classes, folder=folder)
+    for sentence in (*frozen_untrained(study.arms), *tried):
+        options.get("on_network", silent)(sentence)
 
     def audit_first(folder: StudyFolder) -> None:
         from scantrial.audit.stored import keep_audit  # noqa: PLC0415 - only who trains or audits pays for it
 
-        found = keep_audit(folder, scans, progress=progress)
+        found = keep_audit(folder, scans, weights=study.weights_files, progress=progress)
         return_freed_memory()
         options.get("on_audit", silent)(found)
 

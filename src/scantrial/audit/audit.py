@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.audit.checks import CHECKS, LEAKING
+from scantrial.audit.checks import CHECKS, KNOWN_BEFORE
 from scantrial.audit.facts import case_facts
 from scantrial.audit.files import file_facts
 from scantrial.audit.permutation import piece_numbers
 from scantrial.audit.pictures import audit_pictures
+from scantrial.audit.pretraining import origin_keys
 from scantrial.audit.records import (
     SEVERITIES,
     Audit,
@@ -26,6 +28,7 @@ from scantrial.audit.records import (
     ScanCheck,
     ScanFinding,
     Subject,
+    WeightsOrigin,
 )
 from scantrial.core.numbering import numbered
 from scantrial.core.progress import Progress, silent
@@ -45,6 +48,7 @@ def audit_scans(
     settings: AuditSettings | None = None,
     acknowledged: Mapping[str, str] | None = None,
     scores: ModelScores | None = None,
+    pretrained: tuple[WeightsOrigin, ...] = (),
     progress: Progress = silent,
 ) -> Audit:
     """Run every check on some scans.
@@ -54,6 +58,7 @@ def audit_scans(
     scans : with the split that is to be judged; cases outside all splits are skipped, unless no case has a split
     acknowledged : the reasons for accepting a finding, by code
     scores : of a study's own runs, on cases that did not train them
+    pretrained : what is known of the weights of files that networks start from (`scantrial.audit.pretraining`)
     progress : called with the scans read and the checks made
 
     Notes
@@ -61,6 +66,7 @@ def audit_scans(
     The audit looks at test scans and their labels. It uses them for no choice.
     """
     subject = subject_of(scans, settings or AuditSettings(), scores=scores, progress=progress)
+    subject = replace(subject, pretrained=pretrained)
     verdicts = []
     for number, check in enumerate(CHECKS.values(), start=1):
         verdicts.append((check, check.run(subject)))
@@ -72,7 +78,7 @@ def audit_scans(
         for found in verdict.found
     ]
     return Audit(
-        key=audit_key(scans, subject.settings, has_scores=scores is not None),
+        key=audit_key(scans, subject.settings, has_scores=scores is not None, weights=origin_keys(pretrained)),
         n_cases={part: int((subject.parts == part).sum()) for part in subject.splits or ("",)},
         class_names=scans.class_names,
         results=tuple(_result(check, verdict) for check, verdict in verdicts),
@@ -114,9 +120,19 @@ def subject_of(
 
 
 def audit_key(
-    scans: ScanSet, settings: AuditSettings | None = None, *, has_scores: bool = False, version: int = AUDIT_VERSION
+    scans: ScanSet,
+    settings: AuditSettings | None = None,
+    *,
+    has_scores: bool = False,
+    weights: Mapping[str, str] = MappingProxyType({}),
+    version: int = AUDIT_VERSION,
 ) -> str:
-    """Return a hash of all that an audit depends on: scans, split, patients, settings, version."""
+    """Return a hash of all that an audit depends on: scans, split, patients, settings, version.
+
+    Parameters
+    ----------
+    weights : of `scantrial.audit.pretraining.origin_keys`
+    """
     parts = [
         version,
         scans.fingerprint,
@@ -127,6 +143,7 @@ def audit_key(
         has_scores,
         *(dict(scans.origin[key]) for key in ("excluded", "dicom") if key in scans.origin),
         *_masks_of_key(scans),
+        *([dict(weights)] if weights else []),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -151,7 +168,7 @@ def ranked(findings: Sequence[ScanFinding]) -> list[ScanFinding]:
 
 
 def _rank(finding: ScanFinding) -> tuple[int, bool, bool, str]:
-    is_leak = finding.code in LEAKING and bool(finding.numbers.get("n_test_cases"))
+    is_leak = finding.code in KNOWN_BEFORE and bool(finding.numbers.get("n_test_cases"))
     return SEVERITIES.index(finding.severity), finding.acknowledged is not None, not is_leak, finding.code
 
 

@@ -9,6 +9,7 @@ from scantrial.audit import (
     labels,
     left_out,
     patients,
+    pretraining,
     quality,
     sharpness,
     shift,
@@ -94,6 +95,19 @@ _CHECKS = (
         source="Northcutt et al. 2021",
         action="find out which label is right: at least one of each pair is wrong, or the class cannot be seen",
         run=duplicates.check_contradicting,
+    ),
+    ScanCheck(
+        code="AU008",
+        title="Weights that have seen these scans",
+        severity="blocker",
+        needs="where a network starts from a file of weights, that this is the file of a run, in its study folder",
+        rule="the run whose weights training starts from was trained, or its epoch chosen, on a scan of test "
+        "or validation: the same case where the fingerprints of the scans are equal; if not, a small picture (at most "
+        "128 pixels) that is equal, or as near as in AU005 with at most 4 bits; a warning if no test scan is concerned",
+        source="Kapoor, Narayanan 2023",
+        action="train these weights without the scans of validation and test, or leave those scans out of both; if "
+        "they are not the same scans, show it and acknowledge the finding with this reason",
+        run=pretraining.check_weights,
     ),
     ScanCheck(
         code="AU010",
@@ -325,4 +339,7 @@ _CHECKS = (
 CHECKS: Registry[ScanCheck] = Registry("check", {check.code: check for check in _CHECKS})
 
 LEAKING = ("AU001", "AU003", "AU005")
-"""Checks that find cases both in training and in test, or close to it: a metric is shown with and without them."""
+"""Checks that find cases both in training and in test, or close to it."""
+
+KNOWN_BEFORE = (*LEAKING, "AU008")
+"""Checks that find cases which may be known from training: a metric is shown with and without them."""

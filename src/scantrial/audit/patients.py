@@ -54,4 +54,8 @@ def check_known(subject: Subject) -> CheckOutcome:
             f" The scans lie in {counted(n_folders, 'folder')} besides those of classes and splits: if each is a "
             "patient, write patient: folder."
         )
+    column = subject.scans.origin.get("like_patients")
+    if column is not None:
+        numbers["column"] = column
+        text += f" The column {column} of the table looks like patients: write patient: {column} in the source."
     return verdict_of([Found(text=text, numbers=numbers)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -71,6 +73,35 @@ class ModelScores:
     n_runs: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsOrigin:
+    """What is known of the scans that a file of weights was trained on.
+
+    Parameters
+    ----------
+    sha256 : of the file
+    run : the run that stored it, in words; empty where it is no file of a study folder
+    unknown : what is not known of it, completing "of these weights", or nothing
+    fingerprint : of the scans of that run's study
+    learnt_from : case numbers there that trained the network or chose its epoch
+    pictures : PNGs of these cases, None where that study keeps none
+    """
+
+    sha256: str
+    run: str = ""
+    unknown: str = ""
+    fingerprint: str = ""
+    learnt_from: tuple[int, ...] = ()
+    pictures: tuple[bytes | None, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """A hash of all that is compared; empty where nothing is known."""
+        if not self.run:
+            return ""
+        return hashlib.sha256(json.dumps([self.fingerprint, self.learnt_from]).encode()).hexdigest()
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Subject:
     """What is audited: n cases and what is known about them. Checks refer to cases by their position, 0 to n - 1.
@@ -83,6 +114,7 @@ class Subject:
     units : shape (n,), one number for each patient; each case its own where patients are not known
     files : facts from the headers of the image files, or None where cases are not files
     scores : of a study's own runs, or None
+    pretrained : what is known of the weights of files that networks start from
     memo : what checks share and compute once
     """
 
@@ -95,6 +127,7 @@ class Subject:
     facts: CaseFacts
     files: FileFacts | None = None
     scores: ModelScores | None = None
+    pretrained: tuple[WeightsOrigin, ...] = ()
     memo: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -281,6 +314,7 @@ class Audit(Plain):
     findings : ranked: blockers, warnings, notes
     pictures : see `scantrial.audit.pictures`
     spread : sizes and channels of the files, where a source was audited
+    read_as : what was guessed of such a source, in sentences: columns of a table, frames
     """
 
     key: str
@@ -290,6 +324,7 @@ class Audit(Plain):
     findings: tuple[ScanFinding, ...]
     pictures: Mapping[str, Any]
     spread: ShapeSpread | None = None
+    read_as: tuple[str, ...] = ()
 
     def result(self, code: str) -> CheckResult | None:
         """Return the result of a check, by its code; None where it was not made."""
@@ -311,7 +346,8 @@ class Audit(Plain):
         return tuple(finding for finding in self.findings if finding.is_open_blocker)
 
     def _content(self) -> dict[str, Any]:
-        spread = {} if self.spread is None else {"spread": self.spread}
+        spread: dict[str, Any] = {} if self.spread is None else {"spread": self.spread}
+        spread |= {"read_as": self.read_as} if self.read_as else {}
         found = {**spread, "findings": self.findings, "checks": self.results, "pictures": self.pictures}
         return {"key": self.key, "n_cases": self.n_cases, "class_names": self.class_names, **found}
 
@@ -326,6 +362,7 @@ class Audit(Plain):
             results=tuple(CheckResult(**_known(CheckResult, item)) for item in data["checks"]),
             pictures=data["pictures"],
             spread=ShapeSpread.from_dict(data["spread"]) if data.get("spread") else None,
+            read_as=tuple(data.get("read_as", ())),
         )
 
 

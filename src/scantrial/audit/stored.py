@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.audit.audit import AUDIT_VERSION, KEPT_VERSIONS, audit_key, audit_scans, ranked
-from scantrial.audit.checks import LEAKING
+from scantrial.audit.checks import KNOWN_BEFORE
+from scantrial.audit.pretraining import CODE, origin_keys, origins_of
 from scantrial.audit.records import Audit, ModelScores, ScanFinding
 from scantrial.core.progress import Progress, silent
 from scantrial.core.records import Split
@@ -21,21 +24,41 @@ if TYPE_CHECKING:
     from scantrial.data.scanset import ScanSet
 
 
-def keep_audit(folder: StudyFolder, scans: ScanSet, *, progress: Progress = silent) -> Audit:
+def keep_audit(
+    folder: StudyFolder,
+    scans: ScanSet,
+    *,
+    weights: Mapping[str, Path] = MappingProxyType({}),
+    progress: Progress = silent,
+) -> Audit:
     """Audit a study's scans into its folder, unless the folder holds the audit of these very scans; return it.
 
     An audit by an earlier version stays as it is.
 
     Call it with the folder's lock held and its plan written.
+
+    Parameters
+    ----------
+    weights : the files of weights that networks start from, by their SHA-256
     """
     stored = folder.audit() if folder.has_audit() else None
-    keys = [audit_key(scans, version=version) for version in (AUDIT_VERSION, *KEPT_VERSIONS)]
+    origins = origins_of(weights)
+    # What was known of weights stays known when the folder that they are from is gone.
+    known = {sha256: key for sha256, key in _stored_keys(stored).items() if sha256 in weights} | origin_keys(origins)
+    keys = [audit_key(scans, weights=known, version=version) for version in (AUDIT_VERSION, *KEPT_VERSIONS)]
     if stored is None or stored["key"] not in keys:
-        found = audit_scans(scans, progress=progress).to_dict()
+        found = audit_scans(scans, pretrained=origins, progress=progress).to_dict()
         folder.write_audit(without_folder(found, common_folder(scans.sources)))
     kept = read_audit(folder)
     assert kept is not None
     return kept
+
+
+def _stored_keys(stored: Mapping[str, Any] | None) -> Mapping[str, str]:
+    """Return what a stored audit knew of the weights' origins."""
+    checks = [] if stored is None else stored["checks"]
+    found: Any = next((check["numbers"].get("keys") for check in checks if check["code"] == CODE), None)
+    return found if isinstance(found, Mapping) else {}
 
 
 def read_audit(folder: StudyFolder) -> Audit | None:
@@ -55,13 +78,13 @@ def blockers(folder: StudyFolder) -> tuple[ScanFinding, ...]:
 
 
 def cases_concerned(
-    folder: StudyFolder, *, codes: Collection[str] = LEAKING, split: Split = "test"
+    folder: StudyFolder, *, codes: Collection[str] = KNOWN_BEFORE, split: Split = "test"
 ) -> NDArray[np.int64]:
     """Return the cases of a split that some findings concern, rising: leave them out, and see how the metric changes.
 
     Parameters
     ----------
-    codes : of the findings, acknowledged or not; default: those that find a case both in training and in test
+    codes : of the findings, acknowledged or not; default: those that find a case which may be known from training
     """
     audit = read_audit(folder)
     numbers = {

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
 from rich.console import Console
 
 from scantrial import api
 from scantrial.audit.records import Audit, ScanFinding
 from scantrial.cli.output import err, out, print_json, progress_bar, say, say_positive_class
-from scantrial.core.errors import InputError
-from scantrial.core.format import counted
+from scantrial.cli.source_options import read_options
+from scantrial.core.format import counted, joined
 from scantrial.core.positive import health_warning, positive_facts
-from scantrial.core.yaml import read_tree
-from scantrial.data.spec import ImageSpec, SplitSpec
 
 if TYPE_CHECKING:
     from scantrial.api.scan_audit import AuditOptions
@@ -26,28 +23,14 @@ _SHOWN = 10
 """Cases that the text lists; ``--json`` lists all."""
 
 
-def audit(  # noqa: PLR0913 - the options of the command
-    data: str,
-    *,
-    patient: str | None = None,
-    split: str | None = None,
-    size: str | None = None,
-    channels: str | None = None,
-    classes: str | None = None,
-    ignore: Sequence[str] = (),
-    html: Path | None = None,
-    as_json: bool = False,
-) -> None:
-    """Audit scans and print what was found, or write it to a page; exit 4 if a blocker is not acknowledged."""
-    asked = {
-        "patient": patient,
-        "split": _typed("--split", split, SplitSpec, "data.split"),
-        "size": _typed("--size", size, ImageSpec, "data.image.size", key="size"),
-        "channels": _typed("--channels", channels, ImageSpec, "data.image.channels", key="channels"),
-        "classes": _listed("--classes", classes),
-        "ignore": tuple(ignore) or None,
-    }
-    options = cast("AuditOptions", {key: value for key, value in asked.items() if value is not None})
+def audit(data: str, *, html: Path | None = None, as_json: bool = False, **asked: Any) -> None:
+    """Audit scans and print what was found, or write it to a page; exit 4 if a blocker is not acknowledged.
+
+    Parameters
+    ----------
+    asked : texts of the options that say how the scans are read, see `read_options`
+    """
+    options = cast("AuditOptions", read_options(asked))
     with progress_bar() as progress:
         found = api.audit(data, page=html, progress=progress, **options)
     if as_json:
@@ -60,39 +43,12 @@ def audit(  # noqa: PLR0913 - the options of the command
         raise SystemExit(BLOCKED)
 
 
-def _typed(option: str, text: str | None, model: type[BaseModel], form: str, *, key: str | None = None) -> Any:
-    """Return an option, given as YAML, as a model; or, with `key`, one of the model's values."""
-    if text is None:
-        return None
-    expected = f"the form of {form} in a study file"
-    value = _yaml(option, text, expected)
-    try:
-        found = TypeAdapter(model).validate_python(value if key is None else {key: value})
-    except ValidationError as error:
-        reasons = "; ".join(str(fault["msg"]) for fault in error.errors())
-        raise InputError(f"{option} {text}: {reasons}", expected=expected) from error
-    return found if key is None else getattr(found, key)
-
-
-def _listed(option: str, text: str | None) -> Any:
-    """Return names given as YAML; a text without brackets is divided at its commas."""
-    value = None if text is None else _yaml(option, text, "names of classes, divided by commas")
-    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
-
-
-def _yaml(option: str, text: str, expected: str) -> Any:
-    tree = read_tree(text)
-    if tree.faults:
-        raise InputError(f"{option} {text}: {tree.faults[0].message}", expected=expected)
-    return tree.data
-
-
 def print_audit(audit: Audit, console: Console | None = None) -> None:
     """Print every finding with its numbers, some of its cases, and what to do about it."""
     console = console or out
     say(_scans(audit), console=console)
     say_positive_class(audit.class_names, console=console)
-    for line in [] if audit.spread is None else audit.spread.lines:
+    for line in [*audit.read_as, *([] if audit.spread is None else audit.spread.lines)]:
         say(f"{line[0].lower()}{line[1:]}", console=console)
     for finding in audit.findings:
         console.print("")
@@ -114,6 +70,14 @@ def say_audit(audit: Audit) -> None:
         if finding.severity != "note":
             said = f"audit: {finding.severity} {finding.code}{_accepted(finding)}: {finding.text}"
             say(said, console=err)
+    if audit.open_blockers:
+        codes = joined([finding.code for finding in audit.open_blockers])
+        say(
+            f"Training goes on, but no arm will be called better while {codes} is not mended or acknowledged in the "
+            "study file. To stop here, press Ctrl-C: what is trained is kept.",
+            bullet="! ",
+            console=err,
+        )
     warning = health_warning(audit.class_names)
     if warning is not None:
         say(f"warning: {warning}", console=err)

@@ -9,7 +9,29 @@ from typing import Annotated, Literal
 import typer
 
 from scantrial.cli.ending import accept_every_character, plain_endings
-from scantrial.cli.options import Folder, FormatOption, Ignore, Json, Sets, Study, TrustCode, Verbose
+from scantrial.cli.options import (
+    Channels,
+    Classes,
+    Folder,
+    FormatOption,
+    Frame,
+    Ignore,
+    Json,
+    LabelColumns,
+    PathColumn,
+    Patient,
+    Pilot,
+    Range,
+    Sets,
+    Size,
+    SkipUnreadable,
+    Split,
+    Study,
+    Threads,
+    TrustCode,
+    Verbose,
+    Workers,
+)
 from scantrial.core.memory import refuse_small_address_space
 from scantrial.core.names import DeviceName, EngineName
 
@@ -43,12 +65,17 @@ def init(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="The study file (default: DATA-study.yaml).")
     ] = None,
+    path: PathColumn = None,
+    label: LabelColumns = None,
+    patient: Patient = None,
+    range: Range = None,
+    frame: Frame = None,
     as_json: Json = False,
 ) -> None:
     """Look at scans and write a study file that runs, each line with its reason. Nothing is written over."""
     from scantrial.cli import init
 
-    init.init(data, path=out, as_json=as_json)
+    init.init(data, out=out, as_json=as_json, path=path, label=label, patient=patient, range=range, frame=frame)
 
 
 @app.command()
@@ -61,23 +88,11 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
         int | None, typer.Option("--seeds", metavar="N", help="Use seeds 0 to N-1, not the file's.")
     ] = None,
     sets: Sets = [],  # noqa: B006 - typer wants a list and makes a new one each time
-    workers: Annotated[
-        str,
-        typer.Option(
-            "--workers", metavar="N|auto", help="Runs trained at the same time; auto measures what is fastest."
-        ),
-    ] = "1",
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            "--threads", metavar="N", help="Threads of each run (default: the cores are divided among the workers)."
-        ),
-    ] = None,
+    workers: Workers = "1",
+    threads: Threads = None,
     engine: Annotated[EngineName, typer.Option("--engine", help="The training engine.")] = "auto",
     device: Annotated[DeviceName, typer.Option("--device", help="Where to train.")] = "auto",
-    skip_unreadable: Annotated[
-        bool, typer.Option("--skip-unreadable", help="Leave out scans that cannot be read; the report counts them.")
-    ] = False,
+    skip_unreadable: SkipUnreadable = False,
     checkpoint_every: Annotated[
         float, typer.Option("--checkpoint-every", metavar="S", help="Seconds between checkpoints; 0 means every epoch.")
     ] = 60.0,
@@ -114,10 +129,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of the command
 @app.command()
 def plan(  # noqa: PLR0913, PLR0917 - the options of the command
     study: Study,
-    pilot: Annotated[
-        Path | None,
-        typer.Option("--pilot", metavar="DIR", help="A study folder whose measurements replace the assumptions."),
-    ] = None,
+    pilot: Pilot = None,
     seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="Plan with N seeds.")] = None,
     n_cases: Annotated[int | None, typer.Option("--n-cases", metavar="N", help="Plan with N test cases.")] = None,
     sets: Sets = [],  # noqa: B006 - typer wants a list and makes a new one each time
@@ -191,23 +203,17 @@ def audit(  # noqa: PLR0913, PLR0917 - the options of the command
         str,
         typer.Argument(metavar="DATA", help="Scans (folder, file, data set), a study file or name, a study folder."),
     ],
-    patient: Annotated[
-        str | None,
-        typer.Option("--patient", metavar="REGEX", help="Pattern for the patient in a file's name: '(p[0-9]+)_'"),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option("--split", metavar="YAML", help="The split, as data.split in a study: '{test: given, val: 0.2}'"),
-    ] = None,
-    size: Annotated[
-        str | None, typer.Option("--size", metavar="N", help="Bring scans to N x N pixels; '[height, width]' for two.")
-    ] = None,
-    channels: Annotated[str | None, typer.Option("--channels", metavar="1|3", help="Read gray (1) or RGB (3).")] = None,
-    classes: Annotated[
-        str | None,
-        typer.Option("--classes", metavar="NAMES", help="Classes in their order, the positive one last: 'normal,ill'"),
-    ] = None,
+    path: PathColumn = None,
+    label: LabelColumns = None,
+    patient: Patient = None,
+    split: Split = None,
+    size: Size = None,
+    channels: Channels = None,
+    range: Range = None,
+    frame: Frame = None,
+    classes: Classes = None,
     ignore: Ignore = [],  # noqa: B006 - typer wants a list and makes a new one each time
+    skip_unreadable: SkipUnreadable = False,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with pictures.")
     ] = None,
@@ -218,12 +224,17 @@ def audit(  # noqa: PLR0913, PLR0917 - the options of the command
 
     audit.audit(
         data,
+        path=path,
+        label=label,
         patient=patient,
         split=split,
         size=size,
         channels=channels,
+        range=range,
+        frame=frame,
         classes=classes,
         ignore=ignore,
+        skip_unreadable=skip_unreadable,
         html=html,
         as_json=as_json,
     )
@@ -246,7 +257,7 @@ def verify(folder: Folder, as_json: Json = False) -> None:
 
 
 @app.command()
-def show(
+def show(  # noqa: PLR0913, PLR0917 - the options of the command
     folder: Folder,
     case: Annotated[
         str | None,
@@ -254,6 +265,9 @@ def show(
     ] = None,
     augmented: Annotated[
         bool, typer.Option("--augmented", help="Instead: draw training scans as augmentation changes them.")
+    ] = False,
+    files: Annotated[
+        bool, typer.Option("--files", help="Instead: print which file each case is, or the one of --case.")
     ] = False,
     arm: Annotated[str | None, typer.Option("--arm", metavar="A", help="Only this arm.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", metavar="S", help="Only this seed.")] = None,
@@ -267,19 +281,15 @@ def show(
     """Show one scan under every arm: probability, decision, right or wrong."""
     from scantrial.cli import show
 
-    if (case is None) != augmented:
-        raise typer.BadParameter("give either --case K, --case NAME or --augmented")
-    if case is None:
+    if augmented + files > 1 or (not files and (case is None) != augmented):
+        raise typer.BadParameter("give one of --case K, --case NAME, --augmented and --files")
+    chosen = int(case) if case is not None and re.fullmatch("-?[0-9]{1,18}", case) else case
+    if files:
+        show.show_files(folder, chosen, as_json=as_json)
+    elif chosen is None:
         show.show_augmented(folder, arm=arm, seed=seed, n=n, png=png, as_json=as_json)
     else:
-        show.show(
-            folder,
-            int(case) if re.fullmatch("-?[0-9]{1,18}", case) else case,
-            arm=arm,
-            seed=seed,
-            png=png,
-            as_json=as_json,
-        )
+        show.show(folder, chosen, arm=arm, seed=seed, png=png, as_json=as_json)
 
 
 @app.command()
@@ -405,7 +415,7 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
 def predict(
     model: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A finished run: DIR/runs/ARM/seed-S.")],
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Image files, folders of them, or .npy arrays.")
+        list[Path], typer.Argument(metavar="FILE...", help="Image files, folders or archives of them, tables, arrays.")
     ],
     trust_code: TrustCode = False,
     as_json: Json = False,

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from scantrial import api
 from scantrial.cli.output import out, print_json, print_table, say, say_trust
+from scantrial.core.errors import first_of_a_kind
 from scantrial.data.left_out import left_out_items
 
 
@@ -23,5 +24,7 @@ def predict(model: Path, files: Sequence[Path], *, trust_code: bool, as_json: bo
         table.add_row(row.file, row.predicted_class, *(f"{p:.4f}" for p in row.y_prob))
     print_table(table)
     if judged.left_out:
-        say(f"Left out: {'; '.join(left_out_items(judged.left_out))}.", console=out)
+        say(f"Left out: {'; '.join(first_of_a_kind(left_out_items(judged.left_out), alike=True))}.", console=out)
+    for note in judged.notes:
+        say(f"{note}.", console=out)
     out.print(f"model: {judged.identity}")

@@ -69,8 +69,8 @@ def print_brief(view: ReportView) -> None:
     print_table(_brief_table(view))
     first = first_of_a_kind([*verdict_warnings(view.judgement), *view.judgement.decisions.said])
     _print_block("beware", first)
-    _print_block("answer", brief.answer(view))
-    _print_block("curves", brief.curves(view))
+    _print_block("answer", brief.answer_lines(view))
+    _print_block("curves", brief.curve_lines(view))
     _print_block("beware", [one for one in brief.weak_points(view) if one not in first])
 
 

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 
 from scantrial import api
-from scantrial.cli.audit import say_audit
+from scantrial.cli.audit import BLOCKED, say_audit
 from scantrial.cli.output import duration, err, print_json, progress_bar, say, say_trust
 from scantrial.core.format import NONE, counted, percent
 from scantrial.store.folder import RunKey
@@ -28,7 +28,10 @@ SAY_EVERY_S = 10.0
 
 
 def run(study: str, *, as_json: bool, verbose: bool = False, **options: Any) -> None:
-    """Carry out a study, write its report, print its results; exit 3 if runs failed."""
+    """Carry out a study, write its report, print its results.
+
+    Exit 3 if runs failed, else 4 if the audit has a blocker that is not acknowledged.
+    """
     seeds, sets = options.pop("seeds", None), options.pop("sets", ())
     loaded = api.load_study(study, sets=sets, seeds=seeds)
     n_runs = len(loaded.arms) * len(loaded.seeds)
@@ -50,6 +53,8 @@ def run(study: str, *, as_json: bool, verbose: bool = False, **options: Any) -> 
         results.print_outcome(outcome, view, report_path, study=again, verbose=verbose)
     if outcome.failed:
         raise SystemExit(SOME_FAILED)
+    if view.audit is not None and view.audit.open_blockers:
+        raise SystemExit(BLOCKED)
 
 
 def _carry_out(study: Study, folder: Path, options: Mapping[str, Any]) -> Outcome:
@@ -67,6 +72,7 @@ def _carry_out(study: Study, folder: Path, options: Mapping[str, Any]) -> Outcom
             "on_workers": _say_workers,
             "on_damage": _say_damage,
             "on_trust": say_trust,
+            "on_network": _say_damage,
         }
         return api.run(study, out=folder, watch=watch, progress=progress, **told, **options)
 

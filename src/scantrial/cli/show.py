@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 from scantrial import api
 from scantrial.cli.output import out, print_json, progress_bar, say
 from scantrial.core.files import write_atomic
+from scantrial.core.text import printable
 from scantrial.figures.case import case_png
 
 
@@ -35,6 +38,20 @@ def show_augmented(folder: Path, *, arm: str | None, seed: int | None, n: int, p
         return
     say(f"{found.arm}, seed {found.seed}: {found.said}.")
     out.print(f"picture: {target}")
+
+
+def show_files(folder: Path, case: int | str | None, *, as_json: bool) -> None:
+    """Print which file each case is, as a table of commas."""
+    with progress_bar() as progress:
+        found = api.case_files(folder, case, progress=progress)
+    if as_json:
+        print_json([one.to_dict() for one in found])
+        return
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(
+        [("case", "source", "file"), *((one.case, printable(one.source), printable(one.file)) for one in found)]
+    )
+    out.print(text.getvalue(), end="", soft_wrap=True)
 
 
 def _print_line(line: str) -> None:

@@ -168,15 +168,17 @@ class UnreadableScansError(DataError):
     ----------
     problems : pairs of (path, reason)
     do : the next step for the user; default: fix them or continue without them
+    values : the smallest and the largest number of all files, where they are no pixels without a range
     """
 
     def __init__(
         self,
         problems: Sequence[tuple[str, str]],
         *,
+        values: tuple[float, float] | None = None,
         do: str = "fix or remove them, or continue without them with --skip-unreadable",
     ) -> None:
-        self.problems = tuple(problems)
+        self.problems, self.values = tuple(problems), values
         count = "1 file" if len(self.problems) == 1 else f"{len(self.problems)} files"
         listing = itemised(f"{path}: {reason}" for path, reason in self.problems)
         super().__init__(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 _HEALTH = re.compile(
@@ -98,6 +98,15 @@ def yaml_value(name: str) -> str:
     """Return a text as one plain or quoted value of YAML."""
     plain = _PLAIN_YAML.fullmatch(name) is not None and name.lower() not in _RESERVED
     return name if plain else json.dumps(name, ensure_ascii=False)
+
+
+def yaml_flow(values: Mapping[str, str | Sequence[str]]) -> str:
+    """Return texts, and lists of them, by their keys as a mapping of YAML on one line."""
+    return f"{{{', '.join(f'{yaml_value(key)}: {_one_or_list(value)}' for key, value in values.items())}}}"
+
+
+def _one_or_list(value: str | Sequence[str]) -> str:
+    return yaml_value(value) if isinstance(value, str) else f"[{', '.join(map(yaml_value, value))}]"
 
 
 def _words(name: str) -> tuple[str, ...]:

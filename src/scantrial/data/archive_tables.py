@@ -49,7 +49,7 @@ def place_in_archive(folder: Path, archive: Path, options: Mapping[str, Any]) ->
     DataError
         If several tables may be meant, or none fits what is asked for.
     """
-    tables = _tables(unwrapped(folder))
+    tables = tables_in(folder)
     names = [table.relative_to(folder).as_posix() for table in tables]
     if TABLE in options:
         found = [table for table, name in zip(tables, names, strict=True) if options[TABLE] in (name, table.name)]
@@ -75,8 +75,12 @@ def _refusal(archive: Path, found: str, names: list[str]) -> DataError:
     )
 
 
-def _tables(root: Path) -> list[Path]:
-    """Return the tables in a folder and in those directly below it, sorted; at most `_MOST_TABLES`."""
+def tables_in(folder: Path) -> list[Path]:
+    """Return the tables at the top of a folder, inside folders around everything, and one folder below, sorted.
+
+    At most `_MOST_TABLES`.
+    """
+    root = unwrapped(folder)
     folders = [root, *(entry for entry in sorted(root.iterdir()) if entry.is_dir() and not is_hidden(entry))]
     files = (entry for folder in folders for entry in sorted(folder.iterdir()))
     return [file for file in files if FORMATS["table"].matches(file) and not is_hidden(file)][:_MOST_TABLES]

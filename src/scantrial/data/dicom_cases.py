@@ -24,6 +24,7 @@ from scantrial.data.codecs.dicom.gray import gray_table
 from scantrial.data.codecs.dicom.headers import needs_pydicom, open_dicom
 from scantrial.data.codecs.table import frames_of
 from scantrial.data.decode import decode_numbered
+from scantrial.data.dicom_words import APPLIED
 from scantrial.data.formats.base import Decode, Listing
 from scantrial.data.pseudonyms import pseudonym, user_key
 from scantrial.data.spec import ImageSpec
@@ -126,7 +127,7 @@ def _file(path: Path, image: ImageSpec, kind: Codec | None) -> _Facts:
 
 
 def _facts(tags: Mapping[str, Any], burned_in: str, image: ImageSpec) -> tuple[str, ...]:
-    """Return what is applied to a file, in the words of `_WORDS`."""
+    """Return what is applied to a file, by the keys of the record."""
     burned = {"YES": "burned_in_yes", "NO": "burned_in_no"}.get(burned_in.upper(), "burned_in_unknown")
     if tags.get("PhotometricInterpretation") not in ("MONOCHROME1", "MONOCHROME2"):
         return burned, "colour"
@@ -138,17 +139,6 @@ def _facts(tags: Mapping[str, Any], burned_in: str, image: ImageSpec) -> tuple[s
         "turned": table.is_turned,
     }
     return burned, "gray", *(name for name, applies in given.items() if applies)
-
-
-_WORDS = {
-    "padding": "padding was set to black",
-    "modality_rescaling": "stored values were rescaled to measured ones",
-    "modality_table": "stored values were looked up in the modality's table",
-    "values_table": "gray levels come from the file's table of values of interest",
-    "values_window": "gray levels come from a window",
-    "values_full_range": "gray levels span the full range of stored values, as no window applies",
-    "turned": "white and black were exchanged (the lowest value was white)",
-}
 
 
 def _counts(files: list[_Facts], n_cases: int) -> dict[str, int]:
@@ -166,7 +156,7 @@ def _notes(files: list[_Facts], listing: Listing) -> list[str]:
     """
     found = Counter(fact for file in files for fact in file.facts)
     n_gray = found["gray"]
-    applied = "; ".join(f"{words} in {found[fact]} of {n_gray}" for fact, words in _WORDS.items() if found[fact])
+    applied = "; ".join(f"{words} in {found[fact]} of {n_gray}" for fact, words in APPLIED.items() if found[fact])
     told = [f"Gray DICOM files: {applied}."] if applied else []
     if listing.patients is not None:
         return told

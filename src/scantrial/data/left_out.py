@@ -27,4 +27,4 @@ def left_out_items(counts: Mapping[str, int]) -> list[str]:
 
 def _of_one(words: str) -> str:
     first, _, rest = words.partition(" ")
-    return f"{first.removesuffix('s')} {rest}"
+    return f"{first.removesuffix('s')} {rest}" if first.endswith("s") else words.removesuffix("s")

@@ -232,6 +232,8 @@ def _counts(listing: Listing, *, is_tree: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"excluded": dict(listing.left_out)} if listing.left_out else {}
     if is_tree and listing.patients is None and listing.folders is not None and "" not in listing.folders:
         found["n_folders"] = len(set(listing.folders))
+    if listing.patients is None and listing.like_patients is not None:
+        found["like_patients"] = listing.like_patients
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -374,15 +375,30 @@ class _Room:
 
 
 def _unreadable(problems: Sequence[tuple[str, str]], measured: Sequence[float]) -> UnreadableScansError:
-    """Return the error that names all files; where a range is missing, with the values that all of them have."""
-    if not measured:
+    """Return the error that names all files; where the study has to say how they are read, with what it has to say."""
+    if measured:
+        low, high = min(measured), max(measured)
+        return UnreadableScansError(
+            problems,
+            values=(low, high),
+            do=f"set data.image.range; the values of these files are from {low:.9g} to {high:.9g}, so that no value is "
+            f"lost with `range: [{low:.9g}, {high:.9g}]`",
+        )
+    keys = Counter(key for _, reason in problems for key in _KEY.findall(reason))
+    if sum(keys.values()) < len(problems):
         return UnreadableScansError(problems)
-    low, high = min(measured), max(measured)
-    return UnreadableScansError(
-        problems,
-        do=f"set data.image.range; the values of these files are from {low:.9g} to {high:.9g}, so that no value is "
-        f"lost with `range: [{low:.9g}, {high:.9g}]`",
-    )
+    way = _WAYS.get(keys.most_common(1)[0][0], "correct data.image, or leave these files out")
+    return UnreadableScansError(problems, do=way)
+
+
+_KEY = re.compile(r"data\.image\.([a-z]+)")
+"""Of the study file, in the reason why a file cannot be read."""
+
+_WAYS = {
+    "channels": "correct data.image.channels: names and numbers as the files have them",
+    "frame": "set data.image.frame, or --frame: all, each a case of the same patient, or the number of one",
+    "page": "set data.image.page: max, mean, or the number of a page",
+}
 
 
 def _refuse_several_shapes(shapes: dict[int, tuple[int, ...]], listing: Listing) -> None:

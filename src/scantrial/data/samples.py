@@ -52,17 +52,19 @@ def picked(pixels: NDArray[Any], channels: Sequence[int | str], names: Sequence[
 def _number_of(channel: int | str, names: Sequence[str], n: int) -> int:
     if isinstance(channel, int):
         if channel >= n:
-            raise RefusedError(f"no channel {channel}: it has {counted(n, 'channel')}, which count from 0")
+            raise RefusedError(
+                f"data.image.channels: no channel {channel}; it has {counted(n, 'channel')}, which count from 0"
+            )
         return channel
     if not names:
         raise RefusedError(f"its channels have no names, but data.image.channels asks for {channel!r}: use numbers")
     found = [number for number, name in enumerate(names[:n]) if name == channel]
     if len(found) > 1:
-        raise RefusedError(f"{len(found)} channels are called {channel!r}: use numbers")
+        raise RefusedError(f"data.image.channels: {len(found)} channels are called {channel!r}; use numbers")
     if not found:
         guess = nearest(channel, [name for name in names if name])
         hint = f" (did you mean {guess!r}?)" if guess else ""
-        raise RefusedError(f"no channel is called {channel!r}{hint}: it has {listed(names)}")
+        raise RefusedError(f"data.image.channels: no channel is called {channel!r}{hint}; it has {listed(names)}")
     return found[0]
 
 

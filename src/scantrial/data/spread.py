@@ -16,6 +16,9 @@ from scantrial.data.spec import ImageSpec
 WORKING_SIDE = 256
 """The longest side in pixels that scans of several sizes are brought to where nobody says which."""
 
+_DISTORTED = 1.1
+"""Largest width by height divided by the smallest from which on the fit is told of."""
+
 TRAINING_SIDES = (28, 32, 48, 64)
 """Sides in pixels that are proposed for training; the largest still trains in minutes on a processor."""
 
@@ -129,12 +132,31 @@ def proposed_image(spread: ShapeSpread, *, colour_is_gray: bool) -> tuple[dict[s
     )
     if colour_is_gray and any(n != 1 for n, _ in spread.channels):
         why += ": the colour scans hold the same value in all channels"
-    return {"size": size, "channels": n_channels}, f"{why}. A larger size can be put on trial: image.size as a factor."
+    why += ". A larger size can be put on trial: image.size as a factor."
+    narrow, broad = proportions(sizes)
+    if broad > _DISTORTED * narrow:
+        why += (
+            f" Width by height runs from {narrow:.2g} to {broad:.2g}, and stretching all to one size distorts them: "
+            "fit: pad keeps them, with black borders, whose width a network can learn too."
+        )
+    return {"size": size, "channels": n_channels}, why
+
+
+def proportions(sizes: Mapping[tuple[int, int], int]) -> tuple[float, float]:
+    """Return the width divided by the height that a twentieth of the scans is below, and that a twentieth is above."""
+    shapes = np.repeat([wide / high for high, wide in sizes], list(sizes.values()))
+    return float(np.quantile(shapes, 0.05)), float(np.quantile(shapes, 0.95))
 
 
 def image_line(image: Mapping[str, Any]) -> str:
     """Return the line of a study file, below ``data:``, that gives all scans one size and number of channels."""
-    return f"image: {{{', '.join(f'{key}: {value}' for key, value in image.items())}}}"
+    return f"image: {{{', '.join(f'{key}: {_plain(value)}' for key, value in image.items())}}}"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_plain, value))}]"
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
 def _n_channels(shape: Sequence[int]) -> int:

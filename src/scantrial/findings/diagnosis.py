@@ -19,7 +19,7 @@ from scantrial.core.numbering import numbered
 from scantrial.core.plain import Plain, fields_of
 from scantrial.core.records import Split, SplitPredictions
 from scantrial.findings.class_counts import fixed_splits
-from scantrial.findings.leaks import shared_cases
+from scantrial.findings.leaks import seen_by_weights, shared_cases
 from scantrial.findings.reading import RunData, StudyData
 from scantrial.findings.shift import two_sample
 from scantrial.recipe.facts import on_curves
@@ -252,12 +252,15 @@ def _leakage(study: StudyData, runs: Sequence[RunData]) -> Leakage | None:
         return None
     parts = [run.predictions["val"] for run in runs]
     y_val, names = parts[0].y_true, runs[0].facts.class_names
-    seen = np.isin(parts[0].cases, shared_cases(study, "val", "train"))
+    model = study.plan.arm(runs[0].key.arm).recipe.model
+    before = seen_by_weights(study.audit, model)
+    seen = np.isin(parts[0].cases, np.union1d(shared_cases(study, "val", "train"), () if before is None else before))
     shares = np.bincount(y_val, minlength=len(names)) / len(y_val)
     lost = tuple(names[index] for index in np.unique(y_val) if not (y_val[~seen] == index).any())
     recalls = [_recall(parts, index, among=~seen) if shares[index] else 0.0 for index in range(len(names))]
     without = None if lost else float(shares @ np.array(recalls))
-    return Leakage(n_cases=int(seen.sum()), accuracy_without=without, lost=lost)
+    untold = before is None or model.is_custom
+    return Leakage(n_cases=int(seen.sum()), accuracy_without=without, lost=lost, is_past_unknown=untold)
 
 
 def _suspect_labels(study: StudyData, runs: Sequence[RunData]) -> int | None:

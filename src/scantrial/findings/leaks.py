@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.audit.checks import LEAKING
+from scantrial.audit.checks import KNOWN_BEFORE, LEAKING
+from scantrial.audit.pretraining import CODE as WEIGHTS_CODE
+from scantrial.audit.records import Audit
 from scantrial.core.records import Split
 from scantrial.findings.reading import StudyData
+from scantrial.recipe.networks import ModelSpec
 
 
 def shared_cases(study: StudyData, split: Split, other: Split) -> NDArray[np.int64]:
@@ -34,9 +37,29 @@ def _twins(study: StudyData, split: Split, other: Split) -> set[int]:
 
 
 def concerned_cases(study: StudyData, split: Split) -> NDArray[np.int64]:
-    """Return the cases of a split that the audit found in another split as well; acknowledged or not."""
+    """Return the cases of a split that the audit found in another split, or known to weights; acknowledged or not."""
     if study.audit is None:
         return np.zeros(0, dtype=np.int64)
     part = dict(zip(study.cases["case"].to_pylist(), study.cases["split"].to_pylist(), strict=True))
-    found = {n for finding in study.audit.findings if finding.code in LEAKING for n in finding.case_numbers}
+    found = {n for finding in study.audit.findings if finding.code in KNOWN_BEFORE for n in finding.case_numbers}
     return np.array(sorted(n for n in found if part.get(n) == split), dtype=np.int64)
+
+
+def seen_by_weights(audit: Audit | None, model: ModelSpec) -> NDArray[np.int64] | None:
+    """Return the validation and test cases that the weights which a network starts from have learnt from.
+
+    None where nobody knows: the weights are of a file, and what that was trained on is not recorded.
+    """
+    if model.weights_file is None:
+        return np.zeros(0, dtype=np.int64)
+    result = None if audit is None else audit.result(WEIGHTS_CODE)
+    if audit is None or result is None or model.weights_sha256 not in result.numbers.get("keys", {}):
+        return None
+    of_file = [
+        finding.case_numbers
+        for finding in audit.findings
+        if finding.code == WEIGHTS_CODE and finding.numbers.get("weights_sha256") == model.weights_sha256
+    ]
+    if not of_file and result.numbers.get("n_unknown"):
+        return None
+    return np.array(sorted(number for numbers in of_file for number in numbers), dtype=np.int64)

@@ -132,6 +132,7 @@ class ArmView:
     missing_seeds : seeds of the plan without a finished run
     summaries : by split and metric, over the seeds
     confusion : test cases by true class (rows) and decision (columns), summed over the runs; None without any
+    code : of a custom network, the SHA-256 of each of its modules
     """
 
     name: str
@@ -145,6 +146,7 @@ class ArmView:
     confusion: NDArray[np.int64] | None
     n_confusion_runs: int
     stretches: tuple[StretchView, ...]
+    code: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,7 +326,8 @@ def _primary_first(metrics: Sequence[str], primary: str) -> tuple[str, ...]:
 def _data(study: StudyData, class_names: tuple[str, ...]) -> DataView:
     data, counts = study.data, study.data["counts"]
     source = dict(data.get("source", {}))
-    left_out, _ = source.pop("excluded", {}), source.pop("n_folders", None)
+    left_out = source.pop("excluded", {})
+    source = {key: value for key, value in source.items() if key not in ("n_folders", "like_patients")}
     source |= {key: name_without_folders(str(source[key])) for key in ("name", "path") if source.get(key)}
     return DataView(
         class_names=class_names,
@@ -395,6 +398,7 @@ def _arm(
         confusion=np.sum(matrices, axis=0, dtype=np.int64) if matrices else None,
         n_confusion_runs=len(matrices),
         stretches=_stretches(runs, skip=skip),
+        code=arm.code,
     )
 
 

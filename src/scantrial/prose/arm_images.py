@@ -22,7 +22,7 @@ def _made(arm: ArmView, n_scans: int) -> str:
     size = " × ".join(map(str, facts.image_shape[1:]))
     crop = image.crop_border if image is not None and image.crop_border else 0.0
     cut = f", without {100 * crop:g} % of the height and of the width at each border," if crop else ""
-    made = f"decoded from their files once more{cut} to {size} pixels"
+    made = f"decoded from their files once more{cut} to {size} pixels (bilinear interpolation with antialiasing)"
     n_enlarged = (facts.images or {}).get("n_enlarged")
     if not n_enlarged:
         return made

@@ -28,7 +28,7 @@ MAX_WEAK = 3
 _ORDER = {check.code: place for place, check in enumerate(LABELS)}
 
 
-def answer(view: ReportView) -> list[str]:
+def answer_lines(view: ReportView) -> list[str]:
     """Return the verdicts, a line or two each; of many comparisons the best arm and their count."""
     primary = view.judgement.primary
     if primary is None:
@@ -51,7 +51,7 @@ def verdict_of_each(view: ReportView) -> dict[str, str]:
     return {contrast.first: label for contrast, label in pairs}
 
 
-def curves(view: ReportView) -> list[str]:
+def curve_lines(view: ReportView) -> list[str]:
     """Return a line on the learning curves of each arm, the worst first; arms of which the same is said share one."""
     labels: dict[str, list[str]] = {}
     for arm in sorted(view.diagnosis.arms, key=_place):

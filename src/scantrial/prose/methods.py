@@ -17,6 +17,7 @@ from scantrial.data.left_out import left_out_items
 from scantrial.findings.view import ArmView, ReportView
 from scantrial.prose.arm_images import arm_images
 from scantrial.prose.methods_statistics import comparison, evaluation
+from scantrial.prose.networks import weights_and_test
 from scantrial.prose.scan_images import scan_images
 from scantrial.prose.study import alike_at_start, epoch_rule, score_of
 from scantrial.recipe import losses, optimizers, schedules
@@ -86,6 +87,11 @@ def scans(view: ReportView) -> list[str]:
         f"The scans{source}, with the classes {joined([f'“{one}”' for one in view.data.class_names])}, were split "
         f"into {joined(parts)}."
     ]
+    if view.data.n_unused:
+        are, were = ("is", "was") if view.data.n_unused == 1 else ("are", "were")
+        said.append(
+            f"{counted(view.data.n_unused, 'other scan')} of the source {are} in none of them and {were} not used."
+        )
     split = view.data.split
     if split.get("by") == "patient":
         said.append("No patient is in more than one split.")
@@ -235,9 +241,7 @@ def selection(view: ReportView) -> list[str]:
             "Whether a custom class is an ensemble internally, or starts from weights that were trained on these test "
             "scans, is not known."
         )
-    if any(arm.recipe.model.weights_file is not None for arm in ran(view)):
-        said.append("Whether the weights of a file that training started from had seen these test scans is not known.")
-    return said
+    return [*said, *weights_and_test(view, ran(view))]
 
 
 def _members(recipe: Recipe) -> str:

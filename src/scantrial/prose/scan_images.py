@@ -27,7 +27,11 @@ def _shape(image: Mapping[str, Any]) -> str:
         return ""
     channels, *sides = str(image["shape"]).split(" × ")
     fit = _FITS.get(str(image.get("fit")))
-    how = f", {fit} to this size where needed" if fit and image.get("size") else ""
+    how = (
+        f", {fit} to this size where needed (bilinear interpolation with antialiasing)"
+        if fit and image.get("size")
+        else ""
+    )
     colour = "one channel" if channels == "1" else f"{channels} channels"
     return f"Scans have {' × '.join(sides)} pixels in {colour}{_picked(image.get('channels'))}{how}."
 

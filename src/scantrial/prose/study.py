@@ -14,6 +14,7 @@ from scantrial.core.positive import positive_class
 from scantrial.core.records import Split
 from scantrial.data.left_out import left_out_items
 from scantrial.findings.view import ArmView, DataView, ReportView, RunView
+from scantrial.prose.networks import limits_of_networks
 from scantrial.recipe.facts import Start, drawn_by_seed, start_of
 from scantrial.recipe.selection import SELECTIONS
 from scantrial.recipe.spec import SelectSpec
@@ -418,18 +419,9 @@ def limit_sentences(view: ReportView) -> list[str]:
     """Say what these numbers cannot tell; only what is true of this study."""
     return [
         *_limits_of_seeds(view),
-        *_limits_of_networks(view),
+        *limits_of_networks(view),
         *_limits_of_scans(view),
         *_limits_of_curves(view),
-    ]
-
-
-def _limits_of_networks(view: ReportView) -> list[str]:
-    if not any(arm.recipe.model.is_custom for arm in view.arms):
-        return []
-    return [
-        "What a custom class does internally is not known: it may augment or normalise its input, be an ensemble, or "
-        "start from weights that were trained elsewhere, perhaps on these scans."
     ]
 
 

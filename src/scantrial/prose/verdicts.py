@@ -146,7 +146,7 @@ def without_leaks(judgement: Judgement) -> list[str]:
     if with_all is None or not judgement.n_leaking:
         return []
     metric = METRICS[judgement.metric]
-    shared = f"{judgement.n_leaking:,} of the cases appear in two splits (same patient or same image; see the audit)"
+    shared = f"{judgement.n_leaking:,} of the cases are known from training (same patient or same image; see the audit)"
     if without is None or judgement.without_mix is None:
         return [f"{shared}, and the comparison cannot be made without them: {judgement.without_reason}."]
     left = f"{shared}; without them {counted(without.n_cases, 'case')} are left"

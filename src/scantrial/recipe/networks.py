@@ -6,6 +6,7 @@ do with it, and what a report calls it. A new network is a module in `scantrial.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from pydantic import Field, field_validator, model_validator
 from scantrial.core.format import joined
 from scantrial.core.names import listed
 from scantrial.core.registry import Registry
+from scantrial.core.text import printable
 from scantrial.recipe.activations import Activation
 from scantrial.recipe.activations import describe as describe_activation
 from scantrial.recipe.parts import Count, RecipePart, unknown_name
@@ -156,10 +158,24 @@ _ROWS = (
 
 NETWORKS: Registry[Network] = Registry("network", {row.name: row for row in _ROWS})
 
+_LONG = 500
+
+
+def _arguments(model: ModelSpec) -> str:
+    """Write the arguments of a custom class; completes its description. What looks like a citation is none."""
+    if not model.args:
+        return ""
+    said = ", ".join(
+        f"{key} = {json.dumps(value, ensure_ascii=False, default=repr)}" for key, value in model.args.items()
+    )
+    said = printable(said).replace("[@", "[ @")
+    return f" with the arguments {said[:_LONG]}{'…' * (len(said) > _LONG)}"
+
+
 CUSTOM = Network(
     name="package.module:Class",
     builder="scantrial.nets.custom:build_custom",
-    describe=lambda model: f"{model.name}, a custom class",
+    describe=lambda model: f"{model.name}, a custom class{_arguments(model)}",
     draws_own=True,
 )
 """Any custom class. Its inner working is unknown, so nothing is done or reported that depends on it."""

@@ -132,6 +132,12 @@ class PlannedArm(RecipePart):
         return self.label or self.name
 
     @property
+    def code(self) -> dict[str, str]:
+        """The SHA-256 of each file of a custom network, by its module."""
+        own = {} if self.source_sha256 is None else {self.recipe.model.name.partition(":")[0]: self.source_sha256}
+        return {**own, **(self.helpers_sha256 or {})}
+
+    @property
     def trained(self) -> dict[str, Any]:
         """Everything that its numbers depend on, as plain data."""
         source = {"source_sha256": self.source_sha256} if self.recipe.model.is_custom else {}

@@ -76,7 +76,8 @@ def describe_weights(
         origin = f"pretrained (weights of the file {PurePath(pretrained or '').name}"
     if pretrained not in (None, NO_WEIGHTS):
         origin += f", SHA-256 {sha256[:12]})" if sha256 else ")"
-        origin += ", for gray scans with the first layer's weights summed over the channels"
+        three = "" if pretrained == PACKAGE else " where they take three channels"
+        origin += f"; for gray scans the first layer's weights{three} were summed over the channels"
     return origin + _frozen(freeze)
 
 

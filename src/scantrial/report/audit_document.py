@@ -95,9 +95,9 @@ def _in_short(audit: Audit) -> Section:
     if positive is not None:
         said = warning or f"The positive class is “{positive}”."
         blocks.append(Paragraph(id="positive", content=text(said), role="note"))
-    said_of_sizes = [] if audit.spread is None else audit.spread.lines
+    said_of_sizes = [*audit.read_as, *([] if audit.spread is None else audit.spread.lines)]
     blocks += [
-        Paragraph(id=f"spread-{number}", content=text(f"{line}."), role="small")
+        Paragraph(id=f"spread-{number}", content=text(f"{line[0].upper()}{line[1:]}."), role="small")
         for number, line in enumerate(said_of_sizes, start=1)
     ]
     return Section(id="short", title="In short", blocks=(*blocks, _scans(audit)))

@@ -99,6 +99,7 @@ class SourceContent(Content):
     notes: NotRequired[Items[str]]
     excluded: NotRequired[dict[str, Count]]
     n_folders: NotRequired[Count]
+    like_patients: NotRequired[str]
     dicom: NotRequired[dict[str, Count]]
 
 

@@ -279,6 +279,13 @@ def at_setting(problem: Problem, draft: Draft) -> Problem:
     return Problem(path=where, message=named + problem.message, suggestion=problem.suggestion)
 
 
+def model_path(draft: Draft) -> Path:
+    """Return where the study file names the network of an arm."""
+    if not any(key == "model" or key.startswith("model.") for key in draft.settings):
+        return ("recipe", "model")
+    return at_setting(Problem(path=("model",), message=""), draft).path
+
+
 def key_problem(key: str, path: Path) -> Problem | None:
     """Return the problem of a dotted key that the recipe does not have, or None."""
     in_open_part = any(key.startswith(part) and all(key.split(".")) for part in _OPEN_PARTS)

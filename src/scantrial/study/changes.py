@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,11 @@ from scantrial.core.errors import StudyConflictError, itemised
 from scantrial.recipe.plan import Plan, PlannedArm
 from scantrial.store.folder import RunKey, StudyFolder
 from scantrial.study.to_plan import planned_data
+
+_RESTORE_CODE = (
+    "put the files back as they were when these runs were trained: all classes of a file count as changed with it, as "
+    "they share its code. To mend or add one class, write it into a file of its own, which the study then names. Or "
+)
 
 
 def describe_change(folder: StudyFolder, plan: Plan) -> str:
@@ -24,12 +30,13 @@ def describe_change(folder: StudyFolder, plan: Plan) -> str:
     if not folder.exists():
         return "first version"
     old = folder.plan()
-    differences = list(_conflicts(folder, old, plan))
-    if differences:
+    found = list(_conflicts(folder, old, plan))
+    if found:
+        code = [item for item in found if re.match(r"arm \S+\.(source|helpers)_sha256", item)]
         raise StudyConflictError(
-            f"{folder.path} holds runs of another study; the difference:\n{itemised(differences)}",
+            f"{folder.path} holds runs of another study; the difference:\n{itemised(found)}",
             expected="unchanged arms and seeds where runs are finished; others may be added",
-            do="run into a new folder (--out DIR), or restore the study file",
+            do=(_RESTORE_CODE if code else "") + "run into a new folder (--out DIR), or restore the study file",
         )
     return "; ".join(_words(folder, old, plan))
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from scantrial.core.errors import DataError
 from scantrial.core.format import counted, joined
 from scantrial.core.plain import Plain
-from scantrial.core.positive import classes_line, health_warning, stands_for_health, yaml_value
+from scantrial.core.positive import classes_line, health_warning, stands_for_health, yaml_flow, yaml_value
 from scantrial.core.text import printable
 from scantrial.data.left_out import NO_FILE, NO_LABEL, left_out_items
 from scantrial.data.masks import Masks
@@ -62,6 +62,28 @@ class StudyDraft(Plain):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the study file has to say of the scans beside their place, as it was asked for or found in the files.
+
+    Parameters
+    ----------
+    options : of the source, such as the columns of a table
+    source_lines : how these were found
+    classes : new names with the source's own, where these say little
+    patient : the value of ``data.patient``
+    image : frame, page and range, for ``data.image``
+    image_lines : why
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    source_lines: Sequence[str] = ()
+    classes: Mapping[str, Sequence[str]] | None = None
+    patient: str | None = None
+    image: Mapping[str, Any] = field(default_factory=dict)
+    image_lines: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LookedAt:
     """What is known of scans before a study of them is drafted.
 
@@ -75,6 +97,7 @@ class LookedAt:
     skipped : files that cannot be read
     masks : files that look like masks; those that its patterns match are not among the cases
     folders : the folder of each scan that may be a patient's, or None
+    said : what else the study file has to say
     """
 
     name: str
@@ -85,6 +108,7 @@ class LookedAt:
     skipped: Sequence[tuple[str, str]] = ()
     masks: Masks | None = None
     folders: Sequence[str] | None = None
+    said: Said = Said()
 
 
 def draft_study(seen: LookedAt) -> StudyDraft:
@@ -148,10 +172,18 @@ def _positive_last(cases: CaseList) -> CaseList:
 
 
 def _data(seen: LookedAt, cases: CaseList, guess: PatientGuess | None) -> Iterator[DraftLine]:
+    said = seen.said
+    options = {"name": seen.source, **said.options}
     yield DraftLine(
         key="data.source",
-        line=f"source: {yaml_value(seen.source)}",
-        reason="Where the scans are, from the folder of this file.",
+        line=f"source: {yaml_flow(options) if said.options else yaml_value(seen.source)}",
+        reason=" ".join(
+            [
+                "Where the scans are, from the folder of this file.",
+                *(f"{line[0].upper()}{line[1:]}." for line in said.source_lines),
+                *(["To be confirmed: the columns were found by what they hold."] if said.options else []),
+            ]
+        ),
     )
     if seen.masks is not None:
         name, scan = seen.masks.example
@@ -162,9 +194,10 @@ def _data(seen: LookedAt, cases: CaseList, guess: PatientGuess | None) -> Iterat
             f"{seen.masks.way_out if seen.masks.n_left else 'left out'}.",
         )
     image, why = proposed_image(seen.spread, colour_is_gray=seen.colour_is_gray)
-    yield DraftLine(key="data.image", line=image_line(image), reason=why)
-    yield _classes(cases.class_names)
-    yield _patients(cases, guess)
+    why = " ".join([why, *(f"{line[0].upper()}{line[1:]}." for line in said.image_lines)])
+    yield DraftLine(key="data.image", line=image_line({**image, **said.image}), reason=why)
+    yield _classes(cases.class_names, said.classes)
+    yield _patients(cases, guess, said.patient)
     yield _split(cases)
     excluded = seen.cases.origin.get("excluded", {})
     faults = left_out_items({words: excluded[words] for words in (NO_FILE, NO_LABEL) if words in excluded})
@@ -179,7 +212,12 @@ def _data(seen: LookedAt, cases: CaseList, guess: PatientGuess | None) -> Iterat
         )
 
 
-def _classes(names: Sequence[str]) -> DraftLine:
+def _classes(names: Sequence[str], own: Mapping[str, Sequence[str]] | None) -> DraftLine:
+    if own is not None:
+        why = f"“{names[1]}” is the positive class: 1 in its column. Other names may stand here."
+        return DraftLine(
+            key="data.classes", line=f"classes: {yaml_flow({name: own[name] for name in names})}", reason=why
+        )
     if len(names) > 2:
         why = f"{len(names)} classes in the order of their names; give another order here."
         return DraftLine(key="data.classes", line=f"# {classes_line(names)}", reason=why)
@@ -189,7 +227,10 @@ def _classes(names: Sequence[str]) -> DraftLine:
     return DraftLine(key="data.classes", line=classes_line(names), reason=reason)
 
 
-def _patients(cases: CaseList, guess: PatientGuess | None) -> DraftLine:
+def _patients(cases: CaseList, guess: PatientGuess | None, asked: str | None) -> DraftLine:
+    if asked is not None:
+        line = f"patient: {asked if asked == FOLDER else _quoted(asked)}"
+        return DraftLine(key="data.patient", line=line, reason=_known(cases))
     if guess is not None:
         pairs = list(dict.fromkeys(zip(guess.patients, cases.sources, strict=True)))
         some = pairs[:: len(pairs) // 3][:3]
@@ -202,14 +243,13 @@ def _patients(cases: CaseList, guess: PatientGuess | None) -> DraftLine:
         )
         return DraftLine(
             key="data.patient",
-            line="patient: folder" if guess.pattern == FOLDER else f"patient: '{guess.pattern}'",
+            line="patient: folder" if guess.pattern == FOLDER else f"patient: {_quoted(guess.pattern)}",
             reason=f"To be confirmed: {whose} seem to say whose scan it is ({shown}), "
             f"{counted(len(set(guess.patients)), 'patient')} in all. If they do not, take this line out, and "
             "`by: patient` below.",
         )
     if cases.patients is not None:
-        n = len(set(cases.patients))
-        return DraftLine(key="data.patient", line="", reason=f"Known from the source: {counted(n, 'patient')}.")
+        return DraftLine(key="data.patient", line="", reason=_known(cases))
     return DraftLine(
         key="data.patient",
         line="# patient: '(p[0-9]+)_'",
@@ -217,6 +257,14 @@ def _patients(cases: CaseList, guess: PatientGuess | None) -> DraftLine:
         "with one group that finds the patient in a name, and add `by: patient` to the split: else results are too "
         "good.",
     )
+
+
+def _quoted(pattern: str) -> str:
+    return "'{}'".format(pattern.replace("'", "''"))
+
+
+def _known(cases: CaseList) -> str:
+    return f"Known from the source: {counted(len(set(cases.patients or ())), 'patient')}."
 
 
 def _split(cases: CaseList) -> DraftLine:

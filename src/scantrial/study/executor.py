@@ -103,7 +103,7 @@ def local_executor(folder: StudyFolder, lock_handle: int) -> LocalExecutor:
     return LocalExecutor(lock_handle=lock_handle, log_folder=log_folder)
 
 
-_WORKER_VARIABLES = {
+WORKER_VARIABLES = {
     "PYTHONUNBUFFERED": "1",
     # PyTorch must not import what any package beside it registers as a device; none of these devices is used.
     "TORCH_DEVICE_BACKEND_AUTOLOAD": "0",
@@ -131,7 +131,7 @@ class WorkerProcess:
                 # The parent handles a Ctrl-C in the terminal.
                 start_new_session=True,
                 pass_fds=(lock_handle,),
-                env={**os.environ, **_WORKER_VARIABLES, "OMP_NUM_THREADS": str(setup.threads)},
+                env={**os.environ, **WORKER_VARIABLES, "OMP_NUM_THREADS": str(setup.threads)},
                 text=True,
                 encoding="utf-8",
             )

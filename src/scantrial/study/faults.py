@@ -166,8 +166,19 @@ def _problem(path: Path, group: Sequence[ErrorDetails], root: type[BaseModel], d
     return Problem(path=path, message=f"got {got}; expected {' or '.join(wanted)}", suggestion=guess)
 
 
+_OTHER_NAMES = {
+    **dict.fromkeys(
+        ("bfloat16", "bfloat", "torch.bfloat16", "float16", "fp16", "half", "amp", "mixed", "16-mixed"), "bf16"
+    ),
+    **dict.fromkeys(("float", "fp32", "torch.float32", "single", "32"), "float32"),
+}
+"""What other programs call a precision. The nearest name of ``bfloat16`` would be the other one."""
+
+
 def _meant(value: str, names: Sequence[str]) -> str | None:
-    """Return the name that a text means: a metric by another of its names, or the nearest."""
+    """Return the name that a text means: by another of its names, or the nearest."""
+    if _OTHER_NAMES.get(value.lower()) in names:
+        return _OTHER_NAMES[value.lower()]
     metrics = metrics_meant(value, dict.fromkeys(names)) if set(names) <= set(METRICS) else ()
     return metrics[0] if len(metrics) == 1 else nearest(value, names)
 

@@ -17,7 +17,7 @@ from scantrial.core.yaml import MAX_CHARACTERS, Place, Tree, dotted, read_tree
 from scantrial.data.load import check_source, unknown_source
 from scantrial.data.spec import SourceSpec
 from scantrial.study import builtin
-from scantrial.study.arms import ArmBuilder
+from scantrial.study.arms import ArmBuilder, model_path
 from scantrial.study.claims import Claims
 from scantrial.study.faults import Problem, shown, validated
 from scantrial.study.settings import SettingError, with_setting
@@ -121,6 +121,8 @@ def study_of(
         source_path=source_path,
         base=base,
         weights_files=weights.files,
+        source=source,
+        model_places={draft.name: tree.fault(model_path(draft), "") for draft in design.drafts},
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from scantrial.core.errors import Fault
 from scantrial.core.notebook import notebook_html
 from scantrial.data.scanset import ScanSet
 from scantrial.recipe.plan import PlannedHypothesis
@@ -52,6 +53,8 @@ class Study:
     source_path : the file, or None if the study did not come from one
     base : folder that relative paths in the file start from
     weights_files : files of pretrained weights, by their SHA-256
+    source : the name of the file in messages
+    model_places : by arm where its network is named, as a fault without a message
     """
 
     name: str = field(compare=False)
@@ -63,6 +66,8 @@ class Study:
     source_path: Path | None = field(compare=False)
     base: Path = field(compare=False)
     weights_files: Mapping[str, Path] = field(default_factory=dict, compare=False, repr=False)
+    source: str = field(default="the study", compare=False, repr=False)
+    model_places: Mapping[str, Fault] = field(default_factory=dict, compare=False, repr=False)
 
     def _repr_html_(self) -> str:
         """Show question and arms in a notebook."""

@@ -15,6 +15,16 @@ from scantrial.study.faults import Problem
 from scantrial.study.study import Arm
 
 
+def frozen_untrained(arms: Sequence[Arm]) -> tuple[str, ...]:
+    """Return a sentence for each arm that freezes weights which nobody has trained."""
+    return tuple(
+        f"arm {arm.name}: freeze: {arm.recipe.model.freeze} keeps random weights (pretrained: none)"
+        + ("; only the last layer learns." if arm.recipe.model.freeze == "all" else ".")
+        for arm in arms
+        if arm.recipe.model.freeze and not arm.recipe.model.is_pretrained
+    )
+
+
 class WeightsOfArms:
     """Find the pretrained weights of a study's arms, and collect all problems.
 

@@ -73,6 +73,10 @@ def why_not_fused(recipe: Recipe, *, device: str) -> str | None:
     """Return why the fused engine cannot train a recipe, or None if it can."""
     if device not in ("auto", "cpu"):
         return f"the fused engine trains on the CPU, not on {device}"
+    if recipe.model.is_custom:
+        return (
+            "whether the first layer of a custom class is linear on pixels is not known, and the fused engine needs it"
+        )
     if not network_of(recipe.model.name).is_linear_on_pixels:
         return f"the first layer of {recipe.model.name} is not linear on pixels, which the fused engine needs"
     if recipe.optimizer.name not in FUSED_OPTIMIZERS:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -15,16 +14,19 @@ from numpy.typing import NDArray
 from scantrial.core.custom_code import CustomClass, allowed, find_class
 from scantrial.core.errors import DataError, InputError, UnreadableScansError
 from scantrial.core.files import sha256_of
+from scantrial.core.format import counted
+from scantrial.core.names import listed
 from scantrial.core.plain import Plain
 from scantrial.core.progress import silent
 from scantrial.core.records import RunFacts
 from scantrial.core.text import printable
 from scantrial.data.arm_images import decoding
+from scantrial.data.codecs.base import no_claim, split_suffix
 from scantrial.data.codecs.table import frames_of
-from scantrial.data.decode import ImageError, decode_image
+from scantrial.data.decode import IMAGE_SUFFIXES, ImageError, decode_image
 from scantrial.data.fit import fit_image, match_depth
 from scantrial.data.formats.base import array_fault, row_decoder
-from scantrial.data.formats.folder import images_below
+from scantrial.data.new_scans import NewScan, new_scans
 from scantrial.data.scanset import Pixels
 from scantrial.data.spec import ImageSpec
 from scantrial.recipe.networks import ModelSpec
@@ -63,13 +65,15 @@ class PredictedFiles(Plain):
     Parameters
     ----------
     model : study, arm, seed, chosen epoch, SHA-256 of the weights, fingerprint of the training scans
-    left_out : files in folders that were left out, by reason
+    left_out : files in folders, archives and tables that were left out, by reason
+    notes : sentences on files of other kinds than those that the network was trained on
     """
 
     class_names: tuple[str, ...]
     rows: tuple[PredictedFile, ...]
     model: dict[str, Any]
     left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -87,8 +91,8 @@ def predict_files(
     Parameters
     ----------
     run_dir : a finished run, ``DIR/runs/ARM/seed-S``
-    files : at least one image file or ``.npy`` array: (n, height, width[, channels]) or one image.
-        Of a folder all image files in it and below, without those that the study ignores (`data.ignore`)
+    files : at least one image file, ``.npy`` array, (n, height, width[, channels]) or one image, folder, archive, table
+        or ``.npz`` file, see `scantrial.data.new_scans`
     trust_code, on_trust : see `scantrial.store.trust.permit`
 
     Raises
@@ -110,10 +114,11 @@ def predict_files(
     classes = _allowed_here(folder, key, stored_recipe(facts).model, trust_code=trust_code, on_trust=on_trust)
     weights = folder.weights(key)
     spec = _image_spec(folder, facts)
-    every, left_out = _files_of(files, tuple(folder.plan().data.get("ignore", ())))
+    data = folder.plan().data
+    found = new_scans(files, ignore=tuple(data.get("ignore", ())), options=_source_options(data))
     with allowed(classes):
         predictor = load_predictor(facts, weights)
-        batches = _batches(every, facts, spec, n_at_once=predictor.n_at_once)
+        batches = _batches(found.scans, facts, spec, n_at_once=predictor.n_at_once)
         scored = [(names, predictor(images).logits) for names, images in batches]
     # Of all files at once, as in training: the last bit of a probability can depend on its place in the array.
     y_prob = predictor.probabilities(np.concatenate([logits for _, logits in scored])) if scored else ()
@@ -130,21 +135,31 @@ def predict_files(
         "weights_sha256": sha256_of(folder.run_path(key) / "best.safetensors"),
         "data_fingerprint": folder.data()["fingerprint"],
     }
-    return PredictedFiles(class_names=facts.class_names, rows=rows, model=model, left_out=left_out)
+    return PredictedFiles(
+        class_names=facts.class_names,
+        rows=rows,
+        model=model,
+        left_out=found.left_out,
+        notes=_other_kinds(folder, found.kinds),
+    )
 
 
-def _files_of(paths: Sequence[Path], ignore: tuple[str, ...]) -> tuple[list[Path], dict[str, int]]:
-    """Return files, and instead of each folder the image files below it; and what was left out."""
-    files: list[Path] = []
-    left_out: Counter[str] = Counter()
-    for path in paths:
-        if path.is_dir():
-            found, gone = images_below(path, ignore=ignore)
-            files += found
-            left_out.update(gone)
-        else:
-            files.append(path)
-    return files, dict(left_out)
+def _other_kinds(folder: StudyFolder, kinds: Mapping[str, int]) -> tuple[str, ...]:
+    """Say of files that their kind, by the suffix, is that of no scan of the study; of the study's all names tell."""
+    sources = folder.cases(["source"])["source"].to_pylist()
+    known = {split_suffix(PurePosixPath(source).name)[1].lower() for source in sources}
+    if not known <= IMAGE_SUFFIXES:
+        return ()
+    return tuple(
+        f"{counted(n, f'{kind} file'.lstrip())} of another kind than the scans of the study ({listed(sorted(known))})"
+        for kind, n in kinds.items()
+        if kind not in known
+    )
+
+
+def _source_options(data: Mapping[str, Any]) -> dict[str, Any]:
+    source = data.get("source", {})
+    return dict(source) if isinstance(source, Mapping) else {}
 
 
 def _locate(run_dir: Path) -> tuple[StudyFolder, RunKey]:
@@ -198,7 +213,7 @@ def _refuse_other_code(trained: PlannedArm, found: CustomClass) -> None:
 
 
 def _batches(
-    files: Sequence[Path], facts: RunFacts, spec: ImageSpec, *, n_at_once: int
+    files: Iterable[NewScan], facts: RunFacts, spec: ImageSpec, *, n_at_once: int
 ) -> Iterator[tuple[list[str], Pixels]]:
     """Yield the images of all files with their names, some at a time; in the end raise if any file cannot be used."""
     batch: list[tuple[str, Pixels]] = []
@@ -206,15 +221,15 @@ def _batches(
     for file in files:
         try:
             for name, image in _images_of(file, facts, spec):
-                batch.append((name, _fitted(image, file, facts, spec)))
+                batch.append((name, _fitted(image, file.path, facts, spec)))
                 if len(batch) == n_at_once and not problems:
                     yield _stacked(batch)
                 if len(batch) == n_at_once:
                     batch = []
         except ImageError as error:
-            problems.append((str(file), error.reason))
+            problems.append((file.name, error.reason))
         except DataError as error:
-            problems.append((str(file), f"{error.got}; the network was trained on {facts.pixel_type}"))
+            problems.append((file.name, f"{error.got}; the network was trained on {facts.pixel_type}"))
     if problems:
         raise UnreadableScansError(problems, do="leave these files out, or choose a network trained on such files")
     if batch:
@@ -226,15 +241,19 @@ def _stacked(batch: Sequence[tuple[str, Pixels]]) -> tuple[list[str], Pixels]:
     return [name for name, _ in batch], images
 
 
-def _images_of(file: Path, facts: RunFacts, spec: ImageSpec) -> Iterator[tuple[str, Pixels]]:
+def _images_of(scan: NewScan, facts: RunFacts, spec: ImageSpec) -> Iterator[tuple[str, Pixels]]:
     """Yield the images of a file with their names: one image, those of an array, or all frames or slices."""
+    file = scan.path
+    if scan.decode is not None:
+        yield scan.name, scan.decode(no_claim, spec)
+        return
     if file.suffix.lower() not in (".npy", ".npz"):
         frames = frames_of(file) if spec.frame == "all" else range(1)
         if len(frames) == 1:
-            yield str(file), decode_image(file, image=spec)
+            yield scan.name, decode_image(file, image=spec)
             return
         for frame in frames:
-            yield f"{file}#{frame}", decode_image(file, image=spec.model_copy(update={"frame": frame}))
+            yield f"{scan.name}#{frame}", decode_image(file, image=spec.model_copy(update={"frame": frame}))
         return
     rows = _array_of(file, spec)
     _, height, width = facts.image_shape
@@ -245,7 +264,7 @@ def _images_of(file: Path, facts: RunFacts, spec: ImageSpec) -> Iterator[tuple[s
         why = f"{len(rows):,} images would take {n_pixels:,} pixels at the network's size of {height}x{width}"
         raise ImageError(file, f"{why}, at most {MAX_PIXELS:,} in one file: divide it")
     for number in range(len(rows)):
-        yield f"{file}#{number}", row_decoder(rows, number, image=spec)
+        yield f"{scan.name}#{number}", row_decoder(rows, number, image=spec)
 
 
 def _array_of(file: Path, spec: ImageSpec) -> NDArray[Any]:

@@ -149,6 +149,17 @@ def test_order_and_names_change_nothing():
 # ---------------------------------------------------------------------- words
 
 
+def test_a_best_arm_beside_an_inconclusive_verdict_is_explained():
+    """The two are different questions; without such a verdict nothing is added."""
+    found = best_of(arms(0.0, 0.03, 0.08))
+    plain = best_sentence(found)
+    said = best_sentence(found, undecided=["c \u2212 b"])
+    assert said.startswith(plain)
+    assert said.removeprefix(plain).startswith(
+        " The verdict on c \u2212 b is inconclusive all the same: it has to tell better"
+    )
+
+
 def test_the_sentence_of_the_best():
     """Its value with its own interval, what was done, and how far behind the others are at most."""
     text = best_sentence(best_of(arms(0.0, 0.03, 0.08)), {"c": "lr = 0.001"})

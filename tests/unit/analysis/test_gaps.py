@@ -228,6 +228,15 @@ def test_each_step_takes_its_part():
         ),
         ({"test_recalls": np.array([0.5, np.nan])}, 2, "Class mix: not yet checked; a class has no test case"),
         ({"leakage": Leakage(n_cases=0)}, 3, "none was found, so it explains nothing"),
+        ({"leakage": Leakage(n_cases=0, is_past_unknown=True)}, 3, "the weights that it starts from) is not known."),
+        (
+            {
+                "leakage": Leakage(n_cases=0, is_past_unknown=True),
+                "two_sample": TwoSample(auroc=0.9, p=0.01, is_found=True),
+            },
+            6,
+            "shift is a possible reason, and so are validation scans that the network had seen before this study.",
+        ),
         ({"leakage": Leakage(n_cases=400)}, 3, "no other cases are left"),
         ({"two_sample": TwoSample(auroc=0.52, p=0.4, is_found=False)}, 4, "no shift was found"),
         ({"n_suspect_labels": 0}, 5, "no test label is doubtful"),

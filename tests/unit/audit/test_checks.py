@@ -14,11 +14,12 @@ from tests.unit.audit.conftest import checked, phantom_scans, subject
 from scantrial.audit.audit import audit_key, subject_of
 from scantrial.audit.checks import CHECKS
 from scantrial.audit.facts import sharpness_of
-from scantrial.audit.records import AuditSettings, ModelScores
+from scantrial.audit.records import AuditSettings, ModelScores, WeightsOrigin
 from scantrial.data.fit import resize
 from scantrial.data.load import load
 from scantrial.data.scanset import ScanSet
 from scantrial.data.spec import ImageSpec, SourceSpec
+from scantrial.data.thumbnails import thumbnail_png
 
 PLANTED = {
     "AU001": {"shared_patients": 0.5},
@@ -52,6 +53,34 @@ def test_what_the_phantom_plants_is_found(code):
 @pytest.fixture(scope="module")
 def clean():
     return subject()
+
+
+def weights_of(scans: ScanSet, cases: np.ndarray, *, side: int = 64, fingerprint: str = "another") -> WeightsOrigin:
+    """What is known of the weights of a run that learnt from these cases, whose scans had this many pixels a side."""
+    pictures = tuple(thumbnail_png(resize(scans.images[case], (side, side))) for case in cases)
+    learnt = tuple(cases.tolist())
+    return WeightsOrigin(
+        sha256="a", run="run base/seed-0", fingerprint=fingerprint, learnt_from=learnt, pictures=pictures
+    )
+
+
+@pytest.mark.parametrize("how", [{"side": 64}, {"side": 40}, {"fingerprint": "own"}])
+def test_weights_that_learnt_from_test_scans_are_found(how, clean):
+    """By their case numbers or their pictures, decoded larger or smaller; no scan of another patient."""
+    scans = phantom_scans({"test": "given", "val": 0.25})
+    how = {**how, "fingerprint": scans.fingerprint} if "fingerprint" in how else how
+    test, val = scans.cases_of("test")[:9], scans.cases_of("val")[:2]
+    of_all = replace(clean, scans=scans, parts=scans.split)
+    leaky = weights_of(scans, np.concatenate([scans.cases_of("train"), test, val]), **how)
+    verdict = CHECKS["AU008"].run(replace(of_all, pretrained=(leaky,)))
+    assert [(one.severity, sorted(one.rows)) for one in verdict.found] == [("blocker", sorted([*test, *val]))]
+    assert f"which learnt from 9 of the {len(scans.cases_of('test'))} test scans and 2 of the" in verdict.found[0].text
+    only_val = replace(of_all, pretrained=(weights_of(scans, val, **how),))
+    assert [one.severity for one in CHECKS["AU008"].run(only_val).found] == ["warning"]
+    clean = (weights_of(scans, scans.cases_of("train"), **how), weights_of(phantom_scans(seed=1), np.arange(240)))
+    assert CHECKS["AU008"].run(replace(of_all, pretrained=clean)).outcome == "clear"
+    bare = replace(leaky, pictures=(None,) * len(leaky.learnt_from), fingerprint="another")
+    assert CHECKS["AU008"].run(replace(of_all, pretrained=(bare,))).outcome == "not applicable"
 
 
 @pytest.mark.parametrize("code", CHECKS)
@@ -450,6 +479,12 @@ def test_folders_that_may_be_patients_are_offered():
             "The scans lie in 20 folders besides those of classes and splits: if each is a patient, write patient: folder."
         )
     )
+
+
+def test_a_column_that_looks_like_patients_is_named():
+    """Where a table has one that the study does not name, the finding says the line."""
+    scans = replace(phantom_scans(n_cases=24, size=32), patients=None, origin={"like_patients": "subject"})
+    assert checked("AU002", scans).found[0].text.endswith("looks like patients: write patient: subject in the source.")
 
 
 def test_flipped_labels_are_listed_first():

@@ -30,6 +30,7 @@ EVIDENCE = {
     "AU005": (_PHANTOM, _CLEAN, _SIM),
     "AU006": (_PHANTOM, _CLEAN, _SIM),
     "AU007": (_PHANTOM, _CLEAN, _SIM),
+    "AU008": ("test_weights_that_learnt_from_test_scans_are_found", _CLEAN, _SIM),
     "AU010": (_PHANTOM, _CLEAN, _SIM),
     "AU011": (_PHANTOM, _CLEAN, _SIM),
     "AU012": (_DRIFT, _DRIFT, _SIM_DRIFT),

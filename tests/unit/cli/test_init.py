@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
+from tests.dicom_files import write_dicom
 
 from scantrial import api
+from scantrial.api.scan_source import load_source
 from scantrial.cli import init
 from scantrial.core.errors import InputError
 from scantrial.data.patient_names import guess_patients
@@ -146,6 +150,121 @@ def test_a_study_file_is_written_for_it_that_is_read_and_loads(layout, tmp_path,
     assert all(one.reason for one in written.draft.lines)
 
 
+def with_columns(root: Path, header: str, row: Callable[[int], str], *, n: int = 36) -> Path:
+    """Write scans s0.png ... in a folder, and a table beside them; return the table."""
+    for i in range(n):
+        save(root, f"images/s{i}.png", seed=i)
+    (root / "t.csv").write_text("\n".join([header, *map(row, range(n))]) + "\n")
+    return root / "t.csv"
+
+
+HOT = (
+    "person,image,MEL,NV,BCC",
+    lambda i: f"P{i // 3},s{i},{','.join('1.0' if k == i % 3 else '0.0' for k in range(3))}",
+)
+DX = "image_id,dx,sex,lesion_id", lambda i: f"s{i},{('nv', 'mel')[i % 2]},{'FM'[i // 2 % 2]},HAM_{i // 2}"
+ONE = "file,malignant", lambda i: f"s{i}.png,{i % 2}"
+
+
+@pytest.mark.parametrize(
+    ("columns", "line", "classes"),
+    [
+        (HOT, "{name: set/t.csv, path: image, label: [MEL, NV, BCC], patient: person}", ("BCC", "MEL", "NV")),
+        (DX, "{name: set/t.csv, path: image_id, label: dx, patient: lesion_id}", ("mel", "nv")),
+        (ONE, "{name: set/t.csv, path: file, label: malignant}", ("not malignant", "malignant")),
+    ],
+    ids=["one-hot", "ids", "one column of 0 and 1"],
+)
+@pytest.mark.parametrize("given", ["set", "set/t.csv"])
+def test_the_columns_of_a_table_are_found(columns, line, classes, given, tmp_path, monkeypatch):
+    """A table, or a folder with one beside its scans: the file says the columns and loads; the audit tells them."""
+    monkeypatch.chdir(tmp_path)
+    with_columns(tmp_path / "set", *columns)
+    written = api.init(given, out="study.yaml")
+    assert f"source: {line}" in written.draft.text
+    assert "Labels from the table t.csv: 36 of 36 scans are in its 36 rows" in written.draft.text.replace("\n  # ", " ")
+    study = api.load_study("study.yaml")
+    scans = api.load_scans(study.spec.data, base=study.base)
+    assert scans.class_names == classes
+    audited = load_source(given, {})
+    assert audited.scans.class_names == classes
+    assert "labels from the table t.csv: 36 of 36 scans are in its 36 rows" in audited.lines
+
+
+def test_columns_that_may_be_meant_are_named_and_an_option_says_which(tmp_path, cli_in):
+    """Two columns may be the label: both are told with their values; the option chooses, for init and audit alike."""
+    with_columns(tmp_path, "name,finding,grade,age", lambda i: f"s{i}.png,{['no', 'yes'][i % 2]},{i % 3},{40 + i}")
+    for command in ("init", "audit"):
+        told = cli_in(command, "t.csv", cwd=tmp_path)
+        assert told.returncode == 2
+        assert "finding (no 18, yes 18)\n  grade (0 12, 1 12, 2 12)" in told.stderr
+        assert "--label COLUMN" in told.stderr
+    assert "label: grade}" in cli_in("init", "t.csv", "--label", "grade", cwd=tmp_path).stdout
+    told = cli_in("audit", "t.csv", "--label", "grade", "--path", "name", "--patient", "age", cwd=tmp_path)
+    assert "patient: age (36 different)" in told.stdout
+    assert (
+        "no column 'gade' (did you mean 'grade'?)" in cli_in("audit", "t.csv", "--label", "gade", cwd=tmp_path).stderr
+    )
+
+
+def test_several_labels_of_a_scan_are_refused_by_their_name(tmp_path):
+    """Rows with several 1 or none make a multi-label set, guessed or named; one of the columns alone is a label."""
+    place = with_columns(tmp_path, "name,A,B", lambda i: f"s{i}.png,{i % 2},{int(i % 3 == 0)}")
+    for options in ({}, {"label": ["A", "B"]}):
+        with pytest.raises(InputError, match=r"6 rows with a 1 in several of them, 12 with none: a multi-label set"):
+            api.audit(place, **options)
+    assert load_source(str(place), {"label": ["B"]}).scans.class_names == ("not B", "B")
+
+
+def test_class_folders_come_before_a_table_that_says_less(tmp_path, monkeypatch):
+    """Class folders are kept where no column is called a label; a column that is, and an option, win over them."""
+    monkeypatch.chdir(tmp_path)
+    for i in range(36):
+        save(tmp_path, f"set/{('ill', 'well')[i % 2]}/s{i}.png")
+    table = Path("set/t.csv")
+    table.write_text("file,sex\n" + "".join(f"s{i}.png,{'FM'[i // 2 % 2]}\n" for i in range(36)))
+    told = load_source("set", {})
+    assert told.scans.class_names == ("ill", "well")
+    assert told.lines[0].startswith("labels from the class folders, not from t.csv")
+    assert load_source("set", {"label": ["sex"]}).scans.class_names == ("F", "M")
+    table.write_text(table.read_text().replace("sex", "diagnosis"))
+    assert load_source("set", {}).scans.class_names == ("F", "M")
+
+
+def test_volumes_and_numbers_that_are_no_pixels(tmp_path, monkeypatch):
+    """Each frame of DICOM files is a case, of floating-point files the range is that of all, and options say others."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(3)
+    for i in range(16):
+        pixels = rng.integers(0, 900, (2, 8, 8), dtype=np.uint16)
+        pixels[0, 0] = 2
+        write_dicom(Path(f"volumes/{'ab'[i % 2]}/{i}"), pixels, PatientID=f"p{i}", SOPInstanceUID=f"1.2.{i + 1}")
+        Path(f"floats/{'ab'[i % 2]}").mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(f"floats/{'ab'[i % 2]}/{i}.tif", np.float32(pixels[0] / 1000))
+    text = api.init("volumes", out="volumes.yaml").draft.text
+    assert "image: {size: 8, channels: 1, frame: all}" in text
+    assert "by: patient" in text
+    assert "image: {size: 8, channels: 1, frame: 1}" in api.init("volumes", out="one.yaml", frame=1).draft.text
+    assert "image: {size: 8, channels: 1, range: [0.00" in api.init("floats", out="floats.yaml").draft.text
+    assert "range: [0, 1]}" in api.init("floats", out="unit.yaml", range=(0, 1)).draft.text
+    for name, n in (("volumes", 32), ("one", 16), ("floats", 16), ("unit", 16)):
+        study = api.load_study(f"{name}.yaml")
+        assert len(api.load_scans(study.spec.data, base=study.base)) == n
+    assert len(load_source("volumes", {"frame": 0}).scans) == 16
+
+
+def test_proportions_that_differ_are_told(tmp_path, monkeypatch):
+    """Squares and wide scans: `fit: pad` is offered; squares of other sizes need none."""
+    monkeypatch.chdir(tmp_path)
+    for i in range(16):
+        pixels = np.full((30, 30 + 3 * (i // 2)), 10 * i, np.uint8)
+        Path(f"wide/{'ab'[i % 2]}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(f"wide/{'ab'[i % 2]}/{i}.png")
+        save(tmp_path, f"square/{'ab'[i % 2]}/{i}.png", side=30 + i)
+    assert "fit: pad" in api.init("wide", out="wide.yaml").draft.text
+    assert "fit: pad" not in api.init("square", out="square.yaml").draft.text
+
+
 @pytest.mark.parametrize("gap", ["files/none.png,ill", "files/0.png,"])
 def test_a_table_with_a_missing_file_or_label_is_audited_and_drafted(gap, tmp_path, monkeypatch):
     """The row is left out, the audit tells of it, and the draft says the line with which it loads."""
@@ -209,7 +328,7 @@ def test_a_file_that_is_there_is_never_written_over(tmp_path, cli_in, monkeypatc
         api.init("scans")
     assert caught.value.do == "give another name with --out FILE"
     assert (tmp_path / "scans-study.yaml").read_text() == "mine"
-    init.init("scans", path=Path("other.yaml"), as_json=True)
+    init.init("scans", out=Path("other.yaml"), as_json=True)
     as_json = json.loads(capsys.readouterr().out)
     assert as_json["path"] == "other.yaml"
     assert {"key", "line", "reason"} == set(as_json["draft"]["lines"][0])

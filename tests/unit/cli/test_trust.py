@@ -227,14 +227,13 @@ def test_what_trusted_code_calls_a_network_must_be_one(attribute, tell, tmp_path
 
 
 def test_a_run_of_what_is_no_network_fails(tell, tmp_path, quick_workers):
-    """A worker calls no more than ``predict`` does."""
+    """It is tried before any run begins, as a fault of the study at its line; no more is called than by ``predict``."""
     (tmp_path / "kinds.py").write_text(KINDS)
     (tmp_path / "study.yaml").write_text(STUDY.replace("MODEL", "'kinds:factory'") + "seeds: 1\n")
     told = tell("run", "study.yaml", "--out", "out", "--trust-code", "--json")
-    assert told.code == 3, told
-    assert {"kinds:factory is no class of networks"} <= {
-        item["message"].splitlines()[0] for item in json.loads(told.out)["failed"]
-    }
+    assert told.code == 2, told
+    assert re.search(r"line \d+: recipe.model: kinds:factory is no class of networks; expected one of", told.err), told
+    assert not (tmp_path / "out").exists()
     assert (tmp_path / MARKER).exists()
     assert not (tmp_path / CANARY).exists()
 

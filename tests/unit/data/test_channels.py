@@ -62,7 +62,10 @@ def test_tiff_of_five_channels(tmp_path, planes, dtype, planar, compression):
     np.testing.assert_array_equal(decoded(tmp_path / "a.tif"), pixels)
     np.testing.assert_array_equal(decoded(tmp_path / "a.tif", channels=[4, 0]), pixels[..., [4, 0]])
     np.testing.assert_array_equal(decoded(tmp_path / "a.tif", channels=[2]), pixels[..., 2])
-    assert reason_of(tmp_path / "a.tif", channels=[5]) == "no channel 5: it has 5 channels, which count from 0"
+    assert (
+        reason_of(tmp_path / "a.tif", channels=[5])
+        == "data.image.channels: no channel 5; it has 5 channels, which count from 0"
+    )
 
 
 def test_channels_of_an_ome_tiff_have_names(tmp_path, planes):
@@ -73,10 +76,13 @@ def test_channels_of_an_ome_tiff_have_names(tmp_path, planes):
     np.testing.assert_array_equal(decoded(path, channels=["GFP", "DAPI"]), planes[..., [1, 0]])
     np.testing.assert_array_equal(decoded(path, channels=["mCherry"]), planes[..., 2])
     assert reason_of(path, channels=["dapi"]) == (
-        "no channel is called 'dapi' (did you mean 'DAPI'?): it has DAPI, GFP, mCherry"
+        "data.image.channels: no channel is called 'dapi' (did you mean 'DAPI'?); it has DAPI, GFP, mCherry"
     )
     ome(tmp_path / "b.ome.tif", np.moveaxis(planes[..., :2], -1, 0), "CYX", ["A", "A"])
-    assert reason_of(tmp_path / "b.ome.tif", channels=["A"]) == "2 channels are called 'A': use numbers"
+    assert (
+        reason_of(tmp_path / "b.ome.tif", channels=["A"])
+        == "data.image.channels: 2 channels are called 'A'; use numbers"
+    )
 
 
 @pytest.mark.parametrize("kind", ["named pages", "pages", "one page"])

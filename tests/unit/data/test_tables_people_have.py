@@ -7,6 +7,7 @@ import pytest
 from scantrial.core.errors import DataError
 from scantrial.data.formats import FORMATS
 from scantrial.data.formats.base import ReadSettings
+from scantrial.data.formats.table_guess import NamedColumns, guess_table
 from scantrial.data.load import list_cases, load
 from scantrial.data.spec import SourceSpec
 
@@ -299,3 +300,33 @@ def test_a_pattern_that_matches_no_row(table, rows, pattern):
     """It may settle which file an id means, or match files that the table does not name."""
     path = table(f"path,label\n{rows}", "s1/1.png", "s1/2.png", "s2/1.png", "s1/1_mask.png")
     assert list_cases(SourceSpec(name=str(path)), ignore=[pattern]).sources == ("s1/1.png", "s1/2.png")
+
+
+def test_a_column_like_patients_is_known_and_one_of_0_and_1_says_how_to_name_its_classes(table):
+    """What the study file does not name is told: by the audit, and in the report."""
+    rows = "".join(f"{i}.png,{i % 2},{i // 2},{i}\n" for i in range(16))
+    path = table("path,malignant,subject,age\n" + rows, *(f"{i}.png" for i in range(16)))
+    listing = READ(path, {"label": "malignant"}, ReadSettings())
+    assert listing.like_patients == "subject"
+    assert listing.notes[0].endswith('classes: {not malignant: ["0"], malignant: ["1"]}')
+    named = READ(path, {"label": "malignant", "patient": "subject"}, ReadSettings(classes=("0", "1")))
+    assert (named.like_patients, named.notes) == (None, ())
+
+
+def test_rows_without_a_1_are_refused_as_a_multi_label_set(table):
+    """Columns of 0 and 1 of which none holds a 1 in a row may stand for several labels."""
+    path = table("path,A,B\n1.png,1,0\n2.png,0,1\n3.png,0,0\n", "1.png", "2.png", "3.png")
+    said = faults(path, {"label": ["A", "B"]})
+    assert "line 4: no label" in said
+    assert "multi-label set, which is not supported" in said
+
+
+def test_columns_of_usual_names_and_sentences_in_a_column(table):
+    """``path`` and ``label`` need no guess; a column of long sentences names no file, and is no fault."""
+    rows = "".join(f"{i}.png,{i % 2},{i % 3},{'word ' * 90}{i}\n" for i in range(6))
+    path = table("path,label,dx,report\n" + rows, *(f"{i}.png" for i in range(6)))
+    found = guess_table(path, NamedColumns())
+    assert found.options == {"path": "path", "label": "label"}
+    assert (found.n_named, found.n_rows, found.n_scans) == (6, 6, 6)
+    named = guess_table(path, NamedColumns(label=("dx",)))
+    assert (named.options["label"], named.is_sure) == ("dx", True)

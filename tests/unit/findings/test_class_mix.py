@@ -114,7 +114,7 @@ def test_leaks_in_one_class_without_an_effect_make_no_difference():
     assert after == pytest.approx(np.mean(recalls))
     said = without_leaks(found)
     assert said[0] == (
-        "150 of the cases appear in two splits (same patient or same image; see the audit); without them 250 cases are "
+        "150 of the cases are known from training (same patient or same image; see the audit); without them 250 cases are "
         "left, weighted to the class mix of all cases, so no difference is due to the mix."
     )
     assert said[-2] == f"base: {100 * before:.1f}, without these cases {100 * after:.1f}."
@@ -168,7 +168,7 @@ def test_where_a_class_vanishes_there_is_no_comparison_and_it_is_said(gone, word
     found = leaking(given, gone)
     assert (found.without_leaks, found.without_mix) == (None, None)
     (said,) = without_leaks(found)
-    assert said.startswith(f"{len(gone)} of the cases appear in two splits")
+    assert said.startswith(f"{len(gone)} of the cases are known from training")
     assert words in said
     other = judge(
         replace(given, audit=audit_with(acknowledged="x", cases=range(1, N, 2))), choices=Choices(metric="specificity")
@@ -323,7 +323,7 @@ def test_the_radiographs_in_two_splits_are_no_easier(radiographs):
     """At the mix of all cases accuracy is 74.2 and 73.7, not 63.2: the rest was mix."""
     found = judge(radiographs)
     said = without_leaks(found)
-    assert said[0].startswith("123 of the cases appear in two splits")
+    assert said[0].startswith("123 of the cases are known from training")
     assert "loss = bce (base): 74.2, without these cases 73.7." in said
     runs = run_scores(radiographs, "test")
     assert runs is not None

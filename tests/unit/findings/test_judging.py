@@ -337,7 +337,7 @@ def test_the_metric_is_shown_with_and_without_the_cases_concerned():
     expected = (rest.y_pred == rest.y_true).mean(axis=1)
     assert found.without_leaks.arm("loss-ce").mean == pytest.approx(expected[5:].mean())
     said = verdict_prose.without_leaks(found)
-    assert said[0].startswith("100 of the cases appear in two splits")
+    assert said[0].startswith("100 of the cases are known from training")
     assert "without these cases" in said[1]
     assert judge(given).without_leaks is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 from hashlib import sha256
@@ -19,7 +20,7 @@ from scantrial.nets import pretrained, timm_network
 from scantrial.nets.build import build_network, shapes_of
 from scantrial.nets.groups import depth_of
 from scantrial.nets.pretrained import refuse_unfit
-from scantrial.nets.timm_network import import_timm, pretrained_moments
+from scantrial.nets.timm_network import build_timm, import_timm, pretrained_moments
 from scantrial.recipe.networks import ModelSpec, network_of
 from scantrial.recipe.pretrained import PACKAGES
 from scantrial.train.evaluate import cases_at_once
@@ -279,3 +280,16 @@ def test_a_network_of_another_size_than_its_images_is_built_for_them():
     """A vision transformer has a fixed number of patches."""
     assert build("timm/test_vit", (1, 64, 48))(torch.zeros(1, 1, 64, 48)).shape == (1, 2)
     assert timm_network.BACKBONE == "backbone."
+
+
+def test_the_networks_that_the_guide_lists_are_as_it_says():
+    """They train on gray images of 64 and of 160 pixels, and have as many parameters; without memory for any."""
+    guide = (Path(__file__).parents[3] / "docs/how-to/pretrained.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(timm/\w+)` \| ([\d,]+) \|$", guide, flags=re.MULTILINE)
+    assert len(rows) >= 5
+    for name, n_parameters in rows:
+        with torch.device("meta"):
+            network = build_timm(ModelSpec(name=name), (1, 64, 64), 1).train()
+            shapes = {tuple(network(torch.zeros(2, 1, side, side)).shape) for side in (64, 160)}
+        n = sum(parameter.numel() for parameter in network.parameters())
+        assert (f"{n:,}", shapes) == (n_parameters, {(2, 1)}), name

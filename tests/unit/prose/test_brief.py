@@ -36,7 +36,7 @@ def test_two_arms_take_25_lines_and_ten_take_40(two, ten, capsys):
 
 def test_a_verdict_is_said_with_its_numbers(two):
     """The words and numbers of the long sentence, without what the interval counts as random."""
-    (said,) = brief.answer(two)
+    (said,) = brief.answer_lines(two)
     (item,) = two.judgement.primary.comparisons
     assert item.verdict.label == "inconclusive"
     numbers = item.sentence.partition(": ")[2].partition(", accounting")[0]
@@ -45,7 +45,7 @@ def test_a_verdict_is_said_with_its_numbers(two):
 
 def test_of_many_comparisons_the_table_has_the_verdicts(ten, capsys):
     """The best arm and the count of verdicts are said; each arm's verdict against the base stands in its row."""
-    assert brief.answer(ten)[-1].startswith("Of all 9 comparisons: ")
+    assert brief.answer_lines(ten)[-1].startswith("Of all 9 comparisons: ")
     verdicts = brief.verdict_of_each(ten)
     assert list(verdicts) == list(TEN_ARMS)[1:]
     print_brief(ten)
@@ -57,14 +57,14 @@ def test_of_many_comparisons_the_table_has_the_verdicts(ten, capsys):
 def test_arms_that_are_told_the_same_share_a_line(ten):
     """All made-up curves fall alike."""
     alike = replace(ten.diagnosis, arms=[replace(ten.diagnosis.arms[0], label=arm.label) for arm in ten.arms])
-    (line,) = brief.curves(replace(ten, diagnosis=alike))
+    (line,) = brief.curve_lines(replace(ten, diagnosis=alike))
     assert line.startswith("all 10 arms: ")
 
 
 def test_the_worst_curves_come_first(make_study):
     """A diverged run stands before the arm whose curves are fine."""
     view = results(make_study(n_cases=CASES, diverged=[("loss-ce", 1)]).path)
-    lines = brief.curves(view)
+    lines = brief.curve_lines(view)
     assert lines[0].startswith("loss-ce: diverged 1")
     assert lines[1].startswith("base: ")
 

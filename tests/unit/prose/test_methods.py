@@ -18,6 +18,7 @@ from scantrial.prose import study as study_prose
 from scantrial.prose import verdicts as verdict_prose
 from scantrial.prose.methods import methods_text
 from scantrial.prose.references import REFERENCES, numbered_references
+from scantrial.recipe.networks import ModelSpec
 from scantrial.report.compose import build_document
 from scantrial.report.sections.methods import methods as methods_section
 from scantrial.report.sections.reproduce import again
@@ -306,6 +307,32 @@ def test_scantrials_networks_beside_the_users_own_keep_what_is_known_of_them(mix
     assert "layers of the other networks are initialised uniformly" in text
     assert "none of these was pretrained" in text
     assert "my.nets:Flipping, a custom class (own)" in text
+
+
+def test_the_arguments_of_the_users_own_are_told(make_study):
+    """As they were given; what looks like a citation is none."""
+    model = {"name": "my.nets:Net", "args": {"width": 6, "kind": "[@holm]"}}
+    text = methods_text(view_of(make_study(arms={"base": {"model": model}})))["network"][1]
+    assert 'my.nets:Net, a custom class with the arguments width = 6, kind = "[ @holm]"' in text
+
+
+def test_scans_that_were_not_used_are_told(plain):
+    """How many, where there are any."""
+    told = {n: methods_text(replace(plain, data=replace(plain.data, n_unused=n)))["scans"][1] for n in (0, 7)}
+    assert "7 other scans of the source are in none of them and were not used." in told[7]
+    assert "in none of them" not in told[0]
+
+
+def test_the_files_that_a_study_needs_are_named_with_their_hashes(plain, own):
+    """The modules of the user's own networks, and pretrained weights."""
+    arm = replace(own.arms[0], code={"my.nets": "a" * 64})
+    model = ModelSpec(name="timm/resnet18", pretrained="w/x.safetensors", weights_sha256="b" * 64)
+    other = replace(own.arms[0], recipe=own.arms[0].recipe.model_copy(update={"model": model}))
+    said_there = str(again(replace(own, arms=(arm, other))).blocks[1])
+    assert all(words in said_there for words in ("my.nets", "a" * 64, "w/x.safetensors", "b" * 64))
+    assert "again-files" not in str(again(plain).blocks)
+    known = methods_text(replace(own, arms=(other,)))["selection"][1]
+    assert "Nobody knows whether the file of weights that training started from (w/x.safetensors) had seen" in known
 
 
 def test_limits_name_what_is_not_known_of_the_users_own(plain, own):

@@ -33,3 +33,11 @@ from scantrial.prose.scan_images import scan_images
 def test_window_and_frame_of_the_study_are_told(image, expected):
     """As they stand in ``data.json``; what is not set is not spoken of."""
     assert scan_images(json.loads(json.dumps(ImageSpec.model_validate(image).stored()))) == expected
+
+
+def test_how_scans_are_brought_to_one_size_is_told():
+    """The fit and the interpolation; nothing of it where the size is the scans' own."""
+    image = {"shape": "1 \u00d7 64 \u00d7 64", "fit": "stretch"}
+    how = "stretched to this size where needed (bilinear interpolation with antialiasing)"
+    assert scan_images({**image, "size": 64}) == [f"Scans have 64 \u00d7 64 pixels in one channel, {how}."]
+    assert scan_images(image) == ["Scans have 64 \u00d7 64 pixels in one channel."]

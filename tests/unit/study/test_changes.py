@@ -164,6 +164,8 @@ class TestOwnNetwork:
             StudyConflictError, match=r"arm base\.source_sha256: was '[0-9a-f]{64}', now '[0-9a-f]{64}'"
         ):
             trial.run(trial.study(text=self.NET))
+        with pytest.raises(StudyConflictError, match="To mend or add one class, write it into a file of its own"):
+            trial.run(trial.study(text=self.NET))
 
     def test_another_file_that_it_imports_is_another_study(self, trial: Trial):
         """Else seeds of two networks would stand in one arm."""

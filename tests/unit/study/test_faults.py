@@ -207,3 +207,10 @@ def test_a_misspelt_name_hides_no_other_fault(faults_of: FaultsOf) -> None:
         "recipe.loss.name": "ce",
         "recipe.loss.focal_gamma": None,
     }
+
+
+def test_a_precision_by_another_name_is_understood(faults_of):
+    """What PyTorch and others call it; the nearest letters would name the other one."""
+    meant = {"bfloat16": "bf16", "fp16": "bf16", "fp32": "float32", "flaot32": "float32"}
+    found = {name: faults_of(f"recipe: {{precision: {name}}}")[0].suggestion for name in meant}
+    assert found == meant

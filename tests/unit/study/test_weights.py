@@ -18,6 +18,7 @@ from scantrial.study.costs import cost_key
 from scantrial.study.environment import versions_of
 from scantrial.study.file import parse_study, read_study_file, study_to_yaml
 from scantrial.study.to_plan import study_to_plan
+from scantrial.study.weights import frozen_untrained
 
 STUDY = """
 study: Which?
@@ -99,6 +100,14 @@ def test_a_level_is_told_at_its_own_line(tmp_path: Path) -> None:
     text = STUDY.replace("model.freeze: [0, all]", "model.pretrained: [none, x.safetensors]")
     (found,) = faults(tmp_path, "none", text)
     assert found.startswith("line 7: factors.model.pretrained")
+
+
+def test_frozen_weights_that_nobody_trained_are_told(tmp_path: Path) -> None:
+    (tmp_path / "own.safetensors").write_bytes(b"weights")
+    text = STUDY.replace("model.freeze: [0, all]", "model.pretrained: [none, own.safetensors]")
+    (tmp_path / "s.yaml").write_text(text.replace("pretrained: PRETRAINED", "pretrained: none, freeze: all"))
+    (said,) = frozen_untrained(read_study_file(tmp_path / "s.yaml").arms)
+    assert said == "arm base: freeze: all keeps random weights (pretrained: none); only the last layer learns."
 
 
 def test_another_hash_than_the_files_is_refused(tmp_path: Path) -> None:

@@ -103,3 +103,12 @@ def test_keys_that_change_no_arithmetic_can_be_fused():
         "schedule": "one-cycle",
     }
     assert why_not_fused(recipe(**keys), device="cpu") is None
+
+
+def test_of_a_custom_class_nothing_is_claimed():
+    """Its first layer may be linear on pixels."""
+    reason = why_not_fused(recipe(model="mine:Net"), device="cpu")
+    assert (
+        reason
+        == "whether the first layer of a custom class is linear on pixels is not known, and the fused engine needs it"
+    )

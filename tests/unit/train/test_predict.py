@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -189,7 +190,7 @@ def test_an_array_is_judged_as_its_images_are(run_dir, images, tmp_path):
 
 
 def test_a_folder_stands_for_the_images_in_it(run_dir, images, tmp_path):
-    """Every image file below, sorted by path; masks beside images are left out and counted; other files do not count."""
+    """Every image file below, sorted by path; masks beside images and files of other kinds are left out and counted."""
     files = [tmp_path / "new" / name for name in ("p1/1.png", "p1/2.png", "p2/images/3.png")]
     for file, image in zip(files, images, strict=False):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -199,7 +200,15 @@ def test_a_folder_stands_for_the_images_in_it(run_dir, images, tmp_path):
     (tmp_path / "new" / "notes.txt").touch()
     found = predict(run_dir, [tmp_path / "new"])
     assert found.rows == predict(run_dir, files).rows
-    assert found.left_out == {"files in folders of masks, beside folders of images": 1}
+    assert found.left_out == {"files in folders of masks, beside folders of images": 1, ".txt files": 1}
+    with zipfile.ZipFile(tmp_path / "new.zip", "w") as archive:
+        for file in files:
+            archive.write(file, file.relative_to(tmp_path / "new"))
+    packed = predict(run_dir, [tmp_path / "new.zip"])
+    assert [row.y_prob for row in packed.rows] == [row.y_prob for row in found.rows]
+    assert [row.file for row in packed.rows] == [
+        str(tmp_path / "new.zip" / file.relative_to(tmp_path / "new")) for file in files
+    ]
 
 
 def test_a_folder_without_images_is_refused(run_dir, tmp_path):

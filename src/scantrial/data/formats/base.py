@@ -65,6 +65,7 @@ class Listing:
     left_out : what was left out although it may be a scan, in the words of `scantrial.data.left_out`, and how often
     notes : sentences for the report on how the source was read
     spelling : other texts that the source has for class names, such as ``0.0`` for ``0``, with these names
+    like_patients : the column of a table that looks like patients, where none is named
     shown : what a refusal calls the cases, where their sources do not say which files they are; nothing stores it
     """
 
@@ -81,6 +82,7 @@ class Listing:
     left_out: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     spelling: Mapping[str, str] = field(default_factory=dict)
+    like_patients: str | None = None
     shown: tuple[str, ...] | None = None
 
     @property

@@ -115,7 +115,8 @@ def images_below(folder: Path, *, ignore: tuple[str, ...] = ()) -> tuple[list[Pa
     n_masks = sum(len(tree.pictures[place]) for place in masks)
     if not files:
         raise DataError(f"{folder} holds no image file{tree.kinds_in(())}", expected=f"{titles_read()} files")
-    return files, {**tree.left_out, **({IN_MASK_FOLDERS: n_masks} if n_masks else {})}
+    ignored = {what: n for what, n in sorted(tree.ignored.items()) if n}
+    return files, {**tree.left_out, **({IN_MASK_FOLDERS: n_masks} if n_masks else {}), **ignored}
 
 
 def _walked(folder: Path, ignore: tuple[str, ...]) -> FolderTree:

@@ -15,6 +15,7 @@ import numpy as np
 
 from scantrial.core.names import listed, nearest
 from scantrial.core.numbering import MAX_TEXT
+from scantrial.core.positive import yaml_flow
 from scantrial.data.decode import decode_image
 from scantrial.data.formats.base import (
     MAX_IMAGES,
@@ -32,6 +33,7 @@ from scantrial.data.formats.base import (
 )
 from scantrial.data.formats.table_files import FileFinder
 from scantrial.data.formats.table_labels import NOT_A_VALUE, HotColumns, Labels
+from scantrial.data.formats.table_patients import patient_rank, rank_of
 from scantrial.data.formats.table_text import ScanTable, open_sheet, unreadable
 from scantrial.data.ignore import ignored_by, matcher_of
 from scantrial.data.left_out import NO_FILE, NO_LABEL, of_classes
@@ -39,19 +41,22 @@ from scantrial.data.left_out import NO_FILE, NO_LABEL, of_classes
 _NEEDED = ("path", "label")
 _OPTIONAL = ("split", "patient")
 _EXPECTED = "columns path and label, optionally split and patient; one row for each scan"
-_LIKELY = {
+LIKELY = {
     "path": ("filename", "file", "image", "image_id", "image_path", "img", "id_code", "isic_id", "image index", "id"),
     "label": ("class", "diagnosis", "dx", "target", "finding", "finding labels", "category", "grade", "level", "y"),
 }
-"""Columns that often hold what is asked for, for the hint where none is called so."""
+"""Names, in lower case, of columns that often hold what is asked for."""
 
 
 class _Row(NamedTuple):
+    """A row; `others` are its cells of the columns that may be those of patients."""
+
     line: int
     path: str
     label: str
     split: str
     patient: str | None
+    others: tuple[str, ...] = ()
 
 
 class _Columns(NamedTuple):
@@ -59,11 +64,12 @@ class _Columns(NamedTuple):
     label: int | HotColumns
     split: int | None
     patient: int | None
+    others: tuple[int, ...] = ()
 
 
 def matches(path: Path) -> bool:
     """Whether this is a ``.csv`` or ``.tsv`` file."""
-    return path.is_file() and path.suffix.lower() in (".csv", ".tsv")
+    return path.suffix.lower() in (".csv", ".tsv") and path.is_file()
 
 
 def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN) -> Listing:
@@ -71,7 +77,8 @@ def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN)
     faults, left_out = Faults(), Counter[str]()
     sheet = open_sheet(path, needed=needed_columns(options))
     try:
-        rows = _rows(path, sheet, options, faults)
+        columns = _columns(sheet, options, faults)
+        rows = [] if columns is None else _rows(path, sheet, columns, faults)
     except csv.Error as error:
         raise unreadable(path, error) from error
     words = {row.label for row in rows} & NOT_A_VALUE
@@ -82,9 +89,15 @@ def read(path: Path, options: Mapping[str, Any], settings: ReadSettings = PLAIN)
         if not rows and not len(faults):
             faults.add("it holds no rows" if not left_out else f"no row is left: {listed(map(str, left_out))}")
     if len(faults):
-        raise refuse(path, faults, expected=_EXPECTED, do=_way_out(faults, sorted(words)))
+        raise refuse(path, faults, expected=_EXPECTED, do=_way_out(faults, sorted(words), is_hot=_is_hot(options)))
     listing = _listing(path, rows, sources, left_out)
-    return replace(listing, spelling=spelling, notes=() if note is None else (note,))
+    notes = [
+        one
+        for one in (note, None if settings.classes else _binary_note(options, listing.class_names))
+        if one is not None
+    ]
+    like_patients = None if columns is None else _like_patients(sheet.header, columns, rows)
+    return replace(listing, spelling=spelling, notes=tuple(notes), like_patients=like_patients)
 
 
 def needed_columns(options: Mapping[str, Any]) -> list[str]:
@@ -104,7 +117,7 @@ def _column(name: str, wanted: str, sheet: ScanTable, faults: Faults, *, is_aske
     if wanted in header:
         return header.index(wanted)
     if is_asked_for:
-        likely = [column for column in header if column.lower() in _LIKELY.get(name, ())]
+        likely = [column for column in header if column.lower() in LIKELY.get(name, ())]
         guess = nearest(wanted, header) or next(iter(likely), None)
         advice = f"did you mean {guess!r}? write {name}: {guess}" if guess else f"name it: write {name}: COLUMN"
         hint = f" ({advice})" if header else ""
@@ -113,6 +126,8 @@ def _column(name: str, wanted: str, sheet: ScanTable, faults: Faults, *, is_aske
 
 
 def _columns(sheet: ScanTable, options: Mapping[str, Any], faults: Faults) -> _Columns | None:
+    header = sheet.header
+
     def find(name: str) -> int | None:
         is_asked_for = name in _NEEDED or name in options
         return _column(name, options.get(name, name), sheet, faults, is_asked_for=is_asked_for)
@@ -124,14 +139,15 @@ def _columns(sheet: ScanTable, options: Mapping[str, Any], faults: Faults) -> _C
     else:
         label = HotColumns(tuple(hot), [_column("label", one, sheet, faults, is_asked_for=True) for one in hot])
     split, patient = find("split"), find("patient")
-    return None if len(faults) or path is None or label is None else _Columns(path, label, split, patient)
+    used = {path, split, patient, *(label.places if isinstance(label, HotColumns) else [label])}
+    others = tuple(n for n, name in enumerate(header) if n not in used and rank_of(name) is not None)
+    if len(faults) or path is None or label is None:
+        return None
+    return _Columns(path, label, split, patient, others if patient is None else ())
 
 
-def _rows(path: Path, sheet: ScanTable, options: Mapping[str, Any], faults: Faults) -> list[_Row]:
-    columns = _columns(sheet, options, faults)
+def _rows(path: Path, sheet: ScanTable, columns: _Columns, faults: Faults) -> list[_Row]:
     rows: list[_Row] = []
-    if columns is None:
-        return rows
     for line, cells in sheet.rows:
         if len(cells) != len(sheet.header):
             text = f"line {line}: {len(cells)} cells, expected {len(sheet.header)}"
@@ -160,7 +176,7 @@ def _row(line: int, cells: Sequence[str], columns: _Columns, sheet: ScanTable, f
         if len(text) > MAX_TEXT:
             long = f"a {name} of {len(text):,} characters, expected at most {MAX_TEXT:,}"
             faults.add(f"line {line}: {long}", kind=f"a long {name}")
-    return _Row(line, cells[columns.path], label, split, patient)
+    return _Row(line, cells[columns.path], label, split, patient, tuple(cells[n] for n in columns.others))
 
 
 # ---------------------------------------------------------------------- labels, files
@@ -246,7 +262,7 @@ def _note_duplicates(rows: Sequence[_Row], sources: Sequence[str], faults: Fault
             faults.add(f"line {row.line}: {row.path} is already in line {line}", kind="a file that stands twice")
 
 
-def _way_out(faults: Faults, words: Sequence[str]) -> str | None:
+def _way_out(faults: Faults, words: Sequence[str], *, is_hot: bool) -> str | None:
     """Return what to do; `words` are labels that stand for no value, but may be meant as classes."""
     is_class = f"; if {words[0]} is a class, name it in data.classes" if words and faults.n_of("no label") else ""
     if faults.n_of("no such file"):
@@ -256,7 +272,35 @@ def _way_out(faults: Faults, words: Sequence[str]) -> str | None:
         )
     if not faults.n_of("no label"):
         return None
+    if is_hot:
+        return (
+            "if a row without a 1 may have no class, leave such rows out with skip_unreadable: true; if several labels "
+            "may hold for a scan, or none, this is a multi-label set, which is not supported: name one of the columns"
+        )
     return f"leave rows without a label out with skip_unreadable: true{is_class}"
+
+
+def _binary_note(options: Mapping[str, Any], class_names: Sequence[str]) -> str | None:
+    """Return how to name classes that are called 0 and 1 after the values of a column whose name says what 1 is."""
+    label = options.get("label", "label")
+    if not isinstance(label, str) or label.lower() in ("label", "labels", *LIKELY["label"]):
+        return None
+    if sorted(class_names) not in (["0", "1"], ["0.0", "1.0"]):
+        return None
+    zero, one = sorted(class_names)
+    line = yaml_flow({f"not {label}": [zero], label: [one]})
+    return f"The classes are called {zero} and {one}, the values of the column {label}; to name them: classes: {line}"
+
+
+def _like_patients(header: Sequence[str], columns: _Columns, rows: Sequence[_Row]) -> str | None:
+    """Return the column that looks most like patients, where none is named."""
+    found = {header[n]: [row.others[k] for row in rows] for k, n in enumerate(columns.others)}
+    ranks = [(rank, name) for name, cells in found.items() if (rank := patient_rank(name, cells)) is not None]
+    return min(ranks)[1] if ranks else None
+
+
+def _is_hot(options: Mapping[str, Any]) -> bool:
+    return not isinstance(options.get("label", ""), str)
 
 
 def _listing(path: Path, rows: Sequence[_Row], sources: Sequence[str], left_out: Mapping[str, int]) -> Listing:

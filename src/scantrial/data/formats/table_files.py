@@ -36,6 +36,13 @@ class FileOf:
     together: tuple[str, ...] = ()
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have: too long, as the sentences of a report are
+        return False
+
+
 class FileFinder:
     """Finds the files of a table.
 
@@ -78,13 +85,18 @@ class FileFinder:
             return self._by_uid(text)
         return FileOf(source=found[0]) if len(found) == 1 else FileOf(several=tuple(found))
 
+    @property
+    def n_files(self) -> int:
+        """Number of image files in all folders that are looked in, and below."""
+        return sum(map(len, self._index[0].values()))
+
     def _at(self, name: str) -> list[str]:
         """Return the files at this path in the folders that are looked in."""
         found = dict.fromkeys(
             (PurePosixPath(folder) / form).as_posix()
             for folder in self._folders
             for form in dict.fromkeys((name, name.replace("\\", "/")))
-            if (self._root / folder / form).is_file()
+            if _is_file(self._root / folder / form)
         )
         return list(found)
 

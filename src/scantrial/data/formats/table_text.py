@@ -48,7 +48,7 @@ def open_sheet(path: Path, *, needed: Sequence[str]) -> ScanTable:
 
     Parameters
     ----------
-    needed : columns that tell which separator is the right one; where none of them gives these, the commonest is
+    needed : columns that tell which separator is the right one; where none gives these, the commonest is
 
     Raises
     ------
@@ -83,6 +83,6 @@ def _separator(text: str, path: Path, needed: Sequence[str]) -> str:
     usual = "\t" if path.suffix.lower() == ".tsv" else ","
     every = (usual, *(one for one in _SEPARATORS if one != usual))
     for one in every:
-        if set(needed) <= {cell.strip().strip('"') for cell in line.split(one)}:
+        if needed and set(needed) <= {cell.strip().strip('"') for cell in line.split(one)}:
             return one
     return max(every, key=line.count)

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from scantrial.core import format as fmt
 from scantrial.core.format import SPLIT_WORDS
+from scantrial.data.dicom_words import dicom_in_words
 from scantrial.findings.view import ReportView
 from scantrial.prose import study as study_prose
 from scantrial.report.document import Block, Cell, Code, CodeBlock, Details, Pairs, Section, Table, Text, text
@@ -126,10 +127,14 @@ _MAX_REASONS = 6
 """Reasons for leaving files out that the flow names one by one; the list of files has them all."""
 
 
+_TITLES = {"dicom": "DICOM"}
+"""Of facts about the source that are not called by their keys."""
+
+
 def _about(view: ReportView) -> Pairs:
     data = view.data
     items: list[tuple[str, Text]] = [
-        (key.capitalize(), text(_described(key, value))) for key, value in data.about.items()
+        (_TITLES.get(key, key.capitalize()), text(_described(key, value))) for key, value in data.about.items()
     ]
     items += [(name, text(fmt.plain(value))) for name, value in (("Image", data.image), ("Split", data.split)) if value]
     return Pairs(id="about-data", items=(*items, ("Fingerprint", text(Code(data.fingerprint)))))
@@ -138,6 +143,8 @@ def _about(view: ReportView) -> Pairs:
 def _described(key: str, value: Any) -> str:
     if key == "path" and isinstance(value, str):  # its fingerprint says what it is, wherever it was
         return PurePath(value).name
+    if key == "dicom" and isinstance(value, Mapping):
+        return dicom_in_words(value)
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else fmt.plain(value)
 
 

@@ -9,7 +9,7 @@ from scantrial.core import format as fmt
 from scantrial.core.trees import flattened
 from scantrial.findings.view import ReportView
 from scantrial.prose.methods import has_own
-from scantrial.report.document import Code, CodeBlock, Details, Paragraph, Section, text
+from scantrial.report.document import Bullets, Code, CodeBlock, Details, Paragraph, Section, text
 from scantrial.report.sections.parts import blocks, left, right, settings, table
 
 
@@ -34,12 +34,27 @@ def again(view: ReportView) -> Section:
         id="again",
         title="Run it again",
         blocks=blocks(
-            [Paragraph(id="again-how", content=how), CodeBlock(id="again-commands", content=commands, language="sh")],
+            [
+                Paragraph(id="again-how", content=how),
+                *_files(view),
+                CodeBlock(id="again-commands", content=commands, language="sh"),
+            ],
             [Details(id="study-file", summary="The study file with all defaults", blocks=(file,))],
             _versions(view),
             [Details(id="environment", summary="Environment", blocks=environment)] if environment else [],
         ),
     )
+
+
+def _files(view: ReportView) -> list[Bullets]:
+    """List the files beside the scans that the study needs: of custom networks, and of pretrained weights."""
+    code = {name: sha256 for arm in view.arms for name, sha256 in arm.code.items()}
+    models = [arm.recipe.model for arm in view.arms]
+    weights = {model.weights_file: model.weights_sha256 or "not known" for model in models if model.weights_file}
+    needed = [(name, "the module of a network", sha256) for name, sha256 in code.items()]
+    needed += [(str(name), "pretrained weights", sha256) for name, sha256 in weights.items()]
+    items = tuple(text(Code(name), f", {what}, SHA-256 ", Code(sha256)) for name, what, sha256 in needed)
+    return [Bullets(id="again-files", items=items)] if items else []
 
 
 def _source_elsewhere(view: ReportView) -> str:
