@@ -65,6 +65,7 @@ class Rule:
 
 _OR = "Obuchowski and Rockette 1995; Hillis 2007; decision 12"
 _MCB = "Hsu 1984, 1996; Edwards and Hsu 1983; decision 33"
+_FOLDS = "Nadeau and Bengio 2003; Bouckaert and Frank 2004; decision 54"
 _TOST = "Schuirmann 1987; Lakens 2017; decision 12"
 _POWER = "Hillis, Obuchowski and Berbaum 2011"
 _LEVEL = "level 0.95 unless another is asked for"
@@ -162,9 +163,10 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "short_verdict": Rule(
             rule="the verdict with its numbers, in one sentence; what the interval counts is left to the long one"
         ),
-        "verdict_sentence": Rule(
+        "verdict_sentence": Rule(rule="the design is seeds, not folds"),
+        "sentence_on": Rule(
             rule="added where arms are identical, better within the margin, or judged on few seeds",
-            threshold=f"fewer than {FEW_SEEDS} seeds: provisional",
+            threshold=f"fewer than {FEW_SEEDS} seeds, or folds: provisional",
         ),
         "sides": _SHAPE,
         "order_of_grades": Rule(rule="the metric takes the classes as grades, and there are three or more"),
@@ -224,7 +226,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_wider_than_test": Rule(
             rule="the adjusted p decides where the simultaneous interval alone would not", source="Holm 1979"
         ),
-        "decide": Rule(rule="any of the verdicts"),
+        "verdict_on": Rule(rule="any of the verdicts"),
         "_identical": Rule(
             rule="two arms are equal on the metric at every seed; for decisions, how much that leaves open",
             threshold="1 - (1 - level)^(1 / n), about 3 / n at 95 %",
@@ -313,10 +315,30 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "why_no_plan": Rule(rule="the arms share too few seeds", threshold=f"{MIN_SEEDS} seeds"),
     },
     "analysis/direction.py": {
-        "direction_warnings": Rule(
+        "_below_words": Rule(
             rule="two classes: the whole interval of an arm's AUROC is below that of guessing",
             threshold="0.5",
-            source="DeLong, DeLong, Clarke-Pearson 1988",
+            source="DeLong, DeLong, Clarke-Pearson 1988; of a cross-validation Nadeau and Bengio 2003",
+        ),
+    },
+    "analysis/fold_words.py": {
+        "counting_folds": Rule(rule="the arms were compared by cross-validation", source=_FOLDS),
+        "by_fold": Rule(rule="always beside a comparison by cross-validation"),
+        "fold_methods": Rule(rule="always with a comparison by cross-validation", source=_FOLDS),
+        "fold_notes": Rule(
+            rule="always; of sizes, seeds and clipping where they are not one number, or not 0", source=_FOLDS
+        ),
+    },
+    "analysis/fold_estimates.py": {
+        "corrected": Rule(rule="what the interval of a comparison by cross-validation counts", source=_FOLDS),
+    },
+    "analysis/cross_validation.py": {
+        "_judged": _SHAPE,
+        "_too_little": Rule(
+            rule="too few folds, too few cases of a class that the metric rests on, scores that carry no evidence, or "
+            "a difference that is the same in every fold though the arms are not identical",
+            threshold=f"{MIN_SEEDS} folds over all repeats, {FEW_SEEDS} recommended; {MIN_OF_CLASS} cases of a class",
+            source=_FOLDS,
         ),
     },
     "core/positive.py": {
@@ -471,6 +493,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "figures/power.py": dict.fromkeys(["power_curves", "_panel", "_alt"], _DRAWN),
     "findings/predictions_file.py": {
+        "_choose": _FILE,
         "_family": _FILE,
         "_notes": _FILE,
         "_with_bootstrap": _FILE,
@@ -494,6 +517,9 @@ TITLES = {
     "analysis/plan_words.py": "Planning",
     "analysis/power_table.py": "Planning: again, on a study's own spreads",
     "analysis/direction.py": "Comparisons: scores of the other class",
+    "analysis/fold_words.py": "Comparisons: by cross-validation",
+    "analysis/fold_estimates.py": "Comparisons: what folds count",
+    "analysis/cross_validation.py": "Comparisons: why a cross-validation gives no verdict",
     "core/positive.py": "Which class is positive",
     "prose/study.py": "Report: what was done, trouble, results, choices, limits",
     "report/audit_document.py": "Report: the page of an audit",

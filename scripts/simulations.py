@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.simulation import test_best_simulation as best  # noqa: E402 - tests are found beside the package
+from tests.simulation import test_cross_validation_simulation as folds  # noqa: E402 - tests are found beside the package
 from tests.simulation import test_single_arm_simulation as single  # noqa: E402 - tests are found beside the package
 from tests.simulation import test_verdict_simulation as verdict  # noqa: E402 - tests are found beside the package
 
@@ -51,10 +52,16 @@ def best_row(number: int) -> dict[str, Any]:
     return asdict(best.cell(case, metric, n_arms=n_arms, n_seeds=n_seeds, n_trials=best.N_TRIALS))
 
 
+def folds_row(number: int) -> dict[str, Any]:
+    """Return one row of the table of cross-validations."""
+    return asdict(folds.row(folds.CELLS[number], n_trials=folds.N_TRIALS))
+
+
 TABLES: dict[str, tuple[Callable[[int], dict[str, Any]], int]] = {
     "verdict": (verdict_row, len(verdict.CELLS)),
     "single": (single_row, len(single.CELLS)),
     "best": (best_row, len(BEST)),
+    "folds": (folds_row, len(folds.CELLS)),
 }
 """By name: what draws a row, and how many rows there are."""
 

@@ -55,11 +55,22 @@ they call the best arm best where one arm is better: by 4.6 points of accuracy, 
 """
 
 
+FOLDS = """## Cross-validation
+
+Two arms, each a learner of scikit-learn, are cross-validated on cases that are drawn anew: normal features, moved by
+the class; three that both arms see, and three of each arm's own. Arms of one learner are equal by symmetry, so *better*
+and *worse* should occur in at most 5 % of trials. Where the learners differ, the true difference is the mean over 1,000
+fresh training sets. The interval (95 %) should hold the true difference in at least 92 % of trials. Beside it, how
+often a t-test that takes the folds for independent finds a difference ([decision](decisions/0054-cross-validation.md)).
+"""
+
+
 def page() -> str:
     """Return the whole page."""
     stored = json.loads(STORED.read_text(encoding="utf-8"))
     parts = [HEAD, VERDICTS, *_summary(stored["verdict"])]
-    parts += [SINGLE, *_single(stored["single"]), BEST, *_best(stored["best"]), *_whole(stored["verdict"])]
+    parts += [SINGLE, *_single(stored["single"]), BEST, *_best(stored["best"])]
+    parts += [FOLDS, *_folds(stored["folds"]), *_whole(stored["verdict"])]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -118,6 +129,34 @@ def _best(rows: Sequence[Row]) -> Iterator[str]:
             for row in rows
         ],
     )
+
+
+def _folds(rows: Sequence[Row]) -> Iterator[str]:
+    header = (
+        *("learners", "metric", "cases", "positive", "scans a patient", "folds", "seeds", "true difference"),
+        *("false verdicts", "coverage", "right verdicts", "difference by a plain t-test"),
+    )
+    lines = []
+    for row in rows:
+        n, is_null = row["n_trials"], row["truth"] == 0
+        lines.append(
+            (
+                row["learners"],
+                row["metric"],
+                str(row["n_cases"]),
+                _percent(row["positive"], 0),
+                "1" if row["most_scans"] == 1 else f"1 to {row['most_scans']}",
+                f"{row['n_folds']} x {row['n_repeats']}",
+                str(row["n_seeds"]),
+                f"{row['truth']:.3f}",
+                _percent(row["n_false"] / n),
+                _percent(row["n_covered"] / n),
+                "–" if is_null else _percent(row["n_found"] / n),
+                _percent(row["n_plain"] / n),
+            )
+        )
+    yield f"{rows[0]['n_trials']} trials each:\n"
+    yield from table(header, lines)
 
 
 def _whole(rows: Sequence[Row]) -> Iterator[str]:

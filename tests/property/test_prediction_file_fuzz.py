@@ -18,6 +18,17 @@ GOOD = b"".join(
     EXAMPLE.read_bytes().splitlines(keepends=True)[i] for i in [0, *range(1, 12), *range(81, 92), *range(401, 412)]
 )
 
+FOLDED = "\n".join(
+    ["arm,fold,repeat,case,patient,label,score"]
+    + [
+        f"{arm},{(case + repeat * (case // 2)) % 3},{repeat},c{case},p{case},{case // 3 % 2},0.{case}{repeat}"
+        for arm in "ab"
+        for repeat in (0, 1)
+        for case in range(12)
+    ]
+).encode()
+"""The same for two cross-validations, of three folds and two."""
+
 # fmt: off
 WEIRD = st.sampled_from([
     b"", b"nan", b"inf", b"-1", b"1e400", b"\xff", b'"', b'""', b"\x00", b",", b";", b"\t", b"\n", b"\r", b"0x1", b" ",
@@ -28,13 +39,20 @@ WEIRD = st.sampled_from([
 
 @st.composite
 def corrupted(draw) -> bytes:
-    """Put odd bytes into a good file, take some out, or swap lines."""
-    content = GOOD
+    """Put odd bytes into a good file, with folds or without, take some out, or swap lines."""
+    content = draw(st.sampled_from([GOOD, FOLDED]))
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(content)))
         n_taken = draw(st.sampled_from([0, 0, 1, 3, 40]))
         content = content[:at] + draw(WEIRD) + content[at + n_taken :]
     return content
+
+
+def test_the_file_with_folds_is_good(tmp_path):
+    """What is corrupted below is compared as it is."""
+    path = tmp_path / "x.csv"
+    path.write_bytes(FOLDED)
+    assert len(compare_predictions(path, metric="auroc").comparison.folds) == 5
 
 
 def judge(path: Path) -> None:

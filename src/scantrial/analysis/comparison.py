@@ -27,7 +27,7 @@ from scantrial.analysis.direction import OF_ARRAYS, below_chance, direction_warn
 from scantrial.analysis.empty_scores import empty_scores
 from scantrial.analysis.estimates import Estimates, estimate
 from scantrial.analysis.intervals import ArmEstimate, arm_estimate
-from scantrial.analysis.metric_names import check_margin, check_metric
+from scantrial.analysis.metric_names import check_comparison
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.mrmc import Components, ContrastResult, GlobalTest, analyse, components, global_test
 from scantrial.analysis.multiplicity import holm, simultaneous_level
@@ -261,7 +261,7 @@ def compare_runs(
         few runs in common is left out with a note, and the others are judged
     withheld : other reasons to give no verdict, such as a leak, or a choice that was made on these same cases
     """
-    _check(metric, margin, level)
+    check_comparison(metric, margin, level)
     estimates = estimate(runs, metric)
     results, left_out = _analysed(estimates, family, level=level)
     singles = [_one_seed(runs, result, metric, level=level) for result in results]
@@ -377,12 +377,6 @@ def cross_checked(comparison: Comparison, runs: RunScores, *, n_draws: int = N_D
         },
         notes=(*comparison.notes, *notes),
     )
-
-
-def _check(metric: str, margin: float | None, level: float) -> None:
-    check_margin(check_metric(metric), margin)
-    if not 0.5 < level < 1:
-        raise InputError(f"level {level}", expected="above 0.5 and below 1, such as 0.95")
 
 
 def _judged(

@@ -7,9 +7,12 @@ on the direction of a ROC curve).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from scantrial.analysis.estimates import estimate
+from scantrial.analysis.fold_estimates import FoldArm, arm_by_fold, values_by_fold
+from scantrial.analysis.folds import Folds
 from scantrial.analysis.intervals import ArmEstimate, arm_estimate
 from scantrial.analysis.runs import RunScores
 from scantrial.core.errors import InputError
@@ -43,8 +46,21 @@ def below_chance(runs: RunScores, *, level: float = 0.95) -> tuple[ArmEstimate, 
     return tuple(arm for arm in arms if arm.high < CHANCE)
 
 
+def below_chance_by_fold(folds: Folds, *, level: float = 0.95) -> tuple[FoldArm, ...]:
+    """Return the same of a cross-validation, whose arms have an interval over folds."""
+    if folds.parts[0].runs.n_classes != 2:
+        return ()
+    try:
+        values, _ = values_by_fold(folds, "auroc")
+    except InputError:
+        return ()
+    arms = [arm_by_fold(folds, arm, "auroc", found, level=level) for arm, found in values.items()]
+    # An arm with one value in every fold has no interval.
+    return tuple(arm for arm in arms if arm.high < CHANCE or (arm.sd == 0 and arm.mean < CHANCE))
+
+
 def direction_warnings(
-    found: Sequence[ArmEstimate], advice: str, *, labels: Mapping[str, str] | None = None
+    found: Sequence[ArmEstimate | FoldArm], advice: str, *, labels: Mapping[str, str] | None = None
 ) -> tuple[str, ...]:
     """Warn of each arm whose scores rank the classes the wrong way round.
 
@@ -54,9 +70,13 @@ def direction_warnings(
     advice : what such an AUROC may mean and what to do; goes on after ``its whole interval below 0.5: ``
     labels : what sentences call the arms; default: their names
     """
-    return tuple(
-        f"AUROC of {(labels or {}).get(arm.arm, arm.arm)} is {decimal(arm.mean, 2)} "
-        f"({interval(decimal(arm.low, 2), decimal(arm.high, 2), arm.level)}), its whole interval below {CHANCE:g}: "
-        f"{advice} {_UNTIL_THEN}"
-        for arm in found
-    )
+    names = {} if labels is None else labels
+    return tuple(f"{_below_words(arm, names.get(arm.arm, arm.arm))}: {advice} {_UNTIL_THEN}" for arm in found)
+
+
+def _below_words(arm: ArmEstimate | FoldArm, name: str) -> str:
+    mean = f"AUROC of {name} is {decimal(arm.mean, 2)}"
+    if math.isnan(arm.high):
+        return f"{mean} in every fold"
+    span = interval(decimal(arm.low, 2), decimal(arm.high, 2), arm.level)
+    return f"{mean} ({span}), its whole interval below {CHANCE:g}"

@@ -126,3 +126,16 @@ def check_margin(metric: str, margin: float | None) -> None:
             f"margin {margin:g} of {metric}" + (f" (did you mean {margin / 100:g}?)" if margin < 100 else ""),
             expected="less than 1: two percentage points are 0.02",
         )
+
+
+def check_comparison(metric: str, margin: float | None, level: float) -> None:
+    """Refuse an unknown metric, a margin that does not fit it, and a level that is none.
+
+    Raises
+    ------
+    InputError
+        With what would fit.
+    """
+    check_margin(check_metric(metric), margin)
+    if not 0.5 < level < 1:
+        raise InputError(f"level {level}", expected="above 0.5 and below 1, such as 0.95")

@@ -23,7 +23,7 @@ from scantrial.core.errors import InputError
 from scantrial.core.plain import LEFT_OUT, Plain
 
 Pairing = Literal["paired", "unpaired", "one seed"]
-Scope = Literal["seeds and cases", "cases only", "seeds only"]
+Scope = Literal["seeds and cases", "cases only", "seeds only", "training sets and cases"]
 NullSpread = Callable[[float], tuple[float, float]]
 """Standard error and degrees of freedom as they would be if the effect had some value."""
 

@@ -23,10 +23,17 @@ from scantrial.analysis.metrics import (
     log_odds_of_class,
 )
 from scantrial.core.errors import InputError, ShapeError
+from scantrial.core.folds import seeds_that_are_folds
 from scantrial.core.numbering import numbered
 from scantrial.core.probabilities import rescaled
 
 Scores = NDArray[np.float64]
+
+FOLDS_INSTEAD = (
+    "put the folds of an arm into one row and give compare_arrays folds=, the fold that tests each case; repeats= "
+    "numbers further cross-validations"
+)
+"""What to do about seeds that are folds."""
 
 SHARES_TOLERANCE = 1e-9
 """How far shares of classes may be from summing to 1."""
@@ -256,6 +263,10 @@ def _check_runs(
     if values.size == 0:
         raise InputError("no run or no case", expected="at least one of each")
     if not np.isfinite(values).all():
+        known = np.isfinite(values).reshape(*values.shape[:2], -1).all(axis=2)
+        as_folds = seeds_that_are_folds([str(arm) for arm in arms], known.sum(axis=1), int(known.any(axis=0).sum()))
+        if as_folds is not None:
+            raise InputError(as_folds, expected="a score of every case in every row", do=FOLDS_INSTEAD)
         run, case = (int(index) for index in np.argwhere(~np.isfinite(values))[0][:2])
         raise InputError(
             f"a score that is not finite: arm {arms[run]}, seed {seeds[run]}, case at position {case}",

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
+from scantrial.analysis.contrasts import Contrast
 from scantrial.analysis.estimates import Estimates
 from scantrial.analysis.metrics import METRICS, Metric
 from scantrial.analysis.mrmc import ROUNDING, ContrastResult
 from scantrial.analysis.verdicts import Evidence, Verdict
 from scantrial.core.format import NONE, decimal, minus, percent, proportion, signed
+
+
+class Judged(Protocol):
+    """What was compared, in any design: which arms, on which metric, and whether they are identical on it."""
+
+    @property
+    def contrast(self) -> Contrast:
+        """The arms and their weights."""
+
+    @property
+    def metric(self) -> str:
+        """Its name."""
+
+    @property
+    def identical(self) -> bool:
+        """Whether the arms' runs give the same, so that nothing can differ."""
+
 
 NO_INTERVAL = "two seeds give no usable interval"
 
@@ -101,13 +120,27 @@ def counting(result: ContrastResult, estimates: Estimates) -> str:
 
 def verdict_sentence(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
     """Return a comparison in one or two sentences, with its numbers."""
-    text = _SAY[verdict.label](result, found, verdict, estimates)
+    return sentence_on(
+        result, found, verdict, counting(result, estimates), each="at every seed", few=f"{result.n_seeds} seeds"
+    )
+
+
+def sentence_on(result: Judged, found: Evidence, verdict: Verdict, counted: str, *, each: str, few: str) -> str:
+    """Return a comparison of any design in one or two sentences, with its numbers.
+
+    Parameters
+    ----------
+    counted : what the interval counts as random; goes on after a comma
+    each : where arms may be identical, such as ``at every seed``
+    few : what a provisional verdict rests on, such as ``3 seeds``
+    """
+    text = _SAY[verdict.label](result, found, verdict, counted)
     if result.identical and verdict.label != "not enough to judge":
-        text += " They are identical on this metric at every seed."
+        text += f" They are identical on this metric {each}."
     if verdict.within_margin:
         text += f" The difference is smaller than the margin of {_margin(result, verdict)}."
     if verdict.provisional and verdict.label not in ("not enough to judge", "inconclusive"):
-        text += f" Provisional: with only {result.n_seeds} seeds the verdict may still change."
+        text += f" Provisional: with only {few} the verdict may still change."
     return text
 
 
@@ -129,7 +162,7 @@ def short_verdict(result: ContrastResult, found: Evidence, verdict: Verdict) -> 
     return f"{said}{f'; provisional with {result.n_seeds} seeds' if provisional else ''}."
 
 
-def sides(result: ContrastResult, *, swapped: bool = False) -> tuple[str, str]:
+def sides(result: Judged, *, swapped: bool = False) -> tuple[str, str]:
     """Return the better and the other side of a contrast as a sentence names them."""
     contrast = result.contrast
     if contrast.kind == "trend":
@@ -144,7 +177,7 @@ def sides(result: ContrastResult, *, swapped: bool = False) -> tuple[str, str]:
     return (names[1], names[0]) if swapped else names
 
 
-def _numbers(result: ContrastResult, found: Evidence, *, sign: int = 1, narrow: bool = False) -> str:
+def _numbers(result: Judged, found: Evidence, *, sign: int = 1, narrow: bool = False) -> str:
     metric = result.metric
     low, high, level = found.low, found.high, found.level
     if narrow:
@@ -172,7 +205,7 @@ def _size(metric: str, value: float, *, spread: float) -> str:
     return f"{size} of "
 
 
-def _measured(result: ContrastResult, found: Evidence, *, narrow: bool = False) -> str:
+def _measured(result: Judged, found: Evidence, *, narrow: bool = False) -> str:
     """Say which side is ahead and by how much: a number without its side can be read either way."""
     if abs(found.effect) < ROUNDING:
         return f"no difference measured in {_numbers(result, found, narrow=narrow)}"
@@ -187,7 +220,7 @@ def title_in_text(metric: str) -> str:
     return title if title.isupper() or title == "Brier score" else title[0].lower() + title[1:]
 
 
-def _margin(result: ContrastResult, verdict: Verdict) -> str:
+def _margin(result: Judged, verdict: Verdict) -> str:
     """Return the margin as it was declared: with two digits where these are exact, otherwise with all its digits."""
     margin = verdict.margin or 0.0
     proportion = METRICS[result.metric].unit == "proportion"
@@ -197,38 +230,35 @@ def _margin(result: ContrastResult, verdict: Verdict) -> str:
     return _in_unit(result.metric, number)
 
 
-def _won(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
+def _won(result: Judged, found: Evidence, verdict: Verdict, counted: str) -> str:
     sign = 1 if verdict.label == "better" else -1
     first, second = sides(result)
     numbers = _numbers(result, found, sign=sign)
-    return f"{first} is {verdict.label} than {second} by {numbers}, {counting(result, estimates)}."
+    return f"{first} is {verdict.label} than {second} by {numbers}, {counted}."
 
 
-def _equal(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
+def _equal(result: Judged, found: Evidence, verdict: Verdict, counted: str) -> str:
     first, second = sides(result)
     return (
         f"{first} and {second} are equivalent: {_measured(result, found, narrow=True)}, inside the "
-        f"margin of {_margin(result, verdict)}, {counting(result, estimates)}."
+        f"margin of {_margin(result, verdict)}, {counted}."
     )
 
 
-def _open(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
+def _open(result: Judged, found: Evidence, verdict: Verdict, counted: str) -> str:
     first, second = sides(result)
     smallest = at_least(result.metric, verdict.smallest_margin)
     return (
         f"It is unclear whether {first} is better or worse than {second}: {_measured(result, found)}, "
-        f"{counting(result, estimates)}. With a margin above {smallest} they would be equivalent."
+        f"{counted}. With a margin above {smallest} they would be equivalent."
     )
 
 
-def _too_little(result: ContrastResult, found: Evidence, verdict: Verdict, estimates: Estimates) -> str:
+def _too_little(result: Judged, found: Evidence, verdict: Verdict, counted: str) -> str:
     first, second = sides(result)
     measured = _measured(result, found)
     said = f"Measured: {measured}" if abs(found.effect) >= ROUNDING else measured[0].upper() + measured[1:]
-    return (
-        f"No verdict on {first} against {second} is possible: {'; '.join(verdict.reasons)}. "
-        f"{said}, {counting(result, estimates)}."
-    )
+    return f"No verdict on {first} against {second} is possible: {'; '.join(verdict.reasons)}. {said}, {counted}."
 
 
 _SAY = {

@@ -112,6 +112,14 @@ class Verdict(Plain):
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjusted:
+    """The p of a comparison, adjusted over its family, and that of equivalence; its own where that is None."""
+
+    p: float
+    p_equivalence: float | None = None
+
+
 def evidence(result: ContrastResult, *, n_comparisons: int = 1) -> Evidence:
     """Join the inferences over seeds and cases, over cases alone and over seeds alone.
 
@@ -197,36 +205,55 @@ def decide(
     p_equivalence_adjusted : of TOST, over the family; by default its p for this comparison alone
     withheld : reasons from outside, such as a leak between splits
     """
-    reasons = (*withheld, *_too_little(result, found, estimates))
+    return verdict_on(
+        found,
+        Adjusted(p=p_adjusted, p_equivalence=p_equivalence_adjusted),
+        margin=margin,
+        reasons=(*withheld, *_too_little(result, found, estimates)),
+        same=_identical(found, estimates) if result.identical else [],
+        provisional=MIN_SEEDS <= result.n_seeds < FEW_SEEDS or result.n_seeds == 1,
+    )
+
+
+def verdict_on(
+    found: Evidence,
+    adjusted: Adjusted,
+    *,
+    margin: float | None,
+    reasons: tuple[str, ...],
+    same: Sequence[str],
+    provisional: bool,
+) -> Verdict:
+    """Give the verdict that evidence supports, of whatever design it is; see `decide`.
+
+    Parameters
+    ----------
+    reasons : why there is not enough to judge; empty where there is
+    same : what to say of arms that are identical, so that nothing varies that could be tested; empty for others
+    provisional : whether a few more of what the spread is measured over may change the verdict
+    """
     alpha = round(1 - found.level, 12)  # 1 - 0.95 is a little more than 0.05
     p_equivalence = None if margin is None else found.p_equivalence(margin)
-    adjusted = p_equivalence if p_equivalence_adjusted is None else p_equivalence_adjusted
-    # Between identical arms nothing varies that could be tested.
-    inside = margin is not None and adjusted is not None and (adjusted < alpha or result.identical)
+    p_inside = p_equivalence if adjusted.p_equivalence is None else adjusted.p_equivalence
+    inside = margin is not None and p_inside is not None and (p_inside < alpha or bool(same))
     label: Label
     if reasons:
         label = "not enough to judge"
-    elif p_adjusted < alpha:
+    elif adjusted.p < alpha:
         label = "better" if found.effect > 0 else "worse"
     else:
         label = "equivalent" if inside else "inconclusive"
-    smallest = max(abs(found.equivalence_low), abs(found.equivalence_high))
-    notes = [
-        *found.notes,
-        *(_identical(found, estimates) if result.identical else []),
-        *_wider_than_test(found, label, margin),
-    ]
     return Verdict(
         label=label,
-        p_adjusted=p_adjusted,
+        p_adjusted=adjusted.p,
         p_equivalence=p_equivalence,
-        p_equivalence_adjusted=p_equivalence if p_equivalence is None or math.isnan(p_equivalence) else adjusted,
+        p_equivalence_adjusted=p_equivalence if p_equivalence is None or math.isnan(p_equivalence) else p_inside,
         margin=margin,
-        smallest_margin=smallest,
+        smallest_margin=max(abs(found.equivalence_low), abs(found.equivalence_high)),
         within_margin=label in ("better", "worse") and inside,
-        provisional=MIN_SEEDS <= result.n_seeds < FEW_SEEDS or result.n_seeds == 1,
+        provisional=provisional,
         reasons=reasons,
-        notes=tuple(notes),
+        notes=(*found.notes, *same, *_wider_than_test(found, label, margin)),
     )
 
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from numpy.typing import NDArray
 
+from scantrial.core.errors import InputError
 from scantrial.core.progress import silent
 from scantrial.core.records import SPLITS
 from scantrial.store.trust import OnTrust
 
 if TYPE_CHECKING:
     from scantrial.analysis.comparison import Comparison
+    from scantrial.analysis.cross_validation import FoldComparison
     from scantrial.findings.predictions_file import Pairs, Rescored, Rule
     from scantrial.train.predict import PredictedFiles
 
@@ -59,7 +61,8 @@ def compare_predictions(file: str | Path, **options: Unpack[CompareOptions]) -> 
     """Compare arms by anyone's predictions: a CSV or Parquet file with a row for each run and case.
 
     Its columns are ``arm, seed, case, label`` and either ``score`` or ``p_CLASS`` for each class; if known also
-    ``patient`` and ``split``.
+    ``patient`` and ``split``. Of cross-validations ``fold`` is the one that tested the case, and ``repeat`` numbers
+    them; then ``seed`` may be left out.
 
     Parameters
     ----------
@@ -83,15 +86,19 @@ def compare_predictions(file: str | Path, **options: Unpack[CompareOptions]) -> 
     return rescore(read_prediction_file(file, splits=wanted, positive=positive), asked)
 
 
-def compare_arrays(y_true: NDArray[Any], scores: NDArray[Any], **options: Any) -> Comparison:
-    """Compare arms by arrays of predictions: `scantrial.analysis.comparison.compare`, which names the options.
+def compare_arrays(y_true: NDArray[Any], scores: NDArray[Any], **options: Any) -> Comparison | FoldComparison:
+    """Compare arms by arrays of predictions.
+
+    `scantrial.analysis.comparison.compare` names the options; with ``folds`` the scores are out-of-fold, and
+    `scantrial.analysis.cross_validation.compare_arrays_by_fold` does.
 
     Parameters
     ----------
     y_true : shape (n_cases,), class indices
     scores : shape (n_runs, n_cases), scores of class 1 of any range; or (n_runs, n_cases, n_classes), probabilities
     options : ``arms`` and ``seeds``, length n_runs; if wanted ``patients``, ``metric``, ``threshold``, ``margin``,
-        ``control``, ``level``, ``class_counts_fixed``
+        ``control``, ``level``, ``class_counts_fixed``; ``folds``, shape (n_cases,) or (n_runs, n_cases): the fold that
+        tested each case, and ``repeats``, length n_runs: of which cross-validation each row is
 
     Raises
     ------
@@ -99,7 +106,16 @@ def compare_arrays(y_true: NDArray[Any], scores: NDArray[Any], **options: Any) -
         If arrays do not belong together, or the metric cannot be had from them.
     """
     from scantrial.analysis.comparison import compare as compare_them  # noqa: PLC0415 - SciPy takes a moment to load
+    from scantrial.analysis.cross_validation import compare_arrays_by_fold  # noqa: PLC0415 - as above
 
+    if options.get("folds") is not None:
+        fixed = options.pop("class_counts_fixed", False)
+        if fixed:
+            raise InputError("class_counts_fixed with folds", expected="it without folds only", do="leave it out")
+        return compare_arrays_by_fold(y_true, scores, **options)
+    options.pop("folds", None)
+    if options.pop("repeats", None) is not None:
+        raise InputError("repeats without folds", expected="folds: the fold of its repeat that tested each case")
     return compare_them(y_true, scores, **options)
 
 

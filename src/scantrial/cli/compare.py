@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from scantrial import api
-from scantrial.analysis.comparison import Compared, Comparison
+from scantrial.analysis.comparison import Comparison
+from scantrial.analysis.cross_validation import FoldComparison
 from scantrial.analysis.metric_names import metric_called
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.verdict_words import amount, difference_interval, interval_title
 from scantrial.cli import output
+from scantrial.cli.compare_folds import print_folds
+from scantrial.cli.compare_table import comparisons_table, p_in_cell, plain_table, print_list
 from scantrial.cli.output import print_json, print_table, say_positive_class
 from scantrial.core.errors import InputError
-from scantrial.core.format import NONE, decimal, percent, proportion
+from scantrial.core.format import decimal, percent, proportion
 from scantrial.findings.decisions import DecisionFaults
 from scantrial.findings.judging import Judgement
 from scantrial.findings.predictions_file import Rescored
@@ -42,6 +42,9 @@ def compare(folder: Path | None, predictions: Path | None, *, as_json: bool, **a
         return
     output.say(_headline(found))
     _print_decisions(found.decisions)
+    if isinstance(found.comparison, FoldComparison):
+        print_folds(found.comparison)
+        return
     print_comparison(found.comparison)
     _print_outlook(found)
 
@@ -90,13 +93,13 @@ def print_judgement(found: Judgement) -> None:
     print_comparison(found.primary)
     for sentence in reversals(found):
         output.say(sentence, bullet="! ")
-    _print_list(
+    print_list(
         "hypotheses", [f"{item.claim}: {item.answer}, {when_declared(item.declared)}" for item in found.hypotheses]
     )
-    _print_list("with and without cases that appear in two splits", without_leaks(found))
+    print_list("with and without cases that appear in two splits", without_leaks(found))
     _print_outlook(found)
     if found.effects is not None:
-        _print_list(effects_title(found.effects).lower(), [item.sentence for item in found.effects.comparisons])
+        print_list(effects_title(found.effects).lower(), [item.sentence for item in found.effects.comparisons])
 
 
 def _print_decisions(found: DecisionFaults) -> None:
@@ -107,7 +110,7 @@ def _print_decisions(found: DecisionFaults) -> None:
 def _print_outlook(found: Judgement | Rescored) -> None:
     sentences = () if found.outlook is None else found.outlook.sentences
     reason = found.outlook_reason
-    _print_list(
+    print_list(
         "what would be needed to decide, from the spreads measured here", [*sentences, *([reason] if reason else [])]
     )
 
@@ -118,6 +121,9 @@ def _headline(found: Rescored) -> str:
     if comparison.n_patients is not None:
         cases += f" of {comparison.n_patients} patients"
     counts = [f"{n} of class {name}" for name, n in zip(found.class_names, comparison.n_by_class, strict=True)]
+    if isinstance(comparison, FoldComparison):
+        repeats = f", repeated {comparison.n_repeats} times" if comparison.n_repeats > 1 else ""
+        cases += f" in {len(comparison.folds) // comparison.n_repeats} folds{repeats}"
     positive = f"; positive class: {found.positive}" if found.positive is not None else ""
     return f"{found.file}: {cases} ({', '.join(counts)}{positive})"
 
@@ -128,21 +134,22 @@ def print_comparison(comparison: Comparison) -> None:
         output.say(warning, bullet="! ")
     print_table(_arms_table(comparison))
     if comparison.comparisons:
-        print_table(_comparisons_table(comparison))
+        print_table(comparisons_table(comparison.metric, comparison.comparisons))
     for sentence in comparison.sentences:
         output.say(sentence, bullet="- ")
     if comparison.global_test is not None and comparison.global_test.p == comparison.global_test.p:
         output.say(
-            f"Test that all arms are equal: p = {_p(comparison.global_test.p)} (one test for all arms).", bullet="- "
+            f"Test that all arms are equal: p = {p_in_cell(comparison.global_test.p)} (one test for all arms).",
+            bullet="- ",
         )
-    _print_list("notes", notes_on(comparison))
-    _print_list("methods", [f"{step}: {name}" for step, name in comparison.methods.items()])
+    print_list("notes", notes_on(comparison))
+    print_list("methods", [f"{step}: {name}" for step, name in comparison.methods.items()])
 
 
 def _arms_table(comparison: Comparison) -> Table:
     entry = METRICS[comparison.metric]
     in_percent = entry.unit == "proportion"
-    table = _table(f"{entry.title}{', %' if in_percent else ''}")
+    table = plain_table(f"{entry.title}{', %' if in_percent else ''}")
     table.add_column("arm")
     table.add_column("seeds", justify="right")
     for name in ("mean", f"{percent(comparison.level)} CI", "range over seeds"):
@@ -155,51 +162,3 @@ def _arms_table(comparison: Comparison) -> Table:
         )
         table.add_row(arm.arm, str(len(values)), mean, f"{low} to {high}", f"{least} to {most}")
     return table
-
-
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-
-
-def _comparisons_table(comparison: Comparison) -> Table:
-    in_points = METRICS[comparison.metric].unit == "proportion"
-    title = f"Differences{' in points' if in_points else ''}, positive is better"
-    table = _table(title)
-    table.add_column("comparison")
-    for name in ("effect", interval_title(comparison.comparisons[0].evidence), "p adj."):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict")
-    checked = any(compared.cross_check is not None for compared in comparison.comparisons)
-    if checked:
-        table.add_column("bootstrap CI", justify="right", no_wrap=True)
-    for compared in comparison.comparisons:
-        table.add_row(*_cells(compared), *([_check(compared)] if checked else []))
-    return table
-
-
-def _cells(compared: Compared) -> tuple[str, ...]:
-    metric, found = compared.result.metric, compared.evidence
-    size = amount(metric, found.effect, spread=(found.high - found.low) / 2).split(" ")[0]
-    verdict = compared.verdict
-    short = " (within the margin)" if verdict.within_margin else ""
-    provisional = ", provisional" if verdict.provisional and verdict.label in ("better", "worse", "equivalent") else ""
-    label = f"{verdict.label}{short}{provisional}"
-    return compared.name, size, difference_interval(metric, found.low, found.high), _p(verdict.p_adjusted), label
-
-
-def _check(compared: Compared) -> str:
-    found = compared.cross_check
-    if found is None:
-        return NONE
-    return f"{difference_interval(compared.result.metric, found.low, found.high)}{'' if found.agrees else ' !'}"
-
-
-def _p(value: float) -> str:
-    return "<0.0001" if value < 0.0001 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}"
-
-
-def _print_list(name: str, lines: Sequence[str]) -> None:
-    if lines:
-        output.say(f"{name}:")
-    for line in lines:
-        output.say(line, bullet="  - ")

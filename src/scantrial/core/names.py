@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from itertools import islice
 from typing import Any, Literal
 
 LONG, MAX_COMPARED = 100, 500
+
+N_NAMED = 5
+"""How many rows, cases or other things of a kind a message names; it counts the rest."""
 
 EngineName = Literal["auto", "reference", "fused"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
@@ -48,6 +51,12 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 def listed(names: Iterable[str]) -> str:
     """Join names for a message: ``a, b, c``."""
     return ", ".join(names)
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Join the first few names for a message, and count the others."""
+    more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
+    return listed(names[:N_NAMED]) + more
 
 
 def resolve(name: str) -> Any:

@@ -102,9 +102,14 @@ def look_at_decisions(runs: RunScores | None, *, split: str, class_names: Sequen
     split : name of the judged split
     class_names : in the order of class indices
     """
-    if runs is None or len(np.unique(runs.y_true)) < 2:
-        return DecisionFaults()
-    arms = [(arm, runs.on_runs(runs.runs_of(arm))) for arm in runs.arm_names]
+    return decisions_by_fold([] if runs is None else [runs], split=split, class_names=class_names)
+
+
+def decisions_by_fold(parts: Sequence[RunScores], *, split: str, class_names: Sequence[str]) -> DecisionFaults:
+    """Find the same as `look_at_decisions` in the folds of a cross-validation, each with its own runs and cases."""
+    parts = [runs for runs in parts if len(np.unique(runs.y_true)) > 1]
+    names = parts[0].arm_names if parts else ()
+    arms = [(arm, [runs.on_runs(runs.runs_of(arm)) for runs in parts]) for arm in names]
     collapsed = [_collapsed(arm, part, split, class_names) for arm, part in arms]
     below = [_below_commonest(arm, part, split, class_names) for arm, part in arms]
     return DecisionFaults(
@@ -121,28 +126,32 @@ def with_labels(found: DecisionFaults, labels: Mapping[str, str]) -> DecisionFau
     )
 
 
-def _collapsed(arm: str, runs: RunScores, split: str, class_names: Sequence[str]) -> CollapsedArm | None:
+def _collapsed(arm: str, parts: Sequence[RunScores], split: str, class_names: Sequence[str]) -> CollapsedArm | None:
     seeds: dict[str, tuple[int, ...]] = {}
-    for seed, index in zip(runs.seeds, class_of_every_case(runs).tolist(), strict=True):
-        if index >= 0:
-            seeds[class_names[index]] = (*seeds.get(class_names[index], ()), seed)
-    return CollapsedArm(arm=arm, label=arm, split=split, n_runs=runs.n_runs, seeds=seeds) if seeds else None
+    for runs in parts:
+        for seed, index in zip(runs.seeds, class_of_every_case(runs).tolist(), strict=True):
+            if index >= 0:
+                seeds[class_names[index]] = (*seeds.get(class_names[index], ()), seed)
+    n_runs = sum(runs.n_runs for runs in parts)
+    return CollapsedArm(arm=arm, label=arm, split=split, n_runs=n_runs, seeds=seeds) if seeds else None
 
 
-def _below_commonest(arm: str, runs: RunScores, split: str, class_names: Sequence[str]) -> ArmBelowCommonest | None:
-    counts = np.bincount(runs.y_true, minlength=len(class_names))
-    n_right = int((runs.y_pred == runs.y_true).sum())
-    # Counted in whole cases: no rounding makes an arm that is equal lie below.
-    if n_right >= int(counts.max()) * runs.n_runs:
+def _below_commonest(
+    arm: str, parts: Sequence[RunScores], split: str, class_names: Sequence[str]
+) -> ArmBelowCommonest | None:
+    # Counted in whole cases, over all runs: no rounding makes an arm that is equal lie below.
+    counts = np.sum([runs.n_runs * np.bincount(runs.y_true, minlength=len(class_names)) for runs in parts], axis=0)
+    n_right = sum(int((runs.y_pred == runs.y_true).sum()) for runs in parts)
+    if n_right >= counts.max():
         return None
     return ArmBelowCommonest(
         arm=arm,
         label=arm,
         split=split,
-        n_runs=runs.n_runs,
-        accuracy=n_right / (runs.n_runs * runs.n_cases),
+        n_runs=sum(runs.n_runs for runs in parts),
+        accuracy=n_right / int(counts.sum()),
         commonest=class_names[int(counts.argmax())],
-        share=float(counts.max() / runs.n_cases),
+        share=float(counts.max() / counts.sum()),
     )
 
 

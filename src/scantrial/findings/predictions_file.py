@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 from scantrial.analysis.bootstrap import N_DRAWS
 from scantrial.analysis.comparison import Comparison, compare_runs, cross_checked, with_best
 from scantrial.analysis.contrasts import Contrast, against_control, all_pairs
-from scantrial.analysis.direction import below_chance, direction_warnings
+from scantrial.analysis.cross_validation import FoldComparison, compare_folds
+from scantrial.analysis.direction import below_chance, below_chance_by_fold, direction_warnings
+from scantrial.analysis.fold_estimates import FoldArm
+from scantrial.analysis.folds import Folds, FoldScores
+from scantrial.analysis.intervals import ArmEstimate
 from scantrial.analysis.metric_names import check_margin, check_metric
 from scantrial.analysis.metrics import METRICS, POSITIVE, Labels
 from scantrial.analysis.power_table import PowerPlan, plan_again, why_no_plan
@@ -24,8 +28,8 @@ from scantrial.core.errors import InputError
 from scantrial.core.names import listed, nearest
 from scantrial.core.plain import Plain, fields_of
 from scantrial.core.positive import class_word
-from scantrial.findings.decisions import DecisionFaults, look_at_decisions
-from scantrial.store.prediction_files import FileScores, PredictionFile
+from scantrial.findings.decisions import DecisionFaults, decisions_by_fold, look_at_decisions
+from scantrial.store.prediction_files import FileFold, FileScores, PredictionFile
 
 Rule = Literal["sensitivity", "youden"]
 Pairs = Literal["all", "control"]
@@ -48,8 +52,9 @@ class ThresholdChoice(Plain):
     ----------
     target : the sensitivity asked for, with that rule
     chosen_on : the split whose rows it was chosen on
-    n_cases : of that split
+    n_cases : of that split; with folds in the first of them
     values : one for each run of `arms` and `seeds`
+    folds : repeat and fold of each run; empty where there are none
     """
 
     rule: Rule
@@ -59,11 +64,15 @@ class ThresholdChoice(Plain):
     arms: tuple[str, ...]
     seeds: tuple[int, ...]
     values: tuple[float, ...]
+    folds: tuple[tuple[int, int], ...] = ()
 
     def _content(self) -> dict[str, Any]:
         rows = zip(self.arms, self.seeds, self.values, strict=True)
         chosen = {"chosen_on": self.chosen_on, "n_cases": self.n_cases}
         by_run = [{"arm": arm, "seed": seed, "threshold": value} for arm, seed, value in rows]
+        if self.folds:
+            of_run = [{"repeat": repeat, "fold": fold} for repeat, fold in self.folds]
+            by_run = [place | run for place, run in zip(of_run, by_run, strict=True)]
         return {"rule": self.rule, "target": self.target, **chosen, "by_run": by_run}
 
 
@@ -85,7 +94,7 @@ class Rescored(Plain):
     class_names: tuple[str, ...]
     positive: str | None
     threshold_choice: ThresholdChoice | None
-    comparison: Comparison
+    comparison: Comparison | FoldComparison
     decisions: DecisionFaults = field(default_factory=DecisionFaults)
 
     def _content(self) -> dict[str, Any]:
@@ -96,12 +105,12 @@ class Rescored(Plain):
     @property
     def outlook(self) -> PowerPlan | None:
         """What it would take to decide, given the spreads of these predictions."""
-        return plan_again(self.comparison)
+        return plan_again(self.comparison) if isinstance(self.comparison, Comparison) else None
 
     @property
     def outlook_reason(self) -> str | None:
         """Why there is no outlook, where too few seeds are the reason."""
-        return why_no_plan(self.comparison)
+        return why_no_plan(self.comparison) if isinstance(self.comparison, Comparison) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,8 +170,12 @@ def rescore(file: PredictionFile, asked: ComparisonRequest) -> Rescored:
     InputError
         If the metric, the threshold or the control do not fit the file.
     """
-    runs = _runs_of(file, file.splits[asked.split], asked)
-    choice = _choose(file, asked) if asked.rule is not None and asked.uses_decisions else None
+    if file.folds:
+        return _rescore_folds(file, asked)
+    runs = _runs_of(file, file, asked.split, asked)
+    choice = None
+    if asked.rule is not None and asked.uses_decisions:
+        choice = _choose(file, file, asked, "val" if "val" in file.splits else asked.split)
     if choice is not None:
         runs = runs.decided_at(choice.values)
     withheld = _withheld(asked, choice)
@@ -178,7 +191,7 @@ def rescore(file: PredictionFile, asked: ComparisonRequest) -> Rescored:
     compared = replace(
         with_best(compared, runs, withheld=withheld),
         notes=(*_notes(file, asked, runs), *compared.notes),
-        warnings=_wrong_way_round(runs, file.splits[asked.split], asked.level),
+        warnings=_wrong_way_round(below_chance(runs, level=asked.level), runs, file.splits[asked.split]),
     )
     return Rescored(
         file=str(file.path),
@@ -193,7 +206,75 @@ def rescore(file: PredictionFile, asked: ComparisonRequest) -> Rescored:
     )
 
 
-def _runs_of(file: PredictionFile, rows: FileScores, asked: ComparisonRequest) -> RunScores:
+def _rescore_folds(file: PredictionFile, asked: ComparisonRequest) -> Rescored:
+    """Judge the predictions of a cross-validation, each fold by its own networks."""
+    foreign = [("bootstrap", asked.bootstrap is True), ("class_counts_fixed", asked.class_counts_fixed)]
+    foreign.append(("split", asked.split != "test"))
+    for name, given in foreign:
+        if given:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"{option} with a file that has folds", expected="it with seeds only", do="leave it out")
+    parts = [_runs_of(file, fold, asked.split, asked) for fold in file.folds]
+    choices = []
+    if asked.rule is not None and asked.uses_decisions:
+        on = "val" if all("val" in fold.splits for fold in file.folds) else asked.split
+        choices = [_choose(file, fold, asked, on) for fold in file.folds]
+        parts = [part.decided_at(choice.values) for part, choice in zip(parts, choices, strict=True)]
+    n_cases = {fold.repeat: 0 for fold in file.folds}
+    for fold, part in zip(file.folds, parts, strict=True):
+        n_cases[fold.repeat] += part.n_cases
+    folds = Folds(
+        parts=tuple(
+            FoldScores(repeat=fold.repeat, fold=fold.fold, runs=part, n_train=n_cases[fold.repeat] - part.n_cases)
+            for fold, part in zip(file.folds, parts, strict=True)
+        )
+    )
+    withheld = _withheld(asked, choices[0] if choices else None)
+    compared = compare_folds(
+        folds,
+        _family(folds.arm_names, asked),
+        metric=asked.metric,
+        margin=asked.margin,
+        level=asked.level,
+        control=asked.control,
+        withheld=withheld,
+    )
+    return Rescored(
+        file=str(file.path),
+        split=asked.split,
+        class_names=file.class_names,
+        positive=file.class_names[POSITIVE] if len(file.class_names) == 2 else None,
+        threshold_choice=_joined(file, choices),
+        comparison=replace(
+            compared,
+            notes=(*_notes(file, asked, parts[0]), *compared.notes),
+            warnings=_wrong_way_round(
+                below_chance_by_fold(folds, level=asked.level), parts[0], file.folds[0].splits["test"]
+            ),
+        ),
+        decisions=decisions_by_fold(
+            parts if asked.uses_decisions else (), split=asked.split, class_names=file.class_names
+        ),
+    )
+
+
+def _joined(file: PredictionFile, choices: Sequence[ThresholdChoice]) -> ThresholdChoice | None:
+    """Join the choices of all folds."""
+    if not choices:
+        return None
+    return replace(
+        choices[0],
+        arms=tuple(arm for choice in choices for arm in choice.arms),
+        seeds=tuple(seed for choice in choices for seed in choice.seeds),
+        values=tuple(value for choice in choices for value in choice.values),
+        folds=tuple((fold.repeat, fold.fold) for fold in file.folds for _ in fold.arms),
+    )
+
+
+def _runs_of(
+    file: PredictionFile, runs_of: PredictionFile | FileFold, split: str, asked: ComparisonRequest
+) -> RunScores:
+    rows = runs_of.splits[split]
     given = asked.threshold if asked.uses_decisions else None
     if given is not None and len(file.class_names) > 2:
         raise InputError(
@@ -204,8 +285,8 @@ def _runs_of(file: PredictionFile, rows: FileScores, asked: ComparisonRequest) -
     runs = build(
         rows.y_true,
         rows.scores,
-        arms=file.arms,
-        seeds=file.seeds,
+        arms=runs_of.arms,
+        seeds=runs_of.seeds,
         patients=rows.patients,
         threshold=HALF if given is None else given,
         class_counts_fixed=asked.class_counts_fixed,
@@ -255,9 +336,8 @@ def _notes(file: PredictionFile, asked: ComparisonRequest, runs: RunScores) -> l
     return notes
 
 
-def _wrong_way_round(runs: RunScores, rows: FileScores, level: float) -> tuple[str, ...]:
+def _wrong_way_round(found: Sequence[ArmEstimate | FoldArm], runs: RunScores, rows: FileScores) -> tuple[str, ...]:
     """Warn of arms whose scores rank the classes the wrong way round, and say how to turn them."""
-    found = below_chance(runs, level=level)
     if not found:
         return ()
     other, positive = runs.class_names
@@ -287,22 +367,24 @@ def _with_bootstrap(compared: Comparison, runs: RunScores, asked: ComparisonRequ
 # ---------------------------------------------------------------------- the threshold
 
 
-def _choose(file: PredictionFile, asked: ComparisonRequest) -> ThresholdChoice:
-    """Choose each run's threshold on validation rows, or on those that are judged where there are no others."""
-    split = "val" if "val" in file.splits else asked.split
-    rows = file.splits[split]
-    runs = _runs_of(file, rows, asked)
+def _choose(
+    file: PredictionFile, runs_of: PredictionFile | FileFold, asked: ComparisonRequest, split: str
+) -> ThresholdChoice:
+    """Choose each run's threshold on a split: validation rows, or those that are judged where there are no others."""
+    rows = runs_of.splits[split]
+    runs = _runs_of(file, runs_of, split, asked)
     target = asked.target_sensitivity or TARGET_SENSITIVITY
     if len(np.unique(rows.y_true)) < 2:
-        raise InputError(f"{split} cases of one class only", expected="both classes, to choose a threshold on")
+        where = f" in fold {runs_of.fold} of repeat {runs_of.repeat}" if isinstance(runs_of, FileFold) else ""
+        raise InputError(f"{split} cases of one class only{where}", expected="both classes, to choose a threshold on")
     found = [_threshold(scores, rows.y_true, asked.rule, target) for scores in runs.decision_scores]
     return ThresholdChoice(
         rule=asked.rule or "youden",
         target=target if asked.rule == "sensitivity" else None,
         chosen_on=split,
         n_cases=len(rows.y_true),
-        arms=file.arms,
-        seeds=file.seeds,
+        arms=runs_of.arms,
+        seeds=runs_of.seeds,
         values=tuple(found),
     )
 

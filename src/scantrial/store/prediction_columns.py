@@ -12,12 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from scantrial.core.names import listed, nearest
+from scantrial.core.names import N_NAMED, listed, nearest
 from scantrial.core.numbering import MAX_TEXT
 from scantrial.core.probabilities import sum_tolerance
 from scantrial.core.records import SPLITS
 from scantrial.store.prediction_sheet import (
-    N_NAMED,
     Sheet,
     column_texts,
     distinct_texts,
@@ -28,7 +27,7 @@ from scantrial.store.prediction_sheet import (
 )
 
 NEEDED = ("arm", "seed", "case", "label")
-OPTIONAL = ("patient", "split")
+OPTIONAL = ("patient", "split", "fold", "repeat")
 SCORE = "score"
 P_PREFIX = "p_"
 MAX_CLASSES = 1000
@@ -44,7 +43,10 @@ def check_columns(sheet: Sheet) -> list[str]:
     faults, n_before = sheet.faults, len(sheet.faults)
     wanted = [name for name in names if name in (*NEEDED, *OPTIONAL, SCORE) or name.startswith(P_PREFIX)]
     faults += [f"the column {name!r} appears twice" for name, n in Counter(wanted).items() if n > 1]
-    faults += [_missing(name, names) for name in NEEDED if name not in names]
+    needed = [name for name in NEEDED if name != "seed" or "fold" not in names]
+    faults += [_missing(name, names) for name in needed if name not in names]
+    if "repeat" in names and "fold" not in names:
+        faults.append("a column 'repeat' without a column 'fold', which says in which fold of it a case was tested")
     probabilities = [name for name in names if name.startswith(P_PREFIX)]
     if SCORE in names and probabilities:
         faults.append(f"both {SCORE} and {listed(probabilities)}, expected one or the other")
@@ -206,7 +208,9 @@ def _two_classes(sheet: Sheet, positive: str | None) -> tuple[tuple[str, ...], N
 
 
 def whole_numbers(sheet: Sheet, name: str) -> NDArray[np.int64]:
-    """Return a column as whole numbers; cells without a whole number are faults and become 0."""
+    """Return a column as whole numbers, 0 where there is none; cells without a whole number are faults and become 0."""
+    if name not in sheet.table.column_names:
+        return np.zeros(len(sheet.rows), dtype=np.int64)
     distinct, places = distinct_texts(sheet, name)
     good = np.array([_WHOLE.fullmatch(value) is not None for value in distinct], dtype=bool)
     if not good.all():

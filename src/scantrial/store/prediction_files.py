@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scantrial.core.folds import FoldCases, fold_faults, seeds_that_are_folds
+from scantrial.core.names import N_NAMED, some_of
 from scantrial.core.records import SPLITS
 from scantrial.store.prediction_columns import (
     check_columns,
@@ -24,7 +26,6 @@ from scantrial.store.prediction_columns import (
     whole_numbers,
 )
 from scantrial.store.prediction_sheet import (
-    N_NAMED,
     Sheet,
     column_texts,
     distinct_texts,
@@ -33,11 +34,17 @@ from scantrial.store.prediction_sheet import (
     raise_faults,
     read_sheet,
     rows_in_words,
-    some_of,
 )
 
 MAX_ARMS, MAX_SEEDS, MAX_IN_PAIRS = 50, 1000, 50_000
 """Of one file: arms, seeds of an arm, and runs of all pairs of arms, for every pair is compared at every seed."""
+
+
+WAY_OUT = (
+    "Name the column fold instead of seed, number further cross-validations in a column repeat, and leave seed for "
+    "several trainings in one fold; seeds are trainings that are all tested on the same cases"
+)
+"""What to do about seeds that are folds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +66,23 @@ class FileScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileFold:
+    """One fold of a cross-validation: runs that were trained without the cases that it tests.
+
+    Parameters
+    ----------
+    repeat : the cross-validation that it is a fold of
+    arms, seeds, splits : as those of a file, of this fold alone
+    """
+
+    repeat: int
+    fold: int
+    arms: tuple[str, ...]
+    seeds: tuple[int, ...]
+    splits: Mapping[str, FileScores]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionFile:
     """A file of predictions, checked.
 
@@ -66,8 +90,9 @@ class PredictionFile:
     ----------
     arms, seeds : length n_runs; arms in the order in which they first occur, seeds rising
     class_names : by class index; of two classes the second is the positive one
-    splits : the requested splits that the file has
+    splits : the requested splits that the file has; empty where it has folds
     has_splits : whether the file has a split column; without it all rows count as test rows
+    folds : every fold of every repeat; empty where the file has no such column
     """
 
     path: Path
@@ -76,6 +101,7 @@ class PredictionFile:
     class_names: tuple[str, ...]
     splits: Mapping[str, FileScores]
     has_splits: bool
+    folds: tuple[FileFold, ...] = ()
 
 
 def read_prediction_file(
@@ -105,16 +131,21 @@ def read_prediction_file(
     patients = column_texts(sheet, "patient") if "patient" in sheet.table.column_names else None
     if keys.sound:
         _check_cases(sheet, keys, y_true, patients)
+        if keys.has_folds:
+            _check_folds(sheet, keys)
     raise_faults(sheet)
     if positive is not None and class_names[0] == positive and len(class_names) == 2:
         class_names, y_true, values = class_names[::-1], 1 - y_true, values[:, ::-1]
+    content = _Content(y_true=y_true, values=values, patients=patients)
+    folds = _folds(keys, content) if keys.has_folds else ()
     return PredictionFile(
         path=sheet.path,
         arms=tuple(arm for arm, _ in keys.runs),
         seeds=tuple(seed for _, seed in keys.runs),
         class_names=class_names,
-        splits={split: _arrange(keys, split, y_true, values, patients) for split in keys.split_names},
+        splits={} if folds else _by_split(keys, np.arange(len(y_true)), content),
         has_splits=has_splits,
+        folds=folds,
     )
 
 
@@ -123,9 +154,15 @@ def read_prediction_file(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Keys:
-    """Which run, case and split each row is of; `sound` if the rows of the runs can be compared."""
+    """Which run, case and split each row is of; `sound` if the rows of the runs can be compared.
+
+    A run is of one fold of one repeat, `parts`; without these columns there is one such part.
+    """
 
     runs: tuple[tuple[str, int], ...]
+    parts: tuple[tuple[int, int], ...]
+    part_of_run: NDArray[np.int64]
+    has_folds: bool
     cases: NDArray[np.object_]
     run_of: NDArray[np.int64]
     case_of: NDArray[np.int64]
@@ -140,15 +177,25 @@ class _Keys:
             text = column_texts(sheet, name)
             if (text == "").any():
                 note_cells(sheet, name, text == "", "is empty", text)
-        seed = whole_numbers(sheet, "seed")
+        has_folds = "fold" in sheet.table.column_names
+        parts, part_of = np.unique(
+            [whole_numbers(sheet, name) for name in ("repeat", "fold")], axis=1, return_inverse=True
+        )
+        numbers, seed_of = np.unique(whole_numbers(sheet, "seed"), return_inverse=True)
         arms, arm_of = distinct_texts(sheet, "arm")
-        numbers, seed_of = np.unique(seed, return_inverse=True)
-        codes, run_of = np.unique(arm_of * len(numbers) + seed_of.reshape(-1), return_inverse=True)
-        _note_too_many(sheet, arms, codes // len(numbers))
+        part_and_arm = part_of.reshape(-1) * len(arms) + arm_of
+        codes, run_of = np.unique(part_and_arm * len(numbers) + seed_of.reshape(-1), return_inverse=True)
+        arm_of_run = codes // len(numbers) % max(len(arms), 1)
+        _note_too_many(sheet, arms, arm_of_run, "runs" if has_folds else "seeds")
         cases, case_of = distinct_texts(sheet, "case")
         split_of = splits_of_rows(sheet)
         return cls(
-            runs=tuple((arms[code // len(numbers)], int(numbers[code % len(numbers)])) for code in codes),
+            runs=tuple(
+                (arms[arm], int(numbers[code % len(numbers)])) for arm, code in zip(arm_of_run, codes, strict=True)
+            ),
+            parts=tuple((int(repeat), int(fold)) for repeat, fold in parts.T),
+            part_of_run=codes // (len(numbers) * max(len(arms), 1)),
+            has_folds=has_folds,
             cases=of_objects(cases),
             run_of=run_of.reshape(-1),
             case_of=case_of,
@@ -158,19 +205,19 @@ class _Keys:
         )
 
 
-def _note_too_many(sheet: Sheet, arms: Sequence[str], arm_of_run: NDArray[np.int64]) -> None:
-    """Note more arms or seeds than can be compared in reasonable time; given the arm of each run."""
+def _note_too_many(sheet: Sheet, arms: Sequence[str], arm_of_run: NDArray[np.int64], what: str) -> None:
+    """Note more arms or seeds than can be compared in reasonable time; given the arm of each run, a seed or not."""
     if len(arms) > MAX_ARMS:
         n_pairs = len(arms) * (len(arms) - 1) // 2
         sheet.faults.append(f"{len(arms):,} arms, which make {n_pairs:,} pairs; expected at most {MAX_ARMS} arms")
     n_seeds = np.bincount(arm_of_run)
     most = int(np.argmax(n_seeds)) if len(arms) else 0
     if len(arms) and n_seeds[most] > MAX_SEEDS:
-        sheet.faults.append(f"arm {arms[most]} has {n_seeds[most]:,} seeds; expected at most {MAX_SEEDS:,} an arm")
+        sheet.faults.append(f"arm {arms[most]} has {n_seeds[most]:,} {what}; expected at most {MAX_SEEDS:,} an arm")
     n_in_pairs = len(arm_of_run) * (len(arms) - 1)
     if len(arms) <= MAX_ARMS and n_in_pairs > MAX_IN_PAIRS:
-        what = f"{len(arm_of_run):,} runs of {len(arms)} arms, {n_in_pairs:,} runs in all pairs of arms"
-        sheet.faults.append(f"{what}; expected at most {MAX_IN_PAIRS:,}: divide the file, or leave seeds out")
+        all_runs = f"{len(arm_of_run):,} runs of {len(arms)} arms, {n_in_pairs:,} runs in all pairs of arms"
+        sheet.faults.append(f"{all_runs}; expected at most {MAX_IN_PAIRS:,}: divide the file, or leave seeds out")
 
 
 def _check_cases(sheet: Sheet, keys: _Keys, y_true: NDArray[np.int64], patients: NDArray[np.object_] | None) -> None:
@@ -189,28 +236,41 @@ def _note_twice(sheet: Sheet, keys: _Keys) -> None:
     again = np.flatnonzero(first[inverse.reshape(-1)] != np.arange(len(code)))
     if len(again):
         row = int(again[0])
-        arm, seed = keys.runs[keys.run_of[row]]
         earlier = sheet.rows[first[inverse.reshape(-1)[row]]]
         sheet.faults.append(
-            f"{rows_in_words(sheet.rows[again])}: the same run and case twice; arm {arm}, seed {seed}, case "
-            f"{keys.cases[keys.case_of[row]]} is in rows {earlier} and {sheet.rows[row]}"
+            f"{rows_in_words(sheet.rows[again])}: the same run and case twice; {_run_words(keys, keys.run_of[row])}, "
+            f"case {keys.cases[keys.case_of[row]]} is in rows {earlier} and {sheet.rows[row]}"
         )
 
 
 def _note_lacking(sheet: Sheet, keys: _Keys, split: str) -> None:
     inside = keys.split_of == split
-    wanted = np.unique(keys.case_of[inside])
+    n = len(keys.cases)
     # Counted, without a table of runs by cases: a wrong seed column makes every row a run.
-    pairs = np.unique(keys.run_of[inside] * len(keys.cases) + keys.case_of[inside])
-    counts = np.bincount(pairs // len(keys.cases), minlength=len(keys.runs))
-    short = np.flatnonzero(counts < len(wanted))
+    pairs = np.unique(keys.run_of[inside] * n + keys.case_of[inside])
+    counts = np.bincount(pairs // n, minlength=len(keys.runs))
+    part_of = keys.part_of_run[keys.run_of]
+    wanted = np.bincount(np.unique(part_of[inside] * n + keys.case_of[inside]) // n, minlength=len(keys.parts))
+    short = np.flatnonzero(counts < wanted[keys.part_of_run])
+    as_folds = None if keys.has_folds else seeds_that_are_folds([arm for arm, _ in keys.runs], counts, int(wanted[0]))
+    if as_folds is not None:
+        sheet.faults.append(f"{as_folds}. {WAY_OUT}")
+        return
     for run in short[:N_NAMED]:
-        arm, seed = keys.runs[run]
-        lacking = np.setdiff1d(wanted, keys.case_of[inside & (keys.run_of == run)])
+        part = keys.part_of_run[run]
+        lacking = np.setdiff1d(keys.case_of[inside & (part_of == part)], keys.case_of[inside & (keys.run_of == run)])
         names = some_of(keys.cases[lacking].tolist())
-        sheet.faults.append(f"arm {arm}, seed {seed} lacks {len(lacking)} of the {len(wanted)} {split} cases: {names}")
+        sheet.faults.append(
+            f"{_run_words(keys, run)} lacks {len(lacking)} of the {wanted[part]} {split} cases: {names}"
+        )
     if len(short) > N_NAMED:
         sheet.faults.append(f"{len(short) - N_NAMED} more runs lack {split} cases")
+
+
+def _run_words(keys: _Keys, run: int) -> str:
+    arm, seed = keys.runs[run]
+    repeat, fold = keys.parts[keys.part_of_run[run]]
+    return f"arm {arm}, seed {seed}" + (f", fold {fold}, repeat {repeat}" if keys.has_folds else "")
 
 
 def _note_disagreement(sheet: Sheet, keys: _Keys, name: str, values: NDArray[Any]) -> None:
@@ -226,23 +286,93 @@ def _note_disagreement(sheet: Sheet, keys: _Keys, name: str, values: NDArray[Any
         )
 
 
-def _arrange(
-    keys: _Keys,
-    split: str,
-    y_true: NDArray[np.int64],
-    values: NDArray[np.float64],
-    patients: NDArray[np.object_] | None,
-) -> FileScores:
-    """Put the rows of a split into their places, one row of scores for each run."""
-    rows = np.flatnonzero(keys.split_of == split)
+def _check_folds(sheet: Sheet, keys: _Keys) -> None:
+    """Note folds that are no cross-validations of the test cases, and arms without some of them."""
+    tested = keys.split_of == "test"
+    if not tested.any():
+        return
+    part_of = keys.part_of_run[keys.run_of][tested]
+    used, case_of = np.unique(keys.case_of[tested], return_inverse=True)
+    part, case = np.unique(np.stack([part_of, case_of.reshape(-1)]), axis=1)
+    repeats, folds = np.array(keys.parts, dtype=np.int64)[part].T
+    names: list[str] = []
+    patients = None
+    if "patient" in sheet.table.column_names:
+        names, of_row = distinct_texts(sheet, "patient")
+        _, first = np.unique(keys.case_of[tested], return_index=True)
+        patients = of_row[tested][first]
+    sheet.faults.extend(
+        fold_faults(
+            FoldCases(
+                repeats=repeats,
+                folds=folds,
+                cases=case,
+                case_names=keys.cases[used],
+                patients=patients,
+                patient_names=names,
+            )
+        )
+    )
+    arms = list(dict.fromkeys(arm for arm, _ in keys.runs))
+    present = {(arm, part) for (arm, _), part in zip(keys.runs, keys.part_of_run.tolist(), strict=True)}
+    absent = [(arm, part) for part in range(len(keys.parts)) for arm in arms if (arm, part) not in present]
+    for arm, part in absent[:N_NAMED]:
+        repeat, fold = keys.parts[part]
+        sheet.faults.append(f"arm {arm} has no rows of fold {fold}, repeat {repeat}")
+    if len(absent) > N_NAMED:
+        sheet.faults.append(f"{len(absent) - N_NAMED} more folds without rows of an arm")
+
+
+# ---------------------------------------------------------------------- scores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Content:
+    """What each row holds besides its keys."""
+
+    y_true: NDArray[np.int64]
+    values: NDArray[np.float64]
+    patients: NDArray[np.object_] | None
+
+
+def _folds(keys: _Keys, content: _Content) -> tuple[FileFold, ...]:
+    """Divide the rows into folds, each with its runs."""
+    part_of = keys.part_of_run[keys.run_of]
+    order = np.argsort(part_of, kind="stable")
+    ends = np.cumsum(np.bincount(part_of, minlength=len(keys.parts)))
+    found = []
+    for part, rows in enumerate(np.split(order, ends[:-1])):
+        runs = [keys.runs[run] for run in np.flatnonzero(keys.part_of_run == part)]
+        repeat, fold = keys.parts[part]
+        found.append(
+            FileFold(
+                repeat=repeat,
+                fold=fold,
+                arms=tuple(arm for arm, _ in runs),
+                seeds=tuple(seed for _, seed in runs),
+                splits=_by_split(keys, rows, content),
+            )
+        )
+    return tuple(found)
+
+
+def _by_split(keys: _Keys, rows: NDArray[np.int64], content: _Content) -> dict[str, FileScores]:
+    """Put the rows of some runs into their places, split by split."""
+    of_split = {split: rows[keys.split_of[rows] == split] for split in keys.split_names}
+    return {split: _arrange(keys, mine, content) for split, mine in of_split.items() if len(mine)}
+
+
+def _arrange(keys: _Keys, rows: NDArray[np.int64], content: _Content) -> FileScores:
+    """Put rows of one split into their places, one row of scores for each run."""
     chosen, place = np.unique(keys.case_of[rows], return_inverse=True)
-    scores = np.empty((len(keys.runs), len(chosen), values.shape[1]))
-    scores[keys.run_of[rows], place.reshape(-1)] = values[rows]
+    runs, run = np.unique(keys.run_of[rows], return_inverse=True)
+    scores = np.empty((len(runs), len(chosen), content.values.shape[1]))
+    scores[run.reshape(-1), place.reshape(-1)] = content.values[rows]
     of_case = np.empty(len(chosen), dtype=np.int64)
     of_case[place.reshape(-1)] = rows
     return FileScores(
         cases=tuple(keys.cases[chosen].tolist()),
-        y_true=y_true[of_case],
-        scores=scores[:, :, 0] if values.shape[1] == 1 else scores,
-        patients=None if patients is None else tuple(patients[of_case].tolist()),
+        y_true=content.y_true[of_case],
+        scores=scores[:, :, 0] if scores.shape[2] == 1 else scores,
+        patients=None if content.patients is None else tuple(content.patients[of_case].tolist()),
     )

@@ -16,18 +16,16 @@ from numpy.typing import NDArray
 
 from scantrial.core.errors import InputError, itemised
 from scantrial.core.files import blocks_of, clear_os_errors
-from scantrial.core.names import listed
+from scantrial.core.names import N_NAMED, listed, some_of
 from scantrial.store.parquet import MAX_COLUMNS, TooLargeError, native_reader, read_parquet
 
 _DELIMITERS = (",", ";", "\t")
-N_NAMED = 5
-"""How many rows or cases a message names; it counts the rest."""
 MAX_RAGGED = 10_000
 """Rows of another number of cells, with which reading goes on so that all of them can be told."""
 
 _EXPECTED = (
     "CSV (comma, semicolon or tab; UTF-8) or Parquet with the columns arm, seed, case, label and either score or one "
-    "p_CLASS for each class; optionally patient and split"
+    "p_CLASS for each class; optionally patient, split, fold and repeat"
 )
 
 
@@ -174,12 +172,6 @@ def note_cells(sheet: Sheet, name: str, wrong: NDArray[np.bool_], what: str, con
 def rows_in_words(numbers: Sequence[int] | NDArray[np.int64]) -> str:
     """Return ``row 3``, ``rows 3, 4 and 8``; the first few, and how many more."""
     return f"row{'s' * (len(numbers) > 1)} {some_of([str(number) for number in numbers])}"
-
-
-def some_of(names: Sequence[str]) -> str:
-    """Return the first few names, and how many more there are."""
-    more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
-    return listed(names[:N_NAMED]) + more
 
 
 def raise_faults(sheet: Sheet) -> None:
