@@ -65,7 +65,7 @@ class Rule:
 
 _OR = "Obuchowski and Rockette 1995; Hillis 2007; decision 12"
 _MCB = "Hsu 1984, 1996; Edwards and Hsu 1983; decision 33"
-_FOLDS = "Nadeau and Bengio 2003; Bouckaert and Frank 2004; decision 54"
+_FOLDS = "Nadeau and Bengio 2003; Bouckaert and Frank 2004; decision 53"
 _TOST = "Schuirmann 1987; Lakens 2017; decision 12"
 _POWER = "Hillis, Obuchowski and Berbaum 2011"
 _LEVEL = "level 0.95 unless another is asked for"

@@ -61,7 +61,7 @@ Two arms, each a learner of scikit-learn, are cross-validated on cases that are 
 the class; three that both arms see, and three of each arm's own. Arms of one learner are equal by symmetry, so *better*
 and *worse* should occur in at most 5 % of trials. Where the learners differ, the true difference is the mean over 1,000
 fresh training sets. The interval (95 %) should hold the true difference in at least 92 % of trials. Beside it, how
-often a t-test that takes the folds for independent finds a difference ([decision](decisions/0054-cross-validation.md)).
+often a t-test that takes the folds for independent finds a difference ([decision](decisions/0053-cross-validation.md)).
 """
 
 
