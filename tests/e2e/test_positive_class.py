@@ -68,8 +68,8 @@ def test_run_shows_the_primary_metric_first_with_its_interval(ran):
     """A table whose first numbers are of the metric that is judged; accuracy follows."""
     lines = (ran / "out.txt").read_text().splitlines()
     row = next(number for number, line in enumerate(lines) if line.lstrip().startswith("arm "))
-    assert re.search(r"arm\s+seeds\s+sensitivity %\s+95 % CI\s+over seeds\s+sensitivity %\s+accuracy %", lines[row])
-    assert lines[row - 1].split() == ["test", "val", "test"]
+    assert re.search(r"arm\s+seeds\s+sensitivity % \(95 % CI\)\s+sensitivity %\s+accuracy %\s+a run", lines[row])
+    assert lines[row - 1].split() == ["test", "val", "test", "time"]
 
 
 def test_plan_audit_compare_and_report_say_it_too(ran, cli_in):

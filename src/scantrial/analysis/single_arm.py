@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,6 +52,12 @@ class Spread:
     n_seeds: int
 
     @property
+    def se_of_interval(self) -> float:
+        """The standard error with the patients' effect as intervals take it."""
+        variance = self.var_one_run * self.seeds_effect * self.patients_effect
+        return math.sqrt(variance) if self.se > 0 and variance > 0 else self.se
+
+    @property
     def is_plain(self) -> bool:
         """Whether cases are independent, one sample and of one run, so that their number is the size of the sample."""
         return self.n_seeds == 1 and not self.is_clustered and not self.is_by_class
@@ -64,15 +71,26 @@ def restricted(estimates: Estimates, arm: str) -> Estimates:
 def spread_of(mine: Estimates, found: Influence | None = None, *, level: float = 0.95) -> Spread:
     """Give one arm's metric its variance.
 
-    With seeds the variance is ``s2 / r + q`` of `scantrial.analysis.mrmc`. Where patients have several cases, q and the
-    variance over cases are those of `scantrial.analysis.clusters`, never below those of as many independent cases, and
-    the degrees of freedom count the patients as well (Satterthwaite 1946).
+    With seeds the variance is ``s2 / r + q`` of `scantrial.analysis.mrmc`, or that over the cases alone where this
+    gives the wider interval: the true variance over seeds and cases is at least that over cases, but its estimate from
+    a few seeds can be below. Where patients have several cases, q and the variance over cases are those of
+    `scantrial.analysis.clusters`, never below those of as many independent cases, and the degrees of freedom count the
+    patients as well (Satterthwaite 1946).
 
     Parameters
     ----------
     mine : of one arm alone, with its sample
     found : the part of one class; the whole metric where None
+    level : of the interval
     """
+    readings = (_over_seeds_and_cases, _over_cases) if len(mine.seeds) > 1 else (_over_cases,)
+    return max(
+        (_spread(mine, found, infer, level=level) for infer in readings),
+        key=lambda spread: t_quantile(0.5 + level / 2, spread.df) * spread.se_of_interval,
+    )
+
+
+def _spread(mine: Estimates, found: Influence | None, infer: _Infer, *, level: float) -> Spread:
     assert mine.sample is not None
     found = mine.sample.found if found is None else found
     patients = mine.sample.patients
@@ -80,7 +98,7 @@ def spread_of(mine: Estimates, found: Influence | None = None, *, level: float =
     independent = by_case(found)
     result = _analyse(mine, found, independent, level=level)
     # With one seed the variance is known from the mean, or the sample is taken to be large.
-    se, df = _inference(result, independent.df if len(mine.seeds) > 1 else math.inf, level=level)
+    se, df = infer(result, independent.df if len(mine.seeds) > 1 else math.inf)
     var_one_run = float(np.square(independent.values).sum(axis=1).mean())
     seeds_effect = se**2 / var_one_run if se > 0 and var_one_run > 0 else 1.0
     patients_effect = 1.0
@@ -88,7 +106,7 @@ def spread_of(mine: Estimates, found: Influence | None = None, *, level: float =
     if is_clustered:
         assert patients is not None
         units = by_patient(found, patients)
-        wider, df_wider = _inference(_analyse(mine, found, units, level=level), units.df, level=level)
+        wider, df_wider = infer(_analyse(mine, found, units, level=level), units.df)
         own = max((wider / se) ** 2, 1.0) if se > 0 else 1.0
         patients_effect = _patients_effect(found, patients, own, together=mine.by_class)
         se, df = max(se, wider), min(df_wider, units.df)
@@ -142,17 +160,21 @@ def _analyse(mine: Estimates, found: Influence, units: Units, *, level: float) -
     return analyse(replace(mine, theta=found.theta, influence=units.values), single_arm(mine.arms[0]), level=level)
 
 
-def _inference(result: ContrastResult, df_cases: float, *, level: float) -> tuple[float, float]:
-    """Return standard error and degrees of freedom over seeds and cases, or over cases alone if that is wider.
+_Infer = Callable[[ContrastResult, float], tuple[float, float]]
+"""Takes a result and the degrees of freedom of the cases; returns standard error and degrees of freedom."""
 
-    The true variance over seeds and cases is at least that over cases, but its estimate from a few seeds can be below.
-    """
-    both, cases, r = result.both, (result.cases_only.se, df_cases), result.n_seeds
+
+def _over_cases(result: ContrastResult, df_cases: float) -> tuple[float, float]:
+    return result.cases_only.se, df_cases
+
+
+def _over_seeds_and_cases(result: ContrastResult, df_cases: float) -> tuple[float, float]:
+    """Return those over cases where the seeds have no spread."""
+    both, r = result.both, result.n_seeds
     if both is None or both.se == 0:
-        return cases
+        return _over_cases(result, df_cases)
     denominator = (result.s2 / r) ** 2 / (r - 1) + (result.q**2 / df_cases if math.isfinite(df_cases) else 0.0)
-    found = both.se, both.se**4 / denominator if denominator > 0 else math.inf
-    return max(found, cases, key=lambda spread: t_quantile(0.5 + level / 2, spread[1]) * spread[0])
+    return both.se, both.se**4 / denominator if denominator > 0 else math.inf
 
 
 def correlation_of(mine: Estimates, *, unknown: float) -> NDArray[np.float64]:

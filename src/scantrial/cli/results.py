@@ -15,7 +15,7 @@ from scantrial.cli.keys import failure_of, pair_of, run_of
 from scantrial.cli.output import duration, out, print_table, say, say_positive_class
 from scantrial.core.errors import first_of_a_kind
 from scantrial.core.format import NONE, SPLIT_WORDS
-from scantrial.core.positive import positive_class, positive_facts
+from scantrial.core.positive import health_warning, positive_class, positive_facts
 from scantrial.core.records import Split
 from scantrial.findings.view import ArmView, ReportView, RunView
 from scantrial.prose import brief
@@ -67,7 +67,9 @@ def print_outcome(
 def print_brief(view: ReportView) -> None:
     """Print the arms, the answer, a line on each arm's curves, and what weakens the answer."""
     print_table(_brief_table(view))
-    first = first_of_a_kind([*verdict_warnings(view.judgement), *view.judgement.decisions.said])
+    warning = health_warning(view.data.class_names)
+    before = [*verdict_warnings(view.judgement), *([] if warning is None else [warning])]
+    first = first_of_a_kind([*before, *view.judgement.decisions.said])
     _print_block("beware", first)
     _print_block("answer", brief.answer_lines(view))
     _print_block("curves", brief.curve_lines(view))
