@@ -124,8 +124,14 @@ def test_sizes_are_trained_copied_extended_and_reported(sizes, tmp_path):
     assert maps == {"base": (16, 16), "size-48": (48, 48)}
 
     text = api.report(first, format="md").read_text(encoding="utf-8")
-    assert "For arm size = 24, scans were decoded from their files once more to 24 × 24 pixels (bilinear interpolation" in text
-    assert "to 48 × 48 pixels (bilinear interpolation with antialiasing); all scans have fewer pixels than this in the file and were enlarged" in text
+    assert (
+        "For arm size = 24, scans were decoded from their files once more to 24 × 24 pixels (bilinear interpolation"
+        in text
+    )
+    assert (
+        "to 48 × 48 pixels (bilinear interpolation with antialiasing); all scans have fewer pixels than this in the file and were enlarged"
+        in text
+    )
     assert "size = 16 (base)" in text
 
 

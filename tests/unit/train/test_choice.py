@@ -38,7 +38,9 @@ def test_what_cannot_be_fused_says_why():
     assert "accumulate needs the sum" in why_not_fused(recipe(accumulate=2), device="cpu")
     assert "ema reads all weights" in why_not_fused(recipe(ema=0.9), device="cpu")
     assert "in float32, not in bf16" in why_not_fused(recipe(precision="bf16"), device="cpu")
-    assert "whether the first layer of a custom class is linear on pixels is not known" in why_not_fused(recipe(model="my:Net"), device="cpu")
+    assert "whether the first layer of a custom class is linear on pixels is not known" in why_not_fused(
+        recipe(model="my:Net"), device="cpu"
+    )
     assert "not on cuda" in why_not_fused(recipe(), device="cuda")
 
 
