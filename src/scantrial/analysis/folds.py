@@ -137,6 +137,8 @@ def folds_of_arrays(
             f"scores of shape {values.shape} for {n_runs} arms, {len(seeds)} seeds and {n_cases} cases",
             expected=f"one row for each run: ({n_runs}, {n_cases})",
         )
+    if patients is not None and len(patients) != n_cases:
+        raise ShapeError(f"{len(patients)} patients for {n_cases} cases", expected="a patient for each case")
     repeat_of = _whole(np.zeros(n_runs, np.int64) if repeats is None else np.asarray(repeats), (n_runs,), "repeats")
     given = np.asarray(folds)
     fold_of = np.broadcast_to(

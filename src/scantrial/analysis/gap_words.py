@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from scantrial.analysis.diagnosis.curve_words import as_percent, points
 from scantrial.analysis.diagnosis.thresholds import GAP, GAP_HIGH, HIGH_ACCURACY
 from scantrial.analysis.gaps import Gap, GapStep
-from scantrial.analysis.single_arm import ROUNDING
 from scantrial.core.format import joined, p_equals, percent
 
 
@@ -41,7 +39,7 @@ def shift_words(gap: Gap, steps: Sequence[GapStep]) -> list[str]:
 
 
 def _interval(gap: Gap) -> str:
-    if math.isclose(gap.low, gap.high, abs_tol=ROUNDING):
+    if not gap.has_interval:
         return "without an interval, as neither runs nor cases of a class vary"
     return f"{percent(gap.level)} CI {points(gap.low)} to {points(gap.high)}"
 

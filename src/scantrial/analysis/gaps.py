@@ -21,6 +21,7 @@ from scantrial.analysis.influence import Influence
 from scantrial.analysis.mrmc import t_quantile
 from scantrial.analysis.proportions import LEVEL, newcombe, wilson
 from scantrial.analysis.selection import expected_optimism
+from scantrial.analysis.single_arm import ROUNDING
 from scantrial.core.errors import ShapeError
 from scantrial.core.plain import Plain
 
@@ -65,6 +66,11 @@ class Gap(Plain):
     def is_beyond_chance(self) -> bool:
         """Whether the whole interval lies above 0."""
         return self.low > 0
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether anything varies: runs, or cases of a class."""
+        return not math.isclose(self.low, self.high, abs_tol=ROUNDING)
 
     @property
     def is_large(self) -> bool:

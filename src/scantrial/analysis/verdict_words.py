@@ -158,6 +158,8 @@ def short_verdict(result: ContrastResult, found: Evidence, verdict: Verdict) -> 
         sign = 1 if verdict.label == "better" else -1
         said = f"{first} is {verdict.label} than {second} by {_numbers(result, found, sign=sign)}"
         said += f", less than the margin of {_margin(result, verdict)}" if verdict.within_margin else ""
+    if result.identical:
+        said += ", identical at every seed"
     provisional = verdict.provisional and verdict.label != "inconclusive"
     return f"{said}{f'; provisional with {result.n_seeds} seeds' if provisional else ''}."
 

@@ -42,7 +42,7 @@ class SourceOptions(TypedDict, total=False):
     """
 
     path: str
-    label: Sequence[str]
+    label: str | Sequence[str]
     patient: str
     range: tuple[float, float]
     frame: int | Literal["all"]
@@ -109,6 +109,8 @@ def asked_of(data: DataSpec, options: Mapping[str, Any]) -> DataSpec:
     image = {key: given.pop(key) for key in ("size", "channels", "range", "frame") if key in given}
     named = ("path", "label", *(["patient"] if is_column(given.get("patient")) else []))
     columns = {key: given.pop(key) for key in named if key in given}
+    if not isinstance(columns.get("label", ""), str) and len(columns["label"]) == 1:
+        columns["label"] = columns["label"][0]
     source: dict[str, Any] = {"name": data.source.name, **data.source.options, **columns}
     changed: dict[str, Any] = {**dict(data), "source": source, **given, "image": {**data.image.model_dump(), **image}}
     try:
@@ -127,7 +129,7 @@ def find_source(
     name: str,
     *,
     path: str | None = None,
-    label: Sequence[str] | None = None,
+    label: str | Sequence[str] | None = None,
     patient: str | None = None,
     progress: Progress = silent,
 ) -> FoundSource:
@@ -148,15 +150,15 @@ def find_source(
     if place is None:
         return FoundSource(data=_without_table(whole, path, label))
     if FORMATS["table"].matches(place):
-        return _of_table(whole, guess_table(place, _named(path, label, patient)), place)
+        return _of_table(whole, guess_table(place, _named(path, label, patient)), place, root=place)
     root = unpacked(place, progress=progress) if is_archive(place) else place
     if format_of(root) is not FORMATS["folder"]:
         return FoundSource(data=_without_table(whole, path, label))
     return _of_folder(whole, root, _named(path, label, patient), place)
 
 
-def _named(path: str | None, label: Sequence[str] | None, patient: str | None) -> NamedColumns:
-    columns = None if label is None else tuple(label)
+def _named(path: str | None, label: str | Sequence[str] | None, patient: str | None) -> NamedColumns:
+    columns = None if label is None else (label,) if isinstance(label, str) else tuple(label)
     return NamedColumns(path=path, label=columns, patient=patient if is_column(patient) else None)
 
 
@@ -165,7 +167,7 @@ def is_column(patient: str | None) -> bool:
     return patient is not None and patient != FOLDER and "(" not in patient
 
 
-def _without_table(data: DataSpec, path: str | None, label: Sequence[str] | None) -> DataSpec:
+def _without_table(data: DataSpec, path: str | None, label: str | Sequence[str] | None) -> DataSpec:
     option = "--path" if path is not None else "--label" if label is not None else None
     if option is not None:
         raise DataError(
@@ -175,13 +177,13 @@ def _without_table(data: DataSpec, path: str | None, label: Sequence[str] | None
     return data
 
 
-def _of_table(data: DataSpec, found: GuessedTable, place: Path) -> FoundSource:
-    """Return the source with the columns of a table, which is `place` or lies in it."""
+def _of_table(data: DataSpec, found: GuessedTable, place: Path, *, root: Path) -> FoundSource:
+    """Return the source with the columns of a table, which is `place` or lies in it; `root` is where it is unpacked."""
     options, name = dict(found.options), data.source.name
     counts = f"{found.n_named:,} of {found.n_scans:,} scans are in its {found.n_rows:,} rows"
     lines = [f"labels from the table {found.table.name}: {counts}", *found.lines]
     if is_archive(place):
-        options[TABLE] = found.table.name
+        options[TABLE] = found.table.relative_to(root).as_posix()
     elif found.table != place:
         name = (Path(name) / found.table.relative_to(place)).as_posix()
     changed: dict[str, Any] = {"source": SourceSpec(name=name, **options), "classes": found.classes}
@@ -198,7 +200,7 @@ def _of_folder(data: DataSpec, root: Path, named: NamedColumns, place: Path) -> 
     fitting, faults = _fitting(tables, named)
     listing = None if asked else _class_folders(root)
     if len(fitting) == 1 and (listing is None or (fitting[0].is_sure and not any(listing.split))):
-        return _of_table(data, fitting[0], place)
+        return _of_table(data, fitting[0], place, root=root)
     if listing is not None:
         names = ", ".join(found.table.name for found in fitting)
         told = (f"labels from the class folders, not from {names}; --label COLUMN takes them from a table",)

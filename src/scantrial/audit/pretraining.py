@@ -35,6 +35,9 @@ from scantrial.store.run_files import WEIGHTS, read_facts, seed_of
 from scantrial.store.verify import refuse_changed
 
 CODE = "AU008"
+_DEEP = 4
+"""Folders above a run's file, up to that of the study."""
+
 _NOT_KNOWN = "no record of the scans that they were trained on lies beside them"
 
 
@@ -52,12 +55,12 @@ def _origin(sha256: str, path: Path) -> WeightsOrigin:
     place = path.resolve()
     seed = seed_of(place.parent.name)
     nowhere = WeightsOrigin(sha256=sha256, unknown=_NOT_KNOWN)
-    if place.name != WEIGHTS or seed is None or place.parents[2].name != "runs":
+    if place.name != WEIGHTS or seed is None or len(place.parents) < _DEEP or place.parents[2].name != "runs":
         return nowhere
     try:
         return _of_run(open_folder(place.parents[3]), RunKey(place.parents[1].name, seed), sha256)
-    except (ScantrialError, OSError) as error:
-        return replace(nowhere, unknown=f"the study folder around them cannot be read ({str(error).splitlines()[0]})")
+    except (ScantrialError, OSError):
+        return replace(nowhere, unknown="the study folder around them cannot be read")  # an error would name its place
 
 
 def _of_run(folder: StudyFolder, key: RunKey, sha256: str) -> WeightsOrigin:
@@ -83,14 +86,15 @@ def check_weights(subject: Subject) -> CheckOutcome:
     """Find validation and test scans that the weights of training's start have seen."""
     if not subject.pretrained:
         return clear("no network starts from the weights of a file")
-    found, unknown = [], []
+    found, unknown, not_known = [], [], []
     for origin in subject.pretrained:
         seen = None if not origin.run else _seen(subject, origin)
         if seen is not None and len(seen):
             found.append(_found(subject, origin, seen))
         elif seen is None or origin.unknown:
-            unknown.append(origin.unknown or "the study that they are from keeps no pictures of its scans")
-    numbers = {"keys": origin_keys(subject.pretrained), "n_unknown": len(unknown)}
+            not_known.append(origin.sha256)
+            unknown.append(origin.unknown or "the study that they are from does not keep a picture of each scan")
+    numbers = {"keys": origin_keys(subject.pretrained), "n_unknown": len(unknown), "unknown": not_known}
     if found:
         return CheckOutcome(outcome="found", found=tuple(found), numbers=numbers)
     if unknown:
@@ -117,21 +121,23 @@ def _found(subject: Subject, origin: WeightsOrigin, seen: NDArray[np.int64]) -> 
 def _seen(subject: Subject, origin: WeightsOrigin) -> NDArray[np.int64] | None:
     """Return the positions of validation and test scans that the weights' run learnt from; None if it cannot be told.
 
-    Scans of one fingerprint have the same case numbers. Others are compared by their small pictures: equal, or near as
+    A study keeps a bounded number of pictures: where some are missing, only what is found is sure. Scans of one
+    fingerprint have the same case numbers. Others are compared by their small pictures: equal, or near as
     two scans of AU005 are whose hashes differ in at most `near_distance` bits.
     """
     rows = subject.rows_of("val", "test")
     if origin.fingerprint == subject.scans.fingerprint:
         return rows[np.isin(subject.cases[rows], origin.learnt_from)]
     pictures = [content for content in origin.pictures if content is not None and is_picture(content)]
-    if len(pictures) < len(origin.learnt_from):
+    if not pictures:
         return None
     ours = _Pictures(len(rows), lambda number: thumbnail(subject.scans.images[subject.cases[rows[number]]]))
     theirs = _Pictures(len(pictures), lambda number: _decoded(pictures[number]))
     known = set(theirs.digests) - {b""}
     equal = {number for number, digest in enumerate(ours.digests) if digest in known}
     near = _near(ours, theirs, radius=subject.settings.near_distance, least=subject.settings.min_correlation)
-    return rows[sorted(equal | near)]
+    seen = rows[sorted(equal | near)]
+    return seen if len(seen) or len(pictures) == len(origin.learnt_from) else None
 
 
 def _decoded(content: bytes) -> Pixels:

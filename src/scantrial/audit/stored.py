@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scantrial.audit.audit import AUDIT_VERSION, KEPT_VERSIONS, audit_key, audit_scans, ranked
+from scantrial.audit.audit import KEPT_VERSIONS, audit_key, audit_scans, ranked
 from scantrial.audit.checks import KNOWN_BEFORE
 from scantrial.audit.pretraining import CODE, origin_keys, origins_of
 from scantrial.audit.records import Audit, ModelScores, ScanFinding
@@ -45,7 +45,8 @@ def keep_audit(
     origins = origins_of(weights)
     # What was known of weights stays known when the folder that they are from is gone.
     known = {sha256: key for sha256, key in _stored_keys(stored).items() if sha256 in weights} | origin_keys(origins)
-    keys = [audit_key(scans, weights=known, version=version) for version in (AUDIT_VERSION, *KEPT_VERSIONS)]
+    # Earlier versions did not look at weights.
+    keys = [audit_key(scans, weights=known), *(audit_key(scans, version=version) for version in KEPT_VERSIONS)]
     if stored is None or stored["key"] not in keys:
         found = audit_scans(scans, pretrained=origins, progress=progress).to_dict()
         folder.write_audit(without_folder(found, common_folder(scans.sources)))

@@ -15,7 +15,7 @@ from scantrial.cli.keys import failure_of, pair_of, run_of
 from scantrial.cli.output import duration, out, print_table, say, say_positive_class
 from scantrial.core.errors import first_of_a_kind
 from scantrial.core.format import NONE, SPLIT_WORDS
-from scantrial.core.positive import health_warning, positive_class, positive_facts
+from scantrial.core.positive import positive_class, positive_facts
 from scantrial.core.records import Split
 from scantrial.findings.view import ArmView, ReportView, RunView
 from scantrial.prose import brief
@@ -67,13 +67,10 @@ def print_outcome(
 def print_brief(view: ReportView) -> None:
     """Print the arms, the answer, a line on each arm's curves, and what weakens the answer."""
     print_table(_brief_table(view))
-    warning = health_warning(view.data.class_names)
-    before = [*verdict_warnings(view.judgement), *([] if warning is None else [warning])]
-    first = first_of_a_kind([*before, *view.judgement.decisions.said])
-    _print_block("beware", first)
+    _print_block("beware", brief.first_warnings(view))
     _print_block("answer", brief.answer_lines(view))
     _print_block("curves", brief.curve_lines(view))
-    _print_block("beware", [one for one in brief.weak_points(view) if one not in first])
+    _print_block("beware", brief.weak_points(view))
 
 
 def _print_block(name: str, lines: Sequence[str]) -> None:
@@ -101,7 +98,10 @@ def _brief_table(view: ReportView) -> Table:
         table.add_column("verdict")
     for arm in view.arms:
         mean, span, _ = _primary_cells(view, arm)
-        cells = [str(len(arm.runs)), mean if span == NONE else f"{mean} ({span})"]
+        summary = arm.summaries[view.primary_split].get(metric.name)
+        n = 0 if summary is None else summary.n
+        seeds = str(n) if n == len(view.seeds) else f"{n} of {len(view.seeds)}"
+        cells = [seeds, mean if span == NONE else f"{mean} ({span})"]
         cells += [*(_mean(arm, *other) for other in others), _time(view, arm)]
         table.add_row(arm.label, *cells, *([verdicts.get(arm.label, "")] if verdicts else []))
     return table

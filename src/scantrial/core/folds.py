@@ -48,7 +48,8 @@ def fold_faults(tested: FoldCases) -> list[str]:
     entries = np.split(np.argsort(tested.repeats, kind="stable"), np.cumsum(counts)[:-1])
     of_repeat = dict(zip(numbers.tolist(), entries, strict=True))
     single = [str(number) for number, inside in of_repeat.items() if len(np.unique(tested.folds[inside])) < 2]
-    found = [f"one fold only in {_repeats(single)}, expected two or more"] if single else []
+    way_out = "to compare seeds that one part of a cross-validation tests, leave the column fold out"
+    found = [f"one fold only in {_repeats(single)}, expected two or more; {way_out}"] if single else []
     found += _in_several(tested, tested.cases, tested.case_names, "case", "so it is tested more than once")
     found += _absent(tested, of_repeat)
     if tested.patients is not None:

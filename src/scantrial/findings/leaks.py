@@ -60,6 +60,6 @@ def seen_by_weights(audit: Audit | None, model: ModelSpec) -> NDArray[np.int64] 
         for finding in audit.findings
         if finding.code == WEIGHTS_CODE and finding.numbers.get("weights_sha256") == model.weights_sha256
     ]
-    if not of_file and result.numbers.get("n_unknown"):
+    if model.weights_sha256 in result.numbers.get("unknown", ()):
         return None
     return np.array(sorted(number for numbers in of_file for number in numbers), dtype=np.int64)

@@ -1,7 +1,7 @@
 """One step of training a network of the user's own on two scans, in a process of its own, before any run begins.
 
-Started as ``python -m scantrial.nets.one_step`` by `scantrial.study.own_networks`: a JSON object on standard input, one
-line on standard output; whatever a network prints goes to standard error.
+Started as ``python -m scantrial.nets.one_step`` by `scantrial.study.own_networks`: a JSON object on one line of
+standard input, which stays open, and one line on standard output; whatever a network prints goes to standard error.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -167,7 +168,15 @@ def main() -> None:
     """Read the message, write the answer."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace") as out:
         os.dup2(2, 1)
-        out.write(json.dumps(try_all(json.loads(sys.stdin.read()))) + "\n")
+        message = json.loads(sys.stdin.readline())
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        out.write(json.dumps(try_all(message)) + "\n")
+
+
+def _end_with_parent() -> None:
+    """End the process when its input ends, as the parent keeps it open: no network may outlive who asked for it."""
+    sys.stdin.read()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,19 @@ import shlex
 import statistics
 from collections.abc import Sequence
 
+from scantrial.analysis.comparison import Compared
 from scantrial.analysis.diagnosis.checks import CHECKS, LABELS
 from scantrial.analysis.gaps import Gap
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdict_words import metric_difference, short_verdict
 from scantrial.analysis.verdicts import FEW_SEEDS
+from scantrial.core.errors import first_of_a_kind
 from scantrial.core.format import counted, joined
+from scantrial.core.positive import health_warning
 from scantrial.findings.diagnosis import ArmDiagnosis
 from scantrial.findings.view import ReportView
-from scantrial.prose.verdicts import MAX_IN_SHORT, reversals, tally
+from scantrial.prose.study import trouble
+from scantrial.prose.verdicts import MAX_IN_SHORT, reversals, tally, verdict_warnings
 from scantrial.prose.warnings import provisional, weaknesses
 
 MORE_SEEDS = 2
@@ -34,11 +38,22 @@ def answer_lines(view: ReportView) -> list[str]:
     if primary is None:
         return [f"No verdict: {view.judgement.reason}."] if len(view.arms) > 1 else []
     items = primary.comparisons
-    if len(items) > MAX_IN_SHORT:
-        said = [*([] if primary.best is None else [primary.best.sentence]), tally(primary)]
+    if len(items) <= MAX_IN_SHORT:
+        said = [_short(item) for item in items]
     else:
-        said = [short_verdict(item.result, item.evidence, item.verdict) for item in items]
-    return [*said, *reversals(view.judgement)]
+        # Where the table cannot show who is ahead of whom, those are said.
+        decided = [] if verdict_of_each(view) else [item for item in items if item.verdict.label in ("better", "worse")]
+        said = [
+            *([] if primary.best is None else [primary.best.sentence]),
+            *(_short(item) for item in decided[:MAX_IN_SHORT]),
+            tally(primary),
+        ]
+    claims = [f"{item.claim}: {item.answer}." for item in view.judgement.hypotheses if item.claim]
+    return [*said, *claims[:MAX_IN_SHORT], *reversals(view.judgement)]
+
+
+def _short(item: Compared) -> str:
+    return short_verdict(item.result, item.evidence, item.verdict)
 
 
 def verdict_of_each(view: ReportView) -> dict[str, str]:
@@ -85,14 +100,23 @@ def _curves_of(arm: ArmDiagnosis) -> str:
 
 
 def _gap(name: str, gap: Gap | None) -> list[str]:
-    if gap is None or not gap.is_beyond_chance or gap.low == gap.high:
+    if gap is None or not gap.is_beyond_chance or not gap.has_interval:
         return []
     return [f"{name} {metric_difference(METRICS['accuracy'], -gap.value)}"]
 
 
+def first_warnings(view: ReportView) -> list[str]:
+    """Return what a reader has to know before the answer: missing runs, scores and decisions that mean little."""
+    warning = health_warning(view.data.class_names)
+    of_scores = [*verdict_warnings(view.judgement), *([] if warning is None else [warning])]
+    return first_of_a_kind([*trouble(view), *of_scores, *view.judgement.decisions.said])
+
+
 def weak_points(view: ReportView) -> list[str]:
-    """Return what weakens the answer and the verdicts do not say themselves: the weightiest, and how many more."""
-    said = [one for one in weaknesses(view) if one not in provisional(view)]
+    """Return what else weakens the answer and the verdicts do not say themselves: the weightiest, and how many more."""
+    known = {*provisional(view), *verdict_warnings(view.judgement), *view.judgement.decisions.said}
+    known.add(health_warning(view.data.class_names) or "")
+    said = [one for one in weaknesses(view) if one not in known]
     n_more = len(said) - MAX_WEAK
     return said if n_more < 1 else [*said[:MAX_WEAK], f"{counted(n_more, 'more point')} in the report."]
 
@@ -106,6 +130,10 @@ def next_commands(view: ReportView, study: Sequence[str], folder: str) -> list[t
     """
     page = shlex.join(["scantrial", "serve", folder]), "every run and every scan, in a browser"
     primary = view.judgement.primary
+    if view.n_finished < view.n_planned:
+        seeds = ["--seeds", str(len(view.seeds))] if sorted(view.seeds) == list(range(len(view.seeds))) else []
+        command = ["scantrial", "run", *study, *seeds, "--out", folder]
+        return [page, (shlex.join(command), "the runs that are missing")]
     if primary is None:
         return [page]
     if len(view.seeds) < FEW_SEEDS and sorted(view.seeds) == list(range(len(view.seeds))):

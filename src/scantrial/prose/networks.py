@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from scantrial.audit.pretraining import CODE as WEIGHTS_CODE
+from scantrial.audit.records import ScanFinding
 from scantrial.core.format import joined
 from scantrial.findings.leaks import seen_by_weights
 from scantrial.findings.view import ArmView, ReportView
@@ -20,6 +22,11 @@ def limits_of_networks(view: ReportView) -> list[str]:
     return said
 
 
+def found_in(view: ReportView) -> list[ScanFinding]:
+    """Return what the audit found of weights."""
+    return [] if view.audit is None else [one for one in view.audit.findings if one.code == WEIGHTS_CODE]
+
+
 def weights_and_test(view: ReportView, arms: Iterable[ArmView]) -> list[str]:
     """Say of the files of weights that some arms start from whether they have seen the test scans, as far as known."""
     models = {arm.recipe.model.weights_sha256: arm.recipe.model for arm in arms if arm.recipe.model.weights_file}
@@ -32,10 +39,16 @@ def weights_and_test(view: ReportView, arms: Iterable[ArmView]) -> list[str]:
         said.append(
             f"Nobody knows whether {files} that training started from ({joined(untold)}) had seen the test scans."
         )
-    if any(len(cases) for cases in told):
+    in_test = {number for one in found_in(view) if one.numbers.get("n_test_cases") for number in one.case_numbers}
+    if any(in_test & set(cases.tolist()) for cases in told):
         said.append(
-            "Weights that training started from had learnt from scans of validation or test (AU008 of the audit): arms "
-            "that start from them look better than they are."
+            "Weights that training started from had learnt from test scans (AU008 of the audit): arms that start from "
+            "them look better than they are."
+        )
+    elif any(len(cases) for cases in told):
+        said.append(
+            "Weights that training started from had learnt from validation scans (AU008 of the audit): validation "
+            "results of arms that start from them look better than they are, and epochs are chosen by them."
         )
     elif told:
         said.append(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scantrial.core.progress import silent
 from scantrial.core.records import EpochRecord, RunResult, Split
 from scantrial.recipe.spec import Recipe
 from scantrial.recipe.training import drawn_of_classes
@@ -37,6 +38,7 @@ class RunTask:
     member : the number of the network in an ensemble, whose networks are evaluated together after the last one: nothing
         is predicted, and a checkpoint is also taken after the last epoch; None for a run of its own
     keep_features : write features of a frozen backbone into the user's cache
+    taken_up : called with the epochs of the checkpoint that the run goes on from; not for a network of an ensemble
     """
 
     arm: str
@@ -56,6 +58,7 @@ class RunTask:
     weights_files: Mapping[str, Path] = field(default_factory=dict)
     member: int | None = None
     keep_features: bool = True
+    taken_up: Callable[[Sequence[EpochRecord]], None] = silent
 
     @property
     def cases_an_epoch(self) -> int:

@@ -292,6 +292,9 @@ def _check_folds(sheet: Sheet, keys: _Keys) -> None:
     if not tested.any():
         return
     part_of = keys.part_of_run[keys.run_of][tested]
+    empty = [keys.parts[part] for part in np.setdiff1d(np.arange(len(keys.parts)), part_of).tolist()]
+    for repeat, fold in empty[:N_NAMED]:
+        sheet.faults.append(f"fold {fold} of repeat {repeat} has no test row")
     used, case_of = np.unique(keys.case_of[tested], return_inverse=True)
     part, case = np.unique(np.stack([part_of, case_of.reshape(-1)]), axis=1)
     repeats, folds = np.array(keys.parts, dtype=np.int64)[part].T

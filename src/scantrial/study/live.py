@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 from scantrial.core.errors import StoreError
@@ -15,8 +16,8 @@ EVERY_S = 1.0
 class LiveHistory:
     """Update a run's ``live.json`` about every second; it is removed with the partial folder when the run ends.
 
-    If a run continues from its checkpoint, the earlier epochs that are not trained again are kept. Each checkpoint is
-    followed by a write, so that none of them is missing then.
+    If a run continues from its checkpoint, it has the epochs of that (`take_up`); a network of an ensemble keeps those
+    that were written. Each checkpoint is followed by a write.
 
     Parameters
     ----------
@@ -31,6 +32,10 @@ class LiveHistory:
         self._records: list[EpochRecord] = []
         self._written = float("-inf")
         self._checkpoint = self._checkpointed()
+
+    def take_up(self, records: Sequence[EpochRecord]) -> None:
+        """Begin with the epochs of a checkpoint, of which the process that wrote it may not have told the last ones."""
+        self._earlier = tuple(records)
 
     def note(self, record: EpochRecord) -> None:
         """Take in one epoch."""

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -78,24 +80,36 @@ def _is_missing(arm: Arm, study: Study, folder: StudyFolder | None) -> bool:
 
 
 def _ask(message: dict[str, Any]) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        # -P: the working directory must not shadow Python's own modules.
-        [sys.executable, "-P", "-m", _PROGRAM],
-        input=json.dumps(message),
-        capture_output=True,
-        env={**os.environ, **WORKER_VARIABLES},
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
-    if done.returncode:
-        said = " / ".join(done.stderr.strip().splitlines()[-_LAST_LINES:])
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
+            # -P: the working directory must not shadow Python's own modules.
+            [sys.executable, "-P", "-m", _PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env={**os.environ, **WORKER_VARIABLES},
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with suppress(BrokenPipeError):  # it ended at once, and says why
+            # Its input stays open: it ends where this process does.
+            process.stdin.write(json.dumps(message) + "\n")
+            process.stdin.flush()
+        answer = process.stdout.read()
+        code = process.wait()
+        said.seek(0)
+        last = " / ".join(said.read().decode(errors="replace").strip().splitlines()[-_LAST_LINES:])
+    if code:
         raise TrainingError(
-            f"trying the networks of your own ended with code {done.returncode}" + (f": {said}" if said else ""),
+            f"trying the networks of your own ended with code {code}" + (f": {last}" if last else ""),
             do="build the network and apply it to two scans by yourself, in Python",
         )
-    found: list[dict[str, Any]] = json.loads(done.stdout)
+    found: list[dict[str, Any]] = json.loads(answer)
     return found
 
 

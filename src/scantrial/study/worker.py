@@ -121,7 +121,8 @@ class _Worker:
             self.answer(kind="epoch", peak_bytes=peak_memory(), **told)
 
         with allowed(self.setup.custom_classes):
-            result = self.engine(self._task(key, partial / "checkpoint.pt"), tell)
+            task = replace(self._task(key, partial / "checkpoint.pt"), taken_up=live.take_up)
+            result = self.engine(task, tell)
         return_freed_memory()  # writing needs copies of the weights, of other sizes than what training has freed
         refuse_removed(self.folder.path)
         images = self.setup.arm_images.get(key.arm)

@@ -147,14 +147,18 @@ def predict_files(
 def _other_kinds(folder: StudyFolder, kinds: Mapping[str, int]) -> tuple[str, ...]:
     """Say of files that their kind, by the suffix, is that of no scan of the study; of the study's all names tell."""
     sources = folder.cases(["source"])["source"].to_pylist()
-    known = {split_suffix(PurePosixPath(source).name)[1].lower() for source in sources}
+    known = {_kind_of(split_suffix(PurePosixPath(source).name)[1]) for source in sources}
     if not known <= IMAGE_SUFFIXES:
         return ()
     return tuple(
         f"{counted(n, f'{kind} file'.lstrip())} of another kind than the scans of the study ({listed(sorted(known))})"
         for kind, n in kinds.items()
-        if kind not in known
+        if _kind_of(kind) not in known
     )
+
+
+def _kind_of(suffix: str) -> str:
+    return {".jpeg": ".jpg", ".tiff": ".tif"}.get(suffix.lower(), suffix.lower())
 
 
 def _source_options(data: Mapping[str, Any]) -> dict[str, Any]:

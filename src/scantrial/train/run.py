@@ -90,6 +90,8 @@ def carry_out(task: RunTask, tell: Tell, *, engine: str, train_epoch: EpochTrain
             content = load_checkpoint(task, engine=engine)
             if content is not None:
                 take_up(content, state, device=task.device)
+                if task.member is None:
+                    task.taken_up(tuple(state.history))
             del content
             return_freed_memory()
         _train(setup, state, tell, train_epoch, engine=engine, begun=begun)

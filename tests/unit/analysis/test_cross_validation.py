@@ -249,3 +249,11 @@ def test_folds_given_as_seeds_are_recognised():
     assert "give compare_arrays folds=" in told
     scores[0, 0] = np.nan
     assert "a score that is not finite" in refused(y, scores, arms=["a", "b"], seeds=[0, 0])
+
+
+def test_too_few_patients_are_refused():
+    """A patient for each case."""
+    y = np.arange(30) % 2
+    scores = np.tile(y.astype(float), (2, 1))
+    with pytest.raises(ShapeError, match="5 patients for 30 cases"):
+        compare_arrays(y, scores, arms=["A", "B"], folds=np.arange(30) % 5, patients=list(range(5)))

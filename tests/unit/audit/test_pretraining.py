@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.studies import TWO_ARMS, StudyShape, write_study
@@ -51,6 +52,17 @@ def test_of_any_other_file_nothing_is_known(earlier, tmp_path):
     assert "not the file that the run beside them stored" in origins_of({"0" * 64: file})[0].unknown
     (folder.path / "cases.parquet").write_bytes(b"")
     assert "cannot be read" in origins_of({sha256: file})[0].unknown
+
+
+def test_a_folder_that_cannot_be_read_is_not_named(tmp_path):
+    """What is stored of an audit names no folder of the machine; a file at the root has no study around it."""
+    weights = tmp_path / "secret-home" / "runs" / "arm" / "seed-0" / "best.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    (origin,) = origins_of({"ab": weights})
+    assert origin.unknown == "the study folder around them cannot be read"
+    (origin,) = origins_of({"ab": Path("/seed-0/best.safetensors")})
+    assert "no record" in origin.unknown
 
 
 def test_what_was_found_stays_found_when_the_folder_is_gone(earlier, tmp_path, monkeypatch):

@@ -29,10 +29,11 @@ def write(path: Path, *, fold: str, lead: float) -> Path:
     return path
 
 
-def test_a_terminal_shows_arms_differences_and_notes(tmp_path, consoles):
+def test_a_terminal_shows_arms_differences_and_notes(tmp_path, consoles, monkeypatch):
     """At 80 columns nothing is cut; the correction is called what it is."""
+    monkeypatch.chdir(tmp_path)
     out = consoles(terminal=True, width=80)
-    command.compare(None, write(tmp_path, fold="fold", lead=3.0), as_json=False, **OPTIONS)
+    command.compare(None, Path(write(tmp_path, fold="fold", lead=3.0).name), as_json=False, **OPTIONS)
     text = re.sub(r"\x1b\[[0-9;]*m", "", out.file.getvalue())
     assert max(map(len, text.splitlines())) <= 80
     whole = " ".join(text.split())

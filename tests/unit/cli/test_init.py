@@ -222,12 +222,12 @@ def test_class_folders_come_before_a_table_that_says_less(tmp_path, monkeypatch)
     for i in range(36):
         save(tmp_path, f"set/{('ill', 'well')[i % 2]}/s{i}.png")
     table = Path("set/t.csv")
-    table.write_text("file,sex\n" + "".join(f"s{i}.png,{'FM'[i // 2 % 2]}\n" for i in range(36)))
+    table.write_text("file,group\n" + "".join(f"s{i}.png,{'FM'[i // 2 % 2]}\n" for i in range(36)))
     told = load_source("set", {})
     assert told.scans.class_names == ("ill", "well")
     assert told.lines[0].startswith("labels from the class folders, not from t.csv")
-    assert load_source("set", {"label": ["sex"]}).scans.class_names == ("F", "M")
-    table.write_text(table.read_text().replace("sex", "diagnosis"))
+    assert load_source("set", {"label": ["group"]}).scans.class_names == ("F", "M")
+    table.write_text(table.read_text().replace("group", "diagnosis"))
     assert load_source("set", {}).scans.class_names == ("F", "M")
 
 

@@ -54,7 +54,7 @@ def make_tree(tmp_path: Path) -> MakeTree:
         for number, path in enumerate(paths):
             file = top / path
             file.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.full((side, side), 10 * number + 5, dtype=np.uint8)).save(file)
+            Image.fromarray(np.full((side, side), (10 * number + 5) % 256, dtype=np.uint8)).save(file)
         return top
 
     return make

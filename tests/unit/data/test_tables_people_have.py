@@ -330,3 +330,87 @@ def test_columns_of_usual_names_and_sentences_in_a_column(table):
     assert (found.n_named, found.n_rows, found.n_scans) == (6, 6, 6)
     named = guess_table(path, NamedColumns(label=("dx",)))
     assert (named.options["label"], named.is_sure) == ("dx", True)
+
+
+def rows_of(header, row, n=40):
+    return header + "\n" + "".join(row(i) + "\n" for i in range(n))
+
+
+SCANS = tuple(f"s{i}.png" for i in range(40))
+
+CHEST = "Image Index,Diagnosis,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position"
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        # Facts about patients are no patients.
+        (
+            rows_of(
+                CHEST, lambda i: f"s{i}.png,{'ab'[i % 2]},{i % 3},{i // 2},{40 + i % 9},{'FM'[i % 2]},{'AP'[i % 2]}"
+            ),
+            {"path": "Image Index", "label": "Diagnosis", "patient": "Patient ID"},
+        ),
+        # Codes of diagnoses and of hospitals are none either.
+        (
+            rows_of("image_id,dx,sex,center_code", lambda i: f"s{i},C{40 + i % 7},{'FM'[i % 2]},S{i % 8}"),
+            {"path": "image_id", "label": "dx"},
+        ),
+        # Columns of 0 and 1 that are facts are no classes.
+        (
+            rows_of("image,male,female,cancer", lambda i: f"s{i},{i % 2},{1 - i % 2},{int(i % 5 == 0)}"),
+            {"path": "image", "label": "cancer"},
+        ),
+        (
+            rows_of(
+                "image,left,right,benign,malignant",
+                lambda i: f"s{i},{i % 2},{1 - i % 2},{int(i % 3 == 0)},{int(i % 3 > 0)}",
+            ),
+            {"path": "image", "label": ["benign", "malignant"]},
+        ),
+    ],
+)
+def test_facts_are_neither_labels_nor_patients(table, text, options):
+    """The columns that a person would take, on headers as public sets have them."""
+    assert guess_table(table(text, *SCANS), NamedColumns()).options == options
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (rows_of("image,sex,notes", lambda i: f"s{i},{'FM'[i % 2]},free text {i}"), "no column of"),
+        (
+            rows_of(
+                "image,wet,dry,big,small", lambda i: f"s{i},{i % 2},{1 - i % 2},{int(i % 3 == 0)},{int(i % 3 > 0)}"
+            ),
+            "big, small may be the label as well",
+        ),
+        (rows_of("image,kind", lambda i: f"s{i * 8 // 10},{'ab'[i % 2]}"), "name a scan that an earlier row names"),
+    ],
+)
+def test_what_cannot_be_guessed_is_refused(table, text, message):
+    """No label but a fact, two groups of columns with one 1 in each row, several rows for a scan."""
+    with pytest.raises(DataError, match=message):
+        guess_table(table(text, *SCANS), NamedColumns())
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        (NamedColumns(label=("image",)), "'image' of .* is the column of files"),
+        (NamedColumns(label=("kind",), patient="kind"), "'kind' of .* is named twice"),
+        (NamedColumns(label=("none",)), "every row of .* has the same none"),
+    ],
+)
+def test_a_column_is_named_for_one_thing(table, named, message):
+    """Files, labels and patients have a column each, and a label has two values."""
+    text = rows_of("image,kind,part,none", lambda i: f"s{i},{'ab'[i % 2]},{('train', 'test')[i % 2]},0")
+    with pytest.raises(DataError, match=message):
+        guess_table(table(text, *SCANS), named)
+
+
+def test_a_column_of_splits_may_be_named_as_the_label(table):
+    """Then it is no split."""
+    text = rows_of("image,part", lambda i: f"s{i},{('train', 'test')[i % 2]}")
+    found = guess_table(table(text, *SCANS), NamedColumns(label=("part",)))
+    assert found.options == {"path": "image", "label": "part"}

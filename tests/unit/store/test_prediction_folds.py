@@ -114,6 +114,16 @@ def test_folds_that_are_no_cross_validation_are_refused(tmp_path, change, messag
     assert message in faults(write(tmp_path, change(rows())))
 
 
+def test_a_fold_without_a_test_row_is_refused(tmp_path):
+    """Where a file has validation rows too, every fold has to test something."""
+    content = [{**row, "split": "test"} for row in rows(repeats=(0,))]
+    content += [{**row, "split": "val", "fold": 7, "case": f"v{row['case']}"} for row in content[:4]]
+    path = write(tmp_path, content)
+    with pytest.raises(InputError, match="fold 7 of repeat 0 has no test row"):
+        read_prediction_file(path, splits=("val", "test"))
+    assert len(read_prediction_file(path).folds) == N_FOLDS
+
+
 def test_faults_of_many_folds_stay_short(tmp_path):
     """A file in which nothing fits is told in a few lines."""
     wrong = [row | {"fold": number % 7, "repeat": number % 31} for number, row in enumerate(rows(n=200))]

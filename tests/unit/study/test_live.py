@@ -69,6 +69,15 @@ def test_a_resumed_run_goes_on_where_its_checkpoint_was(folder, resumed_at):
     assert [record.train_loss for record in found] == [0.5] * (resumed_at - 1) + [0.4] * (7 - resumed_at)
 
 
+def test_a_resumed_run_has_the_epochs_of_its_checkpoint(folder):
+    """Those between the last write and a kill were not told by the process that trained them."""
+    LiveHistory(folder, KEY, every_s=0).note(epoch(1))
+    again = LiveHistory(folder, KEY, every_s=0)
+    again.take_up([epoch(number) for number in range(1, 58)])
+    again.note(epoch(58))
+    assert [record.epoch for record in folder.live_history(KEY)] == list(range(1, 59))
+
+
 def test_a_folder_that_cannot_be_written_stops_no_training(folder):
     """What counts is written elsewhere, and fails there."""
     folder.partial_path(KEY).parent.parent.mkdir(parents=True)

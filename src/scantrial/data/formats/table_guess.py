@@ -6,7 +6,6 @@ A guess is told, and refused where several columns may be meant: then the candid
 from __future__ import annotations
 
 import csv
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,7 @@ from scantrial.data.formats.base import MAX_IMAGES, SPLIT_OF_WORD
 from scantrial.data.formats.table import LIKELY
 from scantrial.data.formats.table_files import FileFinder
 from scantrial.data.formats.table_labels import NOT_A_VALUE
-from scantrial.data.formats.table_patients import patient_rank
+from scantrial.data.formats.table_patients import is_fact, patient_rank
 from scantrial.data.formats.table_text import ScanTable, open_sheet, unreadable
 
 MAX_CLASSES = 30
@@ -33,13 +32,8 @@ MAX_CLASSES = 30
 _SAMPLE = 200
 """Cells of a column that are looked up among the files, to see whether they name any."""
 
-_FACTS = re.compile(
-    "sex|gender|age|race|ethnicity|site|hospital|cent(er|re)|view|position|laterality|side|eye|scanner|manufacturer|"
-    "vendor|model|modality|device|machine|fold|location|localization|anatom(y)?|anatomic(al)?|year|date|width|height|rows|columns|"
-    "quality|type|source|smoker|dataset",
-    re.IGNORECASE,
-)
-"""Words in the names of columns that tell of a scan or of whom it is of, and are seldom what is to be predicted."""
+_VAGUE = ("y", "level")
+"""Usual names of labels that are as often those of numbers."""
 
 
 class _Column(NamedTuple):
@@ -70,7 +64,7 @@ class GuessedTable:
     ----------
     options : of the source: path, label, and if there are any patient and split
     classes : names for the values of a single column of 0 and 1, which are its values; None where labels are names
-    is_sure : whether the label was named, has a usual name, or is one of several columns of 0 and 1
+    is_sure : whether the label was named or has a usual name
     n_named : different scans that the rows name
     n_rows : rows
     n_scans : scans below the table's folder
@@ -104,9 +98,11 @@ def guess_table(table: Path, named: NamedColumns) -> GuessedTable:
         named = replace(named, label=named.label or ("label",))
     finder = FileFinder(table.parent, folders=(), suffix="", is_left_out=lambda _: None)
     path = _path(table, columns, finder, named.path)
+    _refuse_twice(table, path.name, named)
     found = {file for cell in path.cells for file in _files(finder, cell)}
     rest = [column for column in columns if column.name and column.name != path.name]
-    split = next((column for column in rest if _is_split(column)), None)
+    asked = {*(named.label or ()), named.patient}
+    split = next((column for column in rest if _is_split(column) and column.name not in asked), None)
     rest = [column for column in rest if column is not split]
     patient = _patient([column for column in rest if column.name not in (named.label or ())], named.patient)
     label, classes, is_sure = _label(table, [column for column in rest if column is not patient], named.label)
@@ -161,6 +157,15 @@ def _refuse_unknown(table: Path, columns: Sequence[_Column], named: NamedColumns
             raise DataError(f"{option}: {table} has {n} {name!r}{hint}", expected=f"one of {listed(header)}")
 
 
+def _refuse_twice(table: Path, path: str, named: NamedColumns) -> None:
+    """Refuse a column that is named for two things, or for another than its files."""
+    times = Counter([path, *(named.label or ()), *([named.patient] if named.patient is not None else [])])
+    twice = [name for name, n in times.items() if n > 1]
+    if twice:
+        what = "the column of files" if twice[0] == path else "named twice"
+        raise DataError(f"{twice[0]!r} of {table} is {what}", expected="one column each for files, labels and patients")
+
+
 # ---------------------------------------------------------------------- files
 
 
@@ -171,6 +176,7 @@ def _path(table: Path, columns: Sequence[_Column], finder: FileFinder, named: st
     best = max(shares.values(), default=0.0)
     found = [columns[n] for n, share in shares.items() if share > 0 and share >= 0.9 * best]
     if not found:
+        _refuse_repeated(table, columns, finder)
         raise DataError(
             f"no column of {table} holds names of files in its folder or below: {listed(c.name for c in columns)}",
             expected="a column of paths, of file names, or of file names without their suffix",
@@ -185,6 +191,18 @@ def _path(table: Path, columns: Sequence[_Column], finder: FileFinder, named: st
             do="say which with --path COLUMN",
         )
     return found[0]
+
+
+def _refuse_repeated(table: Path, columns: Sequence[_Column], finder: FileFinder) -> None:
+    for column in columns:
+        n_again = len(column.cells) - len(set(column.cells))
+        if column.name and n_again and len(column.values) > MAX_CLASSES and any(_sample_found(finder, column)):
+            raise DataError(
+                f"the column {column.name} of {table} names files, but {counted(n_again, 'row')} "
+                "name a scan that an earlier row names",
+                expected="one row for each scan",
+                do="join the rows of each scan, or keep one of them",
+            )
 
 
 def files_of_table(table: Path, finder: FileFinder, path: str | None) -> tuple[list[str], int]:
@@ -235,7 +253,8 @@ def _patient(columns: Sequence[_Column], named: str | None) -> _Column | None:
     """Return the column of patients; of several that look so the best by name, then that of the fewest patients."""
     if named is not None:
         return next((column for column in columns if column.name == named), None)
-    ranks = [(rank, len(c.values), c) for c in columns if (rank := patient_rank(c.name, c.cells)) is not None]
+    free = [column for column in columns if not _is_called_label(column)]
+    ranks = [(rank, len(c.values), c) for c in free if (rank := patient_rank(c.name, c.cells)) is not None]
     return min(ranks, key=lambda found: found[:2])[2] if ranks else None
 
 
@@ -247,7 +266,7 @@ def _label(
 ) -> tuple[tuple[str, ...], Mapping[str, tuple[str, ...]] | None, bool]:
     """Return the column or columns of the label, names for the values of one of 0 and 1, and whether it is sure."""
     binary = [column for column in columns if _is_binary(column)]
-    hot = _one_hot(binary)
+    hot = _one_hot([column for column in binary if not is_fact(column.name)])
     if named is not None:
         names, is_sure = named, True
         if len(named) > 1:
@@ -263,26 +282,45 @@ def _label(
         return hot, None, is_sure
     numbers = {cell: _number(cell) for cell in one.values}
     without, with_it = (tuple(cell for cell, number in numbers.items() if number == wanted) for wanted in (0, 1))
+    if not without or not with_it:
+        raise DataError(f"every row of {table} has the same {one.name}", expected="scans of two classes or more")
     return names, {f"not {names[0]}": without, names[0]: with_it}, is_sure
 
 
 def _found_label(
     table: Path, columns: Sequence[_Column], binary: Sequence[_Column], hot: tuple[str, ...]
 ) -> tuple[tuple[str, ...], bool]:
-    called = [c for c in columns if _is_called_label(c) and 2 <= len(c.values) <= len(c.cells) / 2]
+    called = [c for c in columns if _is_called_label(c) and 2 <= len(c.values) <= _most_classes(c)]
     if called:
         return (_one_of(table, called, binary).name,), True
     if hot:
-        return hot, True
+        _refuse_beside(table, hot, [column for column in binary if not is_fact(column.name)])
+        return hot, False
     usable = [c for c in columns if 2 <= len(c.values) <= min(MAX_CLASSES, len(c.cells) / 2)]
-    usual = [c for c in usable if not any(map(_FACTS.fullmatch, re.findall(r"[^\W\d_]+", c.name)))]
-    if not usable:
+    usual = [c for c in usable if not is_fact(c.name)]
+    if not usual:
         raise DataError(
             f"no column of {table} looks like labels: {listed(column.name for column in columns)}",
             expected=f"a column with 2 to {MAX_CLASSES} different values, or columns of 0 and 1 with one 1 in each row",
             do="name it with --label COLUMN",
         )
-    return (_one_of(table, usual or usable, binary).name,), False
+    return (_one_of(table, usual, binary).name,), False
+
+
+def _most_classes(column: _Column) -> float:
+    most = len(column.cells) / 2
+    return min(most, MAX_CLASSES) if column.name.lower() in _VAGUE else most
+
+
+def _refuse_beside(table: Path, hot: tuple[str, ...], binary: Sequence[_Column]) -> None:
+    """Refuse columns of 0 and 1 with one 1 in each row beside others that may as well be the label."""
+    others = [column.name for column in binary if column.name not in hot and len(column.values) > 1]
+    if others:
+        raise DataError(
+            f"{listed(hot)} of {table} have one 1 in each row, and {listed(others)} may be the label as well",
+            expected="one column of labels, or several of 0 and 1 with one 1 in each row",
+            do=f"say which with --label COLUMN, or --label {','.join(hot)}",
+        )
 
 
 def _one_of(table: Path, found: Sequence[_Column], binary: Sequence[_Column]) -> _Column:
