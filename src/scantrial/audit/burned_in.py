@@ -16,7 +16,7 @@ def check_burned_in(subject: Subject) -> CheckOutcome:
     if not n_yes and not n_unknown:
         return clear("every file says that no text is burned in", **numbers)
     said = [f"{counted(n_yes, 'file')} with text burned into the pixels"] if n_yes else []
-    said += [f"{counted(n_unknown, 'file')} without a word on it"] if n_unknown else []
+    said += [f"{counted(n_unknown, 'file')} that do not say whether there is any"] if n_unknown else []
     severity: Severity | None = None if n_yes else "note"
     text = f"Of {counted(numbers['n_files'], 'DICOM file')}: {', '.join(said)}."
     return verdict_of([Found(text=text, numbers=numbers, severity=severity)])

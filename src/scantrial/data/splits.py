@@ -49,7 +49,8 @@ def apply_split(scans: Cases, spec: SplitSpec) -> Cases:
     if spec.by == "patient" and scans.patients is None:
         raise DataError(
             "a split by patient needs the patient of each scan, and this source does not give it",
-            do="set data.patient, a regular expression with one group that finds the patient in each file's name",
+            do="name the column of a table (data.source, patient: COLUMN), or set data.patient to a regular expression "
+            "with one group that finds the patient in each file's name, or to folder; or leave by: patient out",
         )
     ways = {"folds": _folds, "first": _first, "given": _given, "fractions": _fractions}
     split = ways[spec.kind](scans, spec)

@@ -198,7 +198,7 @@ def case_named(folder: StudyFolder, name: str) -> int:
     raise InputError(
         f"no case of the study is called {name!r}{hint}",
         expected="a case number, or the name of a scan's file",
-        do="the report and cases.parquet name the cases of each split",
+        do="scantrial show DIR --files lists cases and their files; cases.parquet has the split of each",
     )
 
 

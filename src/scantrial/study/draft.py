@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from scantrial.core.errors import DataError
+from scantrial.analysis.verdicts import MIN_OF_CLASS
+from scantrial.core.errors import DataError, itemised
 from scantrial.core.format import counted, joined
+from scantrial.core.names import nearest
 from scantrial.core.plain import Plain
 from scantrial.core.positive import classes_line, health_warning, stands_for_health, yaml_flow, yaml_value
+from scantrial.core.records import SPLITS
 from scantrial.core.text import printable
 from scantrial.data.left_out import NO_FILE, NO_LABEL, left_out_items
 from scantrial.data.masks import Masks
@@ -269,6 +272,7 @@ def _known(cases: CaseList) -> str:
 
 def _split(cases: CaseList) -> DraftLine:
     """Return the first way to divide the scans that leaves every part with every class, whichever fold tests."""
+    _refuse_rare(cases)
     faults = []
     for asked, reason in _ways_to_split(cases):
         try:
@@ -282,6 +286,24 @@ def _split(cases: CaseList) -> DraftLine:
             lost = f" {counted(n_left_out, 'scan')} of test patients are not used." if n_left_out else ""
             return DraftLine(key="data.split", line=f"split: {_flow(asked)}", reason=reason + lost)
     raise faults[-1]
+
+
+def _refuse_rare(cases: CaseList) -> None:
+    """Refuse classes of so few scans that they cannot be in training, validation and test."""
+    counts = np.bincount(cases.labels, minlength=len(cases.class_names)).tolist()
+    rare = [(name, n) for name, n in zip(cases.class_names, counts, strict=True) if n < len(SPLITS)]
+    if not rare:
+        return
+    others = [name for name in cases.class_names if name not in dict(rare)]
+    told = []
+    for name, n in rare:
+        guess = nearest(name, others)
+        told.append(f"class {name!r} has {counted(n, 'scan')}" + (f" (did you mean {guess!r}?)" if guess else ""))
+    raise DataError(
+        told[0] if len(told) == 1 else f"rare classes:\n{itemised(told, alike=True)}",
+        expected=f"{len(SPLITS)} scans or more of each class, for training, validation and test",
+        do="correct these labels, or take the scans out; in a study file data.classes can join or leave out classes",
+    )
 
 
 def _ways_to_split(cases: CaseList) -> Iterator[tuple[dict[str, Any], str]]:
@@ -304,11 +326,18 @@ def _ways_to_split(cases: CaseList) -> Iterator[tuple[dict[str, Any], str]]:
             {"train": 0.7, "val": 0.15, "test": 0.15, **by},
             f"{number}, enough for a test set of its own.{_apart(by)}",
         )
+    n_of_class = int(np.bincount(cases.labels, minlength=len(cases.class_names)).min())
+    enough = [n for n in (5, 4, 3) if n_of_class // n >= MIN_OF_CLASS]
     folds = (
         f"{number}: one fold tests, the next one chooses the epoch. Run the other folds too, each in a folder of its "
         "own: --set data.split.fold=1 --out FOLDER."
     )
-    for n_folds in (5, 4, 3):
+    if not enough:
+        folds += (
+            f" A fold has fewer than {MIN_OF_CLASS} scans of a class, too few for a verdict of its own: write the "
+            "predictions of all folds into one file, with a column fold, for scantrial compare --predictions FILE."
+        )
+    for n_folds in enough or (5, 4, 3):
         yield {"folds": n_folds, "fold": 0, **by}, folds + _apart(by)
     if by:
         yield {"folds": 3, "fold": 0}, f"{folds} There are too few patients to keep them apart."

@@ -462,7 +462,10 @@ def test_text_burned_into_dicom_files_is_told():
         return checked("AU050", replace(scans, origin={"dicom": {"files": 24, **counts}}))
 
     found = told(burned_in_yes=2, burned_in_unknown=3, burned_in_no=19).found[0]
-    assert found.text == "Of 24 DICOM files: 2 files with text burned into the pixels, 3 files without a word on it."
+    assert (
+        found.text
+        == "Of 24 DICOM files: 2 files with text burned into the pixels, 3 files that do not say whether there is any."
+    )
     assert found.severity is None
     assert told(burned_in_unknown=24).found[0].severity == "note"
     assert told(burned_in_no=24).outcome == "clear"

@@ -354,14 +354,37 @@ def test_names_of_strangers_stay_within_their_lines(tmp_path, monkeypatch):
 
 
 def test_scans_too_few_for_any_split_are_refused(tmp_path, monkeypatch):
-    """Two scans of a class cannot train, validate and test: the error of the split, and no file."""
+    """Two scans of a class cannot train, validate and test: the classes are named, and no file is written."""
     monkeypatch.chdir(tmp_path)
     for name in "ab":
         for i in range(2):
             save(tmp_path / "scans", f"{name}/{i}.png")
-    with pytest.raises(InputError, match="has no scan"):
+    with pytest.raises(InputError, match="class 'a' has 2 scans"):
         api.init("scans")
     assert not list(tmp_path.glob("*.yaml"))
+
+
+def test_a_slip_in_a_label_is_told(tmp_path, monkeypatch):
+    """One row of a table has a class of its own, nearly the name of another."""
+    monkeypatch.chdir(tmp_path)
+    rows = [f"s{i}.png,{('normal', 'effusion')[i % 2]}" for i in range(40)] + ["s40.png,efusion"]
+    for i in range(41):
+        save(tmp_path / "set", f"s{i}.png")
+    Path("set/t.csv").write_text("file,finding\n" + "\n".join(rows))
+    with pytest.raises(InputError, match=r"class 'efusion' has 1 scan \(did you mean 'effusion'\?\)"):
+        api.init("set")
+
+
+@pytest.mark.parametrize(("n", "folds", "said"), [(30, 3, False), (50, 5, False), (20, 5, True)])
+def test_a_fold_tests_enough_scans_for_a_verdict_where_it_can(tmp_path, monkeypatch, n, folds, said):
+    """Ten of each class; where no number of folds gives as many, the draft says how all folds are compared."""
+    monkeypatch.chdir(tmp_path)
+    for name in "ab":
+        for i in range(n):
+            save(tmp_path / "scans", f"{name}/{i}.png")
+    text = " ".join(api.init("scans").draft.text.replace("\n  # ", " ").split())
+    assert f"split: {{folds: {folds}, fold: 0" in text
+    assert ("compare --predictions FILE" in text) == said
 
 
 @pytest.mark.parametrize(

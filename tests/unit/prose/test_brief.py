@@ -82,6 +82,14 @@ def test_commands_can_be_copied(two, ten):
     assert brief.next_commands(replace(two, seeds=(3, 4, 9)), words, "r")[1][0] == "scantrial compare r"
 
 
+def test_more_seeds_are_not_advised_where_cases_are_too_few(make_study):
+    """Five test scans of a class: what the test scans can show is what to look at next."""
+    view = results(make_study(n_cases={"train": 12, "val": 40, "test": 10}, seeds=(0, 1), primary="auroc").path)
+    (_, (command, why)) = brief.next_commands(view, ["x.yaml"], "r")
+    assert command == "scantrial plan x.yaml"
+    assert why.endswith("more seeds do not help")
+
+
 def test_what_stands_before_the_answer_takes_no_place_of_what_weakens_it(make_study):
     """Arms that give one class, and runs that are missing, come first; then the points that nothing else says."""
     collapsed = [(arm, 0) for arm in TEN_ARMS]
