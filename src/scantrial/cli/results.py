@@ -55,10 +55,11 @@ def print_outcome(
         print_brief(view)
     for line in first_of_a_kind(f"copied: {key} from {source}" for key, source in outcome.reused.items()):
         out.print(line)
-    for line in first_of_a_kind(f"diverged: {key} (its loss was not finite)" for key in outcome.diverged):
-        out.print(line)
-    for line in first_of_a_kind(f"failed: {failure.key}: {failure.message}" for failure in outcome.failed):
-        out.print(line)
+    if verbose:  # the short form says it before the answer
+        for line in first_of_a_kind(f"diverged: {key} (its loss was not finite)" for key in outcome.diverged):
+            out.print(line)
+        for line in first_of_a_kind(f"failed: {failure.key}: {failure.message}" for failure in outcome.failed):
+            out.print(line)
     out.print(f"report: {report_path}")
     for number, (command, why) in enumerate(brief.next_commands(view, study, str(outcome.folder))):
         out.print(f"{'' if number else 'next:':7} {command}  # {why}")

@@ -11,7 +11,7 @@ from scantrial.analysis.diagnosis.checks import CHECKS, LABELS
 from scantrial.analysis.gaps import Gap
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdict_words import metric_difference, short_verdict
-from scantrial.analysis.verdicts import FEW_SEEDS, Verdict
+from scantrial.analysis.verdicts import FEW_SEEDS, small_classes
 from scantrial.core.errors import first_of_a_kind
 from scantrial.core.format import counted, joined
 from scantrial.core.positive import health_warning
@@ -136,7 +136,9 @@ def next_commands(view: ReportView, study: Sequence[str], folder: str) -> list[t
         return [page, (shlex.join(command), "the runs that are missing")]
     if primary is None:
         return [page]
-    if any(_lacks_cases(item.verdict) for item in primary.comparisons):
+    if view.audit is not None and view.audit.open_blockers:
+        return [page, (shlex.join(["scantrial", "audit", folder]), "what has to be mended before there is a verdict")]
+    if small_classes(primary.metric, primary.n_by_class):
         plan = shlex.join(["scantrial", "plan", *study])
         return [page, (plan, "what these test scans can show; more seeds do not help")]
     if len(view.seeds) < FEW_SEEDS and sorted(view.seeds) == list(range(len(view.seeds))):
@@ -146,11 +148,6 @@ def next_commands(view: ReportView, study: Sequence[str], folder: str) -> list[t
     if any(item.verdict.label == "inconclusive" for item in primary.comparisons):
         return [page, (shlex.join(["scantrial", "compare", folder]), "what would be needed to decide")]
     return [page]
-
-
-def _lacks_cases(verdict: Verdict) -> bool:
-    """Whether there is no verdict for another reason than the number of seeds."""
-    return verdict.label == "not enough to judge" and any("in each arm" not in reason for reason in verdict.reasons)
 
 
 def _cost(view: ReportView) -> str:

@@ -68,8 +68,8 @@ def _audit_warnings(view: ReportView) -> list[str]:
     codes = {one.code for one in warned if one.acknowledged is None and _bears_on(one, view.judgement.split)}
     leaks, shortcuts = (joined([code for code in kind if code in codes]) for kind in (_LEAKS, _SHORTCUTS))
     said = [
-        f"Scans or patients that are judged were seen in training, or by the weights that it began with ({leaks}): "
-        "results may be better than on new scans.",
+        f"Scans or patients that are judged are in another split as well, or known to the weights that training began "
+        f"with ({leaks}): results may be better than on new scans.",
         f"A shortcut may give the label away ({shortcuts}): the networks may have learnt it instead of what the scans "
         "show.",
         "Scans that are judged occur more than once (AU004): intervals may be too narrow.",

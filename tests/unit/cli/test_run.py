@@ -136,7 +136,7 @@ def test_one_reading_makes_the_results_and_the_report(make_study, monkeypatch, c
         failed=(),
     )
     monkeypatch.setattr(api, "run", lambda *study, **options: outcome)
-    run.run("demo", out=folder.path, as_json=False)
+    run.run("demo", out=folder.path, as_json=False, verbose=True)
     (opening,) = [opening for opening in folder.test_openings() if opening.by != "run"]
     assert opening.by == "report"
     assert len(opening.runs) == 6
@@ -165,8 +165,23 @@ def test_failures_are_printed_as_they_are(make_study, monkeypatch, capsys):
     outcome = Outcome(folder=folder.path, finished=(), trained=(), diverged=(), failed=failed)
     monkeypatch.setattr(api, "run", lambda *study, **options: outcome)
     with pytest.raises(SystemExit):
-        run.run("demo", out=folder.path, as_json=False)
+        run.run("demo", out=folder.path, as_json=False, verbose=True)
     assert "failed: base/seed-0: [/x] gone" in capsys.readouterr().out
+
+
+def test_in_short_a_failure_is_said_once_before_the_answer(make_study, monkeypatch, capsys):
+    """As the report says it, and with the command that trains the run again."""
+    folder = make_study(failed=[("loss-ce", 1)])
+    (failure,) = folder.failures()
+    outcome = Outcome(folder=folder.path, finished=(), trained=(), diverged=(), failed=(failure,))
+    monkeypatch.setattr(api, "run", lambda *study, **options: outcome)
+    with pytest.raises(SystemExit):
+        run.run("demo", out=folder.path, as_json=False)
+    printed = " ".join(capsys.readouterr().out.split())
+    said = f"beware: The run of loss-ce, seed 1, failed: {' '.join(failure.message.split())}"
+    assert printed.index(said) < printed.index("answer: ")
+    assert printed.count(failure.message.split()[0]) == 1
+    assert "# the runs that are missing" in printed
 
 
 def test_the_consoles_are_plain():

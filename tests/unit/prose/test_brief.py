@@ -6,6 +6,7 @@ import shlex
 from dataclasses import replace
 
 import pytest
+from tests.unit.prose.test_limits import audit_of, finding
 
 from scantrial.api import results
 from scantrial.cli.results import print_brief
@@ -88,6 +89,12 @@ def test_more_seeds_are_not_advised_where_cases_are_too_few(make_study):
     (_, (command, why)) = brief.next_commands(view, ["x.yaml"], "r")
     assert command == "scantrial plan x.yaml"
     assert why.endswith("more seeds do not help")
+
+
+def test_a_blocker_is_mended_before_seeds_are_added(two):
+    """No number of seeds brings a verdict while the audit keeps it back."""
+    view = replace(two, audit=audit_of(finding(severity="blocker")))
+    assert brief.next_commands(view, ["x.yaml"], "r")[1][0] == "scantrial audit r"
 
 
 def test_what_stands_before_the_answer_takes_no_place_of_what_weakens_it(make_study):

@@ -252,8 +252,8 @@ def test_warnings_of_the_audit_weaken_the_answer_once_each(view):
         return weaknesses(replace(large, audit=replace(an_audit(), findings=findings)))
 
     assert said_of(*found) == [
-        "Scans or patients that are judged were seen in training, or by the weights that it began with (AU005): results may "
-        "be better than on new scans.",
+        "Scans or patients that are judged are in another split as well, or known to the weights that training began with "
+        "(AU005): results may be better than on new scans.",
         "A shortcut may give the label away (AU020 and AU024): the networks may have learnt it instead of what the scans "
         "show.",
         "Patients are not known (AU002): scans of one patient may be in two splits, and intervals may be too narrow.",

@@ -280,10 +280,15 @@ def _way_out(faults: Faults, words: Sequence[str], *, is_hot: bool) -> str | Non
     return f"leave rows without a label out with skip_unreadable: true{is_class}"
 
 
+def is_called_label(name: str) -> bool:
+    """Whether a column has a usual name of labels."""
+    return name.lower() in ("label", "labels", *LIKELY["label"])
+
+
 def _binary_note(options: Mapping[str, Any], class_names: Sequence[str]) -> str | None:
     """Return how to name classes that are called 0 and 1 after the values of a column whose name says what 1 is."""
     label = options.get("label", "label")
-    if not isinstance(label, str) or label.lower() in ("label", "labels", *LIKELY["label"]):
+    if not isinstance(label, str) or is_called_label(label):
         return None
     if sorted(class_names) not in (["0", "1"], ["0.0", "1.0"]):
         return None

@@ -20,7 +20,7 @@ from scantrial.core.errors import DataError, itemised
 from scantrial.core.format import counted
 from scantrial.core.names import listed, nearest
 from scantrial.data.formats.base import MAX_IMAGES, SPLIT_OF_WORD
-from scantrial.data.formats.table import LIKELY
+from scantrial.data.formats.table import LIKELY, is_called_label
 from scantrial.data.formats.table_files import FileFinder
 from scantrial.data.formats.table_labels import NOT_A_VALUE
 from scantrial.data.formats.table_patients import is_fact, patient_rank
@@ -253,7 +253,7 @@ def _patient(columns: Sequence[_Column], named: str | None) -> _Column | None:
     """Return the column of patients; of several that look so the best by name, then that of the fewest patients."""
     if named is not None:
         return next((column for column in columns if column.name == named), None)
-    free = [column for column in columns if not _is_called_label(column)]
+    free = [column for column in columns if not is_called_label(column.name)]
     ranks = [(rank, len(c.values), c) for c in free if (rank := patient_rank(c.name, c.cells)) is not None]
     return min(ranks, key=lambda found: found[:2])[2] if ranks else None
 
@@ -276,7 +276,7 @@ def _label(
     if len(names) > 1:
         return names, None, is_sure
     one = next(column for column in columns if column.name == names[0])
-    if one not in binary or _is_called_label(one):
+    if one not in binary or is_called_label(one.name):
         return names, None, is_sure
     if len(hot) == 2 and names[0] in hot:
         return hot, None, is_sure
@@ -290,7 +290,7 @@ def _label(
 def _found_label(
     table: Path, columns: Sequence[_Column], binary: Sequence[_Column], hot: tuple[str, ...]
 ) -> tuple[tuple[str, ...], bool]:
-    called = [c for c in columns if _is_called_label(c) and 2 <= len(c.values) <= _most_classes(c)]
+    called = [c for c in columns if is_called_label(c.name) and 2 <= len(c.values) <= _most_classes(c)]
     if called:
         return (_one_of(table, called, binary).name,), True
     if hot:
@@ -346,10 +346,6 @@ def _described(column: _Column) -> str:
     common = column.values.most_common()
     shown = listed(f"{value} {n:,}" for value, n in common[:5])
     return f"{column.name} ({shown}{f' and {len(common) - 5} more' if len(common) > 5 else ''})"
-
-
-def _is_called_label(column: _Column) -> bool:
-    return column.name.lower() in ("label", "labels", *LIKELY["label"])
 
 
 def _number(cell: str) -> float | None:
