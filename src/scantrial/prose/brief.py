@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from scantrial.analysis.comparison import Compared
 from scantrial.analysis.diagnosis.checks import CHECKS, LABELS
+from scantrial.analysis.few_cases import small_classes
 from scantrial.analysis.gaps import Gap
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdict_words import metric_difference, short_verdict
-from scantrial.analysis.verdicts import FEW_SEEDS, small_classes
+from scantrial.analysis.verdicts import FEW_SEEDS
 from scantrial.core.errors import first_of_a_kind
 from scantrial.core.format import counted, joined
 from scantrial.core.positive import health_warning
@@ -138,7 +139,7 @@ def next_commands(view: ReportView, study: Sequence[str], folder: str) -> list[t
         return [page]
     if view.audit is not None and view.audit.open_blockers:
         return [page, (shlex.join(["scantrial", "audit", folder]), "what has to be mended before there is a verdict")]
-    if small_classes(primary.metric, primary.n_by_class):
+    if small_classes(primary.metric, primary):
         plan = shlex.join(["scantrial", "plan", *study])
         return [page, (plan, "what these test scans can show; more seeds do not help")]
     if len(view.seeds) < FEW_SEEDS and sorted(view.seeds) == list(range(len(view.seeds))):
