@@ -634,6 +634,7 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
 """Modules whose texts all have one reason; title and rule."""
 
 MARKUP = (
+    "figures/letters.py",
     "report/assets.py",
     "report/charts.py",
     "report/compose.py",
