@@ -20,7 +20,7 @@ from scantrial.analysis.mrmc import Components
 from scantrial.analysis.outlook import Outlook, curve_of, outlook_of
 from scantrial.analysis.plan_words import plan_sentences, plan_warnings
 from scantrial.analysis.planned_design import PlannedDesign
-from scantrial.analysis.power import PowerCurve, cautious, from_components, mean_area
+from scantrial.analysis.power import PowerCurve, cautious, from_components, mean_area, smallest_difference
 from scantrial.analysis.verdicts import MIN_SEEDS, NEEDED_SEEDS
 from scantrial.core.errors import InputError
 from scantrial.core.format import counted
@@ -119,6 +119,41 @@ def plan_again(found: Comparison) -> PowerPlan | None:
             cautious=cautious(measured, source=f"{words}, spread over seeds at its upper 80 % limit", area=area),
             source=words,
         ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gain:
+    """The smallest difference that is found with a probability of 80 %, with more seeds and with more test cases.
+
+    Parameters
+    ----------
+    now : as the study is
+    with_seeds, with_cases : with `more_seeds` more seeds, and with `more_cases` more test cases of the same kind
+    """
+
+    metric: str
+    now: float
+    more_seeds: int
+    with_seeds: float
+    more_cases: int
+    with_cases: float
+
+
+def gain_of_more(found: Comparison, *, more_seeds: int, more_cases: int) -> Gain | None:
+    """Return what more seeds, and what more test cases, would buy a finished study; None where `plan_again` is None."""
+    planned = plan_again(found)
+    if planned is None or planned.outlook.smallest_difference is None:
+        return None
+    design, basis = planned.design, planned.basis.variances
+    n_seeds, n_cases, alpha = design.n_seeds, design.n_cases, design.alpha
+    return Gain(
+        metric=design.metric,
+        now=planned.outlook.smallest_difference,
+        more_seeds=more_seeds,
+        with_seeds=smallest_difference(basis.on(n_cases), n_seeds=n_seeds + more_seeds, alpha=alpha),
+        more_cases=more_cases,
+        with_cases=smallest_difference(basis.on(n_cases + more_cases), n_seeds=n_seeds, alpha=alpha),
     )
 
 

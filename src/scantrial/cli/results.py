@@ -85,7 +85,7 @@ def _brief_table(view: ReportView) -> Table:
     metric, others = METRICS[view.primary_metric], _others(view)
     table = Table(title=view.question, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     positive = positive_class(view.data.class_names)
-    table.caption = "means over seeds" + ("" if positive is None else f"; positive class: {positive}")
+    table.caption = f"means over seeds{'' if positive is None else f'; positive class: {positive}'}{_trained(view)}"
     table.add_column("arm")
     verdicts = brief.verdict_of_each(view) if len(view.arms) > MAX_IN_SHORT else {}
     titles = [
@@ -106,6 +106,12 @@ def _brief_table(view: ReportView) -> Table:
         cells += [*(_mean(arm, *other) for other in others), _time(view, arm)]
         table.add_row(arm.label, *cells, *([verdicts.get(arm.label, "")] if verdicts else []))
     return table
+
+
+def _trained(view: ReportView) -> str:
+    """Say how long all runs took, one after the other."""
+    seconds = sum(run.facts.times.get("total_s", 0.0) for arm in view.arms for run in arm.runs)
+    return f"; {duration(seconds)} for all runs, one by one" if seconds >= 1 else ""
 
 
 def _time(view: ReportView, arm: ArmView) -> str:

@@ -11,6 +11,8 @@ from scantrial.analysis.diagnosis.checks import CHECKS, LABELS
 from scantrial.analysis.few_cases import small_classes
 from scantrial.analysis.gaps import Gap
 from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.plan_words import size_words
+from scantrial.analysis.power_table import Gain, gain_of_more
 from scantrial.analysis.verdict_words import metric_difference, short_verdict
 from scantrial.analysis.verdicts import FEW_SEEDS
 from scantrial.core.errors import first_of_a_kind
@@ -24,6 +26,9 @@ from scantrial.prose.warnings import provisional, weaknesses
 
 MORE_SEEDS = 2
 """Seeds that are added next where there are too few."""
+
+MORE_CASES = 100
+"""Test scans of which it is said what they would buy."""
 
 MAX_LABELS = 3
 """Labels of an arm's curves that are named, the worst first."""
@@ -147,8 +152,20 @@ def next_commands(view: ReportView, study: Sequence[str], folder: str) -> list[t
         command = ["scantrial", "run", *study, "--seeds", str(n), "--out", folder]
         return [page, (shlex.join(command), f"{MORE_SEEDS} more seeds{_cost(view)}")]
     if any(item.verdict.label == "inconclusive" for item in primary.comparisons):
-        return [page, (shlex.join(["scantrial", "compare", folder]), "what would be needed to decide")]
+        found = gain_of_more(primary, more_seeds=MORE_SEEDS, more_cases=MORE_CASES)
+        return [page, (shlex.join(["scantrial", "compare", folder]), f"what would decide it{_gained(found)}")]
     return [page]
+
+
+def _gained(found: Gain | None) -> str:
+    """Say what more seeds, and more test scans, would buy."""
+    if found is None:
+        return ""
+    now, seeds, cases = (size_words(found.metric, size) for size in (found.now, found.with_seeds, found.with_cases))
+    return (
+        f"; found with a chance of 80 %: {now}; with {found.more_seeds} more seeds {seeds}; with {found.more_cases} "
+        f"more test scans {cases}"
+    )
 
 
 def _cost(view: ReportView) -> str:

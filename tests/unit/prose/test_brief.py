@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 from tests.unit.prose.test_limits import audit_of, finding
 
+from scantrial.analysis.plan_words import size_words
+from scantrial.analysis.power_table import gain_of_more, plan_again
 from scantrial.api import results
 from scantrial.cli.results import print_brief
 from scantrial.prose import brief
@@ -131,3 +133,19 @@ def test_of_families_that_no_row_can_show_those_that_are_decided_are_said(ten):
     assert brief.verdict_of_each(view) == {}
     said = brief.answer_lines(view)
     assert any(line.startswith("lr-2 is better than base by ") for line in said)
+
+
+def test_what_more_seeds_and_scans_would_buy_is_said(make_study):
+    """An unclear answer of five seeds comes with the smallest difference now and after either, as the plan has them."""
+    view = results(make_study(n_cases=CASES, seeds=range(5)).path)
+    primary = view.judgement.primary
+    assert primary.comparisons[0].verdict.label == "inconclusive"
+    gain = gain_of_more(primary, more_seeds=2, more_cases=100)
+    planned = plan_again(primary)
+    assert gain.now == planned.outlook.smallest_difference
+    assert gain.with_seeds < gain.now
+    assert gain.with_cases < gain.now
+    (_, (command, why)) = brief.next_commands(view, ["x.yaml"], "r")
+    assert command == "scantrial compare r"
+    for size in (gain.now, gain.with_seeds, gain.with_cases):
+        assert size_words(primary.metric, size) in why
