@@ -187,7 +187,7 @@ def sections(found: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> l
         "",
         "## What was tried beside it",
         "",
-        "The other studies train on fewer scans (3,808), for 12 epochs and without views; means over seeds.",
+        "The other studies train on fewer scans and without views, most of them for 12 epochs; means over seeds.",
         "",
         *table(["study", "arm", *(f"test {TITLES[key]}" for key in SHOWN)], tried),
         "## Other thresholds",

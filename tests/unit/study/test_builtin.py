@@ -28,7 +28,16 @@ VARIED = {
 }
 
 
-QUESTIONS = ("augmentation", "class-sampling", "ensemble", "equalization", "network-depth", "precision", "pretrained")
+QUESTIONS = (
+    "augmentation",
+    "best-radiograph",
+    "class-sampling",
+    "ensemble",
+    "equalization",
+    "network-depth",
+    "precision",
+    "pretrained",
+)
 
 
 def test_there_are_both_reports_the_questions_and_the_demo() -> None:
