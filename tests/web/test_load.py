@@ -38,10 +38,10 @@ def test_ten_readers_are_all_answered(tmp_path, monkeypatch):
     """No request is lost, and what is slow is computed once for all of them."""
     write_study(tmp_path / "done", StudyShape(arms=TWO_ARMS))
     computed = []
-    from scantrial.web import app
+    from scantrial.web import study_page
 
-    real = app.results_of
-    monkeypatch.setattr(app, "results_of", lambda data: computed.append(1) or real(data))
+    real = study_page.results_of
+    monkeypatch.setattr(study_page, "results_of", lambda view, **more: computed.append(1) or real(view, **more))
     with served(tmp_path) as reader:
         took = read_all(reader, PATHS, n_readers=10, n_rounds=2)
         reader.settled("/s/done")

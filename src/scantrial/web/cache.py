@@ -67,6 +67,11 @@ class Kept:
         future = self._futures.get(key)
         return future is not None and future.done()
 
+    def result_of(self, key: Hashable) -> Any:
+        """Return the result of a key, or None if it is not ready."""
+        future = self._futures.get(key)
+        return future.result() if future is not None and future.done() and not future.exception() else None
+
     def is_begun(self, key: Hashable) -> bool:
         """Return whether the result of a key is ready or under way."""
         return key in self._futures
