@@ -118,6 +118,7 @@ def case_page(
     }
     view = build_case(study.labels(), {**row, "thumbnail": None}, parts, study.class_names())
     titles = finding_titles(study.audit())
+    choices = tuple(f"{arm.name}/{seed.seed}" for arm in view.arms for seed in arm.seeds)
     return CasePage(
         name=study.name,
         question=study.plan().study,
@@ -132,7 +133,8 @@ def case_page(
         has_picture=index.pictures[place] is not None,
         saliency=saliency,
         command=None if is_closed else show_command(words_for(study.shown), case),
-        saliency_choices=tuple(f"{arm.name}/{seed.seed}" for arm in view.arms for seed in arm.seeds),
+        saliency_choices=choices,
+        saliency_first=choices[0] if choices and saliency is None and study.knows_scans() else None,
         position=None if position is None else position + 1,
         n_matching=len(order),
         previous=None if not position else order[position - 1],

@@ -344,6 +344,9 @@ class CasePage:
     saliency: Saliency | None = told("where a network looks; null if not asked for")
     command: str | None = told("a command that shows the same in a terminal; null while decisions are hidden")
     saliency_choices: tuple[str, ...] = told("runs to choose from, as ARM/SEED")
+    saliency_first: str | None = told(
+        "the run that the page looks at by itself; null where this machine has not read these scans before"
+    )
     position: int | None = told(
         "its place among the cases that match the filter, counted from 1; null if it does not match"
     )

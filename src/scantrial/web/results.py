@@ -70,7 +70,7 @@ def results_of(view: ReportView, *, pictured: Set[int] = frozenset()) -> Results
     """
     metric, judgement = METRICS[view.primary_metric], view.judgement
     answers = brief.answer_lines(view)
-    verdicts = [said for said in in_short(judgement) if said not in answers] if len(view.arms) > 1 else []
+    verdicts = [said for said in _in_full(judgement) if said not in answers] if len(view.arms) > 1 else []
     return Results(
         metric=metric.name,
         metric_title=metric.title,
@@ -96,6 +96,12 @@ def results_of(view: ReportView, *, pictured: Set[int] = frozenset()) -> Results
         notes=tuple(notes_on(judgement.primary)) if judgement.primary is not None else (),
         curves_said=_said(view.diagnosis),
     )
+
+
+def _in_full(judgement: Judgement) -> list[str]:
+    """Return the report's short form, then the comparisons that it leaves out."""
+    comparisons = () if judgement.primary is None else judgement.primary.comparisons
+    return list(dict.fromkeys([*in_short(judgement), *(item.sentence for item in comparisons)]))
 
 
 def _mark(one: WorstCase | DisputedCase, share: float, pictured: Set[int]) -> CaseMark:

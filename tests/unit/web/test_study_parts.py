@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
-from tests.studies import TWO_ARMS, StudyShape, write_study
+from tests.studies import TWO_ARMS, StudyShape, rewrite, write_study
 
+from scantrial.data.places import remember_place
 from scantrial.findings.view import build_view
+from scantrial.web.case_pages import case_page
 from scantrial.web.downloads import table_csv
+from scantrial.web.queries import CaseQuery
 from scantrial.web.records import Progress, StudyPage
 from scantrial.web.steps import first_command, next_steps, show_command, steps_before, words_for
 from scantrial.web.studies import Shelf
@@ -142,3 +147,20 @@ def test_no_long_sentence_stands_twice(shelf):
         long = [text for text in said if len(text) > 60]
         assert len(set(long)) == len(long)
         assert not any(one != other and one in other for one in long for other in long)
+
+
+def test_a_page_looks_by_itself_only_at_scans_that_were_read_here(tmp_path, monkeypatch):
+    """A study from elsewhere that names other files of this machine does not have them read by being looked at."""
+    monkeypatch.setenv("SCANTRIAL_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "scans").mkdir()
+    for source, known in (("scans", True), ("../scans", False), (str(tmp_path / "scans"), False), ("other", False)):
+        folder = write_study(tmp_path / "shelf" / "s", StudyShape(arms=TWO_ARMS))
+        remember_place("f" * 64, tmp_path / "scans", "scans")
+        plan = json.loads((folder.path / "plan.json").read_text())
+        plan["data"] = {"source": {"name": source}}
+        rewrite(folder, folder.path / "plan.json", json.dumps(plan))
+        shelf = Shelf(tmp_path / "shelf")
+        asked = CaseQuery(split="test")
+        page = case_page(shelf, shelf.study("s"), 25, asked, is_closed=False)
+        assert page.saliency_first == ("base/0" if known else None), source
+        shutil.rmtree(folder.path)
