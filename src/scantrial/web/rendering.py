@@ -60,6 +60,10 @@ TEMPLATES: dict[type, str] = {
 }
 
 
+MOST_RUNS = 300
+"""Rows of the table of runs; a page that is redrawn at every epoch stays small."""
+
+
 def render(page: Page, *, state: str, report_html: str = "", without: Sequence[str] = ()) -> bytes:
     """Return a page as HTML; `NONCE` is the placeholder for the nonce of each answer.
 
@@ -93,6 +97,7 @@ def _drawings(page: StudyPage) -> dict[str, Any]:
         "overlay_size": (OVERLAY_WIDTH, OVERLAY_HEIGHT),
         "kinds": {arm.name: arm_kind(place) for place, arm in enumerate(page.arms[:MAX_OVERLAID])},
         "settings_of": {arm.name: arm.settings for arm in page.arms},
+        "most_runs": MOST_RUNS,
         "forest": _forest(page),
         "forest_size": (FOREST_WIDTH, FOREST_HEIGHT),
     }

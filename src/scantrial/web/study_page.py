@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -95,10 +95,20 @@ def study_page(study: OpenStudy, part: ResultsPart) -> StudyPage:
         arms=curves,
         results_state=part.state,
         results_note=part.note,
-        results=part.results,
+        results=None if part.results is None else _said_once(part.results, curves),
         audit=audit_lines(study),
         has_report=(study.folder.path / "report" / "report.html").is_file(),
     )
+
+
+def _said_once(results: Results, curves: Sequence[ArmLearningCurves]) -> Results:
+    """Leave out what the warnings from the learning curves say already."""
+    warned = {arm.label: tuple(item.sentence for item in arm.warnings) for arm in curves}
+    rest = {
+        label: tuple(one for one in said if not one.endswith(warned.get(label) or "\0"))
+        for label, said in results.curves_said.items()
+    }
+    return replace(results, curves_said=rest)
 
 
 def progress_of(found: api.Status) -> Progress:

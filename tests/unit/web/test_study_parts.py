@@ -138,15 +138,19 @@ def test_pages_that_cannot_apply_are_named(shelf):
 
 
 def test_no_long_sentence_stands_twice(shelf):
-    """In the answer, the verdicts, the hypotheses, the notes and what weakens the study."""
+    """In the answer, the verdicts, the hypotheses, the notes, what weakens the study, and what is said of curves."""
     for name in ("done", "formula", "one"):
-        found = page_of(shelf, name).results
+        page = page_of(shelf, name)
+        found = page.results
         assert found is not None
         said = [*found.answers, *found.weak, *found.verdicts, *found.warnings, *found.decisions, *found.notes]
         said += [item.sentence for item in found.hypotheses if item.sentence]
+        said += [f"{arm.name}: {item.sentence}" for arm in page.arms for item in arm.warnings]
+        said += [f"{label}: {one}" for label, of_arm in found.curves_said.items() for one in of_arm]
         long = [text for text in said if len(text) > 60]
         assert len(set(long)) == len(long)
         assert not any(one != other and one in other for one in long for other in long)
+    assert any("still falling" in item.sentence for arm in page.arms for item in arm.warnings)
 
 
 def test_a_page_looks_by_itself_only_at_scans_that_were_read_here(tmp_path, monkeypatch):
