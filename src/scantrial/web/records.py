@@ -182,7 +182,9 @@ class Results:
     arms: tuple[ArmResult, ...] = told("the primary metric of every arm")
     warnings: tuple[str, ...] = told("what to know before the verdicts, such as scores of the other class")
     notes: tuple[str, ...] = told("notes for the reader")
-    curves_said: Mapping[str, tuple[str, ...]] = told("what the learning curves and gaps show besides the warnings, by arm label")
+    curves_said: Mapping[str, tuple[str, ...]] = told(
+        "what the learning curves and gaps show besides the warnings, by arm label"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from scantrial.web.table_records import CaseMark, ComparisonLine, DecisionCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class PrimaryMetrics:
     """The metrics of a study's primary split, for its table of arms and runs.
 
     Parameters
@@ -33,10 +33,10 @@ class Measured:
     runs: Mapping[RunKey, Mapping[str, float | None]]
 
 
-def measured(view: ReportView) -> Measured:
+def measured(view: ReportView) -> PrimaryMetrics:
     """Return every listed metric of every arm and run on the primary split."""
     split = view.primary_split
-    return Measured(
+    return PrimaryMetrics(
         titles={name: METRICS[name].title for name in view.metrics},
         arms={arm.name: {name: _of_arm(view, arm, name) for name in view.metrics} for arm in view.arms},
         runs={

@@ -12,10 +12,10 @@ from scantrial.prose.brief import median_seconds, seconds_of
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey
 from scantrial.web.records import ArmLearningCurves, Progress, SeedCurve
-from scantrial.web.results import Measured
+from scantrial.web.results import PrimaryMetrics
 from scantrial.web.table_records import ArmRow, RunRow, RunTable
 
-NOTHING_MEASURED = Measured(titles={}, arms={}, runs={})
+NOTHING_MEASURED = PrimaryMetrics(titles={}, arms={}, runs={})
 
 
 def run_table(
@@ -24,7 +24,7 @@ def run_table(
     *,
     curves: Sequence[ArmLearningCurves],
     progress: Progress,
-    measured: Measured | None,
+    measured: PrimaryMetrics | None,
 ) -> RunTable:
     """Put together what is known of every arm and every planned run.
 
@@ -65,7 +65,7 @@ def _best_first(arms: Sequence[ArmRow], metric: str) -> list[ArmRow]:
 
 
 def _arm_row(
-    arm: ArmLearningCurves, runs: Sequence[RunRow], facts: Mapping[RunKey, RunFacts], measured: Measured
+    arm: ArmLearningCurves, runs: Sequence[RunRow], facts: Mapping[RunKey, RunFacts], measured: PrimaryMetrics
 ) -> ArmRow:
     done = [facts[key] for run in runs if (key := RunKey(arm.name, run.seed)) in facts]
     accuracies = finite(run.val_accuracy for run in runs)
@@ -83,7 +83,12 @@ def _arm_row(
 
 
 def _run_row(
-    key: RunKey, arm: ArmLearningCurves, *, facts: Mapping[RunKey, RunFacts], state: str | None, measured: Measured
+    key: RunKey,
+    arm: ArmLearningCurves,
+    *,
+    facts: Mapping[RunKey, RunFacts],
+    state: str | None,
+    measured: PrimaryMetrics,
 ) -> RunRow:
     done, curve = facts.get(key), next((run for run in arm.runs if run.seed == key.seed), None)
     kept = None if done is None else done.chosen_epoch

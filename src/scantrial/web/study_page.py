@@ -30,7 +30,7 @@ from scantrial.web.records import (
     SeedCurve,
     StudyPage,
 )
-from scantrial.web.results import Measured, measured, results_of
+from scantrial.web.results import PrimaryMetrics, measured, results_of
 from scantrial.web.run_table import run_table
 from scantrial.web.steps import next_steps, steps_before, words_for
 from scantrial.web.studies import OpenStudy
@@ -54,7 +54,7 @@ class ResultsPart:
     state: ResultsState
     note: str = ""
     results: Results | None = None
-    measured: Measured | None = None
+    measured: PrimaryMetrics | None = None
     steps: tuple[NextStep, ...] = ()
 
 
