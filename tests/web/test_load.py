@@ -42,7 +42,9 @@ def test_ten_readers_are_all_answered(tmp_path, monkeypatch):
     from scantrial.web import study_page
 
     real = study_page.results_of
-    monkeypatch.setattr(study_page, "results_of", lambda view, **more: computed.append(view.question) or real(view, **more))
+    monkeypatch.setattr(
+        study_page, "results_of", lambda view, **more: computed.append(view.question) or real(view, **more)
+    )
     with served(tmp_path) as reader:
         took = read_all(reader, PATHS, n_readers=10, n_rounds=2)
         reader.settled("/s/done")

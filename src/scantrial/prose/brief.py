@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import statistics
 from collections.abc import Sequence
 
 from scantrial.analysis.comparison import Compared
 from scantrial.analysis.diagnosis.checks import CHECKS, LABELS
+from scantrial.analysis.few_cases import small_classes
 from scantrial.analysis.gaps import Gap
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdict_words import metric_difference, short_verdict
-from scantrial.analysis.verdicts import FEW_SEEDS, small_classes
+from scantrial.analysis.verdicts import FEW_SEEDS
 from scantrial.core.errors import first_of_a_kind
 from scantrial.core.format import counted, joined
 from scantrial.core.positive import health_warning
@@ -139,7 +141,7 @@ def next_commands(view: ReportView, study: Sequence[str], folder: str) -> list[t
         return [page]
     if view.audit is not None and view.audit.open_blockers:
         return [page, (shlex.join(["scantrial", "audit", folder]), "what has to be mended before there is a verdict")]
-    if small_classes(primary.metric, primary.n_by_class):
+    if small_classes(primary.metric, primary):
         plan = shlex.join(["scantrial", "plan", *study])
         return [page, (plan, "what these test scans can show; more seeds do not help")]
     if len(view.seeds) < FEW_SEEDS and (more := more_seeds(view, study, folder)):
@@ -180,6 +182,6 @@ def median_seconds(runs: Sequence[RunFacts]) -> float | None:
 
 
 def seconds_of(run: RunFacts) -> float | None:
-    """Return how long a run took; None where it is not known."""
+    """Return how long a run took; None where it is not known, or where its file says what no clock can."""
     found = run.times.get("total_s")
-    return None if found is None else float(found)
+    return float(found) if isinstance(found, int | float) and 0 <= found < math.inf else None

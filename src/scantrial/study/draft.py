@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scantrial.analysis.verdicts import MIN_OF_CLASS
+from scantrial.analysis.few_cases import MIN_OF_CLASS
 from scantrial.core.errors import DataError, itemised
 from scantrial.core.format import counted, joined
 from scantrial.core.names import nearest
@@ -326,15 +326,14 @@ def _ways_to_split(cases: CaseList) -> Iterator[tuple[dict[str, Any], str]]:
             {"train": 0.7, "val": 0.15, "test": 0.15, **by},
             f"{number}, enough for a test set of its own.{_apart(by)}",
         )
-    n_of_class = int(np.bincount(cases.labels, minlength=len(cases.class_names)).min())
-    enough = [n for n in (5, 4, 3) if n_of_class // n >= MIN_OF_CLASS]
+    enough = [n for n in (5, 4, 3) if smallest // n >= MIN_OF_CLASS]
     folds = (
         f"{number}: one fold tests, the next one chooses the epoch. Run the other folds too, each in a folder of its "
         "own: --set data.split.fold=1 --out FOLDER."
     )
     if not enough:
         folds += (
-            f" A fold has fewer than {MIN_OF_CLASS} scans of a class, too few for a verdict of its own: write the "
+            f" A fold has fewer than {MIN_OF_CLASS} {unit}s of a class, too few for a verdict of its own: write the "
             "predictions of all folds into one file, with a column fold, for scantrial compare --predictions FILE."
         )
     for n_folds in enough or (5, 4, 3):

@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.studies import TWO_ARMS, StudyShape, rewrite, write_study
 
 from scantrial.data.places import remember_place
 from scantrial.findings.view import build_view
+from scantrial.prose.brief import seconds_of
 from scantrial.web.case_pages import case_page
 from scantrial.web.downloads import table_csv
 from scantrial.web.queries import CaseQuery
@@ -108,6 +110,25 @@ def test_commands_have_nothing_to_fill_in(shelf):
         assert step.why
     seeds = next(shlex.split(step.command) for step in steps if "--seeds" in step.command)
     assert seeds == ["scantrial", "run", "my studies/done/study.yaml", "--seeds", "5", "--out", "my studies/done"]
+
+
+def test_seeds_stand_last_where_they_do_not_help(shelf, tmp_path):
+    """With too few test scans of a class the first command says what these scans can show."""
+    n = {"train": 12, "val": 40, "test": 10}
+    few = write_study(tmp_path / "few", StudyShape(arms=TWO_ARMS, n_cases=n, seeds=(0, 1), primary="auroc")).path
+    steps = next_steps(build_view(Shelf(few).study("few").data()), "few")
+    assert steps[0].command.startswith("scantrial plan ")
+    assert "--seeds" in steps[-1].command
+    steps = next_steps(build_view(shelf.study("done").data()), "done")
+    assert any("--seeds" in step.command for step in steps[:2])
+
+
+def test_a_time_that_no_clock_shows_is_unknown(shelf):
+    """A file may say anything: the page shows a dash."""
+    facts = next(iter(shelf.study("done").finished().values())).facts
+    for wrong in (float("inf"), float("nan"), -1.0, "long"):
+        assert seconds_of(replace(facts, times={"total_s": wrong})) is None
+    assert seconds_of(replace(facts, times={"total_s": 2})) == 2.0
 
 
 def test_a_name_that_cannot_be_seen_or_is_an_option_is_no_trap():
