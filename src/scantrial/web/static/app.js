@@ -157,25 +157,25 @@ function dress(root) {
 }
 
 function makeSortable(table) {
-  [...table.tHead.rows[0].cells].forEach((head, column) => {
-    const button = document.createElement("button");
+  for (const head of table.tHead.rows[0].cells) {
+    const title = head.textContent, button = document.createElement("button");
     button.type = "button";
     button.append(...head.childNodes);
     head.append(button);
     button.addEventListener("click", () => {
       const first = head.classList.contains("n") ? "descending" : "ascending";
       const other = first === "ascending" ? "descending" : "ascending";
-      orders.set(table.id, { column, order: head.getAttribute("aria-sort") === first ? other : first });
+      orders.set(table.id, { title, order: head.getAttribute("aria-sort") === first ? other : first });
       sort(table);
     });
-  });
+  }
   if (orders.has(table.id)) sort(table);
 }
 
 function sort(table) {
-  const { column, order } = orders.get(table.id), sign = order === "ascending" ? 1 : -1;
-  const heads = [...table.tHead.rows[0].cells];
-  if (!heads[column]) return;
+  const { title, order } = orders.get(table.id), sign = order === "ascending" ? 1 : -1;
+  const heads = [...table.tHead.rows[0].cells], column = heads.findIndex(head => head.textContent === title);
+  if (column < 0) return; // columns come with the results
   heads.forEach((head, i) => i === column ? head.setAttribute("aria-sort", order) : head.removeAttribute("aria-sort"));
   const value = row => row.cells[column].dataset.v ?? row.cells[column].textContent.trim();
   const compare = (a, b) => {
