@@ -179,7 +179,7 @@ def _band(columns: Sequence[tuple[_Run, Values]], frame: _Frame) -> str:
     if len(several) < 2:
         return ""
     epochs = sorted(several)
-    kept = [*epochs[:: max(1, math.ceil(len(epochs) / _MOST_OVERLAID_POINTS))], epochs[-1]]
+    kept = sorted({*epochs[:: max(1, math.ceil(len(epochs) / _MOST_OVERLAID_POINTS))], epochs[-1]})
     above = [(epoch, max(several[epoch])) for epoch in kept]
     below = [(epoch, min(several[epoch])) for epoch in reversed(kept)]
     points = (f"{frame.x(epoch):.1f} {frame.y(value):.1f}" for epoch, value in (*above, *below))
