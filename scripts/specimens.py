@@ -29,7 +29,7 @@ from scantrial.report.formats import write_reports
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH, HEIGHT = 1200, 900
 DPI = 96
-COLOURS = 96
+COLOURS = 192
 MAX_BYTES = 250_000
 CURVES = "Learning curves of"
 
@@ -46,6 +46,7 @@ def specimens(folder: Path, target: Path, browser: Browser) -> Iterator[Path]:
             page.goto(address)
             root = address.partition("/?")[0]
             page.goto(f"{root}/s/{name}")
+            page.wait_for_selector("#results[data-results=ready]")
             yield _keep(_shot(page), target / f"page-{name}.png")
             page.goto(f"{root}/s/{name}/cases?split=test&sort=disagreement")
             page.locator("main a[href*='/cases/']").first.click()
@@ -60,8 +61,9 @@ def _copied(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _served(folder: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "scantrial", "serve", str(folder), "--no-browser"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    # By its name alone, as somebody types it: the page's commands have it.
+    command = [sys.executable, "-m", "scantrial", "serve", folder.name, "--no-browser"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder.parent)
     try:
         assert server.stdout is not None
         yield server.stdout.readline().strip()

@@ -45,6 +45,11 @@ def reader(tmp_path_factory) -> Iterator[Reader]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def studies_root(reader) -> Path:
+    return reader.site.shelf.given
+
+
 @contextmanager
 def pages_of(browser: Any, reader: Reader) -> Iterator[Open]:
     """Open pages in contexts of a given look; collect what they ask for and complain about."""
@@ -204,6 +209,55 @@ def test_two_arms_are_chosen_without_a_new_page(opened):
     assert page.evaluate("window.same")
 
 
+def test_the_table_is_sorted_and_filtered_and_keeps_it(opened):
+    """By a click on a heading, turned by a second one; the filter takes lines out of table and chart."""
+    page = opened("/s/done")
+    until(page, "!!document.querySelector('#versus .forest')")
+    rows = "[...document.querySelectorAll('#arms-table tbody tr:not([hidden])')].map(row => row.dataset.arm)"
+    by_mean = page.evaluate(rows)
+    heading = page.locator("#arms-table thead button", has_text="Arm")
+    heading.click()
+    assert page.evaluate(rows) == ["base", "loss-ce"]
+    heading.press("Enter")
+    assert page.evaluate(rows) == ["loss-ce", "base"]
+    assert page.locator("#arms-table th[aria-sort]").count() == 1
+    page.locator("#filter").fill("loss-ce")
+    assert page.evaluate(rows) == ["loss-ce"]
+    assert page.evaluate("[...document.querySelectorAll('svg.o0 g:not(.out)')].map(g => g.dataset.arm)") == ["loss-ce"]
+    page.locator("#filter").fill("")
+    assert sorted(page.evaluate(rows)) == sorted(by_mean)
+    assert expected_complaints(page) == []
+
+
+def test_one_chart_shows_all_arms_and_another_quantity_on_request(opened):
+    """Each arm has a line and a band in the chart; one of the four is seen."""
+    page = opened("/s/done")
+    seen = "[...document.querySelectorAll('svg.overlay')].map(c => c.getBoundingClientRect().height > 50)"
+    assert page.evaluate(seen) == [True, False, False, False]
+    page.get_by_role("radio", name="Validation loss").check()
+    assert page.evaluate(seen) == [False, True, False, False]
+    assert page.locator("svg.o1 path.over").count() == 2
+    assert page.locator("svg.o1 path.band").count() == 2
+
+
+def test_a_command_is_copied_as_it_stands(opened, studies_root):
+    """With its button, by the clipboard of the browser."""
+    page = opened("/s/half")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#next button.copy").first.click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == f"scantrial run {studies_root}/half/study.yaml --out {studies_root}/half"
+
+
+def test_a_wide_screen_shows_the_answer_and_the_table_at_once(opened):
+    """Answer, next command, the arms and their differences stand above the fold."""
+    page = opened("/s/done", viewport={"width": 1280, "height": 800})
+    until(page, "!!document.querySelector('#versus .forest')")
+    for place in ("#results .verdict", "#next .command", "#arms-table tbody tr", "#versus .forest tbody tr"):
+        box = page.locator(place).first.bounding_box()
+        assert box["y"] + box["height"] <= 800, place
+
+
 # ---------------------------------------------------------------------- many cases
 
 
@@ -220,7 +274,7 @@ def crowded(tmp_path_factory) -> Iterator[Reader]:
 def test_thousands_of_cases_scroll(browser, crowded):
     """The page is small at first; at the end, and wherever one stops, the cases are there; few are fetched between."""
     with pages_of(browser, crowded) as open_page:
-        page = open_page("/s/many/cases", viewport={"width": 1280, "height": 900})
+        page = open_page("/s/many/cases?split=val&sort=case", viewport={"width": 1280, "height": 900})
         assert len(page.content()) < 150_000
         height = page.evaluate("document.documentElement.scrollHeight")
         assert height > 40_000
@@ -241,7 +295,7 @@ def test_thousands_of_cases_scroll(browser, crowded):
 def test_no_frame_waits_while_scrolling(browser, crowded):
     """Scrolled through at 48,000 pixels a second, the page is not busy for long: half of all steps cost a frame or two."""
     with pages_of(browser, crowded) as open_page:
-        page = open_page("/s/many/cases", viewport={"width": 1280, "height": 900})
+        page = open_page("/s/many/cases?split=val&sort=case", viewport={"width": 1280, "height": 900})
         steps = page.evaluate(
             """async () => { const took = []; let was = performance.now();
             for (let i = 0; i < 60; i++) { scrollBy(0, 800);

@@ -90,6 +90,11 @@ def test_no_byte_names_the_machine(home: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir("/")
     done("audit", out)
     assert scantrial.run(study, out=out).trained == ()
+    before = json.loads((out / "plan.json").read_text())["data"]
+    done("run", out / "study.yaml", "--seeds", "2", "--out", out)
+    names_nothing(out, home)
+    assert json.loads((out / "plan.json").read_text())["data"] == before
+    assert (out / "runs" / "base" / "seed-1" / "run.json").is_file()
 
 
 def done(*words: str | Path) -> None:

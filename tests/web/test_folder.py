@@ -66,10 +66,9 @@ def test_test_rows_are_logged_once_for_each_run_and_start(study):
 
 
 def test_validation_alone_opens_nothing(study):
-    """The list of studies, validation and training cases, and their pictures are no reading of test rows."""
+    """Validation and training cases and their pictures are no reading of test rows."""
     with served(study.parent) as reader:
         for path in (
-            "/",
             "/s/done/cases?split=val",
             "/s/done/cases/1",
             "/s/done/cases/13",
@@ -77,6 +76,19 @@ def test_validation_alone_opens_nothing(study):
         ):
             assert reader.ask(path).status == 200
     assert openings_of(study) == []
+
+
+def test_the_list_reads_the_answers_of_complete_studies_alone(tmp_path):
+    """Once a run and start, and logged; of a study that still trains nothing is read."""
+    done = write_study(tmp_path / "done", StudyShape(arms=TWO_ARMS)).path
+    half = write_study(tmp_path / "half", StudyShape(arms=TWO_ARMS, missing=[("base", 1)])).path
+    with served(tmp_path) as reader:
+        wait_until(lambda: reader.json("/")["studies"][0]["answer"])
+        cards = reader.json("/")["studies"]
+        answer = reader.settled("/s/done")["results"]["answers"][0]
+    assert [(card["answer"], bool(card["note"])) for card in cards] == [(answer, False), ("", True)]
+    assert len(openings_of(done)) == 1
+    assert openings_of(half) == []
 
 
 @pytest.mark.parametrize("path", ["/s/done/cases?split=test", "/s/done/cases/25", "/s/done/cases/25/thumb.png"])
@@ -112,7 +124,7 @@ def test_while_a_study_trains_its_test_rows_stay_closed(tmp_path):
         for path in ("25?saliency=base/0", "25/saliency/base/0/scan.png", "25/saliency/base/0/gradient.png"):
             assert reader.ask(f"/s/half/cases/{path}").status == 400, path
         assert reader.ask("/s/half/cases/25/thumb.png").status == 200
-        link = 'href="/s/half/cases?split=test&amp;results=now"'
+        link = 'href="/s/half/cases?split=test&amp;sort=case&amp;results=now"'
         assert link in reader.ask("/s/half/cases?split=test").text
         # Scans were looked at, which is logged; of what the runs said of them nothing was read.
         assert openings_of(folder.path) == [()]

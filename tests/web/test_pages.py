@@ -198,7 +198,7 @@ def test_the_study_page_says_what_compare_says(reader, studies):
     expected = judge(read_study_folder(StudyFolder(studies / "done"), by="test", purpose="a test"))
     found = reader.settled("/s/done")["results"]
     assert found["verdicts"] == [item.sentence for item in expected.primary.comparisons]
-    assert [item["sentence"] for item in found["hypotheses"]] == [item.sentence for item in expected.hypotheses]
+    assert [item["answer"] for item in found["hypotheses"]] == [item.answer for item in expected.hypotheses]
 
 
 def test_arms_that_say_one_class_are_told_before_the_verdicts(tmp_path):
@@ -213,6 +213,44 @@ def test_arms_that_say_one_class_are_told_before_the_verdicts(tmp_path):
         page = html.unescape(found.ask("/s/moles").text)
     assert expected in told["decisions"]
     assert 0 < page.index(expected) < page.index(told["verdicts"][0])
+
+
+def test_tables_are_downloaded_as_files_and_stay_closed_while_a_study_trains(reader):
+    """As an attachment under the study's name; test results only where they are open or asked for."""
+    found = reader.ask("/s/done/runs.csv")
+    assert found.headers["content-type"].startswith("text/csv")
+    assert found.headers["content-disposition"] == "attachment; filename*=UTF-8''done-runs.csv"
+    assert "accuracy" in found.text.splitlines()[0].split(",")
+    hostile = reader.ask(f"/s/{quote('<hostile> ?#%2e', safe='')}/arms.csv").headers["content-disposition"]
+    assert hostile.endswith("''%3Chostile%3E%20%3F%23%252e-arms.csv")
+    closed, opened = (reader.ask(f"/s/half/runs.csv{query}").text for query in ("", "?results=now"))
+    assert "auroc" not in closed
+    assert "auroc" in opened
+    assert reader.ask("/s/done/cases.csv").status == 404
+
+
+def test_no_page_is_offered_that_cannot_apply(reader):
+    """No threshold with three classes, no comparison of one arm; all others are there."""
+    links = {
+        name: set(re.findall(r'href="/s/[^"/]+/(\w+)"', reader.ask(f"/s/{quote(name, safe='')}").text))
+        for name in ("done", "three", "one arm & more")
+    }
+    pages = {"report", "cases", "compare", "threshold"}
+    assert pages <= links["done"]
+    assert pages - links["three"] == {"threshold"}
+    assert pages - links["one arm & more"] == {"compare"}
+
+
+def test_the_cases_open_on_test_with_the_most_mistaken_first(reader):
+    """Once test rows are open; while a study trains, on validation."""
+    found, closed = reader.json("/s/done/cases"), reader.json("/s/half/cases")
+    assert (found["filter"]["split"], found["filter"]["sort"]) == ("test", "mistaken")
+    assert (closed["filter"]["split"], closed["filter"]["sort"], closed["is_closed"]) == ("val", "mistaken", False)
+    marks = [mark["case"] for mark in reader.settled("/s/done")["results"]["mistaken"]]
+    listed = [card["case"] for card in found["cases"]]
+    # The page weighs runs equally, the list arms: here one arm lacks a run.
+    assert marks[0] == listed[0]
+    assert set(marks) == set(listed[: len(marks)])
 
 
 def test_a_case_says_what_show_says(reader, studies):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Unpack
 
 from scantrial.api.scan_source import SourceOptions, asked_of, load_source
-from scantrial.api.study_folder import base_of
 from scantrial.api.trial import load_scans, load_study
 from scantrial.audit.records import Audit, AuditSettings
 from scantrial.core.files import write_atomic
@@ -20,6 +19,7 @@ from scantrial.store.verify import refuse_changed
 from scantrial.study import builtin
 from scantrial.study.file import parse_study
 from scantrial.study.study import Study
+from scantrial.study.to_plan import base_of
 
 
 class AuditOptions(SourceOptions, total=False):

@@ -13,7 +13,6 @@ from scantrial.core.plain import Plain
 from scantrial.core.progress import Progress, silent
 from scantrial.core.records import SaliencyMaps
 from scantrial.data.arm_images import decoding
-from scantrial.data.places import place_of
 from scantrial.data.scanset import Pixels, ScanSet
 from scantrial.findings.case import CaseView, case_named, case_view
 from scantrial.recipe.plan import stored_recipe
@@ -22,7 +21,7 @@ from scantrial.store.verify import refuse_changed
 from scantrial.study.answering import record_answers
 from scantrial.study.record import arm_shapes
 from scantrial.study.study import Study
-from scantrial.study.to_plan import planned_data
+from scantrial.study.to_plan import base_of, planned_data
 
 
 def about(study: Study | str | Path, *, out: str | Path | None = None) -> dict[str, str]:
@@ -126,21 +125,6 @@ def case_files(
     files = scans.sources if scans.shown is None else scans.shown
     numbers = range(len(scans)) if number is None else [number]
     return tuple(CaseFile(case=one, source=scans.sources[one], file=files[one]) for one in numbers)
-
-
-def base_of(store: StudyFolder) -> Path | None:
-    """Return the folder that the name of a folder's scans starts from on this machine, or None if that is not known."""
-    name = planned_data(store.plan(), store).source.name
-    known = place_of(str(store.data()["fingerprint"]), name) if store.has_data() else None
-    if known is not None:
-        return known
-    environment = store.environment() if store.has_environment() else {}
-    above, path = environment.get("paths_start_above"), store.path.resolve()
-    if isinstance(above, int):
-        return (path, *path.parents)[above] if 0 <= above <= len(path.parents) else None
-    # Folders of scantrial 0.1.0 name it; from there scans are read, and nothing is imported.
-    paths = environment.get("import_paths", ())
-    return Path(paths[0]) if paths else None
 
 
 def run_images(folder: str | Path, *, arm: str, seed: int, scans: ScanSet) -> Pixels:

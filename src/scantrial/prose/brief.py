@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import statistics
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from scantrial.analysis.verdicts import FEW_SEEDS
 from scantrial.core.errors import first_of_a_kind
 from scantrial.core.format import counted, joined
 from scantrial.core.positive import health_warning
+from scantrial.core.records import RunFacts
 from scantrial.findings.diagnosis import ArmDiagnosis
 from scantrial.findings.view import ReportView
 from scantrial.prose.study import trouble
@@ -147,10 +149,8 @@ def next_commands(view: ReportView, study: Sequence[str], folder: str) -> list[t
     if small_classes(primary.metric, primary):
         plan = shlex.join(["scantrial", "plan", *study])
         return [page, (plan, "what these test scans can show; more seeds do not help")]
-    if len(view.seeds) < FEW_SEEDS and sorted(view.seeds) == list(range(len(view.seeds))):
-        n = len(view.seeds) + MORE_SEEDS
-        command = ["scantrial", "run", *study, "--seeds", str(n), "--out", folder]
-        return [page, (shlex.join(command), f"{MORE_SEEDS} more seeds{_cost(view)}")]
+    if len(view.seeds) < FEW_SEEDS and (more := more_seeds(view, study, folder)):
+        return [page, *more]
     if any(item.verdict.label == "inconclusive" for item in primary.comparisons):
         found = gain_of_more(primary, more_seeds=MORE_SEEDS, more_cases=MORE_CASES)
         return [page, (shlex.join(["scantrial", "compare", folder]), f"what would decide it{_gained(found)}")]
@@ -168,6 +168,15 @@ def _gained(found: Gain | None) -> str:
     )
 
 
+def more_seeds(view: ReportView, study: Sequence[str], folder: str) -> list[tuple[str, str]]:
+    """Return the command that adds seeds, and what they cost; nothing where the seeds are not 0 to n - 1."""
+    n = len(view.seeds)
+    if sorted(view.seeds) != list(range(n)):
+        return []
+    command = ["scantrial", "run", *study, "--seeds", str(n + MORE_SEEDS), "--out", folder]
+    return [(shlex.join(command), f"{MORE_SEEDS} more seeds{_cost(view)}")]
+
+
 def _cost(view: ReportView) -> str:
     """Say how long the seeds would train, one run after the other."""
     seconds = [seconds_a_run(view, arm.name) for arm in view.arms]
@@ -180,6 +189,16 @@ def _cost(view: ReportView) -> str:
 
 def seconds_a_run(view: ReportView, arm: str) -> float | None:
     """Return the median time of an arm's runs; None where none is finished."""
-    runs = next(one.runs for one in view.arms if one.name == arm)
-    times = [float(run.facts.times["total_s"]) for run in runs if "total_s" in run.facts.times]
+    return median_seconds([run.facts for run in next(one.runs for one in view.arms if one.name == arm)])
+
+
+def median_seconds(runs: Sequence[RunFacts]) -> float | None:
+    """Return the median time of runs; None where no run has one."""
+    times = [found for run in runs if (found := seconds_of(run)) is not None]
     return statistics.median(times) if times else None
+
+
+def seconds_of(run: RunFacts) -> float | None:
+    """Return how long a run took; None where it is not known, or where its file says what no clock can."""
+    found = run.times.get("total_s")
+    return float(found) if isinstance(found, int | float) and 0 <= found < math.inf else None

@@ -16,6 +16,7 @@ from scantrial.core.trees import value_at
 from scantrial.core.yaml import MAX_CHARACTERS, Place, Tree, dotted, read_tree
 from scantrial.data.load import check_source, unknown_source
 from scantrial.data.spec import SourceSpec
+from scantrial.store.folder import StudyFolder
 from scantrial.study import builtin
 from scantrial.study.arms import ArmBuilder, model_path
 from scantrial.study.claims import Claims
@@ -23,6 +24,7 @@ from scantrial.study.faults import Problem, shown, validated
 from scantrial.study.settings import SettingError, with_setting
 from scantrial.study.spec import StudySpec
 from scantrial.study.study import Study
+from scantrial.study.to_plan import base_of
 from scantrial.study.weights import WeightsOfArms
 
 
@@ -49,10 +51,17 @@ def read_study_file(name_or_path: str | Path, *, sets: Sequence[str] = (), seeds
         name=path.stem,
         source=f"the built-in study {name_or_path}" if is_builtin else str(path),
         source_path=path,
-        base=Path.cwd() if is_builtin else path.parent.absolute(),
+        base=Path.cwd() if is_builtin else _start_of_paths(path),
         sets=sets,
         seeds=seeds,
     )
+
+
+def _start_of_paths(path: Path) -> Path:
+    """Return where relative paths start: the file's folder, for the file in a study folder where they once started."""
+    store = StudyFolder(path.parent)
+    known = base_of(store) if path.name == "study.yaml" and store.exists() else None
+    return path.parent.absolute() if known is None else known
 
 
 def parse_study(

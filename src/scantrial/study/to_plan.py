@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scantrial.core.custom_code import CustomClass, find_class
 from scantrial.core.errors import InputError
+from scantrial.data.places import place_of
 from scantrial.data.spec import DataSpec
 from scantrial.recipe.networks import ModelSpec
 from scantrial.recipe.plan import AcceptedFinding, Plan, PlannedArm, read_typed
@@ -40,6 +41,21 @@ def study_to_plan(study: Study) -> Plan:
 def planned_data(plan: Plan, folder: StudyFolder) -> DataSpec:
     """Return the scans of a folder's plan, typed, completed as the plan is; a StoreError if they are damaged."""
     return read_typed(DataSpec, plan.data, where=f"{folder.path / 'plan.json'}, data")
+
+
+def base_of(store: StudyFolder) -> Path | None:
+    """Return the folder that the name of a folder's scans starts from on this machine, or None if that is not known."""
+    name = planned_data(store.plan(), store).source.name
+    known = place_of(str(store.data()["fingerprint"]), name) if store.has_data() else None
+    if known is not None:
+        return known
+    environment = store.environment() if store.has_environment() else {}
+    above, path = environment.get("paths_start_above"), store.path.resolve()
+    if isinstance(above, int):
+        return (path, *path.parents)[above] if 0 <= above <= len(path.parents) else None
+    # Folders of scantrial 0.1.0 name it; from there scans are read, and nothing is imported.
+    paths = environment.get("import_paths", ())
+    return Path(paths[0]) if paths else None
 
 
 def code_folders(study: Study) -> tuple[str, ...]:

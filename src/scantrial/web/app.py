@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
@@ -21,30 +22,24 @@ from starlette.routing import Route
 
 from scantrial.core.errors import InputError, ScantrialError
 from scantrial.core.plain import as_plain
-from scantrial.core.text import printable, printable_json
-from scantrial.store.schema import dump_json
+from scantrial.core.text import printable
+from scantrial.web.answering import error_answer, html_answer, json_of, picture_answer, wants_json
 from scantrial.web.built_report import written_report
 from scantrial.web.cache import Kept
 from scantrial.web.case_pages import case_page, cases_page
-from scantrial.web.guard import NONCE, Door, Guard
+from scantrial.web.downloads import TABLES, table_csv
+from scantrial.web.guard import Door, Guard
+from scantrial.web.index_page import MOST_ANSWERED, index_page
 from scantrial.web.live import Feed
 from scantrial.web.live_report import live_report, report_page
 from scantrial.web.number_pages import NOTE_CLOSED, compare_page, threshold_page
 from scantrial.web.pictures import KINDS
 from scantrial.web.queries import CaseQuery, CasesQuery, CompareQuery, StudyQuery, ThresholdQuery, read_query
-from scantrial.web.records import ErrorPage, Page, Progress, ReportPage
+from scantrial.web.records import ErrorPage, Page, Progress, ReportPage, StudyPage
 from scantrial.web.rendering import ASSETS, asset, render
 from scantrial.web.saliency import Explainer
 from scantrial.web.studies import OpenStudy, Shelf, Stamp
-from scantrial.web.study_page import (
-    ResultsPart,
-    arm_curves,
-    fault_in_words,
-    index_page,
-    progress_of,
-    results_of,
-    study_page,
-)
+from scantrial.web.study_page import ResultsPart, arm_curves, fault_in_words, progress_of, read_results, study_page
 
 LOOK_S = 1.0
 """Seconds after which a folder is looked at again."""
@@ -111,7 +106,9 @@ class Site:
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="page")
         self._quick = Kept(self._pool, size=400)
         # One at a time: what is slow must not take every core from a training.
-        self._slow = Kept(ThreadPoolExecutor(1, thread_name_prefix="numbers"), size=64, has_failed=_has_failed)
+        numbers = ThreadPoolExecutor(1, thread_name_prefix="numbers")
+        self._slow = Kept(numbers, size=64, has_failed=_has_failed)
+        self._answers = Kept(numbers, size=2 * MOST_ANSWERED, has_failed=_has_failed)
         self._reports = Kept(ThreadPoolExecutor(1, thread_name_prefix="report"), size=8, has_failed=_has_failed)
         self._explainer = Explainer(shelf)
         self._feeds: dict[str, Feed] = {}
@@ -145,6 +142,7 @@ class Site:
             "/s/{name}/events": self._events,
             "/s/{name}/report/events": self._events,
             "/s/{name}/report.html": self._built_report,
+            **{f"/s/{{name}}/{table}.csv": partial(self._table, table) for table in TABLES},
             "/s/{name}/cases/{case:number}/thumb.png": self._thumb,
             "/s/{name}/cases/{case:number}/saliency/{arm}/{seed:number}/{kind}.png": self._saliency_picture,
             **{
@@ -161,6 +159,10 @@ class Site:
                 return await answer(request)
             except HTTPException:
                 raise
+            except asyncio.CancelledError:
+                if not self._is_over():
+                    raise
+                return Response(status_code=503)  # the server ends while somebody waits
             except Exception as error:  # a damaged folder raises nearly anything, and the server stays up
                 return self._refused(request, error)
 
@@ -169,7 +171,8 @@ class Site:
     async def _page(self, make: Maker, request: Request) -> Response:
         study = await self._find(request)
         stamp = await self._stamp(study)
-        return await self._shown(request, await make(request, study, stamp))
+        without = await self._quick.get(("tabs", study.name, stamp.results), study.pages_without)
+        return await self._shown(request, await make(request, study, stamp), without)
 
     async def _find(self, request: Request) -> OpenStudy:
         name: str = request.path_params["name"]
@@ -189,15 +192,16 @@ class Site:
     async def _stamp(self, study: OpenStudy) -> Stamp:
         return await self._quick.get(("stamp", study.name, int(time.monotonic() / LOOK_S)), study.stamp)
 
-    async def _shown(self, request: Request, made: Made) -> Response:
+    async def _shown(self, request: Request, made: Made, without: tuple[str, ...] = ()) -> Response:
         page, state, address = made.page, made.state, f"{request.url.path}?{request.url.query}"
-        if _wants_json(request):
-            body = await self._quick.get(("json", address, state), lambda: _json(page))
+        if wants_json(request):
+            body = await self._quick.get(("json", address, state), lambda: json_of(page))
             return Response(body, media_type="application/json")
         html = await self._quick.get(
-            ("html", address, state), lambda: render(page, state=state, report_html=made.report_html)
+            ("html", address, state),
+            lambda: render(page, state=state, report_html=made.report_html, without=without),
         )
-        return _html(request, html)
+        return html_answer(request, html)
 
     def _refused(self, request: Request, error: Exception) -> Response:
         # A damaged folder is no fault of the server, and can be mended: 409, a conflict with what is there now.
@@ -212,33 +216,58 @@ class Site:
             expected=None if ours is None else ours.expected,
             do=None if ours is None else ours.do,
         )
-        return _error(request, page)
+        return error_answer(request, page)
 
     async def _http_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         do = "choose a study from the list" if error.status_code == 404 else None
-        return _error(request, ErrorPage(status=error.status_code, got=error.detail, expected=None, do=do))
+        return error_answer(request, ErrorPage(status=error.status_code, got=error.detail, expected=None, do=do))
 
     # ------------------------------------------------------------------ pages
 
     async def _index(self, request: Request) -> Response:
         request.state.wants_json = request.url.path.endswith(".json")
-        state = await self._index_state()
-        page = await self._quick.get(("index", state), lambda: index_page(self.shelf))
+        state, answers = await self._index_state()
+        page = await self._quick.get(("index", state), lambda: index_page(self.shelf, answers))
         return await self._shown(request, Made(page=page, state=state))
 
-    async def _index_state(self) -> str:
-        def look() -> str:
-            stamps = [(name, _stamp_or_none(self.shelf, name)) for name in self.shelf.names()]
-            return sha256(repr(stamps).encode(errors="backslashreplace")).hexdigest()[:16]
+    async def _index_state(self) -> tuple[str, dict[str, ResultsPart]]:
+        """Return the state that the list shows, and the answers that are ready; begin with the next that is not."""
 
-        return await self._quick.get(("index state", int(time.monotonic() / LOOK_S)), look)
+        def look() -> list[tuple[str, Stamp | None]]:
+            return [(name, _stamp_or_none(self.shelf, name)) for name in self.shelf.names()]
+
+        stamps = await self._quick.get(("index state", int(time.monotonic() / LOOK_S)), look)
+        keys = [(name, stamp, ("results", name, stamp.results)) for name, stamp in stamps[:MOST_ANSWERED] if stamp]
+        for name, stamp, key in keys:
+            if self._answers.is_ready(key):
+                continue
+            # One at a time: a study that somebody opens does not wait for all the others.
+            if self._answers.is_begun(key) or await self._begin_answer(name, stamp, key):
+                break
+        answers = {name: part for name, _, key in keys if (part := self._answers.result_of(key)) is not None}
+        state = repr((stamps, sorted(answers)))
+        return sha256(state.encode(errors="backslashreplace")).hexdigest()[:16], answers
+
+    async def _begin_answer(self, name: str, stamp: Stamp, key: Hashable) -> bool:
+        """Begin to compute the answer of a study that is complete; return whether it is."""
+        try:
+            study = self.shelf.study(name)
+            is_open = await self._not_yet(study, stamp, at_once=False) is None
+        except Exception:  # the list says what is wrong with it
+            return False
+        if is_open:
+            self._answers.start(key, lambda: read_results(study))
+        return is_open
 
     async def _study(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked = read_query(StudyQuery, dict(request.query_params))
         # Curves first, so that they do not wait for slow work.
         await self._quick.get(("curves", study.name, stamp), lambda: arm_curves(study))
         part = await self._results(study, stamp, at_once=asked.results == "now")
+        return await self._study_with(study, stamp, part)
+
+    async def _study_with(self, study: OpenStudy, stamp: Stamp, part: ResultsPart) -> Made:
         state = self._state(study, stamp)
         page = await self._quick.get(("study", study.name, state, part.state), lambda: study_page(study, part))
         return Made(page=page, state=state)
@@ -264,9 +293,9 @@ class Site:
         if not_yet is not None:
             return not_yet
         key = "results", study.name, stamp.results
-        begin = partial(self._slow.start, key, lambda: _results_part(study))
+        begin = partial(self._answers.start, key, lambda: read_results(study))
         n_runs = (await self._progress(study, stamp)).n_finished
-        if n_runs > QUICK_RUNS and not self._slow.is_begun(key):
+        if n_runs > QUICK_RUNS and not self._answers.is_begun(key):
             # If both were made at the same time, page and results would wait for each other.
             asyncio.get_running_loop().call_later(HEAD_START_S, begin)
             return ResultsPart(state="computing", note=NOTES["computing"])
@@ -276,7 +305,7 @@ class Site:
 
     def _state(self, study: OpenStudy, stamp: Stamp) -> str:
         """Return the state that a page of the study shows; a page reloads itself when the state changes."""
-        has_results = self._slow.is_ready(("results", study.name, stamp.results))
+        has_results = self._answers.is_ready(("results", study.name, stamp.results))
         has_report = self._reports.is_ready(("report", study.name, stamp.results))
         return f"{stamp.results}-{stamp.live}-{has_results:d}{has_report:d}"
 
@@ -309,7 +338,6 @@ class Site:
 
     async def _case(self, request: Request, study: OpenStudy, stamp: Stamp) -> Made:
         asked, case = read_query(CaseQuery, dict(request.query_params)), request.path_params["case"]
-
         is_closed = await self._is_closed(study, stamp, asked.results)
 
         def make() -> Page:
@@ -345,6 +373,18 @@ class Site:
 
     # ------------------------------------------------------------------ files and pictures
 
+    async def _table(self, table: str, request: Request) -> Response:
+        study = await self._find(request)
+        stamp, asked = await self._stamp(study), read_query(StudyQuery, dict(request.query_params))
+        part = await self._not_yet(study, stamp, at_once=asked.results == "now")
+        if part is None:
+            part = await self._answers.get(("results", study.name, stamp.results), lambda: read_results(study))
+        page = (await self._study_with(study, stamp, part)).page
+        assert isinstance(page, StudyPage)
+        name = quote(f"{study.name}-{table}.csv", safe="")
+        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+        return Response(table_csv(page, table), media_type="text/csv", headers=headers)
+
     async def _built_report(self, request: Request) -> Response:
         study = await self._find(request)
         look = partial(written_report, study.folder.path)
@@ -367,7 +407,7 @@ class Site:
         png = await asyncio.get_running_loop().run_in_executor(self._pool, picture)
         if png is None:
             raise HTTPException(404, f"there is no stored picture of case {case}")
-        return _picture(request, png)
+        return picture_answer(request, png)
 
     async def _saliency_picture(self, request: Request) -> Response:
         study, wanted = await self._find(request), request.path_params
@@ -379,7 +419,7 @@ class Site:
         is_closed = await self._is_closed(study, stamp, asked.results)
         key = ("picture", study.name, stamp.results, case, run, kind, is_closed)
         png = await self._slow.get(key, lambda: self._explainer.picture(study, case, run, kind, is_closed=is_closed))
-        return _picture(request, png)
+        return picture_answer(request, png)
 
     # ------------------------------------------------------------------ the feed
 
@@ -400,7 +440,7 @@ class Site:
     async def _index_events(self, _request: Request) -> Response:
         async def look() -> dict[str, object]:
             try:
-                return {"state": await self._index_state()}
+                return {"state": (await self._index_state())[0]}
             except Exception as error:  # as for a page
                 return {"state": "fault", "fault": fault_in_words(error)}
 
@@ -415,49 +455,11 @@ def _has_failed(made: object) -> bool:
     return getattr(made[0] if isinstance(made, tuple) else made, "state", None) == "failed"
 
 
-def _results_part(study: OpenStudy) -> ResultsPart:
-    try:
-        return ResultsPart(state="ready", results=results_of(study.data()))
-    except Exception as error:  # a damaged folder raises nearly anything; the page says so
-        return ResultsPart(state="failed", note=f"The results cannot be computed: {fault_in_words(error)}")
-
-
 def _stamp_or_none(shelf: Shelf, name: str) -> Stamp | None:
     try:
         return shelf.study(name).stamp()
     except (OSError, KeyError, ScantrialError):
         return None
-
-
-def _json(page: Page) -> bytes:
-    # A byte of a file name that is not valid text, which Python keeps as a surrogate, is written as its JSON escape.
-    return printable_json(dump_json(page)).encode(errors="backslashreplace")
-
-
-def _wants_json(request: Request) -> bool:
-    if request.url.path.endswith(".json") or getattr(request.state, "wants_json", False):
-        return True
-    accept = request.headers.get("accept", "")
-    return "application/json" in accept and "text/html" not in accept
-
-
-def _html(request: Request, html: bytes, *, status: int = 200) -> Response:
-    body = html.replace(NONCE, request.state.nonce.encode())
-    return Response(body, status, media_type="text/html")
-
-
-def _error(request: Request, page: ErrorPage) -> Response:
-    if _wants_json(request):
-        return Response(_json(page), page.status, media_type="application/json")
-    return _html(request, render(page, state=""), status=page.status)
-
-
-def _picture(request: Request, png: bytes) -> Response:
-    tag = f'"{sha256(png).hexdigest()[:24]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, max-age=300"}
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers=headers)
-    return Response(png, media_type="image/png", headers=headers)
 
 
 async def _static(request: Request) -> Response:

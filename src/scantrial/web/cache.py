@@ -67,6 +67,12 @@ class Kept:
         future = self._futures.get(key)
         return future is not None and future.done()
 
+    def result_of(self, key: Hashable) -> Any:
+        """Return the result of a key, or None if it is not ready."""
+        future = self._futures.get(key)
+        is_there = future is not None and future.done() and not future.cancelled() and future.exception() is None
+        return future.result() if future is not None and is_there else None
+
     def is_begun(self, key: Hashable) -> bool:
         """Return whether the result of a key is ready or under way."""
         return key in self._futures

@@ -13,6 +13,7 @@ from scantrial.web.cases import CaseIndex, Chosen, choose, finding_titles, findi
 from scantrial.web.number_pages import NOTE_CLOSED
 from scantrial.web.queries import PAGE_SIZE, CaseQuery, CasesQuery
 from scantrial.web.records import ArmOnCaseLine, CaseFilter, CasePage, CasesPage, Saliency, SeedOnCaseLine
+from scantrial.web.steps import show_command, words_for
 from scantrial.web.studies import OpenStudy, Shelf
 
 NOTE_TEST = (
@@ -44,8 +45,9 @@ def cases_page(shelf: Shelf, study: OpenStudy, asked: CasesQuery, *, is_closed: 
         If the query names an unknown class or arm, or asks for closed test cases by their decisions.
     """
     index = shelf.cases(study)
-    is_closed = is_closed and asked.split == "test"
-    chosen, wanted = _chosen(study, index, asked, is_closed=is_closed)
+    settled = asked.settled(is_closed=is_closed)
+    is_closed = is_closed and settled.split == "test"
+    chosen, wanted = _chosen(study, index, settled, is_closed=is_closed)
     n_pages = max(1, math.ceil(len(chosen.positions) / PAGE_SIZE))
     page = min(asked.page, n_pages)
     audit = study.audit()
@@ -70,6 +72,7 @@ def cases_page(shelf: Shelf, study: OpenStudy, asked: CasesQuery, *, is_closed: 
 def _chosen(study: OpenStudy, index: CaseIndex, asked: CasesQuery, *, is_closed: bool) -> tuple[Chosen, CaseFilter]:
     class_names = study.class_names()
     wanted = asked.to_filter(arms=study.arms_with_runs(), class_names=class_names)
+    assert asked.split is not None, "of a settled query"
     split: Split = asked.split
     if is_closed:
         asked.refuse_scores()
@@ -104,7 +107,7 @@ def case_page(
     row = index.rows[place]
     is_closed = is_closed and row["split"] == "test"
     # The case itself determines the split; a filter by another split has no neighbours for it.
-    of_split = asked.model_copy(update={"split": row["split"]})
+    of_split = asked.model_copy(update={"split": row["split"]}).settled(is_closed=is_closed)
     chosen, wanted = _chosen(study, index, of_split, is_closed=is_closed)
     order = chosen.numbers()
     position = order.index(case) if case in order else None
@@ -115,6 +118,7 @@ def case_page(
     }
     view = build_case(study.labels(), {**row, "thumbnail": None}, parts, study.class_names())
     titles = finding_titles(study.audit())
+    choices = tuple(f"{arm.name}/{seed.seed}" for arm in view.arms for seed in arm.seeds)
     return CasePage(
         name=study.name,
         question=study.plan().study,
@@ -128,7 +132,9 @@ def case_page(
         arms=() if is_closed else tuple(_arm_on_case(view, arm) for arm in view.arms),
         has_picture=index.pictures[place] is not None,
         saliency=saliency,
-        saliency_choices=tuple(f"{arm.name}/{seed.seed}" for arm in view.arms for seed in arm.seeds),
+        command=None if is_closed else show_command(words_for(study.shown), case),
+        saliency_choices=choices,
+        saliency_first=choices[0] if choices and saliency is None and study.knows_scans() else None,
         position=None if position is None else position + 1,
         n_matching=len(order),
         previous=None if not position else order[position - 1],

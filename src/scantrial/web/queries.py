@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scantrial.core.errors import InputError
+from scantrial.core.records import Split
 from scantrial.web.records import CaseFilter
 
 PAGE_SIZE = 120
@@ -30,17 +31,31 @@ class StudyQuery(PageQuery):
 
 
 class CasesQuery(PageQuery):
-    """Of the list of cases, and of a case that was reached through it; `results` as for a study."""
+    """Of the list of cases, and of a case that was reached through it; `results` as for a study.
+
+    Without a split or an order, `settled` chooses them.
+    """
 
     results: Literal["now"] | None = None
-    split: Literal["train", "val", "test"] = "val"
+    split: Split | None = None
     truth: str | None = None
     arm: str = "all"
     decision: str | None = None
     outcome: Literal["right", "wrong"] | None = None
     finding: str | None = None
-    sort: Literal["case", "mistaken", "confidence", "unsure", "disagreement"] = "case"
+    sort: Literal["case", "mistaken", "confidence", "unsure", "disagreement"] | None = None
     page: int = Field(default=1, ge=1, le=1_000_000)
+
+    def settled(self, *, is_closed: bool) -> Self:
+        """Return the query with split and order: test once its rows are open, and the most mistaken first.
+
+        Parameters
+        ----------
+        is_closed : whether the decisions on test cases stay closed, which are then in the order of their numbers
+        """
+        split: Split = self.split or ("val" if is_closed else "test")
+        sort = self.sort or ("case" if is_closed and split == "test" else "mistaken")
+        return self.model_copy(update={"split": split, "sort": sort})
 
     def to_filter(self, *, arms: Mapping[str, str], class_names: tuple[str, ...]) -> CaseFilter:
         """Return the filter.
@@ -50,6 +65,8 @@ class CasesQuery(PageQuery):
         InputError
             If it names a class or an arm that the study does not have.
         """
+        assert self.split is not None, "of a settled query"
+        assert self.sort is not None
         for what, name, known in (
             ("class", self.truth, class_names),
             ("class", self.decision, class_names),
@@ -77,7 +94,7 @@ class CasesQuery(PageQuery):
             If the query asks for it; the message names what was asked for.
         """
         by = [name for name in ("decision", "outcome") if getattr(self, name) is not None]
-        by += [f"sort={self.sort}"] if self.sort != "case" else []
+        by += [f"sort={self.sort}"] if self.sort not in (None, "case") else []
         if by:
             raise InputError(
                 f"test cases by {', '.join(by)} before all runs are finished",

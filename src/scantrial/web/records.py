@@ -6,14 +6,11 @@ Nothing is rounded here. Each field has a help text; `docs/page-json.md` is gene
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-
-def told(text: str) -> Any:
-    """Return a dataclass field with its help text."""
-    return field(metadata={"help": text})
-
+from scantrial.web.table_records import CaseMark, ComparisonLine, DecisionCounts, NextStep, RunTable
+from scantrial.web.told import told
 
 # ---------------------------------------------------------------------- one study among others
 
@@ -31,6 +28,8 @@ class StudyCard:
     n_failed: int = told("runs whose last attempt failed")
     is_training: bool = told("whether a process is training it now")
     seconds_left: float | None = told("seconds until that process ends, as it estimates; null if unknown")
+    answer: str = told("the answer in short; empty unless the study is complete and its results are ready")
+    note: str = told("why there is no answer yet, as a sentence; empty if there is one")
     fault: str | None = told("why the folder cannot be read, or null")
 
 
@@ -40,6 +39,7 @@ class IndexPage:
 
     folder: str = told("name of the folder that is served")
     studies: tuple[StudyCard, ...] = told("the studies in it, by name")
+    command: str | None = told("a command that makes a first study; null where there is one")
 
 
 # ---------------------------------------------------------------------- progress
@@ -134,7 +134,7 @@ class HypothesisLine:
 
     claim: str = told("as the study file states it")
     answer: str = told("supported, contradicted or undecided")
-    sentence: str = told("the answer with its numbers")
+    sentence: str = told("the answer with its numbers; empty where one of the verdicts says it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,12 +170,21 @@ class Results:
     decisions: tuple[str, ...] = told(
         "runs that give every case one class, and arms below always saying the commonest class, as sentences"
     )
-    verdicts: tuple[str, ...] = told("the answer in short, as sentences")
+    answers: tuple[str, ...] = told("the answer in a few lines; each verdict has its full form below")
+    weak: tuple[str, ...] = told("what weakens the answer, the weightiest first")
+    verdicts: tuple[str, ...] = told("the verdicts in full, without what the answer says in the same words")
+    comparisons: tuple[ComparisonLine, ...] = told("the declared comparisons on the primary metric")
+    margin: float | None = told("the smallest difference that matters, in the metric's unit; null if none was declared")
+    confusion: tuple[DecisionCounts, ...] = told("decisions on test cases by true class, of every arm")
+    mistaken: tuple[CaseMark, ...] = told("test cases with the lowest mean probability of the true class")
+    disputed: tuple[CaseMark, ...] = told("test cases on which arms differ most")
     hypotheses: tuple[HypothesisLine, ...] = told("in the order of the study file")
     arms: tuple[ArmResult, ...] = told("the primary metric of every arm")
     warnings: tuple[str, ...] = told("what to know before the verdicts, such as scores of the other class")
     notes: tuple[str, ...] = told("notes for the reader")
-    curves_said: Mapping[str, tuple[str, ...]] = told("what the learning curves and gaps show, by arm label")
+    curves_said: Mapping[str, tuple[str, ...]] = told(
+        "what the learning curves and gaps show besides the warnings, by arm label"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +212,8 @@ class StudyPage:
     positive_class_warning: str | None = told("warning where the positive class's name stands for health, or null")
     counts: Mapping[str, Mapping[str, int]] = told("cases by split, then by class")
     progress: Progress = told("the progress of the study")
+    table: RunTable = told("every arm and every run")
+    steps: tuple[NextStep, ...] = told("commands for what comes next, the most useful first")
     arms: tuple[ArmLearningCurves, ...] = told("every arm with its curves and their warnings")
     results_state: str = told(
         "ready; computing (ask again); closed (the study is not complete and test rows stay closed); failed; none (no "
@@ -333,7 +344,11 @@ class CasePage:
     arms: tuple[ArmOnCaseLine, ...] = told("every arm; empty if decisions are hidden")
     has_picture: bool = told("whether the study folder has a small picture of it")
     saliency: Saliency | None = told("where a network looks; null if not asked for")
+    command: str | None = told("a command that shows the same in a terminal; null while decisions are hidden")
     saliency_choices: tuple[str, ...] = told("runs to choose from, as ARM/SEED")
+    saliency_first: str | None = told(
+        "the run that the page looks at by itself; null where this machine has not read these scans before"
+    )
     position: int | None = told(
         "its place among the cases that match the filter, counted from 1; null if it does not match"
     )

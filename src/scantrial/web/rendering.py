@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import statistics
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import jinja2
 
 import scantrial
+from scantrial.analysis.metrics import METRICS
+from scantrial.analysis.verdict_words import metric_heading, metric_number
 from scantrial.core import format as fmt
 from scantrial.core.format import SPLIT_WORDS
-from scantrial.figures.live_curves import HEIGHT, WIDTH, panels
+from scantrial.figures.live_curves import (
+    HEIGHT,
+    MAX_OVERLAID,
+    OVERLAY_HEIGHT,
+    OVERLAY_WIDTH,
+    WIDTH,
+    arm_kind,
+    overlays,
+    panels,
+)
+from scantrial.figures.live_forest import FOREST_HEIGHT, FOREST_WIDTH, LiveForest, live_forest
 from scantrial.report.html import page_assets, template_environment
 from scantrial.web.cases import SORTS
 from scantrial.web.guard import NONCE
@@ -45,13 +60,18 @@ TEMPLATES: dict[type, str] = {
 }
 
 
-def render(page: Page, *, state: str, report_html: str = "") -> bytes:
+MOST_RUNS = 300
+"""Rows of the table of runs; a page that is redrawn at every epoch stays small."""
+
+
+def render(page: Page, *, state: str, report_html: str = "", without: Sequence[str] = ()) -> bytes:
     """Return a page as HTML; `NONCE` is the placeholder for the nonce of each answer.
 
     Parameters
     ----------
     state : of what the page shows; a page reloads itself when the feed sends a different state
     report_html : the document of a `ReportPage`, rendered
+    without : the pages of the study that cannot apply, as their addresses end
     """
     template = _environment().get_template(TEMPLATES[type(page)])
     html = template.render(
@@ -59,14 +79,35 @@ def render(page: Page, *, state: str, report_html: str = "") -> bytes:
         state=state,
         nonce=NONCE.decode(),
         report_html=report_html,
-        charts=panels(page.arms) if isinstance(page, StudyPage) else {},
-        chart_size=(WIDTH, HEIGHT),
+        without=without,
+        **(_drawings(page) if isinstance(page, StudyPage) else {}),
         version=scantrial.__version__,
         version_of=lambda name: asset(name)[1],
         split_words=SPLIT_WORDS,
         sorts=SORTS,
     )
     return html.encode(errors="backslashreplace")
+
+
+def _drawings(page: StudyPage) -> dict[str, Any]:
+    return {
+        "charts": panels(page.arms),
+        "chart_size": (WIDTH, HEIGHT),
+        "overlays": overlays(page.arms),
+        "overlay_size": (OVERLAY_WIDTH, OVERLAY_HEIGHT),
+        "kinds": {arm.name: arm_kind(place) for place, arm in enumerate(page.arms[:MAX_OVERLAID])},
+        "settings_of": {arm.name: arm.settings for arm in page.arms},
+        "most_runs": MOST_RUNS,
+        "forest": _forest(page),
+        "forest_size": (FOREST_WIDTH, FOREST_HEIGHT),
+    }
+
+
+def _forest(page: StudyPage) -> LiveForest | None:
+    found = page.results
+    if found is None:
+        return None
+    return live_forest(found.comparisons, margin=found.margin, is_proportion=found.is_proportion)
 
 
 @cache
@@ -87,12 +128,17 @@ def _environment() -> jinja2.Environment:
         count=fmt.count,
         counted=fmt.counted,
         decimal=fmt.decimal,
+        glued=fmt.glued,
         plain=fmt.plain,
         proportion=fmt.proportion,
         p_value=fmt.p_value,
         duration=duration_filter,
         spread=lambda n_seeds: fmt.spread_words(*n_seeds),
         metric=metric_filter,
+        of_metric=lambda value, name: metric_number(METRICS[name], value),
+        rises=lambda name: METRICS[name].higher_is_better,
+        heading=lambda name: metric_heading(METRICS[name]),
+        median=statistics.median_low,
         difference=difference_filter,
         zip_self=lambda words: [(word, word) for word in words],
         part=lambda text: quote(str(text), safe=""),

@@ -21,6 +21,7 @@ from scantrial.audit.stored import read_audit
 from scantrial.core.errors import InputError
 from scantrial.core.files import matching
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPredictions
+from scantrial.data.places import place_of
 from scantrial.findings.reading import RunData, StudyData, fitting_together
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey, StudyFolder
@@ -69,6 +70,7 @@ class OpenStudy:
     Parameters
     ----------
     name : of the folder, as in addresses
+    shown : its path as somebody would write it where the server was started
 
     Raises
     ------
@@ -76,9 +78,10 @@ class OpenStudy:
         If a link in the folder leads out of it.
     """
 
-    def __init__(self, name: str, path: Path) -> None:
+    def __init__(self, name: str, path: Path, *, shown: Path | None = None) -> None:
         refuse_links(path)
         self.name = name
+        self.shown = path if shown is None else shown
         self.folder = StudyFolder(path)
         self._guard = threading.RLock()
         self._reading = threading.Lock()
@@ -119,6 +122,22 @@ class OpenStudy:
     def class_names(self) -> tuple[str, ...]:
         """Return the classes in the order of their indices."""
         return tuple(map(str, self.folder.data()["class_names"]))
+
+    def pages_without(self) -> tuple[str, ...]:
+        """Return the pages that cannot apply, as their addresses end: no pair of arms, no two classes."""
+        found = []
+        with suppress(Exception):  # where the folder is damaged, the page itself says so
+            found += ["/compare"] if len(self.plan().arms) < 2 else []
+            found += ["/threshold"] if len(self.class_names()) != 2 else []
+        return tuple(found)
+
+    def knows_scans(self) -> bool:
+        """Return whether this machine has read these scans before and still has them: no page makes it read others."""
+        source = self.plan().data.get("source", {})
+        name = str(source.get("name", "") if isinstance(source, Mapping) else source)
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            return False
+        return place_of(str(self.folder.data()["fingerprint"]), name) is not None
 
     def split_of_cases(self) -> Mapping[int, str]:
         """Return the split of each case."""
@@ -246,6 +265,7 @@ class Shelf:
         if not root.is_dir():
             raise InputError(f"{root} is not a folder", expected="a study folder, or a folder of study folders")
         self.root = root.resolve()
+        self.given = root
         self._studies: dict[str, OpenStudy] = {}
         self._cases: OrderedDict[tuple[str, int], CaseIndex] = OrderedDict()
         self._guard = threading.Lock()
@@ -267,7 +287,8 @@ class Shelf:
         path = self._paths()[name]
         with self._guard:
             if name not in self._studies:
-                self._studies[name] = OpenStudy(name, path)
+                shown = self.given if path == self.root else self.given / name
+                self._studies[name] = OpenStudy(name, path, shown=shown)
             return self._studies[name]
 
     def cases(self, study: OpenStudy) -> CaseIndex:

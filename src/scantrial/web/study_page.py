@@ -1,85 +1,42 @@
-"""The list of studies and the page of one: progress and curves at once, results once they are computed."""
+"""The page of one study: progress and curves at once, results once they are computed."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
 from scantrial import api
-from scantrial.analysis.estimates import estimate
-from scantrial.analysis.intervals import ArmEstimate, arm_estimate
-from scantrial.analysis.metrics import METRICS, measure_all
-from scantrial.analysis.summary import summarise
-from scantrial.core.errors import InputError, ScantrialError
+from scantrial.analysis.metrics import METRICS
+from scantrial.core.errors import ScantrialError
 from scantrial.core.format import SPLIT_WORDS
 from scantrial.core.plain import as_plain
 from scantrial.core.positive import health_warning, positive_class
 from scantrial.core.records import SPLITS, EpochRecord
-from scantrial.findings.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
-from scantrial.findings.judging import Judgement, judge, run_scores
-from scantrial.findings.reading import RunData, StudyData
+from scantrial.findings.view import build_view
 from scantrial.findings.watching import WatchedRun, network_in_training, watch_curves
-from scantrial.prose.verdicts import in_short, notes_on, verdict_warnings
 from scantrial.recipe.plan import PlannedArm
 from scantrial.store.folder import RunKey
 from scantrial.web.records import (
     ArmLearningCurves,
-    ArmResult,
     AuditLine,
     CurveWarningLine,
     FailedRun,
-    HypothesisLine,
-    IndexPage,
     Progress,
     Results,
     RunningRun,
     SeedCurve,
-    SplitResult,
-    StudyCard,
     StudyPage,
 )
-from scantrial.web.studies import OpenStudy, Shelf
+from scantrial.web.results import PrimaryMetrics, measured, results_of
+from scantrial.web.run_table import run_table
+from scantrial.web.steps import next_steps, steps_before, words_for
+from scantrial.web.studies import OpenStudy
+from scantrial.web.table_records import NextStep
 
 ResultsState = Literal["ready", "computing", "closed", "failed", "none"]
-
-
-def index_page(shelf: Shelf) -> IndexPage:
-    """List the studies; one that cannot be read says why and hides no other."""
-    return IndexPage(folder=shelf.root.name, studies=tuple(_card(shelf, name) for name in shelf.names()))
-
-
-def _card(shelf: Shelf, name: str) -> StudyCard:
-    try:
-        study = shelf.study(name)
-        plan, found = study.plan(), study.status()
-    except Exception as error:  # whatever a damaged folder raises, the other studies are still shown
-        return StudyCard(
-            name=name,
-            question="",
-            n_arms=0,
-            n_seeds=0,
-            n_planned=0,
-            n_finished=0,
-            n_failed=0,
-            is_training=False,
-            seconds_left=None,
-            fault=fault_in_words(error),
-        )
-    return StudyCard(
-        name=name,
-        question=plan.study,
-        n_arms=len(plan.arms),
-        n_seeds=len(plan.seeds),
-        n_planned=plan.n_runs,
-        n_finished=len(found.finished),
-        n_failed=len(found.failed),
-        is_training=found.holder is not None,
-        seconds_left=found.seconds_left,
-        fault=None,
-    )
 
 
 def fault_in_words(error: Exception) -> str:
@@ -92,17 +49,38 @@ def fault_in_words(error: Exception) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultsPart:
-    """How far the results are: a state, its note, and the results where they are ready."""
+    """How far the results are: a state and its note; where they are ready, the results and what follows from them."""
 
     state: ResultsState
     note: str = ""
     results: Results | None = None
+    measured: PrimaryMetrics | None = None
+    steps: tuple[NextStep, ...] = ()
+
+
+def read_results(study: OpenStudy) -> ResultsPart:
+    """Compute the results of the finished runs, seconds for a large study; this reads test rows."""
+    try:
+        view = build_view(study.data())
+        steps = next_steps(view, words_for(study.shown))
+        results = results_of(view, pictured=_pictured(study))
+        return ResultsPart(state="ready", results=results, measured=measured(view), steps=steps)
+    except Exception as error:  # a damaged folder raises nearly anything; the page says so
+        return ResultsPart(state="failed", note=f"The results cannot be computed: {fault_in_words(error)}")
+
+
+def _pictured(study: OpenStudy) -> frozenset[int]:
+    table = study.folder.cases(["case", "thumbnail"])
+    has_picture = table["thumbnail"].is_valid().to_pylist()
+    return frozenset(case for case, found in zip(table["case"].to_pylist(), has_picture, strict=True) if found)
 
 
 def study_page(study: OpenStudy, part: ResultsPart) -> StudyPage:
     """Build the page of a study; it reads no test row, only the results read them."""
     plan, data = study.plan(), study.folder.data()
     metric = METRICS[plan.primary.metric]
+    progress, curves = progress_of(study.status()), arm_curves(study)
+    facts = {key: run.facts for key, run in study.finished().items()}
     return StudyPage(
         name=study.name,
         question=plan.study,
@@ -111,14 +89,26 @@ def study_page(study: OpenStudy, part: ResultsPart) -> StudyPage:
         positive_class=positive_class(study.class_names()),
         positive_class_warning=health_warning(study.class_names()),
         counts={split: dict(data["counts"].get(split, {})) for split in SPLITS},
-        progress=progress_of(study.status()),
-        arms=arm_curves(study),
+        progress=progress,
+        table=run_table(plan, facts, curves=curves, progress=progress, measured=part.measured),
+        steps=part.steps or steps_before(progress, words_for(study.shown)),
+        arms=curves,
         results_state=part.state,
         results_note=part.note,
-        results=part.results,
+        results=None if part.results is None else _said_once(part.results, curves),
         audit=audit_lines(study),
         has_report=(study.folder.path / "report" / "report.html").is_file(),
     )
+
+
+def _said_once(results: Results, curves: Sequence[ArmLearningCurves]) -> Results:
+    """Leave out what the warnings from the learning curves say already."""
+    warned = {arm.label: tuple(item.sentence for item in arm.warnings) for arm in curves}
+    rest = {
+        label: tuple(one for one in said if not one.endswith(warned.get(label) or "\0"))
+        for label, said in results.curves_said.items()
+    }
+    return replace(results, curves_said=rest)
 
 
 def progress_of(found: api.Status) -> Progress:
@@ -255,83 +245,4 @@ def _seed_curve(seed: int, run: _Run) -> SeedCurve:
         val_accuracy=column("val_accuracy"),
         train_loss=column("train_loss"),
         val_loss=column("val_loss"),
-    )
-
-
-# ---------------------------------------------------------------------- results
-
-
-def results_of(study: StudyData) -> Results:
-    """Compute the results of the finished runs; this takes seconds for a large study."""
-    metric = METRICS[study.plan.primary.metric]
-    judgement, labels = judge(study), study.plan.labels
-    settings = study.plan.differing()
-    diagnosis = diagnose_study(
-        study,
-        [DiagnosedArm(name=name, label=label, differing=settings[name]) for name, label in labels.items()],
-    )
-    estimates = _estimates(study, metric.name)
-    return Results(
-        metric=metric.name,
-        metric_title=metric.title,
-        is_proportion=metric.unit == "proportion",
-        decisions=tuple(judgement.decisions.said),
-        verdicts=tuple(in_short(judgement)) if len(labels) > 1 else (),
-        hypotheses=_hypotheses(judgement),
-        arms=tuple(
-            _arm_result(study.runs_of(name), name, label, metric.name, estimates.get(name))
-            for name, label in labels.items()
-        ),
-        warnings=tuple(verdict_warnings(judgement)),
-        notes=tuple(notes_on(judgement.primary)) if judgement.primary is not None else (),
-        curves_said=_said(diagnosis),
-    )
-
-
-def _hypotheses(judgement: Judgement) -> tuple[HypothesisLine, ...]:
-    return tuple(
-        HypothesisLine(claim=item.claim, answer=item.answer, sentence=item.sentence) for item in judgement.hypotheses
-    )
-
-
-def _said(diagnosis: StudyDiagnosis) -> dict[str, tuple[str, ...]]:
-    return {arm.label: (*arm.said, *arm.gap_said) for arm in diagnosis.arms if arm.said}
-
-
-def _estimates(study: StudyData, metric: str) -> dict[str, ArmEstimate]:
-    runs = run_scores(study, "test")
-    if runs is None:
-        return {}
-    try:
-        found = estimate(runs, metric)
-    except InputError:
-        return {}
-    return {arm: arm_estimate(found, arm) for arm in runs.arm_names}
-
-
-def _arm_result(runs: Sequence[RunData], name: str, label: str, metric: str, interval: ArmEstimate | None) -> ArmResult:
-    splits = []
-    for split in SPLITS:
-        parts = [run.predictions[split] for run in runs if split in run.predictions]
-        values = [
-            value.value for part in parts for value in measure_all(part.y_true, part.y_prob) if value.name == metric
-        ]
-        if values:
-            found = summarise(values)
-            splits.append(
-                SplitResult(
-                    split=split,
-                    n_runs=found.n,
-                    mean=found.mean,
-                    sd=found.sd,
-                    minimum=found.minimum,
-                    maximum=found.maximum,
-                )
-            )
-    return ArmResult(
-        name=name,
-        label=label,
-        splits=tuple(splits),
-        low=None if interval is None else interval.low,
-        high=None if interval is None else interval.high,
     )

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-from scantrial.figures.live_curves import HEIGHT, WIDTH, panels
+from scantrial.figures.live_curves import (
+    HEIGHT,
+    MAX_OVERLAID,
+    OVERLAY_HEIGHT,
+    OVERLAY_WIDTH,
+    WIDTH,
+    overlays,
+    panels,
+)
 from scantrial.web.records import ArmLearningCurves, SeedCurve
 
 
@@ -92,3 +100,27 @@ def test_the_words_say_where_the_means_go():
     accuracy, loss = panels([arm(run(0, n=10))])["a"]
     assert accuracy.alt.startswith("Accuracy of A over epochs, 1 run: mean training accuracy goes from 50 % to 95 %")
     assert "mean validation loss goes from 3 to 0.3" in loss.alt
+
+
+def test_all_arms_share_one_chart_with_a_band_from_the_smallest_to_the_largest_seed():
+    """A line for each arm and quantity; a band where two seeds have an epoch, and none of one seed."""
+    better = run(1, n=10)
+    better = SeedCurve(**{**{name: getattr(better, name) for name in SeedCurve.__slots__}, "val_accuracy": (1.0,) * 10})
+    charts = overlays([arm(run(0, n=10), better), arm(run(0, n=4), label="B"), arm(label="C")])
+    assert [chart.name for chart in charts] == ["val_accuracy", "val_loss", "train_accuracy", "train_loss"]
+    two, one = charts[0].arms
+    assert (two.name, one.name, one.band) == ("a", "b", "")
+    assert two.kind != one.kind
+    outline = points(two.band)
+    assert len(outline) == 20
+    assert {y for _, y in outline[:10]} == {8.0}  # the better seed is at the top, from the first epoch to the last
+    assert all(0 <= x <= OVERLAY_WIDTH and 0 <= y <= OVERLAY_HEIGHT for x, y in outline)
+    assert "A from 75 % to 97.5 %" in charts[0].alt
+    assert overlays([arm(label="C")]) == ()
+
+
+def test_no_more_arms_are_overlaid_than_can_be_told_apart():
+    """Their kinds differ, by colour or by dashes."""
+    charts = overlays([arm(run(0, n=3), label=f"A{i}") for i in range(40)])
+    kinds = [one.kind for one in charts[0].arms]
+    assert len(kinds) == len(set(kinds)) == MAX_OVERLAID

@@ -23,7 +23,7 @@ FINDINGS = {11: ("AU001", "AU030"), 14: ("AU001",)}
 
 
 def numbers(**asked) -> list[int]:
-    wanted = CasesQuery(**asked).to_filter(arms=ARMS, class_names=CLASSES)
+    wanted = CasesQuery(**{"split": "val", "sort": "case", **asked}).to_filter(arms=ARMS, class_names=CLASSES)
     return choose(SCORES, wanted, class_names=CLASSES, findings=FINDINGS).numbers()
 
 
@@ -58,7 +58,7 @@ def test_every_order_can_be_asked_for():
 
 def test_a_card_says_what_its_case_is():
     """Decision, confidence, right or wrong, and how far arms are apart."""
-    wanted = CasesQuery(arm="a").to_filter(arms=ARMS, class_names=CLASSES)
+    wanted = CasesQuery(split="val", arm="a", sort="case").to_filter(arms=ARMS, class_names=CLASSES)
     chosen = choose(SCORES, wanted, class_names=CLASSES, findings=FINDINGS)
     card = chosen.cards(chosen.positions[1:2])[0]
     assert (card.case, card.truth, card.decision, card.is_right) == (11, "pneumonia", "normal", False)
@@ -71,7 +71,7 @@ def test_without_a_run_nothing_is_decided():
     """Cases are shown, and no case is right or wrong."""
     none = SplitScores(cases=SCORES.cases, y_true=SCORES.y_true, arms=(), y_prob=np.empty((0, 5, 2)))
     for asked, n in (({}, 5), ({"outcome": "wrong"}, 0), ({"sort": "disagreement"}, 5)):
-        wanted = CasesQuery(**asked).to_filter(arms={}, class_names=CLASSES)
+        wanted = CasesQuery(**{"split": "val", "sort": "case", **asked}).to_filter(arms={}, class_names=CLASSES)
         chosen = choose(none, wanted, class_names=CLASSES, findings={})
         cards = chosen.cards(chosen.positions)
         assert len(cards) == n

@@ -2,6 +2,7 @@
 "use strict";
 
 const LEAST_MS = 1000; // between two looks at the server
+const STAY_MS = 700; // on a case, before it is shown where a network looks
 let busy = false, again = false;
 const shown = new WeakMap(); // what the server last sent of each part, before this page changed anything in it
 for (const part of document.querySelectorAll("[data-live]")) shown.set(part, part.innerHTML);
@@ -19,13 +20,18 @@ function replaceParts(text) {
       continue;
     }
     shown.set(part, next.innerHTML);
-    for (const fold of part.querySelectorAll("details[id][open]")) {
+    for (const fold of part.querySelectorAll("details[id]")) {
       const same = next.querySelector("#" + CSS.escape(fold.id));
-      if (same) same.open = true;
+      if (same) same.open = fold.open;
+    }
+    for (const choice of part.querySelectorAll("input[id]")) {
+      const same = next.querySelector("#" + CSS.escape(choice.id));
+      if (same) same.checked = choice.checked;
     }
     const held = part.contains(document.activeElement) ? address(document.activeElement, part) : null;
     part.replaceChildren(...next.childNodes);
     for (const name of next.getAttributeNames()) part.setAttribute(name, next.getAttribute(name));
+    dress(part);
     if (held) find(held, part)?.focus({ preventScroll: true });
     spread(part);
   }
@@ -68,8 +74,8 @@ function follow() {
 
 // ---- forms that answer while they are used
 
-function liven() {
-  for (const form of document.querySelectorAll("form[data-live-form]")) {
+function liven(root) {
+  for (const form of root.querySelectorAll("form[data-live-form]")) {
     let waiting = 0;
     const ask = () => {
       clearTimeout(waiting);
@@ -87,6 +93,12 @@ function liven() {
       ask();
     });
     form.addEventListener("submit", event => { event.preventDefault(); ask(); });
+    if (form.dataset.auto) waiting = setTimeout(() => {
+      // Computed only for who stays: going through many cases costs nothing.
+      form.elements.saliency.value = form.dataset.auto;
+      root.querySelector(".waiting[hidden]")?.removeAttribute("hidden");
+      ask();
+    }, STAY_MS);
   }
 }
 
@@ -133,6 +145,81 @@ async function load(place, parts) {
   } catch { /* it stays empty, and the pager's addresses still work */ }
 }
 
+// ---- tables that are sorted and filtered, and commands to copy
+
+const orders = new Map(); // by table: the column and the direction that a reader chose
+
+function dress(root) {
+  if (root !== document) liven(root);
+  for (const table of root.querySelectorAll("table.sorted")) makeSortable(table);
+  for (const command of root.querySelectorAll("code.command")) addCopy(command);
+  filter();
+}
+
+function makeSortable(table) {
+  for (const head of table.tHead.rows[0].cells) {
+    const title = head.textContent, button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const first = head.classList.contains("n") ? "descending" : "ascending";
+      const other = first === "ascending" ? "descending" : "ascending";
+      orders.set(table.id, { title, order: head.getAttribute("aria-sort") === first ? other : first });
+      sort(table);
+    });
+  }
+  if (orders.has(table.id)) sort(table);
+}
+
+function sort(table) {
+  const { title, order } = orders.get(table.id), sign = order === "ascending" ? 1 : -1;
+  const heads = [...table.tHead.rows[0].cells], column = heads.findIndex(head => head.textContent === title);
+  if (column < 0) return; // columns come with the results
+  heads.forEach((head, i) => i === column ? head.setAttribute("aria-sort", order) : head.removeAttribute("aria-sort"));
+  const value = row => row.cells[column].dataset.v ?? row.cells[column].textContent.trim();
+  const compare = (a, b) => {
+    const [x, y] = [value(a), value(b)];
+    if (x === "" || y === "") return (x === "") - (y === ""); // what is not known stands last, whatever the order
+    return sign * (isNaN(x) || isNaN(y) ? x.localeCompare(y, undefined, { numeric: true }) : x - y);
+  };
+  table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
+}
+
+function filter() {
+  const asked = document.getElementById("filter");
+  if (!asked) return;
+  const words = asked.value.toLowerCase().split(/\s+/).filter(Boolean), shown = new Set();
+  for (const row of document.querySelectorAll("table.sorted tbody tr")) {
+    const text = row.textContent.toLowerCase();
+    row.hidden = !words.every(word => text.includes(word));
+    if (!row.hidden) shown.add(row.dataset.arm);
+  }
+  for (const drawn of document.querySelectorAll("g[data-arm], li[data-arm]")) {
+    const out = !shown.has(drawn.dataset.arm);
+    drawn.classList.toggle("out", out);
+    if (drawn.tagName === "LI") drawn.hidden = out;
+  }
+}
+
+function addCopy(command) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "copy";
+  button.textContent = "Copy";
+  button.setAttribute("aria-label", `Copy: ${command.textContent}`);
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(command.textContent);
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    } catch { // a browser that does not allow it: the command is selected, for Ctrl-C
+      getSelection().selectAllChildren(command);
+    }
+  });
+  command.after(button);
+}
+
 // ---- keys
 
 function listen() {
@@ -144,7 +231,10 @@ function listen() {
   });
 }
 
-liven();
+document.getElementById("filter")?.addEventListener("input", filter);
+document.querySelector("label.find")?.removeAttribute("hidden");
+dress(document);
+liven(document);
 spread(document);
 follow();
 listen();
