@@ -19,7 +19,7 @@ from scantrial.figures.power import power_curves
 from scantrial.figures.ranking import ranking_figure
 from scantrial.figures.reliability import reliability_diagram
 from scantrial.figures.variance import variance_bars
-from scantrial.findings.view import ArmView, ReportView, primary_values
+from scantrial.findings.view import ArmView, ReportView, numbered_views, primary_values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +84,9 @@ def shared_domains(view: ReportView) -> dict[str, Domain | None]:
 
 def _curves(arm: ArmView, domains: Mapping[str, Domain | None]) -> Figure:
     return learning_curves(
-        {run.seed: run.history for run in arm.runs if run.history},
+        {number: run.history for number, run in numbered_views(arm.runs).items() if run.history},
         title=f"Learning curves of {arm.label}",
-        chosen={run.seed: run.facts.chosen_epoch for run in arm.runs},
+        chosen={number: run.facts.chosen_epoch for number, run in numbered_views(arm.runs).items()},
         **domains,
     )
 

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 
 from scantrial.analysis.comparison import Compared
+from scantrial.analysis.cross_validation import FoldCompared
 from scantrial.analysis.diagnosis.checks import CHECKS, LABELS
 from scantrial.analysis.gaps import Gap
 from scantrial.analysis.metrics import METRICS
@@ -34,32 +35,36 @@ _ORDER = {check.code: place for place, check in enumerate(LABELS)}
 
 def answer_lines(view: ReportView) -> list[str]:
     """Return the verdicts, a line or two each; of many comparisons the best arm and their count."""
-    primary = view.judgement.primary
-    if primary is None:
+    primary, compared = view.judgement.primary, view.judgement.compared
+    if compared is None:
         return [f"No verdict: {view.judgement.reason}."] if len(view.arms) > 1 else []
-    items = primary.comparisons
+    items = compared.comparisons
     if len(items) <= MAX_IN_SHORT:
         said = [_short(item) for item in items]
     else:
         # Where the table cannot show who is ahead of whom, those are said.
         decided = [] if verdict_of_each(view) else [item for item in items if item.verdict.label in ("better", "worse")]
         said = [
-            *([] if primary.best is None else [primary.best.sentence]),
+            *([] if primary is None or primary.best is None else [primary.best.sentence]),
             *(_short(item) for item in decided[:MAX_IN_SHORT]),
-            tally(primary),
+            tally(compared),
         ]
     claims = [f"{item.claim}: {item.answer}." for item in view.judgement.hypotheses if item.claim]
     return [*said, *claims[:MAX_IN_SHORT], *reversals(view.judgement)]
 
 
-def _short(item: Compared) -> str:
-    return short_verdict(item.result, item.evidence, item.verdict)
+def _short(item: Compared | FoldCompared) -> str:
+    if isinstance(item, FoldCompared):
+        each, few = "in every fold", f"{len(item.result.by_fold)} folds"
+    else:
+        each, few = "at every seed", f"{item.result.n_seeds} seeds"
+    return short_verdict(item.result, item.evidence, item.verdict, each=each, few=few)
 
 
 def verdict_of_each(view: ReportView) -> dict[str, str]:
     """Return by arm's label its verdict against the one arm that all others are compared with; else nothing."""
-    primary = view.judgement.primary
-    pairs = [] if primary is None else [(item.result.contrast, item.verdict.label) for item in primary.comparisons]
+    found = view.judgement.compared
+    pairs = [] if found is None else [(item.result.contrast, item.verdict.label) for item in found.comparisons]
     controls = {contrast.second for contrast, _ in pairs if contrast.kind == "difference"}
     if len(controls) != 1 or any(contrast.kind != "difference" for contrast, _ in pairs):
         return {}
@@ -129,7 +134,7 @@ def next_commands(view: ReportView, study: Sequence[str], folder: str) -> list[t
     study : the words after ``scantrial run`` that trained these runs, without seeds and folder
     """
     page = shlex.join(["scantrial", "serve", folder]), "every run and every scan, in a browser"
-    primary = view.judgement.primary
+    primary = view.judgement.compared
     if view.n_finished < view.n_planned:
         seeds = ["--seeds", str(len(view.seeds))] if sorted(view.seeds) == list(range(len(view.seeds))) else []
         command = ["scantrial", "run", *study, *seeds, "--out", folder]
@@ -141,7 +146,7 @@ def next_commands(view: ReportView, study: Sequence[str], folder: str) -> list[t
     if small_classes(primary.metric, primary.n_by_class):
         plan = shlex.join(["scantrial", "plan", *study])
         return [page, (plan, "what these test scans can show; more seeds do not help")]
-    if len(view.seeds) < FEW_SEEDS and sorted(view.seeds) == list(range(len(view.seeds))):
+    if not view.folds and len(view.seeds) < FEW_SEEDS and sorted(view.seeds) == list(range(len(view.seeds))):
         n = len(view.seeds) + MORE_SEEDS
         command = ["scantrial", "run", *study, "--seeds", str(n), "--out", folder]
         return [page, (shlex.join(command), f"{MORE_SEEDS} more seeds{_cost(view)}")]

@@ -45,7 +45,12 @@ def changed_keys(folder: StudyFolder, plan: Plan) -> list[RunKey]:
     """Return the unfinished runs in the folder whose arm has changed or that are no longer planned."""
     old = folder.plan().arms if folder.exists() else ()
     same = [arm.name for arm in old if arm in plan.arms]
-    return [key for key in folder.unfinished_keys() if key.arm not in same or key.seed not in plan.seeds]
+    places = plan.folds or (None,)
+    return [
+        key
+        for key in folder.unfinished_keys()
+        if key.arm not in same or key.seed not in plan.seeds or key.place not in places
+    ]
 
 
 def _words(folder: StudyFolder, old: Plan, new: Plan) -> Iterator[str]:

@@ -20,6 +20,7 @@ from scantrial.data.spec import ArmImageSpec, DataSpec, ImageSpec
 from scantrial.data.thumbnails import thumbnail_png
 from scantrial.recipe.plan import PlannedArm
 from scantrial.store.folder import StudyFolder
+from scantrial.store.tables import fold_columns
 from scantrial.study.study import Arm, Study
 
 MAX_PICTURES = 10_000
@@ -57,7 +58,8 @@ def _source(scans: ScanSet) -> dict[str, Any]:
 
 
 def cases_table(scans: ScanSet, *, thumbnails: bool) -> pa.Table:
-    """Return one row for each case in a split: case, split, label, patient, source, thumbnail.
+    """Return one row for each case in a split: case, split, label, patient, source, thumbnail, and for a
+    cross-validation how each repeat uses it.
 
     Pictures are of `MAX_PICTURES` cases at most, test before validation before training.
     """
@@ -79,6 +81,7 @@ def cases_table(scans: ScanSet, *, thumbnails: bool) -> pa.Table:
             "patient": pa.array([None if patients is None else patients[case] for case in used], pa.string()),
             "source": pa.array([without_folder(scans.sources[case], folder) for case in used], pa.string()),
             "thumbnail": pa.array(pictures, pa.binary()),
+            **({} if scans.folds is None else fold_columns(scans.folds, used)),
         }
     )
 
@@ -169,7 +172,13 @@ def holds_same_scans(folder: StudyFolder, scans: ScanSet) -> bool:
 
 
 def _n_moved(folder: StudyFolder, scans: ScanSet) -> int:
-    """Return how many cases are in another split than in the folder."""
+    """Return how many cases are in another split, or in other folds, than in the folder."""
+    if scans.folds is not None:
+        stored = folder.fold_table()
+        if stored is None or stored.test.shape != scans.folds.test.shape:
+            return len(scans)
+        moved = (stored.test != scans.folds.test) | (stored.val != scans.folds.val)
+        return int(moved.any(axis=1).sum())
     table = folder.cases(["case", "split"])
     before = dict(zip(table["case"].to_pylist(), table["split"].to_pylist(), strict=True))
     now = {int(case): str(scans.split[case]) for case in np.flatnonzero(scans.split != "")}

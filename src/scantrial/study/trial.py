@@ -359,7 +359,7 @@ def _train(training: _Training, setup: WorkerSetup, executor: Executor, watch: W
 
 def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Execution) -> WorkerSetup:
     """Return the setup of each worker; threads and device are those of the folder's first run, if there is one."""
-    at_once = execution.workers or min(n_cores(), len(study.arms) * len(study.seeds))
+    at_once = execution.workers or min(n_cores(), len(study.arms) * study.n_runs_an_arm)
     threads = execution.threads or max(1, n_cores() // at_once)
     device = execution.device
     if folder.has_environment():
@@ -476,8 +476,7 @@ class _Progress:
     def _write(self) -> None:
         runs = [
             {
-                "arm": key.arm,
-                "seed": key.seed,
+                **key.to_dict(),
                 "epoch": event.epoch,
                 "n_epochs": self._clock.n_epochs[key],
                 "val_accuracy": event.val_accuracy,

@@ -32,7 +32,7 @@ from scantrial.data.spec import ImageSpec
 from scantrial.recipe.networks import ModelSpec
 from scantrial.recipe.plan import PlannedArm, read_typed, stored_recipe
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
-from scantrial.store.run_files import FACTS, seed_of
+from scantrial.store.run_files import FACTS
 from scantrial.store.trust import OnTrust, allowed_before, permit
 from scantrial.store.verify import refuse_changed
 from scantrial.train.predictor import load_predictor
@@ -168,14 +168,14 @@ def _source_options(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _locate(run_dir: Path) -> tuple[StudyFolder, RunKey]:
     path = run_dir.resolve()
-    seed = seed_of(path.name)
-    if seed is None or not (path / FACTS).is_file() or path.parents[1].name != "runs":
+    key = RunKey.of_folder(path.parent.name, path.name)
+    if key is None or not (path / FACTS).is_file() or path.parents[1].name != "runs":
         raise InputError(
             f"{run_dir} is not a finished run",
             expected="the folder of a run inside its study, such as DIR/runs/ARM/seed-0",
             do="run `scantrial status DIR` to list the runs",
         )
-    return open_folder(path.parents[2]), RunKey(path.parent.name, seed)
+    return open_folder(path.parents[2]), key
 
 
 def _image_spec(folder: StudyFolder, facts: RunFacts) -> ImageSpec:

@@ -79,7 +79,10 @@ def _runs(view: ReportView, split: Split) -> Table:
     return table(
         f"runs-{split}-table",
         f"Every run on the {SPLIT_WORDS[split]} cases",
-        [*left("Arm"), *right("Seed", "Chosen epoch", "Epochs", *_headings(view))],
+        [
+            *left("Arm"),
+            *right(*(("Repeat", "Fold") if view.folds else ()), "Seed", "Chosen epoch", "Epochs", *_headings(view)),
+        ],
         [[arm.label, *_run_cells(view, run, split)] for arm in view.arms for run in arm.runs],
         wide=True,
     )
@@ -94,7 +97,7 @@ def _run_cells(view: ReportView, run: RunView, split: Split) -> list[Cell | str]
         for name in view.metrics
     ]
     return [
-        Cell(text=str(run.seed), value=run.seed),
+        *(Cell(text=str(number), value=number) for number in (*(run.place or ()), run.seed)),
         whole(run.facts.chosen_epoch),
         Cell(text=epochs, value=run.facts.n_epochs),
         *values,
