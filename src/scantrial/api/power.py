@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from scantrial.analysis.assumptions import assume
+from scantrial.analysis.fold_power import FoldPowerPlan, plan_folds
 from scantrial.analysis.power_table import PowerPlan
 from scantrial.analysis.power_table import plan_power as plan_design
 from scantrial.analysis.verdict_words import order_of_grades
@@ -22,6 +23,7 @@ from scantrial.study.test_cases import (
     CountedCases,
     count_test_cases,
     design_of,
+    fold_design_of,
     pilot_basis,
     planned_effects,
     planned_pairs,
@@ -75,7 +77,7 @@ class StudyPlan(Plain):
     """
 
     question: str
-    plan: PowerPlan
+    plan: PowerPlan | FoldPowerPlan
     time: StudyTime
     cases: CountedCases
     pairs: tuple[tuple[str, str], ...]
@@ -136,7 +138,12 @@ def plan(
     if store is not None:
         refuse_changed(store)
     basis = assume(design, given) if store is None else pilot_basis(store, design.metric)
-    found = plan_design(design, basis, difference=difference)
+    folds = fold_design_of(study, design)
+    found: PowerPlan | FoldPowerPlan = (
+        plan_design(design, basis, difference=difference)
+        if folds is None
+        else plan_folds(folds, basis, difference=difference)
+    )
     if measure:
         require_torch("timing")
         scans = load_study_scans(study, progress=progress)

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 
 from scantrial.analysis.comparison import Compared
-from scantrial.analysis.cross_validation import FoldCompared
+from scantrial.analysis.cross_validation import FEW_FOLDS, FoldCompared
 from scantrial.analysis.diagnosis.checks import CHECKS, LABELS
 from scantrial.analysis.gaps import Gap
 from scantrial.analysis.metrics import METRICS
@@ -24,6 +24,9 @@ from scantrial.prose.warnings import provisional, weaknesses
 
 MORE_SEEDS = 2
 """Seeds that are added next where there are too few."""
+
+MORE_REPEATS = 4
+"""Repeats of a cross-validation that has too few folds."""
 
 MAX_LABELS = 3
 """Labels of an arm's curves that are named, the worst first."""
@@ -146,13 +149,26 @@ def next_commands(view: ReportView, study: Sequence[str], folder: str) -> list[t
     if small_classes(primary.metric, primary.n_by_class):
         plan = shlex.join(["scantrial", "plan", *study])
         return [page, (plan, "what these test scans can show; more seeds do not help")]
-    if not view.folds and len(view.seeds) < FEW_SEEDS and sorted(view.seeds) == list(range(len(view.seeds))):
+    if view.folds:
+        return [page, *_more_of_folds(view, study, folder)]
+    if len(view.seeds) < FEW_SEEDS and sorted(view.seeds) == list(range(len(view.seeds))):
         n = len(view.seeds) + MORE_SEEDS
         command = ["scantrial", "run", *study, "--seeds", str(n), "--out", folder]
         return [page, (shlex.join(command), f"{MORE_SEEDS} more seeds{_cost(view)}")]
     if any(item.verdict.label == "inconclusive" for item in primary.comparisons):
         return [page, (shlex.join(["scantrial", "compare", folder]), "what would be needed to decide")]
     return [page]
+
+
+def _more_of_folds(view: ReportView, study: Sequence[str], folder: str) -> list[tuple[str, str]]:
+    """Return what comes next after a cross-validation: repeats where there are few folds, a plan where it is unclear."""
+    found = view.judgement.by_fold
+    if len(view.folds) < FEW_FOLDS:
+        words = ["scantrial", "run", *study, "--set", f"data.split.repeats={MORE_REPEATS}", "--out", folder]
+        return [(shlex.join(words), f"{MORE_REPEATS} repeats instead of one")]
+    if found is not None and any(item.verdict.label == "inconclusive" for item in found.comparisons):
+        return [(shlex.join(["scantrial", "plan", *study]), "what more repeats, or more scans, can show")]
+    return []
 
 
 def _cost(view: ReportView) -> str:

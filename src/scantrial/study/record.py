@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from scantrial.core.errors import StudyConflictError
+from scantrial.core.errors import DamagedError, StudyConflictError
+from scantrial.core.fold_table import FoldTable
 from scantrial.core.format import counted
 from scantrial.core.records import SPLITS
 from scantrial.data.arm_images import decoding
@@ -171,13 +172,29 @@ def holds_same_scans(folder: StudyFolder, scans: ScanSet) -> bool:
     return bool(folder.data()["fingerprint"] == scans.fingerprint) and _n_moved(folder, scans) == 0
 
 
+def has_more_repeats(folder: StudyFolder, scans: ScanSet) -> bool:
+    """Return whether a cross-validation has repeats that the folder's table of cases does not have yet."""
+    stored = _stored_folds(folder) if scans.folds is not None else None
+    return stored is not None and scans.folds is not None and scans.folds.n_repeats > stored.n_repeats
+
+
+def _stored_folds(folder: StudyFolder) -> FoldTable | None:
+    try:
+        return folder.fold_table()
+    except DamagedError:  # the table is of another plan than the folder's: a call was killed between writing the two
+        return None
+
+
 def _n_moved(folder: StudyFolder, scans: ScanSet) -> int:
-    """Return how many cases are in another split, or in other folds, than in the folder."""
-    if scans.folds is not None:
-        stored = folder.fold_table()
-        if stored is None or stored.test.shape != scans.folds.test.shape:
+    """Return how many cases are in another split, or in other folds, than in the folder; more repeats move none."""
+    if scans.folds is not None or folder.plan().folds:
+        stored, now = _stored_folds(folder), scans.folds
+        n = 0 if stored is None else stored.n_repeats
+        if stored is None or now is None or stored.n_folds != now.n_folds or n > now.n_repeats:
             return len(scans)
-        moved = (stored.test != scans.folds.test) | (stored.val != scans.folds.val)
+        if len(stored.test) != len(now.test):
+            return len(scans)
+        moved = (stored.test != now.test[:, :n]) | (stored.val != now.val[:, :n])
         return int(moved.any(axis=1).sum())
     table = folder.cases(["case", "split"])
     before = dict(zip(table["case"].to_pylist(), table["split"].to_pylist(), strict=True))
