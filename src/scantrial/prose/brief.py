@@ -161,7 +161,7 @@ def next_commands(view: ReportView, study: Sequence[str], folder: str) -> list[t
 
 
 def _more_of_folds(view: ReportView, study: Sequence[str], folder: str) -> list[tuple[str, str]]:
-    """Return what comes next after a cross-validation: repeats where there are few folds, a plan where it is unclear."""
+    """Return what comes next after a cross-validation: repeats of few folds, a plan where the answer is unclear."""
     found = view.judgement.by_fold
     if len(view.folds) < FEW_FOLDS:
         words = ["scantrial", "run", *study, "--set", f"data.split.repeats={MORE_REPEATS}", "--out", folder]
