@@ -172,6 +172,16 @@ def holds_same_scans(folder: StudyFolder, scans: ScanSet) -> bool:
     return bool(folder.data()["fingerprint"] == scans.fingerprint) and _n_moved(folder, scans) == 0
 
 
+def _n_in_other_folds(stored: FoldTable | None, now: FoldTable | None, n_cases: int) -> int:
+    n = 0 if stored is None else stored.n_repeats
+    if stored is None or now is None or stored.n_folds != now.n_folds or n > now.n_repeats:
+        return n_cases
+    if len(stored.test) != len(now.test):
+        return n_cases
+    moved = (stored.test != now.test[:, :n]) | (stored.val != now.val[:, :n])
+    return int(moved.any(axis=1).sum())
+
+
 def has_more_repeats(folder: StudyFolder, scans: ScanSet) -> bool:
     """Return whether a cross-validation has repeats that the folder's table of cases does not have yet."""
     stored = _stored_folds(folder) if scans.folds is not None else None
@@ -188,14 +198,7 @@ def _stored_folds(folder: StudyFolder) -> FoldTable | None:
 def _n_moved(folder: StudyFolder, scans: ScanSet) -> int:
     """Return how many cases are in another split, or in other folds, than in the folder; more repeats move none."""
     if scans.folds is not None or folder.plan().folds:
-        stored, now = _stored_folds(folder), scans.folds
-        n = 0 if stored is None else stored.n_repeats
-        if stored is None or now is None or stored.n_folds != now.n_folds or n > now.n_repeats:
-            return len(scans)
-        if len(stored.test) != len(now.test):
-            return len(scans)
-        moved = (stored.test != now.test[:, :n]) | (stored.val != now.val[:, :n])
-        return int(moved.any(axis=1).sum())
+        return _n_in_other_folds(_stored_folds(folder), scans.folds, len(scans))
     table = folder.cases(["case", "split"])
     before = dict(zip(table["case"].to_pylist(), table["split"].to_pylist(), strict=True))
     now = {int(case): str(scans.split[case]) for case in np.flatnonzero(scans.split != "")}

@@ -44,6 +44,8 @@ def cases_page(shelf: Shelf, study: OpenStudy, asked: CasesQuery, *, is_closed: 
         If the query names an unknown class or arm, or asks for closed test cases by their decisions.
     """
     index = shelf.cases(study)
+    if study.plan().folds:
+        asked = asked.model_copy(update={"split": "test"})
     is_closed = is_closed and asked.split == "test"
     chosen, wanted = _chosen(study, index, asked, is_closed=is_closed)
     n_pages = max(1, math.ceil(len(chosen.positions) / PAGE_SIZE))
@@ -128,7 +130,9 @@ def case_page(
         arms=() if is_closed else tuple(_arm_on_case(view, arm) for arm in view.arms),
         has_picture=index.pictures[place] is not None,
         saliency=saliency,
-        saliency_choices=tuple(f"{arm.name}/{seed.seed}" for arm in view.arms for seed in arm.seeds),
+        saliency_choices=tuple(
+            f"{arm.name}/{seed.seed}" for arm in view.arms for seed in arm.seeds if seed.fold is None
+        ),
         position=None if position is None else position + 1,
         n_matching=len(order),
         previous=None if not position else order[position - 1],
@@ -151,7 +155,14 @@ def _arm_on_case(view: CaseView, arm: ArmCase) -> ArmOnCaseLine:
         is_right=arm.right,
         n_right=arm.n_right,
         seeds=tuple(
-            SeedOnCaseLine(seed=seed.seed, y_prob=seed.y_prob, decision=seed.decision, is_right=seed.right)
+            SeedOnCaseLine(
+                seed=seed.seed,
+                repeat=seed.repeat,
+                fold=seed.fold,
+                y_prob=seed.y_prob,
+                decision=seed.decision,
+                is_right=seed.right,
+            )
             for seed in arm.seeds
         ),
     )

@@ -19,6 +19,8 @@ from scantrial.core.plain import as_plain
 from scantrial.core.positive import health_warning, positive_class
 from scantrial.core.records import SPLITS, EpochRecord
 from scantrial.findings.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
+from scantrial.findings.fold_evaluation import estimates_by_fold
+from scantrial.findings.fold_scores import folds_of
 from scantrial.findings.judging import Judgement, judge, run_scores
 from scantrial.findings.reading import RunData, StudyData
 from scantrial.findings.watching import WatchedRun, network_in_training, watch_curves
@@ -73,6 +75,7 @@ def _card(shelf: Shelf, name: str) -> StudyCard:
         question=plan.study,
         n_arms=len(plan.arms),
         n_seeds=len(plan.seeds),
+        n_folds=len(plan.folds) or None,
         n_planned=plan.n_runs,
         n_finished=len(found.finished),
         n_failed=len(found.failed),
@@ -134,13 +137,15 @@ def progress_of(found: api.Status) -> Progress:
             RunningRun(
                 arm=str(item["arm"]),
                 seed=int(item["seed"]),
+                repeat=item.get("repeat"),
+                fold=item.get("fold"),
                 epoch=int(item["epoch"]),
                 n_epochs=int(item["n_epochs"]),
                 val_accuracy=item.get("val_accuracy"),
             )
             for item in found.running
         ),
-        failed=tuple(FailedRun(arm=key.arm, seed=key.seed, message=message) for key, message in found.failed),
+        failed=tuple(FailedRun(**key.to_dict(), message=message) for key, message in found.failed),
     )
 
 
@@ -183,11 +188,12 @@ def arm_curves(study: OpenStudy) -> tuple[ArmLearningCurves, ...]:
     """Return every arm with the curves of its runs, including running and stopped ones."""
     plan, counts = study.plan(), study.folder.data()["counts"]
     settings, labels, runs = plan.differing(), plan.labels, _all_runs(study)
+    planned = study.folder.planned_keys()
     found = []
     for arm in plan.arms:
-        mine = {seed: runs[key] for seed in plan.seeds if (key := RunKey(arm.name, seed)) in runs}
+        mine = {key: runs[key] for key in planned if key.arm == arm.name and key in runs}
         # An arm without new epochs keeps its last diagnosis.
-        version = tuple((seed, run.state, len(run.history), run.stamp) for seed, run in mine.items())
+        version = tuple((key, run.state, len(run.history), run.stamp) for key, run in mine.items())
         make = partial(_arm_curves, arm, labels[arm.name], settings[arm.name], mine, counts)
         found.append(study.remembered(f"curves of {arm.name}", version, make))
     return tuple(found)
@@ -197,12 +203,14 @@ def _arm_curves(
     arm: PlannedArm,
     label: str,
     settings: Mapping[str, Any],
-    runs: Mapping[int, _Run],
+    runs: Mapping[RunKey, _Run],
     counts: Mapping[str, Any],
 ) -> ArmLearningCurves:
     watched = {
-        seed: WatchedRun(history=run.history, chosen_epoch=run.chosen_epoch, stopped_early=run.stopped_early)
-        for seed, run in runs.items()
+        key.seed if key.place is None else number: WatchedRun(
+            history=run.history, chosen_epoch=run.chosen_epoch, stopped_early=run.stopped_early
+        )
+        for number, (key, run) in enumerate(runs.items())
     }
     warnings = watch_curves(watched, recipe=arm.recipe, counts=counts)
     return ArmLearningCurves(
@@ -210,7 +218,7 @@ def _arm_curves(
         label=label,
         settings=settings,
         n_finished=sum(run.state in ("finished", "diverged") for run in runs.values()),
-        runs=tuple(_seed_curve(seed, run) for seed, run in runs.items() if run.history),
+        runs=tuple(_seed_curve(key, run) for key, run in runs.items() if run.history),
         warnings=tuple(
             CurveWarningLine(code=item.code, title=item.title, seeds=item.seeds, sentence=item.said)
             for item in warnings
@@ -230,7 +238,7 @@ def _all_runs(study: OpenStudy) -> dict[RunKey, _Run]:
         for key, run in study.finished().items()
     }
     status = study.status()
-    running = {RunKey(item["arm"], item["seed"]) for item in status.running}
+    running = {RunKey.from_dict(item) for item in status.running}
     failed = {key for key, _ in status.failed}
     planned = set(study.folder.planned_keys())
     n_epochs = {arm.name: arm.recipe.n_epochs for arm in study.plan().arms}
@@ -242,12 +250,14 @@ def _all_runs(study: OpenStudy) -> dict[RunKey, _Run]:
     return done
 
 
-def _seed_curve(seed: int, run: _Run) -> SeedCurve:
+def _seed_curve(key: RunKey, run: _Run) -> SeedCurve:
     def column(name: str) -> tuple[float | None, ...]:
         return tuple(as_plain(getattr(record, name)) for record in run.history)
 
     return SeedCurve(
-        seed=seed,
+        seed=key.seed,
+        repeat=key.repeat,
+        fold=key.fold,
         state=run.state,
         chosen_epoch=run.chosen_epoch,
         epochs=tuple(record.epoch for record in run.history),
@@ -283,7 +293,7 @@ def results_of(study: StudyData) -> Results:
             for name, label in labels.items()
         ),
         warnings=tuple(verdict_warnings(judgement)),
-        notes=tuple(notes_on(judgement.primary)) if judgement.primary is not None else (),
+        notes=tuple(notes_on(judgement.compared)) if judgement.compared is not None else (),
         curves_said=_said(diagnosis),
     )
 
@@ -299,6 +309,9 @@ def _said(diagnosis: StudyDiagnosis) -> dict[str, tuple[str, ...]]:
 
 
 def _estimates(study: StudyData, metric: str) -> dict[str, ArmEstimate]:
+    if study.folds is not None:
+        folds = folds_of(study).folds
+        return {} if folds is None else estimates_by_fold(folds, metric)
     runs = run_scores(study, "test")
     if runs is None:
         return {}
