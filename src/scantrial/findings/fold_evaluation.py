@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from scantrial.analysis.fold_estimates import arm_by_fold, values_by_fold
+from scantrial.analysis.fold_words import OVER_FOLDS
 from scantrial.analysis.folds import Folds, FoldScores
 from scantrial.analysis.intervals import ArmEstimate
 from scantrial.analysis.metrics import listed_metrics
@@ -18,9 +19,6 @@ from scantrial.core.format import percent
 from scantrial.findings.evaluation import ArmEvaluation, Evaluation, OperatingView
 from scantrial.findings.fold_scores import folds_of
 from scantrial.findings.reading import RunData, StudyData, runs_by_number
-
-METHOD = "corrected t over folds"
-"""How an interval over folds is found."""
 
 
 def evaluate_by_fold(study: StudyData, *, metric: str) -> Evaluation:
@@ -68,7 +66,7 @@ def estimates_by_fold(folds: Folds, metric: str, *, level: float = 0.95) -> dict
             low=arm.low,
             high=arm.high,
             level=level,
-            method=METHOD,
+            method=OVER_FOLDS,
         )
         for arm in arms
     }

@@ -121,8 +121,16 @@ def audited(view: ReportView) -> list[str]:
         severity: sum(finding.severity == severity for finding in view.audit.findings)
         for severity in ("blocker", "warning", "note")
     }
+    folds = (
+        ""
+        if not view.folds
+        else (
+            " The splits that it compares are those of the first fold: what it finds twice in one of them is in two in "
+            "other folds."
+        )
+    )
     checks = counted(len(view.audit.results), "check")
-    said = [f"{checks} found {joined([counted(n[severity], severity) for severity in n])}."]
+    said = [f"{checks} found {joined([counted(n[severity], severity) for severity in n])}.{folds}"]
     n_open = sum(finding.is_open_blocker for finding in view.audit.findings)
     if n_open:
         said.append(
@@ -319,6 +327,17 @@ def what_aggregates_are(view: ReportView) -> list[str]:
     if view.has_rounds:
         said.append(f"“All” covers the whole run without its first {skipped} epochs.")
     return said
+
+
+def left_out_of_folds(view: ReportView) -> list[str]:
+    """Say which parts of a report a cross-validation does not have, and why; nothing for other studies."""
+    if not view.folds:
+        return []
+    return [
+        "ROC curves, calibration, net benefit, the gap from validation to test and the corrected score of the best arm "
+        "are of networks on one test set. Each fold has other networks and other cases, whose scores are not pooled: "
+        "they are left out."
+    ]
 
 
 # ---------------------------------------------------------------------- how choices were made

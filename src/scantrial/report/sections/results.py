@@ -68,7 +68,8 @@ def _summaries(view: ReportView, split: Split) -> Table:
         rows.append([arm.label, whole(row[view.metrics[0]].n if row else 0), *cells])
     return table(
         f"results-{split}-table",
-        f"Results on the {n} {word} cases: {study_prose.what_numbers_are(view, [split])}.",
+        f"Results on the {'' if view.folds else f'{n} '}{word} cases{' of each fold' * bool(view.folds)}: "
+        f"{study_prose.what_numbers_are(view, [split])}.",
         [*left("Arm"), *right("Runs", *_headings(view))],
         rows,
         wide=True,
