@@ -413,7 +413,12 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A finished run: DIR/runs/ARM/seed-S.")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN_DIR", help="A finished run: DIR/runs/ARM/seed-S; of an arm, DIR/runs/ARM, all are averaged."
+        ),
+    ],
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Image files, folders or archives of them, tables, arrays.")
     ],

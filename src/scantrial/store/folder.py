@@ -48,9 +48,9 @@ from scantrial.store.run_files import (
     WEIGHTS,
     check_run_files,
     keeps_sheet,
-    key_of,
     names_to_copy,
     read_facts,
+    run_key_of,
     write_facts,
     write_run_files,
 )
@@ -345,7 +345,7 @@ class StudyFolder:
         def fill(folder: Path) -> None:
             write_run_files(folder, result, keep_weights=keep_weights)
 
-        self._put_run(key_of(result.facts), fill)
+        self._put_run(run_key_of(result.facts), fill)
 
     def take_over(self, key: RunKey, source: StudyFolder, theirs: RunKey, *, keep_weights: bool = True) -> RunFacts:
         """Copy a finished run from another folder instead of training it; return its facts in this folder.

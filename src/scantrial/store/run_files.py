@@ -50,7 +50,7 @@ def read_facts(folder: Path, sha256: str | None) -> tuple[RunFacts, Mapping[str,
     """
     content = read_record(folder / FACTS, RunContent, sha256)
     facts = RunFacts.from_dict(content)
-    key = key_of(facts)
+    key = run_key_of(facts)
     if (key.arm, key.folder_name) != (folder.parent.name, folder.name):
         raise DamagedError(
             f"{folder / FACTS} is of run {key}",
@@ -60,7 +60,7 @@ def read_facts(folder: Path, sha256: str | None) -> tuple[RunFacts, Mapping[str,
     return facts, content.get(_HASHES, {})
 
 
-def key_of(facts: RunFacts) -> RunKey:
+def run_key_of(facts: RunFacts) -> RunKey:
     """Return which run some facts are about."""
     return RunKey(facts.arm, facts.seed, facts.repeat, facts.fold)
 

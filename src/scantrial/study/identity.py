@@ -18,7 +18,7 @@ from scantrial.recipe.networks import library_versions
 from scantrial.recipe.plan import stored_recipe
 from scantrial.recipe.spec import Recipe
 from scantrial.store.folder import RunKey, StudyFolder
-from scantrial.store.run_files import key_of
+from scantrial.store.run_files import run_key_of
 
 _WHAT_FORMAT, _WHERE_FORMAT = 2, 2
 """The first hash in format 1 had the whole recipe, so that it changed with every new key."""
@@ -69,7 +69,7 @@ class Identities:
         None if none was stored, or if it does not match what the folder holds now.
         """
         images = None if facts.images is None else str(facts.images["fingerprint"])
-        what = self._what(stored_recipe(facts, folder=self._folder), key_of(facts), images)
+        what = self._what(stored_recipe(facts, folder=self._folder), run_key_of(facts), images)
         known = (what, self._what_in_format_1(facts))
         return what if what is not None and (facts.identity or {}).get("what") in known else None
 
