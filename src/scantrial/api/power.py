@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 from scantrial.api.checks import one_of, require_torch
 from scantrial.api.trial import RunOptions, check_networks, execution_of, load_study, load_study_scans
-from scantrial.core.plain import Plain, fields_of
+from scantrial.core.plain import Plain
 from scantrial.core.positive import health_warning, positive_class, positive_facts
 from scantrial.store.trust import OnTrust
 
@@ -94,7 +94,7 @@ class StudyPlan(Plain):
         cases = {"by_class": self.cases.by_class, "source": self.cases.source}
         warnings = [*self.notes, *self.plan.warnings]
         asked |= {"test_cases": cases, **positive_facts(tuple(self.cases.by_class))}
-        return {**asked, **fields_of(self.plan), "warnings": warnings, "time": self.time}
+        return {**asked, **self.plan.to_dict(), "warnings": warnings, "time": self.time}
 
 
 def plan(

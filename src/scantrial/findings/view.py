@@ -273,7 +273,12 @@ class ReportView:
         return {arm.name: arm.recipe for arm in self.arms}
 
     def aggregate_differences(self) -> tuple[AggregateDifference, ...]:
-        """Compare each arm's mean validation accuracy over epochs with the first arm's, seed by seed."""
+        """Compare each arm's mean validation accuracy over epochs with the first arm's, seed by seed.
+
+        Not of a cross-validation: its folds go together, and a paired t-test would find too much.
+        """
+        if self.folds:
+            return ()
         means = [(arm.label, _epoch_means(arm.runs, skip=self.skipped_epochs)) for arm in self.arms]
         pairs = [(label, paired_means(values, means[0][1])) for label, values in means[1:]]
         return tuple(
