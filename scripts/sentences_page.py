@@ -350,8 +350,6 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "prose/study.py": {
         **dict.fromkeys(["_runs_planned", "_kept", "_scans_used", "_scans_left_out"], _FACTS),
-        "_folds_planned": _FACTS,
-        "left_out_of_folds": Rule(rule="the study is a cross-validation", source="decision 54"),
         "_stopped_early": Rule(rule="an arm with `early_stopping` has a finished run"),
         "audited": Rule(rule="findings by severity; blockers that are not acknowledged", source="decision 15"),
         "_copied": Rule(rule="a finished run of equal content was on offer (`--reuse`)", source="decision 20"),
@@ -570,6 +568,10 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
     "analysis/fold_power.py": (
         "Planning: a cross-validation",
         Rule(rule="each where it is so; power of the corrected t-test", source=f"{_FOLDS}; decision 54"),
+    ),
+    "prose/folds.py": (
+        "Report: of a cross-validation",
+        Rule(rule="the study is a cross-validation", source=f"{_FOLDS}; decision 54"),
     ),
     "findings/fold_scores.py": (
         "Comparisons: folds that are not finished",

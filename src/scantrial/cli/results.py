@@ -17,9 +17,10 @@ from scantrial.core.errors import first_of_a_kind
 from scantrial.core.format import NONE, SPLIT_WORDS
 from scantrial.core.positive import positive_class, positive_facts
 from scantrial.core.records import Split
-from scantrial.findings.view import ArmView, ReportView, RunView
+from scantrial.findings.run_views import RunView
+from scantrial.findings.view import ArmView, ReportView
 from scantrial.prose import brief
-from scantrial.prose.study import over
+from scantrial.prose.folds import over
 from scantrial.prose.verdicts import MAX_IN_SHORT, in_short, verdict_warnings
 from scantrial.store.folder import RunKey
 from scantrial.study.trial import Outcome

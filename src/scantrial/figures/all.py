@@ -19,7 +19,8 @@ from scantrial.figures.power import power_curves
 from scantrial.figures.ranking import ranking_figure
 from scantrial.figures.reliability import reliability_diagram
 from scantrial.figures.variance import variance_bars
-from scantrial.findings.view import ArmView, ReportView, numbered_views, primary_values
+from scantrial.findings.run_views import numbered_views
+from scantrial.findings.view import ArmView, ReportView, primary_values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

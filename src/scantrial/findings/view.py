@@ -5,7 +5,7 @@ Nothing here is rounded or put in words, except the sentences of verdicts and di
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scantrial.analysis.curves import (
-    QUANTITIES,
     SKIPPED_EPOCHS,
-    CurveAggregates,
-    CurvePoint,
     PairedMeans,
-    curve_aggregates,
     paired_means,
 )
 from scantrial.analysis.intervals import ArmEstimate
@@ -27,9 +23,8 @@ from scantrial.analysis.metrics import METRICS, MetricValue, confusion_matrix, l
 from scantrial.analysis.summary import SeedSummary, summarise
 from scantrial.audit.records import Audit
 from scantrial.core.about import answers
-from scantrial.core.fold_table import MAX_FOLDS
 from scantrial.core.notebook import notebook_html
-from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split
+from scantrial.core.records import SPLITS, Split
 from scantrial.data.places import name_without_folders
 from scantrial.findings.class_counts import fixed_splits
 from scantrial.findings.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
@@ -39,7 +34,8 @@ from scantrial.findings.judging import Judgement, judge
 from scantrial.findings.mistakes import DisputedCase, WorstCase, disputed_cases, worst_cases
 from scantrial.findings.ranking import ClassCurves, ranking_curves
 from scantrial.findings.reading import RunData, StudyData
-from scantrial.recipe.plan import MAX_SEEDS, PlannedArm
+from scantrial.findings.run_views import RunView, StretchView, epoch_means, numbered_views, stretches_of
+from scantrial.recipe.plan import PlannedArm
 from scantrial.recipe.spec import Recipe
 from scantrial.store.folder import Failure, RunKey
 
@@ -84,54 +80,6 @@ class DataView:
     def n_of(self, split: str) -> int:
         """Return the number of cases in a split."""
         return sum(self.counts.get(split, {}).values())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunView:
-    """One finished run: its facts, its epochs, and by split its metrics and its confusion matrix.
-
-    A confusion matrix counts cases by true class (rows) and decision (columns).
-
-    Parameters
-    ----------
-    place : (repeat, fold) of a cross-validation, else None
-    """
-
-    seed: int
-    facts: RunFacts
-    history: tuple[EpochRecord, ...]
-    place: tuple[int, int] | None = None
-    metrics: Mapping[Split, Mapping[str, MetricValue]]
-    confusion: Mapping[Split, NDArray[np.int64]]
-
-    @property
-    def words(self) -> str:
-        """Its seed, and its fold where it has one."""
-        return RunKey("", self.seed, *(self.place or ())).words
-
-
-def numbered_views(runs: Sequence[RunView]) -> dict[int, RunView]:
-    """Return runs by their seed, in a cross-validation by a number of repeat, fold and seed, alike for all arms."""
-    return {
-        run.seed if run.place is None else (run.place[0] * MAX_FOLDS + run.place[1]) * MAX_SEEDS + run.seed: run
-        for run in runs
-    }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StretchView:
-    """A round, or all rounds (`round` is None): aggregates of the curves over an arm's seeds, diverged runs left out.
-
-    Parameters
-    ----------
-    mean : by quantity, of each run's mean over the stretch's epochs without the first ones
-    at_end : by quantity, of each run's value at the stretch's last epoch
-    """
-
-    round: int | None
-    n_runs: int
-    mean: Mapping[str, SeedSummary]
-    at_end: Mapping[str, SeedSummary]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,7 +227,7 @@ class ReportView:
         """
         if self.folds:
             return ()
-        means = [(arm.label, _epoch_means(arm.runs, skip=self.skipped_epochs)) for arm in self.arms]
+        means = [(arm.label, epoch_means(arm.runs, skip=self.skipped_epochs)) for arm in self.arms]
         pairs = [(label, paired_means(values, means[0][1])) for label, values in means[1:]]
         return tuple(
             AggregateDifference(arm=label, other=means[0][0], found=found)
@@ -438,7 +386,7 @@ def _arm(
         summaries={split: _summaries(runs, split, metrics) for split in SPLITS},
         confusion=np.sum(matrices, axis=0, dtype=np.int64) if matrices else None,
         n_confusion_runs=len(matrices),
-        stretches=_stretches(runs, skip=skip),
+        stretches=stretches_of(runs, skip=skip),
         code=arm.code,
     )
 
@@ -465,46 +413,6 @@ def _run(run: RunData, names: tuple[str, ...]) -> RunView:
 def _summaries(runs: Sequence[RunView], split: Split, names: Sequence[str]) -> dict[str, SeedSummary]:
     scored = [run.metrics[split] for run in runs if split in run.metrics]
     return {name: summarise(values[name].value for values in scored) for name in names} if scored else {}
-
-
-# ---------------------------------------------------------------------- the reports' aggregates
-
-
-def _stretches(runs: Sequence[RunView], *, skip: int) -> tuple[StretchView, ...]:
-    whole = [run for run in runs if run.history and run.facts.status != "diverged"]
-    found = [curve_aggregates(run.history, skip=skip) for run in whole]
-    n_rounds = max((len(one.rounds) for one in found), default=0)
-    rounds = tuple(_stretch(found, number) for number in range(1, n_rounds + 1))
-    return (*rounds, _stretch(found, None)) if n_rounds > 1 else rounds
-
-
-def _epoch_means(runs: Sequence[RunView], *, skip: int) -> dict[int, float]:
-    """Return by seed the mean validation accuracy over a run's epochs without the first; diverged runs are left out."""
-    whole = [run for run in runs if run.history and run.facts.status != "diverged"]
-    numbered = numbered_views(whole)
-    return {
-        number: curve_aggregates(run.history, skip=skip).whole.mean.val_accuracy for number, run in numbered.items()
-    }
-
-
-def _stretch(found: Sequence[CurveAggregates], number: int | None) -> StretchView:
-    stretches = [
-        stretch
-        for one in found
-        for stretch in ((one.whole,) if number is None else one.rounds)
-        if stretch.round == number
-    ]
-    return StretchView(
-        round=number,
-        n_runs=len(stretches),
-        mean=_over_seeds([stretch.mean for stretch in stretches]),
-        at_end=_over_seeds([stretch.at_end for stretch in stretches]),
-    )
-
-
-def _over_seeds(points: Sequence[CurvePoint]) -> dict[str, SeedSummary]:
-    value: Callable[[CurvePoint, str], float] = getattr
-    return {name: summarise(value(point, name) for point in points) for name in QUANTITIES}
 
 
 # ---------------------------------------------------------------------- openings of the test rows

@@ -10,7 +10,7 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdict_words import order_of_grades
 from scantrial.core.format import joined, percent, spread_words
 from scantrial.findings.view import ReportView
-from scantrial.prose.study import over
+from scantrial.prose.folds import over
 
 _SCALES = {"Fisher's z": "kappa", "log odds of the share of the largest error": "the mean absolute error"}
 

@@ -10,16 +10,17 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdict_words import order_of_grades, title_in_text
 from scantrial.analysis.verdicts import FEW_SEEDS
 from scantrial.core.format import SPLIT_WORDS, counted, joined, percent
-from scantrial.core.names import some_of
 from scantrial.core.positive import positive_class
 from scantrial.core.records import Split
 from scantrial.data.left_out import left_out_items
-from scantrial.findings.view import ArmView, DataView, ReportView, RunView
+from scantrial.findings.run_views import RunView
+from scantrial.findings.view import ArmView, DataView, ReportView
+from scantrial.prose.folds import audit_of_folds, folds_planned, limits_of_folds, named_runs, over, scans_of_folds
 from scantrial.prose.networks import limits_of_networks
 from scantrial.recipe.facts import Start, drawn_by_seed, start_of
 from scantrial.recipe.selection import SELECTIONS
 from scantrial.recipe.spec import SelectSpec
-from scantrial.store.folder import CHANGED_ABOUT, WRITTEN_DIFFERENTLY, RunKey
+from scantrial.store.folder import CHANGED_ABOUT, WRITTEN_DIFFERENTLY
 
 
 def what_was_done(view: ReportView) -> list[str]:
@@ -27,14 +28,9 @@ def what_was_done(view: ReportView) -> list[str]:
     return [*_runs_planned(view), *_stopped_early(view), *_scans_used(view), *_scans_left_out(view)]
 
 
-def over(view: ReportView) -> str:
-    """Name what means and standard deviations of runs are over."""
-    return "folds" if view.folds else "seeds"
-
-
 def _runs_planned(view: ReportView) -> list[str]:
     if view.folds:
-        return _folds_planned(view)
+        return folds_planned(view)
     arms, seeds = counted(len(view.arms), "arm"), counted(len(view.seeds), "seed")
     same = ", the same seeds for every arm" if len(view.arms) > 1 and len(view.seeds) > 1 else ""
     if view.n_finished < view.n_planned:
@@ -42,18 +38,6 @@ def _runs_planned(view: ReportView) -> list[str]:
     else:
         finished = "finished" if view.n_planned == 1 else "all finished"
     return [f"This study has {arms} and {seeds}{same}: {counted(view.n_planned, 'run')}, {finished}."]
-
-
-def _folds_planned(view: ReportView) -> list[str]:
-    n_repeats = len({repeat for repeat, _ in view.folds})
-    folds = counted(len(view.folds) // n_repeats, "fold") + (f", repeated {n_repeats} times" if n_repeats > 1 else "")
-    seeds = f" and {counted(len(view.seeds), 'seed')} in each" if len(view.seeds) > 1 else ""
-    same = ", the same folds for every arm" if len(view.arms) > 1 else ""
-    finished = "all finished" if view.n_finished == view.n_planned else f"{view.n_finished} of them finished"
-    return [
-        f"This study is a cross-validation of {counted(len(view.arms), 'arm')}: {folds}{seeds}{same}. These are "
-        f"{counted(view.n_planned, 'run')}, {finished}."
-    ]
 
 
 def _stopped_early(view: ReportView) -> list[str]:
@@ -83,12 +67,7 @@ def _scans_used(view: ReportView) -> list[str]:
     n = {split: counted(view.data.n_of(split), f"{word} scan") for split, word in SPLIT_WORDS.items()}
     kept = _kept(frozenset(arm.recipe.select.name == "last" for arm in view.arms))
     if view.folds:
-        n_scans, kept = view.data.n_of("test"), kept.replace("these choose", "the latter choose")
-        return [
-            f"Each of the {counted(n_scans, 'scan')} is tested once in every repeat, by networks that were not trained "
-            f"on it. A run is trained on about {n['train']} and monitored on about {n['val']} of the other folds: "
-            f"{kept}."
-        ]
+        return scans_of_folds(view, kept)
     return [
         f"Each run is trained on {n['train']} and monitored on {n['val']}: {kept}.",
         f"It is then evaluated on {n['test']}, which were not used for training or for choosing.",
@@ -121,16 +100,8 @@ def audited(view: ReportView) -> list[str]:
         severity: sum(finding.severity == severity for finding in view.audit.findings)
         for severity in ("blocker", "warning", "note")
     }
-    folds = (
-        ""
-        if not view.folds
-        else (
-            " The splits that it compares are those of the first fold: what it finds twice in one of them is in two in "
-            "other folds."
-        )
-    )
     checks = counted(len(view.audit.results), "check")
-    said = [f"{checks} found {joined([counted(n[severity], severity) for severity in n])}.{folds}"]
+    said = [f"{checks} found {joined([counted(n[severity], severity) for severity in n])}.", *audit_of_folds(view)]
     n_open = sum(finding.is_open_blocker for finding in view.audit.findings)
     if n_open:
         said.append(
@@ -151,7 +122,7 @@ def trouble(view: ReportView) -> list[str]:
 def _missing(view: ReportView) -> list[str]:
     failed = {failure.key for failure in view.failures}
     waiting = [(arm.label, [key for key in arm.missing if key not in failed]) for arm in view.arms]
-    parts = [f"{label} ({_runs(keys)})" for label, keys in waiting if keys]
+    parts = [f"{label} ({named_runs(keys)})" for label, keys in waiting if keys]
     if not parts:
         return []
     n = sum(len(keys) for _, keys in waiting)
@@ -159,13 +130,6 @@ def _missing(view: ReportView) -> list[str]:
         f"The study is not finished: {counted(n, 'run')} of {view.n_planned} {'is' if n == 1 else 'are'} still "
         f"missing: {'; '.join(parts)}. All numbers below come from the finished runs."
     ]
-
-
-def _runs(keys: Sequence[RunKey]) -> str:
-    if keys[0].place is not None:
-        return some_of([key.words for key in keys])
-    word = "seed" if len(keys) == 1 else "seeds"
-    return f"{word} {joined([str(key.seed) for key in keys])}"
 
 
 def _failed(view: ReportView) -> list[str]:
@@ -329,17 +293,6 @@ def what_aggregates_are(view: ReportView) -> list[str]:
     return said
 
 
-def left_out_of_folds(view: ReportView) -> list[str]:
-    """Say which parts of a report a cross-validation does not have, and why; nothing for other studies."""
-    if not view.folds:
-        return []
-    return [
-        "ROC curves, calibration, net benefit, the gap from validation to test and the corrected score of the best arm "
-        "are of networks on one test set. Each fold has other networks and other cases, whose scores are not pooled: "
-        "they are left out."
-    ]
-
-
 # ---------------------------------------------------------------------- how choices were made
 
 
@@ -479,12 +432,7 @@ def limit_sentences(view: ReportView) -> list[str]:
 def _limits_of_seeds(view: ReportView) -> list[str]:
     said = []
     if view.folds:
-        return [
-            "Folds share training cases, so their results go together: the intervals are corrected for that by a rule "
-            "that was derived for random splits and is a heuristic.",
-            "No network of this study was trained on all scans: the results are of the way to train, on a training set "
-            "of this size.",
-        ]
+        return limits_of_folds()
     if len(view.seeds) == 1:
         said.append("There is only one seed: seed-to-seed variation is not known.")
     else:

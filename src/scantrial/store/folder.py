@@ -7,8 +7,8 @@
     DIR/data.json             fingerprint, classes, counts, source, licence, what was left out
     DIR/cases.parquet         case, split, label, patient, source, thumbnail
     DIR/audit.json            what is wrong with the scans: findings, every check's outcome, small mean pictures
-    DIR/runs/ARM/seed-S/      run.json, history.parquet, predictions.parquet, best.safetensors, augmented.png; of a
-                              cross-validation the folders are called seed-S-repeat-R-fold-F, here and below
+    DIR/runs/ARM/seed-S/      run.json, history.parquet, predictions.parquet, best.safetensors, augmented.png; in a
+                              cross-validation seed-S-repeat-R-fold-F, here and below
     DIR/damaged/ARM/seed-S-N/ a run whose files had changed, set aside before it was trained anew
     DIR/partial/ARM/seed-S/   of an unfinished run: checkpoint, live.json (its epochs so far), failure.json if it failed
     DIR/test-openings.jsonl   every reading of test rows: when, by what, for what
@@ -181,9 +181,7 @@ class StudyFolder:
     def fold_table(self) -> FoldTable | None:
         """Return how a cross-validation uses the cases, in the order of `cases`; None for other studies."""
         plan = self.plan()
-        repeats = [repeat for repeat, fold in plan.folds if fold == 0]
-        path = self.path / "cases.parquet"
-        return read_fold_table(path, n_folds=plan.n_folds or 0, n_repeats=len(repeats)) if repeats else None
+        return read_fold_table(self.path / "cases.parquet", plan.folds) if plan.folds else None
 
     def write_data(self, data: Mapping[str, Any], cases: pa.Table) -> None:
         """Keep the facts about the scans and the table of cases."""

@@ -183,14 +183,15 @@ def fold_columns(folds: FoldTable, rows: Any) -> dict[str, pa.Array]:
     return columns
 
 
-def read_fold_table(path: Path, *, n_folds: int, n_repeats: int) -> FoldTable:
-    """Return what `fold_columns` stored: how each fold of each repeat uses the cases, in the order of the table.
+def read_fold_table(path: Path, places: Sequence[tuple[int, int]]) -> FoldTable:
+    """Return what `fold_columns` stored of every (repeat, fold): how it uses the cases, in the order of the table.
 
     Raises
     ------
     StoreError
         If the file is missing or damaged.
     """
+    n_repeats, n_folds = (1 + max(place[number] for place in places) for number in (0, 1))
     names = [f"repeat_{repeat}_{part}" for part in ("test", "val") for repeat in range(n_repeats)]
     wanted = pa.schema([pa.field(name, pa.int64()) for name in names])
     try:

@@ -12,7 +12,7 @@ from scantrial.figures.figure import Figure
 from scantrial.findings.evaluation import OperatingView
 from scantrial.findings.view import ReportView
 from scantrial.prose.evaluation import calibration_words, operating_words, temperature_words, winner_words
-from scantrial.prose.study import left_out_of_folds
+from scantrial.prose.folds import left_out_of_folds
 from scantrial.report.document import Block, Cell, Section, Table
 from scantrial.report.sections.parts import blocks, bullets, figure, left, paragraph, paragraphs, right, table
 

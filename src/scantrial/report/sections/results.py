@@ -8,7 +8,8 @@ from scantrial.core import format as fmt
 from scantrial.core.format import SPLIT_WORDS
 from scantrial.core.records import Split
 from scantrial.figures.figure import Figure
-from scantrial.findings.view import ReportView, RunView
+from scantrial.findings.run_views import RunView
+from scantrial.findings.view import ReportView
 from scantrial.prose import study as study_prose
 from scantrial.report.document import Block, Cell, Details, Section, Table
 from scantrial.report.sections.parts import (
