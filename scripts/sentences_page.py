@@ -252,7 +252,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_compare": Rule(rule="nothing to compare"),
         "_compare_folds": Rule(rule="the same in a cross-validation"),
         "_rest": Rule(rule="every case of a class is in two splits: no class mix is left to compare at"),
-        "_without_interactions": Rule(
+        "_misleading": Rule(
             rule="an interaction's interval excludes 0, or is wider than the size of a main effect of its factors",
             source="Box, Hunter and Hunter 2005",
         ),

@@ -243,7 +243,8 @@ def _judge_folds(study: StudyData, chosen: Choices) -> Judgement:
     if compared is not None and found.folds is not None:
         below = direction_warnings(below_chance_by_fold(found.folds, level=chosen.level), OF_A_STUDY, labels=labels)
         order = order_of_grades(metric, study.data["class_names"]) if METRICS[metric].is_ordinal else ()
-        compared = replace(compared, warnings=below, notes=(*order, *compared.notes))
+        notes = (*order, *compared.notes, *(note for _, note in _misleading(compared.comparisons)))
+        compared = replace(compared, warnings=below, notes=notes)
     return Judgement(
         metric=metric,
         split="test",
@@ -401,25 +402,24 @@ def _without_interactions(
     """
     if runs is None or primary is None:
         return primary, None
-    mains = [item for item in primary.comparisons if item.result.contrast.kind == "main effect"]
-    notes: list[str] = []
-    effects: list[Contrast] = []
-    for item in primary.comparisons:
-        if item.result.contrast.kind != "interaction":
-            continue
-        why = _why_not_main(item, mains)
-        if why is not None:
-            first, second = item.result.contrast.first, item.result.contrast.second
-            notes.append(
-                f"{item.name}: {why}. Look at each factor's effect at each level of the other factor, not at its "
-                "mean effect"
-            )
-            effects += simple_effects(factor_levels(study, runs.arm_names), first, second)
+    levels = factor_levels(study, runs.arm_names)
+    misleading = _misleading(primary.comparisons)
+    pairs = [(contrast.first, contrast.second) for contrast, _ in misleading]
+    effects = [effect for first, second in pairs for effect in simple_effects(levels, first, second)]
     found, _ = _compare(runs, effects, primary.metric, margin, chosen, withheld)
-    return replace(primary, notes=(*primary.notes, *notes)), found
+    return replace(primary, notes=(*primary.notes, *(note for _, note in misleading))), found
 
 
-def _why_not_main(interaction: Compared, mains: Sequence[Compared]) -> str | None:
+def _misleading(items: Sequence[Compared | FoldCompared]) -> list[tuple[Contrast, str]]:
+    """Return the interactions that make main effects misleading, each with a note."""
+    mains = [item for item in items if item.result.contrast.kind == "main effect"]
+    interactions = [item for item in items if item.result.contrast.kind == "interaction"]
+    found = [(item, why) for item in interactions if (why := _why_not_main(item, mains)) is not None]
+    advice = "Look at each factor's effect at each level of the other factor, not at its mean effect"
+    return [(item.result.contrast, f"{item.name}: {why}. {advice}") for item, why in found]
+
+
+def _why_not_main(interaction: Compared | FoldCompared, mains: Sequence[Compared | FoldCompared]) -> str | None:
     found, contrast = interaction.alone, interaction.result.contrast
     if math.isnan(found.low):
         return "two seeds give no usable interval of the interaction"

@@ -194,10 +194,7 @@ def read_fold_table(path: Path, places: Sequence[tuple[int, int]]) -> FoldTable:
     n_repeats, n_folds = (1 + max(place[number] for place in places) for number in (0, 1))
     names = [f"repeat_{repeat}_{part}" for part in ("test", "val") for repeat in range(n_repeats)]
     wanted = pa.schema([pa.field(name, pa.int64()) for name in names])
-    try:
-        table = _typed(read_table(path, columns=names), wanted, path)
-    except KeyError as error:
-        raise _damaged(path, f"it has no column {error}") from error
+    table = _typed(read_table(path, columns=names), wanted, path)
     if any(column.null_count for column in table.columns):
         raise _damaged(path, "a case is in no fold")
     numbers = np.column_stack([column.to_numpy() for column in table.columns])

@@ -12,6 +12,7 @@ from tests.studies import TWO_ARMS, StudyShape, write_study
 from scantrial import api
 from scantrial.analysis.rows import rows_of, validation_rows
 from scantrial.analysis.thresholds import threshold_for_sensitivity
+from scantrial.audit.stored import stored_scores
 from scantrial.core.errors import InputError
 from scantrial.findings.case import case_view
 from scantrial.findings.judging import Choices, judge
@@ -123,6 +124,19 @@ def test_the_report_says_what_is_by_fold_and_what_is_left_out(folder, tmp_path):
         assert said in text, said
     for wrong in ("over seeds", "seed-to-seed", "seeds and cases", "Seeds are not new"):
         assert wrong not in text, wrong
+
+
+def test_the_audit_takes_scores_out_of_fold(folder, study):
+    """Each case has the mean of the runs that tested it."""
+    found = stored_scores(folder, np.arange(60))
+    of_case = [
+        run.predictions["test"].y_prob[run.predictions["test"].cases == 7][0]
+        for run in study.runs
+        if 7 in run.predictions["test"].cases
+    ]
+    assert found.rows.tolist() == list(range(60))
+    assert len(of_case) == 8
+    assert found.y_prob[7] == pytest.approx(np.mean(of_case, axis=0))
 
 
 def test_the_terminal_answers_by_fold(study):
