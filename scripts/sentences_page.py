@@ -17,9 +17,10 @@ import templates
 from scantrial.analysis.bootstrap import TOLERANCE as BOOTSTRAP_TOLERANCE
 from scantrial.analysis.diagnosis import checks as curve_checks
 from scantrial.analysis.diagnosis.thresholds import GAP, GAP_HIGH, TAIL_LEAST
+from scantrial.analysis.few_cases import MIN_OF_CLASS
 from scantrial.analysis.power import MAX_CASES_FACTOR, MAX_SEEDS, POWER
 from scantrial.analysis.thresholds import TARGET_SENSITIVITY
-from scantrial.analysis.verdicts import FEW_SEEDS, MIN_OF_CLASS, MIN_SEEDS
+from scantrial.analysis.verdicts import FEW_SEEDS, MIN_SEEDS
 from scantrial.audit.checks import CHECKS
 from scantrial.prose import evaluation as evaluation_prose
 from scantrial.prose.warnings import ENOUGH_OF_CLASS
@@ -69,9 +70,10 @@ _FOLDS = "Nadeau and Bengio 2003; Bouckaert and Frank 2004; decision 53"
 _TOST = "Schuirmann 1987; Lakens 2017; decision 12"
 _POWER = "Hillis, Obuchowski and Berbaum 2011"
 _LEVEL = "level 0.95 unless another is asked for"
+ENOUGH_CASES = f"{MIN_OF_CLASS} cases, or patients where these have several"
 _NO_VERDICT = Rule(
-    rule="too few seeds, too few cases of a class that the metric rests on, every run perfect, or nothing that varies",
-    threshold=f"{MIN_SEEDS} seeds, {FEW_SEEDS} recommended; {MIN_OF_CLASS} cases of a class",
+    rule="too few seeds, too few cases or patients, every run perfect, or nothing that varies",
+    threshold=f"{MIN_SEEDS} seeds, {FEW_SEEDS} recommended; {ENOUGH_CASES}",
     source="simulations of this project, decision 12",
 )
 _COUNTING = Rule(rule="one seed: cases alone are random; more: seeds and cases", source=_OR)
@@ -233,8 +235,8 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             source="rule of three, exact",
         ),
         "_too_little": _NO_VERDICT,
-        "small_classes": _NO_VERDICT,
     },
+    "analysis/few_cases.py": {"_refused": _NO_VERDICT},
     "analysis/empty_scores.py": {
         "_copies_words": Rule(
             rule="seeds of an arm have equal scores on every case; not for decisions that are all right, all wrong or "
@@ -308,7 +310,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             rule="few seeds, no margin, or assumptions in place of a pilot",
             threshold=f"{MIN_SEEDS} and {FEW_SEEDS} seeds",
         ),
-        "_few_cases": Rule(rule="a class has few test cases", threshold=f"{MIN_OF_CLASS} cases"),
+        "_few_cases": Rule(rule="a class has few test cases", threshold=ENOUGH_CASES),
         "_patients": Rule(rule="patients have several cases, and the plan rests on assumptions"),
         "_beyond": Rule(rule="the value assumed plus the smallest difference is beyond the best value"),
     },
@@ -337,9 +339,9 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     "analysis/cross_validation.py": {
         "_judged": _SHAPE,
         "_too_little": Rule(
-            rule="too few folds, too few cases of a class that the metric rests on, scores that carry no evidence, or "
+            rule="too few folds, too few cases or patients, scores that carry no evidence, or "
             "a difference that is the same in every fold though the arms are not identical",
-            threshold=f"{MIN_SEEDS} folds over all repeats, {FEW_SEEDS} recommended; {MIN_OF_CLASS} cases of a class",
+            threshold=f"{MIN_SEEDS} folds over all repeats, {FEW_SEEDS} recommended; {ENOUGH_CASES}",
             source=_FOLDS,
         ),
     },
@@ -511,6 +513,7 @@ TITLES = {
     "analysis/reversal_words.py": "Comparisons: where validation and test disagree",
     "analysis/best_words.py": "Comparisons: which arm is best",
     "analysis/verdicts.py": "Comparisons: why there is no verdict, and notes",
+    "analysis/few_cases.py": "Comparisons: too few cases or patients",
     "findings/judging.py": "Comparisons: of a study",
     "findings/families.py": "Comparisons: which ones",
     "findings/hypotheses.py": "Comparisons: hypotheses",
@@ -646,6 +649,7 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
 """Modules whose texts all have one reason; title and rule."""
 
 MARKUP = (
+    "figures/letters.py",
     "report/assets.py",
     "report/charts.py",
     "report/compose.py",

@@ -137,6 +137,7 @@ class Comparison(Plain):
     notes : what a reader has to know
     best : which arm is best: see `with_best`; None with fewer than three arms, and where it was not asked for
     warnings : what a reader has to know before the verdicts
+    patients_by_class : patients with a case of each class; None where patients are not known
     class_names : in the order of their indices; empty where they are not known
     """
 
@@ -157,6 +158,7 @@ class Comparison(Plain):
     best: BestArm | None = None
     warnings: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
+    patients_by_class: tuple[int, ...] | None = None
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -276,6 +278,7 @@ def compare_runs(
         n_patients=estimates.n_patients,
         n_by_class=estimates.n_by_class,
         class_names=estimates.class_names,
+        patients_by_class=estimates.patients_by_class,
         arms=tuple(arm_estimate(estimates, arm, level=level) for arm in estimates.arm_names),
         comparisons=_judged(
             results,

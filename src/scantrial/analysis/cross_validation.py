@@ -21,6 +21,7 @@ from scantrial.analysis import fold_words as words
 from scantrial.analysis.contrasts import Contrast, against_control, all_pairs
 from scantrial.analysis.direction import OF_ARRAYS, below_chance_by_fold, direction_warnings
 from scantrial.analysis.empty_scores import empty_scores
+from scantrial.analysis.few_cases import small_classes
 from scantrial.analysis.fold_estimates import FoldArm, FoldDifference, Values, arm_by_fold, corrected, values_by_fold
 from scantrial.analysis.folds import Folds, folds_of_arrays
 from scantrial.analysis.metric_names import check_comparison
@@ -28,7 +29,7 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.mrmc import ROUNDING, infer, largest_effect
 from scantrial.analysis.multiplicity import holm, simultaneous_level
 from scantrial.analysis.verdict_words import sentence_on
-from scantrial.analysis.verdicts import FEW_SEEDS, MIN_SEEDS, Adjusted, Evidence, Verdict, small_classes, verdict_on
+from scantrial.analysis.verdicts import FEW_SEEDS, MIN_SEEDS, Adjusted, Evidence, Verdict, verdict_on
 from scantrial.core.format import NONE, minus, percent
 from scantrial.core.notebook import notebook_html
 from scantrial.core.plain import Plain, fields_of
@@ -254,7 +255,7 @@ def compare_folds(
         folds=_facts(folds),
         n_repeats=folds.n_repeats,
         test_share=folds.test_share,
-        class_names=folds.parts[0].runs.class_names,
+        class_names=folds.class_names,
         arms=tuple(arm_by_fold(folds, arm, metric, found, level=level) for arm, found in values.items()),
         comparisons=_judged(folds, results, margin=margin, withheld=withheld),
         methods=words.fold_methods(folds, metric, len(results)),
@@ -363,7 +364,7 @@ def _too_little(folds: Folds, result: FoldDifference) -> tuple[str, ...]:
     n = len(folds.parts)
     if n < MIN_FOLDS:
         reasons.append(f"{n} folds: at least {MIN_FOLDS} are needed, {FEW_FOLDS} or more are recommended")
-    reasons += small_classes(result.metric, folds.n_by_class, folds.parts[0].runs.class_names)
+    reasons += small_classes(result.metric, folds)
     reasons += _empty(folds, result)
     if not reasons and result.s2 == 0 and not result.identical:
         reasons.append("the difference is the same in every fold, so there is no standard error")

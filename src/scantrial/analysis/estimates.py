@@ -7,7 +7,7 @@ are the covariance matrix that a comparison needs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -48,7 +48,7 @@ class Estimates:
     covariance : shape (n_runs, n_runs): covariance of the estimates over samples of cases
     influence : shape (n_runs, n_units), whose products make the covariance
     n_cases, n_patients : `n_patients` is None where patients are not known
-    n_by_class : cases of each class
+    n_by_class, patients_by_class : cases of each class, and patients with such a case, or None
     n_used : cases the metric is a mean over: those of one class for sensitivity and specificity
     n_patients_used : patients of those cases, or None
     method : how the covariance was found
@@ -69,6 +69,7 @@ class Estimates:
     n_by_class: tuple[int, ...]
     n_used: int
     n_patients_used: int | None = None
+    patients_by_class: tuple[int, ...] | None = None
     method: str
     n_clipped: int = 0
     by_class: bool = False
@@ -92,25 +93,16 @@ class Estimates:
     def permuted(self, order: NDArray[Any]) -> Estimates:
         """Return the same estimates with the runs in another order."""
         names = [int(run) for run in order]
-        return Estimates(
-            metric=self.metric,
+        return replace(
+            self,
             arms=tuple(self.arms[run] for run in names),
             seeds=tuple(self.seeds[run] for run in names),
             theta=self.theta[order],
             covariance=self.covariance[np.ix_(order, order)],
             influence=self.influence[order],
-            n_cases=self.n_cases,
-            n_patients=self.n_patients,
-            n_by_class=self.n_by_class,
-            n_used=self.n_used,
-            n_patients_used=self.n_patients_used,
-            method=self.method,
-            n_clipped=self.n_clipped,
-            by_class=self.by_class,
             sample=None
             if self.sample is None
             else Sample(found=self.sample.found.of_runs(order), patients=self.sample.patients),
-            class_names=self.class_names,
         )
 
 
@@ -153,6 +145,7 @@ def estimate(runs: RunScores, metric: str, *, covariance: CovarianceMethod = "de
         n_by_class=tuple(np.bincount(runs.y_true, minlength=runs.n_classes).tolist()),
         n_used=int(used.sum()),
         n_patients_used=None if runs.patients is None else len(np.unique(runs.patients[used])),
+        patients_by_class=runs.patients_by_class,
         method=found.method + (", summed over patients" if runs.patients is not None else ""),
         n_clipped=found.n_clipped,
         by_class=found is not pooled or (runs.mix is not None and is_weighted(metric)),

@@ -16,12 +16,12 @@ import scipy
 
 from scantrial.analysis.assumptions import Basis
 from scantrial.analysis.cross_validation import FEW_FOLDS
+from scantrial.analysis.few_cases import small_classes
 from scantrial.analysis.fold_words import HEURISTIC
 from scantrial.analysis.plan_words import chance_words, size_words
 from scantrial.analysis.planned_design import PlannedDesign
 from scantrial.analysis.power import POWER, Variances, power_of_f, rising_root
 from scantrial.analysis.power_table import check_difference
-from scantrial.analysis.verdicts import small_classes
 from scantrial.core.format import counted
 from scantrial.core.plain import Plain, fields_of
 
@@ -176,7 +176,7 @@ def _sentences(folds: FoldDesign, basis: Basis, smallest: float, floor: float, d
     n_tested = round(design.n_cases / folds.n_folds)
     repeated = f", repeated {folds.n_repeats} times," if folds.n_repeats > 1 else ""
     shape = f"With {folds.n_folds} folds{repeated} of {counted(design.n_cases, 'case')}, {n_tested} tested in each"
-    if small_classes(design.metric, design.n_by_class):
+    if small_classes(design.metric, design):
         shape += ", no verdict is given. Without this rule"
     size = size_words(design.metric, smallest)
     found = [f"{shape}, a true difference of {size} would be found with a probability of {chance_words(POWER)}."]
@@ -205,7 +205,7 @@ def _warnings(folds: FoldDesign, basis: Basis) -> list[str]:
         found.append(
             f"{folds.n_all_folds} folds: every verdict will be provisional; {FEW_FOLDS} or more are recommended."
         )
-    small = small_classes(design.metric, design.n_by_class, design.class_names)
+    small = small_classes(design.metric, design)
     found += [f"{text[0].upper()}{text[1:]}." for text in small]
     if design.margin is None:
         found.append("The study declares no margin, so no two arms can be called equivalent.")

@@ -91,6 +91,18 @@ class Folds:
         return tuple(np.sum(counts, axis=0).tolist())
 
     @property
+    def patients_by_class(self) -> tuple[int, ...] | None:
+        """Patients with a case of each class; None where they are not known."""
+        counts = [part.runs.patients_by_class for part in self.of_one_repeat]
+        known = [found for found in counts if found is not None]
+        return tuple(np.sum(known, axis=0).tolist()) if known else None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """In the order of their indices; empty where they are not known."""
+        return self.parts[0].runs.class_names
+
+    @property
     def test_share(self) -> float:
         """Test cases for each training case, the mean over the folds: 0.25 with five folds of one size."""
         return float(np.mean([part.runs.n_cases / part.n_train for part in self.parts]))

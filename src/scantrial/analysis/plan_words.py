@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 
 from scantrial.analysis.assumptions import Basis
+from scantrial.analysis.few_cases import MIN_OF_CLASS, small_classes
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.outlook import SEEDS_SHOWN, Outlook
 from scantrial.analysis.planned_design import PlannedDesign
 from scantrial.analysis.power import MAX_CASES_FACTOR, MAX_SEEDS, POWER, Variances, cases_needed
 from scantrial.analysis.verdict_words import amount
-from scantrial.analysis.verdicts import FEW_SEEDS, MIN_OF_CLASS, MIN_SEEDS, NEEDED_SEEDS, small_classes
+from scantrial.analysis.verdicts import FEW_SEEDS, MIN_SEEDS, NEEDED_SEEDS
 from scantrial.core.format import counted, percent
 from scantrial.core.positive import class_word
 
@@ -69,7 +70,7 @@ def _first(design: PlannedDesign, outlook: Outlook, cautious: Outlook | None) ->
             f"{shape}, nothing can be said about arms: {NEEDED_SEEDS}. Between {each}, a true difference of "
             f"{networks} would be found with a probability of {chance_words(POWER)}."
         )
-    if small_classes(design.metric, design.n_by_class):
+    if small_classes(design.metric, design):
         shape = f"{shape} no verdict is given. Without this rule"
     size = size_words(design.metric, smallest)
     text = f"{shape}, a true difference of {size} would be found with a probability of {chance_words(POWER)}."
@@ -176,14 +177,17 @@ def plan_warnings(design: PlannedDesign, basis: Basis, outlook: Outlook) -> list
 
 
 def _few_cases(design: PlannedDesign) -> list[str]:
-    too_few = small_classes(design.metric, design.n_by_class, design.class_names)
+    too_few = small_classes(design.metric, design)
     refused = [f"{text[0].upper()}{text[1:]}." for text in too_few]
     if refused:
         return refused
+    unit, counts = "case", design.n_by_class
+    if design.patients_by_class is not None and design.n_patients != design.n_cases:
+        unit, counts = "patient", design.patients_by_class
     return [
-        f"{counted(n, 'test case')} of {class_word(index, design.class_names)}: sensitivity, specificity and AUROC are "
-        f"not judged on fewer than {MIN_OF_CLASS}."
-        for index, n in enumerate(design.n_by_class)
+        f"{counted(n, f'test {unit}')} of {class_word(index, design.class_names)}: sensitivity, specificity and AUROC "
+        f"are not judged on fewer than {MIN_OF_CLASS}."
+        for index, n in enumerate(counts)
         if n < MIN_OF_CLASS
     ]
 

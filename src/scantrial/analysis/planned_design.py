@@ -21,7 +21,7 @@ class PlannedDesign(Plain):
     n_by_class : test cases of each class
     independent_by_class : how many independent cases those are worth; fewer where patients have several
     n_independent : the same for all classes together
-    n_patients : None where patients are not known
+    n_patients, patients_by_class : in all, and with a test case of each class; None where patients are not known
     margin : the smallest difference that matters, in the metric's unit, or None
     class_names : in the order of `n_by_class`; empty where they are not known
     """
@@ -37,6 +37,7 @@ class PlannedDesign(Plain):
     n_patients: int | None = None
     level: float = 0.95
     class_names: tuple[str, ...] = ()
+    patients_by_class: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         METRICS[self.metric]  # an unknown name is refused with the nearest right one

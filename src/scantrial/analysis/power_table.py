@@ -108,6 +108,7 @@ def plan_again(found: Comparison) -> PowerPlan | None:
         n_patients=found.n_patients,
         level=found.level,
         class_names=found.class_names,
+        patients_by_class=found.patients_by_class,
     )
     area = mean_area(found.metric, [arm.mean for arm in found.arms])
     words = f"this study: {measured.n_arms} arms x {measured.n_seeds} seeds on {measured.n_cases:,} cases"

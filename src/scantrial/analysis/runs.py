@@ -87,6 +87,13 @@ class RunScores:
         return len(self.y_true)
 
     @property
+    def patients_by_class(self) -> tuple[int, ...] | None:
+        """Patients with a case of each class; None where patients are not known."""
+        if self.patients is None:
+            return None
+        return tuple(len(np.unique(self.patients[self.y_true == k])) for k in range(self.n_classes))
+
+    @property
     def arm_names(self) -> tuple[str, ...]:
         """The arms, in the order in which they first occur."""
         return tuple(dict.fromkeys(self.arms))

@@ -15,12 +15,12 @@ from typing import Literal
 import numpy as np
 
 from scantrial.analysis.estimates import Estimates
-from scantrial.analysis.metrics import METRICS, POSITIVE
+from scantrial.analysis.few_cases import small_classes
+from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.mrmc import ContrastResult, Inference, infer, largest_effect
 from scantrial.analysis.multiplicity import simultaneous_level
-from scantrial.core.format import counted, percent
+from scantrial.core.format import percent
 from scantrial.core.plain import Plain
-from scantrial.core.positive import class_word
 
 Label = Literal["better", "worse", "equivalent", "inconclusive", "not enough to judge"]
 
@@ -34,21 +34,6 @@ FEW_SEEDS = 5
 
 TOO_FEW_FOR_INTERVAL = 2
 """Two seeds have a spread on one degree of freedom: its interval is 13 standard errors wide, so none is given."""
-
-MIN_OF_CLASS = 10
-"""A metric that rests on one class is not judged on fewer cases of that class."""
-
-_RESTS_ON = {
-    "sensitivity": (POSITIVE,),
-    "specificity": (1 - POSITIVE,),
-    "balanced_accuracy": None,
-    "auroc": None,
-    "average_precision": None,
-    "f1": None,
-    "mcc": None,
-    "macro_f1": None,
-}
-"""Which classes a metric rests on, None for all; the others rest on all cases together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,37 +280,12 @@ def _too_little(result: ContrastResult, found: Evidence, estimates: Estimates) -
     if result.n_seeds < MIN_SEEDS:
         seeds = "one seed" if result.n_seeds == 1 else f"{result.n_seeds} seeds"
         reasons.append(f"{seeds} in each arm: at least {MIN_SEEDS} are needed, {FEW_SEEDS} or more are recommended")
-    reasons += small_classes(estimates.metric, estimates.n_by_class, estimates.class_names)
+    reasons += small_classes(estimates.metric, estimates)
     if _is_perfect(result, estimates):
         reasons.append("every run reaches the best possible value: these cases cannot tell the arms apart")
     elif math.isnan(found.p):
         reasons.append("nothing varies over the cases, so there is no standard error")
     return tuple(reasons)
-
-
-def small_classes(metric: str, n_by_class: Sequence[int], class_names: Sequence[str] = ()) -> list[str]:
-    """Say which classes have too few cases for a verdict on a metric that rests on each of them; empty where none.
-
-    Kappa rests on no single grade, but on the cases outside the commonest one: without them there is no agreement
-    beyond chance.
-    """
-    if metric == "quadratic_weighted_kappa":
-        commonest = int(np.argmax(n_by_class))
-        outside = sum(n_by_class) - n_by_class[commonest]
-        if outside >= MIN_OF_CLASS:
-            return []
-        few = f"{outside} cases outside {class_word(commonest, class_names)}"
-        return [f"{few}: {METRICS[metric].title} is not judged on fewer than {MIN_OF_CLASS}"]
-    if metric not in _RESTS_ON:
-        return []
-    classes = _RESTS_ON[metric]
-    rests_on = range(len(n_by_class)) if classes is None else classes
-    return [
-        f"{counted(n_by_class[index], 'case')} of {class_word(index, class_names)}: {METRICS[metric].title} is not "
-        f"judged on fewer than {MIN_OF_CLASS}"
-        for index in rests_on
-        if n_by_class[index] < MIN_OF_CLASS
-    ]
 
 
 def _is_perfect(result: ContrastResult, estimates: Estimates) -> bool:

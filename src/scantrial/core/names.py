@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from itertools import islice
@@ -25,6 +26,15 @@ def slug(text: str) -> str:
     """
     cleaned = re.sub(r"[^a-z0-9.+]+", "-", text.lower()).strip("-.")
     return cleaned or "x"
+
+
+def own_slug(text: str) -> str:
+    """Turn a text into a name in its own script: as `slug`, but letters and digits of every script stay.
+
+    ``"交叉熵 A"`` becomes ``"交叉熵-a"``. Letters are composed (NFC), so that no file system changes the name.
+    """
+    composed = unicodedata.normalize("NFC", text.lower())
+    return re.sub(r"[^\w.+]+", "-", composed).strip("-.") or "x"
 
 
 def is_arm_name(name: str) -> bool:

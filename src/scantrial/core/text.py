@@ -52,6 +52,18 @@ def _written_out(found: re.Match[str], keep: str) -> str:
     return escaped(sign)
 
 
+_TURNED = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff"
+"""Letters that are written from right to left, such as Hebrew and Arabic ones."""
+
+
+def kept_in_order(text: str) -> str:
+    """Return a text whose numbers stay where they are beside words that are written from right to left.
+
+    A left-to-right mark after such words keeps ``سمين: 2 of 3 runs`` from being shown as ``2 :سمين of 3 runs``.
+    """
+    return re.sub(f"(?<=[{_TURNED}])(?![{_TURNED}]|[^\\w]*[{_TURNED}])", "\u200e", text)
+
+
 def escaped(sign: str) -> str:
     r"""Return the escape of one character, as Python and JSON write it: ``\u202e``; beyond 16 bits ``\U000e0001``."""
     return f"\\u{ord(sign):04x}" if ord(sign) < 0x10000 else f"\\U{ord(sign):08x}"

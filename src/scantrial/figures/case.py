@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Sequence
-from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
 from scantrial.core.format import proportion
 from scantrial.core.text import printable
+from scantrial.figures.letters import draw_text, text_length
 from scantrial.figures.palette import INK, MUTED, PAPER
 from scantrial.findings.case import ArmCase, CaseView
 
@@ -56,7 +56,7 @@ def draw_case(
     picture.paste(_scan(png), (_MARGIN, _MARGIN))
     draw, y = ImageDraw.Draw(picture), _MARGIN
     for text, size, colour in lines:
-        draw.text((_SCAN + 2 * _MARGIN, y), text, font=_font(size), fill=colour)
+        draw_text(draw, (_SCAN + 2 * _MARGIN, y), text, size=size, fill=colour)
         y += _step(size)
     stream = io.BytesIO()
     picture.save(stream, format="PNG", optimize=True)
@@ -77,7 +77,7 @@ def _lines(heading: Sequence[str], rows: Sequence[tuple[str, bool | None]], deta
 def _broken(text: str, size: int, colour: str) -> list[Line]:
     """Break a text so that its lines fit; letters are taken to be as wide as they are in this text on average."""
     text = printable(text)
-    length = _font(size).getlength(text)
+    length = text_length(text, size)
     width = max(8, int(0.95 * len(text) * _TEXT_WIDTH / length)) if length > _TEXT_WIDTH else len(text) + 1
     return [(part, size, colour) for part in textwrap.wrap(text, width, max_lines=12, placeholder=" …")]
 
@@ -86,18 +86,13 @@ def _step(size: int) -> int:
     return round(1.45 * size)
 
 
-@lru_cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
-
-
 def _scan(png: bytes | None) -> Image.Image:
     """Return the scan enlarged to its square, on black; without one, a blank square that says so."""
     square = Image.new("RGB", (_SCAN, _SCAN), "black")
     if png is None:
         blank = Image.new("RGB", (_SCAN, _SCAN), "#eceff1")
         ImageDraw.Draw(blank).text(
-            (_SCAN // 2, _SCAN // 2), "no picture kept", font=_font(_SIZE), fill=MUTED, anchor="mm"
+            (_SCAN // 2, _SCAN // 2), "no picture kept", font=ImageFont.load_default(_SIZE), fill=MUTED, anchor="mm"
         )
         return blank
     scan = Image.open(io.BytesIO(png)).convert("RGB")

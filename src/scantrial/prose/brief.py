@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from scantrial.analysis.comparison import Compared
 from scantrial.analysis.cross_validation import FEW_FOLDS, FoldCompared
 from scantrial.analysis.diagnosis.checks import CHECKS, LABELS
+from scantrial.analysis.few_cases import small_classes
 from scantrial.analysis.gaps import Gap
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdict_words import metric_difference, short_verdict
-from scantrial.analysis.verdicts import FEW_SEEDS, small_classes
+from scantrial.analysis.verdicts import FEW_SEEDS
 from scantrial.core.errors import first_of_a_kind
 from scantrial.core.format import counted, joined
 from scantrial.core.positive import health_warning
@@ -137,20 +138,20 @@ def next_commands(view: ReportView, study: Sequence[str], folder: str) -> list[t
     study : the words after ``scantrial run`` that trained these runs, without seeds and folder
     """
     page = shlex.join(["scantrial", "serve", folder]), "every run and every scan, in a browser"
-    primary = view.judgement.compared
+    primary = view.judgement.primary
     if view.n_finished < view.n_planned:
         seeds = ["--seeds", str(len(view.seeds))] if sorted(view.seeds) == list(range(len(view.seeds))) else []
         command = ["scantrial", "run", *study, *seeds, "--out", folder]
         return [page, (shlex.join(command), "the runs that are missing")]
-    if primary is None:
+    if view.judgement.compared is None:
         return [page]
     if view.audit is not None and view.audit.open_blockers:
         return [page, (shlex.join(["scantrial", "audit", folder]), "what has to be mended before there is a verdict")]
-    if small_classes(primary.metric, primary.n_by_class):
+    if primary is None:
+        return [page, *_more_of_folds(view, study, folder)]
+    if small_classes(primary.metric, primary):
         plan = shlex.join(["scantrial", "plan", *study])
         return [page, (plan, "what these test scans can show; more seeds do not help")]
-    if view.folds:
-        return [page, *_more_of_folds(view, study, folder)]
     if len(view.seeds) < FEW_SEEDS and sorted(view.seeds) == list(range(len(view.seeds))):
         n = len(view.seeds) + MORE_SEEDS
         command = ["scantrial", "run", *study, "--seeds", str(n), "--out", folder]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from scantrial.analysis.few_cases import MIN_OF_CLASS
 from scantrial.analysis.plan_words import size_words as amount
-from scantrial.analysis.verdicts import MIN_OF_CLASS
 from scantrial.audit.records import ScanFinding
 from scantrial.core.format import count, counted, joined, percent
 from scantrial.findings.view import ReportView

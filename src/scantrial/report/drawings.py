@@ -42,6 +42,10 @@ class Drawings:
             self._panels[block.id] = tuple(map(drawn, block.figure.panel_svgs()))
         return self._panels[block.id]
 
+    def text(self) -> str:
+        """Return what is written in all figures that were drawn."""
+        return "".join(one.svg for one in (*self._wholes.values(), *(p for ps in self._panels.values() for p in ps)))
+
 
 def untitled(figure: Figure) -> Figure:
     """Return a figure whose chart does not repeat the title that is printed with it; its panels keep theirs."""

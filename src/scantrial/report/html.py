@@ -16,7 +16,7 @@ import pyarrow as pa
 from markupsafe import Markup, escape
 
 from scantrial.core import format as fmt
-from scantrial.core.text import printable
+from scantrial.core.text import kept_in_order, printable
 from scantrial.report.charts import Charts, is_zoomable, toggles
 from scantrial.report.document import (
     Block,
@@ -127,7 +127,12 @@ def template_environment(source: Callable[[str], str], **filters: Callable[..., 
 
 def _printable(value: Any) -> Any:
     """Write out what cannot be seen in a text that a template shows; HTML that was made here has been through this."""
-    return printable(value, keep="\n\t") if type(value) is str else value
+    return kept_in_order(printable(value, keep="\n\t")) if type(value) is str else value
+
+
+def _code(value: str) -> Markup:
+    """Return code as HTML; it is copied, so no mark is put into it."""
+    return escape(printable(value, keep="\n\t"))
 
 
 @cache
@@ -143,6 +148,7 @@ def _environment() -> jinja2.Environment:
         rows=rows,
         toggles=toggles,
         zoomable=is_zoomable,
+        code=_code,
     )
     environment.tests["beside"] = stands_beside
     return environment
@@ -160,14 +166,14 @@ def inlines(content: Text) -> Markup:
 def _inline(part: Inline) -> Markup:
     match part:
         case str():
-            return escape(part)
+            return escape(kept_in_order(part))
         case Code():
             return Markup("<code>{}</code>").format(part.text)
         case Strong():
-            return Markup("<strong>{}</strong>").format(part.text)
+            return Markup("<strong>{}</strong>").format(kept_in_order(part.text))
     if part.target.startswith(("#", "https://", "http://")):
-        return Markup('<a href="{}">{}</a>').format(part.target, part.text)
-    return escape(part.text)
+        return Markup('<a href="{}">{}</a>').format(part.target, kept_in_order(part.text))
+    return escape(kept_in_order(part.text))
 
 
 def stands_beside(section: Section) -> bool:

@@ -2,7 +2,7 @@
 
 What is said reaches the template as JSON and is never read as markup. Typst sees one folder with these files and
 nothing else: no network, no fonts but its own and those within the figures, so that one document gives the same bytes
-everywhere.
+everywhere. A document with letters that Typst's own fonts do not have is set with those of this machine.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from scantrial.core.errors import MissingExtraError
+from scantrial.core.text import escaped, kept_in_order
 from scantrial.report.document import (
     Block,
     Cell,
@@ -40,6 +41,7 @@ from scantrial.report.document import (
 )
 from scantrial.report.drawings import Drawings, Drawn
 from scantrial.report.html import stands_beside
+from scantrial.report.letters import lettering
 
 POINTS_A_PIXEL = 0.72
 """What a figure's pixel measures in print, in points: its labels of 11 pixels are then near 8 points."""
@@ -71,6 +73,8 @@ def to_pdf(document: Document, *, drawings: Drawings | None = None) -> bytes:
     ------
     MissingExtraError
         If Typst is not installed.
+    MissingFontError
+        If a letter is in no font on this machine.
     """
     typst, document = load_typst(), glue_document(document)
     with tempfile.TemporaryDirectory(prefix="scantrial-pdf-") as name:
@@ -82,11 +86,15 @@ def to_pdf(document: Document, *, drawings: Drawings | None = None) -> bytes:
             drawings=drawings or Drawings(),
         )
         content = setting.document(document)
-        (folder / "report.json").write_text(_spelt_out(json.dumps(content, ensure_ascii=False)), encoding="utf-8")
+        text = json.dumps(_kept_in_order(content), ensure_ascii=False)
+        fonts = lettering(typst, text + setting.drawings.text(), needed_for="the PDF")
+        (folder / "report.json").write_text(_spelt_out(text, fonts.unset), encoding="utf-8")
+        (folder / "fonts.json").write_text(json.dumps(fonts.families), encoding="utf-8")
         main = folder / "report.typ"
         main.write_bytes(files("scantrial.report").joinpath("templates", "report.typ").read_bytes())
         stamp = int(datetime.fromisoformat(document.dated).timestamp()) if document.dated else 0
-        return bytes(typst.compile(str(main), root=name, ignore_system_fonts=True, format="pdf", timestamp=stamp))
+        own = not fonts.system_fonts
+        return bytes(typst.compile(str(main), root=name, ignore_system_fonts=own, format="pdf", timestamp=stamp))
 
 
 def load_typst() -> Any:
@@ -194,15 +202,26 @@ class _Setting:
         return {"file": file, "alt": picture.alt, "caption": picture.caption}
 
 
-def _spelt_out(content: str) -> str:
-    """Spell out in JSON what is no letter, as Python keeps a byte of a file name that is not UTF-8."""
-    return re.sub("[\ud800-\udfff]", lambda found: rf"\\u{ord(found[0]):04x}", content)
+def _spelt_out(content: str, unset: str) -> str:
+    """Spell out in JSON what no font has, and what is no letter, as Python keeps a byte that is not UTF-8."""
+    return re.sub(f"[\ud800-\udfff{unset}]", lambda found: escaped(found[0]).replace("\\", "\\\\"), content)
 
 
 def shortened(line: str, n: int) -> str:
     """Return a line of at most `n` letters."""
     line = " ".join(line.split())
     return line if len(line) <= n else f"{line[: n - 1].rstrip()}…"
+
+
+def _kept_in_order(data: Any) -> Any:
+    """Return plain data whose numbers stay in place beside words from right to left; code is copied, and stays."""
+    if isinstance(data, str):
+        return kept_in_order(data)
+    if isinstance(data, list | tuple):
+        return [_kept_in_order(item) for item in data]
+    if isinstance(data, dict) and data.get("kind") not in ("code", "codeblock"):
+        return {key: item if key == "id" else _kept_in_order(item) for key, item in data.items()}
+    return data
 
 
 def _with_sound_links(data: Any, targets: Targets) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from scantrial.core.names import is_arm_name, nearest, slug
+from scantrial.core.names import is_arm_name, nearest, own_slug, slug
 from scantrial.core.numbering import MAX_TEXT
 from scantrial.core.yaml import Path
 from scantrial.data.arm_images import without_own_size
@@ -205,17 +205,22 @@ class ArmBuilder:
         if len(design) > MAX_ARMS:
             self._report(("design",), f"{len(design)} arms; a study has at most {MAX_ARMS}")
             return
+        given = [item.get("arm") for item in design if isinstance(item, Mapping)]
+        slugs = [slug(name) for name in given if isinstance(name, str)]
         for number, item in enumerate(design):
             name = item.get("arm") if isinstance(item, Mapping) else None
             settings = item.get("set") if isinstance(item, Mapping) else None
             if isinstance(name, str) and isinstance(settings, Mapping) and settings:
-                yield from self._listed_arm(("design", number), name, settings)
+                short = slug(name)
+                if not name.isascii() and (slugs.count(short) > 1 or short == "x"):
+                    short = own_slug(name)  # little or nothing of a name in another script is left in a slug
+                yield from self._listed_arm(("design", number), name, short, settings)
 
-    def _listed_arm(self, path: Path, name: str, settings: Mapping[str, Any]) -> Iterator[Draft]:
+    def _listed_arm(self, path: Path, name: str, short: str, settings: Mapping[str, Any]) -> Iterator[Draft]:
         places = {key: (*path, "set", key) for key in settings}
         known = [self._takes(key, place) for key, place in places.items()]
         if all(known) and self._no_overlap(list(settings), (*path, "set")):
-            yield Draft(name=slug(name), label=name.strip(), settings=settings, path=(*path, "arm"), places=places)
+            yield Draft(name=short, label=name.strip(), settings=settings, path=(*path, "arm"), places=places)
 
     def _no_overlap(self, keys: Sequence[str], path: Path) -> bool:
         pairs = [(a, b) for a in keys for b in keys if b.startswith(f"{a}.")]
@@ -234,8 +239,9 @@ class ArmBuilder:
             whole = replace(draft, recipe=recipe)
             if draft.name in names:
                 self._report(draft.path, self._clash(draft, names[draft.name]))
-            elif len(draft.name) > MAX_NAME:
-                self._report(draft.path, f"the arm's name has {len(draft.name)} characters: use a list of named arms")
+            elif (n := len(draft.name.encode())) > MAX_NAME:
+                unit = "characters" if draft.name.isascii() else "bytes"
+                self._report(draft.path, f"the arm's name has {n} {unit}: use a list of named arms with shorter names")
             elif not is_arm_name(draft.name):
                 self._report(draft.path, f"no folder is called {shown(draft.name)}: use a list of named arms")
             elif (same := _with_recipe(result, recipe)) is not None:

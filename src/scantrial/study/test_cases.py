@@ -43,7 +43,7 @@ class CountedCases:
     ----------
     by_class : test cases by class name
     independent_by_class, n_independent : effective number of independent cases, if patients have several
-    n_patients : None if patients are not known
+    n_patients, patients_by_class : None if patients are not known
     n_train : training cases, or None if they were not counted
     source : how they were counted, in words
     """
@@ -54,6 +54,7 @@ class CountedCases:
     n_patients: int | None
     n_train: int | None
     source: str
+    patients_by_class: tuple[int, ...] | None = None
 
     @property
     def n(self) -> int:
@@ -72,6 +73,9 @@ class CountedCases:
             independent_by_class=tuple(k * n for n in self.independent_by_class),
             n_independent=k * self.n_independent,
             n_patients=None if self.n_patients is None else round(k * self.n_patients),
+            patients_by_class=None
+            if self.patients_by_class is None
+            else tuple(round(k * n) for n in self.patients_by_class),
             source=f"{n_cases:,} as requested, classes as in the {self.n:,} {self.source}",
         )
 
@@ -165,6 +169,9 @@ def _count(cases: CaseList) -> CountedCases:
         n_patients=None if patients is None else len(np.unique(patients)),
         n_train=int((cases.split == "train").sum()),
         source="listed, not decoded",
+        patients_by_class=None
+        if patients is None
+        else tuple(len(np.unique(patients[labels == c])) for c in range(len(counts))),
     )
 
 
@@ -213,6 +220,7 @@ def design_of(study: Study, cases: CountedCases) -> PlannedDesign:
         n_independent=cases.n_independent,
         n_patients=cases.n_patients,
         class_names=tuple(cases.by_class),
+        patients_by_class=cases.patients_by_class,
     )
 
 

@@ -18,7 +18,7 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.mrmc import Components, analyse, components, global_test, largest_effect
 from scantrial.analysis.runs import RunScores
 from scantrial.analysis.verdict_words import verdict_sentence
-from scantrial.analysis.verdicts import decide, evidence, small_classes
+from scantrial.analysis.verdicts import decide, evidence
 from scantrial.core.errors import InputError
 
 B_A = difference("b", "a")
@@ -100,20 +100,6 @@ def test_fewer_than_ten_positive_cases_are_not_judged(metric):
     for other in ("accuracy", "specificity"):
         item = compare(y_true, scores, arms=arms, seeds=seeds, metric=other, threshold=0.0).comparisons[0]
         assert item.verdict.label != "not enough to judge"
-
-
-@pytest.mark.parametrize("metric", ["quadratic_weighted_kappa", "macro_f1"])
-def test_graded_metrics_need_cases_beside_the_commonest_grade(metric):
-    """Kappa rests on the cases outside the commonest grade, of any other grade; macro F1 on every class."""
-    assert small_classes(metric, (200, 9))
-    assert small_classes(metric, (200, 10)) == []
-    assert bool(small_classes(metric, (200, 6, 6))) == (metric == "macro_f1")
-    assert small_classes("quadratic_weighted_kappa", (3, 200, 4)) == [
-        "7 cases outside class 1: Quadratic weighted kappa is not judged on fewer than 10"
-    ]
-    named = small_classes("quadratic_weighted_kappa", (3, 200, 4), ("none", "mild", "severe"))
-    assert named[0].startswith("7 cases outside mild: ")
-    assert small_classes("weighted_f1", (200, 2)) == small_classes("mean_absolute_error", (200, 2)) == []
 
 
 @pytest.mark.parametrize("metric", sorted(set(METRICS) - {"sensitivity", "specificity"}))

@@ -36,6 +36,21 @@ def test_one_at_a_time_is_the_base_and_each_other_level(study_with: MakeStudy) -
     assert (arm.factor, arm.level, dict(arm.settings)) == ("optimizer.lr", 0.0001, {"optimizer.lr": 0.0001})
 
 
+def test_listed_arms_in_other_scripts_keep_their_letters(study_with: MakeStudy) -> None:
+    """A slug has Latin letters only: where it would be empty, or two would be alike, the arm's own letters are taken."""
+    text = """
+        design:
+          - {arm: 交叉熵 损失, set: {loss: ce}}
+          - {arm: سمين, set: {epochs: 3}}
+          - {arm: 方案 A, set: {epochs: 4}}
+          - {arm: 对照 A, set: {epochs: 5}}
+          - {arm: Größe, set: {epochs: 6}}
+    """
+    named = arms_of(study_with, text)
+    assert [name for name, _ in named] == ["base", "交叉熵-损失", "سمين", "方案-a", "对照-a", "gr-e"]
+    assert named[1] == ("交叉熵-损失", "交叉熵 损失")
+
+
 def test_the_base_of_one_factor_says_its_level(study_with: MakeStudy) -> None:
     """Where one factor is varied, the base's label tells the level it has, given or by default."""
     assert arms_of(study_with, "factors: {epochs: [10]}")[0] == ("base", "epochs = 30 (base)")
@@ -147,6 +162,8 @@ def test_a_varied_name_keeps_what_was_given_and_brings_its_own_defaults(study_wi
          "no folder is called 'a b-1': use a list of named arms"),
         ("design: [{arm: a b, set: {epochs: 3}}, {arm: a-b, set: {epochs: 4}}]", "design[1].arm",
          "two arms are called a-b: a b, and a-b; use a list of named arms"),
+        (f"design: [{{arm: {'炎' * 40}, set: {{epochs: 3}}}}]", "design[0].arm",
+         "the arm's name has 120 bytes: use a list of named arms with shorter names"),
         ("design: [{arm: a, set: {epochs: 30}}]", "design[0].arm",
          "the arm a has the same settings as base"),
         ("design: [{arm: a, set: {epoch: 3}}]", "design[0].set.epoch",
