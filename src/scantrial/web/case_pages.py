@@ -64,6 +64,7 @@ def cases_page(shelf: Shelf, study: OpenStudy, asked: CasesQuery, *, is_closed: 
         n_pages=n_pages,
         cases=chosen.cards(chosen.positions[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]),
         has_pictures=any(index.pictures),
+        n_folds=len(study.plan().folds) or None,
         is_closed=is_closed,
         note=note_of(wanted.split, is_closed=is_closed),
     )

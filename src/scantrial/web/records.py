@@ -290,6 +290,7 @@ class CasesPage:
     cases: tuple[CaseCard, ...] = told("the cases of this part, in order")
     has_pictures: bool = told("whether the study folder has small pictures")
     is_closed: bool = told("whether decisions are hidden because the study is not complete; results=now shows them")
+    n_folds: int | None = told_of_fold("folds of all repeats, in a cross-validation only: every case is for test")
     note: str = told("a note on decisions on this split")
 
 

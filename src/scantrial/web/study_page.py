@@ -25,7 +25,7 @@ from scantrial.findings.judging import Judgement, judge, run_scores
 from scantrial.findings.reading import RunData, StudyData
 from scantrial.findings.watching import WatchedRun, network_in_training, watch_curves
 from scantrial.prose.verdicts import in_short, notes_on, verdict_warnings
-from scantrial.recipe.plan import PlannedArm
+from scantrial.recipe.plan import Plan, PlannedArm
 from scantrial.store.folder import RunKey
 from scantrial.web.records import (
     ArmLearningCurves,
@@ -113,7 +113,7 @@ def study_page(study: OpenStudy, part: ResultsPart) -> StudyPage:
         class_names=study.class_names(),
         positive_class=positive_class(study.class_names()),
         positive_class_warning=health_warning(study.class_names()),
-        counts={split: dict(data["counts"].get(split, {})) for split in SPLITS},
+        counts=_counts(plan, data["counts"]),
         progress=progress_of(study.status()),
         arms=arm_curves(study),
         results_state=part.state,
@@ -122,6 +122,16 @@ def study_page(study: OpenStudy, part: ResultsPart) -> StudyPage:
         audit=audit_lines(study),
         has_report=(study.folder.path / "report" / "report.html").is_file(),
     )
+
+
+def _counts(plan: Plan, counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """Return the cases by split and class; a cross-validation tests all of them."""
+    if not plan.folds:
+        return {split: dict(counts.get(split, {})) for split in SPLITS}
+    total: Counter[str] = Counter()
+    for of_split in counts.values():
+        total.update(of_split)
+    return {"train": {}, "val": {}, "test": dict(total)}
 
 
 def progress_of(found: api.Status) -> Progress:
