@@ -223,9 +223,9 @@ class StudyFolder:
 
     def run_keys(self) -> list[RunKey]:
         """Return the finished runs, arm by arm in the order of the plan."""
-        place = {name: number for number, name in enumerate(self.plan().arm_names)}
-        keys = sorted(self.planned_keys(), key=lambda key: place[key.arm])
-        return [key for key in keys if self.is_finished(key)]
+        keys = self.planned_keys()
+        place = {arm: number for number, arm in enumerate(dict.fromkeys(key.arm for key in keys))}
+        return [key for key in sorted(keys, key=lambda key: place[key.arm]) if self.is_finished(key)]
 
     def is_finished(self, key: RunKey) -> bool:
         """Return whether a run is finished."""
