@@ -252,8 +252,9 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             rule="a blocker of the audit is not acknowledged in the study file", source="decision 15"
         ),
         "_compare": Rule(rule="nothing to compare"),
+        "_compare_folds": Rule(rule="the same in a cross-validation"),
         "_rest": Rule(rule="every case of a class is in two splits: no class mix is left to compare at"),
-        "_without_interactions": Rule(
+        "_misleading": Rule(
             rule="an interaction's interval excludes 0, or is wider than the size of a main effect of its factors",
             source="Box, Hunter and Hunter 2005",
         ),
@@ -276,6 +277,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "tally": Rule(rule="more verdicts than are said in full", threshold="3"),
         "what_verdicts_are": Rule(rule="what was compared and how, each where it is so", source=f"{_OR}; Holm 1979"),
         "_what_is_random": Rule(rule="arms are paired on seeds and cases, on cases alone, or of one seed", source=_OR),
+        "_what_folds_count": Rule(rule="the study is a cross-validation", source=f"{_FOLDS}; decision 54"),
         "what_best_is": Rule(rule="three arms or more; the verdicts are withheld", source=_MCB),
         "effects_title": Rule(rule="trends along ordered factors, or simple effects in the place of main effects"),
         "_primary_declared": _DECLARED,
@@ -566,6 +568,19 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
     "analysis/intervals.py": ("Estimates: intervals", Rule(rule="how an interval was computed")),
     "analysis/mrmc.py": ("Comparisons: methods of seeds and cases", Rule(rule="how p was computed", source=_OR)),
     "analysis/power.py": ("Planning: assumptions", Rule(rule="where an assumption is from", source="decision 18")),
+    "analysis/fold_power.py": (
+        "Planning: a cross-validation",
+        Rule(rule="each where it is so; power of the corrected t-test", source=f"{_FOLDS}; decision 54"),
+    ),
+    "prose/folds.py": (
+        "Report: of a cross-validation",
+        Rule(rule="the study is a cross-validation", source=f"{_FOLDS}; decision 54"),
+    ),
+    "findings/fold_scores.py": (
+        "Comparisons: folds that are not finished",
+        Rule(rule="an arm has no scores in some fold, and every arm has to have them", source="decision 54"),
+    ),
+    "findings/fold_evaluation.py": ("Thresholds in each fold: the rules' names", _SHAPE),
     "findings/case.py": ("One case", Rule(rule="a case or an arm that is not there")),
     "figures/case.py": ("One case: the picture", _DRAWN),
     "findings/diagnosis.py": ("Gaps: not judged", _UNDEFINED),

@@ -13,10 +13,12 @@ import pyarrow as pa
 from PIL import Image
 
 from scantrial.core.files import sha256_of
+from scantrial.core.fold_table import FoldTable
 from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
 from scantrial.recipe.plan import Plan
 from scantrial.recipe.spec import Recipe
 from scantrial.store.folder import RunKey, StudyFolder
+from scantrial.store.tables import fold_columns
 from scantrial.store.test_lock import Opening
 
 
@@ -24,6 +26,7 @@ from scantrial.store.test_lock import Opening
 class StudyShape:
     """What to write: sizes, names, runs that are missing, failed, diverged or evaluated twice (arm name, seed).
 
+    Of a cross-validation `folds` has the folds and the repeats; `untested` are (arm name, repeat, fold) without a run.
     Collapsed runs give every case the first class. `turned` names arms whose scores are for the other class. `signal`
     says by arm how strong the scores are on a split.
     """
@@ -50,6 +53,8 @@ class StudyShape:
     about: Mapping[str, Any] | None = None
     thumbnails: bool = True
     weights: bool = False
+    folds: tuple[int, int] | None = None
+    untested: Sequence[tuple[str, int, int]] = ()
     rng_seed: int = 0
 
 
@@ -84,6 +89,24 @@ def cases_of(shape: StudyShape) -> pa.Table:
             "thumbnail": pa.array([png_of(case) if shape.thumbnails else None for case in cases], pa.binary()),
         }
     )
+
+
+def fold_table_of(shape: StudyShape, n_cases: int) -> FoldTable:
+    """Two cases are a patient; patients go round the folds, in each repeat with another shift."""
+    assert shape.folds is not None
+    n_folds, n_repeats = shape.folds
+    patient = np.arange(n_cases)[:, None] // 2
+    repeat = np.arange(n_repeats)[None, :]
+    test = (patient + repeat * (patient // n_folds)) % n_folds
+    is_val = patient // n_folds % 4 == repeat % 4
+    others = (1 << n_folds) - 1 - (1 << test)
+    return FoldTable(n_folds=n_folds, test=test, val=np.where(is_val, others, 0))
+
+
+def place_of_runs(shape: StudyShape) -> list[tuple[int, int] | tuple[None, None]]:
+    if shape.folds is None:
+        return [(None, None)]
+    return [(repeat, fold) for repeat in range(shape.folds[1]) for fold in range(shape.folds[0])]
 
 
 def data_of(shape: StudyShape, cases: pa.Table) -> dict[str, Any]:
@@ -162,8 +185,9 @@ def predictions_of(
     return tuple(parts)
 
 
-def run_of(shape: StudyShape, cases: pa.Table, arm: str, seed: int) -> RunResult:
-    rng = np.random.default_rng([shape.rng_seed, seed, list(shape.arms).index(arm)])
+def run_of(shape: StudyShape, cases: pa.Table, arm: str, seed: int, *place: int | None) -> RunResult:
+    drawn = [] if shape.folds is None else [number or 0 for number in place]
+    rng = np.random.default_rng([shape.rng_seed, seed, list(shape.arms).index(arm), *drawn])
     diverged = (arm, seed) in shape.diverged
     history = history_of(shape, rng, broken_at=3 if diverged else None)
     facts = RunFacts(
@@ -185,6 +209,8 @@ def run_of(shape: StudyShape, cases: pa.Table, arm: str, seed: int) -> RunResult
         image_shape=(1, 32, 32),
         pixel_type="uint8",
         times={"train": 1.0},
+        repeat=place[0] if place else None,
+        fold=place[1] if place else None,
     )
     collapsed, sign = (arm, seed) in shape.collapsed, -1.0 if arm in shape.turned else 1.0
     predictions = (
@@ -196,11 +222,11 @@ def run_of(shape: StudyShape, cases: pa.Table, arm: str, seed: int) -> RunResult
     return RunResult(facts=facts, history=history, predictions=predictions, weights=weights)
 
 
-def log_evaluation(folder: StudyFolder, shape: StudyShape, arm: str, seed: int) -> None:
+def log_evaluation(folder: StudyFolder, shape: StudyShape, arm: str, seed: int, *place: int | None) -> None:
     """Log what a run logs when it evaluates itself on the test scans."""
     n = 0 if (arm, seed) in shape.diverged else 2 if (arm, seed) in shape.evaluated_twice else 1
     for _ in range(n):
-        folder.log_test_opening(by="run", purpose="evaluation after training", runs=[RunKey(arm, seed)])
+        folder.log_test_opening(by="run", purpose="evaluation after training", runs=[RunKey(arm, seed, *place)])
 
 
 def readings(folder: StudyFolder) -> list[Opening]:
@@ -212,6 +238,10 @@ def rewrite(folder: StudyFolder, path: Path, text: str) -> None:
     """Write a file of a study folder as if it had been written like that: the protocol has its hash."""
     path.write_text(text)
     folder.hashes.bind("run", {path.relative_to(folder.path).as_posix(): sha256_of(path)})
+
+
+def with_split(cases: pa.Table, split: np.ndarray) -> pa.Table:
+    return cases.set_column(1, "split", pa.array(split.tolist(), pa.string()))
 
 
 def write_study(path: Path, shape: StudyShape) -> StudyFolder:
@@ -229,7 +259,17 @@ def write_study(path: Path, shape: StudyShape) -> StudyFolder:
         "design": "one-at-a-time",
     }
     cases = cases_of(shape)
-    folder.write_data(data_of(shape, cases), cases)
+    table = cases
+    if shape.folds is not None:
+        folds = fold_table_of(shape, len(cases))
+        cases = with_split(cases, folds.parts(0, 0))
+        table = cases
+        for name, column in fold_columns(folds, slice(None)).items():
+            table = table.append_column(name, column)
+        split = {"folds": shape.folds[0], "repeats": shape.folds[1], "val": 0.2, "by": "patient", "seed": 0}
+        plan["data"] = {"source": {"name": "made-up"}, "split": split}
+        shape = replace(shape, split=split)
+    folder.write_data(data_of(shape, cases), table)
     folder.write_environment({"versions": {"python": "3.11", "numpy": "2"}, "threads": 1, "device": "cpu"})
     text = f"study: {shape.question}\nseeds: {len(shape.seeds)}\n"
     folder.write_study(text, Plan.from_dict(plan), sha256="0" * 64, change="first")
@@ -237,8 +277,12 @@ def write_study(path: Path, shape: StudyShape) -> StudyFolder:
     for name in shape.arms:
         for seed in shape.seeds:
             if (name, seed) not in absent:
-                log_evaluation(folder, shape, name, seed)
-                folder.write_run(run_of(shape, cases, name, seed), keep_weights=shape.weights)
+                for place in place_of_runs(shape):
+                    if (name, *place) in shape.untested:
+                        continue
+                    mine = cases if shape.folds is None else with_split(cases, folds.parts(*place))
+                    log_evaluation(folder, shape, name, seed, *place)
+                    folder.write_run(run_of(shape, mine, name, seed, *place), keep_weights=shape.weights)
     for name, seed in shape.failed:
         folder.write_failure(RunKey(name, seed), "MemoryError: no room for 3 <b>GB</b>")
     return folder

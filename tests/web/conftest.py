@@ -29,6 +29,7 @@ def write_studies(root: Path) -> Path:
         ),
     )
     write_study(root / "one seed", StudyShape(arms=TWO_ARMS, seeds=(0,)))
+    write_study(root / "folds", StudyShape(arms=TWO_ARMS, seeds=(0,), folds=(3, 2), cases_per_patient=2))
     hostile = StudyShape(
         arms=TWO_ARMS,
         question=HOSTILE,

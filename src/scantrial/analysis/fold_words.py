@@ -16,6 +16,10 @@ HEURISTIC = (
 )
 
 
+OVER_FOLDS = "corrected t over folds"
+"""How an interval of one arm is found."""
+
+
 def counting_folds(folds: Folds, result: FoldDifference) -> str:
     """Say what an interval counts as random: training on other cases, and how many cases and folds there are."""
     cases = f"{folds.n_cases} cases" + ("" if folds.n_patients is None else f" of {folds.n_patients} patients")

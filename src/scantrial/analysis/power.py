@@ -245,7 +245,7 @@ def power(
     if den == 0:
         return 1.0 if difference else alpha
     df2 = _df(den, within, n_seeds)
-    return _power_f(n_seeds * difference**2 / (2 * den), df2, alpha)
+    return power_of_f(n_seeds * difference**2 / (2 * den), df2, alpha)
 
 
 def verdict_test(variances: Variances, *, n_seeds: int, n_cases: int | None = None) -> VerdictTest:
@@ -266,7 +266,8 @@ def _df(den: float, within: float, n_seeds: int) -> float:
     return ratio * ratio * (n_seeds - 1)
 
 
-def _power_f(ncp: float, df2: float, alpha: float) -> float:
+def power_of_f(ncp: float, df2: float, alpha: float) -> float:
+    """Return the power of an F test with one degree of freedom in its numerator, which is a t test squared."""
     if df2 > 1e6:
         return _power_chi2(ncp, alpha)
     found = 1 - float(scipy.special.ncfdtr(1, df2, ncp, scipy.special.fdtri(1, df2, 1 - alpha)))
@@ -290,7 +291,7 @@ def smallest_difference(
     test: Test = "verdict",
 ) -> float:
     """Return the difference that is found with probability `target`, default 0.80."""
-    return _root(
+    return rising_root(
         lambda delta: power(variances, delta, n_seeds=n_seeds, n_cases=n_cases, alpha=alpha, test=test) - target
     )
 
@@ -400,7 +401,7 @@ def curve_over(
     )
 
 
-def _root(function: Callable[[float], float]) -> float:
+def rising_root(function: Callable[[float], float]) -> float:
     """Return where a rising function of a difference crosses 0."""
     high = 1e-6
     while function(high) < 0:

@@ -70,7 +70,7 @@ def plan_power(design: PlannedDesign, basis: Basis, *, difference: float | None 
         If the difference is not a positive number, or is 1 or more for a proportion.
     """
     asked = design.margin if difference is None else difference
-    _check_difference(design.metric, asked)
+    check_difference(design.metric, asked)
     variances = basis.variances.on(design.n_cases)
     outlook = outlook_of(design, variances, asked)
     cautious = None if basis.cautious is None else outlook_of(design, basis.cautious.on(design.n_cases), asked)
@@ -175,7 +175,8 @@ def why_no_plan(found: Comparison) -> str | None:
     return None
 
 
-def _check_difference(metric: str, difference: float | None) -> None:
+def check_difference(metric: str, difference: float | None) -> None:
+    """Refuse a true difference that cannot be, or that no trial looks for; see `plan_power`."""
     if difference is None:
         return
     unit = METRICS[metric].unit

@@ -144,8 +144,8 @@ def sentence_on(result: Judged, found: Evidence, verdict: Verdict, counted: str,
     return text
 
 
-def short_verdict(result: ContrastResult, found: Evidence, verdict: Verdict) -> str:
-    """Return a comparison in one sentence with its numbers, without what they count as random."""
+def short_verdict(result: Judged, found: Evidence, verdict: Verdict, *, each: str, few: str) -> str:
+    """Return a comparison in one sentence with its numbers, without what they count as random; see `sentence_on`."""
     first, second = sides(result)
     if verdict.label == "not enough to judge":
         return f"No verdict on {first} against {second}: {'; '.join(verdict.reasons)}."
@@ -159,9 +159,9 @@ def short_verdict(result: ContrastResult, found: Evidence, verdict: Verdict) -> 
         said = f"{first} is {verdict.label} than {second} by {_numbers(result, found, sign=sign)}"
         said += f", less than the margin of {_margin(result, verdict)}" if verdict.within_margin else ""
     if result.identical:
-        said += ", identical at every seed"
+        said += f", identical {each}"
     provisional = verdict.provisional and verdict.label != "inconclusive"
-    return f"{said}{f'; provisional with {result.n_seeds} seeds' if provisional else ''}."
+    return f"{said}{f'; provisional with {few}' if provisional else ''}."
 
 
 def sides(result: Judged, *, swapped: bool = False) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from scantrial.data.arm_images import decoding
 from scantrial.prose.references import without_citations
 from scantrial.recipe.augment import colour_fault, describe
 from scantrial.recipe.plan import Plan, PlannedArm
-from scantrial.store.folder import open_folder
+from scantrial.store.folder import RunKey, open_folder
 from scantrial.study.to_plan import planned_data
 
 
@@ -67,12 +67,13 @@ def augmented_scans(
     planned, seed = _augmenting(plan, arm), plan.seeds[0] if seed is None else seed
     if seed not in plan.seeds:
         raise InputError(f"the study has no seed {seed}", expected=f"one of {listed(map(str, plan.seeds))}")
+    first = RunKey(planned.name, seed, *(plan.folds or [()])[0])
     scans = study_scans(folder, progress=progress)
     images = scans.shaped(decoding(planned.recipe.image, planned_data(plan, store).image)).images
     colours = colour_fault(planned.recipe.augment, n_channels=1 if images.ndim == 3 else images.shape[3])
     if colours is not None:
         raise InputError(f"the arm {planned.name} cannot be shown: {colours}")
-    batches = batches_of(planned.recipe, images, scans.labels, scans.cases_of("train"), seed=seed)
+    batches = batches_of(planned.recipe, images, scans.labels, scans.cases_of("train"), seed=first.drawn_seed)
     rows = shown_rows(batches.labels.tolist(), n)
     return AugmentedScans(
         arm=planned.name,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from scantrial.analysis.assumptions import assume
+from scantrial.analysis.fold_power import FoldPowerPlan, plan_folds
 from scantrial.analysis.power_table import PowerPlan
 from scantrial.analysis.power_table import plan_power as plan_design
 from scantrial.analysis.verdict_words import order_of_grades
@@ -22,6 +23,7 @@ from scantrial.study.test_cases import (
     CountedCases,
     count_test_cases,
     design_of,
+    fold_design_of,
     pilot_basis,
     planned_effects,
     planned_pairs,
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
 from scantrial.api.checks import one_of, require_torch
 from scantrial.api.trial import RunOptions, check_networks, execution_of, load_study, load_study_scans
-from scantrial.core.plain import Plain, fields_of
+from scantrial.core.plain import Plain
 from scantrial.core.positive import health_warning, positive_class, positive_facts
 from scantrial.store.trust import OnTrust
 
@@ -75,7 +77,7 @@ class StudyPlan(Plain):
     """
 
     question: str
-    plan: PowerPlan
+    plan: PowerPlan | FoldPowerPlan
     time: StudyTime
     cases: CountedCases
     pairs: tuple[tuple[str, str], ...]
@@ -92,7 +94,7 @@ class StudyPlan(Plain):
         cases = {"by_class": self.cases.by_class, "source": self.cases.source}
         warnings = [*self.notes, *self.plan.warnings]
         asked |= {"test_cases": cases, **positive_facts(tuple(self.cases.by_class))}
-        return {**asked, **fields_of(self.plan), "warnings": warnings, "time": self.time}
+        return {**asked, **self.plan.to_dict(), "warnings": warnings, "time": self.time}
 
 
 def plan(
@@ -136,7 +138,12 @@ def plan(
     if store is not None:
         refuse_changed(store)
     basis = assume(design, given) if store is None else pilot_basis(store, design.metric)
-    found = plan_design(design, basis, difference=difference)
+    folds = fold_design_of(study, design)
+    found: PowerPlan | FoldPowerPlan = (
+        plan_design(design, basis, difference=difference)
+        if folds is None
+        else plan_folds(folds, basis, difference=difference)
+    )
     if measure:
         require_torch("timing")
         scans = load_study_scans(study, progress=progress)

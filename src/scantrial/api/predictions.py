@@ -126,7 +126,8 @@ def predict(
 
     Parameters
     ----------
-    run_dir : folder of a finished run, ``DIR/runs/ARM/seed-S``
+    run_dir : folder of a finished run, ``DIR/runs/ARM/seed-S``; or of an arm, ``DIR/runs/ARM``, all of whose networks
+        are then averaged by their probabilities
     files : image files of any readable format, ``.npy`` arrays of one or more images, ``.npz`` files, tables of files,
         and folders and archives, of which every image file in them and below is taken, without those that the study
         ignores (`data.ignore`) and masks

@@ -51,7 +51,7 @@ def status(folder: str | Path) -> Status:
     progress = _note_of(store, holder)
     finished = store.run_keys()
     failures = store.failures()
-    running = {RunKey(item["arm"], item["seed"]): item for item in progress.get("running", ())}
+    running = {RunKey.from_dict(item): item for item in progress.get("running", ())}
     # The note is a few seconds old: what has ended since then no longer runs.
     busy = running.keys() - set(finished)
     seen = {*finished, *busy, *(failure.key for failure in failures)}

@@ -31,7 +31,7 @@ from scantrial.data.thumbnails import thumbnail
 from scantrial.recipe.plan import stored_recipe
 from scantrial.store.contents import is_picture
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
-from scantrial.store.run_files import WEIGHTS, read_facts, seed_of
+from scantrial.store.run_files import WEIGHTS, read_facts
 from scantrial.store.verify import refuse_changed
 
 CODE = "AU008"
@@ -53,12 +53,12 @@ def origin_keys(origins: tuple[WeightsOrigin, ...]) -> dict[str, str]:
 
 def _origin(sha256: str, path: Path) -> WeightsOrigin:
     place = path.resolve()
-    seed = seed_of(place.parent.name)
+    key = RunKey.of_folder(place.parents[1].name, place.parent.name) if len(place.parents) >= _DEEP else None
     nowhere = WeightsOrigin(sha256=sha256, unknown=_NOT_KNOWN)
-    if place.name != WEIGHTS or seed is None or len(place.parents) < _DEEP or place.parents[2].name != "runs":
+    if place.name != WEIGHTS or key is None or place.parents[2].name != "runs":
         return nowhere
     try:
-        return _of_run(open_folder(place.parents[3]), RunKey(place.parents[1].name, seed), sha256)
+        return _of_run(open_folder(place.parents[3]), key, sha256)
     except (ScantrialError, OSError):
         return replace(nowhere, unknown="the study folder around them cannot be read")  # an error would name its place
 
@@ -70,7 +70,9 @@ def _of_run(folder: StudyFolder, key: RunKey, sha256: str) -> WeightsOrigin:
     if read_facts(folder.run_path(key), None)[1].get(WEIGHTS) != sha256:
         return WeightsOrigin(sha256=sha256, unknown="they are not the file that the run beside them stored")
     table = folder.cases(["case", "split", "thumbnail"])
-    rows = table.filter(pc.is_in(table["split"], pa.array(["train", "val"])))
+    folds = folder.fold_table()
+    parts = table["split"] if folds is None or key.place is None else pa.array(folds.parts(*key.place).tolist())
+    rows = table.filter(pc.is_in(parts, pa.array(["train", "val"])))
     chain = stored_recipe(facts, folder=folder.path).model.weights_file
     return WeightsOrigin(
         sha256=sha256,

@@ -97,7 +97,12 @@ def cases_concerned(
 
 
 def stored_scores(folder: StudyFolder, cases: NDArray[np.int64]) -> ModelScores | None:
-    """Return the probabilities of a study's finished runs on validation and test, averaged; the reading is logged."""
+    """Return the probabilities of a study's finished runs on validation and test, averaged; the reading is logged.
+
+    In a cross-validation those of the runs that tested a case, and had not seen it.
+    """
+    if folder.plan().folds:
+        return _out_of_fold(folder, cases)
     parts = folder.open_predictions(folder.run_keys(), ("val", "test"), by="audit", purpose="labels and score drift")
     runs = [np.concatenate([part.y_prob for part in of_run]) for of_run in parts.values() if of_run]
     if not runs:
@@ -106,3 +111,17 @@ def stored_scores(folder: StudyFolder, cases: NDArray[np.int64]) -> ModelScores 
     rows = np.searchsorted(cases, numbers)
     order = np.argsort(rows)
     return ModelScores(rows=rows[order], y_prob=np.mean(runs, axis=0)[order], n_runs=len(runs))
+
+
+def _out_of_fold(folder: StudyFolder, cases: NDArray[np.int64]) -> ModelScores | None:
+    parts = folder.open_predictions(folder.run_keys(), ("test",), by="audit", purpose="labels and score drift")
+    tested = [part for of_run in parts.values() for part in of_run]
+    if not tested:
+        return None
+    total, times = np.zeros((len(cases), tested[0].y_prob.shape[1])), np.zeros((len(cases), 1))
+    for part in tested:
+        rows = np.searchsorted(cases, part.cases)
+        total[rows] += part.y_prob
+        times[rows] += 1
+    there = np.flatnonzero(times[:, 0])
+    return ModelScores(rows=there, y_prob=total[there] / times[there], n_runs=len(tested))

@@ -83,14 +83,20 @@ def print_judgement(found: Judgement) -> None:
     """Print what a study decides: its comparisons, its hypotheses, its trends."""
     for warning in folder_warnings(found.mismatches):
         output.say(warning, bullet="! ")
-    if found.primary is None:
+    if found.compared is None:
         output.say(f"No verdict: {found.reason}.")
         _print_decisions(found.decisions)
         return
-    output.say(f"Compared: {found.family}; {found.primary.n_cases} {found.split} cases.")
+    where = f"{found.compared.n_cases} {found.split} cases"
+    if isinstance(found.compared, FoldComparison):
+        where = f"{found.compared.n_cases} cases{_in_folds(found.compared)}"
+    output.say(f"Compared: {found.family}; {where}.")
     say_positive_class(found.class_names)
     _print_decisions(found.decisions)
-    print_comparison(found.primary)
+    if isinstance(found.compared, FoldComparison):
+        print_folds(found.compared)
+    else:
+        print_comparison(found.compared)
     for sentence in reversals(found):
         output.say(sentence, bullet="! ")
     print_list(
@@ -122,10 +128,14 @@ def _headline(found: Rescored) -> str:
         cases += f" of {comparison.n_patients} patients"
     counts = [f"{n} of class {name}" for name, n in zip(found.class_names, comparison.n_by_class, strict=True)]
     if isinstance(comparison, FoldComparison):
-        repeats = f", repeated {comparison.n_repeats} times" if comparison.n_repeats > 1 else ""
-        cases += f" in {len(comparison.folds) // comparison.n_repeats} folds{repeats}"
+        cases += _in_folds(comparison)
     positive = f"; positive class: {found.positive}" if found.positive is not None else ""
     return f"{found.file}: {cases} ({', '.join(counts)}{positive})"
+
+
+def _in_folds(comparison: FoldComparison) -> str:
+    repeats = f", repeated {comparison.n_repeats} times" if comparison.n_repeats > 1 else ""
+    return f" in {len(comparison.folds) // comparison.n_repeats} folds{repeats}"
 
 
 def print_comparison(comparison: Comparison) -> None:

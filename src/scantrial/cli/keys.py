@@ -8,8 +8,8 @@ from scantrial.store.folder import RunKey
 
 
 def pair_of(key: RunKey) -> list[Any]:
-    """Return a run as a list of its arm and seed."""
-    return [key.arm, key.seed]
+    """Return a run as a list of its arm and seed, and of its repeat and fold where there are some."""
+    return list(key.to_dict().values())
 
 
 def failure_of(key: RunKey, message: str) -> dict[str, Any]:
@@ -18,5 +18,5 @@ def failure_of(key: RunKey, message: str) -> dict[str, Any]:
 
 
 def run_of(key: RunKey) -> dict[str, Any]:
-    """Return a run as the fields ``arm`` and ``seed``."""
-    return {"arm": key.arm, "seed": key.seed}
+    """Return a run as the fields ``arm`` and ``seed``, and ``repeat`` and ``fold`` where there are some."""
+    return key.to_dict()

@@ -413,7 +413,7 @@ def compare(  # noqa: PLR0913, PLR0917 - the options of the command
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A finished run: DIR/runs/ARM/seed-S.")],
+    model: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="DIR/runs/ARM/seed-S, or DIR/runs/ARM: their mean.")],
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Image files, folders or archives of them, tables, arrays.")
     ],

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from scantrial import api
 from scantrial.analysis.assumptions import MEANINGS
+from scantrial.analysis.fold_power import FoldPowerPlan
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.outlook import seeds_of_curve
 from scantrial.analysis.plan_words import chance_words, size_words
@@ -44,8 +45,11 @@ def print_plan(found: api.StudyPlan) -> None:
     for sentence in plan.sentences:
         say(sentence, bullet="- ")
     out.print()
-    _print_curve(plan, plan.over_seeds, f"{plan.design.n_cases:,} test cases")
-    _print_curve(plan, plan.over_cases, counted(seeds_of_curve(plan.design), "seed"))
+    if isinstance(plan, FoldPowerPlan):
+        _print_fold_curves(plan)
+    else:
+        _print_curve(plan, plan.over_seeds, f"{plan.design.n_cases:,} test cases")
+        _print_curve(plan, plan.over_cases, counted(seeds_of_curve(plan.design), "seed"))
     for warning in (*found.notes, *plan.warnings):
         say(warning, bullet="! ")
     out.print()
@@ -55,17 +59,20 @@ def print_plan(found: api.StudyPlan) -> None:
 
 def _design(found: api.StudyPlan) -> str:
     design = found.plan.design
-    n_runs = design.n_arms * design.n_seeds
+    folds = found.plan.folds if isinstance(found.plan, FoldPowerPlan) else None
+    n_runs = design.n_arms * design.n_seeds * (1 if folds is None else folds.n_all_folds)
+    in_folds = "" if folds is None else f" x {counted(folds.n_all_folds, 'fold')}"
     classes = ", ".join(f"{name} {n:,}" for name, n in found.cases.by_class.items())
     margin = "no margin" if design.margin is None else f"margin {size_words(design.metric, design.margin)}"
+    cases = counted(design.n_cases, "test case" if folds is None else "case")
     return (
-        f"{counted(design.n_arms, 'arm')} x {counted(design.n_seeds, 'seed')} = {counted(n_runs, 'run')}, "
-        f"{counted(design.n_comparisons, 'comparison')}; {METRICS[design.metric].title} on "
-        f"{counted(design.n_cases, 'test case')} ({classes}; {found.cases.source}); {margin}"
+        f"{counted(design.n_arms, 'arm')}{in_folds} x {counted(design.n_seeds, 'seed')} = "
+        f"{counted(n_runs, 'run')}, {counted(design.n_comparisons, 'comparison')}; {METRICS[design.metric].title} on "
+        f"{cases} ({classes}; {found.cases.source}); {margin}"
     )
 
 
-def _print_basis(plan: PowerPlan) -> None:
+def _print_basis(plan: PowerPlan | FoldPowerPlan) -> None:
     if not plan.basis.assumptions:
         say(f"Measured in the {plan.basis.source}.")
         return
@@ -91,6 +98,29 @@ def _print_curve(plan: PowerPlan, curve: PowerCurve, fixed: str) -> None:
     out.print(f"With {fixed}:")
     print_table(table)
     out.print()
+
+
+def _print_fold_curves(plan: FoldPowerPlan) -> None:
+    folds, design = plan.folds, plan.design
+    repeats = "repeated once" if folds.n_repeats == 1 else f"repeated {folds.n_repeats} times"
+    shown = (
+        ("repeats", plan.over_repeats, folds.n_repeats, f"{folds.n_folds} folds of {design.n_cases:,} cases"),
+        ("cases", plan.over_cases, design.n_cases, f"{folds.n_folds} folds, {repeats}"),
+    )
+    for over, curve, planned, fixed in shown:
+        table = Table(box=None, padding=(0, 3, 0, 0))
+        for title in (over, "smallest difference"):
+            table.add_column(title, justify="right")
+        if plan.difference is not None:
+            table.add_column(f"power for {size_words(design.metric, plan.difference)}", justify="right")
+        table.add_column("", justify="left")
+        for position, count in enumerate(curve.counts):
+            cells = [f"{count:,}", size_words(design.metric, curve.smallest_difference[position])]
+            cells += [chance_words(curve.power[position])] if curve.power else []
+            table.add_row(*cells, "as planned" if count == planned else "")
+        out.print(f"With {fixed}:")
+        print_table(table)
+        out.print()
 
 
 def _time(time: StudyTime) -> list[str]:

@@ -17,9 +17,12 @@ from scantrial.core.errors import first_of_a_kind
 from scantrial.core.format import NONE, SPLIT_WORDS
 from scantrial.core.positive import positive_class, positive_facts
 from scantrial.core.records import Split
-from scantrial.findings.view import ArmView, ReportView, RunView
+from scantrial.findings.run_views import RunView
+from scantrial.findings.view import ArmView, ReportView
 from scantrial.prose import brief
+from scantrial.prose.folds import over
 from scantrial.prose.verdicts import MAX_IN_SHORT, in_short, verdict_warnings
+from scantrial.store.folder import RunKey
 from scantrial.study.trial import Outcome
 
 
@@ -85,11 +88,13 @@ def _brief_table(view: ReportView) -> Table:
     metric, others = METRICS[view.primary_metric], _others(view)
     table = Table(title=view.question, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     positive = positive_class(view.data.class_names)
-    table.caption = f"means over seeds{'' if positive is None else f'; positive class: {positive}'}{_trained(view)}"
+    table.caption = (
+        f"means over {over(view)}{'' if positive is None else f'; positive class: {positive}'}{_trained(view)}"
+    )
     table.add_column("arm")
     verdicts = brief.verdict_of_each(view) if len(view.arms) > MAX_IN_SHORT else {}
     titles = [
-        "seeds",
+        over(view),
         f"{_heading(view.primary_split, metric.name)} (95 % CI)",
         *(_heading(*other) for other in others),
     ]
@@ -101,7 +106,8 @@ def _brief_table(view: ReportView) -> Table:
         mean, span, _ = _primary_cells(view, arm)
         summary = arm.summaries[view.primary_split].get(metric.name)
         n = 0 if summary is None else summary.n
-        seeds = str(n) if n == len(view.seeds) else f"{n} of {len(view.seeds)}"
+        n_planned = view.n_planned // len(view.arms)
+        seeds = str(n) if n == n_planned else f"{n} of {n_planned}"
         cells = [seeds, mean if span == NONE else f"{mean} ({span})"]
         cells += [*(_mean(arm, *other) for other in others), _time(view, arm)]
         table.add_row(arm.label, *cells, *([verdicts.get(arm.label, "")] if verdicts else []))
@@ -123,10 +129,10 @@ def print_results(view: ReportView) -> None:
     """Print each arm's primary metric with its interval and its range over seeds, then means of other measures."""
     metric, split = METRICS[view.primary_metric], view.primary_split
     table = Table(title=view.question, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-    table.caption = f"means over seeds; {metric.title} on {SPLIT_WORDS[split]} decides the study"
+    table.caption = f"means over {over(view)}; {metric.title} on {SPLIT_WORDS[split]} decides the study"
     table.add_column("arm")
     others = _others(view)
-    titles = ["seeds", _heading(split, metric.name), "95 % CI", "over seeds"]
+    titles = [over(view), _heading(split, metric.name), "95 % CI", f"over {over(view)}"]
     for title in (*titles, *(_heading(*other) for other in others)):
         table.add_column(title, justify="right")
     for arm in view.arms:
@@ -217,8 +223,7 @@ def _results_dict(view: ReportView) -> dict[str, Any]:
 def _run_dict(arm: ArmView, run: RunView) -> dict[str, Any]:
     facts = run.facts
     return {
-        "arm": arm.name,
-        "seed": run.seed,
+        **RunKey(arm.name, run.seed, *(run.place or ())).to_dict(),
         "status": facts.status,
         "n_epochs": facts.n_epochs,
         "chosen_epoch": facts.chosen_epoch,

@@ -34,9 +34,12 @@ def run(study: str, *, as_json: bool, verbose: bool = False, **options: Any) -> 
     """
     seeds, sets = options.pop("seeds", None), options.pop("sets", ())
     loaded = api.load_study(study, sets=sets, seeds=seeds)
-    n_runs = len(loaded.arms) * len(loaded.seeds)
+    n_runs = len(loaded.arms) * loaded.n_runs_an_arm
     folder = Path(options.pop("out", None) or api.default_folder(loaded))
-    size = f"{counted(len(loaded.arms), 'arm')} x {counted(len(loaded.seeds), 'seed')} = {counted(n_runs, 'run')}"
+    folds = f" x {counted(len(loaded.folds), 'fold')}" if loaded.folds else ""
+    size = (
+        f"{counted(len(loaded.arms), 'arm')}{folds} x {counted(len(loaded.seeds), 'seed')} = {counted(n_runs, 'run')}"
+    )
     title = f"{loaded.spec.study}: {size}, to {folder}"
     err.print(title)
     with _interruptible():
@@ -165,11 +168,13 @@ class _LiveTable:
         table = Table(
             title=f"{self._n_ended} of {counted(len(clock.n_epochs), 'run')} done{left}", title_justify="left"
         )
-        for column in ("arm", "seed", "epoch", "val accuracy"):
+        has_folds = any(key.place for key in clock.n_epochs)
+        for column in ("arm", *(("repeat", "fold") if has_folds else ()), "seed", "epoch", "val accuracy"):
             table.add_column(column, justify="left" if column == "arm" else "right")
         for key, event in self._rows.items():
             epoch = f"{event.epoch} / {clock.n_epochs[key]}"
-            table.add_row(key.arm, str(key.seed), epoch, _accuracy(event))
+            place = map(str, key.place or ())
+            table.add_row(key.arm, *place, str(key.seed), epoch, _accuracy(event))
         return table
 
 

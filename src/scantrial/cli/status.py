@@ -11,6 +11,7 @@ from scantrial.cli.keys import failure_of, pair_of, run_of
 from scantrial.cli.output import duration, out, print_json, say
 from scantrial.core.errors import first_of_a_kind
 from scantrial.prose.folder import folder_warnings
+from scantrial.store.folder import RunKey
 
 
 def status(folder: Path, *, as_json: bool) -> None:
@@ -27,11 +28,11 @@ def status(folder: Path, *, as_json: bool) -> None:
     n_diverged = f" ({len(found.diverged)} diverged)" if found.diverged else ""
     out.print(f"finished {len(found.finished)}{n_diverged}, running {len(found.running)}, waiting {len(found.waiting)}")
     for key, source in found.reused:
-        out.print(f"  copied {key}: from {source['folder']}, {source['arm']}/seed-{source['seed']}")
+        out.print(f"  copied {key}: from {source['folder']}, {RunKey.from_dict(source)}")
     for key, said in found.stopped_early:
         out.print(f"  {key}: {said}")
     for item in found.running:
-        out.print(f"  running {item['arm']}/seed-{item['seed']}: epoch {item['epoch']} of {item['n_epochs']}")
+        out.print(f"  running {RunKey.from_dict(item)}: epoch {item['epoch']} of {item['n_epochs']}")
     for line in first_of_a_kind(f"failed {key}: {message}" for key, message in found.failed):
         say(line, bullet="  ")
     if found.running:

@@ -132,6 +132,7 @@ class RunFacts(Plain):
         else None
     images : "fingerprint" of the arm's own images and how many scans were "n_enlarged" for them (None: not counted);
         None where the images are those of the study
+    repeat, fold : of a cross-validation; None for a study with one test set
     """
 
     arm: str
@@ -155,6 +156,8 @@ class RunFacts(Plain):
     identity: Mapping[str, str | None] | None = None
     reused_from: Mapping[str, str | int] | None = None
     images: Mapping[str, str | int | None] | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+    repeat: int | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+    fold: int | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
 
     @property
     def planned_epochs(self) -> int:

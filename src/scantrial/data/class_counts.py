@@ -17,7 +17,7 @@ def fixed_class_counts(data: DataSpec) -> tuple[Split, ...]:
     source: fixed where the source was made that way, which is known of the phantom and stated in the catalogue.
     """
     split = data.split
-    if split.kind == "folds":
+    if split.kind in ("folds", "cross-validation"):
         return SPLITS
     shares = {part: getattr(split, part) for part in SPLITS}
     if shares["train"] is None and "given" in shares.values() and split.kind == "fractions":

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.core.errors import ShapeError
+from scantrial.core.fold_table import FoldTable
 from scantrial.core.records import Split
 from scantrial.data.spec import ImageSpec
 
@@ -63,6 +64,7 @@ class ScanSet:
     skipped : pairs of (path, reason), files left out as unreadable
     shapes : the pixels of the same scans as some arms want them, by the spec of their images
     shown : the paths of the cases where their sources do not say them; nothing stores it
+    folds : how a cross-validation uses the cases, whose first fold `split` then is; None for other splits
     """
 
     images: Pixels
@@ -77,6 +79,7 @@ class ScanSet:
     skipped: tuple[tuple[str, str], ...] = ()
     shapes: Mapping[ImageSpec, ShapedScans] = field(default_factory=dict)
     shown: tuple[str, ...] | None = None
+    folds: FoldTable | None = None
 
     def __post_init__(self) -> None:
         n = len(self.images)
@@ -112,9 +115,9 @@ class ScanSet:
         """Case numbers of one split, rising."""
         return np.flatnonzero(self.split == split).astype(np.int64)
 
-    def with_split(self, split: NDArray[np.str_]) -> ScanSet:
+    def with_split(self, split: NDArray[np.str_], folds: FoldTable | None = None) -> ScanSet:
         """Return the same scans with another split."""
-        return replace(self, split=split)
+        return replace(self, split=split, folds=folds)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{name} {int((self.split == name).sum())}" for name in ("train", "val", "test"))
@@ -136,10 +139,11 @@ class CaseList:
     patients: tuple[str, ...] | None
     origin: Mapping[str, Any] = field(default_factory=dict)
     shown: tuple[str, ...] | None = None
+    folds: FoldTable | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def with_split(self, split: NDArray[np.str_]) -> CaseList:
+    def with_split(self, split: NDArray[np.str_], folds: FoldTable | None = None) -> CaseList:
         """Return the same cases with another split."""
-        return replace(self, split=split)
+        return replace(self, split=split, folds=folds)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
+from scantrial.core.fold_table import MAX_FOLDS, MAX_REPEATS
 from scantrial.data.ignore import pattern_faults
 from scantrial.data.patients import FOLDER, MAX_PATTERN
 from scantrial.data.places import name_without_folders
@@ -140,13 +141,16 @@ class ArmImageSpec(ImageSpec):
     crop_border: Annotated[float, Field(ge=0, le=0.4)] = 0.0
 
 
+INNER_SHARE = 0.2
+"""Of the cases that a fold of a cross-validation does not test: how many choose the epoch."""
+
 Share = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | Literal["given"]
 
 
 class SplitSpec(DataModel):
     """Which scans are used for training, validation and test.
 
-    One of four ways:
+    One of five ways:
 
     * ``given``: the source's own splits.
     * ``{train: 800, val: 200, test: 200, per: class}``: the first n of each class, in the order of the
@@ -157,14 +161,18 @@ class SplitSpec(DataModel):
       (``{test: given, val: 0.2}``; all other cases are used for training).
     * ``{folds: 5, fold: 0}``: fold `fold` is the test set, the next one the validation set, the others the
       training set.
+    * ``{folds: 5, repeats: 4}``: cross-validation. Every arm is trained once for each fold of each repeat and tested
+      on that fold; a share `val` of the other folds chooses the epoch.
 
     With ``by: patient`` no patient is in two parts.
 
     Parameters
     ----------
-    train, val, test : whole numbers, fractions, or ``given``
+    train, val, test : whole numbers, fractions, or ``given``; of a cross-validation only `val`, a fraction of the cases
+        that a fold does not test, 0.2 if it is not said
     per : ``class``, with whole numbers
-    folds, fold : number of folds, and the test fold, counting from 0
+    folds, fold : number of folds, and the test fold, counting from 0; without `fold` every one is tested in its turn
+    repeats : how often the cases are divided into folds anew, 1 if it is not said
     by : what is divided: ``case`` (each case by itself) or ``patient`` (all cases of a patient together)
     seed : seed of the order in which fractions and folds take cases; not the seed of training
     """
@@ -175,19 +183,22 @@ class SplitSpec(DataModel):
     per: Literal["class"] | None = None
     folds: Annotated[int, Field(ge=3, le=100)] | None = None
     fold: Annotated[int, Field(ge=0)] | None = None
+    repeats: Annotated[int, Field(ge=1, le=MAX_REPEATS)] | None = None
     by: Literal["case", "patient"] = "case"
     seed: int = 0
 
     @model_validator(mode="before")
     @classmethod
     def _word(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and value.get("folds") is not None and value.get("fold") is None:
+            return {"repeats": 1, "val": INNER_SHARE} | {key: one for key, one in value.items() if one is not None}
         return {"train": "given", "val": "given", "test": "given"} if value == "given" else value
 
     @property
-    def kind(self) -> Literal["given", "first", "fractions", "folds"]:
-        """Which of the four ways this is."""
+    def kind(self) -> Literal["given", "first", "fractions", "folds", "cross-validation"]:
+        """Which of the five ways this is."""
         if self.folds is not None:
-            return "folds"
+            return "cross-validation" if self.fold is None else "folds"
         shares = [share for share in (self.train, self.val, self.test) if share is not None]
         if shares and all(share == "given" for share in shares):
             return "given"
@@ -198,6 +209,10 @@ class SplitSpec(DataModel):
     @model_validator(mode="after")
     def _consistent(self) -> SplitSpec:
         shares = [share for share in (self.train, self.val, self.test) if share is not None]
+        if self.kind == "cross-validation":
+            return self._as_cross_validation()
+        if self.repeats is not None:
+            raise ValueError("repeats are of a cross-validation: expected folds with it, and no fold")
         if self.folds is not None:
             if shares:
                 raise ValueError("got both folds and shares (train, val, test); expected only one of them")
@@ -215,6 +230,18 @@ class SplitSpec(DataModel):
         fractions = [share for share in shares if isinstance(share, float)]
         if sum(fractions) > 1 + 1e-9:
             raise ValueError(f"the fractions add up to {sum(fractions):g}, more than 1")
+        return self
+
+    def _as_cross_validation(self) -> SplitSpec:
+        if self.train is not None or self.test is not None or not isinstance(self.val, float):
+            raise ValueError(
+                "a cross-validation trains on all folds but one and tests that one; expected no train and no test, and "
+                "of val a fraction of the cases that a fold does not test"
+            )
+        if (self.folds or 0) > MAX_FOLDS:
+            raise ValueError(f"{self.folds} folds without fold; expected at most {MAX_FOLDS}")
+        if self.per is not None:
+            raise ValueError("per: class is for whole numbers of cases; folds are always divided by class")
         return self
 
 

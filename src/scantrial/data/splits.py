@@ -1,4 +1,4 @@
-"""Which scans are used for training, validation and test: the four ways of `SplitSpec`.
+"""Which scans are used for training, validation and test: the five ways of `SplitSpec`.
 
 Every choice is ordered by a hash of the split's seed and the case's source (or patient), so that it is the same on any
 machine and does not depend on the order in which files were found.
@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scantrial.core.errors import DataError
+from scantrial.core.fold_table import FoldTable
 from scantrial.core.names import listed
 from scantrial.core.records import SPLITS, Split
-from scantrial.core.rng import hash_order
+from scantrial.core.rng import derive_seed, hash_order
 from scantrial.data.scanset import CaseList, ScanSet
 from scantrial.data.spec import SplitSpec
 
@@ -36,6 +37,8 @@ def apply_split(scans: Cases, spec: SplitSpec) -> Cases:
     * *fractions*: see `share_out`. A part that says ``given`` keeps its cases, the fractions divide all others, and
       the rest is used for training, unless ``train`` has its own fraction.
     * *folds*: `share_out` in equal shares; fold `fold` is for test, the next for validation, the others for training.
+    * *cross-validation*: the same folds, every one of which is for test in its turn; `share_out` divides the cases of
+      the others into training and validation. Later repeats take the cases in another order.
 
     With ``by: patient`` the patients are divided, not the cases. If a part is ``given``, the other cases of its
     patients are left out (``origin["left_out"]`` counts them).
@@ -52,6 +55,8 @@ def apply_split(scans: Cases, spec: SplitSpec) -> Cases:
             do="name the column of a table (data.source, patient: COLUMN), or set data.patient to a regular expression "
             "with one group that finds the patient in each file's name, or to folder; or leave by: patient out",
         )
+    if spec.kind == "cross-validation":
+        return _with_folds(scans, spec)
     ways = {"folds": _folds, "first": _first, "given": _given, "fractions": _fractions}
     split = ways[spec.kind](scans, spec)
     _expect_usable(scans, split)
@@ -127,24 +132,63 @@ def _groups(scans: ScanSet | CaseList, spec: SplitSpec, rows: NDArray[np.int64])
     return [f"{scans.sources[row]}#{row}" if scans.sources[row] in repeated else scans.sources[row] for row in rows]
 
 
-def _shared(scans: ScanSet | CaseList, spec: SplitSpec, rows: NDArray[np.int64], shares: Mapping[str, float]) -> Parts:
-    return share_out(scans.labels[rows], _groups(scans, spec, rows), shares, seed=spec.seed)
+def _shared(
+    scans: ScanSet | CaseList,
+    spec: SplitSpec,
+    rows: NDArray[np.int64],
+    shares: Mapping[str, float],
+    *,
+    seed: int | None = None,
+) -> Parts:
+    order = spec.seed if seed is None else seed
+    return share_out(scans.labels[rows], _groups(scans, spec, rows), shares, seed=order)
 
 
 def _folds(scans: ScanSet | CaseList, spec: SplitSpec) -> Parts:
-    n_folds = spec.folds or 0
-    if spec.fold is None:
-        raise DataError(
-            f"{n_folds} folds without the number of the test fold",
-            expected=f"fold: a number from 0 to {n_folds - 1}",
-            do=f"write split: {{folds: {n_folds}, fold: 0}}",
-        )
+    n_folds, tested = spec.folds or 0, spec.fold or 0
     equal = {str(fold): 1 / n_folds for fold in range(n_folds)}
     fold = _shared(scans, spec, np.arange(len(scans)), equal)
     split = np.full(len(scans), "train", dtype="U5")
-    split[fold == str((spec.fold + 1) % n_folds)] = "val"
-    split[fold == str(spec.fold)] = "test"
+    split[fold == str((tested + 1) % n_folds)] = "val"
+    split[fold == str(tested)] = "test"
     return split
+
+
+# ---------------------------------------------------------------------- cross-validation
+
+
+def _with_folds(scans: Cases, spec: SplitSpec) -> Cases:
+    """Return the scans with the folds of every repeat, and with the split of the first."""
+    found = _fold_table(scans, spec)
+    for repeat, fold in found.places:
+        try:
+            _expect_usable(scans, found.parts(repeat, fold))
+        except DataError as error:
+            raise DataError(
+                f"fold {fold} of repeat {repeat}: {error.got}",
+                expected="every class in the training, the validation and the test part of every fold",
+                do="make fewer folds, or a larger share data.split.val, or join rare classes with data.classes",
+            ) from error
+    return scans.with_split(found.parts(0, 0), found)
+
+
+def _fold_table(scans: ScanSet | CaseList, spec: SplitSpec) -> FoldTable:
+    n_folds, every = spec.folds or 0, np.arange(len(scans))
+    inner = spec.val if isinstance(spec.val, float) else 0.0
+    test = np.zeros((len(scans), spec.repeats or 1), dtype=np.int64)
+    val = np.zeros_like(test)
+    for repeat in range(test.shape[1]):
+        # The first repeat has the folds of `fold: K`.
+        seed = derive_seed(spec.seed, "repeat", repeat) if repeat else spec.seed
+        test[:, repeat] = _shared(scans, spec, every, {str(k): 1 / n_folds for k in range(n_folds)}, seed=seed).astype(
+            np.int64
+        )
+        for fold in range(n_folds):
+            rows = np.flatnonzero(test[:, repeat] != fold)
+            seed = derive_seed(spec.seed, "inner", repeat, fold)
+            part = _shared(scans, spec, rows, {"train": 1 - inner, "val": inner}, seed=seed)
+            val[rows[part == "val"], repeat] |= 1 << fold
+    return FoldTable(n_folds=n_folds, test=test, val=val)
 
 
 def _asked(spec: SplitSpec) -> dict[Split, int | float | str]:

@@ -19,6 +19,7 @@ from scantrial.figures.power import power_curves
 from scantrial.figures.ranking import ranking_figure
 from scantrial.figures.reliability import reliability_diagram
 from scantrial.figures.variance import variance_bars
+from scantrial.findings.run_views import numbered_views
 from scantrial.findings.view import ArmView, ReportView, primary_values
 
 
@@ -43,10 +44,15 @@ def build_figures(view: ReportView) -> ReportFigures:
     domains = shared_domains(view)
     drawn = [arm for arm in view.arms if any(run.history for run in arm.runs)]
     values = {label: by_seed for label, by_seed in primary_values(view).items() if by_seed}
-    primary = view.judgement.primary
+    primary, compared = view.judgement.primary, view.judgement.compared
     return ReportFigures(
-        forest=None if primary is None else forest_plot(primary, title="Every comparison with its interval"),
-        dots=metric_dots(values, metric=METRICS[view.primary_metric], split=SPLIT_WORDS[view.primary_split])
+        forest=None if compared is None else forest_plot(compared, title="Every comparison with its interval"),
+        dots=metric_dots(
+            values,
+            metric=METRICS[view.primary_metric],
+            split=SPLIT_WORDS[view.primary_split],
+            by_fold=bool(view.folds),
+        )
         if values
         else None,
         curves={arm.name: _curves(arm, domains) for arm in drawn},
@@ -84,9 +90,10 @@ def shared_domains(view: ReportView) -> dict[str, Domain | None]:
 
 def _curves(arm: ArmView, domains: Mapping[str, Domain | None]) -> Figure:
     return learning_curves(
-        {run.seed: run.history for run in arm.runs if run.history},
+        {number: run.history for number, run in numbered_views(arm.runs).items() if run.history},
         title=f"Learning curves of {arm.label}",
-        chosen={run.seed: run.facts.chosen_epoch for run in arm.runs},
+        chosen={number: run.facts.chosen_epoch for number, run in numbered_views(arm.runs).items()},
+        of="seed" if all(run.place is None for run in arm.runs) else "fold",
         **domains,
     )
 
@@ -97,6 +104,15 @@ def _confusion(view: ReportView) -> Figure | None:
         return None
     runs = {arm.n_confusion_runs for arm in view.arms if arm.confusion is not None}
     summed = f"an arm's {fmt.counted(runs.pop(), 'run')}" if len(runs) == 1 else "an arm's finished runs"
+    if view.folds:
+        return confusion_matrices(
+            matrices,
+            view.data.class_names,
+            title="Confusion matrices out of fold",
+            caption="Cases by true class (rows) and decision (columns), each by the networks that were not trained on "
+            f"it, summed over {summed}: a case counts once in every repeat{' and seed' * (len(view.seeds) > 1)}. "
+            "Decisions are counted, scores of different folds are not pooled.",
+        )
     return confusion_matrices(
         matrices,
         view.data.class_names,

@@ -35,7 +35,10 @@ def case_png(view: CaseView) -> bytes:
 def _spread(view: CaseView, arm: ArmCase) -> str:
     """List every run's probability of the true class."""
     index = view.class_names.index(view.true_class)
-    shown = [f"{seed.seed}: {proportion(seed.y_prob[index])}" for seed in arm.seeds]
+    shown = [
+        f"{seed.seed if seed.fold is None else f'{seed.repeat}.{seed.fold}'}: {proportion(seed.y_prob[index])}"
+        for seed in arm.seeds
+    ]
     return f"{view.true_class}, % by seed: {', '.join(shown)}" if shown else ""
 
 

@@ -33,11 +33,13 @@ def learning_curves(
     chosen: Mapping[int, int | None] | None = None,
     accuracy_domain: Domain | None = None,
     loss_domain: Domain | None = None,
+    of: str = "seed",
 ) -> Figure:
     """Draw accuracy (left) and loss (right) over epochs, training and validation, every seed and their mean.
 
     `runs` gives each seed's epochs, `chosen` each seed's chosen epoch. Domains fix an axis, so that several arms
     can be compared side by side; without them each axis fits its data. Numbers that are not finite leave a gap.
+    `of` is what a run is called, a seed or a fold.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def learning_curves(
         charts,
         table=table,
         title=title,
-        caption=_curve_caption(runs, borders, chosen=chosen or {}),
+        caption=_curve_caption(runs, borders, chosen=chosen or {}, of=of),
         alt_text=_curve_alt(table, title),
     )
 
@@ -145,9 +147,11 @@ def _value_axis(quantity: str) -> alt.Axis:
     return alt.Axis(tickCount=5, domain=False, ticks=False, format=number, **extent)
 
 
-def _curve_caption(runs: Mapping[int, History], borders: Mapping[int, int], *, chosen: Mapping[int, int | None]) -> str:
+def _curve_caption(
+    runs: Mapping[int, History], borders: Mapping[int, int], *, chosen: Mapping[int, int | None], of: str
+) -> str:
     lengths = {len(history) for history in runs.values()}
-    seeds = "one seed" if len(runs) == 1 else f"{len(runs)} seeds: thin lines, and their mean in bold"
+    seeds = f"one {of}" if len(runs) == 1 else f"{len(runs)} {of}s: thin lines, and their mean in bold"
     parts = [
         f"Training (solid) and validation (dashed), {seeds}.",
         "Training values are means over an epoch while weights change; validation values are from the epoch's end.",

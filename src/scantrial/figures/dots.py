@@ -14,10 +14,13 @@ from scantrial.figures.figure import ROWS, Figure, build_figure
 from scantrial.figures.palette import BLUE, INK
 
 
-def metric_dots(values: Mapping[str, Mapping[int, float]], *, metric: Metric, split: str) -> Figure:
+def metric_dots(
+    values: Mapping[str, Mapping[int, float]], *, metric: Metric, split: str, by_fold: bool = False
+) -> Figure:
     """Draw one metric with a dot for every run and a line at each arm's mean; `values` is by arm, then seed.
 
-    The chart shows values; it does not say whether arms differ. Values that are not finite are left out.
+    Of a cross-validation the runs are of different cases. The chart shows values; it does not say whether arms differ.
+    Values that are not finite are left out.
     """
     rows = [
         {"arm": arm, "seed": seed, "value": float(value)}
@@ -44,10 +47,19 @@ def metric_dots(values: Mapping[str, Mapping[int, float]], *, metric: Metric, sp
         [(dots + mean).properties(width=340, height=alt.Step(30))],
         table=table,
         title=title,
-        caption="Each dot is one run (one seed); the line is the mean over an arm's seeds. "
-        "The axis does not start at zero. Dots vary by seed only: data and splits are the same.",
+        caption=_OF_FOLDS if by_fold else _OF_SEEDS,
         alt_text=_dots_alt(values, metric, title),
     )
+
+
+_OF_SEEDS = (
+    "Each dot is one run (one seed); the line is the mean over an arm's seeds. "
+    "The axis does not start at zero. Dots vary by seed only: data and splits are the same."
+)
+_OF_FOLDS = (
+    "Each dot is one run, tested on the cases of its own fold; the line is the mean over an arm's folds. "
+    "The axis does not start at zero. Dots vary by the cases that train and by those that test."
+)
 
 
 def _dots_alt(values: Mapping[str, Mapping[int, float]], metric: Metric, title: str) -> str:

@@ -9,6 +9,7 @@ import altair as alt
 import pyarrow as pa
 
 from scantrial.analysis.comparison import Compared, Comparison
+from scantrial.analysis.cross_validation import FoldCompared, FoldComparison
 from scantrial.analysis.metrics import METRICS, Metric
 from scantrial.analysis.verdict_words import NO_INTERVAL
 from scantrial.core.format import minus, percent, spread_words
@@ -16,7 +17,7 @@ from scantrial.figures.figure import ROWS, Figure, build_figure, inline
 from scantrial.figures.palette import BLUE, GRID, INK, MUTED
 
 
-def forest_plot(comparison: Comparison, *, title: str) -> Figure:
+def forest_plot(comparison: Comparison | FoldComparison, *, title: str) -> Figure:
     """Draw each comparison's effect and intervals; right of 0 the first-named arm is better.
 
     The thick line is the interval of one comparison alone, the thin one holds for all comparisons together and belongs
@@ -70,7 +71,7 @@ _KINDS = {
 }
 
 
-def _row(item: Compared, scale: float) -> dict[str, Any]:
+def _row(item: Compared | FoldCompared, scale: float) -> dict[str, Any]:
     return {
         "comparison": item.result.contrast.title,
         "effect": scale * item.evidence.effect,
@@ -105,13 +106,17 @@ def _band(margin: float | None, scale: float) -> list[Any]:
     return [band.mark_rect(color=GRID, opacity=0.75).encode(x=alt.X("from:Q", title=""), x2="to:Q")]
 
 
-def _caption(comparison: Comparison) -> str:
+def _caption(comparison: Comparison | FoldComparison) -> str:
     level = f"{percent(comparison.level)} CI"
     n = len(comparison.comparisons)
-    spread = spread_words(*(item.result.n_seeds for item in comparison.comparisons))
+    if isinstance(comparison, FoldComparison):
+        spread, nothing = "other training sets and other cases", "No interval: the differences do not vary."
+    else:
+        spread = spread_words(*(item.result.n_seeds for item in comparison.comparisons))
+        nothing = "Two seeds give no usable interval."
     is_drawn = any(not math.isnan(item.alone.low) for item in comparison.comparisons)
     parts = ["Right of the line at 0 the arm named first is better."]
-    parts.append(f"Thick: {level}, counting {spread}." if is_drawn else "Two seeds give no usable interval.")
+    parts.append(f"Thick: {level}, counting {spread}." if is_drawn else nothing)
     if n > 1 and is_drawn:
         parts.append(f"Thin: the simultaneous {level} for all {n} comparisons.")
     parts.append(

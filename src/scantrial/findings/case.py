@@ -12,7 +12,7 @@ import numpy as np
 from scantrial.core.errors import InputError, itemised
 from scantrial.core.format import counted, percent
 from scantrial.core.names import listed, nearest
-from scantrial.core.plain import LEFT_OUT, Plain, fields_of
+from scantrial.core.plain import LEFT_OUT, LEFT_OUT_IF_NONE, Plain, fields_of
 from scantrial.core.records import Split, SplitPredictions
 from scantrial.core.text import printable
 from scantrial.recipe.plan import Plan
@@ -23,12 +23,24 @@ _Parts = Mapping[RunKey, tuple[SplitPredictions, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedOnCase(Plain):
-    """One run on the case: `y_prob` by class, the class it decided for, and whether that is the true one."""
+    """One run on the case: `y_prob` by class, the class it decided for, and whether that is the true one.
+
+    Parameters
+    ----------
+    repeat, fold : of a cross-validation, the fold that tests the case; else None
+    """
 
     seed: int
     y_prob: tuple[float, ...]
     decision: str
     right: bool
+    repeat: int | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+    fold: int | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+
+    @property
+    def words(self) -> str:
+        """Its seed, and its fold where it has one."""
+        return RunKey("", self.seed, self.repeat, self.fold).words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +116,12 @@ class CaseView(Plain):
         for seed in arm.seeds:
             shown = zip(self.class_names, seed.y_prob, strict=True)
             chances = ", ".join(f"{name} {percent(p, 2)}" for name, p in shown)
-            lines.append(f"  seed {seed.seed}: {chances} ({'right' if seed.right else 'wrong'})")
+            lines.append(f"  {seed.words}: {chances} ({'right' if seed.right else 'wrong'})")
         return lines
 
 
 def case_view(folder: StudyFolder, case: int | str, *, arm: str | None = None, seed: int | None = None) -> CaseView:
-    """Return one case under every arm, or under one arm or seed.
+    """Return one case under every arm, or under one arm or seed; of a cross-validation under the folds that tested it.
 
     Looking at a test case is logged before anything of it is read, even where no run has predicted it yet.
 
@@ -125,8 +137,13 @@ def case_view(folder: StudyFolder, case: int | str, *, arm: str | None = None, s
     keys = [key for key in folder.run_keys() if key.arm in arms and seed in (None, key.seed)]
     number = case_named(folder, case) if isinstance(case, str) else case
     index, split = _find_case(folder, number)
+    folds = folder.fold_table()
+    if folds is not None:
+        split = "test"
+        tested_in = {(repeat, int(fold)) for repeat, fold in enumerate(folds.test[index])}
+        keys = [key for key in keys if key.place in tested_in]
     parts = _open_case(folder, keys, number, split)
-    row = folder.cases().slice(index, 1).to_pylist()[0]
+    row = {**folder.cases().slice(index, 1).to_pylist()[0], "split": split}
     return build_case(arms, row, parts, tuple(folder.data()["class_names"]))
 
 
@@ -225,7 +242,7 @@ def _open_case(folder: StudyFolder, keys: Sequence[RunKey], case: int, split: Sp
 
 
 def _arm_case(name: str, label: str, parts: _Parts, row: Mapping[str, Any], class_names: tuple[str, ...]) -> ArmCase:
-    found = [_seed_case(key.seed, of_run, row, class_names) for key, of_run in parts.items()]
+    found = [_seed_case(key, of_run, row, class_names) for key, of_run in parts.items()]
     seeds = [seed for seed in found if seed is not None]
     mean = np.mean([seed.y_prob for seed in seeds], axis=0) if seeds else np.empty(0)
     decision = class_names[int(mean.argmax())] if seeds else None
@@ -240,13 +257,15 @@ def _arm_case(name: str, label: str, parts: _Parts, row: Mapping[str, Any], clas
 
 
 def _seed_case(
-    seed: int, parts: Sequence[SplitPredictions], row: Mapping[str, Any], class_names: tuple[str, ...]
+    key: RunKey, parts: Sequence[SplitPredictions], row: Mapping[str, Any], class_names: tuple[str, ...]
 ) -> SeedOnCase | None:
     for part in parts:
         for i in np.flatnonzero(part.cases == row["case"]):
             decided = int(part.y_pred[i])
             return SeedOnCase(
-                seed=seed,
+                seed=key.seed,
+                repeat=key.repeat,
+                fold=key.fold,
                 y_prob=tuple(part.y_prob[i].tolist()),
                 decision=class_names[decided],
                 right=decided == row["label"],

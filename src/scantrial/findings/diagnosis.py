@@ -20,7 +20,7 @@ from scantrial.core.plain import Plain, fields_of
 from scantrial.core.records import Split, SplitPredictions
 from scantrial.findings.class_counts import fixed_splits
 from scantrial.findings.leaks import seen_by_weights, shared_cases
-from scantrial.findings.reading import RunData, StudyData
+from scantrial.findings.reading import RunData, StudyData, runs_by_number
 from scantrial.findings.shift import two_sample
 from scantrial.recipe.facts import on_curves
 from scantrial.recipe.spec import Recipe
@@ -102,13 +102,17 @@ def diagnose_study(study: StudyData, arms: Sequence[DiagnosedArm]) -> StudyDiagn
 
 def _arm(study: StudyData, arm: DiagnosedArm, patients: Mapping[int, str] | None) -> ArmDiagnosis:
     runs = study.runs_of(arm.name)
-    counts = {split: list(study.data["counts"].get(split, {}).values()) for split in ("train", "val")}
     recipe = study.plan.arm(arm.name).recipe
-    judged = [run for run in runs if run.history and sum(counts["val"])]
-    rounds = diagnose_arm({run.key.seed: _curves(run, recipe, counts) for run in judged})
+    counts = {run.key: counts_of_run(study, run.key.place) for run in runs}
+    judged = [run for run in runs if run.history and sum(counts[run.key]["val"])]
+    rounds = diagnose_arm(
+        {number: _curves(run, recipe, counts[run.key]) for number, run in runs_by_number(judged).items()}
+    )
     fixed = fixed_splits(study)
-    train_gap = _gap(runs, "train", "val", patients=patients, fixed=fixed)
-    test_gap = _gap(runs, "val", "test", patients=patients, fixed=fixed)
+    # A gap is between two sets of cases, and each fold has its own two.
+    on_one_set = () if study.folds is not None else runs
+    train_gap = _gap(on_one_set, "train", "val", patients=patients, fixed=fixed)
+    test_gap = _gap(on_one_set, "val", "test", patients=patients, fixed=fixed)
     steps = () if test_gap is None else explain_gap(_evidence(study, runs, test_gap))
     return ArmDiagnosis(
         name=arm.name,
@@ -125,6 +129,15 @@ def _arm(study: StudyData, arm: DiagnosedArm, patients: Mapping[int, str] | None
 
 
 # ---------------------------------------------------------------------- curves
+
+
+def counts_of_run(study: StudyData, place: tuple[int, int] | None) -> dict[str, list[int]]:
+    """Return the cases of each class that train a run, and that validate it."""
+    if place is None or study.folds is None:
+        return {split: list(study.data["counts"].get(split, {}).values()) for split in ("train", "val")}
+    splits, labels = study.folds.parts(*place), study.cases["label"].to_numpy()
+    n = len(study.data["class_names"])
+    return {split: np.bincount(labels[splits == split], minlength=n).tolist() for split in ("train", "val")}
 
 
 def _curves(run: RunData, recipe: Recipe, counts: Mapping[str, Sequence[int]]) -> tuple[LearningCurve, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from scantrial.analysis.comparison import Compared, Comparison
+from scantrial.analysis.cross_validation import FoldCompared, FoldComparison
 from scantrial.analysis.verdicts import Label
 from scantrial.core.yaml import plain_yaml
 from scantrial.findings.reading import StudyData
@@ -56,7 +57,11 @@ class HypothesisAnswer:
 
 
 def answer_to(
-    item: PlannedHypothesis, primary: Comparison | None, *, declared: Declared, known: set[str]
+    item: PlannedHypothesis,
+    primary: Comparison | FoldComparison | None,
+    *,
+    declared: Declared,
+    known: set[str],
 ) -> HypothesisAnswer:
     """Answer a hypothesis by the comparison of its two arms.
 
@@ -87,7 +92,7 @@ def answer_to(
     )
 
 
-def _comparison_of(primary: Comparison, first: str, second: str) -> Compared | None:
+def _comparison_of(primary: Comparison | FoldComparison, first: str, second: str) -> Compared | FoldCompared | None:
     for compared in primary.comparisons:
         contrast = compared.result.contrast
         if contrast.kind == "difference" and set(contrast.arms) == {first, second}:
@@ -95,7 +100,7 @@ def _comparison_of(primary: Comparison, first: str, second: str) -> Compared | N
     return None
 
 
-def _decided(kind: str, compared: Compared, *, swapped: bool) -> Answer:
+def _decided(kind: str, compared: Compared | FoldCompared, *, swapped: bool) -> Answer:
     """Answer a claim: *better* is contradicted by a worse or an equivalent arm; *equivalent* by a difference that is
     surely larger than the margin.
     """

@@ -16,7 +16,10 @@ from scantrial.analysis.contrasts import (
     Contrast,
     simple_effects,
 )
-from scantrial.analysis.direction import OF_A_STUDY, below_chance, direction_warnings
+from scantrial.analysis.cross_validation import COLUMNS as FOLD_COLUMNS
+from scantrial.analysis.cross_validation import FoldCompared, FoldComparison, compare_folds
+from scantrial.analysis.direction import OF_A_STUDY, below_chance, below_chance_by_fold, direction_warnings
+from scantrial.analysis.folds import Folds
 from scantrial.analysis.metric_names import check_margin, check_metric
 from scantrial.analysis.metrics import METRICS, listed_metrics
 from scantrial.analysis.power_table import PowerPlan, plan_again, why_no_plan
@@ -25,15 +28,16 @@ from scantrial.analysis.verdict_words import order_of_grades
 from scantrial.core.errors import InputError
 from scantrial.core.format import joined
 from scantrial.core.notebook import notebook_html
-from scantrial.core.plain import Plain, fields_of
+from scantrial.core.plain import LEFT_OUT_IF_NONE, Plain, fields_of
 from scantrial.core.positive import positive_facts
 from scantrial.core.records import Split
 from scantrial.findings.class_counts import fixed_splits
-from scantrial.findings.decisions import DecisionFaults, look_at_decisions, with_labels
+from scantrial.findings.decisions import DecisionFaults, decisions_by_fold, look_at_decisions, with_labels
 from scantrial.findings.families import factor_levels, family_of, in_words, trend_along
+from scantrial.findings.fold_scores import folds_of, scores_of_runs
 from scantrial.findings.hypotheses import Declared, HypothesisAnswer, answer_to, declared_when
 from scantrial.findings.leaks import concerned_cases
-from scantrial.findings.reading import RunData, StudyData
+from scantrial.findings.reading import StudyData
 from scantrial.findings.reversals import Reversals, reversals_of
 from scantrial.store.verify import Mismatch
 
@@ -78,6 +82,7 @@ class Judgement(Plain):
     reversals : comparisons that are real on test and, the other way round, on validation; None where there are none
     mismatches : which files and lines of the study folder are not what was written
     not_logged : why the reading of the test rows could not be logged; empty if it was
+    by_fold : the declared comparisons of a cross-validation, which then is instead of `primary`; None for other studies
     """
 
     metric: str
@@ -102,6 +107,12 @@ class Judgement(Plain):
     reversals: Reversals | None = None
     mismatches: tuple[Mismatch, ...] = ()
     not_logged: str = ""
+    by_fold: FoldComparison | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+
+    @property
+    def compared(self) -> Comparison | FoldComparison | None:
+        """The declared comparisons, of runs on one test set or of folds; None where there is nothing to compare."""
+        return self.primary if self.by_fold is None else self.by_fold
 
     @property
     def outlook_reason(self) -> str | None:
@@ -113,17 +124,17 @@ class Judgement(Plain):
 
     def _repr_html_(self) -> str:
         """Show the verdicts in a notebook."""
-        if self.primary is None:
+        if self.compared is None:
             return notebook_html(f"No verdict: {self.reason}")
-        items = self.primary.comparisons
+        items = self.compared.comparisons
         return notebook_html(
             f"{METRICS[self.metric].title} on {self.split}: {self.family}",
-            columns=COLUMNS,
+            columns=COLUMNS if self.by_fold is None else FOLD_COLUMNS,
             rows=[item.row() for item in items],
             lines=[
-                *self.primary.warnings,
+                *self.compared.warnings,
                 *self.decisions.said,
-                *self.primary.sentences,
+                *self.compared.sentences,
                 *(() if self.reversals is None else self.reversals.sentences),
                 *(f"{one.claim}: {one.answer}" for one in self.hypotheses),
             ],
@@ -162,6 +173,8 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
         If what is asked for is no metric or no arm.
     """
     chosen = choices or Choices()
+    if study.folds is not None:
+        return _judge_folds(study, chosen)
     declared = study.plan.primary
     metric = chosen.metric or declared.metric
     check_margin(check_metric(metric), chosen.margin)
@@ -213,6 +226,91 @@ def judge(study: StudyData, *, choices: Choices | None = None) -> Judgement:
     )
 
 
+def _judge_folds(study: StudyData, chosen: Choices) -> Judgement:
+    """Give the verdicts of a cross-validation: the same family on the differences of its folds."""
+    if chosen.bootstrap:
+        raise InputError("--bootstrap with a cross-validation", expected="it with one test set", do="leave it out")
+    declared, labels = study.plan.primary, study.plan.labels
+    metric = chosen.metric or declared.metric
+    check_margin(check_metric(metric), chosen.margin)
+    margin = chosen.margin if chosen.margin is not None else declared.margin_of(metric)
+    found = folds_of(study)
+    withheld = (*withheld_by_audit(study), *found.withheld)
+    parts = [] if found.folds is None else [part.runs for part in found.folds.parts]
+    family, words = family_of(study, parts[0], control=chosen.control, pairs=chosen.pairs) if parts else ((), "none")
+    family = tuple(in_words(contrast, labels) for contrast in family)
+    compared, reason = _compare_folds(found.folds, family, metric, margin, chosen, withheld)
+    if compared is not None and found.folds is not None:
+        below = direction_warnings(below_chance_by_fold(found.folds, level=chosen.level), OF_A_STUDY, labels=labels)
+        order = order_of_grades(metric, study.data["class_names"]) if METRICS[metric].is_ordinal else ()
+        notes = (*order, *compared.notes, *(note for _, note in _misleading(compared.comparisons)))
+        compared = replace(compared, warnings=below, notes=notes)
+    return Judgement(
+        metric=metric,
+        split="test",
+        margin=margin,
+        primary=None,
+        by_fold=compared,
+        reason=reason,
+        family=words,
+        effects=None,
+        hypotheses=tuple(
+            answer_to(
+                item,
+                compared,
+                declared=declared_when(study, "hypotheses", number),
+                known=set(parts[0].arm_names if parts else ()),
+            )
+            for number, item in enumerate(study.plan.hypotheses)
+        ),
+        secondary=_secondary_by_fold(found.folds, family, metric, chosen),
+        primary_declared=declared_when(study, "primary", None),
+        outlook=None,
+        withheld=withheld,
+        without_leaks=None,
+        n_leaking=0,
+        without_reason=None,
+        without_mix=None,
+        labels=labels,
+        decisions=with_labels(decisions_by_fold(parts, split="test", class_names=study.data["class_names"]), labels),
+        class_names=tuple(study.data.get("class_names", ())),
+        mismatches=study.mismatches,
+        not_logged=study.not_logged,
+    )
+
+
+def _compare_folds(
+    folds: Folds | None,
+    family: Sequence[Contrast],
+    metric: str,
+    margin: float | None,
+    chosen: Choices,
+    withheld: Sequence[str],
+) -> tuple[FoldComparison | None, str | None]:
+    if folds is None:
+        return None, joined(withheld) if withheld else "no finished run has predictions"
+    if not family:
+        return None, "there is one arm, so there is nothing to compare"
+    control = _control(family)
+    try:
+        found = compare_folds(
+            folds, family, metric=metric, margin=margin, level=chosen.level, control=control, withheld=withheld
+        )
+    except InputError as error:
+        return None, str(error).replace("\n", "; ")
+    return found, None
+
+
+def _secondary_by_fold(
+    folds: Folds | None, family: Sequence[Contrast], primary: str, chosen: Choices
+) -> tuple[SecondaryEffect, ...]:
+    if folds is None:
+        return ()
+    metrics = [name for name in listed_metrics(folds.parts[0].runs.n_classes, primary=primary) if name != primary]
+    found = [(name, _compare_folds(folds, family, name, None, chosen, ())[0]) for name in metrics]
+    return tuple(_effect(name, item) for name, one in found if one is not None for item in one.comparisons)
+
+
 def run_scores(study: StudyData, split: Split) -> RunScores | None:
     """Return the scores of every run that has predictions on a split; None if no run has any.
 
@@ -222,16 +320,7 @@ def run_scores(study: StudyData, split: Split) -> RunScores | None:
     scored = [run for run in study.runs if split in run.predictions]
     if not scored:
         return None
-    first = scored[0].predictions[split]
-    _same_cases(scored, split)
-    return RunScores.from_probabilities(
-        first.y_true,
-        np.stack([run.predictions[split].y_prob for run in scored]),
-        arms=[run.key.arm for run in scored],
-        seeds=[run.key.seed for run in scored],
-        patients=_patients(study, first.cases),
-        class_counts_fixed=split in fixed_splits(study),
-    ).named(study.data.get("class_names", ()))
+    return scores_of_runs(study, scored, split, class_counts_fixed=split in fixed_splits(study))
 
 
 def withheld_by_audit(study: StudyData) -> tuple[str, ...]:
@@ -276,26 +365,6 @@ def _rest(study: StudyData, runs: RunScores | None, leaking: NDArray[np.bool_]) 
     return (None if leaking.all() else runs.on_cases(~leaking).at_mix(runs.class_shares)), lost
 
 
-def _same_cases(runs: Sequence[RunData], split: Split) -> None:
-    first = runs[0].predictions[split]
-    for run in runs:
-        part = run.predictions[split]
-        if not (np.array_equal(part.cases, first.cases) and np.array_equal(part.y_true, first.y_true)):
-            raise InputError(
-                f"the {split} cases of {run.key} are not those of {runs[0].key}",
-                expected="the same cases in every run",
-                do="remove the run's folder and run the study again",
-            )
-
-
-def _patients(study: StudyData, cases: NDArray[np.int64]) -> list[str] | None:
-    table = study.cases
-    by_case = dict(zip(table["case"].to_pylist(), table["patient"].to_pylist(), strict=True))
-    found = [by_case.get(int(case)) for case in cases]
-    known = [patient for patient in found if patient is not None]
-    return known if len(known) == len(found) else None
-
-
 def _with_order(study: StudyData, primary: Comparison | None) -> Comparison | None:
     """Note in which order a metric of grades takes the classes."""
     if primary is None or not METRICS[primary.metric].is_ordinal:
@@ -333,25 +402,24 @@ def _without_interactions(
     """
     if runs is None or primary is None:
         return primary, None
-    mains = [item for item in primary.comparisons if item.result.contrast.kind == "main effect"]
-    notes: list[str] = []
-    effects: list[Contrast] = []
-    for item in primary.comparisons:
-        if item.result.contrast.kind != "interaction":
-            continue
-        why = _why_not_main(item, mains)
-        if why is not None:
-            first, second = item.result.contrast.first, item.result.contrast.second
-            notes.append(
-                f"{item.name}: {why}. Look at each factor's effect at each level of the other factor, not at its "
-                "mean effect"
-            )
-            effects += simple_effects(factor_levels(study, runs.arm_names), first, second)
+    levels = factor_levels(study, runs.arm_names)
+    misleading = _misleading(primary.comparisons)
+    pairs = [(contrast.first, contrast.second) for contrast, _ in misleading]
+    effects = [effect for first, second in pairs for effect in simple_effects(levels, first, second)]
     found, _ = _compare(runs, effects, primary.metric, margin, chosen, withheld)
-    return replace(primary, notes=(*primary.notes, *notes)), found
+    return replace(primary, notes=(*primary.notes, *(note for _, note in misleading))), found
 
 
-def _why_not_main(interaction: Compared, mains: Sequence[Compared]) -> str | None:
+def _misleading(items: Sequence[Compared | FoldCompared]) -> list[tuple[Contrast, str]]:
+    """Return the interactions that make main effects misleading, each with a note."""
+    mains = [item for item in items if item.result.contrast.kind == "main effect"]
+    interactions = [item for item in items if item.result.contrast.kind == "interaction"]
+    found = [(item, why) for item in interactions if (why := _why_not_main(item, mains)) is not None]
+    advice = "Look at each factor's effect at each level of the other factor, not at its mean effect"
+    return [(item.result.contrast, f"{item.name}: {why}. {advice}") for item, why in found]
+
+
+def _why_not_main(interaction: Compared | FoldCompared, mains: Sequence[Compared | FoldCompared]) -> str | None:
     found, contrast = interaction.alone, interaction.result.contrast
     if math.isnan(found.low):
         return "two seeds give no usable interval of the interaction"
@@ -403,6 +471,6 @@ def _secondary(
     return tuple(found)
 
 
-def _effect(metric: str, item: Compared) -> SecondaryEffect:
+def _effect(metric: str, item: Compared | FoldCompared) -> SecondaryEffect:
     found = item.alone
     return SecondaryEffect(metric=metric, name=item.name, effect=found.effect, low=found.low, high=found.high)

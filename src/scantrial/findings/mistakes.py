@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,8 +99,13 @@ def disputed_cases(
     by_arm = {arm: found for arm, found in parts.items() if found}
     if len(by_arm) < 2:
         return ()
-    cases = next(iter(by_arm.values()))[0].cases
-    means = np.stack([np.mean([_p_true(part) for part in found], axis=0) for found in by_arm.values()])
+    if study.folds is None:
+        cases = next(iter(by_arm.values()))[0].cases
+        means = np.stack([np.mean([_p_true(part) for part in found], axis=0) for found in by_arm.values()])
+    else:  # each fold tests other cases
+        tested = [np.unique(np.concatenate([part.cases for part in found])) for found in by_arm.values()]
+        cases = reduce(np.intersect1d, tested)
+        means = np.stack([_mean_p_true([_among(part, cases) for part in found], cases) for found in by_arm.values()])
     spread = means.max(axis=0) - means.min(axis=0)
     order = [int(i) for i in np.lexsort((cases, -spread))[:n] if spread[i] > 0]
     rows = {row["case"]: row for row in study.cases.to_pylist()} if order else {}
@@ -113,6 +119,13 @@ def disputed_cases(
         )
         for i in order
     )
+
+
+def _among(part: SplitPredictions, cases: NDArray[np.int64]) -> SplitPredictions:
+    """Return the predictions of some cases."""
+    kept = np.isin(part.cases, cases)
+    arrays = {name: getattr(part, name)[kept] for name in ("cases", "y_true", "logits", "y_prob")}
+    return replace(part, **arrays)
 
 
 def _p_true(part: SplitPredictions) -> NDArray[np.float64]:

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from scantrial.audit.records import Audit
 from scantrial.audit.stored import read_audit
 from scantrial.core.errors import DamagedError
+from scantrial.core.fold_table import FoldTable
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPredictions
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import Failure, RunKey, StudyFolder
@@ -42,6 +43,7 @@ class StudyData:
     cases : case, split, label, patient, source; no thumbnails
     openings : every reading of test rows so far, this one among them
     audit : what is wrong with the scans; None where they were not audited
+    folds : how a cross-validation uses the cases, in the order of `cases`; None for other studies
     mismatches : which files and lines of the folder are not what was written
     not_logged : why this reading of test rows could not be logged; empty if it was
     """
@@ -56,12 +58,31 @@ class StudyData:
     openings: tuple[Opening, ...]
     cases: pa.Table
     audit: Audit | None = None
+    folds: FoldTable | None = None
     mismatches: tuple[Mismatch, ...] = ()
     not_logged: str = ""
 
     def runs_of(self, arm: str) -> tuple[RunData, ...]:
         """Return the finished runs of one arm."""
         return tuple(run for run in self.runs if run.key.arm == arm)
+
+    def split_in(self, place: tuple[int, int] | None) -> NDArray[np.str_]:
+        """Return the split of every case, in a cross-validation that in one fold."""
+        if self.folds is None or place is None:
+            return np.array(self.cases["split"].to_pylist(), dtype="U5")
+        return self.folds.parts(*place)
+
+    def patients_of(self, cases: Sequence[int]) -> list[str] | None:
+        """Return the patient of each of some cases; None where one is not known."""
+        by_case = dict(zip(self.cases["case"].to_pylist(), self.cases["patient"].to_pylist(), strict=True))
+        found = [by_case.get(case) for case in cases]
+        known = [patient for patient in found if patient is not None]
+        return known if len(known) == len(found) else None
+
+
+def runs_by_number(runs: Sequence[RunData]) -> dict[int, RunData]:
+    """Return the runs of one arm by their seed, in a cross-validation by their place among them."""
+    return {run.key.seed if run.key.place is None else number: run for number, run in enumerate(runs)}
 
 
 def fitting_together(study: StudyData) -> StudyData:
@@ -73,14 +94,15 @@ def fitting_together(study: StudyData) -> StudyData:
         If the predictions of a run are of other cases, labels or classes than the study's.
     """
     for run in study.runs:
-        _check_fit(run, study.cases, tuple(study.data["class_names"]))
+        _check_fit(run, study, tuple(study.data["class_names"]))
     return study
 
 
-def _check_fit(run: RunData, cases: pa.Table, class_names: tuple[str, ...]) -> None:
-    numbers, labels = cases["case"].to_numpy(), cases["label"].to_numpy()
+def _check_fit(run: RunData, study: StudyData, class_names: tuple[str, ...]) -> None:
+    numbers, labels = study.cases["case"].to_numpy(), study.cases["label"].to_numpy()
+    splits = study.split_in(run.key.place)
     for split, part in run.predictions.items():
-        inside = pc.equal(cases["split"], split).to_numpy()
+        inside = splits == split
         order = np.argsort(numbers[inside])
         fits = np.isin(part.cases, numbers[inside])
         if fits.all():
@@ -109,6 +131,7 @@ def read_study_folder(folder: StudyFolder, *, by: str, purpose: str) -> StudyDat
         openings=tuple(folder.test_openings()),
         cases=folder.cases(["case", "split", "label", "patient", "source"]),
         audit=read_audit(folder),
+        folds=folder.fold_table(),
         mismatches=mismatches,
         not_logged=folder.not_logged,
     )

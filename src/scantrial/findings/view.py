@@ -5,7 +5,7 @@ Nothing here is rounded or put in words, except the sentences of verdicts and di
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scantrial.analysis.curves import (
-    QUANTITIES,
     SKIPPED_EPOCHS,
-    CurveAggregates,
-    CurvePoint,
     PairedMeans,
-    curve_aggregates,
     paired_means,
 )
 from scantrial.analysis.intervals import ArmEstimate
@@ -28,18 +24,20 @@ from scantrial.analysis.summary import SeedSummary, summarise
 from scantrial.audit.records import Audit
 from scantrial.core.about import answers
 from scantrial.core.notebook import notebook_html
-from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split
+from scantrial.core.records import SPLITS, Split
 from scantrial.data.places import name_without_folders
 from scantrial.findings.class_counts import fixed_splits
 from scantrial.findings.diagnosis import DiagnosedArm, StudyDiagnosis, diagnose_study
 from scantrial.findings.evaluation import Evaluation, evaluate
+from scantrial.findings.fold_evaluation import evaluate_by_fold
 from scantrial.findings.judging import Judgement, judge
 from scantrial.findings.mistakes import DisputedCase, WorstCase, disputed_cases, worst_cases
 from scantrial.findings.ranking import ClassCurves, ranking_curves
 from scantrial.findings.reading import RunData, StudyData
+from scantrial.findings.run_views import RunView, StretchView, epoch_means, numbered_views, stretches_of
 from scantrial.recipe.plan import PlannedArm
 from scantrial.recipe.spec import Recipe
-from scantrial.store.folder import Failure
+from scantrial.store.folder import Failure, RunKey
 
 N_DISPUTED = 8
 """Cases that are shown because arms disagree on them."""
@@ -54,7 +52,8 @@ class DataView:
 
     Parameters
     ----------
-    counts : cases by split, then by class; splits that hold no case are left out
+    counts : cases by split, then by class; splits that hold no case are left out. Of a cross-validation all cases are
+        for test, and the others are those of its first fold
     n_unused : cases in no split
     about : what is known about the source: name, licence, citation, notes
     image, split : how the scans were brought to one shape and split, as the study says
@@ -84,36 +83,6 @@ class DataView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunView:
-    """One finished run: its facts, its epochs, and by split its metrics and its confusion matrix.
-
-    A confusion matrix counts cases by true class (rows) and decision (columns).
-    """
-
-    seed: int
-    facts: RunFacts
-    history: tuple[EpochRecord, ...]
-    metrics: Mapping[Split, Mapping[str, MetricValue]]
-    confusion: Mapping[Split, NDArray[np.int64]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StretchView:
-    """A round, or all rounds (`round` is None): aggregates of the curves over an arm's seeds, diverged runs left out.
-
-    Parameters
-    ----------
-    mean : by quantity, of each run's mean over the stretch's epochs without the first ones
-    at_end : by quantity, of each run's value at the stretch's last epoch
-    """
-
-    round: int | None
-    n_runs: int
-    mean: Mapping[str, SeedSummary]
-    at_end: Mapping[str, SeedSummary]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AggregateDifference:
     """An arm's mean validation accuracy over epochs minus the first arm's, paired over seeds; the cases are fixed."""
 
@@ -129,7 +98,7 @@ class ArmView:
     Parameters
     ----------
     differing : the settings that are not the same in all arms
-    missing_seeds : seeds of the plan without a finished run
+    missing : runs of the plan that are not finished
     summaries : by split and metric, over the seeds
     confusion : test cases by true class (rows) and decision (columns), summed over the runs; None without any
     code : of a custom network, the SHA-256 of each of its modules
@@ -141,12 +110,17 @@ class ArmView:
     differing: Mapping[str, Any]
     n_parameters: int | None
     runs: tuple[RunView, ...]
-    missing_seeds: tuple[int, ...]
+    missing: tuple[RunKey, ...]
     summaries: Mapping[Split, Mapping[str, SeedSummary]]
     confusion: NDArray[np.int64] | None
     n_confusion_runs: int
     stretches: tuple[StretchView, ...]
     code: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def missing_seeds(self) -> tuple[int, ...]:
+        """The seeds of these runs."""
+        return tuple(dict.fromkeys(key.seed for key in self.missing))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +151,7 @@ class ReportView:
     about : what the author answered, by question; see `scantrial.core.about`
     disputed : the test cases on which arms differ most
     curves : ROC and precision-recall curves on the test cases, by class
+    folds : every (repeat, fold) of a cross-validation; empty for a study with one test set
     """
 
     question: str
@@ -205,13 +180,14 @@ class ReportView:
     about: Mapping[str, str] = field(default_factory=dict)
     disputed: tuple[DisputedCase, ...] = ()
     curves: tuple[ClassCurves, ...] = ()
+    folds: tuple[tuple[int, int], ...] = ()
 
     def _repr_html_(self) -> str:
         """Show each arm's primary metric in a notebook, and the verdicts."""
         values = primary_values(self)
         found = [(label, list(by_seed.values())) for label, by_seed in values.items() if by_seed]
         rows = [(label, len(of_seeds), f"{np.mean(of_seeds):.4g}") for label, of_seeds in found]
-        primary = self.judgement.primary
+        primary = self.judgement.compared
         return notebook_html(
             self.question,
             columns=("arm", "runs", f"{METRICS[self.primary_metric].title} on {self.primary_split}, mean over seeds"),
@@ -232,7 +208,7 @@ class ReportView:
     @property
     def n_planned(self) -> int:
         """Number of runs in the plan."""
-        return len(self.arms) * len(self.seeds)
+        return len(self.arms) * len(self.seeds) * max(1, len(self.folds))
 
     @property
     def n_finished(self) -> int:
@@ -245,8 +221,13 @@ class ReportView:
         return {arm.name: arm.recipe for arm in self.arms}
 
     def aggregate_differences(self) -> tuple[AggregateDifference, ...]:
-        """Compare each arm's mean validation accuracy over epochs with the first arm's, seed by seed."""
-        means = [(arm.label, _epoch_means(arm.runs, skip=self.skipped_epochs)) for arm in self.arms]
+        """Compare each arm's mean validation accuracy over epochs with the first arm's, seed by seed.
+
+        Not of a cross-validation: its folds go together, and a paired t-test would find too much.
+        """
+        if self.folds:
+            return ()
+        means = [(arm.label, epoch_means(arm.runs, skip=self.skipped_epochs)) for arm in self.arms]
         pairs = [(label, paired_means(values, means[0][1])) for label, values in means[1:]]
         return tuple(
             AggregateDifference(arm=label, other=means[0][0], found=found)
@@ -282,7 +263,8 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
     class_names = tuple(study.data["class_names"])
     arms = _arms(study, class_names, skip=skip)
     labels = {arm.name: arm.label for arm in arms}
-    evaluation = evaluate(study, metric=METRICS[plan.primary.metric].name)
+    metric = METRICS[plan.primary.metric].name
+    evaluation = evaluate(study, metric=metric) if study.folds is None else evaluate_by_fold(study, metric=metric)
     evaluated = [run for opening in study.openings if opening.by == EVALUATION for run in opening.runs]
     return ReportView(
         question=plan.study,
@@ -312,7 +294,9 @@ def build_view(study: StudyData, *, skip: int = SKIPPED_EPOCHS, n_worst: int = 5
         audit=study.audit,
         about=answers(plan.about),
         disputed=disputed_cases(study, class_names, labels, n=N_DISPUTED),
-        curves=ranking_curves(study, class_names, evaluation),
+        # Of different networks' scores there is no one curve.
+        curves=() if study.folds is not None else ranking_curves(study, class_names, evaluation),
+        folds=plan.folds,
     )
 
 
@@ -324,14 +308,17 @@ def _primary_first(metrics: Sequence[str], primary: str) -> tuple[str, ...]:
 
 
 def _data(study: StudyData, class_names: tuple[str, ...]) -> DataView:
-    data, counts = study.data, study.data["counts"]
+    data, counts = study.data, dict(study.data["counts"])
+    if study.folds is not None:  # every case is tested
+        n_by_class = np.bincount(study.cases["label"].to_numpy(), minlength=len(class_names)).tolist()
+        counts["test"] = dict(zip(class_names, n_by_class, strict=True))
     source = dict(data.get("source", {}))
     left_out = source.pop("excluded", {})
     source = {key: value for key, value in source.items() if key not in ("n_folders", "like_patients")}
     source |= {key: name_without_folders(str(source[key])) for key in ("name", "path") if source.get(key)}
     return DataView(
         class_names=class_names,
-        counts={split: dict(counts[split]) for split in SPLITS if any(counts.get(split, {}).values())},
+        counts={split: dict(found) for split in SPLITS if any((found := counts.get(split, {})).values())},
         n_unused=int(data.get("n_scans", 0)) - int(data.get("n_used", 0)),
         about={key: value for key, value in source.items() if value not in (None, "", [], {})},
         image=_image(data),
@@ -384,7 +371,9 @@ def _arm(
     study: StudyData, arm: PlannedArm, label: str, differing: Mapping[str, Any], *, metrics: tuple[str, ...], skip: int
 ) -> ArmView:
     runs = tuple(_run(run, metrics) for run in study.runs_of(arm.name))
-    done = {run.seed for run in runs}
+    done = {run.key for run in study.runs_of(arm.name)}
+    places = study.plan.folds or ((None, None),)
+    planned = [RunKey(arm.name, seed, *place) for seed in study.plan.seeds for place in places]
     matrices = [run.confusion["test"] for run in runs if "test" in run.confusion]
     return ArmView(
         name=arm.name,
@@ -393,11 +382,11 @@ def _arm(
         differing=differing,
         n_parameters=runs[0].facts.n_parameters if runs else None,
         runs=runs,
-        missing_seeds=tuple(seed for seed in study.plan.seeds if seed not in done),
+        missing=tuple(key for key in planned if key not in done),
         summaries={split: _summaries(runs, split, metrics) for split in SPLITS},
         confusion=np.sum(matrices, axis=0, dtype=np.int64) if matrices else None,
         n_confusion_runs=len(matrices),
-        stretches=_stretches(runs, skip=skip),
+        stretches=stretches_of(runs, skip=skip),
         code=arm.code,
     )
 
@@ -411,49 +400,19 @@ def _run(run: RunData, names: tuple[str, ...]) -> RunView:
         split: confusion_matrix(part.y_true, part.y_pred, n_classes=part.y_prob.shape[1])
         for split, part in run.predictions.items()
     }
-    return RunView(seed=run.key.seed, facts=run.facts, history=run.history, metrics=metrics, confusion=confusion)
+    return RunView(
+        seed=run.key.seed,
+        place=run.key.place,
+        facts=run.facts,
+        history=run.history,
+        metrics=metrics,
+        confusion=confusion,
+    )
 
 
 def _summaries(runs: Sequence[RunView], split: Split, names: Sequence[str]) -> dict[str, SeedSummary]:
     scored = [run.metrics[split] for run in runs if split in run.metrics]
     return {name: summarise(values[name].value for values in scored) for name in names} if scored else {}
-
-
-# ---------------------------------------------------------------------- the reports' aggregates
-
-
-def _stretches(runs: Sequence[RunView], *, skip: int) -> tuple[StretchView, ...]:
-    whole = [run for run in runs if run.history and run.facts.status != "diverged"]
-    found = [curve_aggregates(run.history, skip=skip) for run in whole]
-    n_rounds = max((len(one.rounds) for one in found), default=0)
-    rounds = tuple(_stretch(found, number) for number in range(1, n_rounds + 1))
-    return (*rounds, _stretch(found, None)) if n_rounds > 1 else rounds
-
-
-def _epoch_means(runs: Sequence[RunView], *, skip: int) -> dict[int, float]:
-    """Return by seed the mean validation accuracy over a run's epochs without the first; diverged runs are left out."""
-    whole = [run for run in runs if run.history and run.facts.status != "diverged"]
-    return {run.seed: curve_aggregates(run.history, skip=skip).whole.mean.val_accuracy for run in whole}
-
-
-def _stretch(found: Sequence[CurveAggregates], number: int | None) -> StretchView:
-    stretches = [
-        stretch
-        for one in found
-        for stretch in ((one.whole,) if number is None else one.rounds)
-        if stretch.round == number
-    ]
-    return StretchView(
-        round=number,
-        n_runs=len(stretches),
-        mean=_over_seeds([stretch.mean for stretch in stretches]),
-        at_end=_over_seeds([stretch.at_end for stretch in stretches]),
-    )
-
-
-def _over_seeds(points: Sequence[CurvePoint]) -> dict[str, SeedSummary]:
-    value: Callable[[CurvePoint, str], float] = getattr
-    return {name: summarise(value(point, name) for point in points) for name in QUANTITIES}
 
 
 # ---------------------------------------------------------------------- openings of the test rows
@@ -472,7 +431,10 @@ def _openings(study: StudyData) -> tuple[OpeningView, ...]:
 def primary_values(view: ReportView) -> dict[str, dict[int, float]]:
     """Return the primary metric on its split by arm label and seed; runs that do not have it are left out."""
     split, name = view.primary_split, METRICS[view.primary_metric].name
-    found = {arm.label: {run.seed: run.metrics.get(split, {}).get(name) for run in arm.runs} for arm in view.arms}
+    found = {
+        arm.label: {number: run.metrics.get(split, {}).get(name) for number, run in numbered_views(arm.runs).items()}
+        for arm in view.arms
+    }
     return {
         label: {seed: value.value for seed, value in by_seed.items() if value is not None}
         for label, by_seed in found.items()

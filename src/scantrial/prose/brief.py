@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Sequence
 
 from scantrial.analysis.comparison import Compared
+from scantrial.analysis.cross_validation import FEW_FOLDS, FoldCompared
 from scantrial.analysis.diagnosis.checks import CHECKS, LABELS
 from scantrial.analysis.few_cases import small_classes
 from scantrial.analysis.gaps import Gap
@@ -32,6 +33,10 @@ MORE_SEEDS = 2
 MORE_CASES = 100
 """Test scans of which it is said what they would buy."""
 
+
+MORE_REPEATS = 4
+"""Repeats of a cross-validation that has too few folds."""
+
 MAX_LABELS = 3
 """Labels of an arm's curves that are named, the worst first."""
 MAX_WEAK = 3
@@ -42,32 +47,36 @@ _ORDER = {check.code: place for place, check in enumerate(LABELS)}
 
 def answer_lines(view: ReportView) -> list[str]:
     """Return the verdicts, a line or two each; of many comparisons the best arm and their count."""
-    primary = view.judgement.primary
-    if primary is None:
+    primary, compared = view.judgement.primary, view.judgement.compared
+    if compared is None:
         return [f"No verdict: {view.judgement.reason}."] if len(view.arms) > 1 else []
-    items = primary.comparisons
+    items = compared.comparisons
     if len(items) <= MAX_IN_SHORT:
         said = [_short(item) for item in items]
     else:
         # Where the table cannot show who is ahead of whom, those are said.
         decided = [] if verdict_of_each(view) else [item for item in items if item.verdict.label in ("better", "worse")]
         said = [
-            *([] if primary.best is None else [primary.best.sentence]),
+            *([] if primary is None or primary.best is None else [primary.best.sentence]),
             *(_short(item) for item in decided[:MAX_IN_SHORT]),
-            tally(primary),
+            tally(compared),
         ]
     claims = [f"{item.claim}: {item.answer}." for item in view.judgement.hypotheses if item.claim]
     return [*said, *claims[:MAX_IN_SHORT], *reversals(view.judgement)]
 
 
-def _short(item: Compared) -> str:
-    return short_verdict(item.result, item.evidence, item.verdict)
+def _short(item: Compared | FoldCompared) -> str:
+    if isinstance(item, FoldCompared):
+        each, few = "in every fold", f"{len(item.result.by_fold)} folds"
+    else:
+        each, few = "at every seed", f"{item.result.n_seeds} seeds"
+    return short_verdict(item.result, item.evidence, item.verdict, each=each, few=few)
 
 
 def verdict_of_each(view: ReportView) -> dict[str, str]:
     """Return by arm's label its verdict against the one arm that all others are compared with; else nothing."""
-    primary = view.judgement.primary
-    pairs = [] if primary is None else [(item.result.contrast, item.verdict.label) for item in primary.comparisons]
+    found = view.judgement.compared
+    pairs = [] if found is None else [(item.result.contrast, item.verdict.label) for item in found.comparisons]
     controls = {contrast.second for contrast, _ in pairs if contrast.kind == "difference"}
     if len(controls) != 1 or any(contrast.kind != "difference" for contrast, _ in pairs):
         return {}
@@ -142,10 +151,12 @@ def next_commands(view: ReportView, study: Sequence[str], folder: str) -> list[t
         seeds = ["--seeds", str(len(view.seeds))] if sorted(view.seeds) == list(range(len(view.seeds))) else []
         command = ["scantrial", "run", *study, *seeds, "--out", folder]
         return [page, (shlex.join(command), "the runs that are missing")]
-    if primary is None:
+    if view.judgement.compared is None:
         return [page]
     if view.audit is not None and view.audit.open_blockers:
         return [page, (shlex.join(["scantrial", "audit", folder]), "what has to be mended before there is a verdict")]
+    if primary is None:
+        return [page, *_more_of_folds(view, study, folder)]
     if small_classes(primary.metric, primary):
         plan = shlex.join(["scantrial", "plan", *study])
         return [page, (plan, "what these test scans can show; more seeds do not help")]
@@ -175,6 +186,17 @@ def more_seeds(view: ReportView, study: Sequence[str], folder: str) -> list[tupl
         return []
     command = ["scantrial", "run", *study, "--seeds", str(n + MORE_SEEDS), "--out", folder]
     return [(shlex.join(command), f"{MORE_SEEDS} more seeds{_cost(view)}")]
+
+
+def _more_of_folds(view: ReportView, study: Sequence[str], folder: str) -> list[tuple[str, str]]:
+    """Return what comes next after a cross-validation: repeats of few folds, a plan where the answer is unclear."""
+    found = view.judgement.by_fold
+    if len(view.folds) < FEW_FOLDS:
+        words = ["scantrial", "run", *study, "--set", f"data.split.repeats={MORE_REPEATS}", "--out", folder]
+        return [(shlex.join(words), f"{MORE_REPEATS} repeats instead of one")]
+    if found is not None and any(item.verdict.label == "inconclusive" for item in found.comparisons):
+        return [(shlex.join(["scantrial", "plan", *study]), "what more repeats, or more scans, can show")]
+    return []
 
 
 def _cost(view: ReportView) -> str:

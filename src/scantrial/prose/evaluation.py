@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from scantrial.analysis.fold_words import OVER_FOLDS
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdict_words import metric_number
 from scantrial.core.format import counted, interval, joined, proportion, spread_words
@@ -92,8 +93,12 @@ def operating_words(evaluation: Evaluation) -> list[str]:
     rules = list(dict.fromkeys(view.rule for arm in evaluation.arms for view in arm.operating))
     if not rules:
         return []
-    spread = spread_words(*(len(view.sensitivity.by_seed) for arm in evaluation.arms for view in arm.operating))
-    return [
+    points = [view for arm in evaluation.arms for view in arm.operating]
+    spread = spread_words(*(len(view.sensitivity.by_seed) for view in points))
+    if all(view.sensitivity.method == OVER_FOLDS for view in points):
+        spread = "other training sets and other cases"
+    said = (
         f"Thresholds: {joined(rules)}. Each run's threshold is chosen on validation cases and applied unchanged to "
-        f"the test cases. Intervals count {spread}. Predictive values hold at the stated prevalence only."
-    ]
+        f"the test cases. Intervals count {spread}."
+    )
+    return [f"{said} Predictive values hold at the stated prevalence only." if evaluation.prevalences else said]

@@ -57,6 +57,14 @@ def design(view: ReportView) -> list[str]:
     said = [
         f"The study has {arms}, each trained once with each of {seeds}: {counted(view.n_planned, 'run')}{finished}."
     ]
+    if view.folds:
+        n_repeats = len({repeat for repeat, _ in view.folds})
+        repeated = f", repeated {n_repeats} times with other folds" if n_repeats > 1 else ""
+        said = [
+            f"The study is a {len(view.folds) // n_repeats}-fold cross-validation{repeated}: each of {arms} is trained "
+            f"once with each of {seeds} for every fold and tested on it, {counted(view.n_planned, 'run')} in "
+            f"all{finished}. The folds, divided by class, are the same for all arms; draws differ from fold to fold."
+        ]
     if len(view.arms) > 1:
         own = " Custom classes initialise themselves under the run's seed." if has_own(view.arms) else ""
         both = sum(arm.recipe.augment is not None for arm in view.arms) > 1
@@ -65,8 +73,8 @@ def design(view: ReportView) -> list[str]:
         order = "the same order of cases" if alike_drawn else "the same order of cases where arms sample alike"
         alike = alike_at_start({start_of(arm.recipe) for arm in view.arms})
         said.append(
-            f"Runs of one seed are paired: {order} and, where {alike} have a parameter of the "
-            f"same name and shape, the same initial weights{drawn}.{own}"
+            f"Runs of one seed{' and fold' * bool(view.folds)} are paired: {order} and, where {alike} have a parameter "
+            f"of the same name and shape, the same initial weights{drawn}.{own}"
         )
     if view.judgement.primary_declared.before_runs:
         margin = view.judgement.margin
@@ -83,10 +91,14 @@ def scans(view: ReportView) -> list[str]:
     parts = [
         f"{count(view.data.n_of(split))} for {SPLIT_WORDS[split]}" for split in SPLITS if split in view.data.counts
     ]
-    said = [
-        f"The scans{source}, with the classes {joined([f'“{one}”' for one in view.data.class_names])}, were split "
-        f"into {joined(parts)}."
-    ]
+    classes = joined([f"“{one}”" for one in view.data.class_names])
+    said = [f"The scans{source}, with the classes {classes}, were split into {joined(parts)}."]
+    if view.folds:
+        share = percent(float(view.data.split.get("val", 0)))
+        said = [
+            f"The {count(view.data.n_of('test'))} scans{source}, with the classes {classes}, were divided into folds; "
+            f"of the folds that train, {share} of the scans were set aside for validation."
+        ]
     if view.data.n_unused:
         are, were = ("is", "was") if view.data.n_unused == 1 else ("are", "were")
         said.append(
@@ -94,7 +106,7 @@ def scans(view: ReportView) -> list[str]:
         )
     split = view.data.split
     if split.get("by") == "patient":
-        said.append("No patient is in more than one split.")
+        said.append(f"No patient is in more than one {'fold' if view.folds else 'split'}.")
     if view.data.left_out:
         said.append(f"Left out before the split: {'; '.join(left_out_items(view.data.left_out))}.")
     if view.data.skipped:

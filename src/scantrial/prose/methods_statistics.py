@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from scantrial.analysis.cross_validation import FoldComparison
+from scantrial.analysis.fold_words import OVER_FOLDS
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdict_words import order_of_grades
 from scantrial.core.format import joined, percent, spread_words
 from scantrial.findings.view import ReportView
+from scantrial.prose.folds import over
 
 _SCALES = {"Fisher's z": "kappa", "log odds of the share of the largest error": "the mean absolute error"}
 
@@ -21,7 +24,7 @@ def evaluation(view: ReportView) -> list[str]:
     of = {name: next(estimates[name] for estimates in found if name in estimates) for name in names}
     used = {one.method for one in of.values()}
     several = max(len(one.by_seed) for one in of.values()) > 1
-    means = ", each as the mean over seeds" if several else ""
+    means = f", each as the mean over {over(view)}" if several else ""
     said = [f"Reported on the test cases: {joined([METRICS[name].title for name in names])}{means}."]
     if {"auroc", "average_precision"} & set(names):
         said.append("Areas under curves were computed with scikit-learn [@scikit-learn].")
@@ -30,6 +33,12 @@ def evaluation(view: ReportView) -> list[str]:
     kinds = _kinds(used, names)
     spread = spread_words(*(len(one.by_seed) for estimates in found for one in estimates.values()))
     by_kind = f"; they use {joined(kinds)}" if kinds else ""
+    if used == {OVER_FOLDS}:
+        said.append(
+            f"{level} confidence intervals are over the folds, with their variance corrected for shared training cases "
+            "[@nadeau-bengio; @bouckaert-frank]: they account for other training sets of this size and other cases."
+        )
+        return said
     said.append(f"{level} confidence intervals account for {spread}{by_kind}.")
     if any(one.is_by_patient for one in of.values()):
         said.append(
@@ -90,6 +99,8 @@ def _kinds(used: set[str], names: Sequence[str]) -> list[str]:
 def comparison(view: ReportView) -> list[str]:
     """How arms were compared: what is random, the covariance, equivalence, several comparisons."""
     primary = view.judgement.primary
+    if view.judgement.by_fold is not None:
+        return _by_fold(view, view.judgement.by_fold)
     if primary is None:
         return []
     pairings = {item.result.pairing for item in primary.comparisons}
@@ -139,6 +150,28 @@ def comparison(view: ReportView) -> list[str]:
             )
     if any(item.cross_check is not None for item in primary.comparisons):
         said.append("Intervals were checked by a crossed bootstrap of seeds and cases [@owen].")
+    return said
+
+
+def _by_fold(view: ReportView, found: FoldComparison) -> list[str]:
+    """How arms were compared over folds."""
+    n, several = len(found.folds), len(found.comparisons) > 1
+    said = [
+        f"Compared: {view.judgement.family}.",
+        f"In each of the {n} folds the difference was taken, and their mean was tested by the t-test that is corrected "
+        f"for training cases that folds share, with variance (1/{n} + {found.test_share:.3g}) times theirs and {n - 1} "
+        "degrees of freedom [@nadeau-bengio; @bouckaert-frank]; the correction is a heuristic for random splits.",
+    ]
+    if several:
+        said.append(
+            f"p values, also those of equivalence, were adjusted over {len(found.comparisons)} comparisons by Holm's "
+            "method [@holm; @lauzon-caffo]; the intervals of the comparisons are simultaneous, by Bonferroni's method."
+        )
+    if found.margin is not None:
+        said.append(
+            f"Arms count as equivalent if two one-sided tests [@schuirmann; @lakens] place their difference within "
+            f"±{found.margin:g}."
+        )
     return said
 
 

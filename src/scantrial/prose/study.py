@@ -13,7 +13,9 @@ from scantrial.core.format import SPLIT_WORDS, counted, joined, percent
 from scantrial.core.positive import positive_class
 from scantrial.core.records import Split
 from scantrial.data.left_out import left_out_items
-from scantrial.findings.view import ArmView, DataView, ReportView, RunView
+from scantrial.findings.run_views import RunView
+from scantrial.findings.view import ArmView, DataView, ReportView
+from scantrial.prose.folds import audit_of_folds, folds_planned, limits_of_folds, named_runs, over, scans_of_folds
 from scantrial.prose.networks import limits_of_networks
 from scantrial.recipe.facts import Start, drawn_by_seed, start_of
 from scantrial.recipe.selection import SELECTIONS
@@ -27,6 +29,8 @@ def what_was_done(view: ReportView) -> list[str]:
 
 
 def _runs_planned(view: ReportView) -> list[str]:
+    if view.folds:
+        return folds_planned(view)
     arms, seeds = counted(len(view.arms), "arm"), counted(len(view.seeds), "seed")
     same = ", the same seeds for every arm" if len(view.arms) > 1 and len(view.seeds) > 1 else ""
     if view.n_finished < view.n_planned:
@@ -62,6 +66,8 @@ def _kept(are_last: frozenset[bool]) -> str:
 def _scans_used(view: ReportView) -> list[str]:
     n = {split: counted(view.data.n_of(split), f"{word} scan") for split, word in SPLIT_WORDS.items()}
     kept = _kept(frozenset(arm.recipe.select.name == "last" for arm in view.arms))
+    if view.folds:
+        return scans_of_folds(view, kept)
     return [
         f"Each run is trained on {n['train']} and monitored on {n['val']}: {kept}.",
         f"It is then evaluated on {n['test']}, which were not used for training or for choosing.",
@@ -95,7 +101,7 @@ def audited(view: ReportView) -> list[str]:
         for severity in ("blocker", "warning", "note")
     }
     checks = counted(len(view.audit.results), "check")
-    said = [f"{checks} found {joined([counted(n[severity], severity) for severity in n])}."]
+    said = [f"{checks} found {joined([counted(n[severity], severity) for severity in n])}.", *audit_of_folds(view)]
     n_open = sum(finding.is_open_blocker for finding in view.audit.findings)
     if n_open:
         said.append(
@@ -114,27 +120,22 @@ def trouble(view: ReportView) -> list[str]:
 
 
 def _missing(view: ReportView) -> list[str]:
-    failed = {(failure.key.arm, failure.key.seed) for failure in view.failures}
-    waiting = [(arm.label, [seed for seed in arm.missing_seeds if (arm.name, seed) not in failed]) for arm in view.arms]
-    parts = [f"{label} ({_seeds(seeds)})" for label, seeds in waiting if seeds]
+    failed = {failure.key for failure in view.failures}
+    waiting = [(arm.label, [key for key in arm.missing if key not in failed]) for arm in view.arms]
+    parts = [f"{label} ({named_runs(keys)})" for label, keys in waiting if keys]
     if not parts:
         return []
-    n = sum(len(seeds) for _, seeds in waiting)
+    n = sum(len(keys) for _, keys in waiting)
     return [
         f"The study is not finished: {counted(n, 'run')} of {view.n_planned} {'is' if n == 1 else 'are'} still "
         f"missing: {'; '.join(parts)}. All numbers below come from the finished runs."
     ]
 
 
-def _seeds(seeds: Sequence[int]) -> str:
-    word = "seed" if len(seeds) == 1 else "seeds"
-    return f"{word} {joined([str(seed) for seed in seeds])}"
-
-
 def _failed(view: ReportView) -> list[str]:
     labels = {arm.name: arm.label for arm in view.arms}
     return [
-        f"The run of {labels.get(failure.key.arm, failure.key.arm)}, seed {failure.key.seed}, failed: {failure.message}"
+        f"The run of {labels.get(failure.key.arm, failure.key.arm)}, {failure.key.words}, failed: {failure.message}"
         for failure in view.failures
     ]
 
@@ -153,7 +154,7 @@ def _one_diverged(arm: ArmView, run: RunView) -> str:
             f"Its predictions come from epoch {run.facts.chosen_epoch}, before it diverged, and count in the results."
         )
     aggregates = "It is shown in the learning curves but left out of their aggregates."
-    return f"The run of {arm.label}, seed {run.seed}, diverged: its loss was not finite{when}. {after} {aggregates}"
+    return f"The run of {arm.label}, {run.words}, diverged: its loss was not finite{when}. {after} {aggregates}"
 
 
 # ---------------------------------------------------------------------- results
@@ -164,10 +165,11 @@ def how_to_read(view: ReportView) -> list[str]:
     said = ["Each number comes from one run."]
     if _means_of_runs(view, view.splits):
         said = [
-            "Each number is the mean over an arm's runs, ± the standard deviation over its seeds; below it are the "
-            "smallest and the largest run.",
-            "The standard deviation shows how much runs vary when only the seed changes; "
-            "it is not a confidence interval.",
+            f"Each number is the mean over an arm's runs, ± the standard deviation over its {over(view)}; below it are "
+            "the smallest and the largest run.",
+            "The standard deviation shows how much runs vary when "
+            + ("each is trained and tested on other cases" if view.folds else "only the seed changes")
+            + "; it is not a confidence interval.",
         ]
     said += _of_positive(view)
     chance = majority_share(view, "test")
@@ -200,7 +202,7 @@ def about_positive(view: ReportView, metric: str) -> str:
 def what_numbers_are(view: ReportView, splits: Sequence[Split]) -> str:
     """Say for a table's caption what its numbers are."""
     if _means_of_runs(view, splits):
-        return "mean ± standard deviation over seeds, smallest to largest run below"
+        return f"mean ± standard deviation over {over(view)}, smallest to largest run below"
     return "each number comes from one run"
 
 
@@ -275,7 +277,9 @@ def what_aggregates_are(view: ReportView) -> list[str]:
     skipped = view.skipped_epochs
     several = any(stretch.n_runs > 1 for arm in view.arms for stretch in arm.stretches)
     shown = (
-        "each computed run by run, then shown as mean ± standard deviation over seeds" if several else "from one run"
+        f"each computed run by run, then shown as mean ± standard deviation over {over(view)}"
+        if several
+        else "from one run"
     )
     if not view.has_epoch_means and any(arm.stretches for arm in view.arms):
         no_mean = f"No run has more than {skipped} epochs, so there is no mean over epochs without the first {skipped}."
@@ -356,7 +360,7 @@ def _copied(view: ReportView) -> str:
     for arm in view.arms:
         for run in arm.runs:
             if run.facts.reused_from is not None:
-                sources.setdefault(str(run.facts.reused_from["folder"]), []).append(f"{arm.label} at seed {run.seed}")
+                sources.setdefault(str(run.facts.reused_from["folder"]), []).append(f"{arm.label} at {run.words}")
     if not sources:
         return ""
     said = "; ".join(f"{joined(runs)} from {folder}" for folder, runs in sources.items())
@@ -427,6 +431,8 @@ def limit_sentences(view: ReportView) -> list[str]:
 
 def _limits_of_seeds(view: ReportView) -> list[str]:
     said = []
+    if view.folds:
+        return limits_of_folds()
     if len(view.seeds) == 1:
         said.append("There is only one seed: seed-to-seed variation is not known.")
     else:
@@ -444,7 +450,8 @@ def _limits_of_scans(view: ReportView) -> list[str]:
     n = view.data.n_of("test")
     said = []
     if n:
-        said.append(f"There are {n:,} test cases, so one case changes accuracy by {100 / n:.2g} points.")
+        cases = "cases" if view.folds else "test cases"
+        said.append(f"There are {n:,} {cases}, so one case changes accuracy by {100 / n:.2g} points.")
     said.append(where_test_scans_are_from(view.data))
     if not view.data.patients_known:
         said.append(

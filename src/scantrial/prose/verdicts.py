@@ -9,6 +9,7 @@ from typing import Any
 from scantrial.analysis.best import BestArm
 from scantrial.analysis.class_mix import ByMix
 from scantrial.analysis.comparison import Compared, Comparison
+from scantrial.analysis.cross_validation import FoldCompared, FoldComparison
 from scantrial.analysis.metrics import METRICS, Metric
 from scantrial.analysis.verdict_words import NO_INTERVAL, metric_difference, metric_number
 from scantrial.core.format import counted, interval, joined, moment, percent
@@ -23,13 +24,13 @@ MAX_IN_SHORT = 3
 
 def in_short(judgement: Judgement) -> list[str]:
     """Answer the study's question in a few sentences."""
-    if judgement.primary is None:
+    if judgement.compared is None:
         return [f"There is no verdict: {judgement.reason}."]
-    best = judgement.primary.best
-    sentences = [item.sentence for item in judgement.primary.comparisons]
+    best = None if judgement.primary is None else judgement.primary.best
+    sentences = [item.sentence for item in judgement.compared.comparisons]
     said = [*([] if best is None else [best.sentence]), *sentences[:MAX_IN_SHORT]]
     if len(sentences) > MAX_IN_SHORT:
-        said.append(tally(judgement.primary))
+        said.append(tally(judgement.compared))
     return [*said, *reversals(judgement)]
 
 
@@ -41,22 +42,22 @@ def reversals(judgement: Judgement) -> list[str]:
 def verdict_warnings(judgement: Judgement) -> list[str]:
     """Return what a reader has to know before the verdicts."""
     not_logged = [f"{judgement.not_logged}."] if judgement.not_logged else []
-    of_scores = () if judgement.primary is None else judgement.primary.warnings
+    of_scores = () if judgement.compared is None else judgement.compared.warnings
     return [*folder_warnings(judgement.mismatches), *not_logged, *of_scores]
 
 
-def is_provisional(item: Compared) -> bool:
-    """Whether more seeds may change the verdict."""
+def is_provisional(item: Compared | FoldCompared) -> bool:
+    """Whether more seeds, or folds, may change the verdict."""
     return item.verdict.provisional and item.verdict.label != "not enough to judge"
 
 
-def verdict_label(item: Compared) -> str:
+def verdict_label(item: Compared | FoldCompared) -> str:
     """Name the verdict, with its most important qualifications."""
     within = ", by less than the margin" if item.verdict.within_margin else ""
     return f"{item.verdict.label}{within}{', provisional' if is_provisional(item) else ''}"
 
 
-def notes_on(comparison: Comparison) -> list[str]:
+def notes_on(comparison: Comparison | FoldComparison) -> list[str]:
     """Return what a reader has to know besides the verdicts: about each comparison, then about all."""
     of_each = [f"{item.name}: {note}" for item in comparison.comparisons for note in item.verdict.notes]
     return [*of_each, *comparison.notes]
@@ -78,7 +79,7 @@ def effects_title(effects: Comparison) -> str:
     return "Effects of each factor at each level of another" if simple else "Trends along ordered factors"
 
 
-def tally(primary: Comparison) -> str:
+def tally(primary: Comparison | FoldComparison) -> str:
     """Count the comparisons by verdict."""
     labels = [item.verdict.label for item in primary.comparisons]
     counts = [f"{labels.count(label)} {label}" for label in dict.fromkeys(labels)]
@@ -87,13 +88,15 @@ def tally(primary: Comparison) -> str:
 
 def what_verdicts_are(judgement: Judgement) -> list[str]:
     """Explain the verdicts' table: which comparisons, what is counted as random, how p is corrected."""
-    primary = judgement.primary
+    primary = judgement.compared
     if primary is None:
         return [f"There is no verdict: {judgement.reason}."]
     n = len(primary.comparisons)
+    by_fold = isinstance(primary, FoldComparison)
+    cases = "in each fold, on the cases that it tests" if by_fold else f"of the {judgement.split} cases"
     said = [
-        f"Compared: {judgement.family}, on {METRICS[judgement.metric].title} of the {judgement.split} cases.",
-        *_what_is_random(primary),
+        f"Compared: {judgement.family}, on {METRICS[judgement.metric].title} {cases}.",
+        *(_what_folds_count(primary) if isinstance(primary, FoldComparison) else _what_is_random(primary)),
     ]
     if n > 1:
         said.append(
@@ -105,6 +108,16 @@ def what_verdicts_are(judgement: Judgement) -> list[str]:
     if not METRICS[judgement.metric].higher_is_better:
         said.append("Lower is better here: signs are reversed, so a positive difference is an improvement.")
     return [*said, *_primary_declared(judgement)]
+
+
+def _what_folds_count(found: FoldComparison) -> list[str]:
+    """Say what the intervals over folds count, and that they hold for arms that are trained anew."""
+    return [
+        f"Each interval is over the differences of {len(found.folds)} folds, with a variance that is corrected for the "
+        f"training cases that folds share (1/{len(found.folds)} + {found.test_share:.3g}; Nadeau and Bengio 2003): it "
+        "holds for arms that are trained anew on as many other cases, not for these networks.",
+        "The correction is a heuristic that was derived for random splits.",
+    ]
 
 
 def _what_is_random(primary: Comparison) -> list[str]:

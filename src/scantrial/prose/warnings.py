@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from scantrial.analysis.cross_validation import FEW_FOLDS
 from scantrial.analysis.verdicts import FEW_SEEDS, MIN_SEEDS
 from scantrial.audit.records import ScanFinding
 from scantrial.core.format import counted, joined
@@ -43,6 +44,8 @@ def _positive(view: ReportView) -> list[str]:
 
 def _few_seeds(view: ReportView) -> list[str]:
     n = len(view.seeds)
+    if view.folds:  # their number stands in the verdicts
+        return []
     if n == 1:
         return ["There is only one seed: seed-to-seed variation is not known."]
     if n < MIN_SEEDS:
@@ -56,6 +59,11 @@ def _few_cases(view: ReportView) -> list[str]:
     name = min(counts, key=counts.__getitem__, default="")
     if not counts or counts[name] >= ENOUGH_OF_CLASS:
         return []
+    if view.folds:
+        return [
+            f"There are few cases: {counted(counts[name], 'case')} of “{name}” in all folds together, and intervals "
+            f"are wide with fewer than {ENOUGH_OF_CLASS} of a class."
+        ]
     return [
         f"The {split} set is small: it has {counted(counts[name], 'case')} of “{name}”, and intervals are wide with "
         f"fewer than {ENOUGH_OF_CLASS} of a class."
@@ -103,14 +111,15 @@ def _no_margin(view: ReportView) -> list[str]:
 
 def provisional(view: ReportView) -> list[str]:
     """Say how many verdicts more seeds may change."""
-    primary = view.judgement.primary
+    primary = view.judgement.compared
     if primary is None:
         return []
+    few = f"{FEW_FOLDS} folds, and more repeats" if view.folds else f"{FEW_SEEDS} seeds, and more seeds"
     n = sum(is_provisional(item) for item in primary.comparisons)
     if not n:
         return []
     are, they, them = ("is", "it rests", "it") if n == 1 else ("are", "they rest", "them")
     return [
-        f"{n} of {counted(len(primary.comparisons), 'verdict')} {are} provisional: {they} on fewer than {FEW_SEEDS} "
-        f"seeds, and more seeds may change {them}."
+        f"{n} of {counted(len(primary.comparisons), 'verdict')} {are} provisional: {they} on fewer than {few} "
+        f"may change {them}."
     ]

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, Field, StrictInt, ValidationErro
 
 import scantrial
 from scantrial.core.errors import StoreError
+from scantrial.core.fold_table import MAX_FOLDS, MAX_REPEATS
 from scantrial.core.names import is_arm_name
 from scantrial.core.numbering import MAX_TEXT
 from scantrial.core.records import RunFacts
@@ -231,7 +232,22 @@ class Plan(RecipePart):
     @property
     def n_runs(self) -> int:
         """Number of runs in all."""
-        return len(self.arms) * len(self.seeds)
+        return len(self.arms) * len(self.seeds) * max(1, len(self.folds))
+
+    @property
+    def n_folds(self) -> int | None:
+        """Folds of each repeat of a cross-validation; None for a study with one test set."""
+        split = self.data.get("split")
+        found = split.get("folds") if isinstance(split, Mapping) and split.get("fold") is None else None
+        return found if isinstance(found, int) and 1 < found <= MAX_FOLDS else None
+
+    @property
+    def folds(self) -> tuple[tuple[int, int], ...]:
+        """Every (repeat, fold) of a cross-validation; empty for a study with one test set."""
+        n_repeats = 0 if self.n_folds is None else self.data["split"].get("repeats", 1)
+        if not isinstance(n_repeats, int) or n_repeats > MAX_REPEATS:
+            return ()
+        return tuple((repeat, fold) for repeat in range(n_repeats) for fold in range(self.n_folds or 0))
 
     def arm(self, name: str) -> PlannedArm:
         """Return the arm of that name; raises KeyError if there is none."""

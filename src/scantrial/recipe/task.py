@@ -1,4 +1,4 @@
-"""`RunTask`: one arm at one seed, with all that an engine needs to train it."""
+"""`RunTask`: one run of a study, with all that an engine needs to train it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class RunTask:
 
     Parameters
     ----------
-    arm, seed : which run this is
+    arm : what is trained
+    seed : of all draws
     recipe : what to train
     images : shape (n, height, width[, 3]), uint8 or uint16; may be memory-mapped
     labels : shape (n,), class indices
@@ -39,6 +40,7 @@ class RunTask:
         is predicted, and a checkpoint is also taken after the last epoch; None for a run of its own
     keep_features : write features of a frozen backbone into the user's cache
     taken_up : called with the epochs of the checkpoint that the run goes on from; not for a network of an ensemble
+    called : the run in messages; empty for its arm and its seed
     """
 
     arm: str
@@ -59,6 +61,12 @@ class RunTask:
     member: int | None = None
     keep_features: bool = True
     taken_up: Callable[[Sequence[EpochRecord]], None] = silent
+    called: str = ""
+
+    @property
+    def title(self) -> str:
+        """The run, for messages."""
+        return self.called or f"arm {self.arm}, seed {self.seed}"
 
     @property
     def cases_an_epoch(self) -> int:

@@ -145,6 +145,8 @@ class ReusedContent(Content):
     folder: str
     arm: str
     seed: Count
+    repeat: NotRequired[Count]
+    fold: NotRequired[Count]
 
 
 class ImagesContent(Content):
@@ -178,6 +180,8 @@ class RunContent(Content):
     identity: NotRequired[dict[str, str | None] | None]
     reused_from: NotRequired[ReusedContent | None]
     images: NotRequired[ImagesContent | None]
+    repeat: NotRequired[Count]
+    fold: NotRequired[Count]
     sha256: NotRequired[dict[str, str]]
 
 
@@ -276,6 +280,8 @@ class RunningContent(Content):
 
     arm: str
     seed: int
+    repeat: NotRequired[int]
+    fold: NotRequired[int]
     epoch: Count
     n_epochs: Count
     val_accuracy: NotRequired[float | None]

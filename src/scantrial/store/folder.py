@@ -7,7 +7,8 @@
     DIR/data.json             fingerprint, classes, counts, source, licence, what was left out
     DIR/cases.parquet         case, split, label, patient, source, thumbnail
     DIR/audit.json            what is wrong with the scans: findings, every check's outcome, small mean pictures
-    DIR/runs/ARM/seed-S/      run.json, history.parquet, predictions.parquet, best.safetensors, augmented.png
+    DIR/runs/ARM/seed-S/      run.json, history.parquet, predictions.parquet, best.safetensors, augmented.png; in a
+                              cross-validation seed-S-repeat-R-fold-F, here and below
     DIR/damaged/ARM/seed-S-N/ a run whose files had changed, set aside before it was trained anew
     DIR/partial/ARM/seed-S/   of an unfinished run: checkpoint, live.json (its epochs so far), failure.json if it failed
     DIR/test-openings.jsonl   every reading of test rows: when, by what, for what
@@ -29,8 +30,10 @@ import pyarrow as pa
 
 from scantrial.core.errors import InputError, StoreError
 from scantrial.core.files import aside, clear_os_errors, encoded, make_within, sha256_of, sync_folder, write_atomic
+from scantrial.core.fold_table import FoldTable
 from scantrial.core.machine import without_folders
 from scantrial.core.records import EpochRecord, RunFacts, RunResult, Split, SplitPredictions
+from scantrial.core.run_key import RunKey as RunKey  # noqa: PLC0414 - the others take it from here
 from scantrial.recipe.plan import Plan
 from scantrial.store import contents
 from scantrial.store.hashed import read_text, sha256_hex
@@ -47,25 +50,15 @@ from scantrial.store.run_files import (
     keeps_sheet,
     names_to_copy,
     read_facts,
+    run_key_of,
     write_facts,
     write_run_files,
 )
 from scantrial.store.schema import json_bytes, now, read_json, read_record, write_json
 from scantrial.store.strangers import foreign_names, refuse_file
-from scantrial.store.tables import read_case_table, read_history, read_predictions, table_bytes
+from scantrial.store.tables import read_case_table, read_fold_table, read_history, read_predictions, table_bytes
 from scantrial.store.test_lock import Opening, TestLock
 from scantrial.store.weights import read_weights
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class RunKey:
-    """One run of a study: an arm at a seed."""
-
-    arm: str
-    seed: int
-
-    def __str__(self) -> str:
-        return f"{self.arm}/seed-{self.seed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +178,11 @@ class StudyFolder:
         """Return one row per case: case, split, label, patient, source, thumbnail (PNG bytes or null)."""
         return read_case_table(self.path / "cases.parquet", columns, n_classes=len(self.data()["class_names"]))
 
+    def fold_table(self) -> FoldTable | None:
+        """Return how a cross-validation uses the cases, in the order of `cases`; None for other studies."""
+        plan = self.plan()
+        return read_fold_table(self.path / "cases.parquet", plan.folds) if plan.folds else None
+
     def write_data(self, data: Mapping[str, Any], cases: pa.Table) -> None:
         """Keep the facts about the scans and the table of cases."""
         self._put("data", {"cases.parquet": table_bytes(cases), "data.json": json_bytes(data)})
@@ -205,7 +203,7 @@ class StudyFolder:
 
     def run_path(self, key: RunKey) -> Path:
         """Return the folder of a finished run."""
-        return self.path / "runs" / key.arm / f"seed-{key.seed}"
+        return self.path / "runs" / key.arm / key.folder_name
 
     def _made(self, path: Path) -> Path:
         """Make a folder in this one, unless this one was deleted meanwhile."""
@@ -215,18 +213,19 @@ class StudyFolder:
 
     def partial_path(self, key: RunKey) -> Path:
         """Return the folder of an unfinished run."""
-        return self.path / "partial" / key.arm / f"seed-{key.seed}"
+        return self.path / "partial" / key.arm / key.folder_name
 
     def planned_keys(self) -> list[RunKey]:
-        """Return all runs of the plan, seed by seed, so that every arm has a run early."""
+        """Return all runs of the plan, seed by seed and fold by fold, so that every arm has a run early."""
         plan = self.plan()
-        return [RunKey(arm.name, seed) for seed in plan.seeds for arm in plan.arms]
+        places = plan.folds or ((None, None),)
+        return [RunKey(arm.name, seed, *place) for seed in plan.seeds for place in places for arm in plan.arms]
 
     def run_keys(self) -> list[RunKey]:
         """Return the finished runs, arm by arm in the order of the plan."""
-        plan = self.plan()
-        keys = [RunKey(arm.name, seed) for arm in plan.arms for seed in plan.seeds]
-        return [key for key in keys if self.is_finished(key)]
+        keys = self.planned_keys()
+        place = {arm: number for number, arm in enumerate(dict.fromkeys(key.arm for key in keys))}
+        return [key for key in sorted(keys, key=lambda key: place[key.arm]) if self.is_finished(key)]
 
     def is_finished(self, key: RunKey) -> bool:
         """Return whether a run is finished."""
@@ -332,7 +331,7 @@ class StudyFolder:
 
     def set_aside(self, key: RunKey) -> Path:
         """Move a run out of the way, into ``damaged``, so that it can be trained anew; return where it is now."""
-        place = self.path / "damaged" / key.arm / f"seed-{key.seed}"
+        place = self.path / "damaged" / key.arm / key.folder_name
         free = next(path for n in count(1) if not (path := place.with_name(f"{place.name}-{n}")).exists())
         with clear_os_errors(place):
             make_within(self.path, place.parent)
@@ -344,7 +343,7 @@ class StudyFolder:
         def fill(folder: Path) -> None:
             write_run_files(folder, result, keep_weights=keep_weights)
 
-        self._put_run(RunKey(result.facts.arm, result.facts.seed), fill)
+        self._put_run(run_key_of(result.facts), fill)
 
     def take_over(self, key: RunKey, source: StudyFolder, theirs: RunKey, *, keep_weights: bool = True) -> RunFacts:
         """Copy a finished run from another folder instead of training it; return its facts in this folder.
@@ -361,9 +360,12 @@ class StudyFolder:
         facts = replace(
             source.facts(theirs),
             arm=key.arm,
-            reused_from={"folder": named, "arm": theirs.arm, "seed": theirs.seed},
+            seed=key.seed,
+            repeat=key.repeat,
+            fold=key.fold,
+            reused_from={"folder": named, **theirs.to_dict()},
         )
-        names = names_to_copy(source.run_path(theirs), weights=keep_weights, sheet=keeps_sheet(self.plan(), key.seed))
+        names = names_to_copy(source.run_path(theirs), weights=keep_weights, sheet=keeps_sheet(self.plan(), key))
 
         def fill(folder: Path) -> None:
             for name in names:
@@ -402,7 +404,7 @@ class StudyFolder:
 
     def unfinished_keys(self) -> list[RunKey]:
         """Return the runs with unfinished files, in the plan or not."""
-        return sorted(RunKey(arm, seed) for arm, seed in unfinished_in(self.path))
+        return unfinished_in(self.path)
 
     def drop_partial(self, key: RunKey) -> None:
         """Remove the files of an unfinished run.

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from scantrial.core.files import clear_os_errors, is_aside, matching
-from scantrial.store.run_files import seed_of
+from scantrial.core.run_key import RunKey
 
 _WRITTEN_INTO = ("runs/*", "partial", "partial/*/*")
 
@@ -49,8 +49,8 @@ def _is_within(folder: Path, place: Path) -> bool:
     return not any(folder.joinpath(*steps[: n + 1]).is_symlink() for n in range(len(steps)))
 
 
-def unfinished_in(folder: Path) -> list[tuple[str, int]]:
-    """Return arm and seed of every folder of an unfinished run; other names are no runs."""
-    paths = matching(folder, "partial/*/seed-*")
-    seeds = [(path.parent.name, seed_of(path.name)) for path in paths]
-    return [(arm, seed) for arm, seed in seeds if seed is not None]
+def unfinished_in(folder: Path) -> list[RunKey]:
+    """Return every run that has a folder of an unfinished run, sorted; other names are no runs."""
+    keys = [RunKey.of_folder(path.parent.name, path.name) for path in matching(folder, "partial/*/seed-*")]
+    # Folders of a cross-validation and of a study with one test set are not both there, but anyone may make them.
+    return sorted((key for key in keys if key is not None), key=lambda key: (key.arm, key.seed, key.place or ()))

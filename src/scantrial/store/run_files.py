@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from scantrial.core.errors import DamagedError
 from scantrial.core.files import sha256_of, write_atomic
 from scantrial.core.records import RunFacts, RunResult
+from scantrial.core.run_key import RunKey
 from scantrial.recipe.plan import Plan
 from scantrial.store.contents import RunContent, is_picture
 from scantrial.store.hashed import advice_for, read_hashed
@@ -16,21 +16,12 @@ from scantrial.store.schema import read_record, write_json
 from scantrial.store.tables import history_table, predictions_table, write_table
 from scantrial.store.weights import write_weights
 
-MAX_NAME = 256
-"""Characters; no file system takes a longer name."""
-
 FACTS, HISTORY, PREDICTIONS, WEIGHTS = "run.json", "history.parquet", "predictions.parquet", "best.safetensors"
 SHEET = "augmented.png"
 """What a run folder holds; the weights and the sheet of augmented scans only where they are kept."""
 
 _HASHES = "sha256"
 """Key of ``run.json``: the SHA-256 of each of the run's other files, by name."""
-
-
-def seed_of(name: str) -> int | None:
-    """Return the seed of a run's folder ``seed-S``; None where it is called otherwise, such as ``seed-01``."""
-    found = re.fullmatch("seed-(0|[1-9][0-9]*)", name)
-    return int(found[1]) if found and len(name) < MAX_NAME else None
 
 
 def write_run_files(folder: Path, result: RunResult, *, keep_weights: bool) -> None:
@@ -59,18 +50,25 @@ def read_facts(folder: Path, sha256: str | None) -> tuple[RunFacts, Mapping[str,
     """
     content = read_record(folder / FACTS, RunContent, sha256)
     facts = RunFacts.from_dict(content)
-    if (facts.arm, f"seed-{facts.seed}") != (folder.parent.name, folder.name):
+    key = run_key_of(facts)
+    if (key.arm, key.folder_name) != (folder.parent.name, folder.name):
         raise DamagedError(
-            f"{folder / FACTS} is of run {facts.arm}/seed-{facts.seed}",
+            f"{folder / FACTS} is of run {key}",
             expected=f"that of {folder.parent.name}/{folder.name}",
             do=advice_for(folder / FACTS),
         )
     return facts, content.get(_HASHES, {})
 
 
-def keeps_sheet(plan: Plan, seed: int) -> bool:
-    """Return whether a run keeps a picture of augmented scans: one of the first seed, if cases have pictures."""
-    return seed == plan.seeds[0] and bool(plan.data.get("thumbnails", True))
+def run_key_of(facts: RunFacts) -> RunKey:
+    """Return which run some facts are about."""
+    return RunKey(facts.arm, facts.seed, facts.repeat, facts.fold)
+
+
+def keeps_sheet(plan: Plan, key: RunKey) -> bool:
+    """Return whether a run keeps a picture of augmented scans: an arm's first run, if cases have pictures."""
+    is_first = key.seed == plan.seeds[0] and key.place in (None, (0, 0))
+    return is_first and bool(plan.data.get("thumbnails", True))
 
 
 def names_to_copy(folder: Path, *, weights: bool, sheet: bool) -> list[str]:

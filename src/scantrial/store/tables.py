@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from scantrial.core.errors import DamagedError
 from scantrial.core.files import clear_os_errors, written_aside
+from scantrial.core.fold_table import FoldTable
 from scantrial.core.numbering import MAX_TEXT
 from scantrial.core.records import HISTORY_COLUMNS, SPLITS, EpochRecord, Split, SplitPredictions
 from scantrial.store.contents import is_picture
@@ -171,6 +172,37 @@ def read_case_table(path: Path, columns: Sequence[str] | None = None, *, n_class
     if "thumbnail" in names and not all(map(is_picture, filter(None, table["thumbnail"].to_pylist()))):
         raise _damaged(path, "a thumbnail is not a small PNG picture")
     return table
+
+
+def fold_columns(folds: FoldTable, rows: Any) -> dict[str, pa.Array]:
+    """Return the columns that a cross-validation adds to the table of some cases: two for each repeat."""
+    columns = {}
+    for repeat in range(folds.n_repeats):
+        columns[f"repeat_{repeat}_test"] = pa.array(folds.test[rows, repeat], pa.int64())
+        columns[f"repeat_{repeat}_val"] = pa.array(folds.val[rows, repeat], pa.int64())
+    return columns
+
+
+def read_fold_table(path: Path, places: Sequence[tuple[int, int]]) -> FoldTable:
+    """Return what `fold_columns` stored of every (repeat, fold): how it uses the cases, in the order of the table.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing or damaged.
+    """
+    n_repeats, n_folds = (1 + max(place[number] for place in places) for number in (0, 1))
+    names = [f"repeat_{repeat}_{part}" for part in ("test", "val") for repeat in range(n_repeats)]
+    wanted = pa.schema([pa.field(name, pa.int64()) for name in names])
+    table = _typed(read_table(path, columns=names), wanted, path)
+    if any(column.null_count for column in table.columns):
+        raise _damaged(path, "a case is in no fold")
+    numbers = np.column_stack([column.to_numpy() for column in table.columns])
+    folds = FoldTable(n_folds=n_folds, test=numbers[:, :n_repeats], val=numbers[:, n_repeats:])
+    fault = folds.fault()
+    if fault is not None:
+        raise _damaged(path, fault)
+    return folds
 
 
 def predictions_table(parts: Sequence[SplitPredictions], class_names: Sequence[str]) -> pa.Table:

@@ -45,7 +45,12 @@ def changed_keys(folder: StudyFolder, plan: Plan) -> list[RunKey]:
     """Return the unfinished runs in the folder whose arm has changed or that are no longer planned."""
     old = folder.plan().arms if folder.exists() else ()
     same = [arm.name for arm in old if arm in plan.arms]
-    return [key for key in folder.unfinished_keys() if key.arm not in same or key.seed not in plan.seeds]
+    places = plan.folds or (None,)
+    return [
+        key
+        for key in folder.unfinished_keys()
+        if key.arm not in same or key.seed not in plan.seeds or key.place not in places
+    ]
 
 
 def _words(folder: StudyFolder, old: Plan, new: Plan) -> Iterator[str]:
@@ -53,6 +58,9 @@ def _words(folder: StudyFolder, old: Plan, new: Plan) -> Iterator[str]:
         for verb, items in (("added", _without(now, before)), ("removed", _without(before, now))):
             if items:
                 yield f"{verb} {what}: {', '.join(map(str, items))}"
+    n_before, n_now = (len({repeat for repeat, _ in plan.folds}) for plan in (old, new))
+    if n_before and n_now > n_before:
+        yield f"{n_now} repeats instead of {n_before}"
     others = [key for key in type(new).model_fields if key not in ("arms", "seeds") and _differs(key, folder, old, new)]
     if others:
         yield f"changed {', '.join(others)}"
@@ -77,6 +85,9 @@ def _conflicts(folder: StudyFolder, old: Plan, new: Plan) -> Iterator[str]:
     gone = [seed for seed in _without(old.seeds, new.seeds) if any(key.seed == seed for key in finished)]
     if gone:
         yield f"seeds {', '.join(map(str, gone))}: have finished runs, but are missing now"
+    repeats = {key.repeat for key in finished if key.place is not None and key.place not in new.folds}
+    if repeats:
+        yield f"repeats {', '.join(map(str, sorted(repeats, key=str)))}: have finished runs, but are missing now"
 
 
 def _as_known(old: PlannedArm, new: PlannedArm) -> PlannedArm:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from scantrial.analysis.few_cases import MIN_OF_CLASS
 from scantrial.core.errors import DataError, itemised
 from scantrial.core.format import counted, joined
 from scantrial.core.names import nearest
@@ -124,15 +123,17 @@ def draft_study(seen: LookedAt) -> StudyDraft:
     """
     guess = guess_patients(seen.cases.sources, folders=seen.folders) if seen.cases.patients is None else None
     cases = _positive_last(seen.cases if guess is None else replace(seen.cases, patients=guess.patients))
+    data = list(_data(seen, cases, guess))
+    in_folds = any(one.line.startswith("split: {folds") for one in data)
     lines = [
         DraftLine(
             key="study",
             line=f"study: {yaml_value(f'Is a residual network better than one hidden layer on {seen.name}?')}",
             reason="The question, in your words; it is the title of the report.",
         ),
-        *_data(seen, cases, guess),
+        *data,
         *_recipe(seen, cases),
-        *_judging(cases),
+        *_judging(cases, in_folds=in_folds),
     ]
     return StudyDraft(text=_written(lines, seen, cases), lines=tuple(lines))
 
@@ -271,13 +272,11 @@ def _known(cases: CaseList) -> str:
 
 
 def _split(cases: CaseList) -> DraftLine:
-    """Return the first way to divide the scans that leaves every part with every class, whichever fold tests."""
+    """Return the first way to divide the scans that leaves every part with every class, of folds in each of them."""
     _refuse_rare(cases)
     faults = []
     for asked, reason in _ways_to_split(cases):
         try:
-            for fold in range(asked.get("folds", 0)):
-                apply_split(cases, SplitSpec(**{**asked, "fold": fold}))
             divided = apply_split(cases, SplitSpec(**asked))
         except DataError as error:
             faults.append(error)
@@ -326,20 +325,14 @@ def _ways_to_split(cases: CaseList) -> Iterator[tuple[dict[str, Any], str]]:
             {"train": 0.7, "val": 0.15, "test": 0.15, **by},
             f"{number}, enough for a test set of its own.{_apart(by)}",
         )
-    enough = [n for n in (5, 4, 3) if smallest // n >= MIN_OF_CLASS]
     folds = (
-        f"{number}: one fold tests, the next one chooses the epoch. Run the other folds too, each in a folder of its "
-        "own: --set data.split.fold=1 --out FOLDER."
+        f"{number}, too few for a test set of its own: a cross-validation tests every fold in its turn, and a fifth of "
+        "the others chooses the epoch. With repeats: 4 the scans are divided four times."
     )
-    if not enough:
-        folds += (
-            f" A fold has fewer than {MIN_OF_CLASS} {unit}s of a class, too few for a verdict of its own: write the "
-            "predictions of all folds into one file, with a column fold, for scantrial compare --predictions FILE."
-        )
-    for n_folds in enough or (5, 4, 3):
-        yield {"folds": n_folds, "fold": 0, **by}, folds + _apart(by)
+    for n_folds in (5, 4, 3):
+        yield {"folds": n_folds, **by}, folds + _apart(by)
     if by:
-        yield {"folds": 3, "fold": 0}, f"{folds} There are too few patients to keep them apart."
+        yield {"folds": 3}, f"{folds} There are too few patients to keep them apart."
 
 
 def _apart(by: dict[str, str]) -> str:
@@ -398,12 +391,13 @@ def _recipe(seen: LookedAt, cases: CaseList) -> Iterator[DraftLine]:
     )
 
 
-def _judging(cases: CaseList) -> Iterator[DraftLine]:
+def _judging(cases: CaseList, *, in_folds: bool) -> Iterator[DraftLine]:
     counts = np.bincount(cases.labels, minlength=len(cases.class_names))
     yield DraftLine(
         key="seeds",
-        line="seeds: 5",
-        reason="Each arm is trained so many times. `scantrial plan` says what this can detect and how long it takes.",
+        line="seeds: 1" if in_folds else "seeds: 5",
+        reason=f"Each arm is trained so many times{' in each fold' * in_folds}. "
+        "`scantrial plan` says what this can detect and how long it takes.",
     )
     if len(cases.class_names) == 2:
         metric, why = "auroc", "Does not depend on a threshold, nor on how frequent the disease is."

@@ -18,6 +18,7 @@ from scantrial.recipe.networks import library_versions
 from scantrial.recipe.plan import stored_recipe
 from scantrial.recipe.spec import Recipe
 from scantrial.store.folder import RunKey, StudyFolder
+from scantrial.store.run_files import run_key_of
 
 _WHAT_FORMAT, _WHERE_FORMAT = 2, 2
 """The first hash in format 1 had the whole recipe, so that it changed with every new key."""
@@ -48,20 +49,19 @@ class Identities:
         self._images = images or {}
         self._folder = folder.path
         data = folder.data()
-        table = folder.cases(["case", "split", "label"])
+        self._cases = folder.cases(["case", "split", "label"]).to_pydict()
+        self._folds = folder.fold_table()
         self._plan = folder.plan()
         self._image = data["image"]
-        self._scans = {
-            **{name: data[name] for name in ("fingerprint", "class_names", "pixel_type")},
-            "cases": _sha256([table[name].to_pylist() for name in table.column_names]),
-        }
+        self._facts = {name: data[name] for name in ("fingerprint", "class_names", "pixel_type")}
+        self._scans_in: dict[tuple[int, int] | None, dict[str, Any]] = {}
 
     def what(self, key: RunKey) -> str | None:
         """Return the hash of recipe, seed, scans and split.
 
         None for a custom network: what its module imports is not known.
         """
-        return self._what(self._plan.arm(key.arm).recipe, key.seed, self._images.get(key.arm))
+        return self._what(self._plan.arm(key.arm).recipe, key, self._images.get(key.arm))
 
     def what_stored(self, facts: RunFacts) -> str | None:
         """Return the hash of a finished run of the folder from its own recipe, whichever version stored it.
@@ -69,21 +69,29 @@ class Identities:
         None if none was stored, or if it does not match what the folder holds now.
         """
         images = None if facts.images is None else str(facts.images["fingerprint"])
-        what = self._what(stored_recipe(facts, folder=self._folder), facts.seed, images)
+        what = self._what(stored_recipe(facts, folder=self._folder), run_key_of(facts), images)
         known = (what, self._what_in_format_1(facts))
         return what if what is not None and (facts.identity or {}).get("what") in known else None
 
-    def _what(self, recipe: Recipe, seed: int, images: str | None) -> str | None:
+    def _scans(self, place: tuple[int, int] | None) -> dict[str, Any]:
+        """Return the facts about the scans and about the split that a run was trained on."""
+        if place not in self._scans_in:
+            folds = self._folds if place is not None else None
+            split = {} if folds is None or place is None else {"split": folds.parts(*place).tolist()}
+            self._scans_in[place] = {**self._facts, "cases": _sha256(list({**self._cases, **split}.values()))}
+        return self._scans_in[place]
+
+    def _what(self, recipe: Recipe, key: RunKey, images: str | None) -> str | None:
         if recipe.model.is_custom:
             return None
         # The fingerprint covers how images are made, because it is of their pixels.
-        scans = {**self._scans, "shape": self._image["shape"], **({"images": images} if images else {})}
+        scans = {**self._scans(key.place), "shape": self._image["shape"], **({"images": images} if images else {})}
         libraries = library_versions(recipe.model.name)
-        what = {"recipe": recipe.beyond_defaults(), "seed": seed, "scans": scans, **libraries}
+        what = {"recipe": recipe.beyond_defaults(), "seed": key.drawn_seed, "scans": scans, **libraries}
         return _sha256({"format": _WHAT_FORMAT, **what})
 
     def _what_in_format_1(self, facts: RunFacts) -> str:
-        scans = {**self._scans, "image": self._image}
+        scans = {**self._scans(None), "image": self._image}
         return _sha256({"format": 1, "recipe": facts.recipe, "seed": facts.seed, "scans": scans})
 
 

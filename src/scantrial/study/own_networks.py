@@ -76,7 +76,9 @@ def try_own_networks(
 
 
 def _is_missing(arm: Arm, study: Study, folder: StudyFolder | None) -> bool:
-    return folder is None or any(not folder.is_finished(RunKey(arm.name, seed)) for seed in study.seeds)
+    places = study.folds or ((None, None),)
+    keys = (RunKey(arm.name, seed, *place) for seed in study.seeds for place in places)
+    return folder is None or not all(map(folder.is_finished, keys))
 
 
 def _ask(message: dict[str, Any]) -> list[dict[str, Any]]:

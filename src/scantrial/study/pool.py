@@ -162,7 +162,7 @@ class Pool:
             return None
         self._events.put(Event(kind="started", key=key))
         offers = [offer.to_dict() for offer in self._offers.get(key, ())]
-        seat.send({"arm": key.arm, "seed": key.seed, "offers": offers})
+        seat.send({**key.to_dict(), "offers": offers})
         return key
 
     def _lost_before_it_was_ready(self, seat: Seat, number: int) -> None:

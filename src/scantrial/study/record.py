@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from scantrial.core.errors import StudyConflictError
+from scantrial.core.errors import DamagedError, StudyConflictError
+from scantrial.core.fold_table import FoldTable
 from scantrial.core.format import counted
 from scantrial.core.records import SPLITS
 from scantrial.data.arm_images import decoding
@@ -20,6 +21,7 @@ from scantrial.data.spec import ArmImageSpec, DataSpec, ImageSpec
 from scantrial.data.thumbnails import thumbnail_png
 from scantrial.recipe.plan import PlannedArm
 from scantrial.store.folder import StudyFolder
+from scantrial.store.tables import fold_columns
 from scantrial.study.study import Arm, Study
 
 MAX_PICTURES = 10_000
@@ -57,7 +59,8 @@ def _source(scans: ScanSet) -> dict[str, Any]:
 
 
 def cases_table(scans: ScanSet, *, thumbnails: bool) -> pa.Table:
-    """Return one row for each case in a split: case, split, label, patient, source, thumbnail.
+    """Return one row for each case in a split: case, split, label, patient, source, thumbnail, and for a
+    cross-validation how each repeat uses it.
 
     Pictures are of `MAX_PICTURES` cases at most, test before validation before training.
     """
@@ -79,6 +82,7 @@ def cases_table(scans: ScanSet, *, thumbnails: bool) -> pa.Table:
             "patient": pa.array([None if patients is None else patients[case] for case in used], pa.string()),
             "source": pa.array([without_folder(scans.sources[case], folder) for case in used], pa.string()),
             "thumbnail": pa.array(pictures, pa.binary()),
+            **({} if scans.folds is None else fold_columns(scans.folds, used)),
         }
     )
 
@@ -168,8 +172,33 @@ def holds_same_scans(folder: StudyFolder, scans: ScanSet) -> bool:
     return bool(folder.data()["fingerprint"] == scans.fingerprint) and _n_moved(folder, scans) == 0
 
 
+def _n_in_other_folds(stored: FoldTable | None, now: FoldTable | None, n_cases: int) -> int:
+    n = 0 if stored is None else stored.n_repeats
+    if stored is None or now is None or stored.n_folds != now.n_folds or n > now.n_repeats:
+        return n_cases
+    if len(stored.test) != len(now.test):
+        return n_cases
+    moved = (stored.test != now.test[:, :n]) | (stored.val != now.val[:, :n])
+    return int(moved.any(axis=1).sum())
+
+
+def has_more_repeats(folder: StudyFolder, scans: ScanSet) -> bool:
+    """Return whether a cross-validation has repeats that the folder's table of cases does not have yet."""
+    stored = _stored_folds(folder) if scans.folds is not None else None
+    return stored is not None and scans.folds is not None and scans.folds.n_repeats > stored.n_repeats
+
+
+def _stored_folds(folder: StudyFolder) -> FoldTable | None:
+    try:
+        return folder.fold_table()
+    except DamagedError:  # the table is of another plan than the folder's: a call was killed between writing the two
+        return None
+
+
 def _n_moved(folder: StudyFolder, scans: ScanSet) -> int:
-    """Return how many cases are in another split than in the folder."""
+    """Return how many cases are in another split, or in other folds, than in the folder; more repeats move none."""
+    if scans.folds is not None or folder.plan().folds:
+        return _n_in_other_folds(_stored_folds(folder), scans.folds, len(scans))
     table = folder.cases(["case", "split"])
     before = dict(zip(table["case"].to_pylist(), table["split"].to_pylist(), strict=True))
     now = {int(case): str(scans.split[case]) for case in np.flatnonzero(scans.split != "")}

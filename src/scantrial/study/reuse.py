@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scantrial.core.errors import InputError
 from scantrial.core.format import counted
-from scantrial.core.plain import Plain
+from scantrial.core.plain import LEFT_OUT_IF_NONE, Plain
 from scantrial.core.records import RunFacts
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
 from scantrial.store.verify import refuse_changed
@@ -31,6 +31,8 @@ class Offer(Plain):
     seed: int
     where: str
     threads: int
+    repeat: int | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+    fold: int | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +153,7 @@ def _offer(source: StudyFolder, key: RunKey, facts: RunFacts) -> Offer:
     assert facts.identity is not None
     return Offer(
         folder=str(source.path.resolve()),
-        arm=key.arm,
-        seed=key.seed,
+        **key.to_dict(),
         where=str(facts.identity["where"]),
         threads=facts.threads,
     )

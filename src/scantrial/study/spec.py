@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -99,7 +100,8 @@ class StudySpec(StudyPart):
     factors : what is varied: a dotted key of the recipe, and the levels it takes
     design : ``one-at-a-time`` (the base, and each other level alone), ``factorial`` (all combinations), or a list of
         arms, each with its settings
-    seeds : how many seeds, 0 to n - 1, or a list of them; every arm is trained once with each
+    seeds : how many seeds, 0 to n - 1, or a list of them; every arm is trained once with each, in a cross-validation
+        once in each fold, where one seed is the default
     primary : the measure that decides the study
     hypotheses : claims made before the study
     acknowledge : audit findings that are accepted, each with a reason
@@ -123,6 +125,15 @@ class StudySpec(StudyPart):
     acknowledge: Annotated[tuple[Acknowledgement, ...], Field(max_length=MAX_CLAIMS)] = ()
     keep_weights: Literal["best", "none"] = "best"
     about: AboutSpec | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_seed_a_fold(cls, value: Any) -> Any:
+        """Let a cross-validation have one seed where none is said: it is drawn anew in every fold."""
+        data = value.get("data") if isinstance(value, Mapping) else None
+        split = data.get("split") if isinstance(data, Mapping) else None
+        has_folds = isinstance(split, Mapping) and split.get("folds") is not None and split.get("fold") is None
+        return {"seeds": 1, **value} if has_folds else value
 
     @property
     def seed_numbers(self) -> tuple[int, ...]:

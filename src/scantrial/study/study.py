@@ -48,7 +48,7 @@ class Study:
     spec : what the file says, every default spelled out
     arms : the base first
     hypotheses : with the names of their arms
-    seeds : every arm is trained once with each
+    seeds : every arm is trained once with each, in a cross-validation once in each fold
     recipe_given : the file's own ``recipe``, before any default was spelled out
     source_path : the file, or None if the study did not come from one
     base : folder that relative paths in the file start from
@@ -92,6 +92,18 @@ class Study:
             return self
         plain = data.model_copy(update={"thumbnails": False})
         return replace(self, spec=self.spec.model_copy(update={"data": plain}))
+
+    @property
+    def folds(self) -> tuple[tuple[int, int], ...]:
+        """Every (repeat, fold) of a cross-validation; empty for a study with one test set."""
+        split = self.spec.data.split
+        n_folds = (split.folds or 0) if split.kind == "cross-validation" else 0
+        return tuple((repeat, fold) for repeat in range(split.repeats or 1) for fold in range(n_folds))
+
+    @property
+    def n_runs_an_arm(self) -> int:
+        """How often every arm is trained."""
+        return len(self.seeds) * max(1, len(self.folds))
 
     def arm(self, name: str) -> Arm:
         """Return the arm of that name; raises KeyError if there is none."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scantrial.analysis.assumptions import Basis
 from scantrial.analysis.contrasts import factorial_effects
 from scantrial.analysis.estimates import estimate
+from scantrial.analysis.fold_power import FoldDesign
 from scantrial.analysis.mrmc import Components, components
 from scantrial.analysis.planned_design import PlannedDesign
 from scantrial.analysis.power import cautious, from_components, mean_area
@@ -154,7 +155,8 @@ def _known_classes(data: DataSpec) -> tuple[str, ...]:
 
 
 def _count(cases: CaseList) -> CountedCases:
-    in_test = cases.split == "test"
+    # In a cross-validation every case is tested, each in its fold.
+    in_test = (cases.split == "test") | (cases.folds is not None)
     labels = cases.labels[in_test]
     counts = np.bincount(labels, minlength=len(cases.class_names))
     by_class = dict(zip(cases.class_names, counts.tolist(), strict=True))
@@ -222,6 +224,14 @@ def design_of(study: Study, cases: CountedCases) -> PlannedDesign:
     )
 
 
+def fold_design_of(study: Study, design: PlannedDesign) -> FoldDesign | None:
+    """Return the design of a cross-validation; None for a study with one test set."""
+    split = study.spec.data.split
+    if not study.folds:
+        return None
+    return FoldDesign(design=design, n_folds=split.folds or 0, n_repeats=split.repeats or 1)
+
+
 # ---------------------------------------------------------------------- a pilot
 
 
@@ -235,6 +245,12 @@ def pilot_basis(folder: StudyFolder, metric: str) -> Basis:
     InputError
         If it has fewer than two arms with three seeds in common, or its scores do not give the metric.
     """
+    if folder.plan().folds:
+        raise InputError(
+            f"{folder.path} is a cross-validation, whose folds do not measure seeds and cases apart",
+            expected="a pilot with one test set",
+            do="leave --pilot out, and give what is known, such as --sd-training",
+        )
     scores = folder.open_predictions(
         folder.run_keys(), ["test"], by="plan", purpose="spreads over seeds and cases, as a pilot of another study"
     )

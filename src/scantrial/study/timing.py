@@ -55,21 +55,24 @@ class StudyTime(Plain):
     Parameters
     ----------
     source : where the times are from, or why there are none, in words
+    n_folds : of all repeats of a cross-validation; 1 for a study with one test set
     """
 
     arms: tuple[ArmTime, ...]
     n_seeds: int
     source: str
+    n_folds: int = 1
 
     @property
     def total_s(self) -> float | None:
         """Seconds of all runs, one after the other; None if an arm's time is not known."""
         times = [arm.run_s for arm in self.arms]
         known = [seconds for seconds in times if seconds is not None]
-        return self.n_seeds * sum(known) if len(known) == len(times) else None
+        return self.n_seeds * self.n_folds * sum(known) if len(known) == len(times) else None
 
     def _content(self) -> dict[str, Any]:
-        return {"total_s": self.total_s, "n_seeds": self.n_seeds, "source": self.source, "arms": self.arms}
+        folds = {"n_folds": self.n_folds} if self.n_folds > 1 else {}
+        return {"total_s": self.total_s, "n_seeds": self.n_seeds, **folds, "source": self.source, "arms": self.arms}
 
 
 def time_from_pilot(study: Study, folder: StudyFolder, *, n_train: int | None) -> StudyTime:
@@ -89,6 +92,7 @@ def time_from_pilot(study: Study, folder: StudyFolder, *, n_train: int | None) -
             for arm, epoch_s in zip(study.arms, known, strict=True)
         ),
         n_seeds=len(study.seeds),
+        n_folds=max(1, len(study.folds)),
         source=f"runs of the pilot with the same network, loss, batch size and image size, on its machine{scaled}"
         f"{_left_out(study)}",
     )
@@ -109,6 +113,7 @@ def not_measured(study: Study) -> StudyTime:
     return StudyTime(
         arms=tuple(_arm_time(arm, None) for arm in study.arms),
         n_seeds=len(study.seeds),
+        n_folds=max(1, len(study.folds)),
         source="not measured; --time measures it with two epochs of each recipe on this machine",
     )
 
@@ -135,6 +140,7 @@ def measure_time(study: Study, scans: ScanSet, execution: Execution, *, progress
     return StudyTime(
         arms=tuple(_arm_time(arm, seconds[keys[arm.name]]) for arm in study.arms),
         n_seeds=len(study.seeds),
+        n_folds=max(1, len(study.folds)),
         source=f"the second of two epochs of each recipe, measured on this machine: {prepared['device']}, "
         f"{counted(threads, 'thread')}, one run at a time{_busy(load)}"
         f"{_left_out(study)}",

@@ -35,6 +35,7 @@ from scantrial.study.record import (
     cases_table,
     check_same_scans,
     data_record,
+    has_more_repeats,
     holds_same_scans,
     images_by_arm,
 )
@@ -274,12 +275,14 @@ def _record_study(study: Study, scans: ScanSet, folder: StudyFolder, note: Calla
     named = study.without_folders()
     plan, text = study_to_plan(named), study_to_yaml(named)
     change = describe_change(folder, plan)
+    spec = study.spec.data
     if folder.has_finished_runs():
         check_same_scans(folder, scans, images_by_arm(study, scans))
+        if has_more_repeats(folder, scans):  # before the plan that names them
+            folder.write_data(data_record(scans, spec), cases_table(scans, thumbnails=spec.thumbnails))
     elif not (folder.exists() and folder.has_data() and holds_same_scans(folder, scans)):
         for key in folder.unfinished_keys():
             folder.drop_partial(key)
-        spec = study.spec.data
         folder.write_data(data_record(scans, spec), cases_table(scans, thumbnails=spec.thumbnails))
     for key in changed_keys(folder, plan):
         folder.drop_partial(key)
@@ -359,7 +362,7 @@ def _train(training: _Training, setup: WorkerSetup, executor: Executor, watch: W
 
 def _setup(study: Study, scans: ScanSet, folder: StudyFolder, execution: Execution) -> WorkerSetup:
     """Return the setup of each worker; threads and device are those of the folder's first run, if there is one."""
-    at_once = execution.workers or min(n_cores(), len(study.arms) * len(study.seeds))
+    at_once = execution.workers or min(n_cores(), len(study.arms) * study.n_runs_an_arm)
     threads = execution.threads or max(1, n_cores() // at_once)
     device = execution.device
     if folder.has_environment():
@@ -476,8 +479,7 @@ class _Progress:
     def _write(self) -> None:
         runs = [
             {
-                "arm": key.arm,
-                "seed": key.seed,
+                **key.to_dict(),
                 "epoch": event.epoch,
                 "n_epochs": self._clock.n_epochs[key],
                 "val_accuracy": event.val_accuracy,

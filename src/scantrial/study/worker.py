@@ -102,7 +102,8 @@ class _Worker:
         }
         self.class_names = tuple(self.folder.data()["class_names"])
         self.images = np.load(setup.images_path, mmap_mode="r")
-        self.labels, self.cases = _read_cases(self.folder, len(self.images))
+        self.labels, self.splits = _read_cases(self.folder, len(self.images))
+        self.folds = self.folder.fold_table()
 
     def answer(self, **message: Any) -> None:
         """Send one message to the parent."""
@@ -128,10 +129,13 @@ class _Worker:
         images = self.setup.arm_images.get(key.arm)
         facts = replace(
             result.facts,
+            seed=key.seed,
+            repeat=key.repeat,
+            fold=key.fold,
             identity={"what": self.identities.what(key), "where": self._where(key)},
             images=images and {"fingerprint": images.fingerprint, "n_enlarged": images.n_enlarged},
         )
-        sheet = result.sheet if keeps_sheet(self.plan, key.seed) else None
+        sheet = result.sheet if keeps_sheet(self.plan, key) else None
         self.folder.write_run(replace(result, facts=facts, sheet=sheet), keep_weights=self.setup.keep_weights)
         self.answer(kind="done", status=result.facts.status)
 
@@ -149,7 +153,7 @@ class _Worker:
         """Copy a finished run that was trained as this one would be, if one is on offer; return whether one was."""
         for offer in offers:
             if offer["where"] == self._where(key):
-                source, theirs = StudyFolder(offer["folder"]), RunKey(offer["arm"], offer["seed"])
+                source, theirs = StudyFolder(offer["folder"]), RunKey.from_dict(offer)
                 facts = self.folder.take_over(key, source, theirs, keep_weights=self.setup.keep_weights)
                 self.answer(kind="done", status=facts.status, reused_from=f"{offer['folder']}, {theirs}")
                 return True
@@ -160,7 +164,8 @@ class _Worker:
 
         Nothing is kept, and no test row is read.
         """
-        whole = replace(self._task(RunKey(arm, 0), self.folder.partial_path(RunKey(arm, 0)) / "timed"), threads=threads)
+        key = RunKey(arm, 0, *(self.plan.folds or [()])[0])
+        whole = replace(self._task(key, self.folder.partial_path(key) / "timed"), threads=threads)
         task = timed_task(whole, n_train=_TIMED_STEPS * whole.recipe.batch_size)
         with allowed(self.setup.custom_classes):
             seconds = epoch_seconds(self.engine, task, enough_s=_TIMED_S)
@@ -179,12 +184,12 @@ class _Worker:
         images = self.setup.arm_images.get(key.arm)
         return RunTask(
             arm=key.arm,
-            seed=key.seed,
+            seed=key.drawn_seed,
             recipe=self.plan.arm(key.arm).recipe,
             images=self.images if images is None else np.load(images.path, mmap_mode="r"),
             labels=self.labels,
             class_names=self.class_names,
-            cases=self.cases,
+            cases=self._cases_of(key),
             device=self.environment["device"],
             threads=self.setup.threads,
             checkpoint_path=checkpoint_path,
@@ -193,16 +198,26 @@ class _Worker:
             open_test=lambda chosen_epoch: self._open_test(key, chosen_epoch),
             where=self._where(key) + ("" if images is None else f", images {images.fingerprint}"),
             weights_files={sha256: Path(path) for sha256, path in self.setup.weights_files.items()},
+            called=f"arm {key.arm}, {key.words}",
         )
 
+    def _cases_of(self, key: RunKey) -> Mapping[Split, Any]:
+        """Return the cases of each split, in a cross-validation as the run's fold uses them."""
+        numbers, splits = self.splits
+        if self.folds is not None and key.place is not None:
+            splits = self.folds.parts(*key.place)
+        return {split: np.sort(numbers[splits == split]) for split in SPLITS}
 
-def _read_cases(folder: StudyFolder, n_images: int) -> tuple[np.ndarray[Any, Any], Mapping[Split, Any]]:
-    """Return labels by case number (-1 where the study does not use the case) and the cases of each split."""
+
+def _read_cases(
+    folder: StudyFolder, n_images: int
+) -> tuple[np.ndarray[Any, Any], tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    """Return labels by case number (-1 where the study does not use the case), and the cases with their splits."""
     table = folder.cases(["case", "split", "label"])
     numbers, splits = table["case"].to_numpy(), np.array(table["split"].to_pylist())
     labels = np.full(n_images, -1, dtype=np.int64)
     labels[numbers] = table["label"].to_numpy()
-    return labels, {split: np.sort(numbers[splits == split]) for split in SPLITS}
+    return labels, (numbers, splits)
 
 
 def _copied_bytes(task: RunTask) -> int:
@@ -254,7 +269,7 @@ def main() -> None:
             if "time" in command:
                 worker.time(command["time"], command["threads"])
             else:
-                key = RunKey(command["arm"], command["seed"])
+                key = RunKey.from_dict(command)
                 if not worker.take_over(key, command["offers"]):
                     worker.train(key)
         except StoreError as error:

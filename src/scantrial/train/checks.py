@@ -23,7 +23,7 @@ def check_task(task: RunTask) -> None:
     """
     faults = list(_data_faults(task)) or list(_recipe_faults(task))
     if faults:
-        raise InputError(f"the run of arm {task.arm}, seed {task.seed} cannot be trained:\n{itemised(faults)}")
+        raise InputError(f"the run of {task.title} cannot be trained:\n{itemised(faults)}")
 
 
 def _data_faults(task: RunTask) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -32,7 +32,7 @@ from scantrial.data.spec import ImageSpec
 from scantrial.recipe.networks import ModelSpec
 from scantrial.recipe.plan import PlannedArm, read_typed, stored_recipe
 from scantrial.store.folder import RunKey, StudyFolder, open_folder
-from scantrial.store.run_files import FACTS, seed_of
+from scantrial.store.run_files import FACTS
 from scantrial.store.trust import OnTrust, allowed_before, permit
 from scantrial.store.verify import refuse_changed
 from scantrial.train.predictor import load_predictor
@@ -60,11 +60,12 @@ class PredictedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictedFiles(Plain):
-    """The predictions of one network for all files, and what identifies the network.
+    """The predictions of one network, or the mean of all networks of an arm, and what identifies them.
 
     Parameters
     ----------
-    model : study, arm, seed, chosen epoch, SHA-256 of the weights, fingerprint of the training scans
+    model : study, arm, seed, chosen epoch, SHA-256 of the weights, fingerprint of the training scans; of several
+        networks the same of each in `networks`
     left_out : files in folders, archives and tables that were left out, by reason
     notes : sentences on files of other kinds than those that the network was trained on
     """
@@ -77,20 +78,24 @@ class PredictedFiles(Plain):
 
     @property
     def identity(self) -> str:
-        """One line that names the network."""
-        return "{study!r}, arm {arm}, seed {seed}, epoch {chosen_epoch}, weights {weights_sha256:.12}".format(
-            **self.model
+        """One line that names the network, or the arm whose networks are averaged."""
+        if "networks" in self.model:
+            n = counted(len(self.model["networks"]), "network")
+            return f"{self.model['study']!r}, arm {self.model['arm']}, mean probabilities of {n}"
+        run = RunKey.from_dict(self.model).words
+        return "{study!r}, arm {arm}, {run}, epoch {chosen_epoch}, weights {weights_sha256:.12}".format(
+            run=run, **self.model
         )
 
 
 def predict_files(
     run_dir: Path, files: Sequence[Path], *, trust_code: bool = False, on_trust: OnTrust = silent
 ) -> PredictedFiles:
-    """Apply the run's preprocessing and its network to each file.
+    """Apply the run's preprocessing and its network to each file; of an arm, average the probabilities of its runs.
 
     Parameters
     ----------
-    run_dir : a finished run, ``DIR/runs/ARM/seed-S``
+    run_dir : a finished run, ``DIR/runs/ARM/seed-S``, or an arm, ``DIR/runs/ARM``
     files : at least one image file, ``.npy`` array, (n, height, width[, channels]) or one image, folder, archive, table
         or ``.npz`` file, see `scantrial.data.new_scans`
     trust_code, on_trust : see `scantrial.store.trust.permit`
@@ -101,15 +106,35 @@ def predict_files(
         If any file cannot be used (unreadable, different channels, more bits, too many images); all such files are
         named.
     InputError
-        If `run_dir` is not a finished run or has no weights, or its network is a custom class that is not found, not
-        allowed, or not in the file that was trained.
+        If `run_dir` is neither a finished run nor an arm with some, or has no weights, or its network is a custom class
+        that is not found, not allowed, or not in the file that was trained.
     TrainingError
         If its network is a custom class that cannot be imported.
     DamagedError
         If the run, or what the folder says of the study and its scans, is not what was written.
     """
-    folder, key = _locate(run_dir)
+    folder, keys = _locate(run_dir)
     refuse_changed(folder)
+    found = [_predicted(folder, key, files, trust_code=trust_code, on_trust=on_trust) for key in keys]
+    return found[0] if run_dir.resolve().name == keys[0].folder_name else _averaged(found)
+
+
+def _averaged(found: Sequence[PredictedFiles]) -> PredictedFiles:
+    """Return the mean probabilities of several networks."""
+    first = found[0]
+    means = [np.mean([one.y_prob for one in of_file], axis=0) for of_file in zip(*(f.rows for f in found), strict=True)]
+    rows = tuple(
+        replace(row, predicted_class=first.class_names[int(p.argmax())], y_prob=tuple(p.tolist()))
+        for row, p in zip(first.rows, means, strict=True)
+    )
+    shared = ("study", "arm", "data_fingerprint")
+    networks = [{name: value for name, value in one.model.items() if name not in shared} for one in found]
+    return replace(first, rows=rows, model={**{name: first.model[name] for name in shared}, "networks": networks})
+
+
+def _predicted(
+    folder: StudyFolder, key: RunKey, files: Sequence[Path], *, trust_code: bool, on_trust: OnTrust
+) -> PredictedFiles:
     facts = folder.facts(key)
     classes = _allowed_here(folder, key, stored_recipe(facts).model, trust_code=trust_code, on_trust=on_trust)
     weights = folder.weights(key)
@@ -129,8 +154,7 @@ def predict_files(
     )
     model = {
         "study": folder.plan().study,
-        "arm": key.arm,
-        "seed": key.seed,
+        **key.to_dict(),
         "chosen_epoch": facts.chosen_epoch,
         "weights_sha256": sha256_of(folder.run_path(key) / "best.safetensors"),
         "data_fingerprint": folder.data()["fingerprint"],
@@ -166,16 +190,27 @@ def _source_options(data: Mapping[str, Any]) -> dict[str, Any]:
     return dict(source) if isinstance(source, Mapping) else {}
 
 
-def _locate(run_dir: Path) -> tuple[StudyFolder, RunKey]:
+def _locate(run_dir: Path) -> tuple[StudyFolder, list[RunKey]]:
+    """Return the study, and the run or all finished runs of the arm that have weights."""
     path = run_dir.resolve()
-    seed = seed_of(path.name)
-    if seed is None or not (path / FACTS).is_file() or path.parents[1].name != "runs":
+    if path.parent.name == "runs" and (path.parents[1] / "plan.json").is_file():
+        folder = open_folder(path.parents[1])
+        keys = [key for key in folder.run_keys() if key.arm == path.name and folder.has_weights(key)]
+        if not keys:
+            raise InputError(
+                f"{run_dir} has no finished run with weights",
+                expected="an arm with finished runs of a study that keeps weights (`keep_weights: best`)",
+                do="run `scantrial status DIR` to list the runs",
+            )
+        return folder, keys
+    key = RunKey.of_folder(path.parent.name, path.name)
+    if key is None or not (path / FACTS).is_file() or path.parents[1].name != "runs":
         raise InputError(
             f"{run_dir} is not a finished run",
-            expected="the folder of a run inside its study, such as DIR/runs/ARM/seed-0",
+            expected="the folder of a run inside its study, such as DIR/runs/ARM/seed-0, or of an arm, DIR/runs/ARM",
             do="run `scantrial status DIR` to list the runs",
         )
-    return open_folder(path.parents[2]), RunKey(path.parent.name, seed)
+    return open_folder(path.parents[2]), [key]
 
 
 def _image_spec(folder: StudyFolder, facts: RunFacts) -> ImageSpec:

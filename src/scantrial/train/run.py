@@ -395,6 +395,6 @@ def failures_named(task: RunTask, doing: str) -> Iterator[None]:
     except Exception as error:
         short = memory_ran_out(error)
         raise TrainingError(
-            f"arm {task.arm}, seed {task.seed} failed while it {doing}: {short or f'{type(error).__name__}: {error}'}",
+            f"{task.title} failed while it {doing}: {short or f'{type(error).__name__}: {error}'}",
             do=ADVICE if short else None,
         ) from error

@@ -45,6 +45,8 @@ def cases_page(shelf: Shelf, study: OpenStudy, asked: CasesQuery, *, is_closed: 
         If the query names an unknown class or arm, or asks for closed test cases by their decisions.
     """
     index = shelf.cases(study)
+    if study.plan().folds:
+        asked = asked.model_copy(update={"split": "test"})
     settled = asked.settled(is_closed=is_closed)
     is_closed = is_closed and settled.split == "test"
     chosen, wanted = _chosen(study, index, settled, is_closed=is_closed)
@@ -64,6 +66,7 @@ def cases_page(shelf: Shelf, study: OpenStudy, asked: CasesQuery, *, is_closed: 
         n_pages=n_pages,
         cases=chosen.cards(chosen.positions[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]),
         has_pictures=any(index.pictures),
+        n_folds=len(study.plan().folds) or None,
         is_closed=is_closed,
         note=note_of(wanted.split, is_closed=is_closed),
     )
@@ -118,7 +121,7 @@ def case_page(
     }
     view = build_case(study.labels(), {**row, "thumbnail": None}, parts, study.class_names())
     titles = finding_titles(study.audit())
-    choices = tuple(f"{arm.name}/{seed.seed}" for arm in view.arms for seed in arm.seeds)
+    choices = tuple(f"{arm.name}/{seed.seed}" for arm in view.arms for seed in arm.seeds if seed.fold is None)
     return CasePage(
         name=study.name,
         question=study.plan().study,
@@ -157,7 +160,14 @@ def _arm_on_case(view: CaseView, arm: ArmCase) -> ArmOnCaseLine:
         is_right=arm.right,
         n_right=arm.n_right,
         seeds=tuple(
-            SeedOnCaseLine(seed=seed.seed, y_prob=seed.y_prob, decision=seed.decision, is_right=seed.right)
+            SeedOnCaseLine(
+                seed=seed.seed,
+                repeat=seed.repeat,
+                fold=seed.fold,
+                y_prob=seed.y_prob,
+                decision=seed.decision,
+                is_right=seed.right,
+            )
             for seed in arm.seeds
         ),
     )

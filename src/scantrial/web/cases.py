@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from scantrial.audit.records import Audit
@@ -49,6 +50,9 @@ class CaseIndex:
 def read_cases(folder: StudyFolder) -> CaseIndex:
     """Read the cases of a study with their pictures."""
     table = folder.cases()
+    if folder.plan().folds:  # every case is tested, each in its fold
+        tested = pa.array(["test"] * len(table), pa.string())
+        table = table.set_column(table.column_names.index("split"), "split", tested)
     pictures = tuple(table["thumbnail"].to_pylist())
     rows = tuple(table.drop_columns(["thumbnail"]).to_pylist())
     return CaseIndex(rows=rows, row_of={row["case"]: i for i, row in enumerate(rows)}, pictures=pictures)
@@ -90,6 +94,8 @@ def split_scores(index: CaseIndex, split: Split, runs: Mapping[RunKey, RunData],
     """Average each arm's runs on the cases of a split."""
     rows = index.of_split(split)
     cases = np.array([row["case"] for row in rows], dtype=np.int64)
+    if any(key.place is not None for key in runs):
+        return _fold_scores(rows, runs, n_classes=n_classes)
     by_arm: dict[str, list[NDArray[np.float64]]] = {}
     for key, run in runs.items():
         part = run.predictions.get(split)
@@ -100,6 +106,28 @@ def split_scores(index: CaseIndex, split: Split, runs: Mapping[RunKey, RunData],
         cases=cases,
         y_true=np.array([row["label"] for row in rows], dtype=np.int64),
         arms=tuple(by_arm),
+        y_prob=np.stack(means) if means else np.empty((0, len(cases), n_classes)),
+    )
+
+
+def _fold_scores(rows: Sequence[Mapping[str, Any]], runs: Mapping[RunKey, RunData], *, n_classes: int) -> SplitScores:
+    """Average over the runs that tested each case; an arm that has not tested all of them has no scores."""
+    cases = np.array([row["case"] for row in rows], dtype=np.int64)
+    sums: dict[str, NDArray[np.float64]] = {}
+    times: dict[str, NDArray[np.float64]] = {}
+    for key, run in runs.items():
+        part = run.predictions.get("test")
+        if part is None or part.y_prob.shape[1] != n_classes or not np.isin(part.cases, cases).all():
+            continue
+        places = np.searchsorted(cases, part.cases)
+        sums.setdefault(key.arm, np.zeros((len(cases), n_classes)))[places] += part.y_prob
+        times.setdefault(key.arm, np.zeros((len(cases), 1)))[places] += 1
+    whole = [arm for arm, n in times.items() if n.all()]
+    means = [sums[arm] / times[arm] for arm in whole]
+    return SplitScores(
+        cases=cases,
+        y_true=np.array([row["label"] for row in rows], dtype=np.int64),
+        arms=tuple(whole),
         y_prob=np.stack(means) if means else np.empty((0, len(cases), n_classes)),
     )
 

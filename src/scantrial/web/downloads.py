@@ -60,7 +60,8 @@ def _with_ends(found: Mapping[str, MetricOfArm], metrics: Sequence[str]) -> Iter
 def _runs(page: StudyPage) -> Iterator[Sequence[Any]]:
     found, settings = page.table, _settings(page)
     known = ["state", "n_epochs", "epoch_kept", "seconds", "engine", "val_accuracy"]
-    yield ["arm", "label", "seed", *found.settings, *known, *found.metrics]
+    of_folds = ["repeat", "fold"] if any(run.fold is not None for run in found.runs) else []
+    yield ["arm", "label", "seed", *of_folds, *found.settings, *known, *found.metrics]
     for run in found.runs:
-        values = [getattr(run, name) for name in known]
-        yield [run.arm, run.label, run.seed, *settings[run.arm], *values, *map(run.metrics.get, found.metrics)]
+        places, values = ([getattr(run, name) for name in names] for names in (of_folds, known))
+        yield [run.arm, run.label, run.seed, *places, *settings[run.arm], *values, *map(run.metrics.get, found.metrics)]

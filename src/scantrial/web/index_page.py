@@ -63,6 +63,7 @@ def _card(shelf: Shelf, name: str, part: ResultsPart | None, *, is_one_of_many: 
         question=plan.study,
         n_arms=len(plan.arms),
         n_seeds=len(plan.seeds),
+        n_folds=len(plan.folds) or None,
         n_planned=plan.n_runs,
         n_finished=len(found.finished),
         n_failed=len(found.failed),

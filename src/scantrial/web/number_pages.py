@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 from scantrial.analysis.comparison import Compared, Comparison
+from scantrial.analysis.cross_validation import FoldCompared, FoldComparison
+from scantrial.analysis.fold_estimates import FoldArm
 from scantrial.analysis.metrics import METRICS, metrics_for
 from scantrial.analysis.predictive import PredictiveValue
 from scantrial.analysis.verdict_words import interval_title, order_of_grades
@@ -29,6 +31,10 @@ NOTE_CLOSED = (
 )
 """The reason why results wait for the last run."""
 NOTE_UNFINISHED = "Not all runs are finished: these results may still change."
+NO_FOLDS = (
+    "This study is a cross-validation: its runs have different validation cases, so one threshold cannot be tried on "
+    "all of them. The report has the thresholds that each run chose, and what they give in its own fold."
+)
 NOTE_THRESHOLD = (
     "Try and choose a threshold on validation cases only. Test cases are shown at thresholds that a rule fixed before "
     "the test rows were opened: of the two controls, only the prevalence changes their numbers."
@@ -69,11 +75,12 @@ def compare_page(study: OpenStudy, asked: CompareQuery, data: StudyData | None) 
         pair=None if pair is None else _pair_line(pair, swapped=pair.result.contrast.arms[0] != first),
         estimates=() if found is None else tuple(_estimate(found, arm, labels) for arm in (first, second) if arm),
         is_closed=data is None,
+        n_folds=len(study.plan().folds) or None,
         note=" ".join([note, *order, *([] if _is_whole(study) or data is None else [NOTE_UNFINISHED])]),
     )
 
 
-def _compared(data: StudyData | None, metric: str) -> tuple[Comparison | None, str]:
+def _compared(data: StudyData | None, metric: str) -> tuple[Comparison | FoldComparison | None, str]:
     if data is None:
         return None, NOTE_CLOSED
     try:
@@ -104,11 +111,11 @@ def _known(what: str, name: str, known: dict[str, str]) -> None:
         raise InputError(f"no {what} is called {name!r}", expected=f"one of {', '.join(known)}")
 
 
-def _is_of(item: Compared, first: str | None, second: str | None) -> bool:
+def _is_of(item: Compared | FoldCompared, first: str | None, second: str | None) -> bool:
     return set(item.result.contrast.arms) == {first, second}
 
 
-def _pair_line(item: Compared, *, swapped: bool) -> PairLine:
+def _pair_line(item: Compared | FoldCompared, *, swapped: bool) -> PairLine:
     """Return a comparison seen from the first arm; the sentence names both arms and stays as it is."""
     found, sign = item.evidence, -1 if swapped else 1
     low, high = sorted((sign * found.low, sign * found.high))
@@ -123,15 +130,14 @@ def _pair_line(item: Compared, *, swapped: bool) -> PairLine:
         p_adjusted=item.verdict.p_adjusted,
         verdict=turned.get(label, label) if swapped else label,
         sentence=item.sentence,
-        n_seeds=item.result.n_seeds,
+        n_seeds=len(item.result.by_fold) if isinstance(item, FoldCompared) else item.result.n_seeds,
     )
 
 
-def _estimate(found: Comparison, arm: str, labels: dict[str, str]) -> ArmEstimateLine:
+def _estimate(found: Comparison | FoldComparison, arm: str, labels: dict[str, str]) -> ArmEstimateLine:
     line = found.arm(arm)
-    return ArmEstimateLine(
-        name=arm, label=labels[arm], mean=line.mean, low=line.low, high=line.high, by_seed=dict(line.by_seed)
-    )
+    values = dict(enumerate(line.by_fold)) if isinstance(line, FoldArm) else dict(line.by_seed)
+    return ArmEstimateLine(name=arm, label=labels[arm], mean=line.mean, low=line.low, high=line.high, by_seed=values)
 
 
 # ---------------------------------------------------------------------- thresholds
@@ -146,7 +152,8 @@ def threshold_page(study: OpenStudy, asked: ThresholdQuery, data: StudyData, *, 
         If there is no such arm.
     """
     class_names = study.class_names()
-    arms = study.arms_with_runs() if len(class_names) == 2 else {}
+    folds = study.plan().folds
+    arms = study.arms_with_runs() if len(class_names) == 2 and not folds else {}
     arm = asked.arm or next(iter(arms), None)
     if asked.arm is not None:
         _known("arm with finished runs", asked.arm, arms)
@@ -154,7 +161,9 @@ def threshold_page(study: OpenStudy, asked: ThresholdQuery, data: StudyData, *, 
     note = NOTE_THRESHOLD
     validation: Operating | None = None
     locked: tuple[Operating, ...] = ()
-    if len(class_names) != 2:
+    if folds:
+        note = NO_FOLDS
+    elif len(class_names) != 2:
         note = f"There are {len(class_names)} classes: a threshold needs exactly two."
     elif arm is None:
         note = "No run is finished yet."
@@ -167,7 +176,7 @@ def threshold_page(study: OpenStudy, asked: ThresholdQuery, data: StudyData, *, 
         question=study.plan().study,
         arms=arms,
         arm=arm,
-        positive=positive_class(class_names),
+        positive=None if folds else positive_class(class_names),
         threshold=asked.threshold,
         prevalence=asked.prevalence,
         validation=validation,

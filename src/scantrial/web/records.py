@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scantrial.web.table_records import CaseMark, ComparisonLine, DecisionCounts, NextStep, RunTable
-from scantrial.web.told import told
+from scantrial.web.told import told, told_of_fold
 
 # ---------------------------------------------------------------------- one study among others
 
@@ -23,6 +23,7 @@ class StudyCard:
     question: str = told("what the study asks; empty if its folder cannot be read")
     n_arms: int = told("number of arms")
     n_seeds: int = told("number of seeds of each arm")
+    n_folds: int | None = told_of_fold("folds of all repeats, in a cross-validation only")
     n_planned: int = told("number of planned runs")
     n_finished: int = told("number of finished runs")
     n_failed: int = told("runs whose last attempt failed")
@@ -51,6 +52,8 @@ class RunningRun:
 
     arm: str = told("arm, as in the study folder")
     seed: int = told("its seed")
+    repeat: int | None = told_of_fold("its repeat, in a cross-validation only")
+    fold: int | None = told_of_fold("its fold, in a cross-validation only")
     epoch: int = told("epochs done at its last update")
     n_epochs: int = told("epochs in all rounds")
     val_accuracy: float | None = told("validation accuracy of the last epoch, a proportion; null before the first")
@@ -62,6 +65,8 @@ class FailedRun:
 
     arm: str = told("arm, as in the study folder")
     seed: int = told("its seed")
+    repeat: int | None = told_of_fold("its repeat, in a cross-validation only")
+    fold: int | None = told_of_fold("its fold, in a cross-validation only")
     message: str = told("why it failed")
 
 
@@ -92,6 +97,8 @@ class SeedCurve:
     """The epochs of one run so far. Values that were not recorded or are not finite are null."""
 
     seed: int = told("its seed")
+    repeat: int | None = told_of_fold("its repeat, in a cross-validation only")
+    fold: int | None = told_of_fold("its fold, in a cross-validation only")
     state: str = told("finished, diverged, running, stopped or failed")
     chosen_epoch: int | None = told("the epoch whose weights were kept; null before one is chosen")
     epochs: tuple[int, ...] = told("epoch numbers, counted from 1 through all rounds")
@@ -287,6 +294,7 @@ class CasesPage:
     cases: tuple[CaseCard, ...] = told("the cases of this part, in order")
     has_pictures: bool = told("whether the study folder has small pictures")
     is_closed: bool = told("whether decisions are hidden because the study is not complete; results=now shows them")
+    n_folds: int | None = told_of_fold("folds of all repeats, in a cross-validation only: every case is for test")
     note: str = told("a note on decisions on this split")
 
 
@@ -295,6 +303,8 @@ class SeedOnCaseLine:
     """One run on the case."""
 
     seed: int = told("its seed")
+    repeat: int | None = told_of_fold("its repeat, in a cross-validation only")
+    fold: int | None = told_of_fold("its fold, in a cross-validation only")
     y_prob: tuple[float, ...] = told("probability of each class")
     decision: str = told("the class that the run decides for")
     is_right: bool = told("whether that is the true class")
@@ -412,6 +422,7 @@ class ComparePage:
     pair: PairLine | None = told("the comparison; null if there is none")
     estimates: tuple[ArmEstimateLine, ...] = told("both arms")
     is_closed: bool = told("whether test rows stay closed because the study is not complete; results=now opens them")
+    n_folds: int | None = told_of_fold("folds that are compared, in a cross-validation only: its seeds are these")
     note: str = told("a note for the reader, or why there is no comparison")
 
 

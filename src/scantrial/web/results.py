@@ -40,7 +40,9 @@ def measured(view: ReportView) -> PrimaryMetrics:
         titles={name: METRICS[name].title for name in view.metrics},
         arms={arm.name: {name: _of_arm(view, arm, name) for name in view.metrics} for arm in view.arms},
         runs={
-            RunKey(arm.name, run.seed): {name: _finite(value.value) for name, value in run.metrics[split].items()}
+            RunKey(arm.name, run.seed, *(run.place or ())): {
+                name: _finite(value.value) for name, value in run.metrics[split].items()
+            }
             for arm in view.arms
             for run in arm.runs
             if split in run.metrics
@@ -93,14 +95,14 @@ def results_of(view: ReportView, *, pictured: Set[int] = frozenset()) -> Results
         hypotheses=_hypotheses(judgement, verdicts),
         arms=tuple(_arm_result(view, arm) for arm in view.arms),
         warnings=tuple(verdict_warnings(judgement)),
-        notes=tuple(notes_on(judgement.primary)) if judgement.primary is not None else (),
+        notes=tuple(notes_on(judgement.compared)) if judgement.compared is not None else (),
         curves_said=_said(view.diagnosis),
     )
 
 
 def _in_full(judgement: Judgement) -> list[str]:
     """Return the report's short form, then the comparisons that it leaves out."""
-    comparisons = () if judgement.primary is None else judgement.primary.comparisons
+    comparisons = () if judgement.compared is None else judgement.compared.comparisons
     return list(dict.fromkeys([*in_short(judgement), *(item.sentence for item in comparisons)]))
 
 
@@ -118,12 +120,12 @@ def _comparisons(judgement: Judgement) -> tuple[ComparisonLine, ...]:
             p_adjusted=item.verdict.p_adjusted,
             verdict=verdict_label(item),
         )
-        for item in (() if judgement.primary is None else judgement.primary.comparisons)
+        for item in (() if judgement.compared is None else judgement.compared.comparisons)
     )
 
 
 def _hypotheses(judgement: Judgement, verdicts: Sequence[str]) -> tuple[HypothesisLine, ...]:
-    known = () if judgement.primary is None else judgement.primary.comparisons
+    known = () if judgement.compared is None else judgement.compared.comparisons
     said = {item.name for item in known if item.sentence in verdicts}
     return tuple(
         HypothesisLine(claim=item.claim, answer=item.answer, sentence="" if item.comparison in said else item.sentence)

@@ -34,12 +34,13 @@ def run_table(
     curves : of every arm, in the plan's order
     """
     found = NOTHING_MEASURED if measured is None else measured
-    states = {RunKey(run.arm, run.seed): "running" for run in progress.running}
-    states |= {RunKey(run.arm, run.seed): "failed" for run in progress.failed}
+    states = {RunKey(run.arm, run.seed, run.repeat, run.fold): "running" for run in progress.running}
+    states |= {RunKey(run.arm, run.seed, run.repeat, run.fold): "failed" for run in progress.failed}
+    places = plan.folds or ((None, None),)
     runs = [
-        _run_row(RunKey(arm.name, seed), arm, facts=facts, state=states.get(RunKey(arm.name, seed)), measured=found)
+        _run_row(key, arm, facts=facts, state=states.get(key), measured=found)
         for arm in curves
-        for seed in plan.seeds
+        for key in (RunKey(arm.name, seed, *place) for seed in plan.seeds for place in places)
     ]
     arms = [_arm_row(arm, [run for run in runs if run.arm == arm.name], facts, found) for arm in curves]
     by_arm = [arm.seconds for arm in arms]
@@ -49,7 +50,7 @@ def run_table(
         metrics=found.titles,
         arms=tuple(_best_first(arms, plan.primary.metric)),
         runs=tuple(runs),
-        seconds_a_seed=sum(known) if known and len(known) == len(by_arm) else None,
+        seconds_a_seed=len(places) * sum(known) if known and len(known) == len(by_arm) else None,
         seconds_trained=sum(run.seconds for run in runs if run.seconds is not None),
     )
 
@@ -67,7 +68,8 @@ def _best_first(arms: Sequence[ArmRow], metric: str) -> list[ArmRow]:
 def _arm_row(
     arm: ArmLearningCurves, runs: Sequence[RunRow], facts: Mapping[RunKey, RunFacts], measured: PrimaryMetrics
 ) -> ArmRow:
-    done = [facts[key] for run in runs if (key := RunKey(arm.name, run.seed)) in facts]
+    keys = (RunKey(arm.name, run.seed, run.repeat, run.fold) for run in runs)
+    done = [facts[key] for key in keys if key in facts]
     accuracies = finite(run.val_accuracy for run in runs)
     return ArmRow(
         name=arm.name,
@@ -90,13 +92,18 @@ def _run_row(
     state: str | None,
     measured: PrimaryMetrics,
 ) -> RunRow:
-    done, curve = facts.get(key), next((run for run in arm.runs if run.seed == key.seed), None)
+    done = facts.get(key)
+    curve = next(
+        (run for run in arm.runs if (run.seed, run.repeat, run.fold) == (key.seed, key.repeat, key.fold)), None
+    )
     kept = None if done is None else done.chosen_epoch
     known = state if done is None else done.status
     return RunRow(
         arm=arm.name,
         label=arm.label,
         seed=key.seed,
+        repeat=key.repeat,
+        fold=key.fold,
         state=known or ("waiting" if curve is None else curve.state),
         n_epochs=0 if curve is None or not curve.epochs else curve.epochs[-1],
         epoch_kept=kept,

@@ -86,7 +86,7 @@ class Explainer:
             if is_closed:
                 CaseQuery(saliency=run).refuse_scores()
             study.open_test()
-        done = tuple(f"{key.arm}/{key.seed}" for key in study.finished())
+        done = tuple(f"{key.arm}/{key.seed}" for key in study.finished() if key.place is None)
         _parts(run, done)
         maps = self._find(study, case, run)
         values = {"scan": None, "gradient": maps.gradient, "occlusion": maps.occlusion}[kind]
@@ -121,6 +121,7 @@ class Explainer:
 
 def _parts(run: str, known: tuple[str, ...]) -> tuple[str, int]:
     if run not in known:
-        raise InputError(f"there is no finished run {run!r}", expected=f"one of {', '.join(known[:20])}")
+        expected = f"one of {', '.join(known[:20])}" if known else "a finished run of a study with one test set"
+        raise InputError(f"there is no finished run {run!r}", expected=expected)
     arm, seed = run.rsplit("/", 1)
     return arm, int(seed)

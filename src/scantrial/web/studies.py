@@ -237,6 +237,7 @@ class OpenStudy:
             openings=tuple(folder.test_openings()),
             cases=folder.cases(["case", "split", "label", "patient", "source"]),
             audit=self.audit(),
+            folds=folder.fold_table(),
             mismatches=tuple(study_mismatches(folder)),
             not_logged=folder.not_logged,
         )

@@ -17,7 +17,7 @@ from scantrial.core.positive import health_warning, positive_class
 from scantrial.core.records import SPLITS, EpochRecord
 from scantrial.findings.view import build_view
 from scantrial.findings.watching import WatchedRun, network_in_training, watch_curves
-from scantrial.recipe.plan import PlannedArm
+from scantrial.recipe.plan import Plan, PlannedArm
 from scantrial.store.folder import RunKey
 from scantrial.web.records import (
     ArmLearningCurves,
@@ -88,7 +88,7 @@ def study_page(study: OpenStudy, part: ResultsPart) -> StudyPage:
         class_names=study.class_names(),
         positive_class=positive_class(study.class_names()),
         positive_class_warning=health_warning(study.class_names()),
-        counts={split: dict(data["counts"].get(split, {})) for split in SPLITS},
+        counts=_counts(plan, data["counts"]),
         progress=progress,
         table=run_table(plan, facts, curves=curves, progress=progress, measured=part.measured),
         steps=part.steps or steps_before(progress, words_for(study.shown)),
@@ -111,6 +111,16 @@ def _said_once(results: Results, curves: Sequence[ArmLearningCurves]) -> Results
     return replace(results, curves_said=rest)
 
 
+def _counts(plan: Plan, counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """Return the cases by split and class; a cross-validation tests all of them."""
+    if not plan.folds:
+        return {split: dict(counts.get(split, {})) for split in SPLITS}
+    total: Counter[str] = Counter()
+    for of_split in counts.values():
+        total.update(of_split)
+    return {"train": {}, "val": {}, "test": dict(total)}
+
+
 def progress_of(found: api.Status) -> Progress:
     """Return how far a study is."""
     return Progress(
@@ -124,13 +134,15 @@ def progress_of(found: api.Status) -> Progress:
             RunningRun(
                 arm=str(item["arm"]),
                 seed=int(item["seed"]),
+                repeat=item.get("repeat"),
+                fold=item.get("fold"),
                 epoch=int(item["epoch"]),
                 n_epochs=int(item["n_epochs"]),
                 val_accuracy=item.get("val_accuracy"),
             )
             for item in found.running
         ),
-        failed=tuple(FailedRun(arm=key.arm, seed=key.seed, message=message) for key, message in found.failed),
+        failed=tuple(FailedRun(**key.to_dict(), message=message) for key, message in found.failed),
     )
 
 
@@ -173,11 +185,12 @@ def arm_curves(study: OpenStudy) -> tuple[ArmLearningCurves, ...]:
     """Return every arm with the curves of its runs, including running and stopped ones."""
     plan, counts = study.plan(), study.folder.data()["counts"]
     settings, labels, runs = plan.differing(), plan.labels, _all_runs(study)
+    planned = study.folder.planned_keys()
     found = []
     for arm in plan.arms:
-        mine = {seed: runs[key] for seed in plan.seeds if (key := RunKey(arm.name, seed)) in runs}
+        mine = {key: runs[key] for key in planned if key.arm == arm.name and key in runs}
         # An arm without new epochs keeps its last diagnosis.
-        version = tuple((seed, run.state, len(run.history), run.stamp) for seed, run in mine.items())
+        version = tuple((key, run.state, len(run.history), run.stamp) for key, run in mine.items())
         make = partial(_arm_curves, arm, labels[arm.name], settings[arm.name], mine, counts)
         found.append(study.remembered(f"curves of {arm.name}", version, make))
     return tuple(found)
@@ -187,12 +200,14 @@ def _arm_curves(
     arm: PlannedArm,
     label: str,
     settings: Mapping[str, Any],
-    runs: Mapping[int, _Run],
+    runs: Mapping[RunKey, _Run],
     counts: Mapping[str, Any],
 ) -> ArmLearningCurves:
     watched = {
-        seed: WatchedRun(history=run.history, chosen_epoch=run.chosen_epoch, stopped_early=run.stopped_early)
-        for seed, run in runs.items()
+        key.seed if key.place is None else number: WatchedRun(
+            history=run.history, chosen_epoch=run.chosen_epoch, stopped_early=run.stopped_early
+        )
+        for number, (key, run) in enumerate(runs.items())
     }
     warnings = watch_curves(watched, recipe=arm.recipe, counts=counts)
     return ArmLearningCurves(
@@ -200,7 +215,7 @@ def _arm_curves(
         label=label,
         settings=settings,
         n_finished=sum(run.state in ("finished", "diverged") for run in runs.values()),
-        runs=tuple(_seed_curve(seed, run) for seed, run in runs.items() if run.history),
+        runs=tuple(_seed_curve(key, run) for key, run in runs.items() if run.history),
         warnings=tuple(
             CurveWarningLine(code=item.code, title=item.title, seeds=item.seeds, sentence=item.said)
             for item in warnings
@@ -220,7 +235,7 @@ def _all_runs(study: OpenStudy) -> dict[RunKey, _Run]:
         for key, run in study.finished().items()
     }
     status = study.status()
-    running = {RunKey(item["arm"], item["seed"]) for item in status.running}
+    running = {RunKey.from_dict(item) for item in status.running}
     failed = {key for key, _ in status.failed}
     planned = set(study.folder.planned_keys())
     n_epochs = {arm.name: arm.recipe.n_epochs for arm in study.plan().arms}
@@ -232,12 +247,14 @@ def _all_runs(study: OpenStudy) -> dict[RunKey, _Run]:
     return done
 
 
-def _seed_curve(seed: int, run: _Run) -> SeedCurve:
+def _seed_curve(key: RunKey, run: _Run) -> SeedCurve:
     def column(name: str) -> tuple[float | None, ...]:
         return tuple(as_plain(getattr(record, name)) for record in run.history)
 
     return SeedCurve(
-        seed=seed,
+        seed=key.seed,
+        repeat=key.repeat,
+        fold=key.fold,
         state=run.state,
         chosen_epoch=run.chosen_epoch,
         epochs=tuple(record.epoch for record in run.history),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scantrial.web.told import told
+from scantrial.web.told import told, told_of_fold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,8 @@ class RunRow:
     arm: str = told("arm, as in the study folder")
     label: str = told("the arm's label for people")
     seed: int = told("its seed")
+    repeat: int | None = told_of_fold("its repeat, in a cross-validation only")
+    fold: int | None = told_of_fold("its fold, in a cross-validation only")
     state: str = told("finished, diverged, running, stopped, failed or waiting")
     n_epochs: int = told("epochs that were trained so far")
     epoch_kept: int | None = told("the epoch whose weights were kept; null before one is chosen")

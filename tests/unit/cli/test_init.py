@@ -114,18 +114,18 @@ def patient_folders(root: Path) -> Path:
 
 
 LAYOUTS = {
-    patient_folders: ["patient: folder", "split: {folds: 5, fold: 0, by: patient}", "classes: [control, case]"],
-    folder: ["classes: [Normal, COVID]", "image: {size: 24, channels: 1}", "split: {folds: 5, fold: 0}", "loss: ce"],
+    patient_folders: ["patient: folder", "split: {folds: 5, by: patient}", "classes: [control, case]"],
+    folder: ["classes: [Normal, COVID]", "image: {size: 24, channels: 1}", "split: {folds: 5}", "loss: ce"],
     split_folders: ["classes: [normal, ill]", "split: {test: given, val: 0.2}"],
     three_splits: ["classes: [negative, positive]", "split: given"],
     mixed_sizes: ["image: {size: 48, channels: 1}", "split: {train: 0.7, val: 0.15, test: 0.15}"],
     gray_and_rgb: ["image: {size: 32, channels: 3}", "classes: [benign, malignant]"],
     medmnist: ["image: {size: 28, channels: 1}", "split: given"],
-    "table with patients": ["# Known from the source: 12 patients.", "split: {folds: 5, fold: 0, by: patient}"],
-    "table without": ["# patient: '(p[0-9]+)_'", "split: {folds: 5, fold: 0}"],
+    "table with patients": ["# Known from the source: 12 patients.", "split: {folds: 5, by: patient}"],
+    "table without": ["# patient: '(p[0-9]+)_'", "split: {folds: 5}"],
     arrays: ["image: {size: [40, 32], channels: 1}", "# classes: [cat, cow, dog]", "metric: accuracy"],
     imbalance: ["loss: {name: ce, class_weights: balanced}", "by: patient}", r"patient: '(?i)", "classes: [ctrl, AD]"],
-    few_patients: ["classes: [no_tumor, tumor]", "split: {folds: 4, fold: 0, by: patient}", "by: patient"],
+    few_patients: ["classes: [no_tumor, tumor]", "split: {folds: 4, by: patient}", "by: patient"],
 }
 TABLES = {"table with patients": True, "table without": False}
 
@@ -310,8 +310,8 @@ def test_a_written_file_trains(tmp_path, monkeypatch, quick_workers):
     written = api.init("scans")
     assert written.path == Path("scans-study.yaml")
     assert "skip_unreadable: true" in written.draft.text
-    outcome = api.run("scans-study.yaml", seeds=1, sets=["recipe.epochs=1"])
-    assert len(outcome.trained) == 2
+    outcome = api.run("scans-study.yaml", seeds=1, sets=["recipe.epochs=1", "data.split.folds=3"])
+    assert len(outcome.trained) == 2 * 3
     assert not outcome.failed
 
 
@@ -349,7 +349,7 @@ def test_names_of_strangers_stay_within_their_lines(tmp_path, monkeypatch):
             save(root, f"{name}/{i}.png")
     written = api.init(root, out="study.yaml")
     study = api.load_study(written.path)
-    assert study.spec.seeds == 5
+    assert study.spec.seeds == 1
     assert study.spec.data.classes == ("x: [1]\nseeds: 9", "y # z")
 
 
@@ -375,16 +375,17 @@ def test_a_slip_in_a_label_is_told(tmp_path, monkeypatch):
         api.init("set")
 
 
-@pytest.mark.parametrize(("n", "folds", "said"), [(30, 3, False), (50, 5, False), (20, 5, True)])
-def test_a_fold_tests_enough_scans_for_a_verdict_where_it_can(tmp_path, monkeypatch, n, folds, said):
-    """Ten of each class; where no number of folds gives as many, the draft says how all folds are compared."""
+def test_few_scans_are_drafted_as_a_cross_validation(tmp_path, monkeypatch):
+    """Five folds with one seed in each; with enough scans of each class there is a test set of its own."""
     monkeypatch.chdir(tmp_path)
-    for name in "ab":
-        for i in range(n):
-            save(tmp_path / "scans", f"{name}/{i}.png")
-    text = " ".join(api.init("scans").draft.text.replace("\n  # ", " ").split())
-    assert f"split: {{folds: {folds}, fold: 0" in text
-    assert ("compare --predictions FILE" in text) == said
+    for name, n in (("few", 20), ("many", 100)):
+        for number in range(2 * n):
+            save(tmp_path / name, f"{'ab'[number % 2]}/{number}.png")
+    few, many = (api.init(name).draft.text for name in ("few", "many"))
+    assert "split: {folds: 5}\n" in few
+    assert "seeds: 1\n" in few
+    assert "split: {train: 0.7, val: 0.15, test: 0.15}\n" in many
+    assert "seeds: 5\n" in many
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Splits: the four ways, and what they refuse."""
+"""Splits: the five ways, and what they refuse."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from scantrial.audit.audit import audit_key
 from scantrial.core.errors import DataError
 from scantrial.data.scanset import ScanSet
-from scantrial.data.spec import SplitSpec
+from scantrial.data.spec import INNER_SHARE, SplitSpec
 from scantrial.data.splits import apply_split, share_out
 
 
@@ -178,10 +179,59 @@ def test_folds_take_turns():
         assert (splits[fold].cases_of("val") == splits[(fold + 1) % 5].cases_of("test")).all()
 
 
-def test_folds_need_to_know_which_one_tests():
-    """No fold is chosen in silence."""
-    with pytest.raises(DataError, match=r"5 folds without the number of the test fold\n.*from 0 to 4"):
-        apply_split(scans_of([0, 1] * 10), SplitSpec(folds=5))
+def test_a_cross_validation_tests_every_case_once_a_repeat():
+    """Folds by class, the inner validation part outside the tested fold, no patient in two parts, other repeats anew."""
+    labels, patients = [0, 0, 1, 1] * 15, [f"p{i // 2}" for i in range(60)]
+    source = scans_of(labels, patients=patients)
+    spec = SplitSpec(folds=5, repeats=2, by="patient")
+    split = apply_split(source, spec)
+    folds = split.folds
+    assert spec.val == INNER_SHARE
+    assert (folds.n_folds, folds.n_repeats) == (5, 2)
+    assert (split.split == folds.parts(0, 0)).all()
+    assert (folds.test[:, 0] != folds.test[:, 1]).any()
+    for repeat, fold in folds.places:
+        used = split.with_split(folds.parts(repeat, fold))
+        assert counts(used) == {"train": [20, 20], "val": [4, 4], "test": [6, 6], "": [0, 0]}
+        parts = {(patient, str(part)) for patient, part in zip(patients, used.split, strict=True)}
+        assert len(parts) == len(set(patients))
+    assert folds.fault() is None
+
+
+def test_folds_of_a_cross_validation_do_not_depend_on_its_repeats_or_on_order():
+    """More repeats leave the first as they are, the first has the folds of `fold`, and files may come in any order."""
+    source = scans_of([0, 1] * 20)
+    two, four = (apply_split(source, SplitSpec(folds=4, repeats=n)).folds for n in (2, 4))
+    assert (four.test[:, :2] == two.test).all()
+    assert (four.val[:, :2] == two.val).all()
+    for fold in range(4):
+        one = apply_split(source, SplitSpec(folds=4, fold=fold))
+        assert one.cases_of("test").tolist() == np.flatnonzero(two.test[:, 0] == fold).tolist()
+    turned = replace(source, labels=source.labels[::-1], sources=source.sources[::-1])
+    again = apply_split(turned, SplitSpec(folds=4, repeats=2)).folds
+    assert (again.test[::-1] == two.test).all()
+    assert (again.val[::-1] == two.val).all()
+
+
+def test_a_fold_without_a_class_is_refused():
+    """The message names the fold, what it lacks, and what to do."""
+    with pytest.raises(DataError, match=r"fold \d of repeat 0: .*no scan of class 'b'\n.*\n.*make fewer folds"):
+        apply_split(scans_of([0] * 30 + [1] * 4), SplitSpec(folds=5))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"folds": 5, "val": 0.2, "test": 0.2}, "no train and no test"),
+        ({"folds": 5, "val": 30}, "of val a fraction"),
+        ({"folds": 5, "fold": 1, "repeats": 2}, "repeats are of a cross-validation"),
+        ({"train": 0.6, "val": 0.2, "test": 0.2, "repeats": 2}, "repeats are of a cross-validation"),
+        ({"folds": 80}, "at most 60"),
+    ],
+)
+def test_what_a_cross_validation_does_not_take(given, message):
+    with pytest.raises(ValidationError, match=message):
+        SplitSpec.model_validate(given)
 
 
 def test_by_patient_needs_patients():

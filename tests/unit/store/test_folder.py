@@ -398,7 +398,7 @@ import pyarrow as pa
 def die(*_): os.kill(os.getpid(), 9)
 module.history_table = lambda _: pa.table({{"epoch": [1]}})
 module.predictions_table = die
-result = SimpleNamespace(facts=SimpleNamespace(arm="base", seed=0, class_names=()), history=(), predictions=())
+result = SimpleNamespace(facts=SimpleNamespace(arm="base", seed=0, repeat=None, fold=None, class_names=()), history=(), predictions=())
 folder.StudyFolder({str(folder.path)!r}).write_run(result)
 """
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9

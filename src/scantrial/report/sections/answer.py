@@ -45,6 +45,7 @@ def _primary_table(view: ReportView) -> Table:
     titles = {split: f"{SPLIT_WORDS[split].capitalize()}{unit}" for split in view.splits}
     spans = {arm.name: view.estimate_of(arm.name, metric.name) for arm in view.arms}
     spread = fmt.spread_words(*([len(found.by_seed) for found in spans.values() if found is not None] or [1]))
+    spread = "other training sets and other cases" if view.folds else spread
     # On a phone the number of runs and the other splits give way to the primary result with its interval.
     aside = [replace(column, spare=True) for column in right("Runs", *(titles[split] for split in rest))]
     judged = right(*(titles[split] for split in first), *(["95 % CI"] * len(first)))
@@ -83,9 +84,17 @@ def facts(view: ReportView) -> tuple[tuple[str, str], ...]:
     positive = positive_class(view.data.class_names)
     return (
         ("Arms", str(len(view.arms))),
-        ("Seeds per arm", str(len(view.seeds))),
+        *_what_is_repeated(view),
         ("Runs finished", f"{view.n_finished} of {view.n_planned}"),
-        ("Test cases", fmt.count(view.data.n_of("test"))),
+        ("Cases" if view.folds else "Test cases", fmt.count(view.data.n_of("test"))),
         ("Primary metric", METRICS[view.primary_metric].title),
         *([] if positive is None else [("Positive class", positive)]),
     )
+
+
+def _what_is_repeated(view: ReportView) -> tuple[tuple[str, str], ...]:
+    if not view.folds:
+        return (("Seeds per arm", str(len(view.seeds))),)
+    n_repeats = len({repeat for repeat, _ in view.folds})
+    seeds = (("Seeds per fold", str(len(view.seeds))),) if len(view.seeds) > 1 else ()
+    return (("Folds", str(len(view.folds) // n_repeats)), ("Repeats", str(n_repeats)), *seeds)

@@ -12,6 +12,7 @@ from scantrial.figures.figure import Figure
 from scantrial.findings.evaluation import OperatingView
 from scantrial.findings.view import ReportView
 from scantrial.prose.evaluation import calibration_words, operating_words, temperature_words, winner_words
+from scantrial.prose.folds import left_out_of_folds
 from scantrial.report.document import Block, Cell, Section, Table
 from scantrial.report.sections.parts import blocks, bullets, figure, left, paragraph, paragraphs, right, table
 
@@ -27,6 +28,7 @@ def belief(view: ReportView, reliability: Figure | None, decision: Figure | None
         title="Calibration and thresholds",
         blocks=blocks(
             [intervals],
+            paragraph("of-one-test-set", left_out_of_folds(view), "note"),
             _calibration(view, reliability),
             _thresholds(view),
             _use(decision),
@@ -39,10 +41,12 @@ def _intervals(view: ReportView) -> Table:
     n = fmt.count(view.data.n_of("test"))
     n_seeds = [len(one.by_seed) for arm in view.evaluation.arms for one in arm.estimates.values()]
     mean = "mean over its seeds" if max(n_seeds, default=1) > 1 else "its one run"
-    spread = fmt.spread_words(*(n_seeds or [1]))
+    where, spread = f"on the {n} test cases", fmt.spread_words(*(n_seeds or [1]))
+    if view.folds:
+        where, mean, spread = "in the folds", "mean over them", "other training sets and other cases"
     return table(
         "intervals-table",
-        f"Each arm on the {n} test cases: {mean}; below it the 95 % CI, counting {spread}.",
+        f"Each arm {where}: {mean}; below it the 95 % CI, counting {spread}.",
         [*left("Arm"), *right(*(metric_heading(METRICS[name]) for name in view.metrics))],
         [
             [view.labels[arm.arm], *(_estimate_cell(METRICS[name], arm.estimates.get(name)) for name in view.metrics)]

@@ -44,7 +44,8 @@ def _arms(view: ReportView) -> Section:
         )
         for arm in view.arms
     )
-    seeds = paragraph("seeds", f"Seeds: {', '.join(map(str, view.seeds))}.", "small")
+    each = "In every fold the same seeds, whose draws differ from fold to fold: " if view.folds else "Seeds: "
+    seeds = paragraph("seeds", f"{each}{', '.join(map(str, view.seeds))}.", "small")
     said = paragraph("arms-differ", _how_arms_differ(view))
     return Section(id="arms", title="Arms", blocks=blocks(said, [_arms_table(view)], seeds, recipes))
 
@@ -66,7 +67,7 @@ def _arms_table(view: ReportView) -> Table:
                 arm.label,
                 *(fmt.plain(value) for value in arm.differing.values()),
                 whole(arm.n_parameters),
-                Cell(text=f"{len(arm.runs)} of {len(view.seeds)}", value=len(arm.runs)),
+                Cell(text=f"{len(arm.runs)} of {view.n_planned // len(view.arms)}", value=len(arm.runs)),
             ]
             for arm in view.arms
         ],
@@ -96,7 +97,7 @@ def _data(view: ReportView) -> Section:
 def _flow(view: ReportView) -> Table:
     """Follow the files: found, left out and why, in no split, and by split and class."""
     data, names = view.data, view.data.class_names
-    n_used = sum(data.n_of(split) for split in data.counts)
+    n_used = data.n_of("test") if view.folds else sum(data.n_of(split) for split in data.counts)
     nothing = [""] * len(names)
     reasons = Counter(reason for _, reason in data.skipped)
     rows: list[list[Cell | str]] = [
@@ -109,7 +110,7 @@ def _flow(view: ReportView) -> Table:
     rows += [["In no split", whole(data.n_unused), *nothing]] if data.n_unused > 0 else []
     rows += [
         [
-            SPLIT_WORDS[split].capitalize(),
+            _OF_FOLDS[split] if view.folds else SPLIT_WORDS[split].capitalize(),
             whole(data.n_of(split)),
             *(whole(counts.get(name, 0)) for name in names),
         ]
@@ -122,6 +123,13 @@ def _flow(view: ReportView) -> Table:
         rows,
     )
 
+
+_OF_FOLDS = {
+    "train": "Training, in the first fold",
+    "val": "Validation, in the first fold",
+    "test": "Test, each once in every repeat",
+}
+"""What the splits of a cross-validation are: nearly as many train and validate in the other folds."""
 
 _MAX_REASONS = 6
 """Reasons for leaving files out that the flow names one by one; the list of files has them all."""

@@ -9,7 +9,8 @@ from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.summary import SeedSummary
 from scantrial.core import format as fmt
 from scantrial.figures.figure import Figure
-from scantrial.findings.view import ReportView, StretchView
+from scantrial.findings.run_views import StretchView
+from scantrial.findings.view import ReportView
 from scantrial.prose import study as study_prose
 from scantrial.report.document import Block, Cell, Section, Table
 from scantrial.report.sections.parts import (

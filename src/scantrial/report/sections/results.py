@@ -8,7 +8,8 @@ from scantrial.core import format as fmt
 from scantrial.core.format import SPLIT_WORDS
 from scantrial.core.records import Split
 from scantrial.figures.figure import Figure
-from scantrial.findings.view import ReportView, RunView
+from scantrial.findings.run_views import RunView
+from scantrial.findings.view import ReportView
 from scantrial.prose import study as study_prose
 from scantrial.report.document import Block, Cell, Details, Section, Table
 from scantrial.report.sections.parts import (
@@ -68,7 +69,8 @@ def _summaries(view: ReportView, split: Split) -> Table:
         rows.append([arm.label, whole(row[view.metrics[0]].n if row else 0), *cells])
     return table(
         f"results-{split}-table",
-        f"Results on the {n} {word} cases: {study_prose.what_numbers_are(view, [split])}.",
+        f"Results on the {'' if view.folds else f'{n} '}{word} cases{' of each fold' * bool(view.folds)}: "
+        f"{study_prose.what_numbers_are(view, [split])}.",
         [*left("Arm"), *right("Runs", *_headings(view))],
         rows,
         wide=True,
@@ -79,7 +81,10 @@ def _runs(view: ReportView, split: Split) -> Table:
     return table(
         f"runs-{split}-table",
         f"Every run on the {SPLIT_WORDS[split]} cases",
-        [*left("Arm"), *right("Seed", "Chosen epoch", "Epochs", *_headings(view))],
+        [
+            *left("Arm"),
+            *right(*(("Repeat", "Fold") if view.folds else ()), "Seed", "Chosen epoch", "Epochs", *_headings(view)),
+        ],
         [[arm.label, *_run_cells(view, run, split)] for arm in view.arms for run in arm.runs],
         wide=True,
     )
@@ -94,7 +99,7 @@ def _run_cells(view: ReportView, run: RunView, split: Split) -> list[Cell | str]
         for name in view.metrics
     ]
     return [
-        Cell(text=str(run.seed), value=run.seed),
+        *(Cell(text=str(number), value=number) for number in (*(run.place or ()), run.seed)),
         whole(run.facts.chosen_epoch),
         Cell(text=epochs, value=run.facts.n_epochs),
         *values,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from scantrial.analysis.comparison import Comparison
+from scantrial.analysis.cross_validation import FoldCompared, FoldComparison
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.verdict_words import interval_title
+from scantrial.analysis.verdict_words import interval_title, metric_heading
 from scantrial.core import format as fmt
 from scantrial.figures.figure import Figure
 from scantrial.findings.view import ReportView
@@ -23,6 +24,7 @@ from scantrial.report.sections.parts import (
     settings,
     span,
     table,
+    value_cell,
     whole,
 )
 
@@ -33,21 +35,22 @@ def verdicts(view: ReportView, forest: Figure | None) -> Section | None:
         return None
     judgement = view.judgement
     explained = paragraph("verdicts-explained", verdict_prose.what_verdicts_are(judgement))
-    found = _verdicts(view, judgement.primary, forest) if judgement.primary is not None else ()
+    found = _verdicts(view, judgement.compared, forest) if judgement.compared is not None else ()
     return Section(id="verdicts", title="Verdicts", blocks=blocks(explained, found))
 
 
-def _verdicts(view: ReportView, primary: Comparison, forest: Figure | None) -> tuple[Block, ...]:
+def _verdicts(view: ReportView, primary: Comparison | FoldComparison, forest: Figure | None) -> tuple[Block, ...]:
     title = METRICS[view.judgement.metric].title
     items = primary.comparisons
+    components = [] if isinstance(primary, FoldComparison) else verdict_prose.component_words(primary)
     return blocks(
         [_table("verdict-table", primary, f"Verdicts on {title}")],
         figure("forest", forest),
         bullets("verdict-sentences", [item.sentence for item in items] if len(items) > 1 else []),
-        _best(view, primary),
+        _by_fold(view, primary) if isinstance(primary, FoldComparison) else _best(view, primary),
         _hypotheses(view),
         _effects(view),
-        paragraphs("verdict-note", [*verdict_prose.component_words(primary), *verdict_prose.notes_on(primary)]),
+        paragraphs("verdict-note", [*components, *verdict_prose.notes_on(primary)]),
         _leaks(view),
         _losses(view),
         _secondary(view, primary),
@@ -55,19 +58,20 @@ def _verdicts(view: ReportView, primary: Comparison, forest: Figure | None) -> t
     )
 
 
-def _table(name: str, compared: Comparison, caption: str) -> Table:
+def _table(name: str, compared: Comparison | FoldComparison, caption: str) -> Table:
     metric, n = METRICS[compared.metric], len(compared.comparisons)
     unit = ", in points" if metric.unit == "proportion" else ""
     p = f"corrected for {n} comparisons" if n > 1 else "for one comparison"
     level = interval_title(compared.comparisons[0].evidence)
+    unit_of = "Folds" if isinstance(compared, FoldComparison) else "Seeds"
     return table(
         name,
         f"{caption}{unit}. p is {p}.",
-        [*left("Comparison"), *right("Seeds", "Difference", level, "p"), *left("Verdict")],
+        [*left("Comparison"), *right(unit_of, "Difference", level, "p"), *left("Verdict")],
         [
             [
                 item.result.contrast.title,
-                whole(item.result.n_seeds),
+                whole(len(item.result.by_fold) if isinstance(item, FoldCompared) else item.result.n_seeds),
                 difference_cell(metric, item.evidence.effect),
                 span(metric, item.evidence.low, item.evidence.high),
                 p_cell(item.verdict.p_adjusted),
@@ -76,6 +80,39 @@ def _table(name: str, compared: Comparison, caption: str) -> Table:
             for item in compared.comparisons
         ],
     )
+
+
+def _by_fold(view: ReportView, found: FoldComparison) -> tuple[Details, ...]:
+    """Show every arm and every difference in each fold."""
+    metric = METRICS[found.metric]
+    unit = " in points" if metric.unit == "proportion" else ""
+    rows: list[list[Cell | str]] = [
+        [
+            *(whole(n) for n in (fold.repeat, fold.fold, fold.n_train, fold.n_test)),
+            *(value_cell(metric, arm.by_fold[number]) for arm in found.arms),
+            *(difference_cell(metric, item.result.by_fold[number]) for item in found.comparisons),
+        ]
+        for number, fold in enumerate(found.folds)
+    ]
+    names = [view.judgement.labels[arm.arm] for arm in found.arms]
+    inside = table(
+        "by-fold-table",
+        f"{metric_heading(metric)}, of each arm in each fold. Differences are{unit or ' in its unit'}; positive is "
+        "better. A fold's networks are trained on the other folds, of which a part chooses their epoch.",
+        right(
+            "Repeat",
+            "Fold",
+            "Trained on",
+            "Tested on",
+            *names,
+            *(item.result.contrast.title for item in found.comparisons),
+        ),
+        rows,
+        wide=True,
+    )
+    said = [f"{item.result.contrast.title}: {item.by_fold}." for item in found.comparisons]
+    summary = f"The {len(found.folds)} folds one by one"
+    return (Details(id="by-fold", summary=summary, blocks=blocks(bullets("by-fold-said", said), [inside])),)
 
 
 def _best(view: ReportView, primary: Comparison) -> tuple[Section, ...]:
@@ -141,7 +178,7 @@ def _losses(view: ReportView) -> tuple[Section, ...]:
     return (Section(id="bce-and-ce", title="BCE and CE", blocks=paragraph("bce-and-ce-text", said)),) if said else ()
 
 
-def _secondary(view: ReportView, primary: Comparison) -> tuple[Details, ...]:
+def _secondary(view: ReportView, primary: Comparison | FoldComparison) -> tuple[Details, ...]:
     found = view.judgement.secondary
     if not found:
         return ()
@@ -165,7 +202,7 @@ def _secondary(view: ReportView, primary: Comparison) -> tuple[Details, ...]:
     return (Details(id="secondary", summary=summary, blocks=(inside,)),)
 
 
-def _methods(primary: Comparison) -> tuple[Details, ...]:
+def _methods(primary: Comparison | FoldComparison) -> tuple[Details, ...]:
     steps = {step.capitalize(): method for step, method in primary.methods.items()}
     inside = settings("verdict-methods-list", steps)
     return (Details(id="verdict-methods", summary="Methods that were used", blocks=inside),) if inside else ()
