@@ -116,7 +116,7 @@ def _brief_table(view: ReportView) -> Table:
 
 def _trained(view: ReportView) -> str:
     """Say how long all runs took, one after the other."""
-    seconds = sum(run.facts.times.get("total_s", 0.0) for arm in view.arms for run in arm.runs)
+    seconds = sum(brief.seconds_of(run.facts) or 0.0 for arm in view.arms for run in arm.runs)
     return f"; {duration(seconds)} for all runs, one by one" if seconds >= 1 else ""
 
 
