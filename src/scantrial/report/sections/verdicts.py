@@ -6,7 +6,6 @@ from scantrial.analysis.comparison import Comparison
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdict_words import interval_title
 from scantrial.core import format as fmt
-from scantrial.figures.figure import Figure
 from scantrial.findings.view import ReportView
 from scantrial.prose import verdicts as verdict_prose
 from scantrial.report.document import Block, Cell, Details, Pairs, Section, Table, text
@@ -14,7 +13,6 @@ from scantrial.report.sections.parts import (
     blocks,
     bullets,
     difference_cell,
-    figure,
     left,
     p_cell,
     paragraph,
@@ -27,25 +25,24 @@ from scantrial.report.sections.parts import (
 )
 
 
-def verdicts(view: ReportView, forest: Figure | None) -> Section | None:
+def verdicts(view: ReportView) -> Section | None:
     """Show the verdicts; a study of a single arm has none."""
     if len(view.arms) < 2:
         return None
     judgement = view.judgement
     explained = paragraph("verdicts-explained", verdict_prose.what_verdicts_are(judgement))
-    found = _verdicts(view, judgement.primary, forest) if judgement.primary is not None else ()
+    found = _verdicts(view, judgement.primary) if judgement.primary is not None else ()
     return Section(id="verdicts", title="Verdicts", blocks=blocks(explained, found))
 
 
-def _verdicts(view: ReportView, primary: Comparison, forest: Figure | None) -> tuple[Block, ...]:
+def _verdicts(view: ReportView, primary: Comparison) -> tuple[Block, ...]:
     title = METRICS[view.judgement.metric].title
-    items = primary.comparisons
+    said = [item.sentence for item in primary.comparisons]
     return blocks(
         [_table("verdict-table", primary, f"Verdicts on {title}")],
-        figure("forest", forest),
-        bullets("verdict-sentences", [item.sentence for item in items] if len(items) > 1 else []),
+        bullets("verdict-sentences", said) if len(said) > 1 else paragraph("verdict-sentences", said),
         _best(view, primary),
-        _hypotheses(view),
+        _hypotheses(view, primary),
         _effects(view),
         paragraphs("verdict-note", [*verdict_prose.component_words(primary), *verdict_prose.notes_on(primary)]),
         _leaks(view),
@@ -103,12 +100,18 @@ def _best(view: ReportView, primary: Comparison) -> tuple[Section, ...]:
     return (Section(id="best", title="Which arm is best", blocks=blocks(said, [inside])),)
 
 
-def _hypotheses(view: ReportView) -> tuple[Section, ...]:
+def _hypotheses(view: ReportView, primary: Comparison) -> tuple[Section, ...]:
     found = view.judgement.hypotheses
+    titles = {item.name: item.result.contrast.title for item in primary.comparisons}
     if not found:
         return ()
     items = tuple(
-        (item.claim, text(f"{item.sentence} The claim was {verdict_prose.when_declared(item.declared)}."))
+        (
+            item.claim,
+            text(
+                f"{verdict_prose.answer_of(item, titles)} The claim was {verdict_prose.when_declared(item.declared)}."
+            ),
+        )
         for item in found
     )
     return (
