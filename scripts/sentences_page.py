@@ -281,6 +281,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "what_best_is": Rule(rule="three arms or more; the verdicts are withheld", source=_MCB),
         "effects_title": Rule(rule="trends along ordered factors, or simple effects in the place of main effects"),
         "_primary_declared": _DECLARED,
+        "answer_of": Rule(rule="the verdict on the hypothesis's two arms; without one the reason"),
         "when_declared": _DECLARED,
         "verdict_label": Rule(rule="better, and the interval lies within the margin", source=_TOST),
         "without_leaks": Rule(
@@ -607,6 +608,10 @@ WHOLE: Mapping[str, tuple[str, Rule]] = {
     "prose/brief.py": (
         "Terminal: the answer in a few lines",
         Rule(rule="each where the long sentence of the report says it", threshold="three of a kind are said in full"),
+    ),
+    "prose/chapters.py": (
+        "Report: what a chapter holds",
+        Rule(rule="the line under a chapter's title: what is counted is in it, what is not there is not named"),
     ),
     "prose/scan_images.py": (
         "Report: methods, images of the study",

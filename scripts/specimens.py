@@ -89,8 +89,9 @@ def _shot(page: Page) -> Image.Image:
 
 
 def _page_with(file: Path, words: str) -> int:
-    pages = (page.extract_text() for page in PdfReader(file).pages)
-    return next(number for number, text in enumerate(pages, 1) if words in text)
+    """Return the number of the page that has the words most often."""
+    counts = [page.extract_text().count(words) for page in PdfReader(file).pages]
+    return 1 + counts.index(max(counts))
 
 
 def _paper(file: Path, number: int) -> Image.Image:

@@ -88,7 +88,7 @@ def test_every_view_is_sound(view, opened, axe):
     """Wide and narrow, light and dark: no console message, no other host, nothing sideways, no rule of axe broken."""
     page = opened(VIEWS[view], viewport={"width": 1280, "height": 900})
     if view == "report":
-        page.wait_for_selector("nav.contents")  # until the report is made there is a page that says so, and loads anew
+        page.wait_for_selector(".chapters")  # until the report is made there is a page that says so, and loads anew
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         for width in (1280, 360):

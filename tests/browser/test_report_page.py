@@ -45,13 +45,13 @@ def opened(browser, report) -> Iterator:
 
 
 def enliven(page, figure: str | None = None) -> None:
-    """Bring a figure into sight, or all of them one after another, and wait until it moves; folds are as before then."""
+    """Bring a figure into sight and wait until it moves; or all, one after another, and leave folds as they were."""
     for name in [figure] if figure else page.locator("figure.chart").evaluate_all("all => all.map(f => f.id)"):
         fold = page.locator(f"details:not([open]):has(#{name})")
         folded = fold.evaluate_all("all => all.map(fold => { fold.open = true; return fold.id; })")
         page.locator(f"#{name} .panels").scroll_into_view_if_needed()
         page.wait_for_selector(f"#{name}[data-live]")
-        for opened in folded:
+        for opened in [] if figure else folded:
             page.locator(f"#{opened}").evaluate("fold => { fold.open = false; }")
 
 
@@ -75,10 +75,54 @@ def test_nothing_sticks_out_sideways(opened, width, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+SCREENS = {"desk": (1280, 800), "phone": (390, 844)}
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_the_first_screen_holds_the_answer(opened, name):
+    """Question, answer, figure of the differences, table of arms and what weakens it, before anything is scrolled."""
+    width, height = SCREENS[name]
+    page = opened(viewport={"width": width, "height": height})
+    for part in ("h1", "#answer-1", "#forest", "#primary", ".summary .remark"):
+        box = page.locator(part).bounding_box()
+        assert box["y"] + box["height"] <= height, part
+
+
+def test_a_link_into_a_fold_opens_it(opened):
+    """Whether it leads to a chapter or deep into one, from another page or from this one, or is followed once more."""
+    page = opened()
+    assert page.locator("#environment").evaluate("e => !e.closest('.fold').open")
+    page.goto(f"{page.url}#environment-list")
+    page.locator("#environment-list").wait_for(state="visible")
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = false)")
+    page.evaluate("location.hash = 'verdicts'")
+    page.locator("#verdict-table").wait_for(state="visible")
+    link = page.locator("#crosswalk-claim-links a").nth(1)  # the first one leads to the summary
+    target = page.locator(link.get_attribute("href"))
+    for _ in range(2):
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = d.id === 'crosswalk-fold')")
+        link.click()
+        target.wait_for(state="visible")
+        assert target.evaluate("e => e.closest('.fold[open]') !== null")
+    assert page.complaints == []
+
+
+def test_everything_unfolds_at_once_and_folds_again(opened):
+    """A button opens every fold but those of the rows behind figures, and closes them."""
+    page = opened()
+    button = page.locator(".unfold button")
+    button.click()
+    assert page.locator("details:not([open], .behind)").count() == 0
+    assert button.inner_text() == "Fold everything"
+    button.click()
+    assert page.locator("details[open]").count() == 0
+
+
 def test_the_answer_is_seen_whole_on_a_phone(opened):
     """Neither the primary results nor the tables of the worst cases have to be scrolled sideways on a phone."""
     page = opened(viewport={"width": 360, "height": 800})
-    boxes = page.locator("section[aria-labelledby=short] .box, .beside .box")
+    page.locator(".unfold button").click()
+    boxes = page.locator(".summary > .box, .beside .box")
     assert boxes.count() >= 2
     assert all(boxes.evaluate_all("boxes => boxes.map(b => b.scrollWidth <= b.clientWidth)"))
 
@@ -111,7 +155,7 @@ def test_text_stands_out_from_its_ground(opened, scheme, live):
 def test_the_sections_are_there_with_their_pictures(opened):
     """Question, data, arms, curves, results, mistakes, re-run; every picture loads and says what it shows."""
     page = opened()
-    headings = " ".join(page.locator("h2").all_inner_texts()).lower()
+    headings = " ".join(page.locator("h2, h3").all_text_contents()).lower()
     for word in (
         "short",
         "compared",
@@ -138,9 +182,9 @@ def test_the_keyboard_reaches_what_is_folded(opened):
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#content"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "content"
-    page.locator("summary").first.focus()
+    page.locator(".fold > summary").first.focus()
     page.keyboard.press("Enter")
-    assert page.locator("details").first.evaluate("d => d.open")
+    assert page.locator(".fold").first.evaluate("d => d.open")
 
 
 LINES = "#curves-base-figure .panel:first-child g.mark-line path"
@@ -149,6 +193,8 @@ LINES = "#curves-base-figure .panel:first-child g.mark-line path"
 def test_without_script_the_figures_stand_as_drawn(opened):
     """Every panel shows its drawing, and nothing is offered that needs the script."""
     page = opened(java_script_enabled=False)
+    for fold in page.locator(".fold > summary").all():
+        fold.click()
     panels = page.locator("figure.chart:not(details:not([open]) *) .panel")
     assert panels.count() >= 8
     assert all(panel.locator("svg").is_visible() for panel in panels.all())
@@ -247,6 +293,7 @@ def test_a_live_figure_is_the_figure_that_was_drawn(opened):
         Math.round(svg.getBoundingClientRect().width), Math.round(svg.getBoundingClientRect().height),
         [...svg.querySelectorAll('text')].map(t => t.textContent).sort().join('|'),
         svg.querySelectorAll('g.mark-line path, g.mark-area path').length, svg.closest('figure').id])"""
+    page.locator(".unfold button").click()
     drawn = page.evaluate(look)
     enliven(page)
     for (width, height, *rest), (width_now, height_now, *rest_now) in zip(drawn, page.evaluate(look), strict=True):
@@ -276,7 +323,9 @@ def test_it_prints_to_pages_with_nothing_folded_away(opened):
 
 @pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1300, "light")])
 def test_nothing_breaks_the_rules_of_accessibility(opened, axe, width, scheme):
-    """Axe-core finds nothing, with every figure live, wide and narrow, light and dark."""
+    """Axe-core finds nothing, folded and with all unfolded and every figure live, wide and narrow, light and dark."""
     page = opened(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    assert axe(page) == []
+    page.locator(".unfold button").click()
     enliven(page)
     assert axe(page) == []

@@ -22,6 +22,7 @@ def report(
     format: str = "html",
     assets: str | Path | None = None,
     out: str | Path | None = None,
+    brief: bool = False,
 ) -> Path:
     """Write the report of a study folder and return its path.
 
@@ -32,6 +33,7 @@ def report(
     format : ``html``, one file; ``pdf``, for paper; ``md``, Markdown with its figures beside it
     assets : a folder to write every figure and table to as well, as files for a paper
     out : the folder to write it to; default: ``report`` in the study folder
+    brief : write its first page alone; as PDF that is one sheet
 
     Raises
     ------
@@ -40,7 +42,7 @@ def report(
     MissingExtraError
         If PDF is asked for and Typst is not installed.
     """
-    return reports(folder, formats=(format,), assets=assets, out=out).reports[format]
+    return reports(folder, formats=(format,), assets=assets, out=out, brief=brief).reports[format]
 
 
 def reports(
@@ -49,11 +51,12 @@ def reports(
     formats: Sequence[str] = ("html", "pdf", "md"),
     assets: str | Path | None = None,
     out: str | Path | None = None,
+    brief: bool = False,
 ) -> Written:
     """Write the report of a study folder in several formats from one logged reading; see `report`."""
     from scantrial.report.formats import write_reports  # noqa: PLC0415 - drawing takes a second to load
 
-    return write_reports(folder, formats, assets=assets, out=out)
+    return write_reports(folder, formats, assets=assets, out=out, brief=brief)
 
 
 def report_and_results(folder: str | Path) -> tuple[Path, ReportView]:

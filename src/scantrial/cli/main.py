@@ -10,6 +10,8 @@ import typer
 
 from scantrial.cli.ending import accept_every_character, plain_endings
 from scantrial.cli.options import (
+    Assets,
+    Brief,
     Channels,
     Classes,
     Folder,
@@ -299,13 +301,11 @@ def report(
         list[FormatOption] | None,
         typer.Option("--format", help="Report format (default: html); can be given several times.", show_default=False),
     ] = None,
-    assets: Annotated[
-        Path | None,
-        typer.Option("--assets", metavar="DIR", help="Also write every figure and table there, as files for a paper."),
-    ] = None,
+    assets: Assets = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="The folder to write it to (default: DIR/report).")
     ] = None,
+    brief: Brief = False,
     as_json: Json = False,
 ) -> None:
     """Write the report from the study folder alone."""
@@ -314,7 +314,7 @@ def report(
     asked = dict.fromkeys(formats or [FormatOption.html])
     every = [choice.value for choice in FormatOption if choice is not FormatOption.all]
     names = every if FormatOption.all in asked else [choice.value for choice in asked]
-    report.report(folder, formats=names, assets=assets, out_folder=out, as_json=as_json)
+    report.report(folder, formats=names, assets=assets, out_folder=out, brief=brief, as_json=as_json)
 
 
 @app.command()

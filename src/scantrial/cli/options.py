@@ -20,6 +20,13 @@ class FormatOption(StrEnum):
 
 Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, with unrounded numbers.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Print everything that the curves and the gaps show.")]
+Assets = Annotated[
+    Path | None,
+    typer.Option("--assets", metavar="DIR", help="Also write every figure and table there, as files for a paper."),
+]
+Brief = Annotated[
+    bool, typer.Option("--brief", help="The first page alone: answer, arms, weaknesses. As PDF one sheet.")
+]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A study folder.")]
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or a built-in study's name.")]
 Sets = Annotated[

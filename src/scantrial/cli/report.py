@@ -11,10 +11,16 @@ from scantrial.cli.output import err, out, print_json
 
 
 def report(
-    folder: Path, *, formats: Sequence[str], assets: Path | None, out_folder: Path | None = None, as_json: bool
+    folder: Path,
+    *,
+    formats: Sequence[str],
+    assets: Path | None,
+    out_folder: Path | None = None,
+    brief: bool = False,
+    as_json: bool,
 ) -> None:
     """Write the report in each format, and its figures and tables; print the paths."""
-    written = api.reports(folder, formats=formats, assets=assets, out=out_folder)
+    written = api.reports(folder, formats=formats, assets=assets, out=out_folder, brief=brief)
     paths = {name: str(path) for name, path in written.reports.items()}
     if as_json:
         first = next(iter(paths))
@@ -30,4 +36,5 @@ def report(
         return
     for path in (*paths.values(), *map(str, written.assets[:1])):
         out.print(path)
-    say_open_questions(str(folder), console=err)
+    if not brief:
+        say_open_questions(str(folder), console=err)

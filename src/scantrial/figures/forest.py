@@ -30,25 +30,28 @@ def forest_plot(comparison: Comparison | FoldComparison, *, title: str) -> Figur
     table = pa.Table.from_pylist(rows, schema=pa.schema(list(_KINDS.items())))
     names = [row["comparison"] for row in rows]
     x = alt.X("effect:Q", title=_axis_title(metric), scale=alt.Scale(zero=True, nice=True), axis=_axis())
-    y = alt.Y(
-        "comparison:N",
-        title=None,
-        sort=names,
-        axis=alt.Axis(domain=False, ticks=False, labelLimit=260, minExtent=_room(names)),
-    )
+    y = alt.Y("comparison:N", title=None, sort=names, axis=None)
     base = alt.Chart(ROWS)
+    above: dict[str, Any] = {"fontSize": 11, "dy": -_ABOVE, "baseline": "middle"}
+    verdict_room = max((_LETTER * len(row["verdict"]) for row in rows), default=0)
     layers = [
         *_band(comparison.margin, scale),
-        alt.Chart(inline([{"zero": 0}])).mark_rule(color=INK, strokeWidth=1).encode(x=alt.X("zero:Q", title="")),
+        # A piece of the line at 0 for each comparison, clear of its name.
+        base.mark_tick(color=INK, thickness=1, size=20, yOffset=4).encode(x=alt.datum(0), y=y),
         base.mark_rule(strokeWidth=1, color=MUTED).encode(
             x=alt.X("together_low:Q", title=_axis_title(metric), axis=_axis()), x2="together_high:Q", y=y
         ),
         base.mark_rule(strokeWidth=3.2, color=BLUE).encode(x=alt.X("low:Q", title=""), x2="high:Q", y=y),
         base.mark_point(size=70, filled=True, color=BLUE, opacity=1).encode(x=x, y=y),
-        base.mark_text(align="left", fontSize=11, color=INK).encode(x=alt.value(_WIDTH + 14), y=y, text="verdict:N"),
+        base.mark_text(align="left", color=INK, limit=_WIDTH - verdict_room - _LETTER, **above).encode(
+            x=alt.value(0), y=y, text="comparison:N"
+        ),
+        base.mark_text(align="right", color=INK, fontWeight="bold", **above).encode(
+            x=alt.value(_WIDTH), y=y, text="verdict:N"
+        ),
     ]
     return build_figure(
-        [alt.layer(*layers).properties(width=_WIDTH, height=alt.Step(38))],
+        [alt.layer(*layers).properties(width=_WIDTH, height=alt.Step(_STEP))],
         table=table,
         title=title,
         caption=_caption(comparison),
@@ -56,8 +59,12 @@ def forest_plot(comparison: Comparison | FoldComparison, *, title: str) -> Figur
     )
 
 
-_WIDTH = 360
-"""Of the plot in pixels; the verdicts are in a column to its right, clear of the intervals."""
+_WIDTH, _STEP, _ABOVE = 340, 34, 11
+"""In pixels: the plot's width, which a phone shows at full size; from one comparison to the next; and from a line up to
+the names and verdicts above it."""
+
+_LETTER = 6.5
+"""The mean width of a letter in pixels."""
 
 _KINDS = {
     "comparison": pa.string(),
@@ -84,13 +91,8 @@ def _row(item: Compared | FoldCompared, scale: float) -> dict[str, Any]:
     }
 
 
-def _room(names: list[str]) -> int:
-    """Return the width of the longest name in pixels, which the drawing program guesses too low."""
-    return min(260, 7 * max(map(len, names), default=0) + 8)
-
-
 def _axis() -> alt.Axis:
-    return alt.Axis(domain=False, ticks=False, tickCount=7, format="f")
+    return alt.Axis(domain=False, ticks=False, tickCount=5, format="f")
 
 
 def _axis_title(metric: Metric) -> str:
@@ -115,14 +117,14 @@ def _caption(comparison: Comparison | FoldComparison) -> str:
         spread = spread_words(*(item.result.n_seeds for item in comparison.comparisons))
         nothing = "Two seeds give no usable interval."
     is_drawn = any(not math.isnan(item.alone.low) for item in comparison.comparisons)
-    parts = ["Right of the line at 0 the arm named first is better."]
+    parts = ["Right of 0 the arm named first is better."]
     parts.append(f"Thick: {level}, counting {spread}." if is_drawn else nothing)
     if n > 1 and is_drawn:
-        parts.append(f"Thin: the simultaneous {level} for all {n} comparisons.")
+        parts.append(f"Thin: the simultaneous {level} of all {n}.")
     parts.append(
         "No margin was declared, so arms cannot be called equivalent."
         if comparison.margin is None
-        else "Grey: the declared margin, inside which arms count as equivalent."
+        else "Grey: the margin, inside which arms count as equivalent."
     )
     return " ".join(parts)
 

@@ -45,13 +45,13 @@ MAX_WEAK = 3
 _ORDER = {check.code: place for place, check in enumerate(LABELS)}
 
 
-def answer_lines(view: ReportView) -> list[str]:
-    """Return the verdicts, a line or two each; of many comparisons the best arm and their count."""
+def answer_lines(view: ReportView, *, most: int = MAX_IN_SHORT) -> list[str]:
+    """Return the verdicts, a line or two each; of more than `most` comparisons the best arm and their count."""
     primary, compared = view.judgement.primary, view.judgement.compared
     if compared is None:
         return [f"No verdict: {view.judgement.reason}."] if len(view.arms) > 1 else []
     items = compared.comparisons
-    if len(items) <= MAX_IN_SHORT:
+    if len(items) <= most:
         said = [_short(item) for item in items]
     else:
         # Where the table cannot show who is ahead of whom, those are said.
@@ -124,16 +124,26 @@ def _gap(name: str, gap: Gap | None) -> list[str]:
 
 def first_warnings(view: ReportView) -> list[str]:
     """Return what a reader has to know before the answer: missing runs, scores and decisions that mean little."""
+    return first_of_a_kind([*trouble(view), *warnings_of_scores(view)])
+
+
+def warnings_of_scores(view: ReportView) -> list[str]:
+    """Return why scores, decisions or the folder itself may mean little."""
     warning = health_warning(view.data.class_names)
-    of_scores = [*verdict_warnings(view.judgement), *([] if warning is None else [warning])]
-    return first_of_a_kind([*trouble(view), *of_scores, *view.judgement.decisions.said])
+    of_classes = [] if warning is None else [warning]
+    return [*verdict_warnings(view.judgement), *of_classes, *view.judgement.decisions.said]
+
+
+def other_weaknesses(view: ReportView) -> list[str]:
+    """Return what weakens the answer beside the warnings of scores."""
+    known = warnings_of_scores(view)
+    return [one for one in weaknesses(view) if one not in known]
 
 
 def weak_points(view: ReportView) -> list[str]:
     """Return what else weakens the answer and the verdicts do not say themselves: the weightiest, and how many more."""
-    known = {*provisional(view), *verdict_warnings(view.judgement), *view.judgement.decisions.said}
-    known.add(health_warning(view.data.class_names) or "")
-    said = [one for one in weaknesses(view) if one not in known]
+    known = provisional(view)
+    said = [one for one in other_weaknesses(view) if one not in known]
     n_more = len(said) - MAX_WEAK
     return said if n_more < 1 else [*said[:MAX_WEAK], f"{counted(n_more, 'more point')} in the report."]
 

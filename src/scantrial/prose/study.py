@@ -172,6 +172,9 @@ def how_to_read(view: ReportView) -> list[str]:
             + "; it is not a confidence interval.",
         ]
     said += _of_positive(view)
+    said += (
+        ["These numbers only describe: whether arms differ is answered by the verdicts."] if len(view.arms) > 1 else []
+    )
     chance = majority_share(view, "test")
     if chance is not None:
         share, name = chance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from scantrial.analysis.cross_validation import FoldCompared, FoldComparison
 from scantrial.analysis.metrics import METRICS, Metric
 from scantrial.analysis.verdict_words import NO_INTERVAL, metric_difference, metric_number
 from scantrial.core.format import counted, interval, joined, moment, percent
-from scantrial.findings.hypotheses import Declared
+from scantrial.findings.hypotheses import Declared, HypothesisAnswer
 from scantrial.findings.judging import Judgement
 from scantrial.prose.folder import folder_warnings
 from scantrial.recipe.spec import Recipe
@@ -82,8 +83,11 @@ def effects_title(effects: Comparison) -> str:
 def tally(primary: Comparison | FoldComparison) -> str:
     """Count the comparisons by verdict."""
     labels = [item.verdict.label for item in primary.comparisons]
-    counts = [f"{labels.count(label)} {label}" for label in dict.fromkeys(labels)]
-    return f"Of all {len(labels)} comparisons: {joined(counts)}."
+    n, counts = len(labels), Counter(labels)
+    if len(counts) > 1:
+        each = joined([f"{counts[label]} {label}" for label in counts])
+        return f"Of all {n} comparisons: {each}."
+    return f"Both comparisons: {labels[0]}." if n == 2 else f"All {n} comparisons: {labels[0]}."
 
 
 def what_verdicts_are(judgement: Judgement) -> list[str]:
@@ -187,6 +191,18 @@ def _with_interval(metric: Metric, item: Compared, level: float) -> str:
     effect, low, high = (metric_difference(metric, value, fine=True) for value in (found.effect, found.low, found.high))
     span = NO_INTERVAL if math.isnan(found.low) else interval(low, high, level)
     return f"{effect} ({span}), {item.verdict.label}"
+
+
+def answer_of(item: HypothesisAnswer, titles: Mapping[str, str]) -> str:
+    """Answer a hypothesis by the verdict that is said already, or say why there is none.
+
+    Parameters
+    ----------
+    titles : of the comparisons, by their name
+    """
+    if item.comparison is None:
+        return item.sentence
+    return f"{item.answer.capitalize()}: see the verdict on {titles[item.comparison]} above."
 
 
 def when_declared(declared: Declared) -> str:

@@ -27,6 +27,9 @@ Align = Literal["left", "right"]
 
 Severity = Literal["blocker", "warning", "note"]
 
+Part = Literal["summary", "chapter", "appendix"]
+"""Where a section of a document stands: on its first page, after it, or at the end."""
+
 
 # ---------------------------------------------------------------------- text
 
@@ -263,11 +266,19 @@ class Details(_Kind):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section(_Kind):
-    """A heading and what stands under it; `short` is its name in the contents."""
+    """A heading and what stands under it.
+
+    Parameters
+    ----------
+    short : its name in the contents
+    gist : a line that says what it holds; where there is one, a page folds the section away under it
+    """
 
     id: str
     title: str
     short: str = ""
+    gist: str = ""
+    part: Part = "chapter"
     blocks: tuple[Block, ...]
 
 
@@ -363,7 +374,10 @@ def words(block: Block) -> Iterator[str]:
             yield from (picture.caption for picture in block.pictures)
         case CodeBlock():
             yield block.content
-        case Note() | Section():
+        case Section():
+            yield block.title
+            yield from filter(None, [block.gist])
+        case Note():
             yield block.title
         case Details():
             yield block.summary

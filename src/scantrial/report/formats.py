@@ -13,7 +13,7 @@ from scantrial.figures.all import build_figures
 from scantrial.findings.reading import read_sheets, read_study_folder, read_thumbnails
 from scantrial.findings.view import ReportView, build_view
 from scantrial.report.assets import write_assets
-from scantrial.report.compose import build_document
+from scantrial.report.compose import build_document, summary_of
 from scantrial.report.document import Document
 from scantrial.report.drawings import Drawings
 from scantrial.report.html import render_html
@@ -50,6 +50,7 @@ def write_reports(
     assets: Path | str | None = None,
     out: Path | str | None = None,
     view: ReportView | None = None,
+    brief: bool = False,
 ) -> Written:
     """Write the report of a study folder, in each of some formats, from one reading.
 
@@ -59,6 +60,7 @@ def write_reports(
     assets : a folder to write every figure and table to, as files
     out : the folder to write to; default: ``report`` in the study folder
     view : the folder's numbers where they have been read already; by default they are read, which is logged
+    brief : write the first page alone, as ``summary`` instead of ``report``; of assets nothing is left out
 
     Raises
     ------
@@ -73,7 +75,8 @@ def write_reports(
         view = build_view(read_study_folder(folder, by="report", purpose="report"))
     document, drawings = report_document(folder, view=view), Drawings()
     target = folder.path / "report" if out is None else Path(out)
-    reports = {name: FORMATS[name](document, target, drawings) for name in formats}
+    written, stem = (summary_of(document), "summary") if brief else (document, "report")
+    reports = {name: FORMATS[name](written, target, drawings, stem) for name in formats}
     files = () if assets is None else write_assets(document, Path(assets), drawings=drawings)
     return Written(reports=reports, assets=files, view=view)
 
@@ -106,33 +109,33 @@ def build_report(folder: StudyFolder, *, view: ReportView | None = None) -> str:
 # ---------------------------------------------------------------------- formats
 
 
-def write_html(document: Document, folder: Path, _: Drawings) -> Path:
-    """Write a document as ``report.html`` into a folder."""
-    target = folder / "report.html"
+def write_html(document: Document, folder: Path, _: Drawings, stem: str) -> Path:
+    """Write a document as ``STEM.html`` into a folder."""
+    target = folder / f"{stem}.html"
     write_atomic(target, render_html(document), parents=True)
     return target
 
 
-def write_pdf(document: Document, folder: Path, drawings: Drawings) -> Path:
-    """Write a document as ``report.pdf`` into a folder."""
-    target = folder / "report.pdf"
+def write_pdf(document: Document, folder: Path, drawings: Drawings, stem: str) -> Path:
+    """Write a document as ``STEM.pdf`` into a folder."""
+    target = folder / f"{stem}.pdf"
     write_atomic(target, to_pdf(document, drawings=drawings), parents=True)
     return target
 
 
-def write_markdown(document: Document, folder: Path, drawings: Drawings) -> Path:
-    """Write a document as ``report.md`` into a folder, its figures and pictures into ``report_files`` beside it."""
-    target = folder / "report.md"
-    report = to_markdown(document, folder="report_files", drawings=drawings)
+def write_markdown(document: Document, folder: Path, drawings: Drawings, stem: str) -> Path:
+    """Write a document as ``STEM.md`` into a folder, its figures and pictures into ``STEM_files`` beside it."""
+    target = folder / f"{stem}.md"
+    report = to_markdown(document, folder=f"{stem}_files", drawings=drawings)
     for name, content in report.files.items():
         write_atomic(folder / name, content, parents=True)
     write_atomic(target, report.text, parents=True)
     return target
 
 
-FORMATS: Mapping[str, Callable[[Document, Path, Drawings], Path]] = {
+FORMATS: Mapping[str, Callable[[Document, Path, Drawings, str], Path]] = {
     "html": write_html,
     "pdf": write_pdf,
     "md": write_markdown,
 }
-"""Every format: a function that writes a document into the folder ``report`` and returns the path of its main file."""
+"""Every format: a function that writes a document into a folder under a name and returns the path of its main file."""

@@ -77,7 +77,10 @@ def render_fragment(part: Document | Section, *, level: int = 2, prefix: str = "
     part, charts = glue_document(part), Charts(prefix=prefix)
     body = _blocks_module(part, charts)
     outer: Iterable[Block] = (*part.front, *part.sections) if isinstance(part, Document) else (part,)
-    inside = "".join(str(body.render(block, level)) for block in outer)
+    if isinstance(part, Document) and is_folding(part):
+        inside = "".join([*(str(body.render(note, level)) for note in part.front), str(body.whole(part, level))])
+    else:
+        inside = "".join(str(body.render(block, level)) for block in outer)
     return str(Markup('<div class="scantrial-report">{}{}</div>').format(Markup(inside), body.specs()))
 
 
@@ -151,6 +154,7 @@ def _environment() -> jinja2.Environment:
         code=_code,
     )
     environment.tests["beside"] = stands_beside
+    environment.tests["folding"] = is_folding
     return environment
 
 
@@ -180,6 +184,11 @@ def stands_beside(section: Section) -> bool:
     """Whether a section begins with a single picture, which is set beside the rest."""
     first = section.blocks[0] if section.blocks else None
     return isinstance(first, Gallery) and len(first.pictures) == 1
+
+
+def is_folding(document: Document) -> bool:
+    """Whether a page shows a summary and folds the rest away, instead of showing all under a table of contents."""
+    return any(section.part == "summary" for section in document.sections)
 
 
 def png_uri(png: bytes) -> str:

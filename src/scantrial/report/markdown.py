@@ -208,7 +208,8 @@ class _Writer:
                 return "\n\n".join(part for part in (opened, inner, "</details>") if part)
             case Section():
                 heading = f"{'#' * min(level, 6)} {anchor}{escape_markdown(block.title)}"
-                return "\n\n".join([heading, *self.blocks(block.blocks, level=level + 1)])
+                gist = [f"*{escape_markdown(block.gist)}*"] if block.gist else []
+                return "\n\n".join([heading, *gist, *self.blocks(block.blocks, level=level + 1)])
 
     def text(self, content: Text) -> str:
         """Return the text of a block."""

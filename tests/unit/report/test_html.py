@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import scantrial
+from at_a_glance import Visible, n_words, said_twice
 from scantrial.core.errors import InputError
 from scantrial.core.text import printable
 from scantrial.figures.all import shared_domains
@@ -126,6 +127,32 @@ def test_the_page_is_well_formed_and_complete(page):
         "f" * 64,
     ):
         assert words in page.text
+
+
+MOST_WORDS, MOST_OF_TWO_ARMS = 3000, 600
+"""Words of a page that are seen before anything is unfolded: of any study, and of one of two arms."""
+
+
+def test_little_is_to_be_read_before_anything_is_unfolded(html, page):
+    """A page of two arms shows a few hundred of its words, no long sentence twice, and each chapter in one line."""
+    seen = Visible(html)
+    assert n_words(seen.seen) <= MOST_OF_TWO_ARMS
+    assert n_words(seen.all) > 10 * MOST_OF_TWO_ARMS
+    assert said_twice(seen.seen) == []
+    folds = [attributes for attributes in page.all("details") if attributes.get("class") == "fold"]
+    assert len(folds) == len([span for span in page.all("span") if span.get("class") == "gist"]) >= 10
+    assert all("open" not in fold for fold in folds)
+
+
+def test_what_is_folded_is_not_counted_as_seen():
+    """The count sees a summary's line and no more of its fold, nothing hidden, and a sentence that is said twice."""
+    said = "One two three four five six seven eight."
+    fold = f"<details><summary>nine</summary><p>{said}</p></details><p hidden>ten</p><br>"
+    seen = Visible(f"<head><title>no</title></head><h1>{said}</h1>{fold}<p>Eleven: <b>twelve.</b></p>")
+    assert n_words(seen.seen) == 11
+    assert n_words(seen.all) == 21
+    assert said_twice(seen.seen) == []
+    assert said_twice([*seen.seen, f"So it is. {said}"]) == [said]
 
 
 def test_nothing_is_fetched(page):
@@ -313,7 +340,7 @@ def test_tables_and_pictures_can_be_read_without_seeing(page):
     ids = {attributes.get("id") for _, attributes in page.elements}
     assert len(boxes) == len(tables)
     assert all(box["tabindex"] == "0" and box["role"] == "region" and box["aria-labelledby"] in ids for box in boxes)
-    assert {"header", "nav", "main", "footer"} <= {tag for tag, _ in page.elements}
+    assert {"header", "main", "footer"} <= {tag for tag, _ in page.elements}
 
 
 def test_every_metric_of_every_run_stands_in_the_page(folder, page):
@@ -395,7 +422,7 @@ def test_what_went_wrong_stands_at_the_top(make_study):
     """Missing, failed and diverged runs are said before the first section; a smooth study has no such box."""
     folder = make_study(missing=[("base", 0)], failed=[("loss-ce", 1)], diverged=[("loss-ce", 2)])
     said = Page(build_report(folder)).text
-    box = said[said.index("Not everything went as planned") : said.index("Contents")]
+    box = said[said.index("Not everything went as planned") : said.index("In short")]
     assert "1 run of 6 is still missing: base (seed 0)" in box
     assert "failed: MemoryError" in box
     assert "diverged" in box
@@ -464,3 +491,4 @@ def test_a_hundred_runs_are_reported_in_twenty_seconds(make_study):
     page = build_report(folder)
     assert time.process_time() - start < 20
     assert len(page.encode()) < 6_000_000
+    assert n_words(Visible(page).seen) <= MOST_WORDS

@@ -14,6 +14,7 @@ import typst
 from tests.unit.report.specimens import chart, hostile, specimen, table
 
 from scantrial.core.errors import MissingExtraError
+from scantrial.report.compose import FIRST_PAGE, summary_of
 from scantrial.report.document import (
     CodeBlock,
     Details,
@@ -104,6 +105,35 @@ def _plain_objects(reader: pypdf.PdfReader) -> Iterator[bytes]:
         found = reader.get_object(pypdf.generic.IndirectObject(number, 0, reader))
         if isinstance(found, pypdf.generic.DictionaryObject) and "/FontName" in found:
             yield f"/FontName {found['/FontName']}".encode()
+
+
+def of_summary(*blocks, gist: str = "What is inside") -> Document:
+    first = Section(id="first", title="In short", part="summary", blocks=blocks)
+    words = (Paragraph(id="words", content=text("The rest.")),)
+    rest = Section(id="rest", title="The rest of it", gist=gist, blocks=words)
+    last = Section(id="last", title="Looked up", part="appendix", gist=gist, blocks=())
+    return Document(title="A title", eyebrow="", facts=(), sections=(first, rest, last))
+
+
+@pytest.mark.parametrize("n_rows", [3, 90])
+def test_the_first_page_is_the_summary_and_the_contents_follow(n_rows):
+    """However long the summary is, it has the first page to itself; appendices are lettered."""
+    document = of_summary(table("long", n_rows=n_rows, n_columns=4))
+    pages = [page.extract_text() for page in pages_of(document)]
+    assert "In short" in pages[0]
+    assert f"arm {n_rows - 1}" in pages[0]
+    assert "The rest" not in pages[0]
+    assert "A Looked up" in pages[-1]
+    assert pages[-1].count("What is inside") == 2
+
+
+@pytest.mark.parametrize("n_columns", [4, 30])
+def test_the_summary_alone_is_one_sheet(n_columns):
+    """A long or a wide table is set smaller, never on a page of its own."""
+    brief = summary_of(of_summary(table("long", n_rows=90, n_columns=n_columns, wide=n_columns > 10)))
+    (page,) = pages_of(brief)
+    assert size_of(page) == A4
+    assert FIRST_PAGE in page.extract_text()
 
 
 def test_links_jump_within_the_file_and_unsound_ones_are_words(reader):

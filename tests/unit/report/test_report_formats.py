@@ -45,6 +45,17 @@ def test_one_format_is_one_file(make_study, name):
     assert {found.name for found in (folder.path / "report").glob("report.*")} == {NAMES[name]}
 
 
+def test_the_first_page_alone_is_written_beside_the_report(make_study):
+    """A summary has names of its own, so that it replaces no report; assets are those of the whole report."""
+    folder = make_study(epochs=2)
+    written = write_reports(folder.path, FORMATS, assets=folder.path / "report" / "assets", brief=True)
+    assert {path.name for path in written.reports.values()} == {"summary.html", "summary.pdf", "summary.md"}
+    assert len(pypdf.PdfReader(written.reports["pdf"]).pages) == 1
+    assert "summary_files/forest.svg" in written.reports["md"].read_text(encoding="utf-8")
+    assert "<details class" not in written.reports["html"].read_text(encoding="utf-8").replace('class="behind"', "")
+    assert "results-test-table.csv" in {path.name for path in written.assets}
+
+
 def test_an_unknown_format_is_refused_with_the_nearest(make_study, readings):
     """Nothing is read for a format that there is not; the message names all formats."""
     folder = make_study()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import unicodedata
 from html.parser import HTMLParser
 
@@ -16,7 +17,7 @@ from scantrial.report.document import Document, walk, words
 from scantrial.report.formats import report_document
 from scantrial.report.html import render_html
 from scantrial.report.markdown import to_markdown
-from scantrial.report.pdf import to_pdf
+from scantrial.report.pdf import shortened, to_pdf
 
 
 def solid(said: str) -> str:
@@ -42,8 +43,11 @@ def text_of_html(html: str) -> str:
 
 
 def text_of_pdf(document: Document) -> str:
-    reader = pypdf.PdfReader(io.BytesIO(to_pdf(document)))
-    return solid("".join(page.extract_text() for page in reader.pages))
+    """The text of all pages; what stands above and below the text of a page would split a paragraph in two."""
+    pages = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(to_pdf(document))).pages]
+    bodies = [re.sub(rf"{re.escape(document.generator)} \d+ / {len(pages)}$", "", page) for page in pages]
+    above = f"{shortened(document.title, 100)}\n"
+    return solid("".join([bodies[0], *(body.removeprefix(above) for body in bodies[1:])]))
 
 
 def text_of_markdown(document: Document) -> str:

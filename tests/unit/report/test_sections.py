@@ -15,7 +15,7 @@ from scantrial.figures.all import build_figures
 from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import build_view
 from scantrial.prose.warnings import weaknesses
-from scantrial.report.compose import build_document
+from scantrial.report.compose import build_document, summary_of
 from scantrial.report.document import (
     Details,
     FigureBlock,
@@ -27,7 +27,7 @@ from scantrial.report.document import (
     walk,
     words,
 )
-from scantrial.report.sections.answer import facts, short
+from scantrial.report.sections.answer import FEW_ARMS, facts, short
 from scantrial.report.sections.audit import audit
 from scantrial.report.sections.compared import MOST_LEFT_OUT, compared
 from scantrial.report.sections.outlook import outlook
@@ -65,34 +65,44 @@ def table_of(section, name) -> Table:
 # ---------------------------------------------------------------------- the whole
 
 
-ORDER = [
-    "short",
-    "compared",
-    "verdicts",
-    "curves",
-    "diagnosis",
-    "aggregates",
-    "results",
-    "belief",
-    "ranking",
-    "confusion",
-    "worst",
-    "disputed",
-    "audit",
-    "uncertainty",
-    "outlook",
-    "limits",
-    "about",
-    "methods",
-    "choices",
-    "again",
-    "crosswalk",
-]
+ORDER = {
+    "summary": ["short"],
+    "chapter": ["verdicts", "compared", "curves", "results", "cases", "audit", "limits"],
+    "appendix": ["about", "methods", "again", "crosswalk"],
+}
 
 
 def test_the_order_of_reading(document):
-    """The answer, what was compared, verdicts, curves, evaluation, cases, audit, outlook, limits, methods, re-run."""
-    assert [section.id for section in document.sections] == ORDER
+    """The answer, then chapters, then appendices; each but the first says in a line what it holds, no two the same."""
+    assert [section.id for section in document.sections] == [name for names in ORDER.values() for name in names]
+    for part, names in ORDER.items():
+        assert [section.id for section in document.sections if section.part == part] == names
+    gists = [section.gist for section in document.sections]
+    assert gists[0] == ""
+    assert all(gists[1:])
+    assert len(set(gists)) == len(gists)
+
+
+def test_sections_of_a_chapter_stand_within_it(document):
+    """What belongs together is one chapter, and every part of it has the id that links have led to."""
+    inside = {section.id: {block.id for block in walk(section)} for section in document.sections}
+    assert {"uncertainty", "outlook", "hypotheses"} <= inside["verdicts"]
+    assert {"diagnosis", "aggregates"} <= inside["curves"]
+    assert {"belief", "ranking", "confusion", "results-test"} <= inside["results"]
+    assert {"worst", "disputed"} <= inside["cases"]
+    assert {"choices", "sources"} <= inside["methods"]
+
+
+def test_the_first_page_stands_alone(make_study):
+    """A summary has the head and the first page, and says what it leaves out instead of folding it away."""
+    view = view_of(make_study(failed=[("base", seed) for seed in range(5)], seeds=range(5)))
+    whole = build_document(view, build_figures(view), {})
+    brief = summary_of(whole)
+    assert [section.id for section in brief.sections] == ["short"]
+    assert (brief.title, brief.facts) == (whole.title, whole.facts)
+    assert [block.summary for block in walk(whole.front[0]) if isinstance(block, Details)] == ["2 more points"]
+    assert not [block for block in walk(brief) if isinstance(block, Details)]
+    assert "2 more points: see the whole report." in said(brief.front[0])
 
 
 def test_the_outline_is_the_one_that_is_stored(make_study):
@@ -151,12 +161,16 @@ def test_figures_and_tables_are_numbered_as_they_are_read(document):
 
 
 def test_the_answer_comes_first(view):
-    """The verdict's own sentence, then what was done, then the primary metric."""
-    section = short(view)
-    lead, done, table = section.blocks[:3]
+    """The verdict in short, the differences, the primary metric, and what weakens it; the whole verdict is said later."""
+    section = short(view, build_figures(view).forest)
+    lead, claim, figure, table, weak = section.blocks[:5]
     assert lead.role == "lead"
-    assert plain_text(lead.content) == view.judgement.primary.comparisons[0].sentence
-    assert plain_text(done.content).startswith("This study has 2 arms and 5 seeds")
+    assert plain_text(lead.content).startswith("Unclear whether loss-ce is better or worse than base: ")
+    assert plain_text(claim.content) == "CE is more accurate than BCE: undecided."
+    assert (figure.id, weak.id) == ("forest", "weak")
+    sentence = view.judgement.primary.comparisons[0].sentence
+    assert said(verdicts(view)).count(sentence) == 1
+    assert said(compared(view)).startswith("What was compared This study has 2 arms and 5 seeds")
     titles = [column.title for column in table.columns]
     assert titles == ["Arm", "Runs", "Test, %", "95 % CI", "Training, %", "Validation, %"]
     cell = table.rows[0][2]
@@ -165,6 +179,20 @@ def test_the_answer_comes_first(view):
     assert cell.strong
     found = view.judgement.primary.arm("base")
     assert table.rows[0][3].text == f"{100 * found.low:.1f} to {100 * found.high:.1f}"
+
+
+def test_of_many_arms_the_weaknesses_come_before_the_table(make_study):
+    """They would be out of sight below a long table."""
+    many = {f"batch-{n}": {"batch_size": n} for n in range(1, FEW_ARMS + 2)}
+    blocks = [block.id for block in short(view_of(make_study(arms=many)), None).blocks]
+    assert blocks.index("weak") < blocks.index("primary")
+
+
+def test_the_command_that_would_say_more_is_there(make_study):
+    """Few seeds are followed by the command that adds some; its folder is no folder of the machine."""
+    sizes = {"train": 12, "val": 8, "test": 200}
+    said_next = said(short(view_of(make_study(seeds=range(3), n_cases=sizes)), None))
+    assert "Next: scantrial run study.yaml --seeds 5 --out DIR for 2 more seeds" in said_next
 
 
 def test_the_primary_metric_comes_first(make_study):
@@ -213,8 +241,9 @@ def test_few_seeds_have_no_advice(make_study):
     ids=["one-seed", "two-seeds", "small-test-set", "missing", "diverged", "provisional"],
 )
 def test_a_poor_study_says_so_on_its_first_page(make_study, options, words_of_it):
-    """One seed, a missing or a diverged run, a provisional verdict: each is a note before everything else."""
-    assert words_of_it in said(*front(view_of(make_study(**options))))
+    """One seed, a missing or a diverged run, a provisional verdict: each is a note before the chapters."""
+    found = view_of(make_study(**options))
+    assert words_of_it in said(*front(found), short(found, None))
 
 
 def test_an_open_blocker_and_a_missing_margin_weaken_the_answer(view):
@@ -307,7 +336,7 @@ def test_a_recipe_is_there_in_full(view):
 
 def test_a_verdict_has_its_numbers_unrounded(view):
     """Difference and p as computed stand behind what is printed."""
-    section = verdicts(view, None)
+    section = verdicts(view)
     (row,) = table_of(section, "verdict-table").rows
     item = view.judgement.primary.comparisons[0]
     assert row[2].value == item.evidence.effect
@@ -319,7 +348,7 @@ def test_a_verdict_has_its_numbers_unrounded(view):
 def test_one_arm_has_neither_verdicts_nor_an_outlook(make_study):
     """What compares is left out where there is nothing to compare."""
     alone = view_of(make_study(arms={"base": {}}))
-    assert verdicts(alone, None) is None
+    assert verdicts(alone) is None
     assert outlook(alone, None) is None
     assert "Verdicts" not in said(short(alone))
 

@@ -24,9 +24,8 @@ MOST_LEFT_OUT = 500
 
 def compared(view: ReportView) -> Section:
     """Show design, arms, seeds and scans."""
-    return Section(
-        id="compared", title="What was compared", short="What was compared", blocks=(_arms(view), _data(view))
-    )
+    done = paragraph("done", study_prose.what_was_done(view))
+    return Section(id="compared", title="What was compared", blocks=(*done, _arms(view), _data(view)))
 
 
 # ---------------------------------------------------------------------- arms

@@ -101,6 +101,7 @@ def crosswalk(
         id="crosswalk",
         title="Reporting guidelines, item by item",
         short="Guidelines",
+        gist=f"Where this report covers each item of {joined([one.name for one in GUIDELINES])}",
         blocks=(*paragraph("crosswalk-lead", lead), *(_guideline(one, ids, about, partial) for one in GUIDELINES)),
     )
 

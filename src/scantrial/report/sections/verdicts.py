@@ -7,7 +7,6 @@ from scantrial.analysis.cross_validation import FoldCompared, FoldComparison
 from scantrial.analysis.metrics import METRICS
 from scantrial.analysis.verdict_words import interval_title, metric_heading
 from scantrial.core import format as fmt
-from scantrial.figures.figure import Figure
 from scantrial.findings.view import ReportView
 from scantrial.prose import verdicts as verdict_prose
 from scantrial.report.document import Block, Cell, Details, Pairs, Section, Table, text
@@ -15,7 +14,6 @@ from scantrial.report.sections.parts import (
     blocks,
     bullets,
     difference_cell,
-    figure,
     left,
     p_cell,
     paragraph,
@@ -29,26 +27,25 @@ from scantrial.report.sections.parts import (
 )
 
 
-def verdicts(view: ReportView, forest: Figure | None) -> Section | None:
+def verdicts(view: ReportView) -> Section | None:
     """Show the verdicts; a study of a single arm has none."""
     if len(view.arms) < 2:
         return None
     judgement = view.judgement
     explained = paragraph("verdicts-explained", verdict_prose.what_verdicts_are(judgement))
-    found = _verdicts(view, judgement.compared, forest) if judgement.compared is not None else ()
+    found = _verdicts(view, judgement.compared) if judgement.compared is not None else ()
     return Section(id="verdicts", title="Verdicts", blocks=blocks(explained, found))
 
 
-def _verdicts(view: ReportView, primary: Comparison | FoldComparison, forest: Figure | None) -> tuple[Block, ...]:
+def _verdicts(view: ReportView, primary: Comparison | FoldComparison) -> tuple[Block, ...]:
     title = METRICS[view.judgement.metric].title
-    items = primary.comparisons
     components = [] if isinstance(primary, FoldComparison) else verdict_prose.component_words(primary)
+    said = [item.sentence for item in primary.comparisons]
     return blocks(
         [_table("verdict-table", primary, f"Verdicts on {title}")],
-        figure("forest", forest),
-        bullets("verdict-sentences", [item.sentence for item in items] if len(items) > 1 else []),
+        bullets("verdict-sentences", said) if len(said) > 1 else paragraph("verdict-sentences", said),
         _by_fold(view, primary) if isinstance(primary, FoldComparison) else _best(view, primary),
-        _hypotheses(view),
+        _hypotheses(view, primary),
         _effects(view),
         paragraphs("verdict-note", [*components, *verdict_prose.notes_on(primary)]),
         _leaks(view),
@@ -140,12 +137,18 @@ def _best(view: ReportView, primary: Comparison) -> tuple[Section, ...]:
     return (Section(id="best", title="Which arm is best", blocks=blocks(said, [inside])),)
 
 
-def _hypotheses(view: ReportView) -> tuple[Section, ...]:
+def _hypotheses(view: ReportView, primary: Comparison | FoldComparison) -> tuple[Section, ...]:
     found = view.judgement.hypotheses
+    titles = {item.name: item.result.contrast.title for item in primary.comparisons}
     if not found:
         return ()
     items = tuple(
-        (item.claim, text(f"{item.sentence} The claim was {verdict_prose.when_declared(item.declared)}."))
+        (
+            item.claim,
+            text(
+                f"{verdict_prose.answer_of(item, titles)} The claim was {verdict_prose.when_declared(item.declared)}."
+            ),
+        )
         for item in found
     )
     return (

@@ -211,6 +211,27 @@
     });
   }
 
+  // ------------------------------------------------------------------ a fold opens for what leads into it
+
+  const unfold = (name) => {
+    const target = name && document.getElementById(name);
+    if (!target) return;
+    for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    target.scrollIntoView();
+  };
+  unfold(location.hash.slice(1));
+  addEventListener("hashchange", () => unfold(location.hash.slice(1)));
+  addEventListener("click", (event) => {
+    unfold(event.target.closest?.(".scantrial-report a[href^='#']")?.hash.slice(1)); // a hash that is there already
+    const button = event.target.closest?.(".unfold button");
+    if (!button) return;
+    const folds = [...document.querySelectorAll(".scantrial-report details:not(.behind)")];
+    const open = folds.some((fold) => !fold.open);
+    for (const fold of folds) fold.open = open;
+    button.textContent = open ? "Fold everything" : "Unfold everything";
+  });
+  for (const tools of document.querySelectorAll(".unfold")) tools.hidden = false;
+
   // ------------------------------------------------------------------ on paper nothing is folded away
 
   let folded = [];
