@@ -14,6 +14,8 @@ from scipy import stats
 from tests.conftest import HANGS_S, MakeOnce, RunCli, StartCli
 from tests.siege.kills import run_files
 
+from scantrial import api
+from scantrial.core.errors import InputError
 from scantrial.core.files import matching
 from scantrial.store.folder import StudyFolder
 
@@ -149,3 +151,18 @@ def test_repeats_are_added_and_runs_are_reused(crossed, cli_in: RunCli, tmp_path
     fewer = cli_in(*RUN, cwd=tmp_path)
     assert fewer.returncode == 2
     assert "repeats 2: have finished runs, but are missing now" in fewer.stderr
+
+
+def test_an_arm_predicts_with_the_mean_of_its_networks(crossed, tmp_path):
+    """New scans get the mean probabilities of all folds' networks, each named with its weights; a run gives its own."""
+    np.save(tmp_path / "new.npy", np.random.default_rng(0).integers(0, 255, (3, 32, 32), dtype=np.uint8))
+    folders = sorted((crossed / "runs" / "base").iterdir())
+    single = [api.predict(folder, [tmp_path / "new.npy"]) for folder in folders]
+    mean = api.predict(crossed / "runs" / "base", [tmp_path / "new.npy"])
+    by_run = np.array([[row.y_prob for row in one.rows] for one in single])
+    assert np.array([row.y_prob for row in mean.rows]) == pytest.approx(by_run.mean(axis=0))
+    assert {one["weights_sha256"] for one in mean.model["networks"]} == {one.model["weights_sha256"] for one in single}
+    assert mean.identity.endswith("arm base, mean probabilities of 6 networks")
+    assert "fold 2 of repeat 1" in single[-1].identity
+    with pytest.raises(InputError, match="no finished run with weights"):
+        api.predict(crossed / "runs" / "nothing", [tmp_path / "new.npy"])

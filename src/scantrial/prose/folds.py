@@ -15,6 +15,11 @@ def over(view: ReportView) -> str:
     return "folds" if view.folds else "seeds"
 
 
+def what_changes(view: ReportView) -> str:
+    """Say what changes between the runs of an arm."""
+    return "each is trained and tested on other cases" if view.folds else "only the seed changes"
+
+
 def folds_planned(view: ReportView) -> list[str]:
     """Say how many folds, repeats and seeds there are, and how many runs these are."""
     n_repeats = len({repeat for repeat, _ in view.folds})
@@ -70,8 +75,8 @@ def limits_of_folds() -> list[str]:
 
 
 def named_runs(keys: Sequence[RunKey]) -> str:
-    """Name some runs of an arm: by their seeds, in a cross-validation the first few with their folds."""
+    """Name some runs of an arm: by their seeds, in a cross-validation by the first few of their folds."""
     if keys[0].place is not None:
-        return some_of([key.words for key in keys])
+        return some_of(list(dict.fromkeys(f"fold {key.fold} of repeat {key.repeat}" for key in keys)))
     word = "seed" if len(keys) == 1 else "seeds"
     return f"{word} {joined([str(key.seed) for key in keys])}"

@@ -15,7 +15,15 @@ from scantrial.core.records import Split
 from scantrial.data.left_out import left_out_items
 from scantrial.findings.run_views import RunView
 from scantrial.findings.view import ArmView, DataView, ReportView
-from scantrial.prose.folds import audit_of_folds, folds_planned, limits_of_folds, named_runs, over, scans_of_folds
+from scantrial.prose.folds import (
+    audit_of_folds,
+    folds_planned,
+    limits_of_folds,
+    named_runs,
+    over,
+    scans_of_folds,
+    what_changes,
+)
 from scantrial.prose.networks import limits_of_networks
 from scantrial.recipe.facts import Start, drawn_by_seed, start_of
 from scantrial.recipe.selection import SELECTIONS
@@ -167,14 +175,12 @@ def how_to_read(view: ReportView) -> list[str]:
         said = [
             f"Each number is the mean over an arm's runs, ± the standard deviation over its {over(view)}; below it are "
             "the smallest and the largest run.",
-            "The standard deviation shows how much runs vary when "
-            + ("each is trained and tested on other cases" if view.folds else "only the seed changes")
-            + "; it is not a confidence interval.",
+            f"The standard deviation shows how much runs vary when {what_changes(view)}; it is not a confidence "
+            "interval.",
         ]
     said += _of_positive(view)
-    said += (
-        ["These numbers only describe: whether arms differ is answered by the verdicts."] if len(view.arms) > 1 else []
-    )
+    if len(view.arms) > 1:
+        said.append("These numbers only describe: whether arms differ is answered by the verdicts.")
     chance = majority_share(view, "test")
     if chance is not None:
         share, name = chance

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from scantrial.core.errors import DamagedError
 from scantrial.core.fold_table import FoldTable
 from scantrial.core.run_key import RunKey
+from scantrial.store.tables import fold_columns, read_fold_table, write_table
 
 
 def table(test, val) -> FoldTable:
@@ -54,3 +57,28 @@ def test_every_fold_draws_anew():
     assert len(drawn) == 10
     assert RunKey("a", 7).drawn_seed == 7
     assert RunKey("a", 0, 0, 0).drawn_seed == RunKey("b", 0, 0, 0).drawn_seed
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda table: table.drop_columns(["repeat_1_val"]), "0 columns 'repeat_1_val'"),
+        (lambda table: with_values(table, "repeat_0_test", 3), "a fold is not one of 0 to 2"),
+        (lambda table: with_values(table, "repeat_0_val", None), "a case is in no fold"),
+    ],
+)
+def test_a_stored_table_that_cannot_be_is_damaged(tmp_path, change, fault):
+    """What was written comes back; a column that is missing, out of range or empty is named."""
+    folds = FoldTable(n_folds=3, test=np.array([[0, 1], [1, 2], [2, 0]]), val=np.array([[2, 1], [0, 0], [1, 6]]))
+    table = pa.table(fold_columns(folds, slice(None)))
+    places = list(folds.places)
+    write_table(table, tmp_path / "cases.parquet")
+    back = read_fold_table(tmp_path / "cases.parquet", places)
+    assert (back.n_folds, back.test.tolist(), back.val.tolist()) == (3, folds.test.tolist(), folds.val.tolist())
+    write_table(change(table), tmp_path / "cases.parquet")
+    with pytest.raises(DamagedError, match=fault):
+        read_fold_table(tmp_path / "cases.parquet", places)
+
+
+def with_values(table, name, value):
+    return table.set_column(table.column_names.index(name), name, pa.array([value] * len(table), pa.int64()))
