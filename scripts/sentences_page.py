@@ -377,6 +377,8 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "_epochs_chosen": Rule(rule="one rule for all arms, or several"),
         "_changes_in_view_of_results": Rule(rule="a version of the study file is later than the first finished run"),
         "_evaluations": Rule(rule="evaluations that were logged, against runs"),
+    },
+    "prose/study_limits.py": {
         "_limits_of_seeds": Rule(rule="one seed, few, or more", threshold=f"fewer than {FEW_SEEDS} seeds are few"),
         "_limits_of_scans": _ONLY_WHERE_TRUE,
         "where_test_scans_are_from": Rule(rule="the split's `test`, and the phantom's shift"),
@@ -527,7 +529,8 @@ TITLES = {
     "analysis/fold_estimates.py": "Comparisons: what folds count",
     "analysis/cross_validation.py": "Comparisons: why a cross-validation gives no verdict",
     "core/positive.py": "Which class is positive",
-    "prose/study.py": "Report: what was done, trouble, results, choices, limits",
+    "prose/study.py": "Report: what was done, trouble, results, choices",
+    "prose/study_limits.py": "Report: limits of seeds, scans and curves",
     "report/audit_document.py": "Report: the page of an audit",
     "prose/evaluation.py": "Calibration, temperature, thresholds and the score of the best",
     "findings/evaluation.py": "Thresholds: the rules' names",

@@ -17,6 +17,7 @@ from scantrial.figures.all import shared_domains
 from scantrial.findings.reading import read_study_folder
 from scantrial.findings.view import build_view, primary_values
 from scantrial.prose import study as study_prose
+from scantrial.prose.study_limits import limit_sentences
 from scantrial.recipe.spec import SelectSpec
 from scantrial.store.folder import CHANGED_ABOUT, WRITTEN_DIFFERENTLY
 
@@ -112,7 +113,7 @@ def test_a_diverged_run_counts_in_no_mean(make_study):
     assert base.n_confusion_runs == 2
     told = " ".join(study_prose.trouble(view))
     assert "base, seed 1, diverged: its loss was not finite at epoch 3. No epoch could be chosen" in told
-    assert any("Leaving out diverged runs" in sentence for sentence in study_prose.limit_sentences(view))
+    assert any("Leaving out diverged runs" in sentence for sentence in limit_sentences(view))
 
 
 def test_missing_and_failed_runs_are_said(make_study):
@@ -235,7 +236,7 @@ def test_where_test_scans_come_from_follows_the_split(make_study, split, about, 
     """One pool is claimed only where the split was made from one; a shift of the phantom is told."""
     source = {"name": "phantom", "options": about} if about else {"name": "made-up"}
     view = view_of(make_study(split=split, about=source, seeds=(0,), arms={"base": {}}))
-    assert said in " ".join(study_prose.limit_sentences(view))
+    assert said in " ".join(limit_sentences(view))
 
 
 def test_changes_in_view_of_results_are_told(make_study):
@@ -273,7 +274,7 @@ def test_losses_that_are_different_quantities_are_told(make_study, losses, class
     arms = {f"arm-{i}": {"loss": loss} for i, loss in enumerate(losses)}
     view = view_of(make_study(arms=arms, class_names=class_names, seeds=(0,)))
     assert view.losses_alike is alike
-    assert any("different quantities" in sentence for sentence in study_prose.limit_sentences(view)) is not alike
+    assert any("different quantities" in sentence for sentence in limit_sentences(view)) is not alike
     assert (shared_domains(view)["loss_domain"] is not None) is alike
 
 
@@ -281,16 +282,16 @@ def test_three_epochs_have_no_mean_without_three(make_study):
     """Where no run is longer than the epochs left out, that is said and no mean is spoken of."""
     view = view_of(make_study(epochs=3))
     assert study_prose.what_aggregates_are(view)[0].startswith("No run has more than 3 epochs")
-    assert not any("mean over epochs" in sentence.lower() for sentence in study_prose.limit_sentences(view))
+    assert not any("mean over epochs" in sentence.lower() for sentence in limit_sentences(view))
     assert view_of(make_study(epochs=3, rounds=2)).has_epoch_means
 
 
 def test_what_seeds_change_names_dropout_and_own_classes(make_study):
     """Dropout masks are named where an arm has dropout; a user's own class starts from its own stream."""
     plain = view_of(make_study())
-    assert "They change the initial weights and the order of the cases;" in " ".join(study_prose.limit_sentences(plain))
+    assert "They change the initial weights and the order of the cases;" in " ".join(limit_sentences(plain))
     assert study_prose.how_arms_start(plain).startswith("Where two networks have a parameter")
-    dropped = " ".join(study_prose.limit_sentences(view_of(make_study(arms={"base": {}, "gap": {"model": "cnn-gap"}}))))
+    dropped = " ".join(limit_sentences(view_of(make_study(arms={"base": {}, "gap": {"model": "cnn-gap"}}))))
     assert "the initial weights, the order of the cases and the dropout masks;" in dropped
     own = view_of(make_study(arms={"base": {}, "own": {"model": "my.nets:Net"}}))
     assert "one stream of random numbers per seed" in study_prose.how_arms_start(own)
@@ -314,12 +315,12 @@ def test_undefined_metrics_name_the_absent_classes():
 
 def test_limits_are_true_of_the_study(make_study):
     """Few seeds, one seed, unknown patients, the size of one case: each is said where it holds."""
-    few = " ".join(study_prose.limit_sentences(view_of(make_study())))
+    few = " ".join(limit_sentences(view_of(make_study())))
     assert "3 seeds are few" in few
     assert "There are 10 test cases, so one case changes accuracy by 10 points" in few
     assert "Patients are not identified" in few
     assert "Rounds" not in few
-    one = " ".join(study_prose.limit_sentences(view_of(make_study(arms={"base": {}}, seeds=(7,), rounds=2))))
+    one = " ".join(limit_sentences(view_of(make_study(arms={"base": {}}, seeds=(7,), rounds=2))))
     assert "There is only one seed" in one
     assert "Each round of a run continues from the round before" in one
 
@@ -328,7 +329,7 @@ def test_patients_in_two_splits_are_counted(make_study):
     """With five cases a patient in order, the one patient across a border of the splits is told."""
     view = view_of(make_study(cases_per_patient=5))  # splits end at cases 12 and 20
     assert view.data.n_shared_patients == 1
-    told = " ".join(study_prose.limit_sentences(view))
+    told = " ".join(limit_sentences(view))
     assert "1 patient has scans in more than one split" in told
     assert "Patients are not identified" not in told
     assert view_of(make_study(cases_per_patient=4)).data.n_shared_patients == 0

@@ -18,6 +18,7 @@ from scantrial.prose import study as study_prose
 from scantrial.prose import verdicts as verdict_prose
 from scantrial.prose.methods import methods_text
 from scantrial.prose.references import REFERENCES, numbered_references
+from scantrial.prose.study_limits import limit_sentences
 from scantrial.recipe.networks import ModelSpec
 from scantrial.report.compose import build_document
 from scantrial.report.sections.methods import methods as methods_section
@@ -337,8 +338,8 @@ def test_the_files_that_a_study_needs_are_named_with_their_hashes(plain, own):
 
 def test_limits_name_what_is_not_known_of_the_users_own(plain, own):
     """Among the limits, and where it is said how to run it again."""
-    assert any("does internally is not known" in said for said in study_prose.limit_sentences(own))
-    assert not any("custom class" in said.lower() for said in study_prose.limit_sentences(plain))
+    assert any("does internally is not known" in said for said in limit_sentences(own))
+    assert not any("custom class" in said.lower() for said in limit_sentences(plain))
     assert "draw random numbers from PyTorch's generators only" in str(again(own).blocks[0])
     assert "custom class" not in str(again(plain).blocks[0])
 
@@ -431,7 +432,7 @@ def test_augmentation_is_described_by_its_values_with_sources(make_study):
     ):
         assert words in text, words
     assert "The data were not augmented." not in text
-    assert "the draws of augmentation" in " ".join(study_prose.limit_sentences(view))
+    assert "the draws of augmentation" in " ".join(limit_sentences(view))
     listed = numbered_references([text])[1]
     assert {REFERENCES["covid-net"], REFERENCES["mixup"]} <= set(listed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scantrial.findings.view import ReportView
 from scantrial.prose.limits import limits_of_audit, limits_of_design, limits_of_evidence, limits_of_results
-from scantrial.prose.study import limit_sentences as limits_of
+from scantrial.prose.study_limits import limit_sentences as limits_of
 from scantrial.report.document import Section
 from scantrial.report.sections.parts import bullets
 
