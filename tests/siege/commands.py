@@ -13,14 +13,14 @@ from scantrial.cli.ending import TRACEBACK
 from scantrial.cli.main import main
 from scantrial.core.errors import ScantrialError
 from scantrial.core.text import printable
-from scantrial.web.app import _results_part
 from scantrial.web.case_pages import case_page, cases_page
+from scantrial.web.index_page import index_page
 from scantrial.web.live_report import live_report
 from scantrial.web.number_pages import compare_page, threshold_page
 from scantrial.web.queries import CaseQuery, CasesQuery, CompareQuery, ThresholdQuery
 from scantrial.web.rendering import render
 from scantrial.web.studies import Shelf
-from scantrial.web.study_page import index_page, study_page
+from scantrial.web.study_page import read_results, study_page
 
 CODES = (0, 1, 2, 3, 4)
 """Exit codes that a command may end with."""
@@ -91,7 +91,7 @@ def _checked(words: tuple[str | Path, ...]) -> Callable[[], None]:
 def _pages(folder: Path) -> None:
     """Make every page of a study, as the server does."""
     shelf = Shelf(folder.parent)
-    index = index_page(shelf)
+    index = index_page(shelf, {})
     assert not [card.fault for card in index.studies if card.fault and card.fault.startswith(NOT_OURS)], index
     render(index, state="")
     if folder.name not in shelf.names():
@@ -103,7 +103,7 @@ def _pages(folder: Path) -> None:
 
 def _study(shelf: Shelf, name: str) -> None:
     study = shelf.study(name)
-    part = _results_part(study)
+    part = read_results(study)
     assert NOT_OURS not in part.note, part.note
     render(study_page(study, part), state="")
 

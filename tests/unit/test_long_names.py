@@ -20,7 +20,8 @@ from scantrial.data.formats import FORMATS
 from scantrial.data.scanset import CaseList
 from scantrial.data.spec import SplitSpec
 from scantrial.data.splits import apply_split
-from scantrial.findings import diagnosis, judging
+from scantrial.findings import diagnosis
+from scantrial.findings.reading import StudyData
 from scantrial.store.prediction_files import read_prediction_file
 from scantrial.store.tables import read_case_table, write_table
 from scantrial.study.test_cases import _count
@@ -78,7 +79,7 @@ def a_file(folder: Path, **long: str) -> Path:
         lambda: units_of(CASES, np.arange(N)),
         lambda: apply_split(CASES, SplitSpec(by="patient", test="given", val=0.2)),
         lambda: _count(CASES),
-        lambda: runs_of(judging._patients(STUDY, np.arange(N))),
+        lambda: runs_of(StudyData.patients_of(STUDY, range(N))),
         lambda: runs_of(np.array(NAMES, dtype=object)),
         lambda: diagnosis._groups(PART, diagnosis._patients(STUDY)),
     ],

@@ -54,13 +54,16 @@ def small_classes(metric: str, cases: JudgedCases) -> list[str]:
 
     A metric that rests on each class needs ten cases of each, or ten patients where patients have several cases.
     Kappa rests on no single grade, but on the cases outside the commonest one: without them there is no agreement
-    beyond chance. Every other metric needs ten patients in all.
+    beyond chance. Every other metric needs ten patients in all where patients have several cases.
     """
     patients = cases.patients_by_class or cases.n_by_class
     if metric == "quadratic_weighted_kappa":
         commonest = int(np.argmax(cases.n_by_class))
         outside = f"outside {class_word(commonest, cases.class_names)}"
-        n, of = (sum(counts) - counts[commonest] for counts in (cases.n_by_class, patients))
+        n = sum(cases.n_by_class) - cases.n_by_class[commonest]
+        others = [count for index, count in enumerate(patients) if index != commonest]
+        # A patient may have cases of several grades: so many different ones there are at least.
+        of = max(others) if cases.patients_by_class and cases.n_patients != sum(cases.n_by_class) else n
         return _refused(metric, n, of, f"{n} cases {outside}")
     if metric not in _RESTS_ON:
         if cases.n_patients is None:

@@ -56,12 +56,17 @@ _TURNED = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e80
 """Letters that are written from right to left, such as Hebrew and Arabic ones."""
 
 
+def has_turned(text: str) -> bool:
+    """Whether some letter is written from right to left."""
+    return re.search(f"[{_TURNED}]", text) is not None
+
+
 def kept_in_order(text: str) -> str:
     """Return a text whose numbers stay where they are beside words that are written from right to left.
 
     A left-to-right mark after such words keeps ``سمين: 2 of 3 runs`` from being shown as ``2 :سمين of 3 runs``.
     """
-    return re.sub(f"(?<=[{_TURNED}])(?![{_TURNED}]|[^\\w]*[{_TURNED}])", "\u200e", text)
+    return re.sub(f"(?<=[{_TURNED}])(?![{_TURNED}\u200e]|[^\\w]*[{_TURNED}])", "\u200e", text)
 
 
 def escaped(sign: str) -> str:

@@ -64,6 +64,7 @@ def remember_place(fingerprint: str, path: Path, name: str) -> None:
     base = path.parents[len(parts) - 1] if path.parts[-len(parts) :] == parts else path.parent
     with suppress(StoreError):
         write_atomic(_file_of(fingerprint), str(base).encode(errors="surrogateescape"), sync=False, parents=True)
+        write_atomic(_name_of(fingerprint), name.encode(errors="surrogateescape"), sync=False, parents=True)
 
 
 def place_of(fingerprint: str, name: str) -> Path | None:
@@ -76,6 +77,22 @@ def place_of(fingerprint: str, name: str) -> Path | None:
         return place if (place / Path(name).expanduser()).exists() else None
     except (OSError, ValueError, RuntimeError):  # as in `scantrial.data.load.find_path`
         return None
+
+
+def is_place_of(fingerprint: str, name: str) -> bool:
+    """Whether this machine has read these scans under exactly this name, and they still lie there.
+
+    A study folder of somebody else may quote a known fingerprint with another name, which is then not read unasked.
+    """
+    try:
+        known = _name_of(fingerprint).read_bytes().decode(errors="surrogateescape")
+    except (OSError, ValueError):
+        return False
+    return name in (known, name_without_folders(known)) and place_of(fingerprint, name) is not None
+
+
+def _name_of(fingerprint: str) -> Path:
+    return _file_of(fingerprint).with_suffix(".name")
 
 
 def _file_of(fingerprint: str) -> Path:

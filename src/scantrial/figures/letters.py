@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw, ImageFont, features
 
 from scantrial.core.missing_letters import MissingFontError, is_seen
 
@@ -31,8 +31,9 @@ def draw_text(pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, *, s
     """
     x, y = at
     baseline = y + _font(None, size).getmetrics()[0]
+    direction = "ltr" if features.check("raqm") else None  # of the line; words from right to left stay so within it
     for part, font in parts(text, size):
-        pen.text((x, baseline), part, font=font, fill=fill, anchor="ls")
+        pen.text((x, baseline), part, font=font, fill=fill, anchor="ls", direction=direction)
         x += font.getlength(part)
 
 

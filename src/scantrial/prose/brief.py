@@ -215,7 +215,7 @@ def _cost(view: ReportView) -> str:
     known = [found for found in seconds if found is not None]
     if len(known) < len(seconds):
         return ""
-    total = MORE_SEEDS * sum(known)
+    total = MORE_SEEDS * sum(known) * max(1, len(view.folds))
     return f", about {counted(max(1, round(total / 60)), 'minute')} of training" if total >= 60 else ", under a minute"
 
 

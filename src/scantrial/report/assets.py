@@ -139,11 +139,11 @@ def _csv_columns(title: str, cells: Sequence[Cell]) -> list[list[Any]]:
 def _csv(rows: Iterable[Iterable[Any]]) -> bytes:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerows([_harmless(value) for value in row] for row in rows)
+    writer.writerows([no_formula(value) for value in row] for row in rows)
     return stream.getvalue().encode(errors="backslashreplace")
 
 
-def _harmless(value: Any) -> Any:
+def no_formula(value: Any) -> Any:
     """Return a value that no spreadsheet takes for a formula: a text that begins like one gets an apostrophe."""
     if not isinstance(value, str) or not re.match(r"\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]", value):
         return value

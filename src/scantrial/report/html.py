@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import pyarrow as pa
 from markupsafe import Markup, escape
 
 from scantrial.core import format as fmt
-from scantrial.core.text import kept_in_order, printable
+from scantrial.core.text import has_turned, kept_in_order, printable
 from scantrial.report.charts import Charts, is_zoomable, toggles
 from scantrial.report.document import (
     Block,
@@ -63,7 +64,7 @@ def render_html(document: Document) -> str:
             script_hash=_digest(assets.script),
         )
     )
-    return f"{page}\n"
+    return f"{words_in_order(page)}\n"
 
 
 def render_fragment(part: Document | Section, *, level: int = 2, prefix: str = "f") -> str:
@@ -130,12 +131,23 @@ def template_environment(source: Callable[[str], str], **filters: Callable[..., 
 
 def _printable(value: Any) -> Any:
     """Write out what cannot be seen in a text that a template shows; HTML that was made here has been through this."""
-    return kept_in_order(printable(value, keep="\n\t")) if type(value) is str else value
+    return printable(value, keep="\n\t") if type(value) is str else value
 
 
-def _code(value: str) -> Markup:
-    """Return code as HTML; it is copied, so no mark is put into it."""
-    return escape(printable(value, keep="\n\t"))
+_NOT_READ = "code|pre|script|style|option|textarea|title"
+_MARKUP = re.compile(rf"(<({_NOT_READ})\b.*?</\2>|<[^>]*>)", re.DOTALL)
+
+
+def words_in_order(html: str) -> str:
+    """Return HTML whose numbers stay in place beside words from right to left.
+
+    Marks stand in what is read alone: attributes, form values and code, which are sent or copied, stay as they are.
+    """
+    if not has_turned(html):
+        return html
+    found = _MARKUP.split(html)  # text, markup and the name of its element or None, in turn
+    found[::3] = map(kept_in_order, found[::3])
+    return "".join(part for place, part in enumerate(found) if place % 3 != 2)
 
 
 @cache
@@ -151,7 +163,6 @@ def _environment() -> jinja2.Environment:
         rows=rows,
         toggles=toggles,
         zoomable=is_zoomable,
-        code=_code,
     )
     environment.tests["beside"] = stands_beside
     environment.tests["folding"] = is_folding
@@ -170,14 +181,14 @@ def inlines(content: Text) -> Markup:
 def _inline(part: Inline) -> Markup:
     match part:
         case str():
-            return escape(kept_in_order(part))
+            return escape(part)
         case Code():
             return Markup("<code>{}</code>").format(part.text)
         case Strong():
-            return Markup("<strong>{}</strong>").format(kept_in_order(part.text))
+            return Markup("<strong>{}</strong>").format(part.text)
     if part.target.startswith(("#", "https://", "http://")):
-        return Markup('<a href="{}">{}</a>').format(part.target, kept_in_order(part.text))
-    return escape(kept_in_order(part.text))
+        return Markup('<a href="{}">{}</a>').format(part.target, part.text)
+    return escape(part.text)
 
 
 def stands_beside(section: Section) -> bool:

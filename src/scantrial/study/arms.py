@@ -205,15 +205,15 @@ class ArmBuilder:
         if len(design) > MAX_ARMS:
             self._report(("design",), f"{len(design)} arms; a study has at most {MAX_ARMS}")
             return
-        given = [item.get("arm") for item in design if isinstance(item, Mapping)]
-        slugs = [slug(name) for name in given if isinstance(name, str)]
+        taken: set[str] = set()
         for number, item in enumerate(design):
             name = item.get("arm") if isinstance(item, Mapping) else None
             settings = item.get("set") if isinstance(item, Mapping) else None
             if isinstance(name, str) and isinstance(settings, Mapping) and settings:
                 short = slug(name)
-                if not name.isascii() and (slugs.count(short) > 1 or short == "x"):
+                if not name.isascii() and (short in taken or short == "x"):
                     short = own_slug(name)  # little or nothing of a name in another script is left in a slug
+                taken.add(short)
                 yield from self._listed_arm(("design", number), name, short, settings)
 
     def _listed_arm(self, path: Path, name: str, short: str, settings: Mapping[str, Any]) -> Iterator[Draft]:

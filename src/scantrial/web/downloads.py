@@ -9,14 +9,12 @@ from typing import Any
 
 from scantrial.core.format import plain
 from scantrial.core.text import printable
+from scantrial.report.assets import no_formula
 from scantrial.web.records import StudyPage
 from scantrial.web.table_records import MetricOfArm
 
 TABLES = ("arms", "runs")
 """The tables that can be downloaded."""
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""First characters of a text that a spreadsheet takes for a formula."""
 
 
 def table_csv(page: StudyPage, table: str) -> str:
@@ -32,8 +30,7 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, int | float):
         return repr(value)
-    text = printable(str(value))
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return str(no_formula(printable(str(value))))
 
 
 def _settings(page: StudyPage) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from scantrial.core.format import counted
 from scantrial.web.records import IndexPage, Progress, StudyCard
 from scantrial.web.steps import first_command, words_for
 from scantrial.web.studies import Shelf
@@ -76,7 +77,11 @@ def _card(shelf: Shelf, name: str, part: ResultsPart | None, *, is_one_of_many: 
 
 
 def _answer(part: ResultsPart | None) -> str:
-    return "" if part is None or part.results is None else next(iter(part.results.answers), "")
+    if part is None or part.results is None or not part.results.answers:
+        return ""
+    doubts = len(part.results.warnings) + len(part.results.decisions)
+    beware = f" ({counted(doubts, 'warning')}: open it)" if doubts else ""
+    return f"{part.results.answers[0]}{beware}"
 
 
 def _note(progress: Progress, part: ResultsPart | None, *, is_one_of_many: bool) -> str:

@@ -28,7 +28,7 @@ from scantrial.figures.live_curves import (
     panels,
 )
 from scantrial.figures.live_forest import FOREST_HEIGHT, FOREST_WIDTH, LiveForest, live_forest
-from scantrial.report.html import page_assets, template_environment
+from scantrial.report.html import page_assets, template_environment, words_in_order
 from scantrial.web.cases import SORTS
 from scantrial.web.guard import NONCE
 from scantrial.web.queries import to_query
@@ -86,7 +86,7 @@ def render(page: Page, *, state: str, report_html: str = "", without: Sequence[s
         split_words=SPLIT_WORDS,
         sorts=SORTS,
     )
-    return html.encode(errors="backslashreplace")
+    return words_in_order(html).encode(errors="backslashreplace")
 
 
 def _drawings(page: StudyPage) -> dict[str, Any]:

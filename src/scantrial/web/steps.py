@@ -27,10 +27,11 @@ def next_steps(view: ReportView, folder: str | None) -> tuple[NextStep, ...]:
     study, report, verify = [study_file(folder)], *_always(folder)
     lacking = brief.next_commands(view, study, folder)[1:]  # the first is this page
     more = brief.more_seeds(view, study, folder)
-    compare = _said("what the verdicts rest on, and what would be needed to decide", "compare", folder)
+    why = "what the verdicts rest on, and what would be needed to decide"
+    compare = [] if view.judgement.compared is None else [_said(why, "compare", folder)]
     # Where seeds do not help, or something else comes before them, they stand last.
     helps = all(shlex.split(command)[1] in ("run", "compare") for command, _ in lacking)
-    found = [*(lacking or [report]), *(more if helps else ()), compare, report, verify, *more]
+    found = [*(lacking or [report]), *(more if helps else ()), *compare, report, verify, *more]
     first = dict(reversed(found))  # of what is said twice, the first reason
     return tuple(NextStep(command=command, why=first[command]) for command in dict(found))
 

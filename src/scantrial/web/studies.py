@@ -21,7 +21,7 @@ from scantrial.audit.stored import read_audit
 from scantrial.core.errors import InputError
 from scantrial.core.files import matching
 from scantrial.core.records import SPLITS, EpochRecord, RunFacts, Split, SplitPredictions
-from scantrial.data.places import place_of
+from scantrial.data.places import is_place_of
 from scantrial.findings.reading import RunData, StudyData, fitting_together
 from scantrial.recipe.plan import Plan
 from scantrial.store.folder import RunKey, StudyFolder
@@ -135,9 +135,7 @@ class OpenStudy:
         """Return whether this machine has read these scans before and still has them: no page makes it read others."""
         source = self.plan().data.get("source", {})
         name = str(source.get("name", "") if isinstance(source, Mapping) else source)
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            return False
-        return place_of(str(self.folder.data()["fingerprint"]), name) is not None
+        return is_place_of(str(self.folder.data()["fingerprint"]), name)
 
     def split_of_cases(self) -> Mapping[int, str]:
         """Return the split of each case."""

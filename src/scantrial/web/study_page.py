@@ -91,7 +91,7 @@ def study_page(study: OpenStudy, part: ResultsPart) -> StudyPage:
         counts=_counts(plan, data["counts"]),
         progress=progress,
         table=run_table(plan, facts, curves=curves, progress=progress, measured=part.measured),
-        steps=part.steps or steps_before(progress, words_for(study.shown)),
+        steps=(part.steps if progress.is_complete else ()) or steps_before(progress, words_for(study.shown)),
         arms=curves,
         results_state=part.state,
         results_note=part.note,

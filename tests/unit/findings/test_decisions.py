@@ -15,9 +15,10 @@ from scantrial.cli import results as terminal
 from scantrial.findings.decisions import look_at_decisions
 from scantrial.findings.judging import judge
 from scantrial.findings.reading import read_study_folder
+from scantrial.findings.view import build_view
 from scantrial.prose.warnings import weaknesses
 from scantrial.report.formats import build_report, write_report
-from scantrial.web.study_page import results_of
+from scantrial.web.results import results_of
 
 NAMES = ("nevus", "melanoma")
 Y_TRUE = np.repeat([0, 1], [95, 5])
@@ -104,7 +105,7 @@ def test_collapsed_arms_stand_first_in_terminal_report_page_and_json(make_study,
     assert text.index(expected[0]) < text.index("In short", text.index(expected[0]))
     markdown = write_report(folder.path, view=view, format="md").read_text()
     assert all(sentence in markdown for sentence in expected)
-    assert list(results_of(read_study_folder(folder, by="test", purpose="a test")).decisions) == expected
+    assert list(results_of(build_view(read_study_folder(folder, by="test", purpose="a test"))).decisions) == expected
     shown = view.judgement._repr_html_()
     assert shown.index(expected[0]) < shown.index(view.judgement.primary.comparisons[0].sentence[:20])
 

@@ -39,7 +39,8 @@ class Words(HTMLParser):
 
 
 def text_of_html(html: str) -> str:
-    return solid("".join(Words(html).found))
+    """Return the words; the marks after words from right to left are the page's own, as those of names are written out."""
+    return solid("".join(Words(html).found).replace("\u200e", ""))
 
 
 def text_of_pdf(document: Document) -> str:
