@@ -109,7 +109,7 @@ def corrected(
     scale : of the numbers that the values are differences of; a spread that is rounding of these is none
     """
     n = len(values)
-    spread = float(values.std(ddof=1))
+    spread = float(values.std(ddof=1)) if n > 1 else 0.0
     s2 = spread**2 if spread > ROUNDING * scale else 0.0
     se = math.sqrt((1 / n + test_share) * s2)
     effect = float(values.mean())

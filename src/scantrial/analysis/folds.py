@@ -40,9 +40,12 @@ class Folds:
     Parameters
     ----------
     parts : every fold of every repeat; all have runs of the same arms
+    torn : patients in all, and with a case of each class, where some have cases in several folds; else they are counted
+        fold by fold
     """
 
     parts: tuple[FoldScores, ...]
+    torn: tuple[int, tuple[int, ...]] | None = None
 
     def __post_init__(self) -> None:
         arms = dict.fromkeys(arm for part in self.parts for arm in part.runs.arms)
@@ -80,6 +83,8 @@ class Folds:
     @property
     def n_patients(self) -> int | None:
         """Patients of the cases; None where they are not known."""
+        if self.torn is not None:
+            return self.torn[0]
         of_parts = [part.runs.patients for part in self.of_one_repeat]
         known = [len(np.unique(found)) for found in of_parts if found is not None]
         return sum(known) if known else None
@@ -93,6 +98,8 @@ class Folds:
     @property
     def patients_by_class(self) -> tuple[int, ...] | None:
         """Patients with a case of each class; None where they are not known."""
+        if self.torn is not None:
+            return self.torn[1]
         counts = [part.runs.patients_by_class for part in self.of_one_repeat]
         known = [found for found in counts if found is not None]
         return tuple(np.sum(known, axis=0).tolist()) if known else None

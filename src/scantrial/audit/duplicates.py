@@ -49,7 +49,7 @@ def across(subject: Subject, groups: Iterable[Sequence[int]]) -> list[Pair]:
     pairs: dict[Pair, None] = {}
     for group in groups:
         for row in group:
-            other = next((one for one in group if subject.parts[one] != subject.parts[row]), None)
+            other = next((one for one in group if subject.are_apart(row, one)), None)
             if other is not None:
                 pairs[_in_order(subject, row, other)] = None
     return list(pairs)
@@ -59,12 +59,12 @@ def within(subject: Subject, groups: Iterable[Sequence[int]]) -> list[Pair]:
     """Pair every case of a group with the group's first case of its own split."""
     pairs = []
     for group in groups:
-        first: dict[str, int] = {}
+        first: dict[bytes, int] = {}
         for row in group:
-            part = str(subject.parts[row])
-            if part in first:
-                pairs.append((first[part], row))
-            first.setdefault(part, row)
+            side = subject.sides[row].tobytes()
+            if side in first:
+                pairs.append((first[side], row))
+            first.setdefault(side, row)
     return pairs
 
 
@@ -79,8 +79,8 @@ def check_exact_across(subject: Subject) -> CheckOutcome:
     pairs = across(subject, exact_groups(subject))
     n_test = len(_test_rows(subject, pairs))
     text = (
-        f"Equal pixel for pixel in different splits: {counted(len(pairs), 'pair')} of scans. "
-        f"{n_test:,} of {counted(len(subject.rows_of('test')), 'test scan')} {'is' if n_test == 1 else 'are'} also in "
+        f"Equal pixel for pixel in different {subject.side_word}s: {counted(len(pairs), 'pair')} of scans. "
+        f"{n_test:,} of {counted(int(subject.tested.sum()), 'test scan')} {'is' if n_test == 1 else 'are'} also in "
         "training or validation."
     )
     return _pairs_verdict(subject, pairs, text + clean_test(n_test), severity=touching_test(n_test))
@@ -91,7 +91,8 @@ def check_exact_within(subject: Subject) -> CheckOutcome:
     pairs = within(subject, exact_groups(subject))
     by_split = _by_split(subject, pairs)
     where = ", ".join(f"{n} in {split}" if split else str(n) for split, n in by_split.items())
-    text = f"Equal pixel for pixel to another scan of the same split: {counted(len(pairs), 'scan')} ({where})."
+    same = f"Equal pixel for pixel to another scan of the same {subject.side_word}"
+    text = f"{same}: {counted(len(pairs), 'scan')} ({where})."
     return _pairs_verdict(subject, pairs, text, by_split=by_split)
 
 
@@ -121,7 +122,7 @@ def _by_split(subject: Subject, pairs: Sequence[Pair]) -> dict[str, int]:
 
 
 def _test_rows(subject: Subject, pairs: Iterable[Pair]) -> set[int]:
-    return {row for pair in pairs for row in pair if subject.parts[row] == "test"}
+    return {row for pair in pairs for row in pair if subject.tested[row]}
 
 
 def _pairs_verdict(
@@ -345,7 +346,7 @@ def _beside(n_exact: int, code: str) -> str:
 
 def _near_verdict(subject: Subject, where: str, *, same_split: bool, n_exact: int) -> CheckOutcome:
     search = near_duplicates(subject)
-    chosen = [pair for pair in search.pairs if (subject.parts[pair.first] == subject.parts[pair.second]) == same_split]
+    chosen = [pair for pair in search.pairs if subject.are_apart(pair.first, pair.second) != same_split]
     same = [subject.units[pair.first] == subject.units[pair.second] for pair in chosen]
     n_of_one_patient = int(sum(same)) if subject.patients_known else None
     n_near = sum(pair.distance <= subject.settings.near_distance for pair in chosen)

@@ -18,13 +18,14 @@ def check_leakage(subject: Subject) -> CheckOutcome:
     if not subject.split_pairs:
         return not_applicable("the scans are in one split or in none")
     splits: dict[int, set[str]] = defaultdict(set)
-    for unit, part in zip(subject.units.tolist(), subject.parts.tolist(), strict=True):
+    sides: dict[int, set[bytes]] = defaultdict(set)
+    for row, (unit, part) in enumerate(zip(subject.units.tolist(), subject.parts.tolist(), strict=True)):
         splits[unit].add(part)
-    torn = {unit for unit, parts in splits.items() if len(parts) > 1}
+        sides[unit].add(subject.sides[row].tobytes())
+    torn = {unit for unit, found in sides.items() if len(found) > 1}
     rows = [row for row, unit in enumerate(subject.units.tolist()) if unit in torn]
     between = {f"{a}, {b}": sum({a, b} <= splits[unit] for unit in torn) for a, b in combinations(subject.splits, 2)}
-    n_test = sum(subject.parts[row] == "test" for row in rows)
-    n_of_test = len(subject.rows_of("test"))
+    n_test, n_of_test = int(subject.tested[rows].sum()), int(subject.tested.sum())
     numbers = {
         "n_patients": len(torn),
         "n_patients_in_all": len(splits),
@@ -34,7 +35,8 @@ def check_leakage(subject: Subject) -> CheckOutcome:
     }
     text = (
         f"{len(torn):,} of {counted(len(splits), 'patient')} {'has' if len(torn) == 1 else 'have'} scans in more than "
-        f"one split; {n_test:,} of {counted(n_of_test, 'test scan')} {'is' if n_test == 1 else 'are'} of such patients."
+        f"one {subject.side_word}; {n_test:,} of {counted(n_of_test, 'test scan')} {'is' if n_test == 1 else 'are'} of "
+        "such patients."
     )
     severity = touching_test(n_test)
     found = Found(text=text + clean_test(n_test), rows=rows, numbers=numbers, severity=severity)

@@ -106,10 +106,14 @@ def check_weights(subject: Subject) -> CheckOutcome:
 
 
 def _found(subject: Subject, origin: WeightsOrigin, seen: NDArray[np.int64]) -> Found:
-    n_test, n_val = (int((subject.parts[seen] == part).sum()) for part in ("test", "val"))
+    n_test = int(subject.tested[seen].sum())
+    n_val = len(seen) - n_test
     of = " and ".join(
-        f"{n:,} of the {counted(len(subject.rows_of(part)), f'{word} scan')}"
-        for n, part, word in ((n_test, "test", "test"), (n_val, "val", "validation"))
+        f"{n:,} of the {counted(n_all, f'{word} scan')}"
+        for n, n_all, word in (
+            (n_test, int(subject.tested.sum()), "test"),
+            (n_val, len(subject.rows_of("val")), "validation"),
+        )
         if n
     )
     return Found(
@@ -127,7 +131,7 @@ def _seen(subject: Subject, origin: WeightsOrigin) -> NDArray[np.int64] | None:
     fingerprint have the same case numbers. Others are compared by their small pictures: equal, or near as
     two scans of AU005 are whose hashes differ in at most `near_distance` bits.
     """
-    rows = subject.rows_of("val", "test")
+    rows = np.flatnonzero(subject.tested | (subject.parts == "val"))
     if origin.fingerprint == subject.scans.fingerprint:
         return rows[np.isin(subject.cases[rows], origin.learnt_from)]
     pictures = [content for content in origin.pictures if content is not None and is_picture(content)]

@@ -157,6 +157,30 @@ class Subject:
         """Positions of the cases of some splits."""
         return np.flatnonzero(np.isin(self.parts, splits))
 
+    @cached_property
+    def sides(self) -> NDArray[np.int64]:
+        """Shape (n, k): cases with unlike rows are trained and tested apart somewhere.
+
+        One column with the split of each case, or in a cross-validation the fold that tests it, for each repeat.
+        """
+        if self.scans.folds is not None:
+            return self.scans.folds.test[self.cases]
+        return np.unique(self.parts, return_inverse=True)[1].reshape(-1, 1)
+
+    @cached_property
+    def tested(self) -> NDArray[np.bool_]:
+        """Which cases test some network: those of the test split, in a cross-validation all."""
+        return np.ones(len(self), dtype=bool) if self.scans.folds is not None else self.parts == "test"
+
+    @property
+    def side_word(self) -> str:
+        """What a side is called."""
+        return "split" if self.scans.folds is None else "fold"
+
+    def are_apart(self, row: int, other: int) -> bool:
+        """Whether two cases are on different sides, somewhere."""
+        return bool((self.sides[row] != self.sides[other]).any())
+
     def rank(self, row: int) -> tuple[int, int]:
         """Order by split, then by position."""
         split = str(self.parts[row])

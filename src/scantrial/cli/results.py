@@ -94,7 +94,7 @@ def _brief_table(view: ReportView) -> Table:
     table.add_column("arm")
     verdicts = brief.verdict_of_each(view) if len(view.arms) > MAX_IN_SHORT else {}
     titles = [
-        over(view),
+        "runs" if view.folds else "seeds",
         f"{_heading(view.primary_split, metric.name)} (95 % CI)",
         *(_heading(*other) for other in others),
     ]
@@ -132,7 +132,7 @@ def print_results(view: ReportView) -> None:
     table.caption = f"means over {over(view)}; {metric.title} on {SPLIT_WORDS[split]} decides the study"
     table.add_column("arm")
     others = _others(view)
-    titles = [over(view), _heading(split, metric.name), "95 % CI", f"over {over(view)}"]
+    titles = ["runs" if view.folds else "seeds", _heading(split, metric.name), "95 % CI", f"over {over(view)}"]
     for title in (*titles, *(_heading(*other) for other in others)):
         table.add_column(title, justify="right")
     for arm in view.arms:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from scantrial import api
 from scantrial.cli.keys import failure_of, pair_of, run_of
 from scantrial.cli.output import duration, out, print_json, say
 from scantrial.core.errors import first_of_a_kind
+from scantrial.core.text import printable
 from scantrial.prose.folder import folder_warnings
 from scantrial.store.folder import RunKey
 
@@ -38,7 +40,9 @@ def status(folder: Path, *, as_json: bool) -> None:
     if found.running:
         out.print(f"time left: {duration(found.seconds_left)}")
     elif found.holder is None and (found.waiting or found.failed):
-        out.print(f"to continue: scantrial run STUDY --out {found.folder}")
+        # The folder's own file has the settings that these runs were started with.
+        words = ["scantrial", "run", f"{found.folder}/study.yaml", "--out", str(found.folder)]
+        out.print(f"to continue: {printable(shlex.join(words))}", soft_wrap=True)
 
 
 def status_dict(status: api.Status) -> dict[str, Any]:

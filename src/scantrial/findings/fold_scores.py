@@ -23,7 +23,7 @@ class FoundFolds:
     Parameters
     ----------
     folds : None where there is no such fold
-    withheld : why there is no verdict yet: folds that an arm has no scores of
+    withheld : why there is no verdict yet: folds in which an arm lacks runs
     """
 
     folds: Folds | None
@@ -31,13 +31,13 @@ class FoundFolds:
 
 
 def folds_of(study: StudyData) -> FoundFolds:
-    """Return the folds in which every arm that has scores at all was tested."""
+    """Return the folds in which every arm that has scores at all was tested at every seed."""
     scored = [run for run in study.runs if "test" in run.predictions]
     arms = list(dict.fromkeys(run.key.arm for run in scored))
     lacking = {arm: _without(study, [run for run in scored if run.key.arm == arm]) for arm in arms}
     places = [place for place in study.plan.folds if not any(place in missing for missing in lacking.values())]
     said = [
-        f"{study.plan.labels[arm]} has no scores in {counted(len(missing), 'fold')} ({_named(missing)})"
+        f"{study.plan.labels[arm]} lacks scores in {counted(len(missing), 'fold')} ({_named(missing)})"
         for arm, missing in lacking.items()
         if missing
     ]
@@ -45,12 +45,24 @@ def folds_of(study: StudyData) -> FoundFolds:
     if not places or study.folds is None:
         return FoundFolds(folds=None, withheld=withheld)
     parts = [_part(study, [run for run in scored if run.key.place == place], place) for place in places]
-    return FoundFolds(folds=Folds(parts=tuple(parts)), withheld=withheld)
+    return FoundFolds(folds=Folds(parts=tuple(parts), torn=_torn(study, parts)), withheld=withheld)
+
+
+def _torn(study: StudyData, parts: Sequence[FoldScores]) -> tuple[int, tuple[int, ...]] | None:
+    """Count the patients over all folds where some are in several; None where none is, or where they are not known."""
+    cases = study.cases["case"].to_pylist()
+    patients = study.patients_of(cases)
+    if patients is None:
+        return None
+    labels = study.cases["label"].to_pylist()
+    of_class = [{p for p, label in zip(patients, labels, strict=True) if label == k} for k in sorted(set(labels))]
+    n, by_fold = len(set(patients)), Folds(parts=tuple(parts))
+    return None if by_fold.n_patients in (None, n) else (n, tuple(map(len, of_class)))
 
 
 def _without(study: StudyData, runs: Sequence[RunData]) -> list[tuple[int, int]]:
-    there = {run.key.place for run in runs}
-    return [place for place in study.plan.folds if place not in there]
+    there = {(run.key.place, run.key.seed) for run in runs}
+    return [place for place in study.plan.folds if not all((place, seed) in there for seed in study.plan.seeds)]
 
 
 def _named(places: Sequence[tuple[int, int]]) -> str:

@@ -13,8 +13,10 @@ from scantrial.analysis.metrics import MetricValue
 from scantrial.analysis.summary import SeedSummary, summarise
 from scantrial.core.fold_table import MAX_FOLDS
 from scantrial.core.records import EpochRecord, RunFacts, Split
-from scantrial.recipe.plan import MAX_SEEDS
 from scantrial.store.folder import RunKey
+
+SEEDS_A_FOLD = 1000
+"""Of a run's number within its fold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +44,14 @@ class RunView:
 
 
 def numbered_views(runs: Sequence[RunView]) -> dict[int, RunView]:
-    """Return runs by their seed, in a cross-validation by a number of repeat, fold and seed, alike for all arms."""
+    """Return runs by their seed, in a cross-validation by a number of repeat, fold and seed.
+
+    That number is alike for all arms, unless a seed is too large for it: then runs are counted.
+    """
+    if any(run.place is not None and run.seed >= SEEDS_A_FOLD for run in runs):
+        return dict(enumerate(sorted(runs, key=lambda run: (run.place or (), run.seed))))
     return {
-        run.seed if run.place is None else (run.place[0] * MAX_FOLDS + run.place[1]) * MAX_SEEDS + run.seed: run
+        run.seed if run.place is None else (run.place[0] * MAX_FOLDS + run.place[1]) * SEEDS_A_FOLD + run.seed: run
         for run in runs
     }
 

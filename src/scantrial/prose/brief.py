@@ -202,10 +202,13 @@ def _more_of_folds(view: ReportView, study: Sequence[str], folder: str) -> list[
     """Return what comes next after a cross-validation: repeats of few folds, a plan where the answer is unclear."""
     found = view.judgement.by_fold
     if len(view.folds) < FEW_FOLDS:
-        words = ["scantrial", "run", *study, "--set", f"data.split.repeats={MORE_REPEATS}", "--out", folder]
+        seeds = ["--seeds", str(len(view.seeds))] if sorted(view.seeds) == list(range(len(view.seeds))) else []
+        words = ["scantrial", "run", *study, *seeds, "--set", f"data.split.repeats={MORE_REPEATS}", "--out", folder]
         return [(shlex.join(words), f"{MORE_REPEATS} repeats instead of one")]
     if found is not None and any(item.verdict.label == "inconclusive" for item in found.comparisons):
-        return [(shlex.join(["scantrial", "plan", *study]), "what more repeats, or more scans, can show")]
+        return [
+            (shlex.join(["scantrial", "compare", folder]), "every fold; more scans would tell more than more repeats")
+        ]
     return []
 
 

@@ -25,7 +25,7 @@ def gist_of_verdicts(view: ReportView) -> str:
 
 def gist_of_arms(view: ReportView) -> str:
     """Say how many settings, scans and files there are."""
-    n = sum(view.data.n_of(split) for split in view.data.counts)
+    n = view.data.n_of("test") if view.folds else sum(view.data.n_of(split) for split in view.data.counts)
     arms = f"The settings of {counted(len(view.arms), 'arm')}"
     return f"{arms}, and {counted(n, 'scan')} from the files found to the splits"
 

@@ -173,12 +173,12 @@ def holds_same_scans(folder: StudyFolder, scans: ScanSet) -> bool:
 
 
 def _n_in_other_folds(stored: FoldTable | None, now: FoldTable | None, n_cases: int) -> int:
-    n = 0 if stored is None else stored.n_repeats
-    if stored is None or now is None or stored.n_folds != now.n_folds or n > now.n_repeats:
+    if stored is None or now is None or stored.n_folds != now.n_folds:
         return n_cases
+    n = min(stored.n_repeats, now.n_repeats)  # a repeat that is taken away moves no case of the others
     if len(stored.test) != len(now.test):
         return n_cases
-    moved = (stored.test != now.test[:, :n]) | (stored.val != now.val[:, :n])
+    moved = (stored.test[:, :n] != now.test[:, :n]) | (stored.val[:, :n] != now.val[:, :n])
     return int(moved.any(axis=1).sum())
 
 

@@ -278,11 +278,12 @@ def _record_study(study: Study, scans: ScanSet, folder: StudyFolder, note: Calla
     spec = study.spec.data
     if folder.has_finished_runs():
         check_same_scans(folder, scans, images_by_arm(study, scans))
-        if has_more_repeats(folder, scans):  # before the plan that names them
-            folder.write_data(data_record(scans, spec), cases_table(scans, thumbnails=spec.thumbnails))
-    elif not (folder.exists() and folder.has_data() and holds_same_scans(folder, scans)):
-        for key in folder.unfinished_keys():
-            folder.drop_partial(key)
+        is_known = True
+    else:
+        is_known = folder.exists() and folder.has_data() and holds_same_scans(folder, scans)
+    for key in () if is_known else folder.unfinished_keys():
+        folder.drop_partial(key)
+    if not is_known or has_more_repeats(folder, scans):  # before the plan that names them
         folder.write_data(data_record(scans, spec), cases_table(scans, thumbnails=spec.thumbnails))
     for key in changed_keys(folder, plan):
         folder.drop_partial(key)

@@ -124,11 +124,11 @@ class OpenStudy:
         return tuple(map(str, self.folder.data()["class_names"]))
 
     def pages_without(self) -> tuple[str, ...]:
-        """Return the pages that cannot apply, as their addresses end: no pair of arms, no two classes."""
+        """Return the pages that cannot apply, as their addresses end: no pair of arms, no one threshold."""
         found = []
         with suppress(Exception):  # where the folder is damaged, the page itself says so
             found += ["/compare"] if len(self.plan().arms) < 2 else []
-            found += ["/threshold"] if len(self.class_names()) != 2 else []
+            found += ["/threshold"] if len(self.class_names()) != 2 or self.plan().folds else []
         return tuple(found)
 
     def knows_scans(self) -> bool:

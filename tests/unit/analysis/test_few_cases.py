@@ -55,6 +55,12 @@ def test_a_class_of_three_patients_is_named():
     assert small_classes("quadratic_weighted_kappa", counts)[0].startswith("12 cases outside healthy, from 3 patients")
 
 
+def test_a_patient_with_two_grades_counts_once_for_kappa():
+    """Six patients with cases of both rarer grades are six, not twelve."""
+    counts = Counts((90, 18, 18), n_patients=30, patients_by_class=(30, 6, 6))
+    assert small_classes("quadratic_weighted_kappa", counts)
+
+
 def test_patients_of_one_scan_each_change_no_word():
     """Where every patient has one scan, a case is a patient."""
     assert small_classes("sensitivity", Counts((20, 8), n_patients=28, patients_by_class=(20, 8))) == [

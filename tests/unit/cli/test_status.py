@@ -103,7 +103,7 @@ def test_status_says_how_to_go_on_only_where_nobody_is_at_it(make_study, capsys)
     assert f"held by process {os.getpid()} since" in held
     assert "to continue" not in held
     status.status(folder.path, as_json=False)
-    assert f"to continue: scantrial run STUDY --out {folder.path}" in capsys.readouterr().out
+    assert f"to continue: scantrial run {folder.path}/study.yaml --out {folder.path}" in capsys.readouterr().out
 
 
 def test_status_in_json_has_the_documented_keys(make_study, capsys):

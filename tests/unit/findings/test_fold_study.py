@@ -83,7 +83,7 @@ def test_a_study_whose_folds_are_not_all_tested_gets_no_verdict(tmp_path):
     study = read_study_folder(write_study(tmp_path / "study", shape), by="t", purpose="t")
     found = judge(study)
     assert found.by_fold.comparisons[0].verdict.label == "not enough to judge"
-    assert "loss-ce has no scores in 1 fold (fold 2 of repeat 1)" in found.by_fold.comparisons[0].sentence
+    assert "loss-ce lacks scores in 1 fold (fold 2 of repeat 1)" in found.by_fold.comparisons[0].sentence
     assert len(found.by_fold.folds) == 5
     view = build_view(study)
     assert (view.n_finished, view.n_planned) == (22, 24)

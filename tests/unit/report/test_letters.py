@@ -14,7 +14,7 @@ from scantrial.core.missing_letters import MissingFontError
 from scantrial.core.text import kept_in_order
 from scantrial.figures.case import draw_case
 from scantrial.report.document import CodeBlock, Document, Paragraph, Section, text
-from scantrial.report.html import render_html
+from scantrial.report.html import render_html, words_in_order
 from scantrial.report.letters import boxed, lettering
 from scantrial.report.pdf import to_pdf
 
@@ -118,3 +118,11 @@ def test_numbers_stay_beside_words_from_right_to_left():
     page = render_html(document("سمين: 2 of 3", code="scantrial report سمين"))
     assert "سمين\u200e: 2 of 3" in page
     assert "<code>scantrial report سمين</code>" in page
+
+
+def test_marks_stand_in_what_is_read_alone():
+    """What a form sends or a reader copies has none; neither has a page without such letters."""
+    html = '<p title="سمين">سمين: 2</p><option value="سمين">سمين</option><code>سمين</code><b>سمين</b> 3'
+    marked = '<p title="سمين">سمين\u200e: 2</p><option value="سمين">سمين</option><code>سمين</code><b>سمين\u200e</b> 3'
+    assert words_in_order(html) == words_in_order(marked) == marked
+    assert words_in_order("<p>base: 2</p>") == "<p>base: 2</p>"

@@ -192,7 +192,7 @@ def test_the_command_that_would_say_more_is_there(make_study):
     """Few seeds are followed by the command that adds some; its folder is no folder of the machine."""
     sizes = {"train": 12, "val": 8, "test": 200}
     said_next = said(short(view_of(make_study(seeds=range(3), n_cases=sizes)), None))
-    assert "Next: scantrial run study.yaml --seeds 5 --out DIR for 2 more seeds" in said_next
+    assert "Next: scantrial run DIR/study.yaml --seeds 5 --out DIR: 2 more seeds" in said_next
 
 
 def test_the_primary_metric_comes_first(make_study):

@@ -67,11 +67,9 @@ def _results(view: ReportView) -> tuple[Block, ...]:
 
 def _next(view: ReportView) -> tuple[Paragraph, ...]:
     """Say by which command the study would say more; the page of `scantrial serve` shows, and says nothing new."""
-    _, *found = next_commands(view, ["study.yaml"], "DIR")
+    _, *found = next_commands(view, ["DIR/study.yaml"], "DIR")
     return tuple(
-        Paragraph(
-            id="next", content=text("Next: ", Code(command), f" for {why}; DIR is the study folder."), role="small"
-        )
+        Paragraph(id="next", content=text("Next: ", Code(command), f": {why}. DIR is the study folder."), role="small")
         for command, why in found
     )
 
