@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from PIL import ImageDraw, ImageFont, features
+from PIL import ImageDraw, ImageFont
 
 from scantrial.core.missing_letters import MissingFontError, is_seen
 
@@ -31,8 +31,9 @@ def draw_text(pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, *, s
     """
     x, y = at
     baseline = y + _font(None, size).getmetrics()[0]
-    direction = "ltr" if features.check("raqm") else None  # of the line; words from right to left stay so within it
     for part, font in parts(text, size):
+        # Of the line: words from right to left stay so within it. Only Raqm knows it, which Pillow has nearly everywhere.
+        direction = "ltr" if font.layout_engine == ImageFont.Layout.RAQM else None
         pen.text((x, baseline), part, font=font, fill=fill, anchor="ls", direction=direction)
         x += font.getlength(part)
 

@@ -59,8 +59,8 @@ def audit_of_folds(view: ReportView) -> list[str]:
     if not view.folds:
         return []
     return [
-        "The splits that it compares are those of the first fold: what it finds twice in one of them is in two in "
-        "other folds."
+        "It looks for patients, copies and what weights have seen across all folds; everything else that it compares "
+        "between splits is of the first fold."
     ]
 
 

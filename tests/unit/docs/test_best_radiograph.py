@@ -25,7 +25,7 @@ def test_every_look_is_counted() -> None:
         {"name": name, "arms": [{"label": "base", "n_seeds": n, "test": measured} for n in counts]}
         for name, counts in (("one", (5, 5)), ("two", (10,)))
     ]
-    words = "\n".join(best_radiograph.sections({"operating": [], "averaged": []}, others))
+    words = "\n".join(best_radiograph.sections({"arms": [], "operating": [], "averaged": []}, others))
     assert "19 runs were looked at" in words
     assert "20 runs of the studies" in words
     assert "10 by [one](one.md), 10 by [two](two.md)" in words

@@ -15,11 +15,12 @@ from scantrial import api
 from scantrial.audit.records import Audit
 from scantrial.core.errors import DamagedError
 from scantrial.findings.reading import read_study_folder
+from scantrial.findings.view import build_view
 from scantrial.prose.verdicts import verdict_warnings, when_declared
 from scantrial.report.formats import build_report
 from scantrial.store.folder import StudyFolder
 from scantrial.study.reuse import open_sources
-from scantrial.web.study_page import results_of
+from scantrial.web.results import results_of
 
 BEFORE = "declared before the first run finished"
 NOT_AS_WRITTEN = "The study folder is not as it was written"
@@ -109,7 +110,7 @@ def test_what_was_done_is_told_and_nothing_is_claimed(
     judgement = api.compare(folder.path)
     assert expected in verdict_warnings(judgement)[0]
     assert when_declared(judgement.primary_declared) == "declared at an unknown time"
-    page = results_of(read_study_folder(found, by="serve", purpose="page"))
+    page = results_of(build_view(read_study_folder(found, by="serve", purpose="page")))
     assert expected in page.warnings[0]
     assert expected in " ".join(item.sentence for item in api.verify(folder.path).mismatches)
 
