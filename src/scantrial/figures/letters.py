@@ -32,7 +32,7 @@ def draw_text(pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, *, s
     x, y = at
     baseline = y + _font(None, size).getmetrics()[0]
     for part, font in parts(text, size):
-        # Of the line: words from right to left stay so within it. Only Raqm knows it, which Pillow has nearly everywhere.
+        # Of the line: words from right to left stay so within it. Only Raqm knows it; nearly every Pillow has it.
         direction = "ltr" if font.layout_engine == ImageFont.Layout.RAQM else None
         pen.text((x, baseline), part, font=font, fill=fill, anchor="ls", direction=direction)
         x += font.getlength(part)
