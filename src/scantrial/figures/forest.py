@@ -11,7 +11,7 @@ import pyarrow as pa
 from scantrial.analysis.comparison import Compared, Comparison
 from scantrial.analysis.cross_validation import FoldCompared, FoldComparison
 from scantrial.analysis.metrics import METRICS, Metric
-from scantrial.analysis.verdict_words import NO_INTERVAL
+from scantrial.analysis.verdict_words import NO_INTERVAL, title_in_text
 from scantrial.core.format import minus, percent, spread_words
 from scantrial.figures.figure import ROWS, Figure, build_figure, inline
 from scantrial.figures.palette import BLUE, GRID, INK, MUTED
@@ -98,7 +98,7 @@ def _axis() -> alt.Axis:
 def _axis_title(metric: Metric) -> str:
     unit = ", points" if metric.unit == "proportion" else ""
     turned = "" if metric.higher_is_better else " (sign reversed)"
-    return f"difference in {metric.title if metric.title.isupper() else metric.title.lower()}{turned}{unit}"
+    return f"difference in {title_in_text(metric.name)}{turned}{unit}"
 
 
 def _band(margin: float | None, scale: float) -> list[Any]:

@@ -281,12 +281,17 @@ def _record_study(study: Study, scans: ScanSet, folder: StudyFolder, note: Calla
         is_known = True
     else:
         is_known = folder.exists() and folder.has_data() and holds_same_scans(folder, scans)
-    for key in () if is_known else folder.unfinished_keys():
+    dropped = [] if is_known else folder.unfinished_keys()
+    for key in dropped:
         folder.drop_partial(key)
     if not is_known or has_more_repeats(folder, scans):  # before the plan that names them
         folder.write_data(data_record(scans, spec), cases_table(scans, thumbnails=spec.thumbnails))
-    for key in changed_keys(folder, plan):
+    changed = changed_keys(folder, plan)
+    for key in changed:
         folder.drop_partial(key)
+    if n := len(dropped) + len(changed):
+        said = f"{counted(n, 'unfinished run')} {'is' if n == 1 else 'are'} given up"
+        note(f"{folder.path}: the study has changed, and {said}")
     rewriting, is_edited = rewriting_of(folder)
     if change or rewriting or folder.study_text() != text:
         why = change or rewriting or WRITTEN_DIFFERENTLY

@@ -14,7 +14,7 @@ import jinja2
 
 import scantrial
 from scantrial.analysis.metrics import METRICS
-from scantrial.analysis.verdict_words import metric_heading, metric_number
+from scantrial.analysis.verdict_words import metric_heading, metric_number, title_in_text
 from scantrial.core import format as fmt
 from scantrial.core.format import SPLIT_WORDS
 from scantrial.figures.live_curves import (
@@ -138,6 +138,7 @@ def _environment() -> jinja2.Environment:
         of_metric=lambda value, name: metric_number(METRICS[name], value),
         rises=lambda name: METRICS[name].higher_is_better,
         heading=lambda name: metric_heading(METRICS[name]),
+        in_text=title_in_text,
         median=statistics.median_low,
         difference=difference_filter,
         zip_self=lambda words: [(word, word) for word in words],

@@ -120,7 +120,9 @@ class TestRecipes:
             keep_checkpoint(trial, str(of_arm))
         assert changed_keys(trial.folder, study_to_plan(old)) == []
         assert changed_keys(trial.folder, study_to_plan(mended)) == [of_arm]
-        assert trial.run(mended).failed == ()
+        heard: list[str] = []
+        assert trial.run(mended, hear=heard.append).failed == ()
+        assert heard == [f"{trial.folder.path}: the study has changed, and 1 unfinished run is given up"]
         assert {"base/seed-1 goes on", "smoothed/seed-0 starts"} < set(trial.trained())
         assert trial.folder.facts(of_arm).recipe["loss"]["label_smoothing"] == 0.2
         assert trial.folder.unfinished_keys() == []

@@ -196,8 +196,8 @@ def _secondary(view: ReportView, primary: Comparison | FoldComparison) -> tuple[
     ]
     inside = table(
         "secondary-table",
-        f"Secondary metrics: differences with {fmt.percent(primary.level)} CI. They are exploratory: no "
-        "verdict follows from them.",
+        f"Secondary metrics: differences with {fmt.percent(primary.level)} CI, positive is better. They are "
+        "exploratory: no verdict follows from them.",
         [*left("Comparison", "Metric"), *right("Difference", "Interval")],
         rows,
     )
