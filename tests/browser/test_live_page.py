@@ -245,8 +245,8 @@ def test_a_command_is_copied_as_it_stands(opened, studies_root):
     page = opened("/s/half")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.locator("#next button.copy").first.click()
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == f"scantrial run {studies_root}/half/study.yaml --out {studies_root}/half"
+    command = f"scantrial run {studies_root}/half/study.yaml --out {studies_root}/half"
+    until(page, "async c => await navigator.clipboard.readText() === c.command", command=command)
 
 
 def test_a_wide_screen_shows_the_answer_and_the_table_at_once(opened):
